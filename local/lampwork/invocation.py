@@ -1,0 +1,36 @@
+"""What crosses the border between whoever triggers a function and whatever runs it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The end of one request to a function, as Lambda's Invoke API reports it.
+
+    `payload` is the function's JSON answer or, when `function_error` is set (always "Unhandled"),
+    the JSON error with `errorType` and `errorMessage`. `log` is the request's own log, newest last.
+    """
+
+    request_id: str
+    payload: bytes
+    function_error: str | None
+    log: bytes
+    duration_ms: float
+    init_ms: float | None = None
+
+
+class Invoker(Protocol):
+    """Runs functions by logical id, name or ARN."""
+
+    async def invoke(
+        self, function: str, payload: bytes, *, client_context: str | None = None
+    ) -> Invocation:
+        """Run one request to its end.
+
+        Raises:
+            FunctionNotFound: no such function.
+            Throttled: its reserved concurrency is used up.
+            TooManyEnvironments: this machine's cap of processes is reached.
+        """
+        ...

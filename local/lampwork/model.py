@@ -1,0 +1,133 @@
+"""What a template says, in the terms the emulator works in: plain data, made by `template.reader`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ACCOUNT_ID = "000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A Lambda function. `logical_id` is its key everywhere; `name` is what its code and users see."""
+
+    logical_id: str
+    name: str
+    handler: str
+    code_dir: Path
+    runtime: str = "python3.11"
+    timeout_seconds: float = 3
+    memory_mb: int = 128
+    environment: Mapping[str, str] = field(default_factory=dict)
+    reserved_concurrency: int | None = None
+    region: str = "us-east-1"
+    line: int = 0
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{self.region}:{ACCOUNT_ID}:function:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRoute:
+    """`method` is a verb or ANY; `path` is as in the template: /tasks/{id}, /{proxy+} or $default."""
+
+    method: str
+    path: str
+    function: str
+    timeout_seconds: float = 30
+
+    @property
+    def key(self) -> str:
+        return self.path if self.path == "$default" else f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpApi:
+    logical_id: str
+    api_id: str
+    stage: str
+    routes: tuple[HttpRoute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketRoute:
+    key: str
+    function: str
+    timeout_seconds: float = 29
+
+
+@dataclass(frozen=True, slots=True)
+class PathRewrite:
+    """A path a CDN in front turns into the stage's URL: its `{parameters}` become the query string."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketApi:
+    logical_id: str
+    api_id: str
+    stage: str
+    route_selection_expression: str
+    routes: Mapping[str, WebSocketRoute]
+    rewrites: tuple[PathRewrite, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """An SQS queue; `attributes` are CreateQueue's, all strings, with redrive ARNs resolved."""
+
+    logical_id: str
+    name: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    region: str = "us-east-1"
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:sqs:{self.region}:{ACCOUNT_ID}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTrigger:
+    """An SQS event source mapping."""
+
+    queue_arn: str
+    function: str
+    batch_size: int = 10
+    window_seconds: float = 0
+    reports_item_failures: bool = False
+    maximum_concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A rule or an EventBridge Scheduler schedule. `input` replaces the default event."""
+
+    logical_id: str
+    name: str
+    function: str
+    expression: str
+    input: str | None = None
+    source: str = "aws.events"  # or aws.scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A resource the emulator does not run, and where the template names it."""
+
+    logical_id: str
+    type: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    functions: Mapping[str, Function]
+    http_apis: tuple[HttpApi, ...] = ()
+    websocket_apis: tuple[WebSocketApi, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    queue_triggers: tuple[QueueTrigger, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    buckets: tuple[str, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
