@@ -1,0 +1,100 @@
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import cache
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from mangum import Mangum
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
+
+from shared import problem, strict_json
+from shared.database import transaction
+from shared.edge import Edge
+from shared.errors import BadRequest, DomainError, PayloadTooLarge, UnsupportedMediaType
+from shared.loop import adopt_loop
+
+MAX_BODY_BYTES = 16 * 1024
+TEXT_MEDIA_TYPES = ["text/", "application/json", "application/javascript", problem.MEDIA_TYPE]
+
+LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+def create_app() -> FastAPI:
+    """An application for one route: strict in what it reads, problem+json in what it refuses."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.router.route_class = StrictRoute
+    app.add_middleware(Edge)
+    app.add_exception_handler(DomainError, problem.domain_error)
+    app.add_exception_handler(RequestValidationError, problem.validation_error)
+    app.add_exception_handler(HTTPException, problem.http_error)
+    return app
+
+
+def lambda_handler(app: FastAPI) -> LambdaHandler:
+    """What Lambda calls: the app under Mangum, on the process's loop, without lifespan events."""
+
+    @cache
+    def adapter() -> Mangum:
+        return Mangum(app, lifespan="off", text_mime_types=TEXT_MEDIA_TYPES)
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        adopt_loop()
+        return adapter()(event, context)
+
+    return handler
+
+
+class StrictRequest(Request):
+    async def json(self) -> Any:
+        return strict_json.loads(await self.body())
+
+
+class StrictRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            _refuse_repeated_parameters(request)
+            strict = StrictRequest(request.scope, request.receive)
+            if self.body_field is not None:
+                _check_body(strict, await strict.body())
+            return await handle(strict)
+
+        return handle_strictly
+
+
+def _refuse_repeated_parameters(request: Request) -> None:
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(set(names)) < len(names):
+        raise BadRequest("A query parameter was given more than once.")
+
+
+def _check_body(request: Request, body: bytes) -> None:
+    if len(body) > MAX_BODY_BYTES:
+        raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    if body and not _is_json(request.headers.get("content-type", "")):
+        raise UnsupportedMediaType
+
+
+def _is_json(content_type: str) -> bool:
+    media_type, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    return media_type.strip().lower() == "application/json" and charset in ("", "charset=utf-8")
+
+
+async def _session() -> AsyncIterator[AsyncSession]:
+    async with transaction() as session:
+        yield session
+
+
+async def _reading_session() -> AsyncIterator[AsyncSession]:
+    async with transaction(writing=False) as session:
+        yield session
+
+
+# The scope makes the commit happen before the answer is sent: a client that was told 201 can rely
+# on it, and a failed commit is an error.
+SessionDep = Annotated[AsyncSession, Depends(_session, scope="function")]
+ReadingSessionDep = Annotated[AsyncSession, Depends(_reading_session, scope="function")]

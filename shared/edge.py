@@ -1,0 +1,73 @@
+import logging
+import re
+from uuid import uuid4
+
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import settings
+from shared.problem import problem
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Origin, Cookie, Authorization",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
+
+
+class Edge:
+    """The outermost layer of every HTTP function.
+
+    Gives the request its id, the answer its secure headers where the route set none, and turns
+    what nobody expected into a problem without a trace, logged once.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _add_headers(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception:  # the last place that can still answer the caller
+            logger.exception("Request failed", extra={"request_id": request_id})
+            if not started:
+                answer = problem(
+                    Request(scope),
+                    status=500,
+                    title="Internal Server Error",
+                    code="internal_error",
+                    detail="Something went wrong on our side.",
+                )
+                await answer(scope, receive, send_with_headers)
+
+
+def _add_headers(headers: MutableHeaders, request_id: str) -> None:
+    for name, value in DEFAULT_HEADERS.items():
+        headers.setdefault(name, value)
+    if settings.app().public_url.startswith("https:"):
+        headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
+    headers["X-Request-Id"] = request_id
+
+
+def _request_id(scope: Scope) -> str:
+    gateway = scope.get("aws.event", {}).get("requestContext", {}).get("requestId", "")
+    return gateway if re.fullmatch(r"[\w=+/.-]{1,64}", gateway) else uuid4().hex

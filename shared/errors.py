@@ -1,0 +1,204 @@
+"""Every error a caller may see. One tree; the status is on the class, the code is its name.
+
+DomainError
+├── BadRequest (400)             MalformedJson, AmbiguousCredentials, InvalidIdempotencyKey,
+│                                InvalidOrExpiredToken, TokenAlreadyUsed, InvalidCursor
+├── Unauthenticated (401)        InvalidCredentials, InvalidToken, InvalidRefreshToken,
+│                                RefreshTokenReused
+├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected
+├── NotFound (404)               TaskNotFound
+├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished
+├── PayloadTooLarge (413)
+├── UnsupportedMediaType (415)
+├── Unprocessable (422)          WeakPassword, IdempotencyKeyReused
+├── TooManyRequests (429)
+└── Unavailable (503)
+"""
+
+import re
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """An error of the domain, told to the caller as problem+json (RFC 9457).
+
+    `detail` is a full sentence safe to show; `extra` members are added to the problem's body,
+    `headers` to the response.
+    """
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal Server Error"
+    default_detail: ClassVar[str] = "Something went wrong on our side."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        self.detail = detail or self.default_detail
+        self.headers = headers or {}
+        self.extra = extra
+        super().__init__(self.detail)
+
+    @property
+    def code(self) -> str:
+        """The stable name clients compare: the class's name in snake case."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+
+class BadRequest(DomainError):
+    status = 400
+    title = "Bad Request"
+    default_detail = "The request is not well formed."
+
+
+class MalformedJson(BadRequest):
+    default_detail = "The body is not valid JSON."
+
+
+class AmbiguousCredentials(BadRequest):
+    default_detail = "The request carries more than one credential of a kind."
+
+
+class InvalidIdempotencyKey(BadRequest):
+    default_detail = "Idempotency-Key must be one value of 1 to 255 visible ASCII characters."
+
+
+class InvalidOrExpiredToken(BadRequest):
+    default_detail = "The token is unknown or has expired."
+
+
+class TokenAlreadyUsed(BadRequest):
+    default_detail = "The token was used before."
+
+
+class InvalidCursor(BadRequest):
+    default_detail = "The cursor does not belong to this list."
+
+
+class Unauthenticated(DomainError):
+    status = 401
+    title = "Unauthorized"
+    default_detail = "Sign in to do this."
+
+    def __init__(self, detail: str | None = None, **extra: Any) -> None:
+        # RFC 9110 section 15.5.2: a 401 names the scheme that would be accepted.
+        super().__init__(detail, headers={"WWW-Authenticate": self.challenge()}, **extra)
+
+    def challenge(self) -> str:
+        return 'Bearer realm="api"'
+
+
+class InvalidCredentials(Unauthenticated):
+    default_detail = "The e-mail address or the password is wrong."
+
+
+class InvalidToken(Unauthenticated):
+    default_detail = "The access token is not valid, has expired or was revoked."
+
+    def challenge(self) -> str:
+        return 'Bearer realm="api", error="invalid_token"'
+
+
+class InvalidRefreshToken(Unauthenticated):
+    default_detail = "The refresh token is not valid or its session has ended."
+
+
+class RefreshTokenReused(Unauthenticated):
+    default_detail = "The refresh token was used before; its session has been ended for safety."
+
+
+class Forbidden(DomainError):
+    status = 403
+    title = "Forbidden"
+    default_detail = "You may not do this."
+
+
+class EmailNotVerified(Forbidden):
+    default_detail = "Verify the e-mail address first."
+
+
+class AccountDisabled(Forbidden):
+    default_detail = "This account is disabled."
+
+
+class CsrfRejected(Forbidden):
+    default_detail = "A browser page of another site may not send this request."
+
+
+class NotFound(DomainError):
+    status = 404
+    title = "Not Found"
+    default_detail = "There is no such thing here."
+
+
+class TaskNotFound(NotFound):
+    default_detail = "There is no such task."
+
+
+class Conflict(DomainError):
+    status = 409
+    title = "Conflict"
+    default_detail = "The request does not fit the present state."
+
+
+class EmailTaken(Conflict):
+    default_detail = "This e-mail address is taken."
+
+
+class TaskFinished(Conflict):
+    default_detail = "The task has already ended."
+
+
+class TaskNotFinished(Conflict):
+    default_detail = "The task has no result yet."
+
+
+class PayloadTooLarge(DomainError):
+    status = 413
+    title = "Content Too Large"
+    default_detail = "The body is too large."
+
+
+class UnsupportedMediaType(DomainError):
+    status = 415
+    title = "Unsupported Media Type"
+    default_detail = "Send the body as application/json in UTF-8."
+
+
+class Unprocessable(DomainError):
+    status = 422
+    title = "Unprocessable Content"
+    default_detail = "Some fields are missing or not valid."
+
+
+class WeakPassword(Unprocessable):
+    default_detail = "This password is too easy to guess."
+
+
+class IdempotencyKeyReused(Unprocessable):
+    default_detail = "This Idempotency-Key was used with another request."
+
+
+class TooManyRequests(DomainError):
+    status = 429
+    title = "Too Many Requests"
+    default_detail = "Too many requests; try again later."
+
+    def __init__(self, detail: str | None = None, *, retry_after_seconds: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class Unavailable(DomainError):
+    status = 503
+    title = "Service Unavailable"
+    default_detail = "A service this depends on is away; try again shortly."
+
+    def __init__(self, detail: str | None = None, *, retry_after_seconds: int = 5) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class SettingsError(Exception):
+    """The environment does not say what the application needs; the text lists every problem."""

@@ -1,0 +1,162 @@
+"""What the environment decides, one small model per concern, each read at its first use.
+
+docs/settings.md explains every variable; a test keeps the two in step.
+"""
+
+import os
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from shared.errors import SettingsError
+from shared.once import once
+
+
+def _split(value: Any) -> Any:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class Settings(BaseModel):
+    """A group of variables; a field's alias is the variable's name."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the group. An empty variable counts as not set.
+
+        Raises:
+            SettingsError: naming every variable that is missing or wrong, never its value.
+        """
+        present = {name: value for name, value in os.environ.items() if value}
+        try:
+            return cls.model_validate(present)
+        except ValidationError as error:
+            problems = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
+            raise SettingsError("; ".join(problems)) from None
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class AppSettings(Settings):
+    environment: Environment = Field(Environment.DEVELOPMENT, alias="ENV")
+    public_url: str = Field("http://localhost:8000", alias="PUBLIC_URL")
+    allowed_origins: Words = Field((), alias="ALLOWED_ORIGINS")
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins whose pages may act for a signed-in user."""
+        return frozenset({self.public_url.rstrip("/"), *self.allowed_origins})
+
+
+class DatabaseSettings(Settings):
+    url: SecretStr = Field(alias="DATABASE_URL")
+    pool_size: int = Field(1, alias="DATABASE_POOL_SIZE", ge=1)
+
+
+class RedisSettings(Settings):
+    url: SecretStr = Field(alias="REDIS_URL")
+
+
+class KeySettings(Settings):
+    """Where the signing and refresh keys come from: a file, or the JSON text itself."""
+
+    file: str | None = Field(None, alias="KEYS_FILE")
+    json_text: SecretStr | None = Field(None, alias="KEYS_JSON")
+
+
+class VerificationDelivery(StrEnum):
+    RESPONSE = "response"
+    EMAIL = "email"
+    BOTH = "both"
+
+
+class AuthSettings(Settings):
+    issuer: str = Field("http://localhost:8000", alias="AUTH_ISSUER")
+    audience: str = Field("lampwork", alias="AUTH_AUDIENCE")
+    access_ttl_seconds: int = Field(600, alias="AUTH_ACCESS_TTL_SECONDS", gt=0)
+    refresh_idle_seconds: int = Field(14 * 86400, alias="AUTH_REFRESH_IDLE_SECONDS", gt=0)
+    refresh_absolute_seconds: int = Field(30 * 86400, alias="AUTH_REFRESH_ABSOLUTE_SECONDS", gt=0)
+    verification_ttl_seconds: int = Field(86400, alias="AUTH_VERIFICATION_TTL_SECONDS", gt=0)
+    verification_delivery: VerificationDelivery = Field(
+        VerificationDelivery.RESPONSE, alias="AUTH_VERIFICATION_DELIVERY"
+    )
+    minimum_password_length: int = Field(8, alias="AUTH_MINIMUM_PASSWORD_LENGTH", ge=8)
+    secure_cookies: bool = Field(True, alias="COOKIE_SECURE")
+
+
+class TrustUserIdHeader(StrEnum):
+    """Who may name the user by X-User-Id: nobody, a gateway with a secret, or a local process."""
+
+    OFF = "off"
+    GATEWAY = "gateway"
+    LOCAL = "local"
+
+
+class GatewaySettings(Settings):
+    trust_user_id_header: TrustUserIdHeader = Field(
+        TrustUserIdHeader.OFF, alias="TRUST_USER_ID_HEADER"
+    )
+    secret: SecretStr | None = Field(None, alias="GATEWAY_SECRET")
+
+
+class QueueSettings(Settings):
+    """`redis://` and `amqp://` lead to a Dramatiq broker, `sqs://` to the three SQS queues."""
+
+    url: SecretStr = Field(alias="QUEUE_URL")
+    generate_queue_url: str | None = Field(None, alias="GENERATE_QUEUE_URL")
+    broadcast_queue_url: str | None = Field(None, alias="BROADCAST_QUEUE_URL")
+    sweep_queue_url: str | None = Field(None, alias="SWEEP_QUEUE_URL")
+    tick_queue_url: str | None = Field(None, alias="TICK_QUEUE_URL")
+
+
+class TaskSettings(Settings):
+    lease_seconds: float = Field(15, alias="TASK_LEASE_SECONDS", gt=0)
+    run_timeout_seconds: float = Field(120, alias="TASK_RUN_TIMEOUT_SECONDS", gt=0)
+    queue_timeout_seconds: float = Field(3600, alias="TASK_QUEUE_TIMEOUT_SECONDS", gt=0)
+    max_attempts: int = Field(3, alias="TASK_MAX_ATTEMPTS", ge=1)
+    redispatch_seconds: float = Field(60, alias="TASK_REDISPATCH_SECONDS", gt=0)
+    republish_seconds: float = Field(2, alias="TASK_REPUBLISH_SECONDS", gt=0)
+    sweep_delays_seconds: Words = Field(("0", "15", "30", "45"), alias="SWEEP_DELAYS_SECONDS")
+    idempotency_ttl_seconds: int = Field(86400, alias="IDEMPOTENCY_TTL_SECONDS", gt=0)
+
+    @property
+    def lease_renewal_seconds(self) -> float:
+        return self.lease_seconds / 3
+
+
+class WebSocketSettings(Settings):
+    heartbeat_seconds: float = Field(15, alias="WS_HEARTBEAT_SECONDS", gt=0)
+    connection_ttl_seconds: int = Field(7800, alias="WS_CONNECTION_TTL_SECONDS", gt=0)
+    latest_ttl_seconds: int = Field(86400, alias="WS_LATEST_TTL_SECONDS", gt=0)
+    tick_delays_seconds: Words = Field(("0", "15", "30", "45"), alias="TICK_DELAYS_SECONDS")
+
+
+class ObjectSettings(Settings):
+    bucket: str = Field(alias="RESULTS_BUCKET")
+    public_endpoint_url: str | None = Field(None, alias="S3_PUBLIC_ENDPOINT_URL")
+    link_ttl_seconds: int = Field(300, alias="RESULT_LINK_TTL_SECONDS", gt=0, le=300)
+
+
+class GeneratorSettings(Settings):
+    url: SecretStr = Field(SecretStr("painter://"), alias="GENERATOR_URL")
+
+
+app = once(AppSettings.load)
+database = once(DatabaseSettings.load)
+redis = once(RedisSettings.load)
+keys = once(KeySettings.load)
+auth = once(AuthSettings.load)
+gateway = once(GatewaySettings.load)
+queue = once(QueueSettings.load)
+tasks = once(TaskSettings.load)
+websocket = once(WebSocketSettings.load)
+objects = once(ObjectSettings.load)
+generator = once(GeneratorSettings.load)

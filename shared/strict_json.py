@@ -1,0 +1,47 @@
+import json
+from typing import Any
+
+from shared.errors import MalformedJson, Unprocessable
+
+
+def loads(body: bytes) -> Any:
+    """JSON as RFC 8259 has it and as a database can keep it.
+
+    Raises:
+        MalformedJson: not UTF-8, NaN or Infinity, a name given twice, nested too deeply.
+        Unprocessable: a string with NUL or half a surrogate pair.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique_names,
+        )
+        _check_strings(value)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise MalformedJson from None
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise MalformedJson(f"{name} is no JSON number.")
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise MalformedJson("An object has two members of one name.")
+    return members
+
+
+def _check_strings(value: Any) -> None:
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise Unprocessable("A text holds NUL or half a surrogate pair.")
+    elif isinstance(value, list):
+        for item in value:
+            _check_strings(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _check_strings(name)
+            _check_strings(item)

@@ -1,0 +1,43 @@
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared import database
+from shared.loop import run
+from shared.once import forget
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that Alembic has brought to head; tests work on copies of it."""
+    path = tmp_path_factory.mktemp("database") / "migrated.db"
+    environment = {**os.environ, "DATABASE_URL": f"sqlite+aiosqlite:///{path}"}
+    subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environment, check=True
+    )
+    return path
+
+
+@pytest.fixture
+def application(
+    migrated_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[pytest.MonkeyPatch]:
+    """The application's settings for one test, with a database of its own.
+
+    Yields the monkeypatch, for tests that set further variables before the first use.
+    """
+    copy = tmp_path / "test.db"
+    shutil.copy(migrated_database, copy)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{copy}")
+    monkeypatch.setenv("COOKIE_SECURE", "false")
+    forget()
+    yield monkeypatch
+    run(database.engine().dispose())
+    forget()
