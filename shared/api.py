@@ -47,7 +47,7 @@ def lambda_handler(app: FastAPI) -> LambdaHandler:
 
 
 class StrictRequest(Request):
-    """A request whose JSON was read before FastAPI asks: it would call every fault of its own 400."""
+    """A request whose JSON was read before FastAPI asks for it and hides why it is at fault."""
 
     parsed: Any = None
 
