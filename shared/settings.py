@@ -112,7 +112,7 @@ class QueueSettings(Settings):
 
     url: SecretStr = Field(alias="QUEUE_URL")
     generate_queue_url: str | None = Field(None, alias="GENERATE_QUEUE_URL")
-    broadcast_queue_url: str | None = Field(None, alias="BROADCAST_QUEUE_URL")
+    deliver_queue_url: str | None = Field(None, alias="DELIVER_QUEUE_URL")
     sweep_queue_url: str | None = Field(None, alias="SWEEP_QUEUE_URL")
     tick_queue_url: str | None = Field(None, alias="TICK_QUEUE_URL")
 
