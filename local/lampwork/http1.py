@@ -1,0 +1,356 @@
+"""An HTTP/1.1 server protocol: whole requests in, whole responses out (RFC 9112)."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+from typing import cast
+
+import httptools
+
+logger = logging.getLogger(__name__)
+
+MAX_HEAD = 10_240
+MAX_BODY = 10 * 1024 * 1024
+MAX_PIPELINED = 32
+# How long what a refused client still sends is read and dropped: closing at once would reset the
+# connection and the client would never see why (RFC 9112 §9.6).
+LINGER_SECONDS = 5
+
+# The most an event loop hands over at once.
+MAX_READ = 256 * 1024
+
+BODILESS = frozenset({*range(100, 200), 204, 304})
+UPGRADE_HEADERS = frozenset({"upgrade", "connection", "http2-settings"})
+REFUSALS = {
+    400: "Bad Request",
+    413: "Request Entity Too Large",
+    431: "Request Header Fields Too Large",
+}
+
+
+@dataclass(slots=True)
+class Request:
+    """A request as it came over the wire: latin-1 text, headers in their own case and order."""
+
+    method: str
+    target: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    peer: tuple[str, int]
+    secure: bool
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        return self.target.partition("?")[2]
+
+    def header(self, name: str) -> str | None:
+        """The first header of this name, in any case."""
+        name = name.lower()
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return None
+
+
+@dataclass(slots=True)
+class Response:
+    """`headers` never hold Content-Length, Connection or Transfer-Encoding: the protocol frames."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class Upgrade:
+    """Hands the connection over: the protocol `start` returns gets the transport's next callbacks.
+
+    `start` is called with the transport and the bytes read after the request's head; its protocol's
+    `connection_made` is not called. Should the client have left before, `start` is still called,
+    followed at once by `connection_lost`.
+    """
+
+    start: Callable[[asyncio.Transport, bytes], asyncio.Protocol]
+
+
+Handler = Callable[[Request], Awaitable[Response | Upgrade]]
+
+
+def json_message(status: int, message: str) -> Response:
+    """The body API Gateway gives its own errors."""
+    return Response(
+        status, [("content-type", "application/json")], b'{"message":"%s"}' % message.encode()
+    )
+
+
+class HttpProtocol(asyncio.Protocol):
+    """Serves one connection; requests sent without waiting are answered in their order.
+
+    A handler runs to its end even if its client has left: what it does may not be stopped halfway.
+    Open connections keep themselves in `connections`, for the owner to `shutdown()`.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        max_body: int = MAX_BODY,
+        max_head: int = MAX_HEAD,
+        secure: bool = False,
+        connections: "set[HttpProtocol] | None" = None,
+    ) -> None:
+        self._handler = handler
+        self._max_body = max_body
+        self._max_head = max_head
+        self._secure = secure
+        self._connections = connections if connections is not None else set()
+        self._queue: deque[tuple[Request | Response, bool]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._early: bytearray | None = None  # read after a WebSocket request, before its answer
+        self._refused = False
+        self._closing = False
+        self._gone = False
+        self._writable: asyncio.Event | None = None
+        self._start_message()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast, since uvloop's transports are asyncio's by shape only.
+        self._transport = cast(asyncio.Transport, transport)
+        self._loop = asyncio.get_running_loop()
+        self._peer = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self._parser = httptools.HttpRequestParser(self)
+        self._connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._gone = True
+        self._connections.discard(self)
+        self._queue.clear()
+        del self._parser  # it refers back to this protocol
+        self.resume_writing()
+
+    def eof_received(self) -> bool:
+        """A client may end its side and still wait for answers (not under TLS)."""
+        self._closing = True
+        return self._task is not None and not self._secure
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        if self._early is not None:
+            self._early += data
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgrade_requested(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            self._refuse(error)
+        else:
+            self._limit_unfinished_head(len(data))
+
+    def pause_writing(self) -> None:
+        self._writable = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None:
+            self._writable.set()
+            self._writable = None
+
+    def shutdown(self) -> None:
+        """Close once the request being answered, if any, has its response."""
+        self._closing = True
+        if self._task is None:
+            self._transport.close()
+
+    # httptools callbacks
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_complete:  # a trailer of a chunked body
+            return
+        self._head_size += len(name) + len(value) + 4
+        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self._head_complete = True
+        if self._head_size + len(self._target) > self._max_head:
+            raise _Refusal(431)
+        for name, value in self._headers:
+            lower = name.lower()
+            if lower == "content-length" and int(value) > self._max_body:
+                raise _Refusal(413)
+            if lower == "expect" and value.lower() == "100-continue" and self._task is None:
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, chunk: bytes) -> None:
+        self._body_size += len(chunk)
+        if self._body_size > self._max_body:
+            raise _Refusal(413)
+        self._body.append(chunk)
+
+    def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():  # feed_data raises HttpParserUpgrade next
+            return
+        request = self._request()
+        keep_alive = self._parser.should_keep_alive()
+        if keep_alive and self._parser.get_http_version() == "1.0":
+            keep_alive = request.header("connection") is not None
+        self._start_message()
+        self._enqueue(request, keep_alive)
+
+    # Reading
+
+    def _start_message(self) -> None:
+        self._target = b""
+        self._headers: list[tuple[str, str]] = []
+        self._head_complete = False
+        self._head_size = 0
+        self._body: list[bytes] = []
+        self._body_size = 0
+        self._fed = 0
+
+    def _request(self) -> Request:
+        target = self._target.decode("latin-1")
+        if not target.startswith("/"):
+            target = _origin_form(target)
+        return Request(
+            method=self._parser.get_method().decode("latin-1"),
+            target=target,
+            headers=self._headers,
+            body=b"".join(self._body),
+            peer=self._peer,
+            secure=self._secure,
+        )
+
+    def _upgrade_requested(self, rest: bytes) -> None:
+        request = self._request()
+        if request.method == "CONNECT":
+            self._refuse(_Refusal(400))
+        elif (request.header("upgrade") or "").lower() == "websocket":
+            self._early = bytearray(rest)
+            self._enqueue(request, keep_alive=False)
+        else:
+            self._read_without_upgrade(request, rest)
+
+    def _read_without_upgrade(self, request: Request, rest: bytes) -> None:
+        """Decline any other offer (h2c) by reading the request as if it made none."""
+        head = [f"{request.method} {request.target} HTTP/1.1"]
+        head += [f"{k}: {v}" for k, v in request.headers if k.lower() not in UPGRADE_HEADERS]
+        self._start_message()
+        self._parser = httptools.HttpRequestParser(self)
+        self.data_received("\r\n".join([*head, "\r\n"]).encode("latin-1") + rest)
+
+    def _limit_unfinished_head(self, size: int) -> None:
+        # The parser reports a header only when it has ended; one that never ends must not grow.
+        if not self._head_complete:
+            self._fed += size
+            if self._fed > self._max_head + MAX_READ:
+                self._refuse(_Refusal(431))
+
+    def _refuse(self, error: Exception) -> None:
+        """Answer what cannot be served, after all that came before it, and read no further."""
+        refusal = error if isinstance(error, _Refusal) else error.__context__
+        status = refusal.status if isinstance(refusal, _Refusal) else 400
+        self._refused = True
+        self._enqueue(json_message(status, REFUSALS[status]), keep_alive=False)
+
+    # Answering
+
+    def _enqueue(self, message: Request | Response, keep_alive: bool) -> None:
+        self._queue.append((message, keep_alive))
+        if self._task is None:
+            self._task = self._loop.create_task(self._serve())
+        elif len(self._queue) == MAX_PIPELINED:
+            self._transport.pause_reading()
+
+    async def _serve(self) -> None:
+        while self._queue:
+            message, keep_alive = self._queue.popleft()
+            answer = await self._answer(message) if isinstance(message, Request) else message
+            if isinstance(answer, Upgrade):
+                self._hand_over(answer)
+                return
+            if self._gone:
+                return
+            keep_alive = keep_alive and not (self._closing and not self._queue)
+            self._transport.write(_encode(message, answer, keep_alive))
+            if not keep_alive:
+                self._finish()
+                return
+            if self._writable is not None:
+                await self._writable.wait()
+            if len(self._queue) == MAX_PIPELINED - 1:
+                self._transport.resume_reading()
+        self._task = None
+
+    async def _answer(self, request: Request) -> Response | Upgrade:
+        try:
+            return await self._handler(request)
+        except Exception:  # the border: whatever went wrong, the client gets an answer
+            logger.exception(
+                "request failed", extra={"method": request.method, "path": request.path}
+            )
+            return json_message(500, "Internal Server Error")
+
+    def _hand_over(self, upgrade: Upgrade) -> None:
+        protocol = upgrade.start(self._transport, bytes(self._early or b""))
+        if self._gone:
+            protocol.connection_lost(None)
+            return
+        self._connections.discard(self)
+        self._transport.set_protocol(protocol)
+
+    def _finish(self) -> None:
+        self._queue.clear()
+        if not self._refused:
+            self._transport.close()
+            return
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._loop.call_later(LINGER_SECONDS, self._transport.close)
+
+
+class _Refusal(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def _origin_form(target: str) -> str:
+    """A server accepts http://host/path too (RFC 9112 §3.2.2)."""
+    _, separator, rest = target.partition("://")
+    if not separator:
+        return target
+    return "/" + rest.partition("/")[2]
+
+
+def _encode(message: Request | Response, response: Response, keep_alive: bool) -> bytes:
+    lines = [_status_line(response.status)]
+    lines += [f"{name}: {value}" for name, value in response.headers]
+    if response.status not in BODILESS:
+        lines.append(f"content-length: {len(response.body)}")
+    lines.append("connection: keep-alive\r\n\r\n" if keep_alive else "connection: close\r\n\r\n")
+    head = "\r\n".join(lines).encode("latin-1")
+    if response.status in BODILESS or (isinstance(message, Request) and message.method == "HEAD"):
+        return head
+    return head + response.body
+
+
+@lru_cache
+def _status_line(status: int) -> str:
+    try:
+        return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"HTTP/1.1 {status} "
