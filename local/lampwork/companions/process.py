@@ -1,0 +1,240 @@
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import DEVNULL, Process
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lampwork.companions.pidfile import PidFile
+from lampwork.errors import StartError
+
+FIRST_DELAY_SECONDS: Final = 0.2
+LONGEST_DELAY_SECONDS: Final = 10.0
+PROVEN_SECONDS: Final = 10.0
+MAX_LINE_BYTES: Final = 256 * 1024
+LAST_LINES: Final = 20
+
+OnLog = Callable[[str, str], None]
+"""Takes the source's name and one line of its output, without the newline."""
+
+Ready = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run. `environment` is the whole of it, nothing is inherited."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    cwd: Path
+    run_dir: Path
+    stop_signal: signal.Signals = signal.SIGTERM
+    grace_seconds: float = 10
+    pass_fds: tuple[int, ...] = ()
+
+
+class Child:
+    """A started program: leads a session of its own and is told to end when this process dies."""
+
+    def __init__(self, program: Program, process: Process, output: asyncio.Task[None]) -> None:
+        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._program = program
+        self._process = process
+        self._output = output
+        self._pid_file = PidFile(program.run_dir / f"{program.name}.pid")
+        self._pid_file.write(process.pid)
+        self._over = False
+
+    @classmethod
+    async def start(cls, program: Program, on_log: OnLog) -> "Child":
+        def on_line(line: str) -> None:
+            child.last_lines.append(line)
+            on_log(program.name, line)
+
+        reader, writer = os.pipe()
+        try:
+            process = await _spawn(program, writer)
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        child = cls(program, process, asyncio.create_task(_read_lines(reader, on_line)))
+        return child
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """As `subprocess.Popen.returncode`."""
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        """The exit status, once the program, what it left running and its output are at an end."""
+        status = await self._process.wait()
+        self._signal_group(signal.SIGKILL)
+        await asyncio.wait([self._output], timeout=1)
+        self._output.cancel()
+        self._pid_file.remove()
+        self._over = True
+        return status
+
+    async def stop(self) -> None:
+        """Ask it to end, wait as long as its grace, then kill what is left of its session."""
+        self._signal(self._program.stop_signal)
+        try:
+            await asyncio.wait_for(self._process.wait(), self._program.grace_seconds)
+        except TimeoutError:
+            self._signal_group(signal.SIGKILL)
+        await self.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        if self._over:  # the number may be another's by now
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+
+class Supervised:
+    """Keeps one program running: starts it again, ever more slowly, whenever it ends."""
+
+    def __init__(self, program: Program, on_log: OnLog) -> None:
+        self.program = program
+        self._on_log = on_log
+        self._child: Child | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
+    async def start(self, ready: Ready | None = None, timeout_seconds: float = 30) -> None:
+        """Start it and, given a check, wait until it is ready.
+
+        Raises:
+            StartError: it ended or took too long before it was ready.
+        """
+        self._child = await Child.start(self.program, self._on_log)
+        try:
+            if ready is not None:
+                await _until_ready(self._child, self.program.name, ready, timeout_seconds)
+        except BaseException:
+            await self._child.stop()
+            raise
+        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.program.name}")
+
+    async def stop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+            self._keeper = None
+        if self._child is not None:
+            await self._child.stop()
+            self._child = None
+
+    async def restart(self) -> None:
+        await self.stop()
+        await self.start()
+
+    async def _keep(self) -> None:
+        delay = FIRST_DELAY_SECONDS
+        while self._child is not None:
+            started = time.monotonic()
+            status = await self._child.wait()
+            if time.monotonic() - started > PROVEN_SECONDS:
+                delay = FIRST_DELAY_SECONDS
+            self._on_log(
+                self.program.name, f"It {ending(status)}; starting it again in {delay:g} s."
+            )
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+            self._child = await Child.start(self.program, self._on_log)
+
+
+async def run_to_end(program: Program, on_log: OnLog) -> None:
+    """Run a command.
+
+    Raises:
+        StartError: it failed. Its output has gone to `on_log`.
+    """
+    child = await Child.start(program, on_log)
+    try:
+        status = await child.wait()
+    except asyncio.CancelledError:
+        await child.stop()
+        raise
+    if status != 0:
+        raise StartError(
+            f"The command {program.name} ({' '.join(program.argv)}) {ending(status)};"
+            " its output is above. Put that right and start again."
+        )
+
+
+def ending(status: int) -> str:
+    if status < 0:
+        return f"was killed by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
+
+
+async def _spawn(program: Program, output: int) -> Process:
+    shim = Path(__file__).with_name("child.py")
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", str(shim), str(os.getpid()), *program.argv),
+        stdin=DEVNULL,
+        stdout=output,
+        stderr=output,
+        cwd=program.cwd,
+        env=dict(program.environment),
+        start_new_session=True,
+        pass_fds=program.pass_fds,
+    )
+
+
+async def _read_lines(descriptor: int, on_line: Callable[[str], None]) -> None:
+    # A pipe of our own: the process's end can be awaited while a grandchild still holds the pipe.
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    )
+    rest = b""
+    try:
+        while chunk := await reader.read(64 * 1024):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > MAX_LINE_BYTES:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                on_line(line.decode(errors="replace").rstrip("\r"))
+        if rest:
+            on_line(rest.decode(errors="replace"))
+    finally:
+        transport.close()
+
+
+async def _until_ready(child: Child, name: str, ready: Ready, timeout_seconds: float) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not await ready():
+        if child.status is not None:
+            await child.wait()
+            raise StartError(_did_not_start(name, ending(child.status), child.last_lines))
+        if time.monotonic() > deadline:
+            slow = f"did not answer within {timeout_seconds:g} s"
+            raise StartError(_did_not_start(name, slow, child.last_lines))
+        await asyncio.sleep(0.02)
+
+
+def _did_not_start(name: str, what: str, lines: deque[str]) -> str:
+    output = "".join(f"\n  {line}" for line in lines)
+    return f"The service {name} {what} before it was ready." + (output and f" It said:{output}")

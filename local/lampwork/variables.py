@@ -1,0 +1,103 @@
+"""Environment variables: where they come from, which wins, and the ${…} in their values."""
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from lampwork.errors import ConfigurationError
+
+PLACEHOLDER: Final = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+
+# What a program needs of its user's shell; everything else would make two machines differ.
+INHERITED: Final = frozenset(
+    (
+        *("HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR"),
+        *("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+        *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+    )
+)
+
+
+def read_env_file(file: Path) -> dict[str, str]:
+    """The variables of a dotenv file; none where there is no such file.
+
+    Raises:
+        ConfigurationError: a line is no `NAME=value`.
+    """
+    if not file.is_file():
+        return {}
+    variables = {}
+    for number, line in enumerate(file.read_text().splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            name, value = _assignment(line, f"{file}, line {number}")
+            variables[name] = value
+    return variables
+
+
+def given(option: str) -> tuple[str, str]:
+    """An option `NAME=value`; `NAME` alone takes the value this process has.
+
+    Raises:
+        ConfigurationError: there is no such variable to take.
+    """
+    name, equals, value = option.partition("=")
+    if equals:
+        return name, value
+    if name not in os.environ:
+        raise ConfigurationError(f"--env {name}: no such variable is set here. Use {name}=value.")
+    return name, os.environ[name]
+
+
+def fill(values: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """The values with each `${name}` replaced; `$${` is a literal `${`.
+
+    Raises:
+        ConfigurationError: a name is not known here.
+    """
+    return {key: _fill(key, value, known) for key, value in values.items()}
+
+
+def inherited() -> dict[str, str]:
+    """The part of this process's environment that children get."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in INHERITED or name.startswith(("LC_", "XDG_"))
+    }
+
+
+def _fill(key: str, value: str, known: Mapping[str, str]) -> str:
+    def replace(match: re.Match[str]) -> str:
+        name = match[1]
+        if name is None:
+            return "${"
+        if name not in known:
+            raise ConfigurationError(
+                f"environment.{key}: ${{{name}}} is not known here."
+                f" Known: {', '.join(sorted(known))}."
+            )
+        return known[name]
+
+    return PLACEHOLDER.sub(replace, value)
+
+
+def _assignment(line: str, where: str) -> tuple[str, str]:
+    match = ASSIGNMENT.fullmatch(line)
+    if match is None:
+        raise ConfigurationError(f"{where}: expected NAME=value, not {line.strip()!r}.")
+    try:
+        return match[1], _value(match[2].strip())
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}.") from error
+
+
+def _value(text: str) -> str:
+    """Quotes as in a shell; without them all up to the first ` #`."""
+    if text[:1] in ("'", '"'):
+        return "".join(shlex.split(text, comments=True))
+    return re.split(r"(?:^|\s)#", text, maxsplit=1)[0].rstrip()

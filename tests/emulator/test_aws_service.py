@@ -1,0 +1,265 @@
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import httpx
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from lampwork.companions.aws import EmbeddedAws
+from lampwork.companions.object_folder import ObjectFolder
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+AWKWARD_KEYS = [
+    "../../outside",
+    "/leading/slash",
+    "a/b/../c",
+    "ünïcode/日本語/🎨.png",
+    "with space+plus%2Fpercent?query#fragment",
+    "x" * 1024,
+]
+
+
+def s3_client(url: str) -> "S3Client":
+    return boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+    )
+
+
+@pytest.fixture
+def log() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def aws(tmp_path: Path, log: list[str]) -> AsyncIterator[EmbeddedAws]:
+    service = EmbeddedAws(tmp_path, lambda _name, line: log.append(line))
+    await service.start()
+    await service.create_buckets(["pictures"], "us-east-1")
+    yield service
+    await service.stop()
+
+
+@pytest.fixture
+def s3(aws: EmbeddedAws) -> "S3Client":
+    return s3_client(aws.url)
+
+
+@pytest.fixture
+async def restarted(
+    aws: EmbeddedAws, tmp_path: Path
+) -> AsyncIterator[Callable[[], Awaitable["S3Client"]]]:
+    """Stops the service, starts another on the same folder and gives a client of that."""
+    services = []
+
+    async def restart() -> "S3Client":
+        await aws.stop()
+        services.append(EmbeddedAws(tmp_path, lambda _name, _line: None))
+        await services[0].start()
+        return s3_client(services[0].url)
+
+    yield restart
+    for service in services:
+        await service.stop()
+
+
+Restarted = Callable[[], Awaitable["S3Client"]]
+
+
+async def test_an_object_survives_a_restart_with_its_metadata(
+    s3: "S3Client", restarted: Restarted
+) -> None:
+    content = os.urandom(300_000)
+    s3.put_object(
+        Bucket="pictures",
+        Key="tasks/1.png",
+        Body=content,
+        ContentType="image/png",
+        CacheControl="max-age=60",
+        Metadata={"seed": "42"},
+    )
+    before = s3.get_object(Bucket="pictures", Key="tasks/1.png")
+
+    s3 = await restarted()
+
+    after = s3.get_object(Bucket="pictures", Key="tasks/1.png")
+    assert after["Body"].read() == content
+    assert after["Metadata"] == {"seed": "42"}
+    for name in ("ContentType", "CacheControl", "ContentLength", "ETag", "LastModified"):
+        assert after[name] == before[name]
+
+
+async def test_awkward_keys_stay_inside_the_folder(
+    s3: "S3Client", restarted: Restarted, tmp_path: Path
+) -> None:
+    for key in AWKWARD_KEYS:
+        s3.put_object(Bucket="pictures", Key=key, Body=key.encode())
+
+    s3 = await restarted()
+
+    for key in AWKWARD_KEYS:
+        assert s3.get_object(Bucket="pictures", Key=key)["Body"].read() == key.encode()
+    assert {file.name for file in tmp_path.iterdir()} == {"aws", "run"}
+    assert [file.name for file in (tmp_path / "aws" / "s3").iterdir()] == ["pictures"]
+    files = list((tmp_path / "aws" / "s3" / "pictures").iterdir())
+    assert len(files) == 2 * len(AWKWARD_KEYS)
+
+
+async def test_what_is_deleted_stays_deleted(
+    s3: "S3Client", restarted: Restarted, tmp_path: Path
+) -> None:
+    for key in ("kept", "one", "two", "three"):
+        s3.put_object(Bucket="pictures", Key=key, Body=b"x")
+    s3.create_bucket(Bucket="temporary")
+    s3.delete_bucket(Bucket="temporary")
+    s3.delete_object(Bucket="pictures", Key="one")
+    s3.delete_objects(
+        Bucket="pictures", Delete={"Objects": [{"Key": "two"}, {"Key": "three"}, {"Key": "none"}]}
+    )
+
+    s3 = await restarted()
+
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="pictures")["Contents"]] == ["kept"]
+    assert [each["Name"] for each in s3.list_buckets()["Buckets"]] == ["pictures"]
+    assert len(list((tmp_path / "aws" / "s3" / "pictures").iterdir())) == 2
+
+
+async def test_an_overwritten_object_is_the_new_one(s3: "S3Client", restarted: Restarted) -> None:
+    s3.put_object(Bucket="pictures", Key="k", Body=b"old", ContentType="text/plain")
+    s3.put_object(Bucket="pictures", Key="k", Body=b"newer", ContentType="image/png")
+
+    s3 = await restarted()
+
+    kept = s3.get_object(Bucket="pictures", Key="k")
+    assert (kept["Body"].read(), kept["ContentType"]) == (b"newer", "image/png")
+
+
+async def test_copies_and_multipart_uploads_are_kept(s3: "S3Client", restarted: Restarted) -> None:
+    part = os.urandom(5 * 1024 * 1024)
+    upload = s3.create_multipart_upload(Bucket="pictures", Key="big", ContentType="image/png")
+    parts = [
+        s3.upload_part(
+            Bucket="pictures", Key="big", UploadId=upload["UploadId"], PartNumber=n, Body=body
+        )["ETag"]
+        for n, body in ((1, part), (2, b"end"))
+    ]
+    s3.complete_multipart_upload(
+        Bucket="pictures",
+        Key="big",
+        UploadId=upload["UploadId"],
+        MultipartUpload={
+            "Parts": [{"ETag": etag, "PartNumber": n} for n, etag in enumerate(parts, start=1)]
+        },
+    )
+    s3.copy_object(Bucket="pictures", Key="copy", CopySource={"Bucket": "pictures", "Key": "big"})
+    etag = s3.head_object(Bucket="pictures", Key="big")["ETag"]
+
+    s3 = await restarted()
+
+    for key in ("big", "copy"):
+        kept = s3.get_object(Bucket="pictures", Key=key)
+        assert (kept["Body"].read(), kept["ContentType"]) == (part + b"end", "image/png")
+    assert s3.head_object(Bucket="pictures", Key="big")["ETag"] == etag
+
+
+async def test_a_killed_server_loses_no_acknowledged_object(
+    s3: "S3Client", aws: EmbeddedAws, log: list[str]
+) -> None:
+    acknowledged: list[str] = []
+    enough = threading.Event()
+
+    def upload() -> None:
+        for number in range(10_000):
+            try:
+                s3.put_object(Bucket="pictures", Key=f"{number}", Body=f"{number}".encode() * 999)
+            except Exception:  # whatever boto3 makes of a server killed in the middle
+                return
+            acknowledged.append(f"{number}")
+            if number == 20:
+                enough.set()
+
+    uploading = asyncio.create_task(asyncio.to_thread(upload))
+    await asyncio.to_thread(enough.wait, 20)
+    assert aws.pid
+    os.kill(aws.pid, signal.SIGKILL)
+    await uploading
+
+    again = s3_client(aws.url)
+    for key in acknowledged:
+        body = await asyncio.to_thread(read, again, key)
+        assert body == key.encode() * 999
+    assert any("killed by SIGKILL; starting it again" in line for line in log)
+
+
+async def test_parallel_writers_of_one_key_leave_one_of_their_objects(
+    s3: "S3Client", restarted: Restarted
+) -> None:
+    def put(number: int) -> None:
+        name = f"{number}"
+        s3.put_object(Bucket="pictures", Key="k", Body=name * 5000, Metadata={"writer": name})
+
+    await asyncio.gather(*(asyncio.to_thread(put, number) for number in range(12)))
+    written = s3.get_object(Bucket="pictures", Key="k")["Body"].read()
+
+    s3 = await restarted()
+
+    kept = s3.get_object(Bucket="pictures", Key="k")
+    assert kept["Body"].read() == written == kept["Metadata"]["writer"].encode() * 5000
+
+
+async def test_a_refused_upload_changes_nothing(s3: "S3Client", tmp_path: Path) -> None:
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        s3.put_object(Bucket="elsewhere", Key="k", Body=b"x")
+
+    assert [file.name for file in (tmp_path / "aws" / "s3").iterdir()] == ["pictures"]
+
+
+async def test_browsers_may_read_objects(s3: "S3Client") -> None:
+    s3.put_object(Bucket="pictures", Key="k", Body=b"x")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "pictures", "Key": "k"})
+
+    answer = httpx.get(url, headers={"Origin": "http://localhost:8000"})
+
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] in ("*", "http://localhost:8000")
+
+
+async def test_buckets_are_created_once_and_in_their_region(
+    aws: EmbeddedAws, s3: "S3Client"
+) -> None:
+    s3.put_object(Bucket="pictures", Key="k", Body=b"x")
+
+    await aws.create_buckets(["pictures", "more-pictures"], "eu-west-1")
+
+    assert {each["Name"] for each in s3.list_buckets()["Buckets"]} == {"pictures", "more-pictures"}
+    assert s3.head_object(Bucket="pictures", Key="k")["ContentLength"] == 1
+
+
+def test_files_no_record_names_are_swept_away(tmp_path: Path) -> None:
+    folder = ObjectFolder(tmp_path)
+    folder.create_bucket("b")
+    folder.save("b", "k", b"x", {})
+    (tmp_path / "b" / "left.over.content").write_bytes(b"half")
+    (tmp_path / "b" / "left.new").write_bytes(b"half")
+
+    folder.sweep("b")
+
+    assert [kept.key for kept in folder.objects("b")] == ["k"]
+    assert len(list((tmp_path / "b").iterdir())) == 2
+
+
+def read(client: "S3Client", key: str) -> bytes:
+    return client.get_object(Bucket="pictures", Key=key)["Body"].read()
