@@ -1,0 +1,105 @@
+# One command for each thing one does here; `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+CODE := functions shared migrations local tests bench hatch_build.py
+PORT ?= 8000
+
+# What lies compiled starts faster, whatever this shell is told.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help
+help: ## List what there is to do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- Setting up: each is done once and again when its lock changes --------------------------------
+
+$(BIN)/.ready: requirements/dev.lock pyproject.toml local/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Setting up .venv (once, about a minute) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.tools/.ready: requirements/tools.lock
+	@echo "Setting up .tools for aws-sam-cli (once) ..."
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.lock
+	@touch $@
+
+.PHONY: setup
+setup: $(BIN)/.ready ## Install everything into .venv
+
+# --- Running --------------------------------------------------------------------------------------
+
+.PHONY: dev
+dev: $(BIN)/.ready ## Run the whole product on http://localhost:8000
+	@exec $(BIN)/lampwork up --port $(PORT)
+
+.PHONY: demo
+demo: $(BIN)/.ready ## Sign up, submit a prompt, watch it live, save the picture
+	@exec $(BIN)/python -m local.demo
+
+.PHONY: contact-sheet
+contact-sheet: $(BIN)/.ready ## Paint twenty prompts on one sheet
+	@exec $(BIN)/python -m local.contact_sheet
+
+# --- Testing --------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(BIN)/.ready ## Run all tests, in parallel
+	@exec $(BIN)/pytest -n auto --dist worksteal
+
+.PHONY: check
+check: $(BIN)/.ready .tools/.ready ## Lint, types, migrations, schema and template
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/black --check --quiet $(CODE)
+	$(BIN)/mypy $(CODE)
+	$(BIN)/python -m local.check_migrations
+	$(BIN)/python -m local.openapi --check
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/bin/sam validate --lint
+
+.PHONY: format
+format: $(BIN)/.ready ## Put the code in order
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+	$(BIN)/black --quiet $(CODE)
+
+.PHONY: bench
+bench: $(BIN)/.ready ## Measure side by side and print ratios
+	@exec $(BIN)/python -m bench
+
+# --- Upkeep ---------------------------------------------------------------------------------------
+
+.PHONY: lock
+lock: $(BIN)/.ready ## Renew the locks (with hashes, without index addresses)
+	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--upgrade pyproject.toml --extra dev -o requirements/dev.lock
+	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--constraint requirements/dev.lock pyproject.toml -o requirements/runtime.lock
+	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--upgrade requirements/tools.in -o requirements/tools.lock
+
+.PHONY: openapi
+openapi: $(BIN)/.ready ## Write functions/docs/openapi.json anew
+	@$(BIN)/python -m local.openapi
+
+.PHONY: clean
+clean: ## Remove what the development server keeps (accounts, tasks, pictures)
+	rm -rf .lampwork
+
+# --- What `sam build` calls: only code and only what runs ----------------------------------------
+
+build-DependenciesLayer:
+	$(PYTHON) -m pip install --quiet --require-hashes --only-binary :all: --target "$(ARTIFACTS_DIR)/python" -r requirements/runtime.lock
+
+build-%:
+	mkdir -p "$(ARTIFACTS_DIR)"
+	cp -R functions shared "$(ARTIFACTS_DIR)/"
+	find "$(ARTIFACTS_DIR)" -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,161 @@
+"""The whole story in a terminal: sign up, submit a prompt, watch it live, save the picture."""
+
+import argparse
+import asyncio
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 60
+SILENCE_SECONDS = 45  # three missed heartbeats
+
+console = Console()
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument(
+        "prompt", nargs="?", default="a mountain lake at night under a full moon"
+    )
+    arguments.add_argument("--url", default="http://localhost:8000", help="where the product is")
+    arguments.add_argument("--width", type=int, default=768)
+    arguments.add_argument("--height", type=int, default=512)
+    arguments.add_argument("--style", default="painting")
+    arguments.add_argument("--seed", type=int)
+    arguments.add_argument("--out", type=Path, default=Path("lampwork-demo.png"))
+    options = arguments.parse_args()
+    try:
+        with product(options.url):
+            return asyncio.run(story(options))
+    except (httpx.HTTPError, OSError, TimeoutError) as error:
+        console.print(f"[red]The demo could not finish:[/] {error}")
+        return 1
+
+
+@contextmanager
+def product(url: str) -> Iterator[None]:
+    """Use the product that answers at this address, else run one for the time of the demo."""
+    if answers(url):
+        yield
+        return
+    console.print(f"Nothing answers at {url}: starting `lampwork up` for the demo ...")
+    port = str(httpx.URL(url).port or 80)
+    command = [str(Path(sys.executable).parent / "lampwork"), "up", "--port", port]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        try:
+            deadline = monotonic() + START_SECONDS
+            while not answers(url):
+                if process.poll() is not None or monotonic() > deadline:
+                    raise TimeoutError("`lampwork up` did not start; run `make dev` to see why.")
+            yield
+        finally:
+            process.terminate()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/api/health", timeout=5).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+async def story(options: argparse.Namespace) -> int:
+    async with httpx.AsyncClient(base_url=f"{options.url}/api/v1", timeout=30) as client:
+        token = await sign_up(client)
+        client.headers["Authorization"] = f"Bearer {token}"
+        task = await submit(client, options)
+        last = await watch(options.url, token, task["id"])
+        if last["status"] != "completed":
+            console.print(f"[red]The task ended as {last['status']}:[/] {last['error']}")
+            return 1
+        await save(client, task["id"], options.out)
+        return 0
+
+
+async def sign_up(client: httpx.AsyncClient) -> str:
+    account = {
+        "email": f"demo-{secrets.token_hex(4)}@example.com",
+        "password": secrets.token_urlsafe(16),
+    }
+    registered = checked(await client.post("/auth/register", json=account))
+    console.print(f"Registered [bold]{account['email']}[/]")
+    verification = {"token": registered["verification"]["token"]}
+    checked(await client.post("/auth/verify", params=verification))
+    session = checked(await client.post("/auth/login", json=account))
+    client.cookies.clear()  # the demo goes on with the bearer token
+    console.print("Verified and signed in")
+    return str(session["access_token"])
+
+
+async def submit(client: httpx.AsyncClient, options: argparse.Namespace) -> dict[str, Any]:
+    parameters = {"width": options.width, "height": options.height, "style": options.style}
+    if options.seed is not None:
+        parameters["seed"] = options.seed
+    order = {"prompt": options.prompt, "parameters": parameters}
+    headers = {"Idempotency-Key": secrets.token_hex(16)}
+    return checked(await client.post("/tasks", json=order, headers=headers))
+
+
+async def watch(url: str, token: str, task_id: str) -> dict[str, Any]:
+    """Show the task's progress until it ends; returns its last frame."""
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %")
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        bar = progress.add_task("queued", total=1.0)
+        async for frame in frames(url, token, task_id):
+            progress.update(bar, description=frame["status"], completed=frame["progress"])
+    return frame
+
+
+async def frames(url: str, token: str, task_id: str) -> AsyncIterator[dict[str, Any]]:
+    """The task's states, each once and in order, over as many connections as it takes."""
+    last = 0
+    address = f"ws{url.removeprefix('http')}/ws/tasks/{task_id}"
+    headers = {"Authorization": f"Bearer {token}"}
+    while True:
+        after = f"?after={last}" if last else ""
+        try:
+            async with connect(f"{address}{after}", additional_headers=headers) as socket:
+                while True:
+                    frame = json.loads(await asyncio.wait_for(socket.recv(), SILENCE_SECONDS))
+                    if frame["type"] in ("snapshot", "update") and frame["sequence"] > last:
+                        last = frame["sequence"]
+                        yield frame
+                        if frame["terminal"]:
+                            return
+        except (ConnectionClosed, TimeoutError):
+            console.print("The connection was lost; taking up where it stopped ...")
+
+
+async def save(client: httpx.AsyncClient, task_id: str, path: Path) -> None:
+    answer = await client.get(f"/tasks/{task_id}/result")
+    location = answer.headers["Location"]
+    # The link carries its own signature; storage refuses a second credential beside it.
+    async with httpx.AsyncClient() as storage:
+        picture = await storage.get(location)
+        picture.raise_for_status()
+    path.write_bytes(picture.content)
+    console.print(f"Saved [bold green]{path.resolve()}[/] ({len(picture.content):,} bytes)")
+
+
+def checked(answer: httpx.Response) -> dict[str, Any]:
+    body: dict[str, Any] = answer.json()
+    if answer.is_error:
+        raise httpx.HTTPError(f"{body.get('title')}: {body.get('detail')}")
+    return body
+
+
+if __name__ == "__main__":
+    sys.exit(main())

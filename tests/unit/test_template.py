@@ -1,0 +1,84 @@
+"""The template is the only place of routes and triggers; the code must agree with it."""
+
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+import pytest
+
+import functions
+from lampwork.model import Function, Stack
+from lampwork.template.reader import read_stack
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    return read_stack(
+        ROOT / "template.yaml",
+        parameters={},
+        region="us-east-1",
+        cache_dir=tmp_path_factory.mktemp("cache"),
+        queue_url_base="http://localhost",
+    )
+
+
+def function_modules() -> set[str]:
+    found = walk_packages(functions.__path__, "functions.")
+    return {module.name for module in found if not module.ispkg}
+
+
+def module_of(function: Function) -> str:
+    return function.handler.rpartition(".")[0]
+
+
+def test_every_handler_imports(stack):
+    for function in stack.functions.values():
+        module, _, name = function.handler.rpartition(".")
+        assert callable(getattr(import_module(module), name)), function.handler
+
+
+def test_every_function_module_is_in_the_template(stack):
+    assert function_modules() == {module_of(function) for function in stack.functions.values()}
+
+
+def test_routes_of_code_and_template_are_the_same(stack):
+    (api,) = stack.http_apis
+    in_template = {
+        (module_of(stack.functions[route.function]), route.method, route.path)
+        for route in api.routes
+    }
+    in_code = {
+        (name, method, route.path)
+        for name in function_modules()
+        for route in getattr(getattr(import_module(name), "app", None), "routes", ())
+        for method in route.methods
+    }
+
+    assert in_code == in_template
+
+
+def test_every_function_has_a_trigger(stack):
+    triggered = {route.function for api in stack.http_apis for route in api.routes}
+    triggered |= {route.function for api in stack.websocket_apis for route in api.routes.values()}
+    triggered |= {trigger.function for trigger in stack.queue_triggers}
+    triggered |= {schedule.function for schedule in stack.schedules}
+
+    assert triggered == set(stack.functions)
+
+
+def test_the_websocket_path_people_use_is_declared(stack):
+    (api,) = stack.websocket_apis
+
+    assert [rewrite.path for rewrite in api.rewrites] == ["/ws/tasks/{task_id}"]
+
+
+def test_nothing_in_the_template_is_ignored_at_home_but_the_cdn(stack):
+    assert {ignored.type for ignored in stack.ignored} <= {
+        "AWS::CloudFront::Distribution",
+        "AWS::CloudFront::Function",
+    }
+
+
+def test_code_is_where_the_template_says(stack):
+    assert {function.code_dir for function in stack.functions.values()} == {Path(ROOT)}
