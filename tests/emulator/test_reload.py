@@ -1,0 +1,97 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from lampwork.reload import Change, Watched, Watcher
+
+CODE = Change(code=True, settings=False)
+SETTINGS = Change(code=False, settings=True)
+
+Next = Callable[[], Awaitable[Change]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for folder in ("functions/tasks", ".venv/lib", "tests", ".data", "mytools/__pycache__"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "functions" / "tasks" / "create.py").write_text("")
+    (tmp_path / "template.yaml").write_text("")
+    return tmp_path
+
+
+@pytest.fixture
+def watched(project: Path) -> Watched:
+    settings = (project / "template.yaml", project / "pyproject.toml", project / ".env")
+    return Watched((project,), settings, (project / ".data",))
+
+
+@pytest.fixture
+async def next_change(watched: Watched) -> AsyncIterator[Next]:
+    changes: asyncio.Queue[Change] = asyncio.Queue()
+    watching = asyncio.create_task(Watcher(watched, changes.put).run())
+    await asyncio.sleep(0)  # the watch is set up in the task's first step
+    await asyncio.sleep(0)
+
+    async def next_change() -> Change:
+        async with asyncio.timeout(10):
+            return await changes.get()
+
+    yield next_change
+    watching.cancel()
+    await asyncio.wait([watching])
+
+
+async def test_a_saved_function_is_a_change_of_code(project: Path, next_change: Next) -> None:
+    (project / "functions" / "tasks" / "create.py").write_text("changed = 1")
+
+    assert await next_change() == CODE
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "pyproject.toml", ".env"])
+async def test_a_saved_description_is_a_change_of_settings(
+    project: Path, next_change: Next, name: str
+) -> None:
+    (project / name).write_text("changed = 1")
+
+    assert await next_change() == SETTINGS
+
+
+async def test_an_editor_that_renames_is_noticed(project: Path, next_change: Next) -> None:
+    for _ in range(2):
+        (project / "template.new").write_text("changed")
+        (project / "template.new").rename(project / "template.yaml")
+
+        assert (await next_change()).settings
+
+
+async def test_a_new_folder_is_watched_too(project: Path, next_change: Next) -> None:
+    (project / "shared").mkdir()
+    assert await next_change() == CODE
+
+    (project / "shared" / "errors.py").write_text("")
+
+    assert await next_change() == CODE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".venv/lib/six.py",
+        ".data/lampwork.db",
+        "tests/test_create.py",
+        "functions/__pycache__/create.pyc",
+        "functions/tasks/.create.py.swp",
+        "functions/tasks/create.py~",
+        "README.md",
+    ],
+)
+def test_what_no_function_reads_is_no_change(watched: Watched, project: Path, path: str) -> None:
+    assert not watched.is_code(project / path)
+
+
+def test_folders_that_no_function_reads_are_not_even_watched(
+    watched: Watched, project: Path
+) -> None:
+    assert watched.folders() == [project / "functions", project / "mytools"]
