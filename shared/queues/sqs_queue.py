@@ -1,0 +1,82 @@
+import asyncio
+from functools import partial
+from math import ceil
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from dramatiq import Message
+
+from shared import settings
+from shared.errors import SettingsError
+from shared.queue import DELIVER, GENERATE, SWEEP, TICK, QueueUnavailable, doorbell, message
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+MAX_DELAY_SECONDS = 900  # SQS refuses more; a doorbell that rings early is refused by the task
+
+
+def from_settings(_url: str) -> "SQSQueue":
+    """A queue over the SQS queues whose URLs the settings name; a function needs only some."""
+    configured = settings.queue()
+    named = {
+        GENERATE: configured.generate_queue_url,
+        DELIVER: configured.deliver_queue_url,
+        SWEEP: configured.sweep_queue_url,
+        TICK: configured.tick_queue_url,
+    }
+    config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+    return SQSQueue(boto3.client("sqs", config=config), named)
+
+
+class SQSQueue:
+    """Sends Dramatiq's own messages as text, so that worker and Lambda read the same ones."""
+
+    def __init__(self, client: "SQSClient", urls: dict[str, str | None]) -> None:
+        self._client = client
+        self._urls = urls
+
+    async def ring_generate(self, task_id: UUID, delay_seconds: float = 0) -> None:
+        await self._send(doorbell(GENERATE, task_id), DelaySeconds=_whole_seconds(delay_seconds))
+
+    async def ring_deliver(self, task_id: UUID) -> None:
+        """One deliverer per task at a time: the queue is FIFO and the task its group.
+
+        The deduplication id is random, because a later wake-up is never a copy of an earlier one.
+        """
+        await self._send(
+            doorbell(DELIVER, task_id),
+            MessageGroupId=str(task_id),
+            MessageDeduplicationId=str(uuid4()),
+        )
+
+    async def send_sweep(self, delay_seconds: float = 0) -> None:
+        await self._send(message(SWEEP), DelaySeconds=_whole_seconds(delay_seconds))
+
+    async def send_tick(self, delay_seconds: float = 0) -> None:
+        await self._send(message(TICK), DelaySeconds=_whole_seconds(delay_seconds))
+
+    async def _send(self, sent: Message[Any], **attributes: Any) -> None:
+        send = partial(
+            self._client.send_message,
+            QueueUrl=self._url(sent.queue_name),
+            MessageBody=sent.encode().decode(),
+            **attributes,
+        )
+        try:
+            await asyncio.to_thread(send)
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailable(str(error)) from error
+
+    def _url(self, queue_name: str) -> str:
+        url = self._urls[queue_name]
+        if url is None:
+            raise SettingsError(f"The URL of the SQS queue {queue_name!r} is not set.")
+        return url
+
+
+def _whole_seconds(delay_seconds: float) -> int:
+    return min(ceil(max(delay_seconds, 0)), MAX_DELAY_SECONDS)
