@@ -1,0 +1,84 @@
+"""What runs in a function's own process: AWS's runtime client, in a world as on Lambda."""
+
+import ctypes
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+
+from lampwork.runtime import source_cache
+
+PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
+
+
+def main() -> None:
+    """Started as a process of its own, by `ColdLauncher`."""
+    parent, handler, code_dir, bytecode_dir = sys.argv[1:]
+    die_with(int(parent))
+    run(handler, code_dir, bytecode_dir)
+
+
+def run(handler: str, code_dir: str, bytecode_dir: str) -> None:
+    """Serve requests until the process is killed, or ends by what the function does."""
+    # Before the function's own folder can hide a module the runtime client needs.
+    from awslambdaric.__main__ import main as serve
+
+    os.chdir(code_dir)
+    sys.path.insert(0, code_dir)
+    source_cache.install(code_dir, bytecode_dir)
+    sys.argv = ["awslambdaric", handler]
+    serve(sys.argv)
+
+
+def leave_fork_server(environment: Mapping[str, str], log: int, parent: int) -> None:
+    """Make a forked process one that could have been started afresh."""
+    os.setsid()
+    die_with(parent)
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    _take_standard_streams(log)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    sys.path[:0] = [path for path in environment.get("PYTHONPATH", "").split(":") if path]
+    _reseed()
+    gc.enable()
+
+
+def die_with(parent: int) -> None:
+    """End this process when its parent ends, however that happens."""
+    _set_death_signal(signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def outlive_parent() -> None:
+    _set_death_signal(0)
+
+
+def _set_death_signal(number: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
+def _take_standard_streams(log: int) -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(nothing)
+    os.close(log)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _reseed() -> None:
+    """Python's own `random` does so by itself when it is forked."""
+    if numpy := sys.modules.get("numpy.random"):
+        numpy.seed()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Collection
+
+from lampwork.errors import StartError
+from lampwork.runtime.launcher import Launch
+
+
+class ColdLauncher:
+    """Starts every function in a fresh Python, as AWS does: the truth about its init time."""
+
+    def __init__(self, python: str) -> None:
+        self._python = python
+        self._children: set[ColdProcess] = set()
+
+    async def spawn(self, launch: Launch, log: int) -> "ColdProcess":
+        places = [str(launch.code_dir), str(launch.bytecode_dir)]
+        try:
+            process = subprocess.Popen(  # noqa: ASYNC220 - its parent must be this thread
+                [
+                    self._python,
+                    "-P",
+                    "-m",
+                    "lampwork.runtime.bootstrap",
+                    str(os.getpid()),
+                    launch.handler,
+                    *places,
+                ],
+                env=launch.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StartError(f"Cannot start {self._python}: {error.strerror}.") from error
+        child = ColdProcess(process)
+        self._children.add(child)
+        child.exited.add_done_callback(lambda _: self._children.discard(child))
+        return child
+
+    async def preload(self, modules: Collection[str]) -> None:
+        """Nothing is shared here."""
+
+    async def stop(self) -> None:
+        for child in list(self._children):
+            child.kill()
+            await asyncio.wait([child.exited])
+
+
+class ColdProcess:
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self.pid = process.pid
+        self._loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[int] = self._loop.create_future()
+        self._process = process
+        self._pidfd = os.pidfd_open(process.pid)
+        self._loop.add_reader(self._pidfd, self._ended)
+
+    def kill(self) -> None:
+        if not self.exited.done():
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def _ended(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        # Until it is reaped its number belongs to nobody else: what it left behind can be ended.
+        os.killpg(self.pid, signal.SIGKILL)
+        self.exited.set_result(self._process.wait())

@@ -1,0 +1,301 @@
+import asyncio
+import math
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum, auto
+
+from lampwork.invocation import Invocation
+from lampwork.model import Function
+from lampwork.runtime import function_errors
+from lampwork.runtime.api import Answer, Ready, RuntimeApi, Work
+from lampwork.runtime.launcher import ChildProcess, Launch, Launcher
+from lampwork.runtime.log_pipe import LogPipe
+from lampwork.runtime.memory import MEBIBYTE, private_memory, resident_memory
+from lampwork.runtime.settings import RuntimeSettings
+from lampwork.runtime.variables import process_variables
+
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+INIT_SECONDS = 10
+MAX_LOG = 256 * 1024
+# Reading a process's memory costs as much as a short request; many of those share one reading.
+MEMORY_FRESH_SECONDS = 0.2
+
+
+class State(Enum):
+    STARTING = auto()
+    IDLE = auto()
+    BUSY = auto()
+    DEAD = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    pass
+
+
+Outcome = Ready | Answer | Exited | TimedOut
+
+
+class Undelivered(Exception):
+    """The process ended before it was handed the request: another one can have it."""
+
+
+class Environment:
+    """One execution environment: a function's process, which serves one request at a time."""
+
+    def __init__(
+        self,
+        function: Function,
+        launcher: Launcher,
+        settings: RuntimeSettings,
+        on_line: Callable[[str], None],
+        on_death: Callable[["Environment"], None],
+    ) -> None:
+        self.function = function
+        self.state = State.STARTING
+        self.idle_since = 0.0
+        self.outdated = False
+        self._launcher = launcher
+        self._settings = settings
+        self._on_line = on_line
+        self._on_death = on_death
+        self._loop = asyncio.get_running_loop()
+        self._api = RuntimeApi(self._settle)
+        self._outcome: asyncio.Future[Outcome] = self._loop.create_future()
+        self._process: ChildProcess | None = None
+        self._pipe: LogPipe | None = None
+        self._log = bytearray()
+        self._init: Outcome = TimedOut()
+        self._init_ms: float | None = None
+        self._memory = 0
+        self._memory_read_at = 0.0
+
+    @property
+    def failed(self) -> bool:
+        """Its function could not be loaded; its only request will be told why."""
+        return not isinstance(self._init, Ready)
+
+    async def start(self) -> None:
+        """Start the process and load the function, which may take 10 s.
+
+        What is wrong with the function is for the first request to tell.
+
+        Raises:
+            StartError: no process could be started. The environment is dead then.
+        """
+        try:
+            self._address = await self._api.start()
+            self._record(f"INIT_START Runtime Version: {_version(self.function.runtime)}")
+            self._init = await self._boot(INIT_SECONDS)
+        except BaseException:
+            self.close()
+            raise
+        if self.state is State.STARTING:
+            self.state = State.IDLE
+
+    async def invoke(self, payload: bytes, client_context: str | None = None) -> Invocation:
+        """Run one request to its end, which may be the environment's too.
+
+        Raises:
+            Undelivered: the process had ended before.
+        """
+        if self.state is State.DEAD:
+            raise Undelivered
+        self.state = State.BUSY
+        work = self._work(payload, client_context)
+        self._record(f"START RequestId: {work.request_id} Version: $LATEST")
+        started = self._loop.time()
+        outcome = await self._perform(work)
+        duration_ms = (self._loop.time() - started) * 1000
+        return self._conclude(work.request_id, outcome, duration_ms)
+
+    def check_memory(self) -> None:
+        """End the process if it holds more memory than the function may have."""
+        limit = self.function.memory_mb * MEBIBYTE
+        if self._process is None or resident_memory(self._process.pid) <= limit:
+            return
+        self._read_memory()
+        if self._memory > limit:
+            self._process.kill()
+
+    def close(self) -> None:
+        """End the process, if it still runs, and with it the environment."""
+        if self._process is not None:
+            self._process.kill()
+        if self._process is None or self._process.exited.done() or self.failed:
+            self._die()
+
+    async def _boot(self, seconds: float) -> Outcome:
+        """Start the process and wait until its function is loaded or has failed to."""
+        trace_id = _trace_id()
+        launch = Launch(
+            handler=self.function.handler,
+            code_dir=self.function.code_dir,
+            bytecode_dir=self._settings.bytecode_dir,
+            environment=process_variables(self.function, self._settings, self._address, trace_id),
+        )
+        started = self._loop.time()
+        self._expect()
+        await self._spawn(launch)
+        outcome = await self._await_outcome(seconds)
+        self._init_ms = (self._loop.time() - started) * 1000
+        if isinstance(outcome, TimedOut) and self._process is not None:
+            self._process.kill()
+            self._process = None
+        return outcome
+
+    async def _spawn(self, launch: Launch) -> None:
+        pipe = LogPipe(self._record)
+        try:
+            process = await self._launcher.spawn(launch, pipe.writer)
+        except BaseException:
+            pipe.close()
+            raise
+        finally:
+            pipe.release_writer()
+        self._pipe, self._process = pipe, process
+        process.exited.add_done_callback(
+            lambda exited: self._exited(process, pipe, exited.result())
+        )
+        if self.state is State.DEAD:  # closed meanwhile
+            process.kill()
+
+    async def _perform(self, work: Work) -> Outcome:
+        seconds = self.function.timeout_seconds
+        deadline = self._loop.time() + seconds
+        if isinstance(self._init, TimedOut):
+            # Lambda tries once more, now in the time of the request.
+            self._api.restart()
+            self._init = await self._boot(seconds)
+        if not isinstance(self._init, Ready):
+            return self._init
+        self._expect()
+        self._api.offer(work)
+        outcome = await self._await_outcome(deadline - self._loop.time())
+        handed_out = self._api.withdraw()
+        if isinstance(outcome, Exited) and not handed_out:
+            raise Undelivered
+        return outcome
+
+    def _expect(self) -> None:
+        self._outcome = self._loop.create_future()
+
+    async def _await_outcome(self, seconds: float) -> Outcome:
+        timer = self._loop.call_later(seconds, self._settle, TimedOut())
+        try:
+            return await self._outcome
+        finally:
+            timer.cancel()
+
+    def _settle(self, outcome: Outcome) -> None:
+        if not self._outcome.done():
+            # What the process has printed until now belongs to the request that ends here.
+            if self._pipe is not None:
+                self._pipe.drain()
+            self._outcome.set_result(outcome)
+
+    def _conclude(self, request_id: str, outcome: Outcome, duration_ms: float) -> Invocation:
+        init_ms, self._init_ms = self._init_ms, None
+        if isinstance(outcome, TimedOut):
+            duration_ms = self.function.timeout_seconds * 1000
+        payload, failed = self._result(request_id, outcome)
+        if self._pipe is not None:
+            self._pipe.flush()
+        self._record(f"END RequestId: {request_id}")
+        self._record(self._report(request_id, duration_ms, init_ms))
+        log, self._log = bytes(self._log), bytearray()
+        if isinstance(outcome, TimedOut):
+            self.close()
+        elif self.state is State.BUSY:
+            self.state = State.IDLE
+        return Invocation(
+            request_id=request_id,
+            payload=payload,
+            function_error="Unhandled" if failed else None,
+            log=log,
+            duration_ms=duration_ms,
+            init_ms=init_ms,
+        )
+
+    def _result(self, request_id: str, outcome: Outcome) -> tuple[bytes, bool]:
+        match outcome:
+            case Answer(payload, failed):
+                return payload, failed
+            case Exited(status):
+                reason = function_errors.exit_reason(status)
+                self._record(f"RequestId: {request_id} Error: {reason}")
+                return function_errors.exited(request_id, status), True
+            case _:
+                seconds = self.function.timeout_seconds
+                self._record(f"{_now()} {request_id} Task timed out after {seconds:.2f} seconds")
+                return function_errors.timed_out(request_id, seconds), True
+
+    def _report(self, request_id: str, duration_ms: float, init_ms: float | None) -> str:
+        if self._loop.time() - self._memory_read_at > MEMORY_FRESH_SECONDS:
+            self._read_memory()
+        report = (
+            f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"
+            f"Billed Duration: {math.ceil(duration_ms)} ms\t"
+            f"Memory Size: {self.function.memory_mb} MB\t"
+            f"Max Memory Used: {math.ceil(self._memory / MEBIBYTE)} MB\t"
+        )
+        return report if init_ms is None else f"{report}Init Duration: {init_ms:.2f} ms\t"
+
+    def _read_memory(self) -> None:
+        if self._process is not None:
+            self._memory = max(self._memory, private_memory(self._process.pid))
+            self._memory_read_at = self._loop.time()
+
+    def _record(self, line: str) -> None:
+        self._log += f"{line}\n".encode()
+        if len(self._log) > MAX_LOG:
+            del self._log[:-MAX_LOG]
+        self._on_line(line)
+
+    def _work(self, payload: bytes, client_context: str | None) -> Work:
+        return Work(
+            request_id=str(uuid.uuid4()),
+            payload=payload,
+            function_arn=self.function.arn,
+            trace_id=_trace_id(),
+            deadline_ms=int((time.time() + self.function.timeout_seconds) * 1000),
+            client_context=client_context,
+        )
+
+    def _exited(self, process: ChildProcess, pipe: LogPipe, status: int) -> None:
+        pipe.flush()
+        pipe.close()
+        if process is not self._process:  # one that could not load the function in time
+            return
+        self._settle(Exited(status))
+        # After a failed init there is still a request to be told of it.
+        if not self.failed or self.state is State.DEAD:
+            self._die()
+
+    def _die(self) -> None:
+        if self.state is not State.DEAD:
+            self.state = State.DEAD
+            self._api.close()
+            self._on_death(self)
+
+
+def _version(runtime: str) -> str:
+    return runtime.replace("python", "python:")
+
+
+def _trace_id() -> str:
+    root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

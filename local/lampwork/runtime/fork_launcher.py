@@ -1,0 +1,255 @@
+import asyncio
+import json
+import logging
+import os
+import socket
+import subprocess
+from collections.abc import Collection
+from typing import Any
+
+from lampwork.errors import StartError
+from lampwork.runtime.launcher import Launch
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE = 1 << 20
+KILLED = -9
+
+
+class ForkLauncher:
+    """Starts functions as forks of a process that has their packages loaded.
+
+    That process is started when it is first needed, again when it has ended, and anew when other
+    packages are wanted: the former one then goes with its last child.
+    """
+
+    def __init__(self, python: str) -> None:
+        self._python = python
+        self._modules: frozenset[str] = frozenset()
+        self._unsafe: set[str] = set()
+        self._server: ForkServer | None = None
+        self._retired: set[ForkServer] = set()
+        self._starting = asyncio.Lock()
+
+    async def spawn(self, launch: Launch, log: int) -> "ForkedProcess":
+        server = await self._running()
+        try:
+            return await server.spawn(launch, log)
+        except ServerEnded:
+            logger.warning("fork server ended and is started again")
+        server = await self._running()
+        try:
+            return await server.spawn(launch, log)
+        except ServerEnded as error:
+            raise StartError("The fork server ended twice. Try `--cold`.") from error
+
+    async def preload(self, modules: Collection[str]) -> None:
+        """Change to a server with these modules loaded, unless the present one has them all.
+
+        The present one serves until the other is ready.
+        """
+        if self._modules >= set(modules) and self._is_running():
+            return
+        self._modules = frozenset(modules)
+        former = self._server
+        if former is None or not former.running:
+            await self._running()
+            return
+        self._server = await self._start()
+        self._retire(former)
+
+    async def stop(self) -> None:
+        async with self._starting:
+            for server in (self._server, *self._retired):
+                if server is not None:
+                    await server.stop()
+            self._server = None
+
+    def _is_running(self) -> bool:
+        return self._server is not None and self._server.running
+
+    def _retire(self, server: "ForkServer") -> None:
+        self._retired.add(server)
+        server.ended.add_done_callback(lambda _: self._retired.discard(server))
+        server.retire()
+
+    async def _running(self) -> "ForkServer":
+        async with self._starting:
+            if self._server is None or not self._server.running:
+                self._server = await self._start()
+            return self._server
+
+    async def _start(self) -> "ForkServer":
+        """A server that is ready, with less loaded beforehand where some module forbids it."""
+        while True:
+            modules = self._modules - self._unsafe
+            server = ForkServer(self._python)
+            try:
+                loaded = await server.load(sorted(modules))
+            except ServerEnded as error:
+                if not modules:
+                    raise StartError(f"The fork server cannot run under {self._python}.") from error
+                logger.warning("packages cannot be loaded before forking: cold starts take longer")
+                self._unsafe |= modules
+                continue
+            except asyncio.CancelledError:
+                server.abort()
+                raise
+            if "ready" in loaded:
+                logger.debug("fork server ready", extra={"not_loaded": loaded["failed"]})
+                return server
+            server.abort()
+            self._unsafe.add(loaded["unsafe"])
+            logger.warning(
+                "package starts a thread when it is imported: it is not loaded before forking",
+                extra={"package": loaded["unsafe"]},
+            )
+
+
+class ServerEnded(Exception):
+    pass
+
+
+class ForkServer:
+    """One `lampwork.runtime.forkserver` process, commanded over a socket one request at a time."""
+
+    def __init__(self, python: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._turn = asyncio.Lock()
+        self._reply: asyncio.Future[dict[str, Any]] | None = None
+        self._children: dict[int, ForkedProcess] = {}
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._process = _start(python, theirs)
+        self._control.setblocking(False)
+        self._loop.add_reader(self._control, self._receive)
+
+    @property
+    def running(self) -> bool:
+        return not self.ended.done()
+
+    async def load(self, modules: list[str]) -> dict[str, Any]:
+        return await self._request(modules)
+
+    async def spawn(self, launch: Launch, log: int) -> "ForkedProcess":
+        async with self._turn:
+            reply = await self._request(_spawn_command(launch), log)
+        if "refused" in reply:
+            raise StartError(f"No further process can be started: {reply['refused']}.")
+        return self._children[reply["spawned"]]
+
+    def kill(self, pid: int) -> None:
+        if self.running:
+            self._send({"kill": pid})
+
+    def retire(self) -> None:
+        self._send({"retire": True})
+
+    async def stop(self) -> None:
+        """End it and all its children."""
+        if self.running:
+            self._control.shutdown(socket.SHUT_WR)
+            await asyncio.wait([self.ended])
+
+    def abort(self) -> None:
+        """End it before it has children."""
+        self._close()
+
+    async def _request(self, message: Any, *files: int) -> dict[str, Any]:
+        if not self.running:
+            raise ServerEnded
+        self._reply = self._loop.create_future()
+        self._send(message, *files)
+        return await self._reply
+
+    def _send(self, message: Any, *files: int) -> None:
+        try:
+            socket.send_fds(self._control, [json.dumps(message).encode()], files)
+        except (BrokenPipeError, ConnectionResetError):
+            self._close()
+
+    def _receive(self) -> None:
+        try:
+            data = self._control.recv(MAX_MESSAGE)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            data = b""
+        match json.loads(data or "null"):
+            case None:
+                self._close()
+            case {"exited": pid, "status": status}:
+                self._children.pop(pid).exited.set_result(status)
+            case {"spawned": pid} as reply:
+                # At once: the news of its end may be the next message.
+                self._children[pid] = ForkedProcess(self, pid)
+                self._answer(reply)
+            case reply:
+                self._answer(reply)
+
+    def _answer(self, reply: dict[str, Any]) -> None:
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_result(reply)
+
+    def _close(self) -> None:
+        if self.ended.done():
+            return
+        self.ended.set_result(None)
+        self._loop.remove_reader(self._control)
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        # The kernel has killed them with it.
+        for child in self._children.values():
+            child.exited.set_result(KILLED)
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(ServerEnded())
+
+
+class ForkedProcess:
+    def __init__(self, server: ForkServer, pid: int) -> None:
+        self.pid = pid
+        self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._server = server
+
+    def kill(self) -> None:
+        # By its parent, which alone knows that the number is not another process's by now.
+        if not self.exited.done():
+            self._server.kill(self.pid)
+
+
+def _start(python: str, control: socket.socket) -> "subprocess.Popen[bytes]":
+    arguments = [str(control.fileno()), str(os.getpid())]
+    try:
+        return subprocess.Popen(
+            [python, "-P", "-m", "lampwork.runtime.forkserver", *arguments],
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            pass_fds=[control.fileno()],
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise StartError(f"Cannot start {python}: {error.strerror}.") from error
+    finally:
+        control.close()
+
+
+def _environment() -> dict[str, str]:
+    """Packages see nothing of this process's variables, and the numeric ones make no threads."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "NUMEXPR_NUM_THREADS": "1",
+    }
+
+
+def _spawn_command(launch: Launch) -> dict[str, Any]:
+    what = {
+        "handler": launch.handler,
+        "code_dir": str(launch.code_dir),
+        "bytecode_dir": str(launch.bytecode_dir),
+    }
+    return {"spawn": what, "environment": dict(launch.environment)}

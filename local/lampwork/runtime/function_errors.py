@@ -1,0 +1,27 @@
+"""The errors Lambda reports in a function's stead: the text of a log line and of the answer."""
+
+import json
+import signal
+
+
+def timed_out(request_id: str, seconds: float) -> bytes:
+    return _payload("Sandbox.Timedout", request_id, f"Task timed out after {seconds:.2f} seconds")
+
+
+def exited(request_id: str, status: int) -> bytes:
+    """`status` as of subprocess: negative for a signal."""
+    return _payload("Runtime.ExitError", request_id, exit_reason(status))
+
+
+def exit_reason(status: int) -> str:
+    if status == 0:
+        return "Runtime exited without providing a reason"
+    if status < 0:
+        name = signal.strsignal(-status) or f"signal {-status}"
+        return f"Runtime exited with error: signal: {name.lower()}"
+    return f"Runtime exited with error: exit status {status}"
+
+
+def _payload(kind: str, request_id: str, message: str) -> bytes:
+    text = f"RequestId: {request_id} Error: {message}"
+    return json.dumps({"errorType": kind, "errorMessage": text}, separators=(",", ":")).encode()

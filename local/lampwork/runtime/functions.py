@@ -1,0 +1,127 @@
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Mapping
+
+from lampwork.errors import FunctionNotFound
+from lampwork.invocation import Invocation
+from lampwork.model import Function
+from lampwork.runtime.capacity import Capacity
+from lampwork.runtime.cold_launcher import ColdLauncher
+from lampwork.runtime.fork_launcher import ForkLauncher
+from lampwork.runtime.launcher import Launcher
+from lampwork.runtime.pool import Pool
+from lampwork.runtime.preload import ImportScanner
+from lampwork.runtime.settings import RuntimeSettings
+
+logger = logging.getLogger(__name__)
+
+MEMORY_CHECK_SECONDS = 0.1
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+class Functions:
+    """Runs a template's functions, each in processes of its own, under AWS's runtime client.
+
+    `on_log` gets every line of every function's log as it comes.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        settings: RuntimeSettings,
+        on_log: Callable[[Function, str], None],
+    ) -> None:
+        self._functions = functions
+        self._settings = settings
+        self._on_log = on_log
+        self._capacity = Capacity(settings.max_environments)
+        self._pools: dict[str, Pool] = {}
+        self._by_name: dict[str, Pool] = {}
+        self._scanner = ImportScanner()
+
+    async def start(self) -> None:
+        """Load the packages that functions share. Each function starts with its first request.
+
+        Raises:
+            StartError: no process can be started.
+        """
+        self._settings.bytecode_dir.mkdir(parents=True, exist_ok=True)
+        python = self._settings.python
+        self._launcher: Launcher = (
+            ColdLauncher(python) if self._settings.cold else ForkLauncher(python)
+        )
+        self._take(self._functions)
+        self._housekeeping = asyncio.create_task(self._keep_house())
+        await self._preload()
+
+    async def stop(self) -> None:
+        """End all processes; requests being served have `stop_seconds` to finish."""
+        self._housekeeping.cancel()
+        closing = [pool.close(self._settings.stop_seconds) for pool in self._pools.values()]
+        await asyncio.gather(*closing)
+        await self._launcher.stop()
+
+    async def reload(self, functions: Mapping[str, Function]) -> None:
+        """Serve every further request with the code and the functions as they are now.
+
+        Requests being served end as they began. Returns once what functions newly import has been
+        loaded too; they can be invoked meanwhile.
+        """
+        gone = [self._pools.pop(name) for name in self._pools.keys() - functions.keys()]
+        self._take(functions)
+        await asyncio.gather(*(pool.close(self._settings.stop_seconds) for pool in gone))
+        await self._preload()
+
+    async def invoke(
+        self, function: str, payload: bytes, *, client_context: str | None = None
+    ) -> Invocation:
+        pool = self._pools.get(function) or self._by_name.get(_name(function))
+        if pool is None:
+            raise FunctionNotFound(f"Function not found: {function}")
+        return await pool.invoke(payload, client_context)
+
+    def _take(self, functions: Mapping[str, Function]) -> None:
+        self._functions = functions
+        for logical_id, function in functions.items():
+            if pool := self._pools.get(logical_id):
+                pool.recycle(function)
+            else:
+                self._pools[logical_id] = self._pool(function)
+        self._by_name = {pool.function.name: pool for pool in self._pools.values()}
+        self._warn_of_other_runtimes()
+
+    def _pool(self, function: Function) -> Pool:
+        return Pool(function, self._launcher, self._settings, self._capacity, self._on_log)
+
+    async def _preload(self) -> None:
+        if not self._settings.cold:
+            modules = await asyncio.to_thread(self._third_party)
+            await self._launcher.preload(modules)
+
+    def _third_party(self) -> set[str]:
+        found = (self._scanner.third_party(function) for function in self._functions.values())
+        return set().union(*found)
+
+    async def _keep_house(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(MEMORY_CHECK_SECONDS)
+            for pool in self._pools.values():
+                pool.reap(loop.time() - self._settings.idle_seconds)
+                if self._settings.enforce_memory:
+                    pool.check_memory()
+
+    def _warn_of_other_runtimes(self) -> None:
+        others = {function.runtime for function in self._functions.values()} - {PYTHON}
+        if others:
+            logger.warning(
+                "functions run on another Python than the template says",
+                extra={"template": sorted(others), "here": PYTHON},
+            )
+
+
+def _name(function: str) -> str:
+    """The function's name, of itself, a partial or a full ARN, each with or without a qualifier."""
+    parts = function.split(":")
+    return parts[parts.index("function") + 1] if "function" in parts[:-1] else parts[0]

@@ -1,0 +1,30 @@
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSettings:
+    """How functions are run.
+
+    `defaults` are environment variables beneath a function's own, `overrides` above them: there the
+    endpoints of local services belong. `cold` starts every process from nothing, as AWS does,
+    instead of forking it from one that has the packages loaded.
+    """
+
+    data_dir: Path
+    python: str = sys.executable
+    cold: bool = False
+    max_environments: int = 64
+    queue_seconds: float = 10
+    idle_seconds: float = 300
+    grow_after_ms: float = 10
+    stop_seconds: float = 2
+    enforce_memory: bool = True
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bytecode_dir(self) -> Path:
+        return self.data_dir / "bytecode"

@@ -1,0 +1,81 @@
+import contextlib
+import marshal
+import os
+import sys
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
+from importlib.util import MAGIC_NUMBER, source_hash
+from types import CodeType
+
+PACKAGE_FOLDERS = ("site-packages", "dist-packages")
+
+
+def install(code_dir: str, bytecode_dir: str) -> None:
+    """Keep compiled modules of `code_dir` by their content: no edit is missed.
+
+    Python's own cache goes by size and whole seconds, so that two quick edits can look alike.
+    Packages installed below `code_dir`, in a virtual environment, keep Python's cache.
+    """
+
+    class Loader(SourceFileLoader):
+        def get_code(self, fullname: str) -> CodeType:
+            return _compiled(self, fullname, bytecode_dir)
+
+    def find_below_code_dir(path: str) -> FileFinder:
+        if not is_own_code(path or os.getcwd(), code_dir):
+            raise ImportError("not the function's own code", path=path)
+        return FileFinder(
+            path,
+            (ExtensionFileLoader, EXTENSION_SUFFIXES),
+            (Loader, SOURCE_SUFFIXES),
+            (SourcelessFileLoader, BYTECODE_SUFFIXES),
+        )
+
+    sys.path_hooks.insert(0, find_below_code_dir)
+    sys.path_importer_cache.clear()
+
+
+def is_own_code(path: str, code_dir: str) -> bool:
+    """Whether a file or folder belongs to the project itself, and not to an installed package."""
+    if path != code_dir and not path.startswith(code_dir.rstrip("/") + "/"):
+        return False
+    return not any(f"/{folder}" in path[len(code_dir) :] for folder in PACKAGE_FOLDERS)
+
+
+def _compiled(loader: SourceFileLoader, fullname: str, bytecode_dir: str) -> CodeType:
+    path = loader.get_filename(fullname)
+    source = loader.get_data(path)
+    header = MAGIC_NUMBER + source_hash(source)
+    kept = f"{bytecode_dir}/{fullname}-{source_hash(path.encode()).hex()}.pyc"
+    code = _read(kept, header)
+    if code is None:
+        code = loader.source_to_code(source, path)
+        _write(kept, header + marshal.dumps(code))
+    return code
+
+
+def _read(kept: str, header: bytes) -> CodeType | None:
+    try:
+        with open(kept, "rb") as file:
+            data = file.read()
+        code = marshal.loads(data[len(header) :]) if data.startswith(header) else None  # noqa: S302
+    except (OSError, EOFError, ValueError, TypeError):
+        return None
+    return code if isinstance(code, CodeType) else None
+
+
+def _write(kept: str, data: bytes) -> None:
+    """Replace the file at once, since several processes may compile the same module."""
+    partial = f"{kept}.{os.getpid()}"
+    # A full or read-only disk only costs the next process a compilation.
+    with contextlib.suppress(OSError):
+        with open(partial, "wb") as file:
+            file.write(data)
+        os.replace(partial, kept)

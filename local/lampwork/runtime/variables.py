@@ -1,0 +1,68 @@
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lampwork.model import Function
+from lampwork.runtime.settings import RuntimeSettings
+
+
+def process_variables(
+    function: Function, settings: RuntimeSettings, runtime_api: str, trace_id: str
+) -> dict[str, str]:
+    """All environment variables of a function's process, as on Lambda.
+
+    A function cannot change the reserved ones; the settings' overrides can.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    return {
+        **_ordinary(function, settings),
+        **settings.defaults,
+        **function.environment,
+        **_reserved(function, runtime_api, trace_id),
+        **settings.overrides,
+    }
+
+
+def _ordinary(function: Function, settings: RuntimeSettings) -> dict[str, str]:
+    python_bin = Path(settings.python).parent
+    code_dir = function.code_dir
+    return {
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
+        "_AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129",
+        "_AWS_XRAY_DAEMON_PORT": "2000",
+        "LANG": "en_US.UTF-8",
+        "LC_CTYPE": "C.UTF-8",
+        "LD_LIBRARY_PATH": f"{code_dir}:{code_dir}/lib:/opt/lib",
+        "PATH": f"{python_bin}:/usr/local/bin:/usr/bin:/bin:/opt/bin",
+        "PWD": str(code_dir),
+        "PYTHONPATH": "/var/runtime",
+        "SHLVL": "0",
+        "TZ": ":UTC",
+    }
+
+
+def _reserved(function: Function, runtime_api: str, trace_id: str) -> dict[str, str]:
+    return {
+        "_HANDLER": function.handler,
+        "_X_AMZN_TRACE_ID": trace_id,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": _log_stream(),
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_REGION": function.region,
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LAMBDA_TASK_ROOT": str(function.code_dir),
+    }
+
+
+def _log_stream() -> str:
+    return f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
