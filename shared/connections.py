@@ -1,0 +1,225 @@
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from shared import settings
+from shared.once import once
+from shared.redis_client import client
+
+DUE_KEY = "ws:hb"
+PIPELINE_LENGTH = 500
+
+# Every script touches the keys of one hash tag, so that it also runs on a Redis cluster.
+ADVANCE = """
+local cursor = redis.call('HGET', KEYS[1], ARGV[1])
+if not cursor then return 0 end
+if (tonumber(cursor) or -1) < tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+end
+return 1
+"""
+CLAIM_DUE = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+for _, connection in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], connection) end
+return due
+"""
+
+
+def task_key(task_id: UUID) -> str:
+    """The Redis key that exists as long as somebody watches the task."""
+    return f"ws:task:{{{task_id}}}"
+
+
+def connection_key(connection_id: str) -> str:
+    return f"ws:conn:{{{connection_id}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a connection has been told: `sequence` of the last frame sent, None before the first.
+
+    `after` is the sequence the client says it has seen, for a connection that resumes.
+    """
+
+    sequence: int | None = None
+    after: int | None = None
+
+    def encode(self) -> str:
+        if self.sequence is not None:
+            return str(self.sequence)
+        return "new" if self.after is None else f"after:{self.after}"
+
+    @classmethod
+    def decode(cls, text: str) -> "Cursor":
+        if text == "new":
+            return cls()
+        word, separator, after = text.partition(":")
+        return cls(after=int(after)) if separator else cls(sequence=int(word))
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An open socket and on whose authority it is open.
+
+    `session_id`, `epoch` and `expires_at` (seconds since 1970) are those of the access token;
+    None where a trusted gateway named the user. `connected_at_ms` is the gateway's clock.
+    """
+
+    id: str
+    task_id: UUID
+    user_id: UUID
+    connected_at_ms: int
+    session_id: UUID | None = None
+    epoch: int | None = None
+    expires_at: int | None = None
+
+    def age_seconds(self) -> float:
+        return time.time() - self.connected_at_ms / 1000
+
+
+class Connections:
+    """Who watches which task, and how far each has been told. Kept in Redis alone.
+
+    A connection is a hash of its own, a field in the hash of its task (its cursor), and a member
+    of the sorted set of due heartbeats. They are written one after another: what a crash leaves
+    half-written is dropped by the next tick or by its time to live.
+    """
+
+    def __init__(self, redis: Redis, *, ttl_seconds: int, heartbeat_seconds: float) -> None:
+        self._redis = redis
+        self._ttl_seconds = ttl_seconds
+        self._heartbeat_ms = int(heartbeat_seconds * 1000)
+        self._advance = redis.register_script(ADVANCE)
+        self._claim_due = redis.register_script(CLAIM_DUE)
+
+    async def register(self, connection: Connection, cursor: Cursor) -> None:
+        """Remember a connection whose first frame is due."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            key = connection_key(connection.id)
+            pipe.hset(key, mapping=_to_hash(connection))
+            pipe.expire(key, self._ttl_seconds)
+            pipe.zadd(DUE_KEY, {connection.id: _now_ms() + self._heartbeat_ms})
+            pipe.hset(task_key(connection.task_id), connection.id, cursor.encode())
+            # A socket lives two hours at most, so the last one to come outlives the others.
+            pipe.expire(task_key(connection.task_id), self._ttl_seconds)
+            await pipe.execute()
+
+    async def deregister(self, connection_id: str, task_id: UUID | None = None) -> None:
+        """Forget a connection; harmless when it is unknown.
+
+        `task_id` is looked up when not given; who knows it should, since the look-up fails
+        when the connection's own hash has expired.
+        """
+        task_id = task_id or await self._task_of(connection_id)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            if task_id is not None:
+                pipe.hdel(task_key(task_id), connection_id)
+            pipe.zrem(DUE_KEY, connection_id)
+            pipe.delete(connection_key(connection_id))
+            await pipe.execute()
+
+    async def find(self, connection_id: str) -> Connection | None:
+        return (await self.find_all([connection_id]))[connection_id]
+
+    async def find_all(self, connection_ids: Iterable[str]) -> dict[str, Connection | None]:
+        """Each connection by its id; None for one that is not (or no longer) registered."""
+        ids = list(connection_ids)
+        found: list[Mapping[bytes, bytes]] = []
+        for start in range(0, len(ids), PIPELINE_LENGTH):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for connection_id in ids[start : start + PIPELINE_LENGTH]:
+                    pipe.hgetall(connection_key(connection_id))
+                found += await pipe.execute()
+        return {
+            connection_id: _from_hash(connection_id, fields) if fields else None
+            for connection_id, fields in zip(ids, found, strict=True)
+        }
+
+    async def ids(self) -> Sequence[str]:
+        """Every registered connection."""
+        members: list[bytes] = await self._redis.zrange(DUE_KEY, 0, -1)
+        return [member.decode() for member in members]
+
+    async def cursors(self, task_id: UUID) -> dict[str, Cursor]:
+        """The cursor of each connection that watches the task."""
+        return (await self.cursors_of_all([task_id]))[task_id]
+
+    async def cursors_of_all(self, task_ids: Iterable[UUID]) -> dict[UUID, dict[str, Cursor]]:
+        ids = list(task_ids)
+        found: list[Mapping[bytes, bytes]] = []
+        for start in range(0, len(ids), PIPELINE_LENGTH):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for task_id in ids[start : start + PIPELINE_LENGTH]:
+                    pipe.hgetall(task_key(task_id))
+                found += await pipe.execute()
+        return {
+            task_id: {key.decode(): Cursor.decode(value.decode()) for key, value in fields.items()}
+            for task_id, fields in zip(ids, found, strict=True)
+        }
+
+    async def advance(self, task_id: UUID, connection_id: str, sequence: int) -> bool:
+        """Move a cursor forward, never back. False when the connection is no longer registered."""
+        moved = await self._advance(keys=[task_key(task_id)], args=[connection_id, sequence])
+        return bool(moved)
+
+    async def touch(self, connection_ids: Iterable[str]) -> None:
+        """Something was sent: the next heartbeat is due a full interval from now."""
+        due = _now_ms() + self._heartbeat_ms
+        if members := dict.fromkeys(connection_ids, due):
+            # Only members that exist: one deregistered meanwhile must not come back.
+            await self._redis.zadd(DUE_KEY, members, xx=True)
+
+    async def claim_due(self, *, within_seconds: float, limit: int) -> Sequence[str]:
+        """Connections whose heartbeat is due; the caller alone has them and must send it now."""
+        now = _now_ms()
+        claimed: list[bytes] = await self._claim_due(
+            keys=[DUE_KEY],
+            args=[now + int(within_seconds * 1000), now + self._heartbeat_ms, limit],
+        )
+        return [member.decode() for member in claimed]
+
+    async def _task_of(self, connection_id: str) -> UUID | None:
+        task_id = await self._redis.hget(connection_key(connection_id), "task")
+        return UUID(task_id.decode()) if task_id else None
+
+
+@once
+def connections() -> Connections:
+    configured = settings.websocket()
+    return Connections(
+        client(),
+        ttl_seconds=configured.connection_ttl_seconds,
+        heartbeat_seconds=configured.heartbeat_seconds,
+    )
+
+
+def _to_hash(connection: Connection) -> dict[str | bytes, str | int]:
+    fields = {
+        "task": str(connection.task_id),
+        "user": str(connection.user_id),
+        "connected_at": connection.connected_at_ms,
+        "session": str(connection.session_id) if connection.session_id else None,
+        "epoch": connection.epoch,
+        "expires_at": connection.expires_at,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _from_hash(connection_id: str, fields: Mapping[bytes, bytes]) -> Connection:
+    known = {name.decode(): value.decode() for name, value in fields.items()}
+    return Connection(
+        id=connection_id,
+        task_id=UUID(known["task"]),
+        user_id=UUID(known["user"]),
+        connected_at_ms=int(known["connected_at"]),
+        session_id=UUID(known["session"]) if "session" in known else None,
+        epoch=int(known["epoch"]) if "epoch" in known else None,
+        expires_at=int(known["expires_at"]) if "expires_at" in known else None,
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
