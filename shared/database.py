@@ -3,10 +3,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared import settings
+from shared.errors import Unavailable
 from shared.once import once
+
+AWAY = {"SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED"}
 
 
 @once
@@ -27,10 +32,28 @@ def engine() -> AsyncEngine:
 
 @asynccontextmanager
 async def transaction(*, writing: bool = True) -> AsyncIterator[AsyncSession]:
-    """One transaction: committed at the end of the block, rolled back by an exception."""
-    async with AsyncSession(engine(), expire_on_commit=False) as session, session.begin():
-        await session.connection(execution_options={"writing": writing})
-        yield session
+    """One transaction: committed at the end of the block, rolled back by an exception.
+
+    It takes its connection with the first statement.
+
+    Raises:
+        Unavailable: the database cannot be reached.
+    """
+    bound = engine().execution_options(writing=writing)
+    try:
+        async with AsyncSession(bound, expire_on_commit=False) as session, session.begin():
+            yield session
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        if _says_database_is_away(error):
+            raise Unavailable from error
+        raise
+
+
+def _says_database_is_away(error: Exception) -> bool:
+    if not isinstance(error, DBAPIError):
+        return True
+    sqlite_name = getattr(error.orig, "sqlite_errorname", None)
+    return error.connection_invalidated or sqlite_name in AWAY
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

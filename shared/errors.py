@@ -4,7 +4,7 @@ DomainError
 ├── BadRequest (400)             MalformedJson, AmbiguousCredentials, InvalidIdempotencyKey,
 │                                InvalidOrExpiredToken, TokenAlreadyUsed, InvalidCursor
 ├── Unauthenticated (401)        InvalidCredentials, InvalidToken, InvalidRefreshToken,
-│                                RefreshTokenReused
+│                                RefreshTokenReused, AmbiguousCookies
 ├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected
 ├── NotFound (404)               TaskNotFound
 ├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished
@@ -108,6 +108,10 @@ class InvalidRefreshToken(Unauthenticated):
 
 class RefreshTokenReused(Unauthenticated):
     default_detail = "The refresh token was used before; its session has been ended for safety."
+
+
+class AmbiguousCookies(Unauthenticated):
+    default_detail = "The request carries more than one cookie of a name."
 
 
 class Forbidden(DomainError):

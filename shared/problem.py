@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared.errors import DomainError, Unprocessable
+
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -37,6 +40,8 @@ def problem(
 
 async def domain_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)  # noqa: S101 - how the handler is registered
+    if error.status >= 500:
+        logger.error("Request refused", extra={"code": error.code}, exc_info=error)
     return problem(
         request,
         status=error.status,

@@ -7,7 +7,16 @@ import os
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from shared.errors import SettingsError
 from shared.once import once
@@ -84,6 +93,7 @@ class AuthSettings(Settings):
     access_ttl_seconds: int = Field(600, alias="AUTH_ACCESS_TTL_SECONDS", gt=0)
     refresh_idle_seconds: int = Field(14 * 86400, alias="AUTH_REFRESH_IDLE_SECONDS", gt=0)
     refresh_absolute_seconds: int = Field(30 * 86400, alias="AUTH_REFRESH_ABSOLUTE_SECONDS", gt=0)
+    unremembered_seconds: int = Field(86400, alias="AUTH_UNREMEMBERED_SECONDS", gt=0)
     verification_ttl_seconds: int = Field(86400, alias="AUTH_VERIFICATION_TTL_SECONDS", gt=0)
     verification_delivery: VerificationDelivery = Field(
         VerificationDelivery.RESPONSE, alias="AUTH_VERIFICATION_DELIVERY"
@@ -104,7 +114,17 @@ class GatewaySettings(Settings):
     trust_user_id_header: TrustUserIdHeader = Field(
         TrustUserIdHeader.OFF, alias="TRUST_USER_ID_HEADER"
     )
-    secret: SecretStr | None = Field(None, alias="GATEWAY_SECRET")
+    secret: SecretStr | None = Field(None, alias="GATEWAY_SECRET", validate_default=True)
+
+    @field_validator("secret")
+    @classmethod
+    def _trust_needs_a_secret(
+        cls, secret: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        trusts_gateway = info.data.get("trust_user_id_header") is TrustUserIdHeader.GATEWAY
+        if trusts_gateway and len(secret.get_secret_value() if secret else "") < 32:
+            raise ValueError("TRUST_USER_ID_HEADER=gateway needs 32 characters or more")
+        return secret
 
 
 class QueueSettings(Settings):

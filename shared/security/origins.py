@@ -1,0 +1,41 @@
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from shared import settings
+from shared.errors import CsrfRejected
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+TRUSTED_FETCH_SITES = frozenset({"same-origin", "none"})
+
+
+def check_page(headers: Mapping[str, str]) -> None:
+    """Refuse a request that a browser sends for a page of somebody else.
+
+    Fetch Metadata decides where the browser sends it, else Origin, else Referer; a client that
+    sends none of them is no browser. `headers` has names in lower case.
+
+    Raises:
+        CsrfRejected: the page's origin is not one of ours.
+    """
+    site, page = headers.get("sec-fetch-site"), _origin(headers)
+    if site in TRUSTED_FETCH_SITES or (site is None and page is None):
+        return
+    if not is_allowed(page):
+        raise CsrfRejected
+
+
+def is_allowed(origin: str | None) -> bool:
+    """Whether a page of this origin may act for a signed-in user: an exact comparison."""
+    return origin in settings.app().origins
+
+
+def _origin(headers: Mapping[str, str]) -> str | None:
+    if "origin" in headers:
+        return headers["origin"]
+    if "referer" not in headers:
+        return None
+    try:
+        referer = urlsplit(headers["referer"])
+    except ValueError:
+        return "null"
+    return f"{referer.scheme}://{referer.netloc}"
