@@ -39,10 +39,17 @@ def main() -> int:
     options = arguments.parse_args()
     try:
         with product(options.url):
-            return asyncio.run(story(options))
-    except (httpx.HTTPError, OSError, TimeoutError) as error:
+            picture = asyncio.run(story(options))
+    except (httpx.HTTPError, OSError, TimeoutError, TaskEnded) as error:
         console.print(f"[red]The demo could not finish:[/] {error}")
         return 1
+    options.out.write_bytes(picture)
+    console.print(f"Saved [bold green]{options.out.resolve()}[/] ({len(picture):,} bytes)")
+    return 0
+
+
+class TaskEnded(Exception):
+    """The task ended without a picture."""
 
 
 @contextmanager
@@ -72,17 +79,20 @@ def answers(url: str) -> bool:
         return False
 
 
-async def story(options: argparse.Namespace) -> int:
+async def story(options: argparse.Namespace) -> bytes:
+    """The picture, as PNG."""
     async with httpx.AsyncClient(base_url=f"{options.url}/api/v1", timeout=30) as client:
         token = await sign_up(client)
         client.headers["Authorization"] = f"Bearer {token}"
         task = await submit(client, options)
         last = await watch(options.url, token, task["id"])
         if last["status"] != "completed":
-            console.print(f"[red]The task ended as {last['status']}:[/] {last['error']}")
-            return 1
-        await save(client, task["id"], options.out)
-        return 0
+            raise TaskEnded(f"the task {last['status']}: {last['error']}")
+        answer = await client.get(f"/tasks/{task['id']}/result")
+    # The link carries its own signature; storage refuses a second credential beside it.
+    async with httpx.AsyncClient() as storage:
+        picture = await storage.get(answer.headers["Location"])
+    return picture.raise_for_status().content
 
 
 async def sign_up(client: httpx.AsyncClient) -> str:
@@ -137,17 +147,6 @@ async def frames(url: str, token: str, task_id: str) -> AsyncIterator[dict[str, 
                             return
         except (ConnectionClosed, TimeoutError):
             console.print("The connection was lost; taking up where it stopped ...")
-
-
-async def save(client: httpx.AsyncClient, task_id: str, path: Path) -> None:
-    answer = await client.get(f"/tasks/{task_id}/result")
-    location = answer.headers["Location"]
-    # The link carries its own signature; storage refuses a second credential beside it.
-    async with httpx.AsyncClient() as storage:
-        picture = await storage.get(location)
-        picture.raise_for_status()
-    path.write_bytes(picture.content)
-    console.print(f"Saved [bold green]{path.resolve()}[/] ({len(picture.content):,} bytes)")
 
 
 def checked(answer: httpx.Response) -> dict[str, Any]:

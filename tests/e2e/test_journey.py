@@ -1,0 +1,93 @@
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.e2e.product import Product
+
+HTTP = str(Path(sys.executable).parent / "http")
+ACCOUNT = "email=demo@example.com password='StrongPass123!'"
+
+
+def http(product: Product, line: str, home: Path) -> tuple[int, Any]:
+    """Run a line of HTTPie as it stands in the documentation, on this product's port."""
+    arguments = shlex.split(line.replace(":8000", f":{product.port}"))[1:]
+    finished = subprocess.run(
+        [HTTP, "--ignore-stdin", "--print=hb", *arguments],
+        env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    head, _, body = finished.stdout.replace("\r\n", "\n").partition("\n\n")
+    return int(head.split()[1]), json.loads(body) if body.strip() else {}
+
+
+def test_the_documented_lines_of_httpie_work_as_they_stand(product, tmp_path):
+    status, registered = http(product, f"http POST :8000/api/v1/auth/register {ACCOUNT}", tmp_path)
+    assert status == 201
+    token = registered["verification"]["token"]
+
+    status, verified = http(product, f"http POST :8000/api/v1/auth/verify token=={token}", tmp_path)
+    assert (status, verified["status"]) == (200, "active")
+
+    session = "http --session=auth"
+    status, signed_in = http(product, f"{session} POST :8000/api/v1/auth/login {ACCOUNT}", tmp_path)
+    assert (status, signed_in["token_type"]) == (200, "Bearer")
+
+    status, refreshed = http(product, f"{session} POST :8000/api/v1/auth/refresh", tmp_path)
+    assert status == 200
+    assert refreshed["refresh_token"] != signed_in["refresh_token"]
+
+    status, me = http(product, f"{session} GET :8000/api/v1/auth/me", tmp_path)
+    assert (status, me["user"]["email"]) == (200, "demo@example.com")
+
+    status, _ = http(product, f"{session} POST :8000/api/v1/auth/logout", tmp_path)
+    assert status == 204
+    after = httpx.get(
+        f"{product.origin}/api/v1/auth/me",
+        headers={"Authorization": f"Bearer {refreshed['access_token']}"},
+    )
+    assert after.status_code == 401
+
+
+def test_every_dependency_is_healthy(product):
+    answer = httpx.get(f"{product.origin}/api/health")
+
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ok"
+    assert set(answer.json()["dependencies"]) == {"database", "redis", "queue", "storage"}
+
+
+def test_the_schema_and_its_page_are_served_without_another_host(product):
+    schema = httpx.get(f"{product.origin}/api/openapi.json").raise_for_status().json()
+    page = httpx.get(f"{product.origin}/api/docs").raise_for_status().text
+
+    assert "/api/v1/tasks" in schema["paths"]
+    assert "https://" not in page
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "start.js"):
+        assert httpx.get(f"{product.origin}/api/docs/{asset}").status_code == 200
+
+
+def test_an_unknown_route_has_the_gateways_own_answer(product):
+    answer = httpx.get(f"{product.origin}/api/v1/nothing")
+
+    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+
+
+def test_the_demo_saves_its_picture(product, tmp_path):
+    picture = tmp_path / "picture.png"
+
+    finished = subprocess.run(
+        [sys.executable, "-m", "local.demo", "--url", product.origin, "--out", str(picture)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.name in finished.stdout.replace("\n", "")

@@ -1,0 +1,70 @@
+"""A worker that is killed in the middle of a task loses nothing."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from tests.e2e.product import Process, Product, kill, processes_of, running, sign_up, states
+
+QUICK = {"TASK_LEASE_SECONDS": "2"}
+LONG = {"width": 2048, "height": 2048}
+
+
+def generate_workers(product: Product) -> tuple[Process, list[Process]]:
+    """The master of the generate worker and its children."""
+    workers = [
+        process for process in processes_of(product) if "local.worker:generate" in process.command
+    ]
+    pids = {process.pid for process in workers}
+    (master,) = [process for process in workers if process.parent not in pids]
+    return master, [process for process in workers if process.parent == master.pid]
+
+
+async def frames_around_a_kill(person, pids) -> tuple[list[dict[str, Any]], float]:
+    """Submit a long task, kill while it runs; all states, and the seconds until it ran again."""
+    task = await asyncio.to_thread(person.submit, "a wide mountain panorama at dawn", **LONG)
+    frames = []
+    killed_at = again_at = 0.0
+    async with person.socket(task["id"]) as socket:
+        async for frame in states(socket):
+            frames.append(frame)
+            if not killed_at and frame["progress"] > 0:
+                for pid in pids():
+                    kill(pid)
+                killed_at = time.monotonic()
+            if frame["attempt"] == 2 and not again_at:
+                again_at = time.monotonic()
+    return frames, again_at - killed_at
+
+
+@pytest.mark.parametrize("victim", ["master", "child"])
+async def test_a_killed_worker_is_replaced_and_the_task_completes(victim, tmp_path):
+    with running(tmp_path / "data", environment=QUICK) as product:
+        person = sign_up(product)
+
+        def pids() -> list[int]:
+            master, children = generate_workers(product)
+            return [master.pid] if victim == "master" else [child.pid for child in children]
+
+        frames, seconds = await frames_around_a_kill(person, pids)
+
+    assert frames[-1]["status"] == "completed"
+    assert frames[-1]["attempt"] == 2
+    assert [frame["terminal"] for frame in frames].count(True) == 1
+    sequences = [frame["sequence"] for frame in frames]
+    assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
+    assert seconds <= 10
+
+
+async def test_with_the_default_settings_a_killed_worker_is_replaced_within_20_seconds(tmp_path):
+    with running(tmp_path / "data") as product:
+        person = sign_up(product)
+
+        frames, seconds = await frames_around_a_kill(
+            person, lambda: [generate_workers(product)[0].pid]
+        )
+
+    assert (frames[-1]["status"], frames[-1]["attempt"]) == ("completed", 2)
+    assert seconds <= 20
