@@ -1,0 +1,29 @@
+"""From GENERATOR_URL to a generator."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
+from urllib.parse import urlsplit
+
+from shared.errors import SettingsError
+from shared.generators.port import Generator
+
+# By dotted name, so that only the chosen generator's libraries are loaded.
+# Each is called with the URL.
+GENERATORS = {
+    "painter": "shared.generators.painter.painter:from_url",
+}
+
+
+def generator(url: str = "painter://") -> Generator:
+    """The generator that `url` names by its scheme.
+
+    Raises:
+        SettingsError: no generator has this scheme.
+    """
+    name = GENERATORS.get(urlsplit(url).scheme)
+    if name is None:  # the URL itself may hold a secret
+        known = ", ".join(f"{scheme}://" for scheme in sorted(GENERATORS))
+        raise SettingsError(f"GENERATOR_URL: no such generator; known are {known}")
+    module, factory = name.split(":")
+    return cast(Callable[[str], Generator], getattr(import_module(module), factory))(url)

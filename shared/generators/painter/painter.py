@@ -1,0 +1,60 @@
+import asyncio
+import concurrent.futures
+import threading
+
+from shared.generators.painter.picture import paint
+from shared.generators.port import GenerationParameters, Image, Progress
+
+
+class Stopped(Exception):
+    """Nobody waits for this picture any more."""
+
+
+class Painter:
+    """Paints by rule, without a model: words steer the scene, chance does the rest."""
+
+    async def generate(
+        self, prompt: str, parameters: GenerationParameters, progress: Progress
+    ) -> Image:
+        reporter = Reporter(progress, asyncio.get_running_loop())
+        try:
+            data = await asyncio.to_thread(paint, prompt, parameters, reporter.report)
+        finally:
+            reporter.stop()
+        return Image(data, "image/png", parameters.width, parameters.height)
+
+
+class Reporter:
+    """Carries progress from the painting thread to the loop, and the end of interest back."""
+
+    def __init__(self, progress: Progress, loop: asyncio.AbstractEventLoop) -> None:
+        self._progress = progress
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._pending: concurrent.futures.Future[None] | None = None
+
+    def report(self, fraction: float) -> None:
+        """Wait until the loop has taken note; called in the painting thread.
+
+        Raises:
+            Stopped: the painting was given up.
+        """
+        with self._lock:
+            if self._stopped:
+                raise Stopped
+            self._pending = asyncio.run_coroutine_threadsafe(self._note(fraction), self._loop)
+        self._pending.result()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            if self._pending:
+                self._pending.cancel()
+
+    async def _note(self, fraction: float) -> None:
+        await self._progress(fraction)
+
+
+def from_url(url: str) -> Painter:
+    return Painter()

@@ -1,0 +1,59 @@
+"""Neon: the scene at midnight, its edges bent from glowing tubes."""
+
+import numpy as np
+
+from shared.generators.painter.canvas import Canvas, smoothstep
+from shared.generators.painter.colour import Colour, Ramp, luminance
+from shared.generators.painter.noise import blurred, fbm
+from shared.generators.painter.scene import Scene
+
+
+def darken(canvas: Canvas, scene: Scene) -> None:
+    base = scene.palette.accents[0].hue
+    grey = luminance(canvas.rgb)
+    low, high = np.quantile(grey[::4, ::4], [0.03, 0.98]).tolist()
+    tone = np.clip((grey - low) / max(high - low, 0.05), 0, 1)
+    night = Ramp(
+        [
+            (0, Colour(0.1, 0.05, base - 50)),
+            (0.45, Colour(0.23, 0.12, base - 25)),
+            (0.75, Colour(0.4, 0.19, base + 15)),
+            (1, Colour(0.68, 0.22, base + 60)),
+        ]
+    )
+    hue = canvas.rgb - grey[..., None]
+    canvas.rgb[:] = night.at(tone**1.5)
+    canvas.rgb += 0.55 * hue
+
+
+def tubes(canvas: Canvas, scene: Scene) -> None:
+    rng = scene.dice.stream("tubes")
+    base = scene.palette.accents[0].hue
+    grey = luminance(canvas.rgb)
+    fine = blurred(grey, max(0.002 * canvas.unit, 0.7))
+    down, across = np.gradient(blurred(fine, max(0.0025 * canvas.unit, 1.0)))
+    edge = smoothstep(0.018, 0.075, np.hypot(down, across) * np.float32(canvas.unit / 512) ** 0.5)
+    turn = np.clip(0.5 + 0.5 * fbm(canvas, rng, 0.7, octaves=2), 0, 1)
+    light = Ramp(
+        [(n / 3, Colour(0.8, 0.22, base + hue)) for n, hue in enumerate((0, 80, 170, 235))]
+    )
+    tint = light.at(turn)
+    canvas.rgb *= 0.72
+    canvas.blend(tint, 0.92 * edge)
+    core = smoothstep(0.55, 1.0, edge)
+    canvas.blend(np.ones(3, np.float32), 0.55 * core)
+
+
+def bloom(canvas: Canvas, scene: Scene) -> None:
+    np.clip(canvas.rgb, 0, 1, out=canvas.rgb)
+    for channel in range(3):
+        plane = canvas.rgb[..., channel]
+        bright = plane * plane
+        light = 0.5 * blurred(bright, 0.012 * canvas.unit) + 0.55 * blurred(
+            bright, 0.05 * canvas.unit
+        )
+        np.clip(light, 0, 1, out=light)
+        plane += light * (1 - plane)
+    scan = 0.5 + 0.5 * np.cos(canvas.y * 2 * np.pi * 128)
+    if canvas.unit >= 384:  # finer lines than a pixel could only shimmer
+        canvas.rgb *= (1 - 0.07 * scan)[..., None]
