@@ -61,11 +61,15 @@ def build() -> dict[str, Any]:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--check", action="store_true", help="only say whether it is up to date")
-    text = json.dumps(build(), indent=2, ensure_ascii=False) + "\n"
+    built = text(build())
     if arguments.parse_args().check:
-        return 0 if TARGET.exists() and TARGET.read_text() == text else _outdated()
-    TARGET.write_text(text)
+        return 0 if TARGET.exists() and TARGET.read_text() == built else _outdated()
+    TARGET.write_text(built)
     return 0
+
+
+def text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _outdated() -> int:

@@ -1,0 +1,20 @@
+"""GET /api/health: each dependency's state and latency."""
+
+from fastapi import Response
+
+from shared.api import create_app, lambda_handler
+from shared.health import examine
+from shared.schemas.health import Health
+
+app = create_app()
+
+
+@app.get("/api/health", responses={503: {"model": Health, "description": "The database is away"}})
+async def health(response: Response) -> Health:
+    examined = await examine()
+    if examined.status == "down":
+        response.status_code = 503
+    return examined
+
+
+handler = lambda_handler(app)

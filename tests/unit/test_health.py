@@ -1,0 +1,66 @@
+import asyncio
+
+from functions.health.health import handler
+from shared.health import examine
+from tests.http import call
+
+
+async def fine() -> None:
+    pass
+
+
+async def away() -> None:
+    raise ConnectionError("secret-host:5432 refused")
+
+
+async def test_all_is_well_when_every_dependency_answers():
+    health = await examine({"database": fine, "redis": fine})
+
+    assert health.status == "ok"
+    assert all(each.latency_ms is not None for each in health.dependencies.values())
+
+
+async def test_without_redis_the_product_is_degraded():
+    health = await examine({"database": fine, "redis": away})
+
+    assert (health.status, health.dependencies["redis"].status) == ("degraded", "down")
+
+
+async def test_without_its_database_the_product_is_down():
+    health = await examine({"database": away, "redis": fine})
+
+    assert health.status == "down"
+
+
+async def test_dependencies_are_asked_side_by_side():
+    met = asyncio.Barrier(2)
+
+    health = await examine({"database": met.wait, "redis": met.wait})
+
+    assert health.status == "ok"
+
+
+def test_the_function_tells_what_is_away_and_keeps_the_reasons_to_the_log(application):
+    application.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    application.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
+    application.setenv("RESULTS_BUCKET", "pictures")
+    application.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    answer = call(handler, "GET", "/api/health")
+
+    assert (answer.status, answer.json["status"]) == (200, "degraded")
+    assert answer.json["dependencies"]["database"]["status"] == "ok"
+    assert answer.json["dependencies"]["redis"] == {"status": "down", "latency_ms": None}
+    assert b"127.0.0.1" not in answer.body
+
+
+def test_the_function_answers_503_without_a_database(application, tmp_path):
+    application.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/nowhere/none.db")
+    application.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    application.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
+    application.setenv("RESULTS_BUCKET", "pictures")
+    application.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    answer = call(handler, "GET", "/api/health")
+
+    assert (answer.status, answer.json["status"]) == (503, "down")
