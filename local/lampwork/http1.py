@@ -166,11 +166,16 @@ class HttpProtocol(asyncio.Protocol):
             self._writable.set()
             self._writable = None
 
-    def shutdown(self) -> None:
-        """Close once the request being answered, if any, has its response."""
+    def shutdown(self) -> "asyncio.Task[None] | None":
+        """Close once the requests under way, if any, have their responses: the task returned."""
         self._closing = True
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._transport.close()
+            return None
+        return self._task
+
+    def abort(self) -> None:
+        self._transport.abort()
 
     # httptools callbacks
 

@@ -1,0 +1,53 @@
+"""A certificate for this machine's own names, for clients that insist on TLS."""
+
+import os
+import ssl
+from pathlib import Path
+
+NAMES = ("localhost", "*.localhost", "127.0.0.1", "::1")
+
+
+class Certificates:
+    """Made once and kept in `directory`; the key that signed it is not kept, so it signs no other.
+
+    `bundle` holds the public authorities and ours: what AWS_CA_BUNDLE is to name.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.ca = directory / "ca.pem"
+        self.bundle = directory / "bundle.pem"
+        self._server = directory / "server.pem"
+
+    def ensure(self) -> None:
+        import certifi
+
+        self.ca.parent.mkdir(parents=True, exist_ok=True)
+        if not (self.ca.exists() and self._server.exists()):
+            self._issue()
+        bundle = Path(certifi.where()).read_bytes() + b"\n" + self.ca.read_bytes()
+        if not self.bundle.exists() or self.bundle.read_bytes() != bundle:
+            _write_private(self.bundle, bundle)
+
+    def server_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_alpn_protocols(["http/1.1"])
+        context.load_cert_chain(self._server)
+        return context
+
+    def _issue(self) -> None:
+        import trustme  # costs 100 ms, once in a data folder's life
+
+        authority = trustme.CA(organization_name="Lampwork on this machine")
+        server = authority.issue_cert(*NAMES)
+        chain = b"".join(pem.bytes() for pem in server.cert_chain_pems)
+        _write_private(self._server, server.private_key_pem.bytes() + chain)
+        _write_private(self.ca, authority.cert_pem.bytes())
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Whole or not at all, and for this user only."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    new.replace(path)

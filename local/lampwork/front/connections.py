@@ -1,0 +1,79 @@
+"""The @connections API, by which functions talk to open sockets (boto3's apigatewaymanagementapi)."""
+
+import json
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+from lampwork.front.websocket import MAX_MESSAGE, NORMAL
+from lampwork.front.websocket_api import OpenConnection, WebSocketApiGateway
+from lampwork.http1 import Request, Response
+
+PATH = re.compile(r"/([^/]+)/(?:@|%40)connections/([^/]+)")
+CONNECTION_ID = re.compile(r"[A-Za-z0-9_-]{15}=")
+
+
+def is_connections_path(path: str) -> bool:
+    return PATH.fullmatch(path) is not None
+
+
+def serve(request: Request, gateways: Iterable[WebSocketApiGateway]) -> Response:
+    """Answer one request for `/{stage}/@connections/{connectionId}`."""
+    found = PATH.fullmatch(request.path)
+    if found is None:
+        return _error(404, "NotFoundException", "Not Found")
+    stage, connection_id = (unquote(part) for part in found.groups())
+    of_stage = [gateway for gateway in gateways if gateway.api.stage == stage]
+    if not _is_signed(request):
+        return _error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+    if not of_stage:
+        return _error(403, "ForbiddenException", "Forbidden")
+    if not CONNECTION_ID.fullmatch(connection_id):
+        return _error(400, "BadRequestException", f"Invalid connectionId: {connection_id}")
+    for gateway in of_stage:
+        if connection := gateway.connections.get(connection_id):
+            return _act(request, connection)
+    return GONE
+
+
+def _act(request: Request, connection: OpenConnection) -> Response:
+    match request.method:
+        case "POST":
+            return _post(request, connection)
+        case "GET":
+            return _get(connection)
+        case "DELETE":
+            connection.socket.close(NORMAL)
+            return Response(204, [])
+        case _:
+            return _error(403, "MissingAuthenticationTokenException", "Forbidden")
+
+
+def _post(request: Request, connection: OpenConnection) -> Response:
+    if len(request.body) > MAX_MESSAGE:
+        return _error(413, "PayloadTooLargeException", f"The message is over {MAX_MESSAGE} bytes.")
+    connection.send(request.body.decode("utf-8", "replace"))
+    return Response(200, []) if connection.socket.open else GONE
+
+
+def _get(connection: OpenConnection) -> Response:
+    about = {
+        "connectedAt": connection.about.connected_at.iso,
+        "identity": connection.about.identity,
+        "lastActiveAt": connection.last_active_at.iso,
+    }
+    return Response(200, [("content-type", "application/json")], json.dumps(about).encode())
+
+
+def _is_signed(request: Request) -> bool:
+    authorization = request.header("authorization") or ""
+    return authorization.startswith("AWS4-HMAC-SHA256 ") or "X-Amz-Signature=" in request.query
+
+
+def _error(status: int, kind: str, message: str) -> Response:
+    headers = [("content-type", "application/json"), ("x-amzn-ErrorType", kind)]
+    return Response(status, headers, json.dumps({"message": message}).encode())
+
+
+# The service sends no body with it.
+GONE = Response(410, [("x-amzn-ErrorType", "GoneException")])

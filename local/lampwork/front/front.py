@@ -1,0 +1,148 @@
+import asyncio
+import logging
+from pathlib import Path
+
+from lampwork.front import connections
+from lampwork.front.certificates import Certificates
+from lampwork.front.http_api import HttpApiGateway, gateway_error
+from lampwork.front.lambda_api import PREFIX as LAMBDA_PREFIX
+from lampwork.front.lambda_api import LambdaApi
+from lampwork.front.listener import Listener
+from lampwork.front.websocket_api import WebSocketApiGateway
+from lampwork.http1 import HttpProtocol, Request, Response, Upgrade, json_message
+from lampwork.invocation import Invoker
+from lampwork.model import HttpApi, Stack, WebSocketApi
+
+logger = logging.getLogger(__name__)
+
+OWN_PREFIX = "/_lampwork/"
+STOP_SECONDS = 5
+
+
+class Front:
+    """The one port of a stack: HTTP APIs, WebSocket APIs, @connections and Lambda's Invoke API.
+
+    `time_scale` shortens all waiting the gateways do by the clock (idle sockets, retries).
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        invoker: Invoker,
+        *,
+        data_dir: Path,
+        host: str = "127.0.0.1",
+        port: int,
+        time_scale: float = 1,
+    ) -> None:
+        self._invoker = invoker
+        self._time_scale = time_scale
+        self._certificates = Certificates(data_dir / "tls")
+        self._http_connections: set[HttpProtocol] = set()
+        self._websocket_apis: dict[str, WebSocketApiGateway] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._lambda_api = LambdaApi(stack.functions, invoker, time_scale=time_scale)
+        self._listener = Listener(
+            self._protocol, self._certificates.server_context, host=host, port=port
+        )
+        self.update(stack)
+
+    @property
+    def port(self) -> int:
+        """The port listened on, also where 0 was asked for."""
+        return self._listener.port
+
+    @property
+    def origin(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def ca_bundle(self) -> Path:
+        """What AWS_CA_BUNDLE is to name for clients that come by TLS; made by `start()`."""
+        return self._certificates.bundle
+
+    def api_endpoint(self, api: WebSocketApi) -> str:
+        """Where boto3's apigatewaymanagementapi reaches the API's connections."""
+        return f"{self.origin}/{api.stage}"
+
+    async def start(self) -> None:
+        """
+        Raises:
+            StartError: the port is taken.
+        """
+        self._certificates.ensure()
+        await self._listener.start()
+
+    async def stop(self) -> None:
+        """Accept no more, let requests under way end, close the sockets ($disconnect runs)."""
+        self._listener.stop()
+        await self._finish_requests()
+        await asyncio.gather(*(gateway.stop() for gateway in self._websocket_apis.values()))
+        await self._lambda_api.stop()
+
+    def update(self, stack: Stack) -> None:
+        """Serve another state of the template; sockets of APIs that are still there stay open."""
+        self._http_apis = [HttpApiGateway(api, self._invoker) for api in _by_stage(stack)]
+        self._lambda_api.update(stack.functions)
+        present = {api.logical_id: api for api in stack.websocket_apis}
+        for logical_id in self._websocket_apis.keys() - present.keys():
+            self._leave(self._websocket_apis.pop(logical_id))
+        for logical_id, api in present.items():
+            if logical_id in self._websocket_apis:
+                self._websocket_apis[logical_id].update(api)
+            else:
+                self._websocket_apis[logical_id] = WebSocketApiGateway(
+                    api, self._invoker, time_scale=self._time_scale
+                )
+
+    async def handle(self, request: Request) -> Response | Upgrade:
+        path = request.path
+        if path.startswith(OWN_PREFIX):
+            return _own(path)
+        if connections.is_connections_path(path):
+            return connections.serve(request, self._websocket_apis.values())
+        if path.startswith(LAMBDA_PREFIX):
+            return await self._lambda_api.serve(request)
+        if (request.header("upgrade") or "").lower() == "websocket":
+            return await self._websocket(request)
+        return await self._http(request)
+
+    async def _websocket(self, request: Request) -> Response | Upgrade:
+        for gateway in self._websocket_apis.values():
+            query = gateway.query(request)
+            if query is not None:
+                return await gateway.handshake(request, query)
+        return json_message(403, "Forbidden")
+
+    async def _http(self, request: Request) -> Response:
+        for gateway in self._http_apis:
+            match = gateway.match(request)
+            if match is not None:
+                return await gateway.serve(request, match)
+        return gateway_error(404, "Not Found")
+
+    async def _finish_requests(self) -> None:
+        under_way = {task for c in list(self._http_connections) if (task := c.shutdown())}
+        if under_way:
+            await asyncio.wait(under_way, timeout=STOP_SECONDS)
+        for connection in list(self._http_connections):
+            connection.abort()
+
+    def _protocol(self, secure: bool) -> HttpProtocol:
+        return HttpProtocol(self.handle, secure=secure, connections=self._http_connections)
+
+    def _leave(self, gateway: WebSocketApiGateway) -> None:
+        task = asyncio.ensure_future(gateway.stop())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+
+def _by_stage(stack: Stack) -> list[HttpApi]:
+    """A named stage is asked before `$default`, which takes any path."""
+    return sorted(stack.http_apis, key=lambda api: api.stage == "$default")
+
+
+def _own(path: str) -> Response:
+    if path == OWN_PREFIX + "health":
+        return Response(200, [("content-type", "application/json")], b'{"status":"ok"}')
+    return json_message(404, "Not Found")

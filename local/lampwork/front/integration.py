@@ -1,0 +1,40 @@
+"""How a gateway calls a function: with a time limit of its own."""
+
+import asyncio
+import json
+from typing import Any
+
+from lampwork.invocation import Invocation, Invoker
+
+
+class IntegrationTimeout(Exception):
+    """The function took longer than its gateway waits."""
+
+
+async def call(
+    invoker: Invoker, function: str, event: dict[str, Any], timeout_seconds: float
+) -> Invocation:
+    """Invoke and wait. A function that takes longer runs on, as on AWS; only its answer is lost.
+
+    Raises:
+        IntegrationTimeout: no answer in time.
+        FunctionNotFound, Throttled, TooManyEnvironments: as `Invoker.invoke`.
+    """
+    payload = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    invocation = asyncio.ensure_future(invoker.invoke(function, payload))
+    done, _ = await asyncio.wait({invocation}, timeout=timeout_seconds)
+    if done:
+        return invocation.result()
+    _abandoned.add(invocation)
+    invocation.add_done_callback(_forget)
+    raise IntegrationTimeout(f"{function} did not answer within {timeout_seconds:g} s.")
+
+
+# Kept here because a loop holds its tasks weakly.
+_abandoned: set["asyncio.Future[Invocation]"] = set()
+
+
+def _forget(invocation: "asyncio.Future[Invocation]") -> None:
+    _abandoned.discard(invocation)
+    if not invocation.cancelled():
+        invocation.exception()

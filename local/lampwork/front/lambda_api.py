@@ -1,0 +1,134 @@
+"""Lambda's Invoke API, for boto3's `lambda` client.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+"""
+
+import base64
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from lampwork.errors import FunctionNotFound, Throttled, TooManyEnvironments
+from lampwork.front.event_invocations import EventInvocations
+from lampwork.http1 import Request, Response
+from lampwork.invocation import Invocation, Invoker
+from lampwork.model import ACCOUNT_ID, Function
+
+PREFIX = "/2015-03-31/functions/"
+PATH = re.compile(PREFIX + "([^/]+)/invocations")
+MAX_PAYLOAD = 6 * 1024 * 1024
+MAX_EVENT_PAYLOAD = 1024 * 1024
+LOG_TAIL = 4096
+
+
+class LambdaApi:
+    def __init__(
+        self, functions: Mapping[str, Function], invoker: Invoker, *, time_scale: float = 1
+    ) -> None:
+        self._invoker = invoker
+        self._events = EventInvocations(invoker, time_scale=time_scale)
+        self.update(functions)
+
+    def update(self, functions: Mapping[str, Function]) -> None:
+        self._by_name = {**{f.name: f for f in functions.values()}, **functions}
+
+    async def stop(self) -> None:
+        await self._events.stop()
+
+    async def serve(self, request: Request) -> Response:
+        """Answer `POST /2015-03-31/functions/{name, ARN or partial ARN}/invocations`."""
+        found = PATH.fullmatch(request.path)
+        if found is None or request.method != "POST":
+            return _error(404, "ResourceNotFoundException", Message="Only Invoke is served here.")
+        name = _function_name(unquote(found[1]))
+        function = self._by_name.get(name)
+        if function is None:
+            return _not_found(name, request)
+        kind = request.header("x-amz-invocation-type") or "RequestResponse"
+        return self._refused(request, kind) or await self._invoke(request, function, kind)
+
+    def _refused(self, request: Request, kind: str) -> Response | None:
+        limit = MAX_EVENT_PAYLOAD if kind == "Event" else MAX_PAYLOAD
+        if len(request.body) > limit:
+            return _error(
+                413, "RequestTooLargeException", message=f"Request must be smaller than {limit}."
+            )
+        try:
+            json.loads(request.body or b"{}")
+        except ValueError as error:
+            return _error(
+                400,
+                "InvalidRequestContentException",
+                message=f"Could not parse request body into json: {error}",
+            )
+        return None
+
+    async def _invoke(self, request: Request, function: Function, kind: str) -> Response:
+        payload = request.body or b"{}"
+        match kind:
+            case "DryRun":
+                return Response(204, _headers())
+            case "Event":
+                self._events.submit(function.logical_id, payload)
+                return Response(202, _headers())
+            case "RequestResponse":
+                return await self._wait(request, function, payload)
+            case _:
+                return _error(
+                    400, "InvalidParameterValueException", message=f"Not supported: {kind}"
+                )
+
+    async def _wait(self, request: Request, function: Function, payload: bytes) -> Response:
+        context = request.header("x-amz-client-context")
+        try:
+            invocation = await self._invoker.invoke(
+                function.logical_id,
+                payload,
+                client_context=base64.b64decode(context).decode() if context else None,
+            )
+        except FunctionNotFound:
+            return _not_found(function.name, request)
+        except Throttled:
+            return _too_many("ReservedFunctionConcurrentInvocationLimitExceeded")
+        except TooManyEnvironments:
+            return _too_many("ConcurrentInvocationLimitExceeded")
+        tail = (request.header("x-amz-log-type") or "").lower() == "tail"
+        return _result(invocation, tail=tail)
+
+
+def _function_name(reference: str) -> str:
+    """The name in a name, an ARN or a partial ARN, without a qualifier."""
+    return reference.rpartition("function:")[2].partition(":")[0]
+
+
+def _result(invocation: Invocation, *, tail: bool) -> Response:
+    headers = _headers(invocation.request_id)
+    headers += [("content-type", "application/json"), ("x-amz-executed-version", "$LATEST")]
+    if invocation.function_error:
+        headers.append(("x-amz-function-error", invocation.function_error))
+    if tail:
+        log = base64.b64encode(invocation.log[-LOG_TAIL:]).decode()
+        headers.append(("x-amz-log-result", log))
+    return Response(200, headers, invocation.payload)
+
+
+def _headers(request_id: str | None = None) -> list[tuple[str, str]]:
+    return [("x-amzn-requestid", request_id or str(uuid.uuid4()))]
+
+
+def _not_found(name: str, request: Request) -> Response:
+    scope = re.search(r"Credential=[^/]+/\d+/([a-z0-9-]+)/", request.header("authorization") or "")
+    region = scope[1] if scope else "us-east-1"
+    arn = f"arn:aws:lambda:{region}:{ACCOUNT_ID}:function:{name}"
+    return _error(404, "ResourceNotFoundException", Message=f"Function not found: {arn}")
+
+
+def _too_many(reason: str) -> Response:
+    return _error(429, "TooManyRequestsException", Reason=reason, message="Rate Exceeded.")
+
+
+def _error(status: int, kind: str, **fields: str) -> Response:
+    headers = [*_headers(), ("content-type", "application/json"), ("x-amzn-ErrorType", kind)]
+    return Response(status, headers, json.dumps({"Type": "User", **fields}).encode())

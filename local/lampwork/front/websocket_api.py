@@ -1,0 +1,254 @@
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, unquote_plus
+
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake
+from websockets.http11 import Request as HandshakeRequest
+from websockets.server import ServerProtocol
+
+from lampwork.errors import LampworkError
+from lampwork.front.http_events import MalformedResponse, status_code
+from lampwork.front.identifiers import Moment, new_id
+from lampwork.front.integration import IntegrationTimeout, call
+from lampwork.front.router import compile_path
+from lampwork.front.websocket import GOING_AWAY, Socket
+from lampwork.front.websocket_events import (
+    Connection,
+    connect_event,
+    connect_headers,
+    disconnect_event,
+    error_frame,
+    message_event,
+    selected_route,
+)
+from lampwork.http1 import Request, Response, Upgrade, json_message
+from lampwork.invocation import Invocation, Invoker
+from lampwork.model import WebSocketApi, WebSocketRoute
+
+logger = logging.getLogger(__name__)
+
+DISCONNECT_GRACE_SECONDS = 5
+
+
+class WebSocketApiGateway:
+    """Serves one WebSocket API; its open connections outlive a change of its routes."""
+
+    def __init__(self, api: WebSocketApi, invoker: Invoker, *, time_scale: float = 1) -> None:
+        self.connections: dict[str, OpenConnection] = {}
+        self.time_scale = time_scale
+        self._invoker = invoker
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.update(api)
+
+    def update(self, api: WebSocketApi) -> None:
+        self.api = api
+        self._rewrites = [compile_path(rewrite.path) for rewrite in api.rewrites]
+
+    def query(self, request: Request) -> str | None:
+        """The query string a handshake request has for this API, None when it is for another.
+
+        Besides the stage's own URL these are the paths a CDN in front would rewrite to it.
+        """
+        if request.path.rstrip("/") == f"/{self.api.stage}":
+            return request.query
+        for pattern in self._rewrites:
+            parameters = pattern.match(request.path)
+            if parameters is not None:
+                return "&".join(_rewritten(parameters, request.query))
+        return None
+
+    async def handshake(self, request: Request, query: str) -> Response | Upgrade:
+        """Ask $connect; only then is there a connection, for clients and for functions."""
+        try:
+            accept = _accept_key(request)
+        except InvalidHandshake as error:
+            logger.info("not a WebSocket handshake", extra={"reason": str(error)})
+            return json_message(400, "Bad Request")
+        connection = Connection.of(request, self.api)
+        request_id = new_id()
+        admission = await self._admission(connection, request, query, request_id)
+        if not 200 <= admission.status < 300:
+            return _refusal(admission.status, connection.id, request_id)
+        head = _switching_protocols(accept, admission.subprotocol)
+
+        def start(transport: asyncio.Transport, early: bytes) -> asyncio.Protocol:
+            transport.write(head)
+            return self._open(connection, transport, early)
+
+        return Upgrade(start)
+
+    async def stop(self) -> None:
+        """Close every socket and let their $disconnect functions end."""
+        for connection in list(self.connections.values()):
+            connection.socket.close(GOING_AWAY, "Going away")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=DISCONNECT_GRACE_SECONDS)
+
+    async def deliver(self, connection: "OpenConnection", text: str) -> None:
+        """One message to the function of its route."""
+        request_id = new_id()
+        route = self._route(text)
+        if route is None:
+            connection.send(error_frame("Forbidden", connection.about.id, request_id))
+            return
+        event = message_event(connection.about, route.key, text, request_id)
+        try:
+            status_code(_answer(await self._call(route, event)))
+        except (LampworkError, IntegrationTimeout, MalformedResponse) as error:
+            _log(route, error)
+            connection.send(error_frame("Internal server error", connection.about.id, request_id))
+
+    def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Keep what must end before `stop()` does, even when its connection is gone."""
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def disconnected(self, about: Connection, code: int, reason: str) -> None:
+        route = self.api.routes.get("$disconnect")
+        if route is None:
+            return
+        try:
+            await self._call(route, disconnect_event(about, code, reason))
+        except (LampworkError, IntegrationTimeout) as error:
+            _log(route, error)
+
+    async def _admission(
+        self, connection: Connection, request: Request, query: str, request_id: str
+    ) -> "Admission":
+        """Who may connect is decided here, in the order of the service: authorizer, $connect."""
+        return await self._connect(connection, request, query, request_id)
+
+    async def _connect(
+        self, connection: Connection, request: Request, query: str, request_id: str
+    ) -> "Admission":
+        route = self.api.routes.get("$connect")
+        if route is None:
+            return Admission(200)
+        event = connect_event(connection, connect_headers(request), query, request_id)
+        try:
+            answer = _answer(await self._call(route, event))
+            return Admission(status_code(answer), _subprotocol(answer))
+        except (LampworkError, IntegrationTimeout, MalformedResponse) as error:
+            _log(route, error)
+            return Admission(502)
+
+    def _open(self, about: Connection, transport: asyncio.Transport, early: bytes) -> Socket:
+        connection = OpenConnection(self, about, transport)
+        self.connections[about.id] = connection
+        if early:
+            connection.socket.data_received(early)
+        return connection.socket
+
+    def _route(self, text: str) -> WebSocketRoute | None:
+        key = selected_route(self.api.route_selection_expression, text)
+        route = self.api.routes.get(key) if key else None
+        return route or self.api.routes.get("$default")
+
+    async def _call(self, route: WebSocketRoute, event: dict[str, Any]) -> Invocation:
+        return await call(self._invoker, route.function, event, route.timeout_seconds)
+
+
+class OpenConnection:
+    """One entry in a gateway's `connections`, from the 101 to the close."""
+
+    def __init__(
+        self, gateway: WebSocketApiGateway, about: Connection, transport: asyncio.Transport
+    ) -> None:
+        self.about = about
+        self.last_active_at = about.connected_at
+        self.socket = Socket(transport, self, time_scale=gateway.time_scale)
+        self._gateway = gateway
+
+    def send(self, text: str) -> None:
+        self.last_active_at = Moment.now()
+        self.socket.send(text)
+
+    def received(self, text: str) -> None:
+        self.last_active_at = Moment.now()
+        self._gateway.run(self._deliver(text))
+
+    def ended(self, code: int, reason: str) -> None:
+        del self._gateway.connections[self.about.id]
+        self._gateway.run(self._gateway.disconnected(self.about, code, reason))
+
+    async def _deliver(self, text: str) -> None:
+        try:
+            await self._gateway.deliver(self, text)
+        finally:
+            self.socket.handled()
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The verdict on a handshake: a 2xx opens the socket, any other status is the answer."""
+
+    status: int
+    subprotocol: str | None = None
+
+
+def _rewritten(parameters: dict[str, str], query: str) -> Iterator[str]:
+    """The path's parameters replace a client's own of the same name, as a CDN's function does."""
+    for name, value in parameters.items():
+        yield f"{quote(name, safe='')}={quote(value, safe='')}"
+    for pair in query.split("&"):
+        if pair and unquote_plus(pair.partition("=")[0]) not in parameters:
+            yield pair
+
+
+def _accept_key(request: Request) -> str:
+    handshake = HandshakeRequest(request.target, Headers(request.headers), method=request.method)
+    return ServerProtocol().process_request(handshake)[0]
+
+
+def _answer(invocation: Invocation) -> dict[str, Any]:
+    if invocation.function_error:
+        raise MalformedResponse("The function failed.")
+    try:
+        answer = json.loads(invocation.payload)
+    except ValueError as error:
+        raise MalformedResponse("The function's answer is not JSON.") from error
+    if not isinstance(answer, dict):
+        raise MalformedResponse("The function's answer is not an object.")
+    return answer
+
+
+def _subprotocol(answer: dict[str, Any]) -> str | None:
+    for name, value in (answer.get("headers") or {}).items():
+        if name.lower() == "sec-websocket-protocol":
+            return str(value)
+    return None
+
+
+def _switching_protocols(accept: str, subprotocol: str | None) -> bytes:
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {accept}",
+    ]
+    if subprotocol is not None:
+        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
+
+
+def _refusal(status: int, connection_id: str, request_id: str) -> Response:
+    try:
+        message = HTTPStatus(status).phrase
+    except ValueError:
+        message = "Refused"
+    body = error_frame(message, connection_id, request_id).encode()
+    return Response(status, [("content-type", "application/json")], body)
+
+
+def _log(route: WebSocketRoute, error: Exception) -> None:
+    logger.warning(
+        "the gateway answers for a function",
+        extra={"route": route.key, "function": route.function, "reason": str(error)},
+    )
