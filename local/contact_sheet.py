@@ -25,7 +25,7 @@ PROMPTS = [
     ("a lighthouse at dusk", Style.POSTER),
     ("northern lights over a snowy cabin", Style.PAINTING),
     ("misty pine mountains at dawn", Style.INK),
-    ("three hot air balloons over green hills", Style.POSTER),
+    ("hot air balloons over green hills, morning", Style.POSTER),
     ("a black cat on the roofs of Paris at night", Style.PAINTING),
     ("symphony in blue and gold", Style.PAINTING),
     ("lanterns over a quiet lake", Style.WATERCOLOR),

@@ -84,5 +84,5 @@ def street(canvas: Canvas, scene: Scene) -> None:
     top = canvas.row(base)
     fade = np.clip((canvas.y[top:] - base) / 0.4, 0, 1)
     canvas.fill(
-        ground, np.broadcast_to(0.45 + 0.4 * fade, (canvas.height - top, canvas.width)), top=top
+        ground, np.broadcast_to(0.12 + 0.22 * fade, (canvas.height - top, canvas.width)), top=top
     )

@@ -6,10 +6,12 @@ import numpy as np
 
 from shared.generators.painter.canvas import Canvas, smoothstep
 from shared.generators.painter.colour import Colour
-from shared.generators.painter.noise import Lattice, fbm, profile
+from shared.generators.painter.noise import Lattice, fbm, profile, shifted
 from shared.generators.painter.scene import Scene
 from shared.generators.painter.shapes import Mask, smooth
 from shared.generators.painter.sky import light_place
+
+FLOWER_ROWS = 15
 
 
 def dune(canvas: Canvas, scene: Scene, depth: float, *, base: float, height: float) -> None:
@@ -19,17 +21,18 @@ def dune(canvas: Canvas, scene: Scene, depth: float, *, base: float, height: flo
     below = canvas.y - ridge
     top = max(canvas.row(float(ridge.min())) - 1, 0)
     side = math.copysign(1.0, light_place(canvas, scene)[0])
+    lean = rng.uniform(0.5, 1.1) * (1 if rng.random() < 0.5 else -1)
     slope = np.gradient(ridge) * canvas.unit * side
-    turn = slope[None, :] * 2.4 + 0.9 * Lattice(rng).at(
-        canvas.x * 2.2 + 1.6 * below, canvas.y * 1.3
-    )
-    face = smoothstep(-0.09, 0.09, turn - 0.35 * np.clip(below, 0, 1))
+    flank = np.broadcast_to(slope[None, :], (canvas.height, canvas.width))
+    drift = 0.05 * fbm(canvas, rng, 0.5, octaves=2)
+    flank = shifted(flank, (0.9 * below + drift) * canvas.unit * np.float32(lean), 0)
+    face = smoothstep(-0.05, 0.05, flank + 0.04)
     wind = Lattice(rng).at(canvas.x * 5, canvas.y * 7)
     ripple = np.sin((below * 85 + canvas.x * 16 + 3.2 * wind) / (0.5 + 0.7 * depth))
     sand = scene.palette.land.turned(rng.uniform(-8, 8)).toward(
         scene.palette.haze, 0.6 * (1 - depth)
     )
-    lit = sand.toward(scene.palette.light, 0.38).rgb()
+    lit = sand.vivid(1.15).toward(scene.palette.light, 0.22).rgb()
     dark = sand.toward(scene.palette.dark, 0.45).toward(scene.palette.zenith, 0.15).rgb()
     tone = np.clip(0.08 + 0.8 * face + 0.05 * ripple * (0.3 + face) * depth, 0, 1)
     tone *= np.clip(1.05 - 0.6 * below, 0.35, 1)
@@ -49,13 +52,13 @@ def snow(canvas: Canvas, scene: Scene, *, base: float) -> None:
     canvas.blend(body, canvas.cover(below))
 
 
-def flowers(canvas: Canvas, scene: Scene, *, base: float) -> None:
+def flowers(canvas: Canvas, scene: Scene, *, base: float, rows: range) -> None:
     """Blooms that grow toward the eye, painted row by row so that near ones overlap far ones."""
-    rng = scene.dice.stream("flowers")
     kinds = _kinds(scene)
-    rows, depth = 15, canvas.bottom - base
-    for row in range(rows):
-        near = (row + 0.5) / rows
+    depth = canvas.bottom - base
+    for row in rows:
+        rng = scene.dice.stream(f"flowers {row}")
+        near = (row + 0.5) / FLOWER_ROWS
         y = base + depth * (0.04 + 1.02 * near**1.5)
         size = 0.004 + 0.032 * near**1.6
         _grass(canvas, scene, rng, y, size, near)
@@ -64,9 +67,10 @@ def flowers(canvas: Canvas, scene: Scene, *, base: float) -> None:
 
 
 def _kinds(scene: Scene) -> list[Colour]:
-    colours = list(scene.meaning.bound.values()) + scene.meaning.colours
     night = scene.time == "night"
-    chosen = (colours + list(scene.palette.accents))[: 2 if colours else 3]
+    named = scene.meaning.blooms
+    mixed = [*scene.meaning.colours, *scene.palette.accents][:3]
+    chosen = [*named, *(colour.lighter(0.06).turned(-8) for colour in named)] or mixed
     return [colour.lighter(-0.14 if night else 0.02) for colour in chosen]
 
 

@@ -17,7 +17,7 @@ from shared.generators.painter import (
 from shared.generators.painter.canvas import Canvas
 from shared.generators.painter.layers import Layer
 from shared.generators.painter.scene import Scene
-from shared.generators.painter.subjects import subject
+from shared.generators.painter.subjects import on_land, subject
 
 
 def compose(canvas: Canvas, scene: Scene) -> list[Layer]:
@@ -38,8 +38,9 @@ def _abstract(canvas: Canvas, scene: Scene) -> list[Layer]:
 def _space(canvas: Canvas, scene: Scene) -> list[Layer]:
     rng = scene.dice.stream("space")
     bodies: list[Layer] = [partial(space.galaxy, scene=scene), partial(space.planets, scene=scene)]
-    if scene.shows("planet"):
-        bodies = bodies[1:]
+    wanted = [scene.shows("galaxy"), scene.shows("planet")]
+    if any(wanted):
+        bodies = [body for body, wish in zip(bodies, wanted, strict=True) if wish]
     elif rng.random() < 0.6:
         bodies = [bodies[int(rng.integers(2))]]
     layers: list[Layer] = [partial(space.void, scene=scene), partial(space.starfield, scene=scene)]
@@ -104,9 +105,9 @@ def _ranges(canvas: Canvas, scene: Scene, count: int, height: float) -> list[Lay
         foot = base + (0.02 + 0.05 * depth) * scale
         rise = height * (1 - 0.45 * depth) * scale
         layers.append(partial(mountains.range_, scene=scene, depth=depth, base=foot, height=rise))
-    if scene.shows("volcano"):
-        cone = partial(mountains.volcano, scene=scene, base=base + 0.05, height=0.32 * scale)
-        layers.insert(1, cone)
+    if scene.shows("volcano") or scene.shows("cone"):
+        cone = partial(mountains.cone, scene=scene, base=base + 0.05, height=0.36 * scale)
+        layers[1:] = [cone, *layers[2:]]
     return layers
 
 
@@ -147,16 +148,22 @@ def _sea(canvas: Canvas, scene: Scene) -> list[Layer]:
     layers.append(partial(water.surface, scene=scene, mirror=0.25))
     if rng.random() < 0.5 and not scene.meaning.subjects:
         layers.append(partial(water.shore, scene=scene))
-    return [*layers, *_subjects(scene)]
+    return [*layers, *_bank(canvas, scene), *_subjects(scene)]
+
+
+def _bank(canvas: Canvas, scene: Scene) -> list[Layer]:
+    """Near ground for what cannot float."""
+    stands = any(on_land(kind) for kind in scene.meaning.subjects)
+    return [_hill(canvas, scene, 0.9, 0.5, 0.05)] if stands else []
 
 
 def _lake(canvas: Canvas, scene: Scene) -> list[Layer]:
     layers = _far(canvas, scene) or _ranges(canvas, scene, 3, 0.34)
     layers.append(_firs(canvas, scene, 0.6, 0.03, 0.12, 0.3))
     layers.append(partial(water.surface, scene=scene, mirror=0.95))
-    layers += _subjects(scene)
+    layers += _bank(canvas, scene)
     layers.append(_firs(canvas, scene, 1.0, 1.0, 0.34, 0.85))
-    return layers
+    return [*layers, *_subjects(scene)]
 
 
 def _mountains(canvas: Canvas, scene: Scene) -> list[Layer]:
@@ -169,11 +176,10 @@ def _mountains(canvas: Canvas, scene: Scene) -> list[Layer]:
             _firs(canvas, scene, 0.75, 0.5, 0.2, 0.35),
         ]
     layers.append(_hill(canvas, scene, 0.8, 0.45, 0.06))
-    layers += _subjects(scene)
     if scene.shows("spring") or scene.shows("autumn"):
         layers.append(_tree(canvas, scene))
     layers.append(_firs(canvas, scene, 1.0, 1.05, 0.4, 0.8))
-    return layers
+    return [*layers, *_subjects(scene)]
 
 
 def _forest(canvas: Canvas, scene: Scene) -> list[Layer]:
@@ -183,14 +189,13 @@ def _forest(canvas: Canvas, scene: Scene) -> list[Layer]:
         layers += [_hill(canvas, scene, 0.3, 0.05, 0.04)]
         layers += [partial(trees.trunks, scene=scene, depth=depth) for depth in (0.15, 0.4, 0.7)]
         layers += [partial(trees.sunbeams, scene=scene), _hill(canvas, scene, 0.8, 0.5, 0.05)]
-        return [*layers, *_subjects(scene), partial(trees.trunks, scene=scene, depth=1.0)]
+        return [*layers, partial(trees.trunks, scene=scene, depth=1.0), *_subjects(scene)]
     for depth, drop, height in ((0.1, -0.15, 0.24), (0.35, 0.05, 0.28), (0.6, 0.25, 0.3)):
         layers.append(_firs(canvas, scene, depth, drop, height, 0.12))
     layers.append(_hill(canvas, scene, 0.85, 0.42, 0.05))
-    layers += _subjects(scene)
     if scene.shows("spring") or scene.shows("autumn"):
         layers.append(_tree(canvas, scene))
-    return [*layers, _firs(canvas, scene, 1.0, 1.1, 0.62, 0.7)]
+    return [*layers, _firs(canvas, scene, 1.0, 1.1, 0.62, 0.7), *_subjects(scene)]
 
 
 def _city(canvas: Canvas, scene: Scene) -> list[Layer]:
@@ -236,8 +241,11 @@ def _meadow(canvas: Canvas, scene: Scene) -> list[Layer]:
     if scene.shows("spring") or scene.shows("autumn") or scene.dice.stream("meadow").random() < 0.5:
         layers.append(_tree(canvas, scene))
     layers.append(_hill(canvas, scene, 0.7, 0.22, 0.03))
+    blooms = partial(ground.flowers, scene=scene, base=base + 0.28 * below)
+    split = 11 if scene.meaning.subjects else ground.FLOWER_ROWS
+    layers.append(partial(blooms, rows=range(split)))
     layers += _subjects(scene)
-    layers.append(partial(ground.flowers, scene=scene, base=base + 0.28 * below))
+    layers.append(partial(blooms, rows=range(split, ground.FLOWER_ROWS)))
     return layers
 
 
@@ -249,7 +257,7 @@ def _snowfield(canvas: Canvas, scene: Scene) -> list[Layer]:
         _firs(canvas, scene, 0.65, 0.14, 0.16, 0.5),
     ]
     layers.append(partial(ground.snow, scene=scene, base=base + 0.12 * below))
-    return [*layers, *_subjects(scene), _firs(canvas, scene, 1.0, 1.0, 0.42, 0.9)]
+    return [*layers, _firs(canvas, scene, 1.0, 1.0, 0.42, 0.9), *_subjects(scene)]
 
 
 def _tree(canvas: Canvas, scene: Scene) -> Layer:

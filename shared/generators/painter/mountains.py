@@ -8,6 +8,8 @@ from shared.generators.painter.noise import fbm, profile, shifted
 from shared.generators.painter.scene import Scene
 from shared.generators.painter.sky import light_place
 
+EMBER = Colour(0.72, 0.2, 42)
+
 
 def range_(canvas: Canvas, scene: Scene, depth: float, *, base: float, height: float) -> None:
     """One range of mountains: `depth` 0 is far and hazy, 1 near; base and height in units."""
@@ -17,19 +19,19 @@ def range_(canvas: Canvas, scene: Scene, depth: float, *, base: float, height: f
     top = max(canvas.row(float(ridge.min())) - 1, 0)
     colour = scene.palette.rock.toward(scene.palette.land, 0.25 + 0.5 * depth)
     colour = colour.toward(scene.palette.dark, 0.35 * depth)
-    colour = colour.toward(scene.palette.haze, 0.8 - 0.62 * depth)
+    colour = colour.toward(scene.palette.haze, 0.62 - 0.5 * depth)
     light = _light(canvas, scene, rng, ridge)
     body = _shaded(colour, scene, light, 0.35 + 0.5 * depth)
     if scene.shows("snowcaps") or scene.place == "snowfield" or rng.random() < 0.45:
         _snow(body, scene, light, below, height, depth)
-    mist = np.clip(below / (height * 1.15), 0, 1) ** 1.7 * np.float32(0.75 - 0.35 * depth)
+    mist = np.clip(below / (height * 1.15), 0, 1) ** 1.7 * np.float32(0.6 - 0.3 * depth)
     body += (scene.palette.haze.rgb() - body) * mist[..., None]
     canvas.blend(body[top:], canvas.cover(below)[top:], top=top)
 
 
 def _heights(canvas: Canvas, scene: Scene, rng: np.random.Generator, depth: float) -> Field:
     rough = 0.42 + 0.14 * scene.energy
-    peaks = profile(canvas, rng, rng.uniform(0.32, 0.62), octaves=8, gain=rough, ridged=True)
+    peaks = profile(canvas, rng, rng.uniform(0.5, 0.85), octaves=8, gain=rough, ridged=True)
     swell = profile(canvas, rng, 1.1, octaves=2)
     heights: Field = np.clip(1.25 * peaks - 0.1 + 0.28 * swell, 0.04, 1.3)
     return heights * np.float32(1 - 0.35 * depth)
@@ -65,27 +67,48 @@ def _snow(
     body += (colour - body) * (0.92 * amount)[..., None]
 
 
-def volcano(canvas: Canvas, scene: Scene, *, base: float, height: float) -> None:
-    """A single cone with a glowing mouth and a plume."""
-    rng = scene.dice.stream("volcano")
+def cone(canvas: Canvas, scene: Scene, *, base: float, height: float) -> None:
+    """A single cone: snow on it, or a glowing mouth and a plume."""
+    rng = scene.dice.stream("cone")
     x = float(rng.uniform(-0.4, 0.4)) * canvas.right
     away = np.abs(canvas.x[0] - x)
     rough = 0.03 * profile(canvas, rng, 0.15)
     ridge = base - height * np.minimum(1.0, 1.35 * np.exp(-away / (0.75 * height))) + rough * height
-    summit = base - height
-    plume = fbm(canvas, rng, 0.22, octaves=5)
+    light = _light(canvas, scene, rng, ridge)
+    if scene.shows("volcano"):
+        _plume(canvas, scene, rng, x, base - height)
+    colour = scene.palette.rock.toward(scene.palette.dark, 0.3).toward(scene.palette.zenith, 0.25)
+    body = _shaded(colour, scene, light, 0.7)
+    if not scene.shows("volcano"):
+        _snow(body, scene, light, canvas.y - (base - height), 1.5 * height, 0.6)
+    mist = np.clip((canvas.y - base + 0.6 * height) / (0.7 * height), 0, 1)
+    body += (scene.palette.haze.rgb() - body) * (0.7 * mist)[..., None]
+    canvas.blend(body, canvas.cover(canvas.y - ridge))
+    if scene.shows("volcano"):
+        _lava(canvas, rng, x, ridge, base - height, height)
+
+
+def _plume(canvas: Canvas, scene: Scene, rng: np.random.Generator, x: float, summit: float) -> None:
+    billows = fbm(canvas, rng, 0.22, octaves=5)
     spread = 0.05 + 0.4 * np.clip(summit - canvas.y, 0, 1)
     smoke = np.exp(-(((canvas.x - x - 0.25 * (summit - canvas.y)) / spread) ** 2))
-    smoke *= smoothstep(0.02, -0.03, canvas.y - summit) * np.clip(0.6 + 0.7 * plume, 0, 1)
-    ember = Colour(0.72, 0.2, 42)
+    smoke *= smoothstep(0.02, -0.03, canvas.y - summit) * np.clip(0.6 + 0.7 * billows, 0, 1)
     canvas.fill(scene.palette.shade.lighter(-0.08), 0.75 * smoke)
-    canvas.glow(ember.rgb(), 0.9 * np.exp(-canvas.distance(x, summit) / 0.09))
-    light = _light(canvas, scene, rng, ridge)
-    colour = scene.palette.rock.toward(scene.palette.dark, 0.5)
-    canvas.blend(_shaded(colour, scene, light, 0.8), canvas.cover(canvas.y - ridge))
-    flow = np.abs(canvas.x - x - 0.09 * plume - 0.25 * (canvas.y - summit) * math.copysign(1, x))
-    lava = smoothstep(0.03, 0.0, flow) * smoothstep(0.75 * height, 0, canvas.y - summit)
-    canvas.glow(ember.rgb(), lava * canvas.cover(canvas.y - ridge))
+    canvas.glow(EMBER.rgb(), 0.9 * np.exp(-canvas.distance(x, summit) / 0.09))
+
+
+def _lava(
+    canvas: Canvas,
+    rng: np.random.Generator,
+    x: float,
+    ridge: Field,
+    summit: float,
+    height: float,
+) -> None:
+    meander = 0.09 * fbm(canvas, rng, 0.22, octaves=5)
+    away = np.abs(canvas.x - x - meander - 0.25 * (canvas.y - summit) * math.copysign(1, x))
+    stream = smoothstep(0.03, 0.0, away) * smoothstep(0.75 * height, 0, canvas.y - summit)
+    canvas.glow(EMBER.rgb(), stream * canvas.cover(canvas.y - ridge))
 
 
 def hills(canvas: Canvas, scene: Scene, depth: float, *, base: float, height: float) -> None:

@@ -28,6 +28,13 @@ HOME_OF = {
     "lamp": ("lake", "forest", "city"),
     "person": ("mountains", "meadow", "desert", "sea", "lake"),
 }
+HORIZONS = {
+    "city": (0.66, 0.8),
+    "sea": (0.42, 0.62),
+    "meadow": (0.36, 0.56),
+    "desert": (0.36, 0.56),
+    "mountains": (0.52, 0.7),
+}
 LANDSCAPES = ("mountains", "lake", "sea", "forest", "meadow", "desert")
 ABSTRACTS = ("flow", "orbs", "waves", "agate", "petals", "shards", "marble", "rings")
 
@@ -68,7 +75,7 @@ def imagine(prompt: str, seed: int | None) -> Scene:
         time=time,
         weather=weather,
         energy=_energy(meaning, weather, rng.random()),
-        horizon=rng.uniform(0.46, 0.68),
+        horizon=rng.uniform(*HORIZONS.get(places[0], (0.46, 0.66))),
         light_x=rng.uniform(0.14, 0.86),
         light_y=_light_height(time, rng.random()),
         palette=choose_palette(meaning, places[0], time, weather, dice.stream("palette")),
@@ -79,6 +86,8 @@ def _place(meaning: Meaning, chance: float) -> str:
     homes: tuple[str, ...] = ("abstract",)
     if meaning.subjects:
         homes = HOME_OF[meaning.subjects[0]]
+        if "snow" in meaning.weathers and meaning.subjects[0] not in ("boat", "whale", "fish"):
+            homes = ("snowfield",)
     elif meaning.times or meaning.weathers or meaning.features:
         homes = LANDSCAPES
     return homes[int(chance * len(homes))]

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.generators.painter.canvas import Canvas
-from shared.generators.painter.colour import Colour
-from shared.generators.painter.noise import fbm
+from shared.generators.painter.colour import Colour, Field
+from shared.generators.painter.noise import shifted
 from shared.generators.painter.scene import Scene
 from shared.generators.painter.shapes import Mask, Point, smooth
+from shared.generators.painter.sky import light_place
 from shared.generators.painter.sketches import SKETCHES, Part
 
 COATS = {
@@ -37,9 +38,10 @@ SWIMMING = {"fish", "jellyfish"}
 SIZES = {
     "bird": 0.15, "fish": 0.2, "jellyfish": 0.34, "whale": 0.38, "person": 0.24, "lamp": 0.22,
     "balloon": 0.34, "castle": 0.42, "lighthouse": 0.46, "pyramid": 0.5, "boat": 0.34, "house": 0.26,
-    "rocket": 0.42, "deer": 0.38, "owl": 0.38,
+    "rocket": 0.42, "deer": 0.46, "owl": 0.42, "fox": 0.42, "cat": 0.42, "robot": 0.42,
 }  # fmt: skip
-FLOCKS = {"bird": 7, "fish": 8, "balloon": 3, "jellyfish": 4, "lamp": 6, "cactus": 3, "pyramid": 2}
+FURRED = {"fox", "deer", "rabbit", "owl"}
+FLOCKS = {"bird": 7, "fish": 8, "balloon": 3, "jellyfish": 4, "lamp": 9, "cactus": 3, "pyramid": 2}
 LIT = {"lamp", "lighthouse", "house", "rocket"}
 DAYLIGHT = {"dawn": 0.82, "day": 1.0, "sunset": 0.72, "night": 0.5}
 
@@ -55,6 +57,10 @@ class Pose(NamedTuple):
     def place(self, point: Point) -> Point:
         across = (0.5 - point[0]) if self.mirrored else (point[0] - 0.5)
         return self.x + across * self.size, self.foot - (1 - point[1]) * self.size
+
+
+def on_land(kind: str) -> bool:
+    return kind not in AFLOAT | FLYING | SWIMMING
 
 
 def subject(canvas: Canvas, scene: Scene, kind: str) -> None:
@@ -89,7 +95,7 @@ def _foot(canvas: Canvas, scene: Scene, kind: str, size: float, chance: float) -
         return horizon * (0.3 + 0.5 * chance) + size / 2
     if kind in AFLOAT or kind in ("castle", "pyramid"):
         return horizon + below * (0.12 + 0.35 * chance) + 0.05 * size
-    return horizon + below * (0.45 + 0.4 * chance)
+    return horizon + below * (0.58 + 0.32 * chance)
 
 
 def _shadow(canvas: Canvas, scene: Scene, kind: str, pose: Pose) -> None:
@@ -103,25 +109,29 @@ def _shadow(canvas: Canvas, scene: Scene, kind: str, pose: Pose) -> None:
 
 def _draw(canvas: Canvas, scene: Scene, kind: str, pose: Pose, number: int) -> None:
     tones = _tones(scene, kind, number)
-    rng = scene.dice.stream(f"fur {kind}")
     top, end = pose.foot - 1.08 * pose.size, pose.foot + 0.08 * pose.size
-    fur = fbm(canvas, rng, 0.1 * pose.size, octaves=4) if pose.size > 0.2 else None
+    whole: Field | None = None
     for part in SKETCHES[kind]:
         mask = _mask(canvas, part, pose, top, end)
         cover = mask.field()
+        whole = cover if whole is None else np.maximum(whole, cover)
         canvas.fill(tones[part.tone], cover, top=mask.top)
-        rows = slice(mask.top, mask.top + cover.shape[0])
         if part.tone in ("body", "accent", "light"):
-            turn = np.clip((canvas.y[rows] - top) / (end - top), 0, 1)
-            canvas.fill(
-                tones[part.tone].toward(scene.palette.dark, 0.6), 0.55 * cover * turn, top=mask.top
-            )
-            if fur is not None:
-                canvas.fill(
-                    scene.palette.light, cover * np.clip(0.22 * fur[rows], 0, 0.2), top=mask.top
-                )
+            turn = np.clip((canvas.y[mask.top : mask.top + len(cover)] - top) / (end - top), 0, 1)
+            shade = tones[part.tone].toward(scene.palette.dark, 0.6)
+            canvas.fill(shade, 0.5 * cover * turn, top=mask.top)
         if part.tone == "glow":
             _shine(canvas, part, pose, tones["glow"], 0.42 if kind in LIT else 0.1)
+    if whole is not None and scene.place != "undersea":
+        _rim(canvas, scene, whole, pose)
+
+
+def _rim(canvas: Canvas, scene: Scene, whole: Field, pose: Pose) -> None:
+    """The edge that faces sun or moon lights up, which lifts a dark thing off a dark ground."""
+    side = 1 if light_place(canvas, scene)[0] > pose.x else -1
+    reach = max(0.022 * pose.size * canvas.unit, 1.0)
+    edge = np.clip(whole - shifted(whole, side * reach, -0.7 * reach), 0, 1)
+    canvas.glow(scene.palette.light.rgb(), 0.5 * edge, top=canvas.row(pose.foot - 1.08 * pose.size))
 
 
 def _mask(canvas: Canvas, part: Part, pose: Pose, top: float, end: float) -> Mask:
@@ -134,7 +144,10 @@ def _mask(canvas: Canvas, part: Part, pose: Pose, top: float, end: float) -> Mas
 def _tones(scene: Scene, kind: str, number: int) -> dict[str, Colour]:
     accents = scene.palette.accents
     bound = scene.meaning.bound.get(kind)
-    body = bound or COATS.get(kind, accents[number % 3])
+    body = COATS.get(kind, accents[number % 3])
+    if bound:  # fur stays fur: a red fox is no fire engine
+        body = body.toward(bound, 0.22 if kind in FURRED and bound.chroma > 0.05 else 0.95)
+    body = body._replace(lightness=max(body.lightness, 0.27))
     if kind in ("balloon", "fish", "jellyfish") and not bound:
         body = accents[number % 3].turned(20.0 * number)
     share = 1 - DAYLIGHT[scene.time]
@@ -148,6 +161,7 @@ def _tones(scene: Scene, kind: str, number: int) -> dict[str, Colour]:
         "light": lit(Colour(0.95, 0.025, 80)),
         "dark": lit(body.lighter(-0.13)),
         "deep": Colour(0.2, 0.03, 40).toward(scene.palette.dark, 0.4),
+        "earth": lit(scene.palette.rock.toward(scene.palette.dark, 0.45)),
         "accent": lit(_accent(kind, body, accents, number)),
         "glow": Colour(0.91, 0.14, 85) if kind != "robot" else Colour(0.9, 0.14, 195),
     }

@@ -29,8 +29,8 @@ def conifers(
     canvas.fill(colour, cover, top=mask.top)
     mist = np.clip((canvas.y[mask.top :] - base + 0.4 * height) / (0.7 * height), 0, 1)
     canvas.fill(scene.palette.haze, cover * mist * np.float32(0.5 * (1 - depth)), top=mask.top)
-    if scene.shows("snowcaps") or scene.weather == "snow" or scene.place == "snowfield":
-        frost = np.clip(fbm(canvas, rng, 0.06, octaves=4)[mask.top :] * 2, 0, 1)
+    if scene.weather == "snow" or scene.place == "snowfield":
+        frost = np.clip(fbm(canvas, rng, 0.016, octaves=3)[mask.top :] * 2, 0, 1)
         canvas.fill(scene.palette.cloud.lighter(0.08), 0.65 * cover * frost, top=mask.top)
 
 
@@ -127,12 +127,12 @@ def trunks(canvas: Canvas, scene: Scene, depth: float) -> None:
         for _ in range(3):
             y = foot * float(rng.uniform(0.1, 0.6))
             side = 1 if rng.random() < 0.5 else -1
-            mask.line([(x, y), (x + side * thick * 5, y - thick * 3.5)], thick * 0.3)
+            mask.line([(x, y), (x + side * thick * 5, y - thick * 3.5)], thick * 0.16)
     colour = scene.palette.dark.toward(scene.palette.rock, 0.3).toward(
         scene.palette.haze, 0.8 * (1 - depth)
     )
     cover = mask.field()
-    bark = fbm(canvas, rng, 0.12, octaves=5, stretch=0.15, gain=0.6)
+    bark = fbm(canvas, rng, 0.1, octaves=5, stretch=0.07, gain=0.7)
     canvas.fill(colour, cover)
     canvas.fill(scene.palette.light, cover * np.clip(bark * 0.4, 0, 0.25) * np.float32(depth))
 

@@ -70,8 +70,8 @@ def _glitter(canvas: Canvas, scene: Scene, waves: Field, near: Field, top: int) 
     x, _ = light_place(canvas, scene)
     width = 0.05 + 0.22 * near
     path = np.exp(-(((canvas.x - x) / width) ** 2))
-    spark = smoothstep(0.05, 0.42, waves + 0.12 * (1 - near))
-    canvas.glow(scene.palette.light.rgb(), 0.85 * path * spark * (1 - 0.45 * near))
+    spark = smoothstep(0.0, 0.3, waves + 0.15 * (1 - near))
+    canvas.glow(scene.palette.light.rgb(), path * spark * (1 - 0.4 * near))
 
 
 def shore(canvas: Canvas, scene: Scene) -> None:

@@ -22,7 +22,7 @@ NAMED_COLOURS = {
     "purple violet": Colour(0.52, 0.19, 303),
     "lavender lilac": Colour(0.76, 0.11, 300),
     "magenta fuchsia": Colour(0.60, 0.25, 335),
-    "pink rose coral salmon peach": Colour(0.76, 0.13, 5),
+    "pink rose salmon peach": Colour(0.76, 0.13, 5),
     "brown chocolate coffee bronze": Colour(0.45, 0.08, 55),
     "white ivory pale": Colour(0.96, 0.01, 90),
     "silver grey gray": Colour(0.70, 0.01, 250),
@@ -32,14 +32,14 @@ NAMED_COLOURS = {
 PLACES = {
     "sea": "sea ocean coast beach shore bay harbor harbour island wave surf sail lagoon tide pier",
     "lake": "lake pond river reflection fjord loch water reservoir swan",
-    "mountains": "mountain peak alps summit hill valley cliff volcano canyon himalaya ridge range fuji",
+    "mountains": "mountain peak alps summit mount valley cliff volcano canyon himalaya ridge range fuji",
     "forest": "forest wood jungle grove tree pine spruce woodland birch oak bamboo",
     "city": "city town skyline street skyscraper downtown metropolis tokyo paris london york urban"
     " cyberpunk building rooftop cityscape",
     "desert": "desert dune sahara sand oasis camel pyramid cactus",
     "space": "space galaxy nebula planet cosmos universe saturn orbit comet supernova cosmic alien"
     " interstellar asteroid astronaut jupiter mars stargate",
-    "meadow": "meadow field flower garden grass poppy tulip daisy sunflower lavender rose prairie"
+    "meadow": "meadow hill field flower garden grass poppy tulip daisy sunflower lavender rose prairie"
     " blossom wildflower farm bee butterfly savanna blooming",
     "undersea": "underwater undersea reef fish jellyfish coral seabed shark octopus mermaid turtle"
     " aquarium submarine seahorse",
@@ -51,8 +51,8 @@ PLACES = {
 TIMES = {
     "dawn": "dawn sunrise morning daybreak",
     "day": "day noon midday sunny afternoon summer daylight bright",
-    "sunset": "sunset dusk evening twilight golden-hour sundown",
-    "night": "night midnight moonlit moon starry star nocturnal aurora moonlight firefly",
+    "sunset": "sunset dusk evening twilight sundown",
+    "night": "night midnight moonlit moon starry star nocturnal aurora borealis northern moonlight firefly",
 }
 
 WEATHERS = {
@@ -78,10 +78,12 @@ FEATURES = {
     "aurora": "aurora borealis northern",
     "rainbow": "rainbow",
     "planet": "planet saturn jupiter mars",
+    "galaxy": "galaxy spiral andromeda",
     "autumn": "autumn fall october maple",
     "spring": "spring cherry sakura blossom april blooming",
     "snowcaps": "alps himalaya fuji summit glacier snow winter",
     "volcano": "volcano lava eruption volcanic",
+    "cone": "fuji kilimanjaro",
     "lightning": "lightning thunder thunderstorm",
 }
 
@@ -108,7 +110,16 @@ SUBJECTS = {
     "person": "astronaut man woman girl boy person child wanderer wizard traveler traveller monk",
 }
 
-ARTICLES = {"a", "an", "the", "of", "and", "in", "on", "at", "with", "under", "over", "by"}
+BLOOMS = {
+    "sunflower": Colour(0.85, 0.17, 88),
+    "poppy poppie": Colour(0.60, 0.22, 29),
+    "tulip": Colour(0.66, 0.2, 12),
+    "daisy daisie": Colour(0.96, 0.02, 100),
+    "lavender": Colour(0.60, 0.16, 300),
+    "rose": Colour(0.60, 0.2, 10),
+    "sakura cherry": Colour(0.84, 0.09, 0),
+    "cornflower": Colour(0.56, 0.18, 265),
+}
 BINDING_REACH = 2  # words between a colour and the noun it belongs to
 
 
@@ -129,6 +140,7 @@ class Meaning:
     subjects: list[str] = field(default_factory=list)
     colours: list[Colour] = field(default_factory=list)
     bound: dict[str, Colour] = field(default_factory=dict)
+    blooms: list[Colour] = field(default_factory=list)
 
 
 def _index(table: dict[str, str]) -> dict[str, list[str]]:
@@ -139,6 +151,7 @@ def _index(table: dict[str, str]) -> dict[str, list[str]]:
     return index
 
 
+BLOOM_OF = {word: colour for words, colour in BLOOMS.items() for word in words.split()}
 COLOUR_OF = {word: colour for words, colour in NAMED_COLOURS.items() for word in words.split()}
 PLACE_OF, TIME_OF, WEATHER_OF = _index(PLACES), _index(TIMES), _index(WEATHERS)
 MOOD_OF, FEATURE_OF, SUBJECT_OF = _index(MOODS), _index(FEATURES), _index(SUBJECTS)
@@ -155,6 +168,9 @@ def understand(prompt: str) -> Meaning:
         _extend(meaning.moods, MOOD_OF, word)
         _extend(meaning.subjects, SUBJECT_OF, word)
         meaning.features.update(_meanings(FEATURE_OF, word))
+        bloom = BLOOM_OF.get(word) or BLOOM_OF.get(word.removesuffix("s"))
+        if bloom:
+            meaning.blooms.append(bloom)
         colour = COLOUR_OF.get(word)
         if colour:
             _colour(meaning, colour, words[place + 1 :])

@@ -15,8 +15,9 @@ def wash(canvas: Canvas, scene: Scene) -> None:
     rng = scene.dice.stream("wash")
     grey = luminance(canvas.rgb)
     low, high = np.quantile(grey[::4, ::4], [0.02, 0.97]).tolist()
-    tone = np.clip((grey - low) / max(high - low, 0.05), 0, 1)
-    cloudy = 0.07 * fbm(canvas, rng, 0.2, octaves=5)
+    near = grey - blurred(grey, 0.07 * canvas.unit)  # what mist hides, a brush brings out
+    tone = np.clip((grey - low) / max(high - low, 0.05) + 1.5 * near, 0, 1)
+    cloudy = 0.05 * fbm(canvas, rng, 0.3, octaves=4)
     steps = tone * 5 + cloudy * 5
     flat = np.floor(steps) + smoothstep(0.38, 0.62, steps - np.floor(steps))
     depth = (1 - np.clip(flat / 5, 0, 1)) ** 1.25

@@ -8,7 +8,7 @@ from shared.generators.painter.colour import Colour, Field, luminance
 from shared.generators.painter.noise import fbm, shifted
 from shared.generators.painter.scene import Scene
 
-TILE = 0.026
+TILE = 0.019
 Index = npt.NDArray[np.int32]
 
 

@@ -22,7 +22,7 @@ def darken(canvas: Canvas, scene: Scene) -> None:
         ]
     )
     hue = canvas.rgb - grey[..., None]
-    canvas.rgb[:] = night.at(tone**1.5)
+    canvas.rgb[:] = night.at(tone**1.15)
     canvas.rgb += 0.55 * hue
 
 
@@ -38,7 +38,7 @@ def tubes(canvas: Canvas, scene: Scene) -> None:
         [(n / 3, Colour(0.8, 0.22, base + hue)) for n, hue in enumerate((0, 80, 170, 235))]
     )
     tint = light.at(turn)
-    canvas.rgb *= 0.72
+    canvas.rgb *= 0.82
     canvas.blend(tint, 0.92 * edge)
     core = smoothstep(0.55, 1.0, edge)
     canvas.blend(np.ones(3, np.float32), 0.55 * core)

@@ -7,7 +7,7 @@ from shared.generators.painter.colour import Field, luminance
 from shared.generators.painter.noise import blurred, fbm, shifted
 from shared.generators.painter.scene import Scene
 
-STROKE = 0.013  # half a stroke's length in units
+STROKE = 0.0065  # half a stroke's length in units
 STEPS = 3
 
 
@@ -19,12 +19,12 @@ def strokes(canvas: Canvas, scene: Scene) -> None:
 def relief(canvas: Canvas, scene: Scene) -> None:
     rng = scene.dice.stream("bristles")
     along_x, along_y = _current(canvas, scene)
-    grain = fbm(canvas, rng, 0.006, octaves=2, gain=0.8)
-    bristles = _dragged(canvas, grain, along_x, along_y, 1.6 * STROKE)
+    grain = fbm(canvas, rng, 0.005, octaves=2, gain=0.8)
+    bristles = _dragged(canvas, grain, along_x, along_y, 2.6 * STROKE)
     raised = bristles - shifted(bristles, 1, 1)
     thick = 0.35 + 0.65 * blurred(luminance(canvas.rgb), 0.01 * canvas.unit)
-    canvas.rgb += (0.12 * np.clip(raised, -1, 1) * thick)[..., None]
-    canvas.rgb *= (1 + 0.07 * np.clip(bristles, -1, 1))[..., None]
+    canvas.rgb += (0.075 * np.clip(raised, -1, 1) * thick)[..., None]
+    canvas.rgb *= (1 + 0.045 * np.clip(bristles, -1, 1))[..., None]
 
 
 def varnish(canvas: Canvas, scene: Scene) -> None:
@@ -40,9 +40,9 @@ def _current(canvas: Canvas, scene: Scene) -> tuple[Field, Field]:
     """The direction of the brush: along edges where there are some, else with the current."""
     rng = scene.dice.stream("brush")
     angle = 1.9 * fbm(canvas, rng, 0.45, octaves=3)
-    grey = blurred(luminance(canvas.rgb), 0.008 * canvas.unit)
+    grey = blurred(luminance(canvas.rgb), 0.004 * canvas.unit)
     down, across = np.gradient(grey)
-    force = np.float32(canvas.unit / 9)
+    force = np.float32(canvas.unit / 6)
     x = np.cos(angle) + force * -down * np.sign(across + 1e-6)
     y = np.sin(angle) + force * np.abs(across)
     length = np.hypot(x, y) + 1e-6

@@ -17,7 +17,9 @@ def flatten(canvas: Canvas, scene: Scene) -> None:
     for channel in range(3):
         plane = canvas.rgb[..., channel]
         soft = blurred(plane, 0.006 * canvas.unit)
-        plane += 0.75 * (soft - plane) * np.exp(-np.abs(soft - plane) * 9)
+        plane += (soft - plane) * np.exp(-((soft - plane) ** 2) * 60)
+        softer = blurred(plane, 0.012 * canvas.unit)
+        plane += (softer - plane) * np.exp(-((softer - plane) ** 2) * 240)
 
 
 def halftone(canvas: Canvas, scene: Scene) -> None:
@@ -29,7 +31,7 @@ def halftone(canvas: Canvas, scene: Scene) -> None:
     shade = (level + _step(rest, _dots(canvas))) / (INKS - 1)
     hue = canvas.rgb - grey[..., None]
     canvas.rgb[:] = _inks(scene).at(shade)
-    canvas.rgb += 0.62 * np.round(hue * 7) / 7
+    canvas.rgb += 0.6 * hue
 
 
 def _step(rest: Field, dots: Field) -> Field:
@@ -57,7 +59,7 @@ def _inks(scene: Scene) -> Ramp:
 def frame(canvas: Canvas, scene: Scene) -> None:
     rng = scene.dice.stream("frame")
     worn = fbm(canvas, rng, 0.012, octaves=4, gain=0.75)
-    canvas.fill(PAPER, 0.5 * smoothstep(0.75, 1.25, worn))
+    canvas.fill(PAPER, 0.5 * smoothstep(1.2, 1.7, worn))
     inside = np.minimum(
         np.minimum(canvas.x + canvas.right, canvas.right - canvas.x),
         np.minimum(canvas.y, canvas.bottom - canvas.y),

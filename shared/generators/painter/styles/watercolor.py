@@ -12,8 +12,8 @@ WHITE = Colour(0.975, 0.012, 90)
 
 def bleed(canvas: Canvas, scene: Scene) -> None:
     rng = scene.dice.stream("bleed")
-    wide = fbm(canvas, rng, 0.09, octaves=4) * np.float32(0.011 * canvas.unit)
-    high = fbm(canvas, rng, 0.09, octaves=4) * np.float32(0.011 * canvas.unit)
+    wide = fbm(canvas, rng, 0.09, octaves=4) * np.float32(0.006 * canvas.unit)
+    high = fbm(canvas, rng, 0.09, octaves=4) * np.float32(0.006 * canvas.unit)
     wet = shifted(canvas.rgb, wide, high)
     runs = smoothstep(-0.1, 0.6, fbm(canvas, rng, 0.4, octaves=3))[..., None]
     for channel in range(3):
@@ -39,12 +39,12 @@ def paper(canvas: Canvas, scene: Scene) -> None:
     rng = scene.dice.stream("paper")
     tooth = fbm(canvas, rng, 0.009, octaves=3, gain=0.7)
     canvas.rgb *= (1 + 0.035 * (tooth - shifted(tooth, 1, 1)))[..., None]
-    frayed = 0.02 * fbm(canvas, rng, 0.12, octaves=6, gain=0.6)
+    frayed = 0.009 * fbm(canvas, rng, 0.12, octaves=6, gain=0.6)
     inside = np.minimum(
         np.minimum(canvas.x + canvas.right, canvas.right - canvas.x),
         np.minimum(canvas.y, canvas.bottom - canvas.y),
     )
-    inside = inside + frayed - 0.045
+    inside = inside + frayed - 0.035
     rim = np.exp(-((inside / 0.006) ** 2)) * (inside > 0)
     canvas.rgb *= (1 - 0.16 * rim)[..., None]
     canvas.fill(WHITE, smoothstep(0.004, -0.004, inside))
