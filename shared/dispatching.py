@@ -1,0 +1,29 @@
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared import transitions
+from shared.database import transaction
+from shared.models.task import Task
+from shared.queue import QueueUnavailable, queue
+
+logger = logging.getLogger(__name__)
+
+
+async def dispatch(task: Task) -> bool:
+    """Ring for a queued task, after its commit; gives whether the broker took the message.
+
+    A failure is only logged: the promise stands in the outbox, and the sweep keeps it.
+    """
+    delay = (task.next_attempt_at - task.updated_at).total_seconds()
+    try:
+        await queue().ring_generate(task.id, delay_seconds=max(delay, 0))
+        async with transaction() as session:
+            await transitions.mark_dispatched(session, task.id, task.sequence)
+    except (QueueUnavailable, SQLAlchemyError) as error:
+        logger.warning(
+            "A task was not dispatched",
+            extra={"task_id": str(task.id), "error": str(error)},
+        )
+        return False
+    return True

@@ -1,0 +1,88 @@
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared import settings
+from shared.once import once
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# Version 4 by name: boto3 signs links of some regions by an older method unless told. The bucket
+# in the path is what every S3-compatible store understands under any host name.
+CONFIG = Config(
+    signature_version="s3v4",
+    s3={"addressing_style": "path"},
+    connect_timeout=2,
+    read_timeout=10,
+    retries={"total_max_attempts": 2, "mode": "standard"},
+)
+
+
+class ObjectStoreUnavailable(Exception):
+    """The object store did not do what it was asked for."""
+
+
+async def put(key: str, data: bytes, *, content_type: str) -> None:
+    """Store an object, or replace it.
+
+    Raises:
+        ObjectStoreUnavailable: it may be stored or not.
+    """
+    store = partial(
+        _client().put_object,
+        Bucket=settings.objects().bucket,
+        Key=key,
+        Body=data,
+        ContentType=content_type,
+    )
+    try:
+        await asyncio.to_thread(store)
+    except (BotoCoreError, ClientError) as error:
+        raise ObjectStoreUnavailable(str(error)) from error
+
+
+async def delete(key: str) -> None:
+    """Delete an object, if it is there.
+
+    Raises:
+        ObjectStoreUnavailable: it may still be there.
+    """
+    remove = partial(_client().delete_object, Bucket=settings.objects().bucket, Key=key)
+    try:
+        await asyncio.to_thread(remove)
+    except (BotoCoreError, ClientError) as error:
+        raise ObjectStoreUnavailable(str(error)) from error
+
+
+def link(key: str, *, content_type: str, file_name: str) -> str:
+    """A presigned URL under which anybody may read the object for a few minutes.
+
+    It works only under the host it was signed for, so it is signed for S3_PUBLIC_ENDPOINT_URL
+    where people reach the store under another name than the functions do.
+    """
+    return _public_client().generate_presigned_url(
+        "get_object",
+        Params={
+            "Bucket": settings.objects().bucket,
+            "Key": key,
+            "ResponseContentType": content_type,
+            "ResponseContentDisposition": f'inline; filename="{file_name}"',
+        },
+        ExpiresIn=settings.objects().link_ttl_seconds,
+    )
+
+
+@once
+def _client() -> "S3Client":
+    return boto3.client("s3", config=CONFIG)
+
+
+@once
+def _public_client() -> "S3Client":
+    public = settings.objects().public_endpoint_url
+    return boto3.client("s3", endpoint_url=public, config=CONFIG) if public else _client()

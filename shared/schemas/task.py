@@ -1,0 +1,108 @@
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from shared import settings
+from shared.generators.port import MAX_SIDE, MIN_SIDE, Style
+from shared.models.task import Task
+from shared.task_payload import task_payload
+from shared.task_status import TaskStatus
+
+MAX_PROMPT_CHARACTERS = 2000
+MAX_SEED = 2**63 - 1
+
+
+def _check_prompt(prompt: str) -> str:
+    if not prompt.strip():
+        raise ValueError("The prompt is blank.")
+    if any(_is_control(character) for character in prompt):
+        raise ValueError("The prompt holds a control character.")
+    return prompt
+
+
+def _is_control(character: str) -> bool:
+    return character != "\n" and (character < " " or "\x7f" <= character <= "\x9f")
+
+
+Prompt = Annotated[
+    str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS), AfterValidator(_check_prompt)
+]
+Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class ParametersIn(BaseModel):
+    """How the picture is to be made; without a seed, one is drawn and told."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    width: Side = 512
+    height: Side = 512
+    style: Annotated[Style, Field(strict=False)] = Style.PAINTING
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
+
+
+class TaskCreate(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    prompt: Prompt
+    parameters: ParametersIn = ParametersIn()
+
+
+class TaskError(BaseModel):
+    code: str
+    message: str
+    retryable: bool
+
+
+class TaskResult(BaseModel):
+    url: str
+    content_type: str
+    width: int
+    height: int
+
+
+class TaskRead(BaseModel):
+    """A task as its owner sees it; but for the links, what the live frames carry."""
+
+    id: UUID
+    task_id: UUID
+    sequence: int
+    status: TaskStatus
+    terminal: bool
+    progress: float
+    attempt: int
+    max_attempts: int
+    cancel_requested: bool
+    prompt: str
+    parameters: dict[str, Any]
+    error: TaskError | None
+    result: TaskResult | None
+    retry_at: Timestamp | None
+    retry_of: UUID | None
+    created_at: Timestamp
+    updated_at: Timestamp
+    url: str
+    ws_url: str
+
+    @classmethod
+    def of(cls, task: Task) -> Self:
+        links = {"url": task_url(task.id), "ws_url": _ws_url(task.id)}
+        return cls.model_validate({"id": task.id, **task_payload(task), **links})
+
+
+class TaskList(BaseModel):
+    items: list[TaskRead]
+    next_cursor: str | None
+
+
+def task_url(task_id: UUID) -> str:
+    return f"/api/v1/tasks/{task_id}"
+
+
+def _ws_url(task_id: UUID) -> str:
+    public = urlsplit(settings.app().public_url)
+    scheme = "wss" if public.scheme == "https" else "ws"
+    return f"{scheme}://{public.netloc}/ws/tasks/{task_id}"

@@ -1,0 +1,115 @@
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import settings, transitions
+from shared.broadcast import broadcaster
+from shared.database import transaction
+from shared.dispatching import dispatch
+from shared.errors import IdempotencyKeyReused, TaskFinished
+from shared.idempotency import fingerprint
+from shared.models.base import database_now
+from shared.models.task import Task
+from shared.repositories.idempotency_keys import IdempotencyKeyRepository
+from shared.repositories.tasks import TaskRepository
+from shared.schemas.task import MAX_SEED, TaskCreate, TaskRead
+from shared.task_status import TaskStatus
+
+ACCEPTED = 202
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The answer to a submitted task: its body, and whether a request before this one got it."""
+
+    body: dict[str, Any]
+    replayed: bool
+
+
+class TaskService:
+    """What a user does to their tasks. Each method commits before it tells anybody."""
+
+    def __init__(self, owner_id: UUID) -> None:
+        self.owner_id = owner_id
+
+    async def create(
+        self, new: TaskCreate, *, idempotency_key: str | None, request_id: str | None = None
+    ) -> Accepted:
+        """Accept a task, once per idempotency key.
+
+        Raises:
+            IdempotencyKeyReused: the key came with another request before.
+        """
+        print_of_request = fingerprint("POST", "/api/v1/tasks", new.model_dump(mode="json"))
+        try:
+            accepted = await self._create(new, idempotency_key, print_of_request, request_id)
+        except IntegrityError:
+            # Another request with this key committed first: then there is an answer to repeat.
+            if idempotency_key is None:
+                raise
+            accepted = await self._create(new, idempotency_key, print_of_request, request_id)
+        return accepted
+
+    async def _create(
+        self, new: TaskCreate, key: str | None, fingerprint: bytes, request_id: str | None
+    ) -> Accepted:
+        async with transaction() as session:
+            keys = IdempotencyKeyRepository(session, owner_id=self.owner_id)
+            if key is not None and (known := await keys.get(key)):
+                if known.fingerprint != fingerprint:
+                    raise IdempotencyKeyReused
+                return Accepted(known.body, replayed=True)
+            task = await transitions.create(session, self._new_task(new, request_id))
+            body = TaskRead.of(task).model_dump(mode="json")
+            if key is not None:
+                await keys.add(
+                    key,
+                    fingerprint=fingerprint,
+                    task_id=task.id,
+                    status_code=ACCEPTED,
+                    body=body,
+                    ttl_seconds=settings.tasks().idempotency_ttl_seconds,
+                )
+        await dispatch(task)
+        await broadcaster().publish(task)
+        return Accepted(body, replayed=False)
+
+    def _new_task(self, new: TaskCreate, request_id: str | None) -> Task:
+        configured = settings.tasks()
+        parameters = new.parameters.model_dump(mode="json")
+        if parameters["seed"] is None:  # drawn here, so that the picture can be made again
+            parameters["seed"] = secrets.randbelow(MAX_SEED + 1)
+        return Task(
+            id=uuid4(),
+            user_id=self.owner_id,
+            prompt=new.prompt,
+            parameters=parameters,
+            max_attempts=configured.max_attempts,
+            run_timeout_seconds=configured.run_timeout_seconds,
+            queued_deadline=database_now(configured.queue_timeout_seconds),
+            request_id=request_id,
+        )
+
+    async def cancel(self, task_id: UUID) -> Task:
+        """Cancel a task, or have its worker stop; doing it again changes nothing.
+
+        Raises:
+            TaskNotFound: it is missing or somebody else's.
+            TaskFinished: it ended in another way.
+        """
+        async with transaction() as session:
+            cancelled = await transitions.cancel(session, task_id, owner_id=self.owner_id)
+            task = cancelled or await self._cancelled_before(session, task_id)
+        if cancelled:
+            await broadcaster().publish(cancelled)
+        return task
+
+    async def _cancelled_before(self, session: AsyncSession, task_id: UUID) -> Task:
+        task = await TaskRepository(session, owner_id=self.owner_id).one(task_id)
+        if task.status.terminal and task.status != TaskStatus.CANCELLED:
+            raise TaskFinished(task=TaskRead.of(task).model_dump(mode="json"))
+        return task

@@ -1,0 +1,45 @@
+from typing import Any
+
+from shared.instants import iso
+from shared.models.task import Task
+from shared.task_status import TaskStatus
+
+
+def task_payload(task: Task) -> dict[str, Any]:
+    """A task's whole state as its owner sees it: the body of every answer, event and frame.
+
+    Never holds an object's key, nor a presigned link, which would outlive its few minutes.
+    """
+    return {
+        "task_id": str(task.id),
+        "sequence": task.sequence,
+        "status": task.status.value,
+        "terminal": task.status.terminal,
+        "progress": task.progress,
+        "attempt": task.attempt,
+        "max_attempts": task.max_attempts,
+        "cancel_requested": task.cancel_requested_at is not None,
+        "prompt": task.prompt,
+        "parameters": task.parameters,
+        "error": task.error,
+        "result": _result(task),
+        "retry_at": iso(task.next_attempt_at) if _waits_for_retry(task) else None,
+        "retry_of": str(task.retry_of) if task.retry_of else None,
+        "created_at": iso(task.created_at),
+        "updated_at": iso(task.updated_at),
+    }
+
+
+def _result(task: Task) -> dict[str, Any] | None:
+    if task.result is None:
+        return None
+    return {
+        "url": f"/api/v1/tasks/{task.id}/result",
+        "content_type": task.result["content_type"],
+        "width": task.result["width"],
+        "height": task.result["height"],
+    }
+
+
+def _waits_for_retry(task: Task) -> bool:
+    return task.status == TaskStatus.QUEUED and task.error is not None

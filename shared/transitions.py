@@ -1,0 +1,302 @@
+"""The life of a task: every arrow is one guarded UPDATE and one event, in the caller's transaction.
+
+    queued ──claim──► processing ──complete──► completed
+      │ ▲               │  │ └──fail, lose_lease──► failed
+      │ └──retry_later──┘  │
+      │    release         │
+      │    lose_lease      └──acknowledge_cancel, lose_lease──► cancelled
+      ├──cancel──► cancelled
+      └──expire──► expired
+
+A function that gives None lost a race: the task is no longer where the arrow starts, and nothing
+was written. Who holds a lease names its token; a token that was taken away fits no row. Leases
+and waits are measured by the database's clock alone.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, and_, case, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import settings
+from shared.models.base import database_now
+from shared.models.task import Outbox, OutboxKind, Task, TaskEvent
+from shared.task_payload import task_payload
+from shared.task_status import TaskStatus
+
+# A doorbell is timed by the broker's clock and may ring a little before the database's.
+EARLY_SECONDS = 0.5
+
+WORKER_LOST = {"code": "worker_lost", "message": "The worker stopped while it ran the task."}
+
+NO_LEASE = {"lease_token": None, "lease_expires_at": None, "worker_id": None}
+
+# The updated row replaces what the session knew of it; nothing else is to be synchronised.
+RETURN_FRESH = {"synchronize_session": False, "populate_existing": True}
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write to a task, as long as its token stands in the row."""
+
+    task_id: UUID
+    token: UUID
+
+
+async def create(session: AsyncSession, task: Task) -> Task:
+    """Write a new task and, in the same transaction, the promise to ring for it."""
+    session.add(task)
+    await session.flush()
+    await session.refresh(task)
+    _record(session, task)
+    _promise_doorbell(session, task)
+    return task
+
+
+async def claim(session: AsyncSession, task_id: UUID, *, worker_id: str) -> Task | None:
+    """Begin an attempt. It is counted before it runs: a task that kills its workers runs out."""
+    return await _transition(
+        session,
+        Task.id == task_id,
+        Task.status == TaskStatus.QUEUED,
+        Task.next_attempt_at <= database_now(EARLY_SECONDS),
+        Task.queued_deadline > database_now(),
+        Task.attempt < Task.max_attempts,
+        status=TaskStatus.PROCESSING,
+        attempt=Task.attempt + 1,
+        progress=0.0,
+        error=None,
+        worker_id=worker_id,
+        lease_token=uuid4(),
+        lease_expires_at=_lease_end(),
+    )
+
+
+async def renew_lease(session: AsyncSession, lease: Lease) -> Task | None:
+    """Hold the task longer. No event: watchers see nothing of it."""
+    renewed = (
+        update(Task)
+        .where(*_held(lease))
+        .values(lease_expires_at=_lease_end())
+        .returning(Task)
+        .execution_options(**RETURN_FRESH)
+    )
+    return await session.scalar(renewed)
+
+
+async def record_progress(session: AsyncSession, lease: Lease, progress: float) -> Task | None:
+    """Progress only rises within an attempt."""
+    return await _transition(session, *_held(lease), Task.progress < progress, progress=progress)
+
+
+async def complete(session: AsyncSession, lease: Lease, result: dict[str, Any]) -> Task | None:
+    """The picture is stored. A task whose owner asked to cancel it cannot complete any more."""
+    return await _transition(
+        session,
+        *_held(lease),
+        _not_cancelled(),
+        progress=1.0,
+        result=result,
+        **_end(TaskStatus.COMPLETED),
+    )
+
+
+async def fail(session: AsyncSession, lease: Lease, error: dict[str, Any]) -> Task | None:
+    """Give up for good. `error` has a code, a message for the owner and `retryable`."""
+    return await _transition(
+        session, *_held(lease), _not_cancelled(), error=error, **_end(TaskStatus.FAILED)
+    )
+
+
+async def retry_later(
+    session: AsyncSession, lease: Lease, error: dict[str, Any], *, delay_seconds: float
+) -> Task | None:
+    """Queue the task for another attempt, if it has one left."""
+    return await _requeue(
+        session,
+        *_held(lease),
+        _not_cancelled(),
+        Task.attempt < Task.max_attempts,
+        error=error,
+        next_attempt_at=database_now(delay_seconds),
+        queued_deadline=_queue_end(delay_seconds),
+    )
+
+
+async def release(session: AsyncSession, lease: Lease) -> Task | None:
+    """Give the task back unfinished, because the worker stops; the attempt does not count."""
+    return await _requeue(session, *_held(lease), _not_cancelled(), attempt=Task.attempt - 1)
+
+
+async def cancel(session: AsyncSession, task_id: UUID, *, owner_id: UUID) -> Task | None:
+    """Cancel a waiting task at once; ask the worker of a running one to stop."""
+    waits = Task.status == TaskStatus.QUEUED
+    return await _transition(
+        session,
+        Task.id == task_id,
+        Task.user_id == owner_id,
+        Task.status.in_((TaskStatus.QUEUED, TaskStatus.PROCESSING)),
+        _not_cancelled(),
+        cancel_requested_at=database_now(),
+        status=case((waits, TaskStatus.CANCELLED), else_=Task.status),
+        finished_at=case((waits, database_now()), else_=None),
+    )
+
+
+async def acknowledge_cancel(session: AsyncSession, lease: Lease) -> Task | None:
+    """The worker has stopped as it was asked to."""
+    return await _transition(
+        session, *_held(lease), Task.cancel_requested_at.is_not(None), **_end(TaskStatus.CANCELLED)
+    )
+
+
+async def lose_lease(session: AsyncSession, task_id: UUID) -> Task | None:
+    """Take the task from a worker that no longer renews its lease."""
+    lost = and_(
+        Task.id == task_id,
+        Task.status == TaskStatus.PROCESSING,
+        Task.lease_expires_at <= database_now(),
+    )
+    return (
+        await _transition(
+            session, lost, Task.cancel_requested_at.is_not(None), **_end(TaskStatus.CANCELLED)
+        )
+        or await _requeue(
+            session,
+            lost,
+            _not_cancelled(),
+            Task.attempt < Task.max_attempts,
+            error={**WORKER_LOST, "retryable": True},
+        )
+        or await _transition(
+            session,
+            lost,
+            _not_cancelled(),
+            error={**WORKER_LOST, "retryable": False},
+            **_end(TaskStatus.FAILED),
+        )
+    )
+
+
+async def expire(session: AsyncSession, task_id: UUID) -> Task | None:
+    """End a task that nobody began in time."""
+    return await _transition(
+        session,
+        Task.id == task_id,
+        Task.status == TaskStatus.QUEUED,
+        Task.queued_deadline <= database_now(),
+        error={
+            "code": "expired",
+            "message": "The task waited too long to be run.",
+            "retryable": False,
+        },
+        **_end(TaskStatus.EXPIRED),
+    )
+
+
+async def mark_published(session: AsyncSession, task_id: UUID, sequence: int) -> None:
+    """Note how far watchers have been told."""
+    await session.execute(
+        update(Task)
+        .where(Task.id == task_id, Task.published_sequence < sequence)
+        .values(published_sequence=sequence)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def mark_dispatched(session: AsyncSession, task_id: UUID, sequence: int) -> None:
+    """Note that the doorbell rang for a task that was queued with this sequence."""
+    await session.execute(
+        update(Task)
+        .where(
+            Task.id == task_id,
+            Task.status == TaskStatus.QUEUED,
+            Task.sequence == sequence,
+        )
+        .values(dispatched_at=database_now())
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(
+        update(Outbox)
+        .where(
+            Outbox.task_id == task_id,
+            Outbox.sequence <= sequence,
+            Outbox.done_at.is_(None),
+        )
+        .values(done_at=database_now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _transition(
+    session: AsyncSession, *guard: ColumnElement[bool], **values: Any
+) -> Task | None:
+    task = await session.scalar(
+        update(Task)
+        .where(*guard)
+        .values(sequence=Task.sequence + 1, updated_at=database_now(), **values)
+        .returning(Task)
+        .execution_options(**RETURN_FRESH)
+    )
+    if task is not None:
+        _record(session, task)
+        await session.flush()
+    return task
+
+
+async def _requeue(
+    session: AsyncSession, *guard: ColumnElement[bool], **values: Any
+) -> Task | None:
+    waiting = {
+        "status": TaskStatus.QUEUED,
+        "progress": 0.0,
+        "next_attempt_at": database_now(),
+        "queued_deadline": _queue_end(),
+        "dispatched_at": None,
+        **NO_LEASE,
+    }
+    task = await _transition(session, *guard, **{**waiting, **values})
+    if task is not None:
+        _promise_doorbell(session, task)
+    return task
+
+
+def _end(status: TaskStatus) -> dict[str, Any]:
+    return {"status": status, "finished_at": database_now(), **NO_LEASE}
+
+
+def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Task.id == lease.task_id,
+        Task.status == TaskStatus.PROCESSING,
+        Task.lease_token == lease.token,
+    )
+
+
+def _not_cancelled() -> ColumnElement[bool]:
+    return Task.cancel_requested_at.is_(None)
+
+
+def _lease_end() -> database_now:
+    return database_now(settings.tasks().lease_seconds)
+
+
+def _queue_end(delay_seconds: float = 0) -> database_now:
+    return database_now(delay_seconds + settings.tasks().queue_timeout_seconds)
+
+
+def _record(session: AsyncSession, task: Task) -> None:
+    session.add(TaskEvent(task_id=task.id, sequence=task.sequence, payload=task_payload(task)))
+
+
+def _promise_doorbell(session: AsyncSession, task: Task) -> None:
+    session.add(
+        Outbox(
+            kind=OutboxKind.DISPATCH,
+            task_id=task.id,
+            sequence=task.sequence,
+            available_at=task.next_attempt_at,
+        )
+    )
