@@ -67,7 +67,7 @@ class RuntimeApi:
         self._phase = Phase.STARTED
         self._request_id: str | None = None
         self._queued: Work | None = None
-        self._asked: asyncio.Future[Work] | None = None
+        self._asked: asyncio.Future[Work | None] | None = None
         self._connections: set[HttpProtocol] = set()
 
     async def start(self) -> str:
@@ -79,8 +79,8 @@ class RuntimeApi:
 
     def close(self) -> None:
         self._server.close()
-        if self._asked is not None:
-            self._asked.cancel()
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_result(None)
         for connection in list(self._connections):
             connection.shutdown()
 
@@ -128,6 +128,8 @@ class RuntimeApi:
         if work is None:
             self._asked = self._loop.create_future()
             work = await self._asked
+            if work is None:
+                return _error(503, "Runtime.Closed", "The environment has been ended.")
         self._queued = None
         self._phase = Phase.RUNNING
         return Response(200, _headers(work), work.payload)

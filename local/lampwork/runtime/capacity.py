@@ -1,4 +1,3 @@
-from collections import deque
 from typing import Protocol
 
 
@@ -34,7 +33,7 @@ class Capacity:
         self.limit = limit
         self._used = 0
         self._members: list[Claimant] = []
-        self._refused: deque[Claimant] = deque()
+        self._refused: list[Claimant] = []
 
     def join(self, member: Claimant) -> None:
         self._members.append(member)
@@ -47,14 +46,19 @@ class Capacity:
         if self._used < self.limit:
             self._used += 1
             return True
-        self._refused.append(member)
+        if member not in self._refused:
+            self._refused.append(member)
         self._end_longest_idle()
         return False
 
     def release(self) -> None:
         self._used -= 1
         while self._refused and self._used < self.limit:
-            self._refused.popleft().grow()
+            member = self._next()
+            self._refused.remove(member)
+            member.grow()
+            if member.in_need and member not in self._refused:
+                self._refused.append(member)
 
     def refuses(self, member: Claimant) -> bool:
         return member in self._refused
@@ -68,6 +72,11 @@ class Capacity:
         if member.in_need:
             return member.size > 1 and any(other.size == 0 for other in others)
         return bool(others)
+
+    def _next(self) -> Claimant:
+        """The first of those refused; one that has no environment at all goes before the others."""
+        starving = (member for member in self._refused if member.size == 0 and member.in_need)
+        return next(starving, self._refused[0])
 
     def _end_longest_idle(self) -> None:
         idle = [

@@ -18,8 +18,6 @@ from lampwork.runtime.memory import MEBIBYTE, private_memory, resident_memory
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.variables import process_variables
 
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
-INIT_SECONDS = 10
 MAX_LOG = 256 * 1024
 # Reading a process's memory costs as much as a short request; many of those share one reading.
 MEMORY_FRESH_SECONDS = 0.2
@@ -85,7 +83,7 @@ class Environment:
         return not isinstance(self._init, Ready)
 
     async def start(self) -> None:
-        """Start the process and load the function, which may take 10 s.
+        """Start the process and load the function, for `init_seconds` at most.
 
         What is wrong with the function is for the first request to tell.
 
@@ -95,12 +93,14 @@ class Environment:
         try:
             self._address = await self._api.start()
             self._record(f"INIT_START Runtime Version: {_version(self.function.runtime)}")
-            self._init = await self._boot(INIT_SECONDS)
+            self._init = await self._boot(self._settings.init_seconds)
         except BaseException:
             self.close()
             raise
         if self.state is State.STARTING:
             self.state = State.IDLE
+        if not self.failed and self._has_ended():
+            self._die()
 
     async def invoke(self, payload: bytes, client_context: str | None = None) -> Invocation:
         """Run one request to its end, which may be the environment's too.
@@ -131,7 +131,7 @@ class Environment:
         """End the process, if it still runs, and with it the environment."""
         if self._process is not None:
             self._process.kill()
-        if self._process is None or self._process.exited.done() or self.failed:
+        if self._has_ended() or self.failed:
             self._die()
 
     async def _boot(self, seconds: float) -> Outcome:
@@ -280,6 +280,9 @@ class Environment:
         # After a failed init there is still a request to be told of it.
         if not self.failed or self.state is State.DEAD:
             self._die()
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.exited.done()
 
     def _die(self) -> None:
         if self.state is not State.DEAD:

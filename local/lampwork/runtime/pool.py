@@ -100,7 +100,7 @@ class Pool:
 
     @property
     def in_need(self) -> bool:
-        return len(self._starts) < sum(not waiter.done() for waiter in self._waiting)
+        return len(self._starts) < len(self._waiting)
 
     @property
     def idle_since(self) -> float | None:
@@ -139,7 +139,8 @@ class Pool:
             raise self._stopped()
         waiter: Waiter = self._loop.create_future()
         self._waiting.append(waiter)
-        delay = self._settings.grow_after_ms / 1000 if self._environments else 0
+        alone = not self._environments and len(self._waiting) == 1
+        delay = 0 if alone else self._settings.grow_after_ms / 1000
         timer = self._loop.call_later(delay, self.grow)
         try:
             while not waiter.done():
@@ -149,7 +150,8 @@ class Pool:
             return waiter.result()
         finally:
             timer.cancel()
-            waiter.cancel()
+            if not waiter.done():
+                self._waiting.remove(waiter)
 
     def _no_room(self) -> TooManyEnvironments:
         return TooManyEnvironments(
@@ -162,9 +164,7 @@ class Pool:
 
     def _refuse_waiting(self, error: Exception) -> None:
         while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_exception(error)
+            self._waiting.popleft().set_exception(error)
 
     # Environments
 
@@ -179,7 +179,8 @@ class Pool:
             environment.close()
         elif environment.state is State.IDLE:
             self._offer(environment)
-        self.grow()
+        else:
+            self.grow()
 
     def _take_back(self, environment: Environment) -> None:
         """An environment has served a request: let it serve the next one, or end it."""
@@ -191,11 +192,9 @@ class Pool:
             self._offer(environment)
 
     def _offer(self, environment: Environment) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(environment)
-                return
+        if self._waiting:
+            self._waiting.popleft().set_result(environment)
+            return
         environment.idle_since = self._loop.time()
         self._idle.append(environment)
 

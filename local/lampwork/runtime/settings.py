@@ -18,6 +18,7 @@ class RuntimeSettings:
     cold: bool = False
     max_environments: int = 64
     queue_seconds: float = 10
+    init_seconds: float = 10  # as on Lambda
     idle_seconds: float = 300
     grow_after_ms: float = 10
     stop_seconds: float = 2
