@@ -1,4 +1,4 @@
-"""What a template says, in the terms the emulator works in: plain data, made by `template.reader`."""
+"""What a template says, in the terms the emulator works in; `template.reader` makes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ ACCOUNT_ID = "000000000000"
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A Lambda function. `logical_id` is its key everywhere; `name` is what its code and users see."""
+    """A Lambda function. `logical_id` is its key here; `name` is what its code and users see."""
 
     logical_id: str
     name: str
@@ -30,7 +30,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class HttpRoute:
-    """`method` is a verb or ANY; `path` is as in the template: /tasks/{id}, /{proxy+} or $default."""
+    """`method` is a verb or ANY; `path` as in the template: /tasks/{id}, /{proxy+}, $default."""
 
     method: str
     path: str
@@ -59,7 +59,7 @@ class WebSocketRoute:
 
 @dataclass(frozen=True, slots=True)
 class PathRewrite:
-    """A path a CDN in front turns into the stage's URL: its `{parameters}` become the query string."""
+    """A path that a CDN in front turns into the stage's URL, its `{parameters}` into the query."""
 
     path: str
 
@@ -102,7 +102,10 @@ class QueueTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A rule or an EventBridge Scheduler schedule. `input` replaces the default event."""
+    """A rule or an EventBridge Scheduler schedule. `input` replaces the default event.
+
+    `timezone` is the IANA name in which a cron() or at() expression is read.
+    """
 
     logical_id: str
     name: str
@@ -110,19 +113,24 @@ class Schedule:
     expression: str
     input: str | None = None
     source: str = "aws.events"  # or aws.scheduler
+    timezone: str = "UTC"
+    region: str = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A resource the emulator does not run, and where the template names it."""
+    """A resource, or a part of one, that the emulator does not run; where it stands, and why."""
 
     logical_id: str
     type: str
     line: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
+    """All of a template. `empty_parameters` have neither a value nor a default: they are ""."""
+
     functions: Mapping[str, Function]
     http_apis: tuple[HttpApi, ...] = ()
     websocket_apis: tuple[WebSocketApi, ...] = ()
@@ -131,3 +139,4 @@ class Stack:
     schedules: tuple[Schedule, ...] = ()
     buckets: tuple[str, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    empty_parameters: tuple[str, ...] = ()

@@ -1,0 +1,191 @@
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from lampwork.errors import TemplateError
+
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # PyYAML built without libyaml
+    from yaml import SafeLoader  # type: ignore[assignment]
+
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
+FUNCTIONS: Final = frozenset(
+    {
+        *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAZs", "GetAtt", "If", "ImportValue"),
+        *("Join", "Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
+    }
+)
+WITHOUT_PREFIX: Final = frozenset({"Ref", "Condition"})
+# A date and a lone "=" are plain text in a template.
+TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A template as it is written, its short tags (!Ref) in the long form ({"Ref": …})."""
+
+    path: Path
+    content: dict[str, Any]
+    lines: Mapping[str, int]
+
+    @property
+    def resources(self) -> Mapping[str, Mapping[str, Any]]:
+        return self.content["Resources"]  # type: ignore[no-any-return]
+
+    def line(self, logical_id: str) -> int:
+        """Where a resource stands; for one that SAM made, the one it was made from; else 0."""
+        sources = [name for name in self.lines if logical_id.startswith(name)]
+        return self.lines[max(sources, key=len)] if sources else 0
+
+    def error(self, logical_id: str, problem: str) -> TemplateError:
+        return _error(self.path, self.line(logical_id), problem)
+
+
+def read_document(path: Path) -> Document:
+    """Read a template in YAML or JSON.
+
+    Raises:
+        TemplateError: there is no such file, or it is not a template; says in which line.
+    """
+    node = _parse(path)
+    content = _construct(path, node)
+    lines = _resource_lines(node)
+    document = Document(path, content, lines)
+    _check_resources(document)
+    return document
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """Read a file that a template names, such as an OpenAPI definition.
+
+    Raises:
+        TemplateError: there is no such file, or it is not a YAML or JSON mapping.
+    """
+    return _construct(path, _parse(path))
+
+
+class _Loader(SafeLoader):
+    pass
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in TEXT_TAGS]
+    for first, resolvers in SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _construct_function(loader: Any, name: str, node: yaml.Node) -> dict[str, Any]:
+    if name in WITHOUT_PREFIX:
+        return {name: _argument(loader, node)}
+    if name not in FUNCTIONS:
+        raise yaml.MarkedYAMLError(
+            problem=f"unknown tag !{name}; the functions of CloudFormation are"
+            f" {', '.join(sorted(FUNCTIONS | WITHOUT_PREFIX))}",
+            problem_mark=node.start_mark,
+        )
+    argument = _argument(loader, node)
+    if name == "GetAtt" and isinstance(argument, str):
+        argument = argument.split(".", 1)
+    return {f"Fn::{name}": argument}
+
+
+_Loader.add_multi_constructor("!", _construct_function)
+
+
+def _argument(loader: Any, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_scalar(node)
+
+
+def _parse(path: Path) -> yaml.Node:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise TemplateError(f"There is no template {path}. Name yours with --template.") from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"{path} is not text in UTF-8: {error}.") from error
+    if path.suffix == ".json":
+        text = text.expandtabs()  # JSON may be indented by tabs, YAML may not
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(path, error) from error
+    except yaml.YAMLError as error:
+        raise TemplateError(f"{path} is not valid YAML: {error}.") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise _error(path, 1, "a template is a mapping with a section `Resources`.")
+    for key, first in _duplicates(node, set()):
+        raise _error(
+            path,
+            key.start_mark.line + 1,
+            f"the key {key.value!r} stands in line {first.start_mark.line + 1} already;"
+            " rename or remove one of the two.",
+        )
+    return node
+
+
+def _construct(path: Path, node: yaml.Node) -> dict[str, Any]:
+    loader = _Loader("")
+    try:
+        return loader.construct_document(node)  # type: ignore[no-any-return]
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(path, error) from error
+    finally:
+        loader.dispose()
+
+
+def _duplicates(node: yaml.Node, seen: set[int]) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """Each key that its mapping holds twice, with the first of the two."""
+    if id(node) in seen:  # an alias leads here again
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _duplicates(item, seen)
+    if isinstance(node, yaml.MappingNode):
+        keys: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key is not keys.setdefault(key.value, key):
+                yield key, keys[key.value]
+            yield from _duplicates(value, seen)
+
+
+def _resource_lines(document: yaml.Node) -> dict[str, int]:
+    return {
+        resource.value: resource.start_mark.line + 1
+        for section, resources in document.value
+        if section.value == "Resources" and isinstance(resources, yaml.MappingNode)
+        for resource, _ in resources.value
+    }
+
+
+def _check_resources(document: Document) -> None:
+    resources = document.content.get("Resources")
+    if not isinstance(resources, dict) or not resources:
+        raise _error(document.path, 1, "the template has no section `Resources`; add one.")
+    for logical_id, resource in resources.items():
+        if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
+            raise document.error(
+                logical_id, f"{logical_id} needs a `Type`, such as AWS::Serverless::Function."
+            )
+        if not isinstance(resource.get("Properties", {}), dict):
+            raise document.error(
+                logical_id, f"the `Properties` of {logical_id} must be a mapping; check its indent."
+            )
+
+
+def _syntax_error(path: Path, error: yaml.MarkedYAMLError) -> TemplateError:
+    mark = error.problem_mark or error.context_mark
+    problem = " ".join(filter(None, (error.context, error.problem)))
+    return _error(path, mark.line + 1 if mark else 1, f"this is not valid here: {problem}.")
+
+
+def _error(path: Path, line: int, problem: str) -> TemplateError:
+    return TemplateError(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")

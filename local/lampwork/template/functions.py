@@ -1,0 +1,93 @@
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lampwork.model import Function
+from lampwork.template.resource import Resource, Template
+from lampwork.template.transform import local_path
+
+# In an ARN, or in the address of its invocations that API Gateway wants.
+FUNCTION_ARN: Final = re.compile(r":function:([^:/]+)")
+DEFAULT_TIMEOUT_SECONDS: Final = 3
+DEFAULT_MEMORY_MB: Final = 128
+
+
+def read_functions(template: Template) -> dict[str, Function]:
+    """The functions that can run here, by logical id.
+
+    Raises:
+        TemplateError: one has no handler, no such folder or a value of the wrong kind.
+    """
+    return {
+        function.logical_id: function
+        for resource in template.of_type("AWS::Lambda::Function")
+        for function in _function(resource)
+    }
+
+
+class FunctionNames:
+    """Finds functions by the ways a template refers to them: name, ARN, invocations address."""
+
+    def __init__(self, functions: Mapping[str, Function]) -> None:
+        self._by_name = {each.name: each for each in functions.values()}
+
+    def find(self, reference: Any) -> Function | None:
+        named = FUNCTION_ARN.search(str(reference))
+        return self._by_name.get(named[1] if named else str(reference))
+
+
+def _function(resource: Resource) -> Iterator[Function]:
+    if reason := _cannot_run(resource):
+        resource.ignore(resource.type, reason)
+        return
+    yield Function(
+        logical_id=resource.logical_id,
+        name=resource.identity.name,
+        handler=resource.required("Handler"),
+        code_dir=_code_dir(resource),
+        runtime=resource.required("Runtime"),
+        timeout_seconds=resource.integer("Timeout", DEFAULT_TIMEOUT_SECONDS),
+        memory_mb=resource.integer("MemorySize", DEFAULT_MEMORY_MB),
+        environment=_environment(resource),
+        reserved_concurrency=resource.optional_integer("ReservedConcurrentExecutions"),
+        region=resource.identity.place.region,
+        line=resource.line,
+    )
+
+
+def _cannot_run(resource: Resource) -> str | None:
+    runtime = resource.text("Runtime")
+    if resource.text("PackageType") == "Image":
+        return "its code is a container image; Lampwork runs Python from a folder"
+    if runtime is not None and not runtime.startswith("python"):
+        return f"its runtime is {runtime}; Lampwork runs Python"
+    if local_path(resource.get("Code")) is None:
+        return "its code is not in a local folder; name one as CodeUri"
+    return None
+
+
+def _code_dir(resource: Resource) -> Path:
+    path = local_path(resource.get("Code")) or "."
+    folder = (resource.template.document.path.parent / path).resolve()
+    if not folder.is_dir():
+        raise resource.error(
+            f"the code of {resource.logical_id} should be in the folder {folder}, which does not"
+            " exist; correct its CodeUri."
+        )
+    return folder
+
+
+def _environment(resource: Resource) -> dict[str, str]:
+    variables = resource.mapping("Environment").get("Variables", {})
+    return {name: _variable(resource, name, value) for name, value in variables.items()}
+
+
+def _variable(resource: Resource, name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise resource.error(
+        f"the variable {name} of {resource.logical_id} must be a string, not {value!r}."
+    )

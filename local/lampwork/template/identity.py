@@ -1,0 +1,144 @@
+"""What Ref and Fn::GetAtt give for a resource: names, addresses and ARNs as on AWS."""
+
+import hashlib
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lampwork.model import ACCOUNT_ID
+
+PARTITION: Final = "aws"
+URL_SUFFIX: Final = "amazonaws.com"
+API: Final = "AWS::ApiGatewayV2::Api"
+ID_ALPHABET: Final = string.digits + string.ascii_lowercase
+ID_LENGTH: Final = 10
+
+# The properties a name may be given in; `Name` is looked at for every type.
+NAME_PROPERTIES: Final = {
+    "AWS::ApiGatewayV2::Stage": "StageName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::StepFunctions::StateMachine": "StateMachineName",
+}
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+ARNS: Final = {
+    "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{name}",
+    "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{name}",
+    "AWS::Events::Rule": "events:{region}:{account}:rule/{name}",
+    "AWS::IAM::Role": "iam::{account}:role/{name}",
+    "AWS::Lambda::Function": "lambda:{region}:{account}:function:{name}",
+    "AWS::Logs::LogGroup": "logs:{region}:{account}:log-group:{name}:*",
+    "AWS::S3::Bucket": "s3:::{name}",
+    "AWS::SNS::Topic": "sns:{region}:{account}:{name}",
+    "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
+    "AWS::Scheduler::Schedule": "scheduler:{region}:{account}:schedule/default/{name}",
+    "AWS::SecretsManager::Secret": "secretsmanager:{region}:{account}:secret:{name}",
+    "AWS::StepFunctions::StateMachine": "states:{region}:{account}:stateMachine:{name}",
+}
+REFERRED_TO_BY_ARN: Final = frozenset(
+    {"AWS::SNS::Topic", "AWS::SecretsManager::Secret", "AWS::StepFunctions::StateMachine"}
+)
+REFERRED_TO_BY_ID: Final = frozenset(
+    {API, "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Integration"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stack is deployed, as far as its resources' names show it."""
+
+    region: str
+    stack_name: str
+    queue_url_base: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One resource under its name. `name` is the given one, else {stack}-{logical id}."""
+
+    logical_id: str
+    type: str
+    name: str
+    place: Place
+    web_socket: bool = False
+
+    @property
+    def id(self) -> str:
+        """Ten lower-case letters and digits, as an API has them; the same on every machine."""
+        number = int.from_bytes(hashlib.sha256(self.logical_id.encode()).digest())
+        return "".join(ID_ALPHABET[number // 36**place % 36] for place in range(ID_LENGTH))
+
+    @property
+    def arn(self) -> str:
+        service = self.type.split("::")[1].lower()
+        pattern = ARNS.get(self.type, service + ":{region}:{account}:{name}")
+        values = {"region": self.place.region, "account": ACCOUNT_ID, "name": self.name}
+        return f"arn:{PARTITION}:{pattern.format(**values)}"
+
+    @property
+    def queue_url(self) -> str:
+        return f"{self.place.queue_url_base}/{ACCOUNT_ID}/{self.name}"
+
+    @property
+    def api_endpoint(self) -> str:
+        scheme = "wss" if self.web_socket else "https"
+        return f"{scheme}://{self.id}.execute-api.{self.place.region}.{URL_SUFFIX}"
+
+    @property
+    def reference(self) -> str:
+        """What {"Ref": …} gives."""
+        if self.type == "AWS::SQS::Queue":
+            return self.queue_url
+        if self.type in REFERRED_TO_BY_ARN:
+            return self.arn
+        return self.id if self.type in REFERRED_TO_BY_ID else self.name
+
+    def attribute(self, name: str) -> str | None:
+        """What {"Fn::GetAtt": …} gives; None where the type is known not to have it.
+
+        An attribute of a type the emulator does not run, such as a database's address, is a
+        stand-in: LogicalId.Attribute.
+        """
+        if name in ("Arn", "TopicArn"):
+            return self.arn
+        known = ATTRIBUTES.get(self.type)
+        if known is None:
+            return f"{self.logical_id}.{name}"
+        return known[name](self) if name in known else None
+
+
+ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
+    API: {"ApiId": lambda api: api.id, "ApiEndpoint": lambda api: api.api_endpoint},
+    "AWS::Lambda::Function": {},
+    "AWS::S3::Bucket": {
+        "DomainName": lambda bucket: f"{bucket.name}.s3.{URL_SUFFIX}",
+        "DualStackDomainName": lambda bucket: (
+            f"{bucket.name}.s3.dualstack.{bucket.place.region}.{URL_SUFFIX}"
+        ),
+        "RegionalDomainName": lambda bucket: (
+            f"{bucket.name}.s3.{bucket.place.region}.{URL_SUFFIX}"
+        ),
+        "WebsiteURL": lambda bucket: (
+            f"http://{bucket.name}.s3-website-{bucket.place.region}.{URL_SUFFIX}"
+        ),
+    },
+    "AWS::SNS::Topic": {"TopicName": lambda topic: topic.name},
+    "AWS::SQS::Queue": {
+        "QueueName": lambda queue: queue.name,
+        "QueueUrl": lambda queue: queue.queue_url,
+    },
+}
+
+
+def derived_name(stack_name: str, logical_id: str, type: str, *, fifo: bool = False) -> str:
+    """The name of a resource that is given none; AWS would add random letters to it."""
+    name = f"{stack_name}-{logical_id}"
+    if type == "AWS::S3::Bucket":
+        return name.lower()
+    return f"{name}.fifo" if fifo else name

@@ -1,0 +1,268 @@
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from lampwork.model import ACCOUNT_ID
+from lampwork.template.document import Document
+from lampwork.template.identity import (
+    API,
+    NAME_PROPERTIES,
+    PARTITION,
+    URL_SUFFIX,
+    Identity,
+    Place,
+    derived_name,
+)
+
+PLACEHOLDER: Final = re.compile(r"\$\{(!?)([^}]*)\}")
+NO_VALUE: Final = object()
+TRUE: Final = ("True", "true")
+
+
+class Unresolvable(Exception):
+    """An expression has no value; the text says why."""
+
+
+class Resolver:
+    """Gives the intrinsic functions of one transformed template their values.
+
+    `imports` are the exports of other stacks, for Fn::ImportValue.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        template: Mapping[str, Any],
+        parameters: Mapping[str, str | list[str]],
+        place: Place,
+        imports: Mapping[str, str],
+    ) -> None:
+        self._document = document
+        self._place = place
+        self._resources: Mapping[str, Mapping[str, Any]] = template["Resources"]
+        self._mappings: Mapping[str, Any] = template.get("Mappings", {})
+        self._conditions: Mapping[str, Any] = template.get("Conditions", {})
+        self._imports = imports
+        self._values: dict[str, Any] = {**parameters, **self._pseudo_parameters()}
+        self._under_way: list[str] = []
+        self._functions: dict[str, Callable[[Any], Any]] = {
+            "Ref": self._ref,
+            "Condition": self._condition,
+            "Fn::And": lambda conditions: all(map(self._truth, conditions)),
+            "Fn::Base64": lambda text: base64.b64encode(self._text(text).encode()).decode(),
+            "Fn::Equals": lambda pair: self._value(pair[0]) == self._value(pair[1]),
+            "Fn::FindInMap": self._find_in_map,
+            "Fn::GetAtt": self._get_att,
+            "Fn::GetAZs": self._get_azs,
+            "Fn::If": self._if,
+            "Fn::ImportValue": self._import_value,
+            "Fn::Join": self._join,
+            "Fn::Length": lambda items: len(self._list(items)),
+            "Fn::Not": lambda conditions: not self._truth(conditions[0]),
+            "Fn::Or": lambda conditions: any(map(self._truth, conditions)),
+            "Fn::Select": self._select,
+            "Fn::Split": lambda arguments: self._text(arguments[1]).split(arguments[0]),
+            "Fn::Sub": self._sub,
+            "Fn::ToJsonString": lambda value: json.dumps(self._value(value)),
+        }
+
+    def resolve(self, value: Any, *, of: str) -> Any:
+        """The value with all functions in it replaced; None for AWS::NoValue.
+
+        Raises:
+            TemplateError: a function has no value; names the resource `of` and its line.
+        """
+        try:
+            result = self._value(value)
+        except Unresolvable as error:
+            raise self._document.error(of, f"{of}: {error}") from error
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise self._document.error(
+                of, f"{of}: an intrinsic function has the wrong arguments ({error!r}) in {value}."
+            ) from error
+        finally:
+            self._under_way.clear()
+        return None if result is NO_VALUE else result
+
+    def active(self, logical_id: str) -> bool:
+        """Whether a resource's own condition holds.
+
+        Raises:
+            TemplateError: there is no such condition.
+        """
+        condition = self._resources[logical_id].get("Condition")
+        return condition is None or bool(self.resolve({"Condition": condition}, of=logical_id))
+
+    def identity(self, logical_id: str) -> Identity:
+        """The names of a resource.
+
+        Raises:
+            TemplateError: its name cannot be resolved.
+        """
+        try:
+            return self._identity(logical_id)
+        except Unresolvable as error:
+            raise self._document.error(logical_id, f"{logical_id}: {error}") from error
+        finally:
+            self._under_way.clear()
+
+    def _pseudo_parameters(self) -> dict[str, Any]:
+        region, stack = self._place.region, self._place.stack_name
+        return {
+            "AWS::AccountId": ACCOUNT_ID,
+            "AWS::NoValue": NO_VALUE,
+            "AWS::NotificationARNs": [],
+            "AWS::Partition": PARTITION,
+            "AWS::Region": region,
+            "AWS::StackId": f"arn:{PARTITION}:cloudformation:{region}:{ACCOUNT_ID}:stack/{stack}/0",
+            "AWS::StackName": stack,
+            "AWS::URLSuffix": URL_SUFFIX,
+        }
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [item for item in map(self._value, value) if item is not NO_VALUE]
+        if not isinstance(value, Mapping):
+            return value
+        if len(value) == 1:
+            ((name, argument),) = value.items()
+            if name in self._functions:
+                return self._functions[name](argument)
+            if name.startswith("Fn::"):
+                raise Unresolvable(f"Lampwork does not know {name}. Write its result instead.")
+        return dict(self._present(value))
+
+    def _present(self, mapping: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        for key, value in mapping.items():
+            if (resolved := self._value(value)) is not NO_VALUE:
+                yield key, resolved
+
+    def _text(self, value: Any) -> str:
+        resolved = self._value(value)
+        if isinstance(resolved, bool):
+            return str(resolved).lower()
+        if isinstance(resolved, str | int | float):
+            return str(resolved)
+        raise Unresolvable(f"{value} must be a string, not {resolved}.")
+
+    def _list(self, value: Any) -> list[Any]:
+        resolved = self._value(value)
+        if not isinstance(resolved, list):
+            raise Unresolvable(f"{value} must be a list, not {resolved!r}.")
+        return resolved
+
+    def _truth(self, condition: Any) -> bool:
+        return bool(self._value(condition))
+
+    def _ref(self, name: str) -> Any:
+        if name in self._values:
+            return self._values[name]
+        if self._type(name) == "AWS::Lambda::Alias":
+            return self._qualified(name, self._text(self._property(name, "Name")))
+        if self._type(name) == "AWS::Lambda::Version":
+            return self._qualified(name, "1")
+        return self._identity(name).reference
+
+    def _qualified(self, logical_id: str, qualifier: str) -> str:
+        function = self._text(self._property(logical_id, "FunctionName"))
+        if function.startswith("arn:"):
+            return f"{function}:{qualifier}"
+        region = self._place.region
+        return f"arn:{PARTITION}:lambda:{region}:{ACCOUNT_ID}:function:{function}:{qualifier}"
+
+    def _get_att(self, argument: Any) -> str:
+        path = argument.split(".") if isinstance(argument, str) else argument
+        logical_id, attribute = path[0], ".".join(map(self._text, path[1:]))
+        value = self._identity(logical_id).attribute(attribute)
+        if value is None:
+            raise Unresolvable(f"{self._type(logical_id)} has no attribute {attribute}.")
+        return value
+
+    def _identity(self, logical_id: str) -> Identity:
+        type = self._type(logical_id)
+        return Identity(
+            logical_id=logical_id,
+            type=type,
+            name=self._once(logical_id, lambda: self._name(logical_id, type)),
+            place=self._place,
+            web_socket=type == API and self._property(logical_id, "ProtocolType") == "WEBSOCKET",
+        )
+
+    def _type(self, logical_id: str) -> str:
+        if logical_id not in self._resources:
+            raise Unresolvable(f"the template has no parameter and no resource {logical_id!r}.")
+        condition = self._resources[logical_id].get("Condition")
+        if condition is not None and not self._condition(condition):
+            raise Unresolvable(f"{logical_id} is left out, since {condition} is false.")
+        return str(self._resources[logical_id]["Type"])
+
+    def _name(self, logical_id: str, type: str) -> str:
+        given = self._property(logical_id, NAME_PROPERTIES.get(type, "Name"))
+        if isinstance(given, str | int):
+            return str(given)
+        fifo = type == "AWS::SQS::Queue" and self._property(logical_id, "FifoQueue")
+        return derived_name(self._place.stack_name, logical_id, type, fifo=str(fifo) in TRUE)
+
+    def _property(self, logical_id: str, name: str) -> Any:
+        return self._value(self._resources[logical_id].get("Properties", {}).get(name, NO_VALUE))
+
+    def _once(self, name: str, resolve: Callable[[], Any]) -> Any:
+        if name in self._under_way:
+            raise Unresolvable(f"{' → '.join([*self._under_way, name])} lead in a circle.")
+        self._under_way.append(name)
+        result = resolve()
+        self._under_way.pop()
+        return result
+
+    def _condition(self, name: str) -> bool:
+        if name not in self._conditions:
+            raise Unresolvable(f"the template has no condition {name!r}.")
+        return bool(self._once(name, lambda: self._truth(self._conditions[name])))
+
+    def _if(self, arguments: list[Any]) -> Any:
+        condition, then, otherwise = arguments
+        return self._value(then if self._condition(condition) else otherwise)
+
+    def _find_in_map(self, arguments: list[Any]) -> Any:
+        name, first, second = map(self._text, arguments[:3])
+        try:
+            return self._mappings[name][first][second]
+        except KeyError:
+            if len(arguments) > 3:
+                return self._value(arguments[3]["DefaultValue"])
+            raise Unresolvable(f"the template has no mapping {name}.{first}.{second}.") from None
+
+    def _get_azs(self, region: Any) -> list[str]:
+        name = self._text(region) or self._place.region
+        return [f"{name}{zone}" for zone in "abc"]
+
+    def _import_value(self, argument: Any) -> str:
+        name = self._text(argument)
+        if name not in self._imports:
+            raise Unresolvable(f"no other stack exports {name!r} here; use a parameter instead.")
+        return self._imports[name]
+
+    def _join(self, arguments: list[Any]) -> str:
+        separator, items = arguments
+        return str(separator).join(map(self._text, self._list(items)))
+
+    def _select(self, arguments: list[Any]) -> Any:
+        index, items = int(self._text(arguments[0])), self._list(arguments[1])
+        if not 0 <= index < len(items):
+            raise Unresolvable(f"Fn::Select has no item {index} in {items}.")
+        return items[index]
+
+    def _sub(self, argument: Any) -> str:
+        text, local = (argument, {}) if isinstance(argument, str) else argument
+        return PLACEHOLDER.sub(lambda match: self._placeholder(match, local), text)
+
+    def _placeholder(self, match: re.Match[str], local: Mapping[str, Any]) -> str:
+        literal, name = match.groups()
+        name = name.strip()
+        if literal:
+            return f"${{{name}}}"
+        if name in local:
+            return self._text(local[name])
+        return self._text({"Fn::GetAtt": name} if "." in name else {"Ref": name})

@@ -1,0 +1,120 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from lampwork.model import Stack
+from lampwork.template.apis import read_http_apis, read_web_socket_apis
+from lampwork.template.document import read_document
+from lampwork.template.functions import FunctionNames, read_functions
+from lampwork.template.identity import Place
+from lampwork.template.intrinsics import Resolver
+from lampwork.template.parameters import parameter_values, without_value
+from lampwork.template.resource import Template
+from lampwork.template.transform import transform
+from lampwork.template.triggers import read_queue_triggers, read_queues, read_schedules
+
+DEFAULT_STACK_NAME: Final = "local"  # as in `sam local`
+RUN: Final = frozenset(
+    {
+        "AWS::ApiGatewayV2::Api",
+        "AWS::ApiGatewayV2::Integration",
+        "AWS::ApiGatewayV2::Route",
+        "AWS::ApiGatewayV2::Stage",
+        "AWS::Events::Rule",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function",
+        "AWS::S3::Bucket",
+        "AWS::SQS::Queue",
+        "AWS::Scheduler::Schedule",
+    }
+)
+# Permissions, deployments, networks and watchers: nobody misses them at home.
+SUPPORT: Final = (
+    "AWS::ApiGateway::Account",
+    "AWS::ApiGateway::Deployment",
+    "AWS::ApiGateway::Stage",
+    "AWS::ApiGatewayV2::ApiMapping",
+    "AWS::ApiGatewayV2::Authorizer",
+    "AWS::ApiGatewayV2::Deployment",
+    "AWS::ApiGatewayV2::DomainName",
+    "AWS::ApplicationAutoScaling::",
+    "AWS::CertificateManager::",
+    "AWS::CloudFront::",
+    "AWS::CloudWatch::",
+    "AWS::CodeDeploy::",
+    "AWS::EC2::",
+    "AWS::IAM::",
+    "AWS::KMS::",
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::Permission",
+    "AWS::Lambda::Version",
+    "AWS::Logs::",
+    "AWS::Route53::",
+    "AWS::S3::BucketPolicy",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+    "AWS::WAFv2::",
+)
+
+
+def read_stack(
+    path: Path,
+    *,
+    parameters: Mapping[str, str],
+    region: str,
+    cache_dir: Path,
+    queue_url_base: str,
+    stack_name: str = DEFAULT_STACK_NAME,
+    imports: Mapping[str, str] | None = None,
+) -> Stack:
+    """What a SAM or CloudFormation template describes, with all intrinsic functions resolved.
+
+    A text parameter with neither a given value nor a default is an empty string, since the
+    environment at home mostly replaces what it leads to; the stack names such parameters.
+
+    Args:
+        queue_url_base: what a queue's URL starts with, without account and name.
+        imports: exports of other stacks, for Fn::ImportValue.
+
+    Raises:
+        TemplateError: the template cannot be read, or AWS would refuse it; says where and why.
+    """
+    document = read_document(path)
+    values = parameter_values(document, parameters)
+    transformed = transform(document, parameters=values, region=region, cache_dir=cache_dir)
+    place = Place(region, stack_name, queue_url_base)
+    resolver = Resolver(document, transformed, values, place, imports or {})
+    return _stack(Template(document, transformed, resolver), without_value(document, parameters))
+
+
+def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:
+    functions = read_functions(template)
+    names = FunctionNames(functions)
+    queues = read_queues(template)
+    stack = Stack(
+        functions=functions,
+        http_apis=read_http_apis(template, names),
+        websocket_apis=read_web_socket_apis(template, names),
+        queues=queues,
+        queue_triggers=read_queue_triggers(template, names, queues),
+        schedules=read_schedules(template, names),
+        buckets=_buckets(template),
+        empty_parameters=empty_parameters,
+    )
+    _ignore_the_rest(template)
+    return replace(stack, ignored=tuple(template.ignored))
+
+
+def _buckets(template: Template) -> tuple[str, ...]:
+    buckets = list(template.of_type("AWS::S3::Bucket"))
+    for bucket in buckets:
+        if bucket.get("NotificationConfiguration"):
+            bucket.ignore("NotificationConfiguration", "objects start no function")
+    return tuple(bucket.identity.name for bucket in buckets)
+
+
+def _ignore_the_rest(template: Template) -> None:
+    for resource in template:
+        if resource.type not in RUN and not resource.type.startswith(SUPPORT):
+            resource.ignore(resource.type)

@@ -1,0 +1,108 @@
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from lampwork.errors import TemplateError
+from lampwork.model import Ignored
+from lampwork.template.document import Document
+from lampwork.template.identity import Identity
+from lampwork.template.intrinsics import Resolver
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of a transformed template; its properties are resolved when asked for."""
+
+    logical_id: str
+    type: str
+    template: "Template"
+    _properties: Mapping[str, Any]
+
+    @property
+    def identity(self) -> Identity:
+        return self.template.resolver.identity(self.logical_id)
+
+    @property
+    def line(self) -> int:
+        return self.template.document.line(self.logical_id)
+
+    def get(self, name: str) -> Any:
+        """A property with all intrinsic functions resolved; None where it is not there.
+
+        Raises:
+            TemplateError: something in it cannot be resolved.
+        """
+        return self.template.resolver.resolve(self._properties.get(name), of=self.logical_id)
+
+    def text(self, name: str) -> str | None:
+        value = self.get(name)
+        return None if value is None else _checked(self, name, str, "a string", value)
+
+    def required(self, name: str) -> str:
+        """A property in text that must be there.
+
+        Raises:
+            TemplateError: it is not.
+        """
+        if (value := self.text(name)) is None:
+            raise self.error(f"{self.logical_id} needs the property {name}.")
+        return value
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        return _checked(self, name, dict, "a mapping", self.get(name) or {})
+
+    def items(self, name: str) -> list[Any]:
+        return _checked(self, name, list, "a list", self.get(name) or [])
+
+    def integer(self, name: str, default: int) -> int:
+        value = self.get(name)
+        return default if value is None else self._integer(name, value)
+
+    def optional_integer(self, name: str) -> int | None:
+        value = self.get(name)
+        return None if value is None else self._integer(name, value)
+
+    def error(self, problem: str) -> TemplateError:
+        return self.template.document.error(self.logical_id, problem)
+
+    def ignore(self, what: str, reason: str = "") -> None:
+        """Note that Lampwork does not run this resource, or a part of it."""
+        self.template.ignored.append(Ignored(self.logical_id, what, self.line, reason))
+
+    def _integer(self, name: str, value: Any) -> int:
+        try:
+            return int(str(value))
+        except ValueError:
+            raise self.error(
+                f"{self.logical_id}.{name} must be a whole number, not {value!r}."
+            ) from None
+
+
+class Template:
+    """The resources whose conditions hold, and what was ignored of them."""
+
+    def __init__(
+        self, document: Document, transformed: Mapping[str, Any], resolver: Resolver
+    ) -> None:
+        self.document = document
+        self.resolver = resolver
+        self.ignored: list[Ignored] = []
+        self._resources = {
+            logical_id: Resource(logical_id, each["Type"], self, each.get("Properties", {}))
+            for logical_id, each in transformed["Resources"].items()
+            if resolver.active(logical_id)
+        }
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._resources.values())
+
+    def of_type(self, type: str) -> Iterator[Resource]:
+        return (each for each in self if each.type == type)
+
+
+def _checked(resource: Resource, name: str, kind: type[T], expected: str, value: Any) -> T:
+    if not isinstance(value, kind):
+        raise resource.error(f"{resource.logical_id}.{name} must be {expected}, not {value!r}.")
+    return value

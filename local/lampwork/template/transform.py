@@ -1,0 +1,154 @@
+import copy
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from lampwork.errors import TemplateError
+from lampwork.template.document import Document, read_content
+
+SAM: Final = "AWS::Serverless-2016-10-31"
+# Named in place of a folder, which only `sam package` would turn into an object in S3.
+LOCAL_BUCKET: Final = "lampwork-local"
+LOCAL_FILES: Final = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+}
+APIS: Final = ("AWS::Serverless::Api", "AWS::Serverless::HttpApi")
+KEPT_RESULTS: Final = 10
+
+
+def transform(
+    document: Document, *, parameters: Mapping[str, Any], region: str, cache_dir: Path
+) -> dict[str, Any]:
+    """The CloudFormation template that SAM makes of a document, without any network.
+
+    A template without SAM's transform comes back as it is. Local code stands in the result as an
+    object of a bucket that does not exist: `local_path` gives the path back. Results are kept in
+    `cache_dir`, since SAM's translator takes half a second to load.
+
+    Raises:
+        TemplateError: SAM refuses the template; holds all its reasons with their lines.
+    """
+    content = _with_local_files(document)
+    if SAM not in _transforms(document):
+        return content
+    cached = cache_dir / f"sam-{_fingerprint(content, parameters, region)}.json"
+    with suppress(FileNotFoundError):
+        return json.loads(cached.read_bytes())  # type: ignore[no-any-return]
+    result = json.dumps(_translate(document, content, parameters, region))
+    _keep(cached, result)
+    return json.loads(result)  # type: ignore[no-any-return]
+
+
+def local_path(code: Any) -> str | None:
+    """The path that a function's `Code` had in the template; None where it is no local one."""
+    if isinstance(code, Mapping) and code.get("S3Bucket") == LOCAL_BUCKET:
+        return unquote(code["S3Key"])
+    return None
+
+
+def _transforms(document: Document) -> list[Any]:
+    names = document.content.get("Transform", [])
+    return names if isinstance(names, list) else [names]
+
+
+def _with_local_files(document: Document) -> dict[str, Any]:
+    content = copy.deepcopy(document.content)
+    common = content.get("Globals", {}).get("Function", {})
+    _mark_local(common, "CodeUri")
+    for resource in content["Resources"].values():
+        properties = resource.setdefault("Properties", {})
+        if resource["Type"] == "AWS::Serverless::Function" and not _has_code(properties, common):
+            properties["CodeUri"] = "."  # as `sam build` takes it
+        if resource["Type"] in LOCAL_FILES:
+            _mark_local(properties, LOCAL_FILES[resource["Type"]])
+        if resource["Type"] == "AWS::Lambda::Function" and isinstance(properties.get("Code"), str):
+            properties["Code"] = {"S3Bucket": LOCAL_BUCKET, "S3Key": quote(properties["Code"], "")}
+        if resource["Type"] in APIS:
+            _include_definition(properties, document.path.parent)
+        if resource["Type"] == "AWS::Serverless::Application":
+            # SAM would ask AWS for the application's template; to the emulator it is one opaque
+            # resource in either form.
+            resource["Type"] = "AWS::CloudFormation::Stack"
+    return content
+
+
+def _has_code(*properties: Mapping[str, Any]) -> bool:
+    return any(key in each for each in properties for key in ("CodeUri", "InlineCode", "ImageUri"))
+
+
+def _mark_local(properties: dict[str, Any], key: str) -> None:
+    path = properties.get(key)
+    if isinstance(path, str) and not path.startswith("s3://"):
+        properties[key] = f"s3://{LOCAL_BUCKET}/{quote(path, '')}"
+
+
+def _include_definition(properties: dict[str, Any], folder: Path) -> None:
+    path = properties.get("DefinitionUri")
+    if isinstance(path, str) and not path.startswith("s3://"):
+        del properties["DefinitionUri"]
+        properties["DefinitionBody"] = read_content(folder / path)
+
+
+def _fingerprint(content: Mapping[str, Any], parameters: Mapping[str, Any], region: str) -> str:
+    version = importlib.metadata.version("aws-sam-translator")
+    # Not sorted: the order of resources and routes is part of the result.
+    text = json.dumps([version, region, dict(parameters), content])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _translate(
+    document: Document, content: dict[str, Any], parameters: Mapping[str, Any], region: str
+) -> dict[str, Any]:
+    # Only where there is no kept result: together they take half a second to load.
+    from boto3.session import Session
+    from samtranslator.model.exceptions import ExceptionWithMessage, InvalidDocumentException
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
+    # With a map of managed policies it does not ask IAM for theirs; the emulator checks no policy.
+    translator = Translator({}, Parser(), boto_session=Session(region_name=region))
+    try:
+        return translator.translate(content, dict(parameters))  # type: ignore[no-any-return]
+    except InvalidDocumentException as error:
+        raise TemplateError("\n".join(_reasons(document, error.causes))) from error
+    except ExceptionWithMessage as error:
+        raise TemplateError("\n".join(_reasons(document, [error]))) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # The translator does not check all it takes for granted.
+        raise TemplateError(
+            f"{document.path}: SAM cannot transform this template: {error!r}."
+            " `sam validate --lint` may say more."
+        ) from error
+
+
+def _reasons(document: Document, causes: Any) -> Iterator[str]:
+    for cause in causes:
+        named = re.search(r"id \[(\w+)\]", cause.message)
+        yield str(document.error(named[1] if named else "", cause.message))
+
+
+def _keep(file: Path, result: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".tmp", delete=False) as draft:
+        draft.write(result)
+    os.replace(draft.name, file)
+    by_age = sorted(file.parent.glob("sam-*.json"), key=_modified, reverse=True)
+    for old in by_age[KEPT_RESULTS:]:
+        old.unlink(missing_ok=True)
+
+
+def _modified(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:  # another process has just removed it
+        return 0

@@ -1,0 +1,187 @@
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from lampwork.model import Function, Queue, QueueTrigger, Schedule
+from lampwork.template.functions import FunctionNames
+from lampwork.template.resource import Resource, Template
+from lampwork.triggers.expressions import parse_expression
+
+# What CreateQueue takes of AWS::SQS::Queue. Keys of KMS are left out: nothing is encrypted here.
+QUEUE_ATTRIBUTES: Final = (
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "DelaySeconds",
+    "FifoQueue",
+    "FifoThroughputLimit",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedriveAllowPolicy",
+    "RedrivePolicy",
+    "VisibilityTimeout",
+)
+DEFAULT_BATCH_SIZE: Final = 10
+DEFAULT_VISIBILITY_SECONDS: Final = 30
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+LARGEST_BATCH_WITHOUT_WINDOW: Final = 10
+
+
+def read_queues(template: Template) -> tuple[Queue, ...]:
+    """The queues with the attributes CreateQueue takes.
+
+    Raises:
+        TemplateError: a value cannot be resolved.
+    """
+    return tuple(
+        Queue(
+            logical_id=resource.logical_id,
+            name=resource.identity.name,
+            attributes=dict(_attributes(resource)),
+            region=resource.identity.place.region,
+        )
+        for resource in template.of_type("AWS::SQS::Queue")
+    )
+
+
+def read_queue_triggers(
+    template: Template, functions: FunctionNames, queues: tuple[Queue, ...]
+) -> tuple[QueueTrigger, ...]:
+    """The event source mappings of SQS.
+
+    Raises:
+        TemplateError: AWS would refuse one.
+    """
+    by_arn = {queue.arn: queue for queue in queues}
+    return tuple(
+        trigger
+        for mapping in template.of_type("AWS::Lambda::EventSourceMapping")
+        for trigger in _queue_trigger(mapping, functions, by_arn)
+    )
+
+
+def read_schedules(template: Template, functions: FunctionNames) -> tuple[Schedule, ...]:
+    """Rules with a schedule, and schedules of EventBridge Scheduler.
+
+    Raises:
+        TemplateError: an expression is not valid.
+    """
+    rules = template.of_type("AWS::Events::Rule")
+    schedules = template.of_type("AWS::Scheduler::Schedule")
+    return (
+        *(each for rule in rules for each in _rule(rule, functions)),
+        *(each for schedule in schedules for each in _schedule(schedule, functions)),
+    )
+
+
+def _attributes(queue: Resource) -> Iterator[tuple[str, str]]:
+    for name in QUEUE_ATTRIBUTES:
+        value = queue.get(name)
+        # SQS knows FifoQueue only as true.
+        if value is not None and (name, value) != ("FifoQueue", False):
+            yield name, _attribute(value)
+
+
+def _attribute(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _queue_trigger(
+    mapping: Resource, functions: FunctionNames, queues: Mapping[str, Queue]
+) -> Iterator[QueueTrigger]:
+    source = mapping.text("EventSourceArn") or ""
+    function = functions.find(mapping.text("FunctionName"))
+    if mapping.get("Enabled") in (False, "false"):
+        return
+    if ":sqs:" not in source:
+        mapping.ignore(mapping.type, f"its source is {source or 'no queue'}")
+        return
+    if function is None:
+        mapping.ignore(mapping.type, "it leads to no function that runs here")
+        return
+    if mapping.get("FilterCriteria"):
+        mapping.ignore("FilterCriteria", "every message is delivered")
+    trigger = QueueTrigger(
+        queue_arn=source,
+        function=function.logical_id,
+        batch_size=mapping.integer("BatchSize", DEFAULT_BATCH_SIZE),
+        window_seconds=mapping.integer("MaximumBatchingWindowInSeconds", 0),
+        reports_item_failures="ReportBatchItemFailures" in mapping.items("FunctionResponseTypes"),
+        maximum_concurrency=mapping.mapping("ScalingConfig").get("MaximumConcurrency"),
+    )
+    _check(mapping, trigger, function, queues.get(source))
+    yield trigger
+
+
+def _check(
+    mapping: Resource, trigger: QueueTrigger, function: Function, queue: Queue | None
+) -> None:
+    """What AWS checks when it makes a mapping."""
+    fifo = trigger.queue_arn.endswith(".fifo")
+    if fifo and trigger.window_seconds:
+        raise mapping.error("a FIFO queue takes no MaximumBatchingWindowInSeconds; remove it.")
+    if fifo and trigger.batch_size > LARGEST_BATCH_WITHOUT_WINDOW:
+        raise mapping.error(f"a FIFO queue's BatchSize is at most {LARGEST_BATCH_WITHOUT_WINDOW}.")
+    if trigger.batch_size > LARGEST_BATCH_WITHOUT_WINDOW and not trigger.window_seconds:
+        raise mapping.error(
+            f"a BatchSize above {LARGEST_BATCH_WITHOUT_WINDOW} needs"
+            " MaximumBatchingWindowInSeconds greater than 0."
+        )
+    if queue is None:
+        return
+    visibility = int(queue.attributes.get("VisibilityTimeout", DEFAULT_VISIBILITY_SECONDS))
+    if visibility < function.timeout_seconds:
+        raise mapping.error(
+            f"the VisibilityTimeout of {queue.logical_id}, {visibility} s, is less than the"
+            f" Timeout of {function.logical_id}, {function.timeout_seconds} s. AWS refuses this:"
+            " raise it, best to six times the Timeout."
+        )
+
+
+def _rule(rule: Resource, functions: FunctionNames) -> Iterator[Schedule]:
+    expression = rule.text("ScheduleExpression")
+    if expression is None:
+        rule.ignore(rule.type, "it waits for events of an event bus")
+    elif rule.text("State") != "DISABLED":
+        for target in rule.items("Targets"):
+            if {"InputPath", "InputTransformer"} & target.keys():
+                rule.ignore("InputTransformer", "the whole event is delivered")
+            yield from _to_function(rule, functions, target, expression, "aws.events")
+
+
+def _schedule(schedule: Resource, functions: FunctionNames) -> Iterator[Schedule]:
+    if schedule.text("State") != "DISABLED":
+        expression = schedule.required("ScheduleExpression")
+        timezone = schedule.text("ScheduleExpressionTimezone") or "UTC"
+        target = schedule.mapping("Target")
+        yield from _to_function(schedule, functions, target, expression, "aws.scheduler", timezone)
+
+
+def _to_function(
+    resource: Resource,
+    functions: FunctionNames,
+    target: Mapping[str, Any],
+    expression: str,
+    source: str,
+    timezone: str = "UTC",
+) -> Iterator[Schedule]:
+    function = functions.find(target.get("Arn"))
+    if function is None:
+        resource.ignore(resource.type, "it leads to no function that runs here")
+        return
+    try:
+        parse_expression(expression, timezone)
+    except ValueError as error:
+        raise resource.error(f"{resource.logical_id}: {error}") from error
+    yield Schedule(
+        logical_id=resource.logical_id,
+        name=resource.identity.name,
+        function=function.logical_id,
+        expression=expression,
+        input=target.get("Input"),
+        source=source,
+        timezone=timezone,
+        region=resource.identity.place.region,
+    )

@@ -1,0 +1,152 @@
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lampwork.errors import ConfigurationError, LampworkError
+from lampwork.invocation import Invocation, Invoker
+from lampwork.model import ACCOUNT_ID, Schedule
+from lampwork.triggers.expressions import Cron, Once, Rate, parse_expression
+
+logger = logging.getLogger(__name__)
+
+# A sleep this long notices within it that the machine was suspended or its clock set.
+LONGEST_SLEEP_SECONDS: Final = 30
+
+
+class Schedules:
+    """Fires schedules. A rate() fires once at the start, and then after each interval.
+
+    `overrides` are intervals in seconds by a schedule's logical id or name; they replace its
+    expression. Unlike on AWS a schedule never overlaps itself: what comes due while its last run
+    is under way is left out, so that a slow function at home is not run ever more times at once.
+    """
+
+    def __init__(
+        self, schedules: Iterable[Schedule], invoker: Invoker, overrides: Mapping[str, float]
+    ) -> None:
+        self._schedules = tuple(schedules)
+        self._invoker = invoker
+        self._overrides = overrides
+        self._tasks: dict[Schedule, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        """Begin to fire.
+
+        Raises:
+            ConfigurationError: an override names no schedule.
+        """
+        known = {name for each in self._schedules for name in (each.logical_id, each.name)}
+        if unknown := sorted(self._overrides.keys() - known):
+            raise ConfigurationError(
+                f"[tool.lampwork.schedules] names {', '.join(unknown)}, but the template's"
+                f" schedules are {', '.join(each.logical_id for each in self._schedules)}."
+            )
+        for schedule in self._schedules:
+            self._tasks[schedule] = asyncio.create_task(self._run(schedule))
+
+    async def stop(self) -> None:
+        """Fire no more; runs under way are no longer waited for."""
+        await self._cancel(tuple(self._tasks))
+
+    async def update(self, schedules: Iterable[Schedule]) -> None:
+        """Go on with these schedules. One that is the same as before keeps its rhythm."""
+        self._schedules = tuple(schedules)
+        await self._cancel([each for each in self._tasks if each not in self._schedules])
+        for schedule in self._schedules:
+            if schedule not in self._tasks:
+                self._tasks[schedule] = asyncio.create_task(self._run(schedule))
+
+    async def _cancel(self, schedules: Iterable[Schedule]) -> None:
+        tasks = [self._tasks.pop(schedule) for schedule in schedules]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, schedule: Schedule) -> None:
+        failing = False
+        async for due in self._firings(schedule):
+            reason = await self._fire(schedule, due)
+            # The function's own log has each error; here only that it began, and that it is over.
+            if reason and not failing:
+                logger.warning(
+                    "schedule fails", extra={"schedule": schedule.logical_id, "reason": reason}
+                )
+            if failing and not reason:
+                logger.info("schedule works again", extra={"schedule": schedule.logical_id})
+            failing = bool(reason)
+
+    async def _firings(self, schedule: Schedule) -> AsyncIterator[datetime]:
+        seconds = self._overrides.get(schedule.logical_id, self._overrides.get(schedule.name))
+        if seconds is not None:
+            when: Rate | Cron | Once = Rate(seconds)
+        else:
+            when = parse_expression(schedule.expression, schedule.timezone)
+        match when:
+            case Rate():
+                async for due in _every(when.seconds):
+                    yield due
+            case Cron():
+                while due_next := when.after(datetime.now(UTC)):
+                    await _until(due_next)
+                    yield due_next
+            case Once() if when.at > datetime.now(UTC):
+                await _until(when.at)
+                yield when.at
+
+    async def _fire(self, schedule: Schedule, due: datetime) -> str | None:
+        """Run the function once; why that failed, or None."""
+        try:
+            invocation = await self._invoker.invoke(schedule.function, payload_of(schedule, due))
+        except LampworkError as error:
+            return str(error)
+        return error_of(invocation)
+
+
+def payload_of(schedule: Schedule, due: datetime) -> bytes:
+    """The event a function gets: the schedule's own input, else what AWS sends."""
+    if schedule.input is not None:
+        return schedule.input.encode()
+    return json.dumps(_event(schedule, due)).encode()
+
+
+def error_of(invocation: Invocation) -> str | None:
+    """The function's error in one line; None if it succeeded."""
+    if invocation.function_error is None:
+        return None
+    error = json.loads(invocation.payload)
+    return f"{error.get('errorType')}: {error.get('errorMessage')}"
+
+
+def _event(schedule: Schedule, due: datetime) -> dict[str, Any]:
+    by_rule = schedule.source == "aws.events"
+    service, path = ("events", "rule") if by_rule else ("scheduler", "schedule/default")
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": schedule.source,
+        "account": ACCOUNT_ID,
+        "time": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": schedule.region,
+        "resources": [f"arn:aws:{service}:{schedule.region}:{ACCOUNT_ID}:{path}/{schedule.name}"],
+        "detail": {} if by_rule else "{}",  # EventBridge Scheduler does send a string
+    }
+
+
+async def _every(seconds: float) -> AsyncIterator[datetime]:
+    """Now and after each interval; intervals that pass meanwhile are left out."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    while True:
+        yield datetime.now(UTC)
+        passed = loop.time() - start
+        await asyncio.sleep(seconds - passed % seconds)
+
+
+async def _until(due: datetime) -> None:
+    while (remaining := (due - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110 - a clock
+        await asyncio.sleep(min(remaining, LONGEST_SLEEP_SECONDS))
