@@ -1,0 +1,23 @@
+"""A function's first answer: forked from loaded packages, and as a process of its own."""
+
+import statistics
+
+from bench.load import first
+from bench.report import Row
+from bench.servers import lampwork
+
+ROUNDS = 5
+
+
+async def measure() -> list[Row]:
+    up: dict[str, list[float]] = {"fork server": [], "--cold": []}
+    cold: dict[str, list[float]] = {"fork server": [], "--cold": []}
+    for _ in range(ROUNDS):
+        for name, options in (("fork server", []), ("--cold", ["--cold"])):
+            with lampwork(*options) as port:
+                up[name].append(await first(port, "/_lampwork/health"))
+                cold[name].append(await first(port, "/hello"))
+    return [
+        Row("start of the emulator, ms", {k: statistics.median(v) for k, v in up.items()}),
+        Row("then the first answer, ms", {k: statistics.median(v) for k, v in cold.items()}),
+    ]

@@ -1,0 +1,65 @@
+import asyncio
+import statistics
+from dataclasses import dataclass
+from time import perf_counter
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a load found: latencies in milliseconds, answers per second."""
+
+    latencies: tuple[float, ...]
+    per_second: float
+
+    @property
+    def p50(self) -> float:
+        return statistics.median(self.latencies)
+
+    @property
+    def p99(self) -> float:
+        return sorted(self.latencies)[int(len(self.latencies) * 0.99) - 1]
+
+
+async def load(port: int, path: str, *, connections: int, seconds: float) -> Figures:
+    """GET a path over kept connections, each one request at a time, for some seconds."""
+    started = perf_counter()
+    workers = [_ask(port, path, started + seconds) for _ in range(connections)]
+    latencies = [each for many in await asyncio.gather(*workers) for each in many]
+    return Figures(tuple(latencies), len(latencies) / (perf_counter() - started))
+
+
+async def first(port: int, path: str, *, seconds: float = 30) -> float:
+    """Milliseconds until the path first answers 200, from now."""
+    started = perf_counter()
+    while perf_counter() - started < seconds:
+        try:
+            await _ask(port, path, 0)
+        except OSError:
+            await asyncio.sleep(0.005)
+        else:
+            return (perf_counter() - started) * 1000
+    raise TimeoutError(f"Nothing answered at port {port}.")
+
+
+async def _ask(port: int, path: str, until: float) -> list[float]:
+    """Ask once at least, then until the time is over; the latencies in milliseconds."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode()
+    latencies = []
+    try:
+        while not latencies or perf_counter() < until:
+            started = perf_counter()
+            writer.write(request)
+            await _answer(reader)
+            latencies.append((perf_counter() - started) * 1000)
+    finally:
+        writer.close()
+    return latencies
+
+
+async def _answer(reader: asyncio.StreamReader) -> None:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    if b" 200 " not in head.partition(b"\r\n")[0]:
+        raise OSError(head.partition(b"\r\n")[0].decode())
+    length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+    await reader.readexactly(length)
