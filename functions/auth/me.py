@@ -1,0 +1,15 @@
+from shared.api import ReadingSessionDep, create_app, lambda_handler
+from shared.authentication import UserDep
+from shared.repositories.users import UserRepository
+from shared.schemas.user import AccountRead
+from shared.services import accounts
+
+app = create_app()
+
+
+@app.get("/api/v1/auth/me")
+async def me(user: UserDep, session: ReadingSessionDep) -> AccountRead:
+    return await accounts.get_account(UserRepository(session), user.user_id)
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,24 @@
+from shared.api import create_app, lambda_handler
+from shared.authentication import OwnPageOnly
+from shared.schemas.auth import RegisteredUser, RegisterRequest, RegisterResponse, Verification
+from shared.security.passwords import password_hasher
+from shared.services import registration
+
+app = create_app()
+
+
+@app.post(
+    "/api/v1/auth/register",
+    status_code=201,
+    response_model_exclude_none=True,
+    dependencies=[OwnPageOnly],
+)
+async def register(new: RegisterRequest) -> RegisterResponse:
+    made = await registration.register(new.email, new.password, password_hasher())
+    return RegisterResponse(
+        user=RegisteredUser(id=made.user_id, email=made.email),
+        verification=Verification(expires_at=made.expires_at, token=made.token),
+    )
+
+
+handler = lambda_handler(app)

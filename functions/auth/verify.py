@@ -1,0 +1,25 @@
+from typing import Annotated
+
+from fastapi import Query
+
+from shared.api import create_app, lambda_handler
+from shared.authentication import OwnPageOnly
+from shared.errors import BadRequest
+from shared.schemas.auth import Token, VerifyRequest, VerifyResponse
+from shared.services import verification
+
+app = create_app()
+
+
+@app.post("/api/v1/auth/verify", dependencies=[OwnPageOnly])
+async def verify(
+    body: VerifyRequest | None = None, token: Annotated[Token | None, Query()] = None
+) -> VerifyResponse:
+    given = {each for each in (token, body.token if body else None) if each is not None}
+    if len(given) != 1:
+        raise BadRequest("Give one token: as ?token= or in a JSON body.")
+    await verification.verify(given.pop())
+    return VerifyResponse()
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,84 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from shared.database import transaction
+from shared.errors import InvalidToken, Unauthenticated
+from shared.repositories.sessions import SessionRepository
+from shared.repositories.users import UserRepository
+from shared.security import credentials, origins
+from shared.security.access_tokens import AccessClaims
+from shared.security.credentials import Credential, Source
+from shared.services.sessions import is_alive, is_in_use
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request acts for; without a session where a trusted gateway names the user."""
+
+    user_id: UUID
+    session_id: UUID | None
+
+
+async def authenticated(request: Request) -> Principal:
+    """The user of a request whose session is alive in the database at this moment.
+
+    Raises:
+        Unauthenticated: there is no credential.
+        InvalidToken: there is one, and it is not or no longer valid.
+        CsrfRejected: a foreign page's request that changes something, known by its cookie only.
+        Unavailable: the database is away, so nobody can say.
+    """
+    headers = request_headers(request)
+    credential = credentials.find(headers, peer=request.client.host if request.client else None)
+    if credential is None:
+        raise Unauthenticated
+    if credential.source is Source.COOKIE and request.method not in origins.SAFE_METHODS:
+        origins.check_page(headers)
+    if not await _still_counts(credential):
+        raise InvalidToken
+    return Principal(credential.user_id, credential.session_id)
+
+
+UserDep = Annotated[Principal, Depends(authenticated)]
+
+
+async def _own_page(request: Request) -> None:
+    origins.check_page(request_headers(request))
+
+
+# For routes that hand out or take back cookies whoever asks: a foreign page must not sign its
+# visitor in as somebody else.
+OwnPageOnly = Depends(_own_page)
+
+
+def request_headers(request: Request) -> Mapping[str, str]:
+    """The headers with names in lower case and repeated ones joined, as gateways join them."""
+    joined: dict[str, str] = {}
+    for name, value in request.headers.items():
+        separator = "; " if name == "cookie" else ","
+        joined[name] = f"{joined[name]}{separator}{value}" if name in joined else value
+    return joined
+
+
+async def _still_counts(credential: Credential) -> bool:
+    async with transaction(writing=False) as session:
+        if credential.claims is not None:
+            return await _session_counts(SessionRepository(session), credential.claims)
+        user = await UserRepository(session).get(credential.user_id)
+        return user is not None and is_in_use(user)
+
+
+async def _session_counts(sessions: SessionRepository, claims: AccessClaims) -> bool:
+    found = await sessions.get_with_user(claims.session_id)
+    if found is None:
+        return False
+    user_session, user = found
+    return (
+        user.id == claims.user_id
+        and user.auth_epoch == claims.epoch
+        and is_alive(user_session, user)
+    )

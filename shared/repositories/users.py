@@ -1,0 +1,92 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.models.one_time_token import OneTimeToken, TokenPurpose
+from shared.models.user import Subscription, User, UserProfile, UserStatus
+
+
+class UserRepository:
+    """Every query on accounts."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, user: User) -> bool:
+        """Insert an account; False if its address is taken, whoever took it a moment ago."""
+        try:
+            async with self._session.begin_nested():
+                self._session.add(user)
+        except IntegrityError:
+            return False
+        return True
+
+    async def add_belongings(self, profile: UserProfile, subscription: Subscription) -> None:
+        self._session.add_all([profile, subscription])
+        await self._session.flush()
+
+    async def get(self, user_id: UUID) -> User | None:
+        return await self._session.get(User, user_id)
+
+    async def get_pending(self, email_canonical: str) -> User | None:
+        """The account of an address whose mailbox is still to be proven."""
+        return await self._session.scalar(
+            select(User).where(
+                User.email_canonical == email_canonical, User.status == UserStatus.PENDING
+            )
+        )
+
+    async def get_for_login(self, email_canonical: str) -> Row[User, str | None] | None:
+        """The account, and the password chosen last if its mailbox is still to be proven."""
+        pending_password = (
+            select(OneTimeToken.password_hash)
+            .where(
+                OneTimeToken.user_id == User.id,
+                OneTimeToken.purpose == TokenPurpose.VERIFY_EMAIL,
+                OneTimeToken.consumed_at.is_(None),
+            )
+            .order_by(OneTimeToken.created_at.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        found = await self._session.execute(
+            select(User, pending_password).where(User.email_canonical == email_canonical)
+        )
+        return found.one_or_none()
+
+    async def get_account(self, user_id: UUID) -> Row[User, UserProfile, Subscription] | None:
+        """An account with its profile and live subscription."""
+        found = await self._session.execute(
+            select(User, UserProfile, Subscription)
+            .join(UserProfile, UserProfile.user_id == User.id)
+            .join(Subscription, Subscription.user_id == User.id)
+            .where(User.id == user_id, Subscription.ended_at.is_(None))
+        )
+        return found.one_or_none()
+
+    async def activate(self, user_id: UUID, password_hash: str, *, now: datetime) -> bool:
+        """Make a pending account active with this password; False if it is not pending."""
+        activated = await self._session.scalar(
+            update(User)
+            .where(User.id == user_id, User.status == UserStatus.PENDING)
+            .values(status=UserStatus.ACTIVE, password_hash=password_hash, activated_at=now)
+            .returning(User.id)
+        )
+        return activated is not None
+
+    async def replace_password_hash(self, user_id: UUID, *, old: str, new: str) -> None:
+        """Store a better hash of the same password, unless the password was changed meanwhile."""
+        await self._session.execute(
+            update(User)
+            .where(User.id == user_id, User.password_hash == old)
+            .values(password_hash=new)
+        )
+
+    async def raise_epoch(self, user_id: UUID) -> None:
+        """Make every access token issued so far void."""
+        await self._session.execute(
+            update(User).where(User.id == user_id).values(auth_epoch=User.auth_epoch + 1)
+        )

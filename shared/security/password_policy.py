@@ -1,0 +1,46 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+from shared import settings
+from shared.errors import WeakPassword
+from shared.once import once
+
+MAXIMUM_LENGTH = 128
+MAXIMUM_BYTES = 1024
+SHORTEST_TELLING_LOCAL_PART = 4
+PRODUCT_NAME = "lampwork"
+
+
+def check_new_password(password: str, *, email: str) -> None:
+    """Refuse a password that is easily guessed. Nothing is trimmed, folded or normalised, and no
+    kinds of characters are asked for (OWASP ASVS 5.0, 6.2).
+
+    Raises:
+        WeakPassword: its `reasons` name every rule that is broken, never the password.
+    """
+    reasons = list(_broken_rules(password, email))
+    if reasons:
+        raise WeakPassword(reasons=reasons)
+
+
+def _broken_rules(password: str, email: str) -> Iterator[str]:
+    folded = password.casefold()
+    local_part = email.rpartition("@")[0].casefold()
+    if len(password) < settings.auth().minimum_password_length:
+        yield "too_short"
+    if len(password) > MAXIMUM_LENGTH or len(password.encode()) > MAXIMUM_BYTES:
+        yield "too_long"
+    if folded in common_passwords():
+        yield "common"
+    if folded == local_part or (
+        len(local_part) >= SHORTEST_TELLING_LOCAL_PART and local_part in folded
+    ):
+        yield "contains_email"
+    if PRODUCT_NAME in folded:
+        yield "contains_product_name"
+
+
+@once
+def common_passwords() -> frozenset[str]:
+    path = Path(__file__).with_name("common_passwords.txt")
+    return frozenset(path.read_text().splitlines())

@@ -1,0 +1,68 @@
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from passlib.context import CryptContext
+
+from shared.once import once
+
+# OWASP Password Storage Cheat Sheet: the least costly argon2id setting that it recommends.
+ARGON2 = {
+    "argon2__type": "ID",
+    "argon2__memory_cost": 19456,
+    "argon2__time_cost": 2,
+    "argon2__parallelism": 1,
+}
+# Of a random text nobody kept. Checking it costs exactly what a real hash costs.
+UNMATCHABLE = (
+    "$argon2id$v=19$m=19456,t=2,p=1$CqFUyvmfszZmjPEeo1SqtQ"
+    "$hPBY8zp9Wlzf4LOI1+Vc1sgS4CBUreJfNxsEgHQJFtY"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`better_hash` is what to store instead, if the stored hash has outdated parameters."""
+
+    correct: bool
+    better_hash: str | None = None
+
+
+class PasswordHasher(Protocol):
+    async def hash(self, password: str) -> str:
+        """A hash to store, with a salt of its own."""
+        ...
+
+    async def verify(self, password: str, stored: str | None) -> Verdict:
+        """Whether the hash is of this password.
+
+        Takes the same time for no hash, and for one that cannot be read: both match nothing.
+        """
+        ...
+
+
+class Argon2Hasher:
+    """Hashes in a thread, so that the event loop goes on meanwhile."""
+
+    def __init__(self) -> None:
+        self._context = CryptContext(schemes=["argon2"], **ARGON2)
+
+    async def hash(self, password: str) -> str:
+        hashed: str = await asyncio.to_thread(self._context.hash, password)
+        return hashed
+
+    async def verify(self, password: str, stored: str | None) -> Verdict:
+        return await asyncio.to_thread(self._verify, password, stored)
+
+    def _verify(self, password: str, stored: str | None) -> Verdict:
+        try:
+            correct, better_hash = self._context.verify_and_update(password, stored or UNMATCHABLE)
+        except ValueError:  # the hash is of no format known here, or damaged
+            self._context.verify(password, UNMATCHABLE)
+            return Verdict(correct=False)
+        return Verdict(correct and stored is not None, better_hash)
+
+
+@once
+def password_hasher() -> PasswordHasher:
+    return Argon2Hasher()

@@ -1,0 +1,83 @@
+from collections.abc import Iterable
+
+from shared import clock, email_addresses
+from shared.database import transaction
+from shared.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
+from shared.models.user import User, UserStatus
+from shared.repositories.sessions import RevokeReason, SessionRepository
+from shared.repositories.users import UserRepository
+from shared.security.passwords import PasswordHasher, Verdict
+from shared.services.sessions import (
+    Client,
+    IssuedTokens,
+    find_authentic,
+    issue_tokens,
+    new_session,
+)
+
+
+async def log_in(
+    email: str,
+    password: str,
+    client: Client,
+    hasher: PasswordHasher,
+    *,
+    remember: bool = True,
+    former_refresh_tokens: Iterable[str] = (),
+) -> IssuedTokens:
+    """Start a session of its own for the owner of this password.
+
+    The sessions of `former_refresh_tokens`, which the client held until now, end: nobody can
+    plant a session of theirs that the user then goes on with.
+
+    Raises:
+        InvalidCredentials: the pair is wrong; the same answer after the same work in every case.
+        EmailNotVerified, AccountDisabled: only to somebody who knows the password.
+    """
+    user, verdict = await _check_password(email, password, hasher)
+    _check_state(user)
+    async with transaction() as session:
+        await _upgrade_hash(UserRepository(session), user, verdict)
+        sessions = SessionRepository(session)
+        for text in former_refresh_tokens:
+            await _end_former(sessions, text)
+        user_session = new_session(user, client, remember=remember)
+        await sessions.add(user_session)
+    return issue_tokens(user_session, user)
+
+
+async def _check_password(
+    email: str, password: str, hasher: PasswordHasher
+) -> tuple[User, Verdict]:
+    async with transaction(writing=False) as session:
+        found = await UserRepository(session).get_for_login(email_addresses.canonical(email))
+    user, pending_hash = found if found is not None else (None, None)
+    # Somebody waits for the hash here; no transaction must wait with them.
+    verdict = await hasher.verify(password, _stored_hash(user, pending_hash))
+    if user is None or user.deleted_at is not None or not verdict.correct:
+        raise InvalidCredentials
+    return user, verdict
+
+
+def _stored_hash(user: User | None, pending_hash: str | None) -> str | None:
+    if user is None:
+        return None
+    return pending_hash if user.status is UserStatus.PENDING else user.password_hash
+
+
+def _check_state(user: User) -> None:
+    if user.status is UserStatus.DISABLED:
+        raise AccountDisabled
+    if user.status is UserStatus.PENDING:
+        raise EmailNotVerified
+
+
+async def _upgrade_hash(users: UserRepository, user: User, verdict: Verdict) -> None:
+    if verdict.better_hash is not None and user.password_hash is not None:
+        await users.replace_password_hash(user.id, old=user.password_hash, new=verdict.better_hash)
+
+
+async def _end_former(sessions: SessionRepository, text: str) -> None:
+    former = await find_authentic(sessions, text)
+    if former is not None:
+        await sessions.revoke(former.id, RevokeReason.NEW_LOGIN, now=clock.now())
