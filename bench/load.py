@@ -45,7 +45,7 @@ async def _ask(port: int, path: str, until: float) -> list[float]:
     """Ask once at least, then until the time is over; the latencies in milliseconds."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     request = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode()
-    latencies = []
+    latencies: list[float] = []
     try:
         while not latencies or perf_counter() < until:
             started = perf_counter()
