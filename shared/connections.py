@@ -1,6 +1,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -140,7 +141,7 @@ class Connections:
 
     async def ids(self) -> Sequence[str]:
         """Every registered connection."""
-        members: list[bytes] = await self._redis.zrange(DUE_KEY, 0, -1)
+        members = cast(list[bytes], await self._redis.zrange(DUE_KEY, 0, -1))
         return [member.decode() for member in members]
 
     async def cursors(self, task_id: UUID) -> dict[str, Cursor]:
@@ -182,7 +183,8 @@ class Connections:
         return [member.decode() for member in claimed]
 
     async def _task_of(self, connection_id: str) -> UUID | None:
-        task_id = await self._redis.hget(connection_key(connection_id), "task")
+        key = connection_key(connection_id)
+        task_id = cast(bytes | None, await self._redis.hget(key, "task"))
         return UUID(task_id.decode()) if task_id else None
 
 
@@ -196,7 +198,7 @@ def connections() -> Connections:
     )
 
 
-def _to_hash(connection: Connection) -> dict[str | bytes, str | int]:
+def _to_hash(connection: Connection) -> Mapping[Any, Any]:
     fields = {
         "task": str(connection.task_id),
         "user": str(connection.user_id),

@@ -146,6 +146,8 @@ class TaskSettings(Settings):
     republish_seconds: float = Field(2, alias="TASK_REPUBLISH_SECONDS", gt=0)
     sweep_delays_seconds: Words = Field(("0", "15", "30", "45"), alias="SWEEP_DELAYS_SECONDS")
     idempotency_ttl_seconds: int = Field(86400, alias="IDEMPOTENCY_TTL_SECONDS", gt=0)
+    event_retention_seconds: float = Field(7 * 86400, alias="TASK_EVENT_RETENTION_SECONDS", gt=0)
+    shutdown_grace_seconds: float = Field(20, alias="WORKER_SHUTDOWN_GRACE_SECONDS", ge=0)
 
     @property
     def lease_renewal_seconds(self) -> float:
@@ -157,6 +159,12 @@ class WebSocketSettings(Settings):
     connection_ttl_seconds: int = Field(7800, alias="WS_CONNECTION_TTL_SECONDS", gt=0)
     latest_ttl_seconds: int = Field(86400, alias="WS_LATEST_TTL_SECONDS", gt=0)
     tick_delays_seconds: Words = Field(("0", "15", "30", "45"), alias="TICK_DELAYS_SECONDS")
+
+
+class ManagementApiSettings(Settings):
+    """Where open sockets are posted to; the variable is boto3's own."""
+
+    endpoint_url: str = Field(alias="AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
 
 
 class ObjectSettings(Settings):
@@ -178,5 +186,6 @@ gateway = once(GatewaySettings.load)
 queue = once(QueueSettings.load)
 tasks = once(TaskSettings.load)
 websocket = once(WebSocketSettings.load)
+management_api = once(ManagementApiSettings.load)
 objects = once(ObjectSettings.load)
 generator = once(GeneratorSettings.load)

@@ -1,0 +1,164 @@
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from shared import frames, redis_client
+from shared.connections import Connections, Cursor, connections
+from shared.delivery_lock import DeliveryLock
+from shared.gateway import Gateway, GatewayError, Gone, gateway
+from shared.history import History
+from shared.once import once
+from shared.reader import Reader, reader
+
+logger = logging.getLogger(__name__)
+
+POSTS_AT_A_TIME = 32
+
+# A socket opens only after its $connect has returned, which may be after we are woken; until then
+# the gateway says it is gone. https://repost.aws/knowledge-center/410-gone-api-gateway
+OPENING_SECONDS = 5.0
+FIRST_RETRY_SECONDS = 0.05
+LAST_RETRY_SECONDS = 0.8
+GLANCE_SECONDS = 0.05
+
+TASK_GONE = "task_not_found"
+
+
+class DeliveryIncomplete(Exception):
+    """The gateway did not take every frame; the cursors stand, and another delivery goes on."""
+
+
+class Deliverer:
+    """Brings the watchers of a task from where each stands to the task's newest state.
+
+    Level-triggered: a call carries no news, it compares cursors with the database. So calls may
+    be lost, doubled or reordered, and a deliverer may be killed at any point: frames go out in
+    order, each at least once, and the next call goes on.
+    """
+
+    def __init__(
+        self, redis: Redis, *, connections: Connections, reader: Reader, gateway: Gateway
+    ) -> None:
+        self._redis = redis
+        self._connections = connections
+        self._reader = reader
+        self._gateway = gateway
+
+    async def deliver(self, task_id: UUID) -> None:
+        """Bring every watcher up to date; close those who have seen the terminal state.
+
+        Returns at once when another deliverer has the task: that one looks again before it ends.
+
+        Raises:
+            DeliveryIncomplete: the gateway is overloaded or refuses us.
+            LockLost: this process stood still for too long.
+            Unavailable: the database is away. RedisError: Redis is.
+        """
+        lock = DeliveryLock(self._redis, task_id)
+        async with lock.hold() as held:
+            if held:
+                delivery = _Delivery(task_id, lock, self._connections, self._reader, self._gateway)
+                await delivery.run()
+
+
+@dataclass
+class _Delivery:
+    """One holding of the lock: as many rounds as there is news."""
+
+    task_id: UUID
+    lock: DeliveryLock
+    connections: Connections
+    reader: Reader
+    gateway: Gateway
+    refused: dict[str, GatewayError] = field(default_factory=dict)
+    opening: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
+
+    async def run(self) -> None:
+        retry_seconds = FIRST_RETRY_SECONDS
+        while True:
+            await self._round()
+            if self.opening:
+                news = await self._wait(retry_seconds)
+                retry_seconds = (
+                    FIRST_RETRY_SECONDS if news else min(2 * retry_seconds, LAST_RETRY_SECONDS)
+                )
+            elif await self.lock.release():
+                break
+        if self.refused:
+            reason = next(iter(self.refused.values()))
+            raise DeliveryIncomplete(f"{len(self.refused)} not told: {reason}") from reason
+
+    async def _round(self) -> None:
+        self.opening.clear()
+        cursors = await self.connections.cursors(self.task_id)
+        waiting = {id: cursor for id, cursor in cursors.items() if id not in self.refused}
+        if not waiting:
+            return
+        history = await History.read(self.reader, self.task_id, list(waiting.values()))
+        todo = iter(waiting.items())
+        workers = (self._work(todo, history) for _ in range(min(len(waiting), POSTS_AT_A_TIME)))
+        # All end before one's error is raised: nothing may be posted once the lock is let go.
+        results = await asyncio.gather(*workers, return_exceptions=True)
+        await self.connections.touch(self.told)
+        self.told.clear()
+        for result in results:
+            if result is not None:
+                raise result
+
+    async def _work(self, todo: Iterator[tuple[str, Cursor]], history: History | None) -> None:
+        for connection_id, cursor in todo:
+            try:
+                await self._bring(connection_id, cursor, history)
+            except Gone:
+                await self._gone(connection_id, cursor)
+            except GatewayError as error:
+                self.refused[connection_id] = error
+
+    async def _bring(self, connection_id: str, cursor: Cursor, history: History | None) -> None:
+        if history is None:
+            await self._post(connection_id, frames.error(TASK_GONE, "The task was deleted."))
+            return await self._end(connection_id)
+        for frame in history.frames_for(cursor):
+            await self._post(connection_id, frame.text)
+            if not await self.connections.advance(self.task_id, connection_id, frame.sequence):
+                return  # it has left meanwhile
+        if history.latest.terminal:
+            await self._end(connection_id)
+
+    async def _post(self, connection_id: str, text: str) -> None:
+        self.lock.check()
+        await self.gateway.post(connection_id, text)
+        self.told.add(connection_id)
+
+    async def _end(self, connection_id: str) -> None:
+        await self.gateway.close(connection_id)
+        await self.connections.deregister(connection_id, self.task_id)
+
+    async def _gone(self, connection_id: str, cursor: Cursor) -> None:
+        if cursor.sequence is None and connection_id not in self.told:
+            connection = await self.connections.find(connection_id)
+            if connection is not None and connection.age_seconds() < OPENING_SECONDS:
+                self.opening.add(connection_id)
+                return
+        await self.connections.deregister(connection_id, self.task_id)
+
+    async def _wait(self, seconds: float) -> bool:
+        """Wait for sockets to open, but no longer than until there is news. Tells which."""
+        while seconds > 0:
+            await asyncio.sleep(min(seconds, GLANCE_SECONDS))
+            if await self.lock.clear_mark():
+                return True
+            seconds -= GLANCE_SECONDS
+        return False
+
+
+@once
+def deliverer() -> Deliverer:
+    return Deliverer(
+        redis_client.client(), connections=connections(), reader=reader(), gateway=gateway()
+    )

@@ -1,0 +1,91 @@
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from shared import frames
+from shared.connections import Cursor
+from shared.reader import Event, Reader
+
+MAX_REPLAYED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    sequence: int
+    text: str
+
+
+@dataclass
+class History:
+    """A task's newest event and those before it that some connection has yet to see."""
+
+    events: Sequence[Event]
+    _updates: dict[int, Frame] = field(default_factory=dict)
+
+    @classmethod
+    async def read(cls, of: Reader, task_id: UUID, cursors: Sequence[Cursor]) -> "History | None":
+        """None when there is no such task any more."""
+        latest = await of.latest(task_id)
+        if latest is None:
+            return None
+        start = min(_first_needed(cursor, latest.sequence) for cursor in cursors)
+        if start >= latest.sequence:
+            return cls([latest])
+        found = await of.events_after(task_id, start - 1, latest.sequence - start)
+        return cls([*(event for event in found if event.sequence < latest.sequence), latest])
+
+    @property
+    def latest(self) -> Event:
+        return self.events[-1]
+
+    def frames_for(self, cursor: Cursor) -> Iterator[Frame]:
+        """What brings a connection from its cursor to the newest event, in order.
+
+        Updates follow one another without a gap. Where the events of a gap are gone, or are too
+        many, the newest state is sent as a snapshot instead.
+        """
+        if cursor.sequence is not None:
+            missed = self._between(cursor.sequence, self.latest.sequence)
+            yield from self._each(missed) if missed is not None else self._begin_anew()
+        elif cursor.after is None:
+            yield self._snapshot(self.latest)
+        else:
+            yield from self._resume(cursor.after)
+
+    def _resume(self, after: int) -> Iterator[Frame]:
+        known = max(after, 1)  # who has seen nothing resumes with the first event as its state
+        replay = self._between(known - 1, self.latest.sequence)
+        if replay and known <= self.latest.sequence:
+            yield self._snapshot(replay[0], resumed=True)
+            yield from self._each(replay[1:])
+        else:
+            yield from self._begin_anew()
+
+    def _begin_anew(self) -> Iterator[Frame]:
+        yield self._snapshot(self.latest, resumed=False)
+
+    def _between(self, sequence: int, last: int) -> Sequence[Event] | None:
+        """The events after `sequence`, None when they are not all there or too many."""
+        if sequence >= last:
+            return []
+        found = [event for event in self.events if event.sequence > sequence]
+        complete = len(found) == last - sequence
+        return found if complete and len(found) <= MAX_REPLAYED + 1 else None
+
+    def _each(self, events: Sequence[Event]) -> Iterator[Frame]:
+        for event in events:
+            if event.sequence not in self._updates:  # the same text for every connection
+                self._updates[event.sequence] = Frame(event.sequence, frames.update(event.payload))
+            yield self._updates[event.sequence]
+
+    def _snapshot(self, event: Event, resumed: bool | None = None) -> Frame:
+        return Frame(event.sequence, frames.snapshot(event.payload, resumed=resumed))
+
+
+def _first_needed(cursor: Cursor, latest: int) -> int:
+    """The first sequence to read for a connection; nothing before the newest when it is far off."""
+    if cursor.sequence is not None:
+        first = cursor.sequence + 1
+    else:
+        first = latest if cursor.after is None else max(cursor.after, 1)
+    return first if latest - first <= MAX_REPLAYED else latest

@@ -1,0 +1,145 @@
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from shared import settings
+from shared.errors import SettingsError
+from shared.once import once
+
+# By dotted name, so that only the chosen one's driver is loaded. Each is called with the URL.
+DATABASES = {
+    "sqlite": "shared.readers.sqlite:SqliteDatabase",
+    "postgresql": "shared.readers.postgresql:PostgresqlDatabase",
+}
+IDS_PER_QUERY = 500
+
+
+class Database(Protocol):
+    """Runs one reading statement with `$1`, `$2`… for its arguments, on either database.
+
+    Connects at the first statement and again when the connection has died.
+    """
+
+    async def fetch(self, sql: str, *arguments: object) -> Sequence[Sequence[Any]]:
+        """Every row. Raises Unavailable when the database is away."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The task's state at one sequence; `payload` is what task_payload made of it."""
+
+    sequence: int
+    payload: dict[str, Any]
+
+    @property
+    def terminal(self) -> bool:
+        return bool(self.payload["terminal"])
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What decides whether an access token still counts, besides its own text."""
+
+    user_id: UUID
+    live: bool
+    epoch: int
+
+
+class Reader:
+    """The reads of the live stream in plain SQL: its functions load no ORM.
+
+    Every method raises Unavailable when the database is away.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def task_owner(self, task_id: UUID) -> UUID | None:
+        rows = await self._database.fetch("SELECT user_id FROM tasks WHERE id = $1", task_id)
+        return _uuid(rows[0][0]) if rows else None
+
+    async def newest(self, task_ids: Iterable[UUID]) -> dict[UUID, Event]:
+        """The newest event of each task; a task that does not exist is left out."""
+        rows = await self._fetch_in(
+            "SELECT e.task_id, e.sequence, e.payload FROM tasks t JOIN task_events e"
+            " ON e.task_id = t.id AND e.sequence = t.sequence WHERE t.id IN ({ids})",
+            task_ids,
+        )
+        return {_uuid(task_id): _event(*event) for task_id, *event in rows}
+
+    async def latest(self, task_id: UUID) -> Event | None:
+        return (await self.newest([task_id])).get(task_id)
+
+    async def events_after(self, task_id: UUID, sequence: int, limit: int) -> Sequence[Event]:
+        """The first `limit` events with a greater sequence, in order."""
+        rows = await self._database.fetch(
+            "SELECT sequence, payload FROM task_events WHERE task_id = $1 AND sequence > $2"
+            " ORDER BY sequence LIMIT $3",
+            *(task_id, sequence, limit),
+        )
+        return [_event(*row) for row in rows]
+
+    async def sessions(self, session_ids: Iterable[UUID]) -> dict[UUID, SessionState]:
+        """The state of each session; one that does not exist is left out."""
+        rows = await self._fetch_in(
+            "SELECT s.id, u.id, s.revoked_at IS NULL AND u.status = 'active'"
+            " AND u.deleted_at IS NULL, u.auth_epoch"
+            " FROM user_sessions s JOIN users u ON u.id = s.user_id WHERE s.id IN ({ids})",
+            session_ids,
+        )
+        return {
+            _uuid(session_id): SessionState(_uuid(user_id), bool(live), epoch)
+            for session_id, user_id, live, epoch in rows
+        }
+
+    async def session(self, session_id: UUID) -> SessionState | None:
+        return (await self.sessions([session_id])).get(session_id)
+
+    async def is_live_user(self, user_id: UUID) -> bool:
+        """Whether the account exists, is active and was not deleted."""
+        rows = await self._database.fetch(
+            "SELECT 1 FROM users WHERE id = $1 AND status = 'active' AND deleted_at IS NULL",
+            user_id,
+        )
+        return bool(rows)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    async def _fetch_in(self, sql: str, ids: Iterable[UUID]) -> list[Sequence[Any]]:
+        every = list(ids)
+        rows: list[Sequence[Any]] = []
+        for start in range(0, len(every), IDS_PER_QUERY):
+            some = every[start : start + IDS_PER_QUERY]
+            places = ", ".join(f"${number}" for number in range(1, len(some) + 1))
+            rows += await self._database.fetch(sql.format(ids=places), *some)
+        return rows
+
+
+@once
+def reader() -> Reader:
+    """The process's reader, as the scheme of DATABASE_URL chooses it.
+
+    Raises:
+        SettingsError: no database has this scheme.
+    """
+    url = settings.database().url.get_secret_value()
+    name = DATABASES.get(urlsplit(url).scheme.partition("+")[0])
+    if name is None:  # the URL itself may hold a secret
+        raise SettingsError(f"DATABASE_URL: no such database; known are {', '.join(DATABASES)}")
+    module, factory = name.split(":")
+    return Reader(cast(Callable[[str], Database], getattr(import_module(module), factory))(url))
+
+
+def _uuid(value: object) -> UUID:
+    return UUID(str(value))  # SQLite keeps 32 hexadecimal digits, asyncpg has a type of its own
+
+
+def _event(sequence: int, payload: str) -> Event:
+    return Event(sequence, json.loads(payload))
