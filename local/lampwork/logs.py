@@ -1,11 +1,14 @@
+import logging
 import sys
 import threading
 import time
+import traceback
 import zlib
 from typing import Final, TextIO
 
 COLOURS: Final = (36, 32, 35, 34, 33, 96, 92, 95, 94, 93)
 NAME_WIDTH: Final = 14
+STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class Log:
@@ -34,3 +37,18 @@ class Log:
         if not self._colours:
             return name
         return f"\033[{COLOURS[zlib.crc32(source.encode()) % len(COLOURS)]}m{name}\033[0m"
+
+
+class LogHandler(logging.Handler):
+    """Puts the records of Lampwork's own loggers into the log, their `extra` behind the message."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        extra = {key: value for key, value in vars(record).items() if key not in STANDARD}
+        text = " ".join([record.getMessage(), *(f"{key}={value}" for key, value in extra.items())])
+        if record.exc_info:
+            text += "\n" + "".join(traceback.format_exception(*record.exc_info))
+        self._log.line("lampwork", text)

@@ -1,18 +1,21 @@
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from watchfiles import Change as FileChange
 from watchfiles import awatch
 
 IGNORED_FOLDERS: Final = frozenset(
     ("__pycache__", "node_modules", "site-packages", "venv", "tests", "dist", "build")
 )
-IGNORED_SUFFIXES: Final = frozenset(
-    (".pyc", ".pyo", ".md", ".rst", ".log", ".db", ".sqlite", ".tmp", ".swp", ".swx")
+# What code is made of. A process of the project that keeps a log or a database beside the code must
+# not be restarted by its own writing.
+CODE_SUFFIXES: Final = frozenset(
+    (
+        *(".py", ".so", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".sql", ".lua", ".xml"),
+        *(".html", ".htm", ".css", ".js", ".svg", ".j2", ".jinja", ".jinja2", ".mako", ".graphql"),
+    )
 )
 STEP_MS: Final = 20
 DEBOUNCE_MS: Final = 50
@@ -45,7 +48,7 @@ class Watched:
             for code_dir in self.code_dirs
         )
 
-    def folders(self) -> list[Path]:
+    def folders(self) -> set[Path]:
         """The folders to watch with all below them: a venv of thousands is not among them."""
         below = {
             folder
@@ -53,19 +56,18 @@ class Watched:
             for folder in code_dir.iterdir()
             if folder.is_dir() and folder not in self.ignored and not _ignored_folder(folder.name)
         }
-        return sorted(folder for folder in below if not below.intersection(folder.parents))
+        return {folder for folder in below if not below.intersection(folder.parents)}
 
     def places(self) -> set[Path]:
         """The folders of which only the files in them are watched."""
         return {*self.code_dirs, *(file.parent for file in self.settings if file.parent.is_dir())}
 
     def _counts(self, path: Path) -> bool:
-        return not (
-            any(_ignored_folder(folder) for folder in path.parts[:-1])
-            or path.suffix in IGNORED_SUFFIXES
-            or path.name.startswith(".")
-            or path.name.endswith("~")
-            or _ignored_folder(path.name)
+        folders, name = path.parts[:-1], path.name
+        return (
+            path.suffix in CODE_SUFFIXES
+            and not name.startswith(".")
+            and not any(_ignored_folder(folder) for folder in folders)
         )
 
 
@@ -76,7 +78,15 @@ class Watcher:
         self._watched = watched
         self._on_change = on_change
         self._handling = asyncio.Lock()
-        self._folders_changed = asyncio.Event()
+        self._new_folders = asyncio.Event()
+        self._new_places = asyncio.Event()
+
+    def watch(self, watched: Watched) -> None:
+        """Watch this from now on."""
+        if watched != self._watched:
+            self._watched = watched
+            self._new_folders.set()
+            self._new_places.set()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -84,32 +94,42 @@ class Watcher:
             group.create_task(self._watch_folders())
 
     async def _watch_places(self) -> None:
-        places = self._watched.places()
-        async for changes in awatch(*places, recursive=False, step=STEP_MS, debounce=DEBOUNCE_MS):
-            if any(kind is FileChange.added and os.path.isdir(path) for kind, path in changes):
-                self._folders_changed.set()
-                # Reported once it is watched: what was put in it meanwhile is then not missed.
-                await asyncio.sleep(SETTLE_SECONDS)
-            await self._report({Path(path) for _, path in changes})
+        while True:
+            self._new_places.clear()
+            async for paths in _bursts(self._watched.places(), self._new_places, recursive=False):
+                await self._report(paths | await self._in_new_folders(paths))
+
+    async def _in_new_folders(self, paths: set[Path]) -> set[Path]:
+        """What was put into new folders before these were watched."""
+        folders = [path for path in paths if path.is_dir()]
+        if folders:
+            self._new_folders.set()
+            await asyncio.sleep(SETTLE_SECONDS)
+        return {file for folder in folders for file in folder.rglob("*")}
 
     async def _watch_folders(self) -> None:
         while True:
-            self._folders_changed.clear()
-            if folders := self._watched.folders():
-                await self._watch(folders)
-            else:
-                await self._folders_changed.wait()
-
-    async def _watch(self, folders: Collection[Path]) -> None:
-        stop = self._folders_changed
-        async for changes in awatch(*folders, step=STEP_MS, debounce=DEBOUNCE_MS, stop_event=stop):
-            await self._report({Path(path) for _, path in changes})
+            self._new_folders.clear()
+            async for paths in _bursts(self._watched.folders(), self._new_folders, recursive=True):
+                await self._report(paths)
 
     async def _report(self, paths: Collection[Path]) -> None:
         change = self._watched.change(paths)
         if change.code or change.settings:
             async with self._handling:
                 await self._on_change(change)
+
+
+async def _bursts(
+    folders: Collection[Path], until: asyncio.Event, *, recursive: bool
+) -> AsyncIterator[set[Path]]:
+    if not folders:
+        await until.wait()
+        return
+    async for changes in awatch(
+        *folders, recursive=recursive, step=STEP_MS, debounce=DEBOUNCE_MS, stop_event=until
+    ):
+        yield {Path(path) for _, path in changes}
 
 
 def _ignored_folder(name: str) -> bool:

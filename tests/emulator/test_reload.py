@@ -68,9 +68,10 @@ async def test_an_editor_that_renames_is_noticed(project: Path, next_change: Nex
 
 async def test_a_new_folder_is_watched_too(project: Path, next_change: Next) -> None:
     (project / "shared").mkdir()
+    (project / "shared" / "errors.py").write_text("")
     assert await next_change() == CODE
 
-    (project / "shared" / "errors.py").write_text("")
+    (project / "shared" / "errors.py").write_text("changed = 1")
 
     assert await next_change() == CODE
 
@@ -85,6 +86,8 @@ async def test_a_new_folder_is_watched_too(project: Path, next_change: Next) -> 
         "functions/tasks/.create.py.swp",
         "functions/tasks/create.py~",
         "README.md",
+        "nohup.out",
+        "functions/debug.log",
     ],
 )
 def test_what_no_function_reads_is_no_change(watched: Watched, project: Path, path: str) -> None:
@@ -94,4 +97,4 @@ def test_what_no_function_reads_is_no_change(watched: Watched, project: Path, pa
 def test_folders_that_no_function_reads_are_not_even_watched(
     watched: Watched, project: Path
 ) -> None:
-    assert watched.folders() == [project / "functions", project / "mytools"]
+    assert watched.folders() == {project / "functions", project / "mytools"}

@@ -28,7 +28,8 @@ Ready = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run. `environment` is the whole of it, nothing is inherited."""
+    """What to run. `environment` is the whole of it, nothing is inherited. The output of a `quiet`
+    one is of interest only if it fails."""
 
     name: str
     argv: tuple[str, ...]
@@ -38,6 +39,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10
     pass_fds: tuple[int, ...] = ()
+    quiet: bool = False
 
 
 class Child:
@@ -56,7 +58,8 @@ class Child:
     async def start(cls, program: Program, on_log: OnLog) -> "Child":
         def on_line(line: str) -> None:
             child.last_lines.append(line)
-            on_log(program.name, line)
+            if not program.quiet:
+                on_log(program.name, line)
 
         reader, writer = os.pipe()
         try:
@@ -156,8 +159,9 @@ class Supervised:
             status = await self._child.wait()
             if time.monotonic() - started > PROVEN_SECONDS:
                 delay = FIRST_DELAY_SECONDS
+            said = "".join(f"\n{line}" for line in self._child.last_lines if self.program.quiet)
             self._on_log(
-                self.program.name, f"It {ending(status)}; starting it again in {delay:g} s."
+                self.program.name, f"It {ending(status)}; starting it again in {delay:g} s.{said}"
             )
             await asyncio.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)

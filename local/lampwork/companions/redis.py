@@ -68,6 +68,7 @@ class EmbeddedRedis:
             environment=inherited(),
             cwd=folder,
             run_dir=self._data / "run",
+            quiet=True,
         )
 
     async def _answers(self) -> bool:

@@ -1,0 +1,67 @@
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lampwork.companions.process import OnLog, Program, Supervised, run_to_end
+from lampwork.config import Command, Config, Process
+from lampwork.together import together
+from lampwork.variables import inherited
+
+
+async def run_commands(config: Config, variables: Mapping[str, str], on_log: OnLog) -> None:
+    """Run the project's commands to their end, one after the other.
+
+    Raises:
+        StartError: one failed; those after it have not been run.
+    """
+    for command in config.commands:
+        await run_to_end(_program(command, config, variables), on_log)
+
+
+class Processes:
+    """The processes a project wants beside its functions."""
+
+    def __init__(self, config: Config, on_log: OnLog) -> None:
+        self._config = config
+        self._on_log = on_log
+        self._running: Sequence[tuple[Process, Supervised]] = ()
+
+    async def start(self, variables: Mapping[str, str]) -> None:
+        self._running = [
+            (each, Supervised(_program(each, self._config, variables), self._on_log))
+            for each in self._config.processes
+        ]
+        await together(*(supervised.start() for _, supervised in self._running))
+
+    async def restart(self, variables: Mapping[str, str]) -> None:
+        """Restart those that asked for it when code or variables change."""
+        reloaded = [supervised for process, supervised in self._running if process.reload]
+        for supervised in reloaded:
+            environment = _environment(variables)
+            supervised.program = replace(supervised.program, environment=environment)
+        await together(*(supervised.restart() for supervised in reloaded))
+
+    async def stop(self) -> None:
+        await together(*(supervised.stop() for _, supervised in self._running))
+
+
+def _program(what: Command | Process, config: Config, variables: Mapping[str, str]) -> Program:
+    program = Program(
+        name=what.name,
+        argv=what.run,
+        environment=_environment(variables),
+        cwd=config.root,
+        run_dir=config.data / "run",
+    )
+    if isinstance(what, Process):
+        return replace(program, stop_signal=what.stop_signal)
+    return program
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+    shell = inherited()
+    # A tool of the project's own venv comes before one of the same name elsewhere.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{shell.get('PATH', os.defpath)}"
+    return {**shell, "PATH": path, "PYTHONUNBUFFERED": "1", **variables}

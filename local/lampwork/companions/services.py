@@ -1,0 +1,49 @@
+from collections.abc import Collection
+
+from lampwork.companions.aws import CREDENTIALS, EmbeddedAws
+from lampwork.companions.process import OnLog
+from lampwork.companions.redis import EmbeddedRedis
+from lampwork.config import Config
+from lampwork.together import together
+
+
+class Services:
+    """The embedded services a project asked for."""
+
+    def __init__(self, config: Config, on_log: OnLog) -> None:
+        wanted, data = config.services, config.data
+        self.redis = EmbeddedRedis(data, on_log, config.redis) if "redis" in wanted else None
+        self.aws = EmbeddedAws(data, on_log) if "aws" in wanted else None
+        self._region = config.region
+
+    async def start(self) -> None:
+        """Start all at once and wait until they answer.
+
+        Raises:
+            StartError: one of them does not come up.
+        """
+        await together(*(each.start() for each in self._all()))
+
+    async def stop(self) -> None:
+        await together(*(each.stop() for each in self._all()))
+
+    async def create_buckets(self, names: Collection[str]) -> None:
+        if self.aws is not None and names:
+            await self.aws.create_buckets(names, self._region)
+
+    def placeholders(self) -> dict[str, str]:
+        """What a variable's `${…}` may name of them."""
+        redis = {"redis_url": self.redis.url} if self.redis else {}
+        return redis | ({"aws_url": self.aws.url} if self.aws else {})
+
+    def variables(self) -> dict[str, str]:
+        """How boto3 finds them, without ever finding a real account."""
+        endpoint = {"AWS_ENDPOINT_URL": self.aws.url} if self.aws else {}
+        return CREDENTIALS | endpoint
+
+    @property
+    def aws_url(self) -> str:
+        return self.aws.url if self.aws else "http://localhost"
+
+    def _all(self) -> list[EmbeddedRedis | EmbeddedAws]:
+        return [each for each in (self.redis, self.aws) if each is not None]

@@ -1,0 +1,77 @@
+import base64
+import urllib.error
+import urllib.parse
+import urllib.request
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from lampwork.errors import FunctionNotFound, LampworkError, StartError
+from lampwork.front.lambda_api import PREFIX
+from lampwork.lock import DataLock, running
+from lampwork.logs import Log
+from lampwork.project import Options, Project
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`log` is what has not been printed while the function ran."""
+
+    payload: str
+    failed: bool
+    log: str = ""
+
+
+async def invoke_alone(options: Options, log: Log, name: str, payload: bytes) -> Outcome:
+    """Start the project's services and commands for one request, and stop them.
+
+    Raises:
+        LampworkError: the project does not start, or it has no such function.
+    """
+    config = options.read_config()
+    async with AsyncExitStack() as opened:
+        lock = DataLock(config.data)
+        lock.acquire()
+        opened.callback(lock.release)
+        project = Project(config, options, log, config.port)
+        await project.open(opened)
+        try:
+            invocation = await project.functions.invoke(name, payload)
+        except FunctionNotFound as error:
+            raise _not_found(name, list(project.stack.functions)) from error
+        return Outcome(invocation.payload.decode(), invocation.function_error is not None)
+
+
+def origin_of_running(data: Path) -> str | None:
+    """Where a Lampwork that uses this data folder answers, if there is one."""
+    owner = running(data)
+    return owner.origin if owner else None
+
+
+def invoke_running(origin: str, name: str, payload: bytes) -> Outcome:
+    """Send the request to a running Lampwork, as boto3 would.
+
+    Raises:
+        LampworkError: it has no such function, or refuses.
+    """
+    request = urllib.request.Request(
+        f"{origin}{PREFIX}{urllib.parse.quote(name, safe='')}/invocations",
+        data=payload,
+        headers={"X-Amz-Log-Type": "Tail", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request) as response:
+            log = base64.b64decode(response.headers.get("X-Amz-Log-Result", "")).decode()
+            failed = "X-Amz-Function-Error" in response.headers
+            return Outcome(response.read().decode(), failed, log)
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            raise _not_found(name, []) from error
+        raise LampworkError(f"{origin} refused: {error.read().decode()}") from error
+    except urllib.error.URLError as error:
+        raise StartError(f"{origin} does not answer: {error.reason}.") from error
+
+
+def _not_found(name: str, functions: list[str]) -> FunctionNotFound:
+    known = f" There are {', '.join(sorted(functions))}." if functions else ""
+    return FunctionNotFound(f"There is no function {name!r}.{known} `lampwork routes` lists them.")

@@ -1,0 +1,177 @@
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Final
+
+from lampwork.companions.pidfile import stop_left_overs
+from lampwork.companions.programs import run_commands
+from lampwork.companions.services import Services
+from lampwork.config import Config
+from lampwork.errors import LampworkError, TemplateError
+from lampwork.front.certificates import Certificates
+from lampwork.logs import Log
+from lampwork.model import Function, Stack, WebSocketApi
+from lampwork.runtime.functions import Functions
+from lampwork.runtime.settings import RuntimeSettings
+from lampwork.template.reader import read_stack
+from lampwork.together import together
+from lampwork.variables import fill, read_env_file
+
+logger = logging.getLogger(__name__)
+
+READ_AT_START: Final = ("host", "port", "data", "services", "redis", "commands", "processes")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says. `read_config` gives the configuration with its options applied;
+    `variables` win over all others."""
+
+    read_config: Callable[[], Config]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    cold: bool = False
+    strict: bool = False
+
+
+class Project:
+    """A project's functions and services, and its commands done: what every invocation needs.
+
+    `stack` and `variables` are as last read. `port` is where the stack's APIs answer.
+    """
+
+    def __init__(self, config: Config, options: Options, log: Log, port: int) -> None:
+        self.config = config
+        self.stack = Stack(functions={})
+        self.variables: dict[str, str] = {}
+        self.services = Services(config, log.line)
+        self._options = options
+        self._log = log
+        self.port = port
+        self._certificates = Certificates(config.data / "tls")
+
+    @property
+    def origin(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    async def open(self, opened: AsyncExitStack) -> None:
+        """Start everything; `opened` stops in reverse order what was started, however far it came.
+
+        Raises:
+            LampworkError: the template, a variable, a service or a command is wrong.
+        """
+        for name, pid in stop_left_overs(self.config.data / "run").items():
+            self._log.line("lampwork", f"Stopped {name} (pid {pid}), left over from a killed run.")
+        opened.push_async_callback(self.services.stop)
+        await together(self.services.start(), self._open_functions(opened))
+        self.variables.update(self._resolve(self.config, self.stack))
+        await together(
+            run_commands(self.config, self.variables, self._log.line),
+            self.services.create_buckets(self.stack.buckets),
+        )
+
+    async def read_again(self) -> bool:
+        """Take up the configuration and the template as they are now.
+
+        False, and everything as before, when they cannot be read.
+        """
+        try:
+            config = self._options.read_config()
+            stack = await self._read_stack(config)
+            variables = self._resolve(config, stack)
+        except LampworkError as error:
+            self._log.line("lampwork", f"{error}\nGoing on with what was read before.")
+            return False
+        self._name_what_waits(config)
+        self.config, self.stack = config, stack
+        self.variables.clear()
+        self.variables.update(variables)
+        return True
+
+    async def _open_functions(self, opened: AsyncExitStack) -> None:
+        self.stack = await self._read_stack(self.config)
+        self.functions = Functions(self.stack.functions, self._runtime_settings(), self._on_log)
+        opened.push_async_callback(self.functions.stop)
+        await self.functions.start()
+
+    def _runtime_settings(self) -> RuntimeSettings:
+        # The variables are filled in once the services answer, before the first request.
+        data, cold = self.config.data, self._options.cold
+        return RuntimeSettings(data_dir=data, cold=cold, overrides=self.variables)
+
+    async def _read_stack(self, config: Config) -> Stack:
+        stack = await asyncio.to_thread(load_stack, config, self.services.aws_url)
+        self._name_ignored(config, stack)
+        return stack
+
+    def _name_ignored(self, config: Config, stack: Stack) -> None:
+        lines = [
+            f"{config.template.name}, line {each.line}: {each.logical_id} ({each.type})"
+            for each in stack.ignored
+        ]
+        if lines and self._options.strict:
+            raise TemplateError("Not emulated, and --strict is set:\n  " + "\n  ".join(lines))
+        for line in lines:
+            self._log.line("lampwork", f"Not emulated: {line}")
+
+    def _resolve(self, config: Config, stack: Stack) -> dict[str, str]:
+        """All variables: the command line's over the env file's over the configuration's."""
+        known = {
+            "root": str(config.root),
+            "data": str(config.data),
+            "port": str(self.port),
+            "origin": self.origin,
+            **{
+                f"websocket_url:{api.logical_id}": self._url("ws", api)
+                for api in stack.websocket_apis
+            },
+            **self.services.placeholders(),
+        }
+        return {
+            "AWS_REGION": config.region,
+            "AWS_DEFAULT_REGION": config.region,
+            **self.services.variables(),
+            **self._connections_endpoint(stack),
+            **fill(config.environment, known),
+            **read_env_file(config.env_file),
+            **self._options.variables,
+        }
+
+    def _connections_endpoint(self, stack: Stack) -> dict[str, str]:
+        """How boto3 finds the sockets' owner, also by `https://{domainName}/{stage}`."""
+        if not stack.websocket_apis:
+            return {}
+        self._certificates.ensure()
+        return {
+            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self._url("http", stack.websocket_apis[0]),
+            "AWS_CA_BUNDLE": str(self._certificates.bundle),
+        }
+
+    def _url(self, scheme: str, api: WebSocketApi) -> str:
+        return f"{scheme}://localhost:{self.port}/{api.stage}"
+
+    def _name_what_waits(self, config: Config) -> None:
+        changed = [
+            key for key in READ_AT_START if getattr(config, key) != getattr(self.config, key)
+        ]
+        if changed:
+            self._log.line("lampwork", f"{', '.join(changed)}: changed for the next start.")
+
+    def _on_log(self, function: Function, line: str) -> None:
+        self._log.line(function.logical_id, line)
+
+
+def load_stack(config: Config, aws_url: str) -> Stack:
+    """The stack of the project's template.
+
+    Raises:
+        TemplateError: it cannot be read.
+    """
+    return read_stack(
+        config.template,
+        parameters=config.parameters,
+        region=config.region,
+        cache_dir=config.data / "templates",
+        queue_url_base=aws_url,
+    )

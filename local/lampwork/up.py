@@ -1,0 +1,159 @@
+import asyncio
+import contextlib
+import signal
+import ssl
+import time
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import uvloop
+
+from lampwork import routes
+from lampwork.companions.programs import Processes
+from lampwork.errors import LampworkError
+from lampwork.front.front import Front
+from lampwork.front.listener import Listener
+from lampwork.lock import DataLock
+from lampwork.logs import Log
+from lampwork.project import Options, Project
+from lampwork.reload import Change, Watched, Watcher
+from lampwork.together import together
+from lampwork.triggers.schedules import Schedules
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end or until Ctrl-C or SIGTERM; then the work is cancelled, to clean up."""
+    with contextlib.suppress(asyncio.CancelledError):
+        uvloop.run(_until_signalled(work))
+
+
+class Up:
+    """A project with its front, triggers and processes, and a watch on its files."""
+
+    def __init__(self, options: Options, log: Log, *, reload: bool) -> None:
+        self._options = options
+        self._log = log
+        self._reload = reload
+        self._config = options.read_config()
+        self._processes = Processes(self._config, log.line)
+
+    async def run(self) -> None:
+        """Serve until cancelled, then stop everything.
+
+        Raises:
+            LampworkError: it cannot start.
+        """
+        began = time.monotonic()
+        async with AsyncExitStack() as opened:
+            lock = DataLock(self._config.data)
+            lock.acquire()
+            opened.callback(lock.release)
+            await self._open_project(opened)
+            watching = self._open_watch(opened)
+            await self._open_front(opened)
+            lock.announce(self._project.origin)
+            self._say_ready(time.monotonic() - began)
+            opened.callback(self._log.say, "Stopping.")
+            await watching
+
+    async def _open_project(self, opened: AsyncExitStack) -> None:
+        port = await self._find_port()
+        self._project = Project(self._config, self._options, self._log, port)
+        await self._project.open(opened)
+
+    def _open_watch(self, opened: AsyncExitStack) -> "asyncio.Future[None]":
+        self._watcher = Watcher(self._watched(), self._take)
+        watching = asyncio.ensure_future(self._watcher.run() if self._reload else _forever())
+        opened.push_async_callback(_cancel, watching)
+        return watching
+
+    async def _open_front(self, opened: AsyncExitStack) -> None:
+        project, config = self._project, self._config
+        self._front = Front(
+            project.stack,
+            project.functions,
+            data_dir=config.data,
+            host=config.host,
+            port=project.port,
+        )
+        self._schedules = Schedules(project.stack.schedules, project.functions, config.schedules)
+        await self._front.start()
+        opened.push_async_callback(self._front.stop)
+        opened.push_async_callback(self._processes.stop)
+        await self._processes.start(project.variables)
+        opened.push_async_callback(self._schedules.stop)
+        await self._schedules.start()
+
+    async def _find_port(self) -> int:
+        """The configured port, for 0 a free one. Taken ones are found now and not at the end."""
+        host, port = self._config.host, self._config.port
+        probe = Listener(lambda _: asyncio.Protocol(), _no_tls, host=host, port=port)
+        await probe.start()
+        found = probe.port
+        probe.stop()
+        return found
+
+    def _say_ready(self, seconds: float) -> None:
+        self._log.say(f"\n{routes.table(self._project.stack)}\n")
+        self._log.say(f"Lampwork is up: {self._project.origin}   ({seconds:.1f} s)")
+
+    def _watched(self) -> Watched:
+        config = self._project.config
+        files = [config.template, config.env_file, *([config.file] if config.file else [])]
+        code_dirs = {function.code_dir for function in self._project.stack.functions.values()}
+        return Watched(code_dirs, files, [config.data])
+
+    async def _take(self, change: Change) -> None:
+        """Let saved files take effect. What is wrong is said, and all goes on as before."""
+        try:
+            await self._take_settings() if change.settings else await self._take_code()
+        except LampworkError as error:
+            self._log.line("lampwork", f"{error}")
+
+    async def _take_settings(self) -> None:
+        project = self._project
+        if await project.read_again():
+            self._watcher.watch(self._watched())
+            self._front.update(project.stack)
+            await self._schedules.update(project.stack.schedules)
+            await project.services.create_buckets(project.stack.buckets)
+            await self._take_code()
+
+    async def _take_code(self) -> None:
+        project = self._project
+        await together(
+            project.functions.reload(project.stack.functions),
+            self._processes.restart(project.variables),
+        )
+        self._log.line("lampwork", "Reloaded: from now on requests run what was saved.")
+
+
+async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants to be let alone
+            loop.add_signal_handler(number, _cancel_once, task)
+    await task
+
+
+def _cancel_once(task: "asyncio.Future[None]") -> None:
+    # `make` passes on a SIGTERM its whole group gets: the second must not cut the cleaning short.
+    if isinstance(task, asyncio.Task) and not task.cancelling():
+        task.cancel()
+
+
+async def _cancel(task: "asyncio.Future[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def _forever() -> None:
+    await asyncio.Event().wait()
+
+
+def _no_tls() -> ssl.SSLContext:
+    raise AssertionError("The probe of a port accepts no client.")
