@@ -114,6 +114,7 @@ class HttpProtocol(asyncio.Protocol):
         self._connections = connections if connections is not None else set()
         self._queue: deque[tuple[Request | Response, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._busy = False
         self._early: bytearray | None = None  # read after a WebSocket request, before its answer
         self._refused = False
         self._closing = False
@@ -139,9 +140,9 @@ class HttpProtocol(asyncio.Protocol):
         self.resume_writing()
 
     def eof_received(self) -> bool:
-        """A client may end its side and still wait for answers (not under TLS)."""
+        """A client may end its side and still wait for answers; not under TLS, nor for a socket."""
         self._closing = True
-        return self._task is not None and not self._secure
+        return self._busy and not self._secure and self._early is None
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -169,7 +170,7 @@ class HttpProtocol(asyncio.Protocol):
     def shutdown(self) -> "asyncio.Task[None] | None":
         """Close once the requests under way, if any, have their responses: the task returned."""
         self._closing = True
-        if self._task is None or self._task.done():
+        if not self._busy:
             self._transport.close()
             return None
         return self._task
@@ -196,7 +197,7 @@ class HttpProtocol(asyncio.Protocol):
             lower = name.lower()
             if lower == "content-length" and int(value) > self._max_body:
                 raise _Refusal(413)
-            if lower == "expect" and value.lower() == "100-continue" and self._task is None:
+            if lower == "expect" and value.lower() == "100-continue" and not self._busy:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, chunk: bytes) -> None:
@@ -275,12 +276,19 @@ class HttpProtocol(asyncio.Protocol):
 
     def _enqueue(self, message: Request | Response, keep_alive: bool) -> None:
         self._queue.append((message, keep_alive))
-        if self._task is None:
+        if not self._busy:
+            self._busy = True
             self._task = self._loop.create_task(self._serve())
         elif len(self._queue) == MAX_PIPELINED:
             self._transport.pause_reading()
 
     async def _serve(self) -> None:
+        try:
+            await self._answer_all()
+        finally:
+            self._busy = False
+
+    async def _answer_all(self) -> None:
         while self._queue:
             message, keep_alive = self._queue.popleft()
             answer = await self._answer(message) if isinstance(message, Request) else message
@@ -298,7 +306,6 @@ class HttpProtocol(asyncio.Protocol):
                 await self._writable.wait()
             if len(self._queue) == MAX_PIPELINED - 1:
                 self._transport.resume_reading()
-        self._task = None
 
     async def _answer(self, request: Request) -> Response | Upgrade:
         try:

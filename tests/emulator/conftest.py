@@ -1,0 +1,16 @@
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+import uvloop
+
+# What moves bytes itself is tested on both event loops it may run on.
+ON_BOTH_LOOPS = {"test_http1.py", "test_front_listener.py", "test_websocket_frames.py"}
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]] | None:
+    if item.path.name not in ON_BOTH_LOOPS:
+        return None
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}

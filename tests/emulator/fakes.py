@@ -1,0 +1,60 @@
+import asyncio
+import inspect
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from lampwork.errors import FunctionNotFound, LampworkError
+from lampwork.invocation import Invocation
+
+Handler = Callable[[Any], Any]
+
+
+class FakeInvoker:
+    """Runs plain callables as functions. What one raises is a function error, as Lambda reports it,
+    except the errors an invoker itself raises."""
+
+    def __init__(self, **handlers: Handler) -> None:
+        self.handlers = handlers
+        self.events: list[tuple[str, Any]] = []
+        self._invoked = asyncio.Condition()
+
+    async def invoke(
+        self, function: str, payload: bytes, *, client_context: str | None = None
+    ) -> Invocation:
+        if function not in self.handlers:
+            raise FunctionNotFound(function)
+        event = json.loads(payload)
+        self.events.append((function, event))
+        async with self._invoked:
+            self._invoked.notify_all()
+        try:
+            result = self.handlers[function](event)
+            if inspect.isawaitable(result):
+                result = await result
+        except LampworkError:
+            raise
+        except Exception as error:
+            failure = {"errorMessage": str(error), "errorType": type(error).__name__}
+            return _invocation(json.dumps(failure).encode(), "Unhandled")
+        return _invocation(result if isinstance(result, bytes) else json.dumps(result).encode())
+
+    async def event(self, function: str, number: int = 1) -> Any:
+        """The event of a function's nth request, awaited if there were fewer yet."""
+        async with self._invoked, asyncio.timeout(5):
+            await self._invoked.wait_for(lambda: len(self.of(function)) >= number)
+        return self.of(function)[number - 1]
+
+    def of(self, function: str) -> list[Any]:
+        return [event for name, event in self.events if name == function]
+
+
+def _invocation(payload: bytes, function_error: str | None = None) -> Invocation:
+    return Invocation(
+        request_id=str(uuid.uuid4()),
+        payload=payload,
+        function_error=function_error,
+        log=b"START\nEND\nREPORT\n",
+        duration_ms=1.0,
+    )
