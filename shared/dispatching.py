@@ -20,7 +20,7 @@ async def dispatch(task: Task) -> bool:
         await queue().ring_generate(task.id, delay_seconds=max(delay, 0))
         async with transaction() as session:
             await transitions.mark_dispatched(session, task.id, task.sequence)
-    except (QueueUnavailable, SQLAlchemyError) as error:
+    except (QueueUnavailable, SQLAlchemyError, OSError) as error:
         logger.warning(
             "A task was not dispatched",
             extra={"task_id": str(task.id), "error": str(error)},

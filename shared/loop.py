@@ -1,9 +1,12 @@
 import asyncio
 from collections.abc import Coroutine
+from concurrent.futures import wait
 from functools import cache
 from typing import Any, TypeVar
 
 R = TypeVar("R")
+
+INTERRUPT_CHECK_SECONDS = 0.2
 
 
 @cache
@@ -18,5 +21,20 @@ def adopt_loop() -> None:
 
 
 def run(coroutine: Coroutine[Any, Any, R]) -> R:
-    """Run a coroutine to its end on the process's loop."""
-    return event_loop().run_until_complete(coroutine)
+    """Run a coroutine to its end on the process's loop.
+
+    In a worker the loop runs in a thread of its own and serves every thread that calls this.
+    """
+    loop = event_loop()
+    return _run_there(loop, coroutine) if loop.is_running() else loop.run_until_complete(coroutine)
+
+
+def _run_there(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, R]) -> R:
+    future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    try:
+        # A thread asleep on a lock would not see the exception that ends it at its time limit.
+        while not wait((future,), timeout=INTERRUPT_CHECK_SECONDS).done:
+            pass
+        return future.result()
+    finally:
+        future.cancel()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, case, update
+from sqlalchemy import ColumnElement, and_, case, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import settings
@@ -84,6 +84,11 @@ async def renew_lease(session: AsyncSession, lease: Lease) -> Task | None:
         .execution_options(**RETURN_FRESH)
     )
     return await session.scalar(renewed)
+
+
+async def held(session: AsyncSession, lease: Lease) -> Task | None:
+    """The task, as long as the lease holds it."""
+    return await session.scalar(select(Task).where(*_held(lease)))
 
 
 async def record_progress(session: AsyncSession, lease: Lease, progress: float) -> Task | None:

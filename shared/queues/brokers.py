@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dramatiq import Broker, Middleware
 from dramatiq.brokers.redis import RedisBroker
@@ -19,7 +19,7 @@ MAINTENANCE_CHANCE_PER_MILLION = 100_000
 def redis_broker(
     url: str,
     middleware: Sequence[Middleware] = (),
-    broker_class: type[RedisBroker] = RedisBroker,
+    make: Callable[..., RedisBroker] = RedisBroker,
 ) -> RedisBroker:
     """A broker over Redis; one that only sends needs no middleware."""
     client = Redis.from_url(
@@ -28,7 +28,7 @@ def redis_broker(
         socket_timeout=ANSWER_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 1),
     )
-    return broker_class(
+    return make(
         client=client,
         middleware=list(middleware),
         namespace=NAMESPACE,

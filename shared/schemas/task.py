@@ -12,6 +12,7 @@ from shared.task_status import TaskStatus
 
 MAX_PROMPT_CHARACTERS = 2000
 MAX_SEED = 2**63 - 1
+FORM = 1  # raise it when the body of a task changes its members
 
 
 def _check_prompt(prompt: str) -> str:
@@ -91,6 +92,11 @@ class TaskRead(BaseModel):
     def of(cls, task: Task) -> Self:
         links = {"url": task_url(task.id), "ws_url": _ws_url(task.id)}
         return cls.model_validate({"id": task.id, **task_payload(task), **links})
+
+    @property
+    def etag(self) -> str:
+        """Tells one version of the task from another, and one form of this body from another."""
+        return f'"{self.sequence}.{FORM}"'
 
 
 class TaskList(BaseModel):

@@ -1,0 +1,47 @@
+import asyncio
+import logging
+import os
+import platform
+from typing import Any
+from uuid import UUID
+
+import dramatiq
+
+from shared import sqs_records
+from shared.execution import execute_task
+from shared.loop import run
+from shared.queue import GENERATE
+
+logger = logging.getLogger(__name__)
+
+
+async def generate(task_id: UUID, stopping: asyncio.Event | None = None) -> None:
+    """Run one attempt of a task; `stopping` is set when the process must give it back."""
+    await execute_task(task_id, worker_id=_worker_id(), stopping=stopping)
+
+
+def register(broker: dramatiq.Broker, *, stopping: asyncio.Event) -> None:
+    """Make a worker with this broker run what rings for tasks."""
+
+    @dramatiq.actor(broker=broker, actor_name=GENERATE, queue_name=GENERATE)
+    def _generate(task_id: str) -> None:
+        run(generate(UUID(task_id), stopping))
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Lambda's end of the queue: the same messages, one per record of an SQS event."""
+    failed = [record["messageId"] for record in event["Records"] if not _process(record)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _process(record: dict[str, Any]) -> bool:
+    try:
+        run(generate(UUID(sqs_records.read(record).kwargs["task_id"])))
+    except Exception:  # SQS sends this message again, and at last to the dead letters
+        logger.exception("A message failed", extra={"message_id": record["messageId"]})
+        return False
+    return True
+
+
+def _worker_id() -> str:
+    return f"{platform.node()}:{os.getpid()}"[-100:]

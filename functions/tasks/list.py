@@ -1,0 +1,30 @@
+from typing import Annotated
+
+from fastapi import Query
+
+from shared.api import create_app, lambda_handler
+from shared.repositories.tasks import Cursor
+from shared.schemas.task import TaskList, TaskRead
+from shared.task_access import OwnTasksDep
+from shared.task_status import TaskStatus
+
+app = create_app()
+
+
+@app.get("/api/v1/tasks")
+async def list_tasks(
+    tasks: OwnTasksDep,
+    status: TaskStatus | None = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> TaskList:
+    """One's own tasks, the newest first."""
+    after = None if cursor is None else Cursor.decode(cursor)
+    page = await tasks.page(status=status, after=after, limit=limit)
+    return TaskList(
+        items=[TaskRead.of(task) for task in page.tasks],
+        next_cursor=page.next_cursor.encode() if page.next_cursor else None,
+    )
+
+
+handler = lambda_handler(app)

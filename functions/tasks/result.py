@@ -1,0 +1,28 @@
+from uuid import UUID
+
+from fastapi.responses import RedirectResponse
+
+from shared import objects
+from shared.api import create_app, lambda_handler
+from shared.errors import NotFound, TaskNotFinished
+from shared.task_access import OwnTasksDep
+
+app = create_app()
+
+
+@app.get("/api/v1/tasks/{task_id}/result", status_code=307, response_class=RedirectResponse)
+async def get_result(task_id: UUID, tasks: OwnTasksDep) -> str:
+    """To the picture itself: the link is good for a few minutes, for whoever has it."""
+    task = await tasks.one(task_id)
+    if not task.status.terminal:
+        raise TaskNotFinished
+    if task.result is None:
+        raise NotFound("The task ended without a picture.")
+    return objects.link(
+        task.result["key"],
+        content_type=task.result["content_type"],
+        file_name=f"{task.id}.png",
+    )
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,31 @@
+from typing import Any
+
+import dramatiq
+
+from shared import settings
+from shared.loop import run
+from shared.queue import SWEEP, queue
+from shared.sweeping import sweep
+
+
+def register(broker: dramatiq.Broker) -> None:
+    """Make a worker with this broker run the later sweeps of a minute."""
+
+    @dramatiq.actor(broker=broker, actor_name=SWEEP, queue_name=SWEEP)
+    def _sweep() -> None:
+        run(sweep())
+
+
+def handler(event: dict[str, Any], context: Any) -> None:
+    """Sweep for each message; the schedule's event also sends those of its minute."""
+    run(sweep() if "Records" in event else sweep_all_minute())
+
+
+async def sweep_all_minute() -> None:
+    """A schedule comes once a minute at most, so it fans out to the delays of the settings."""
+    delays = [float(delay) for delay in settings.tasks().sweep_delays_seconds]
+    for delay in delays:
+        if delay > 0:
+            await queue().send_sweep(delay)
+    if 0 in delays:
+        await sweep()

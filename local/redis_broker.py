@@ -1,0 +1,62 @@
+from typing import Any
+
+from dramatiq import DecodeError, Message
+from dramatiq.brokers.redis import RedisBroker
+
+BACKGROUND_POLL_MS = 500
+
+
+class DecodeSafeRedisBroker(RedisBroker):
+    """A Redis broker that puts what is no message among the dead letters and goes on.
+
+    Dramatiq's own restarts its consumer instead and leaves the good messages of the batch behind.
+    """
+
+    def __init__(self, *, urgent_queues: frozenset[str] = frozenset(), **options: Any) -> None:
+        self.urgent_queues = urgent_queues
+        super().__init__(**options)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
+        """Poll the queues somebody waits for as often as asked, the others at leisure."""
+        if self.urgent_queues and queue_name not in self.urgent_queues:
+            timeout = max(timeout, BACKGROUND_POLL_MS)
+        return super().consume(queue_name, prefetch, timeout)
+
+    def do_fetch(self, queue_name: str, count: int) -> list[bytes]:
+        fetched = self._dispatch("fetch")(queue_name, count)
+        messages = [data for data in fetched if _message_id(data, queue_name) is not None]
+        if len(messages) < len(fetched):
+            self._bury_garbage(queue_name)
+        return messages
+
+    def _bury_garbage(self, queue_name: str) -> None:
+        """Dead-letter what this consumer has fetched and cannot read.
+
+        The script that fetches tells no ids, so they come from the set of those not yet done.
+        """
+        fetched: Any = self.client.smembers(
+            f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"
+        )
+        for redis_id in fetched:
+            data: Any = self.client.hget(f"{self.namespace}:{queue_name}.msgs", redis_id)
+            if data is None:
+                self.do_ack(queue_name, redis_id)
+            elif _message_id(data, queue_name) != redis_id.decode(errors="replace"):
+                self.logger.error("A message of queue %s cannot be read.", queue_name)
+                self.do_nack(queue_name, redis_id)
+
+
+def _message_id(data: bytes | None, queue_name: str) -> str | None:
+    """The id under which Redis keeps a message of this queue; None: it is no such message."""
+    if data is None:
+        return None
+    try:
+        message = Message.decode(data)
+    except DecodeError:
+        return None
+    parts = (message.message_id, message.actor_name, message.kwargs, message.options)
+    types = (str, str, dict, dict)
+    if not all(map(isinstance, parts, types)) or message.queue_name != queue_name:
+        return None
+    redis_id = message.options.get("redis_message_id")
+    return redis_id if isinstance(redis_id, str) else None

@@ -1,0 +1,121 @@
+"""The processes beside the functions where a Dramatiq broker stands in for SQS and Lambda.
+
+`dramatiq local.worker:generate` runs generators, `dramatiq local.worker:deliver` what is short
+and must not wait behind them.
+"""
+
+import asyncio
+import ctypes
+import signal
+import threading
+from functools import partial
+
+import dramatiq
+from dramatiq import Broker, Middleware, Worker
+from dramatiq.middleware import AgeLimit, TimeLimit
+
+import functions.tasks.generate
+import functions.tasks.sweep
+import functions.ws_broadcast.deliver
+import functions.ws_broadcast.tick
+from local.redis_broker import DecodeSafeRedisBroker
+from shared import database, redis_client, settings
+from shared.loop import event_loop, run
+from shared.queue import DELIVER, GENERATE
+from shared.queues import brokers
+
+GENERATE_POLL_MS = 100
+DELIVER_POLL_MS = 20
+BACKSTOP_SECONDS = 30
+PR_SET_PDEATHSIG = 1
+
+
+def generate() -> None:
+    """Set up the process that runs generators."""
+    stopping = asyncio.Event()
+    broker = _broker(
+        GENERATE,
+        TimeLimit(time_limit=(settings.tasks().run_timeout_seconds + BACKSTOP_SECONDS) * 1000),
+        LoopThread(),
+        Grace(stopping, settings.tasks().shutdown_grace_seconds),
+        Pace(GENERATE_POLL_MS),
+    )
+    functions.tasks.generate.register(broker, stopping=stopping)
+
+
+def deliver() -> None:
+    """Set up the process that tells watchers, and sweeps and ticks where they come as messages."""
+    broker = _broker(
+        DELIVER,
+        TimeLimit(time_limit=BACKSTOP_SECONDS * 1000),
+        LoopThread(),
+        Pace(DELIVER_POLL_MS),
+    )
+    functions.ws_broadcast.deliver.register(broker)
+    functions.ws_broadcast.tick.register(broker)
+    functions.tasks.sweep.register(broker)
+
+
+def _broker(urgent_queue: str, *middleware: Middleware) -> Broker:
+    """The broker of this process, without Dramatiq's retries: the database knows of them."""
+    _die_with_parent()
+    url = settings.queue().url.get_secret_value()
+    chosen = [AgeLimit(max_age=round(settings.tasks().queue_timeout_seconds * 1000)), *middleware]
+    broker: Broker
+    if url.startswith("amqp"):
+        broker = brokers.rabbitmq_broker(url, chosen)
+    else:
+        safe = partial(DecodeSafeRedisBroker, urgent_queues=frozenset({urgent_queue}))
+        broker = brokers.redis_broker(url, chosen, safe)
+    dramatiq.set_broker(broker)
+    return broker
+
+
+class LoopThread(Middleware):
+    """Runs the process's event loop in a thread, for all threads of the worker."""
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        self._thread = threading.Thread(target=event_loop().run_forever, name="loop", daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), event_loop()).result()
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        run(_close_connections())
+        event_loop().call_soon_threadsafe(event_loop().stop)
+        self._thread.join()
+
+
+async def _close_connections() -> None:
+    await redis_client.client().aclose()
+    await database.engine().dispose()
+
+
+class Grace(Middleware):
+    """Lets what runs at the worker's end finish for a while, then has it given back."""
+
+    def __init__(self, stopping: asyncio.Event, seconds: float) -> None:
+        self._stopping = stopping
+        self._seconds = seconds
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        loop = event_loop()
+        loop.call_soon_threadsafe(loop.call_later, self._seconds, self._stopping.set)
+
+
+class Pace(Middleware):
+    """Asks the broker often enough, and for no more than the threads can do.
+
+    A message that was fetched ahead would wait behind a long task while another worker idles.
+    """
+
+    def __init__(self, poll_ms: int) -> None:
+        self._poll_ms = poll_ms
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        worker.worker_timeout = self._poll_ms
+        worker.queue_prefetch = worker.worker_threads
+
+
+def _die_with_parent() -> None:
+    # A killed master's children would go on beside those of the one started in its place.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

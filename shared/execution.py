@@ -1,0 +1,281 @@
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import objects, settings, transitions
+from shared.broadcast import broadcaster
+from shared.database import transaction
+from shared.dispatching import dispatch
+from shared.generators import choose
+from shared.generators.port import GenerationFailed, GenerationParameters, Generator, Style
+from shared.models.task import Task
+from shared.objects import ObjectStoreUnavailable
+from shared.once import once
+from shared.pictures import is_png_of
+from shared.task_status import TaskStatus
+from shared.transitions import Lease
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_PAUSE_SECONDS = 0.25
+CANCEL_CHECK_SECONDS = 1.0
+STOP_GRACE_SECONDS = 1.0
+MAX_BACKOFF_SECONDS = 300.0
+
+Transition = Callable[[AsyncSession], Awaitable[Task | None]]
+
+
+class Interruption(StrEnum):
+    """Why an attempt ends before its picture is stored."""
+
+    LEASE_LOST = "lease_lost"
+    CANCEL_REQUESTED = "cancel_requested"
+    WORKER_STOPS = "worker_stops"
+    TIMEOUT = "timeout"
+
+
+class AttemptIsOver(Exception):
+    """Raised in a generator that goes on after its attempt has ended."""
+
+
+class TaskFailed(Exception):
+    """An attempt brought no picture; `code` and `message` are shown to the task's owner."""
+
+    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.error = {"code": code, "message": message, "retryable": retryable}
+
+
+@once
+def generator() -> Generator:
+    return choose.generator(settings.generator().url.get_secret_value())
+
+
+async def execute_task(
+    task_id: UUID, *, worker_id: str, stopping: asyncio.Event | None = None
+) -> None:
+    """Run one attempt of a task, unless another worker has it or it needs none.
+
+    Once `stopping` is set, the task goes back to the queue and the attempt does not count.
+    What is wrong with the task or its generator ends in the task; what is wrong with the
+    database is raised, and the lease runs out.
+    """
+    async with transaction() as session:
+        task = await transitions.claim(session, task_id, worker_id=worker_id)
+    if task is not None:
+        await broadcaster().publish(task)
+        await Attempt(task, generator(), stopping or asyncio.Event()).run()
+
+
+class Attempt:
+    """One run of the generator under a lease: whatever it writes names the lease's token."""
+
+    def __init__(self, task: Task, generator: Generator, stopping: asyncio.Event) -> None:
+        assert task.lease_token  # noqa: S101 - a claimed task has one
+        self._task = task
+        self._generator = generator
+        self._stopping = stopping
+        self._lease = Lease(task.id, task.lease_token)
+        self._key = f"tasks/{task.id}/{task.attempt}-{task.lease_token.hex[:8]}.png"
+        self._over = asyncio.Event()
+        self._stored = False
+        self._progress = 0.0
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        outcome = await self._work_under_watch()
+        task = await self._settle(outcome)
+        if task is None or task.status != TaskStatus.COMPLETED:
+            await self._remove_object()
+        if task is None:
+            logger.warning("A lease was lost", extra={"task_id": str(self._task.id)})
+            return
+        if task.status == TaskStatus.QUEUED:
+            await dispatch(task)
+        await broadcaster().publish(task)
+
+    async def _work_under_watch(self) -> dict[str, Any] | TaskFailed | Interruption:
+        """The stored picture, or why there is none."""
+        work = asyncio.create_task(self._work())
+        lease = asyncio.create_task(self._keep_lease())
+        reports = asyncio.create_task(self._report_progress())
+        stop = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait(
+                (work, lease, stop),
+                timeout=self._task.run_timeout_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            finished = work.done()
+        finally:
+            # Nobody cancels what writes to the database: it sees that the attempt is over.
+            self._over.set()
+            self._news.set()
+            stop.cancel()
+            work.cancel()
+        # A generator that will not stop is left behind: it can no longer report nor store.
+        await asyncio.wait((work,), timeout=STOP_GRACE_SECONDS)
+        await reports
+        interruption = await lease
+        if finished:
+            return work.result()
+        if interruption is not None:
+            return interruption
+        return Interruption.WORKER_STOPS if self._stopping.is_set() else Interruption.TIMEOUT
+
+    async def _work(self) -> dict[str, Any] | TaskFailed:
+        try:
+            return await self._make_picture()
+        except TaskFailed as failure:
+            return failure
+        except GenerationFailed as failure:
+            return TaskFailed(failure.code, failure.message, retryable=failure.retryable)
+        except ObjectStoreUnavailable:
+            logger.exception("A picture was not stored", extra={"task_id": str(self._task.id)})
+            return TaskFailed(
+                "storage_unavailable", "The picture could not be stored.", retryable=True
+            )
+        except Exception:  # a generator is foreign code: whatever it raises ends its own task only
+            logger.exception("The generator failed", extra={"task_id": str(self._task.id)})
+            return TaskFailed("generator_error", "The generator failed.", retryable=False)
+
+    async def _make_picture(self) -> dict[str, Any]:
+        wanted = self._task.parameters
+        parameters = GenerationParameters(**{**wanted, "style": Style(wanted["style"])})
+        image = await self._generator.generate(self._task.prompt, parameters, self._note_progress)
+        if not is_png_of(image, width=parameters.width, height=parameters.height):
+            raise TaskFailed(
+                "invalid_output", "The generator gave no picture of this size.", retryable=False
+            )
+        self._check_not_over()
+        self._stored = True
+        await objects.put(self._key, image.data, content_type=image.content_type)
+        return {
+            "key": self._key,
+            "content_type": image.content_type,
+            "width": image.width,
+            "height": image.height,
+            "bytes": len(image.data),
+        }
+
+    async def _note_progress(self, fraction: float) -> None:
+        """Called by the generator, and never keeps it waiting."""
+        self._check_not_over()
+        if not math.isnan(fraction):
+            self._progress = max(self._progress, min(fraction, 1.0))
+            self._news.set()
+
+    def _check_not_over(self) -> None:
+        if self._over.is_set():
+            raise AttemptIsOver
+
+    async def _report_progress(self) -> None:
+        """Write the newest progress, at most a few times a second."""
+        reported = 0.0
+        while True:
+            await self._news.wait()
+            if self._over.is_set():
+                return
+            self._news.clear()
+            if self._progress > reported:
+                reported = self._progress
+                await self._write_progress(reported)
+                await self._pause(PROGRESS_PAUSE_SECONDS)
+
+    async def _write_progress(self, progress: float) -> None:
+        try:
+            async with transaction() as session:
+                task = await transitions.record_progress(session, self._lease, progress)
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("Progress was not written", extra={"error": str(error)})
+            return
+        if task is not None:
+            await broadcaster().publish(task)
+
+    async def _keep_lease(self) -> Interruption | None:
+        """Renew the lease until the attempt is over, or until it must not go on."""
+        renewal_seconds = settings.tasks().lease_renewal_seconds
+        checks = math.ceil(renewal_seconds / CANCEL_CHECK_SECONDS)
+        check = 0
+        while not await self._pause(renewal_seconds / checks):
+            check = (check + 1) % checks
+            if interruption := await self._look(renew=check == 0):
+                return interruption
+        return None
+
+    async def _look(self, *, renew: bool) -> Interruption | None:
+        try:
+            async with transaction(writing=renew) as session:
+                read = transitions.renew_lease if renew else transitions.held
+                task = await read(session, self._lease)
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("A lease was not renewed", extra={"error": str(error)})
+            return None
+        if task is None:
+            return Interruption.LEASE_LOST
+        return Interruption.CANCEL_REQUESTED if task.cancel_requested_at else None
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait, unless the attempt ends before; gives whether it has."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._over.wait()
+        except TimeoutError:
+            return False
+
+    async def _settle(self, outcome: dict[str, Any] | TaskFailed | Interruption) -> Task | None:
+        """Write how the attempt ended. None: another worker has the task, or its end is written.
+
+        A cancel that was accepted before the end wins over whatever the end would have been.
+        """
+        async with transaction() as session:
+            return await self._end(session, outcome) or await transitions.acknowledge_cancel(
+                session, self._lease
+            )
+
+    async def _end(
+        self, session: AsyncSession, outcome: dict[str, Any] | TaskFailed | Interruption
+    ) -> Task | None:
+        match outcome:
+            case TaskFailed():
+                return await self._fail(session, outcome)
+            case Interruption.TIMEOUT:
+                timeout = TaskFailed("timeout", "The task ran out of time.", retryable=False)
+                return await self._fail(session, timeout)
+            case Interruption.WORKER_STOPS:
+                return await transitions.release(session, self._lease)
+            case Interruption():
+                return None
+            case _:
+                return await transitions.complete(session, self._lease, outcome)
+
+    async def _fail(self, session: AsyncSession, failure: TaskFailed) -> Task | None:
+        if failure.retryable and self._task.attempt < self._task.max_attempts:
+            delay = backoff_seconds(self._task.attempt)
+            return await transitions.retry_later(
+                session, self._lease, failure.error, delay_seconds=delay
+            )
+        return await transitions.fail(session, self._lease, failure.error)
+
+    async def _remove_object(self) -> None:
+        if not self._stored:
+            return
+        try:
+            await objects.delete(self._key)
+        except ObjectStoreUnavailable as error:
+            logger.warning("An object was left behind", extra={"error": str(error)})
+
+
+def backoff_seconds(attempt: int) -> float:
+    """How long to wait after this many attempts: doubling, with jitter, five minutes at most."""
+    longest = min(MAX_BACKOFF_SECONDS, 2.0**attempt)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret

@@ -1,0 +1,136 @@
+"""What the sweep looks for, over all owners, a limited batch at a time."""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from sqlalchemy import Select, delete, exists, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.models.base import database_now
+from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
+from shared.task_status import TaskStatus
+
+BATCH = 50
+PRUNED_BATCH = 500
+OUTBOX_LOCK_SECONDS = 30
+
+
+async def claim_outbox(session: AsyncSession) -> Sequence[Outbox]:
+    """Promises nobody has kept yet, locked for this sweep so that two never keep the same one."""
+    due = (
+        select(Outbox.id)
+        .where(
+            Outbox.done_at.is_(None),
+            Outbox.available_at <= database_now(),
+            or_(Outbox.locked_until.is_(None), Outbox.locked_until <= database_now()),
+        )
+        .order_by(Outbox.available_at)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)  # SQLite has one writer, and no such words
+    )
+    claimed = await session.scalars(
+        update(Outbox)
+        .where(Outbox.id.in_(due))
+        .values(
+            lock_token=uuid4(),
+            locked_until=database_now(OUTBOX_LOCK_SECONDS),
+            attempts=Outbox.attempts + 1,
+        )
+        .returning(Outbox)
+        .execution_options(synchronize_session=False)
+    )
+    return claimed.all()
+
+
+async def mark_done(session: AsyncSession, promise: Outbox) -> None:
+    await _update_locked(session, promise, done_at=database_now())
+
+
+async def give_back(session: AsyncSession, promise: Outbox, error: str) -> None:
+    """Leave the promise to the next sweep."""
+    await _update_locked(session, promise, locked_until=None, last_error=error[:255])
+
+
+async def _update_locked(session: AsyncSession, promise: Outbox, **values: object) -> None:
+    await session.execute(
+        update(Outbox)
+        .where(Outbox.id == promise.id, Outbox.lock_token == promise.lock_token)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def with_lost_lease() -> Select[UUID]:
+    return _batch(Task.status == TaskStatus.PROCESSING, Task.lease_expires_at <= database_now())
+
+
+def overdue() -> Select[UUID]:
+    return _batch(Task.status == TaskStatus.QUEUED, Task.queued_deadline <= database_now())
+
+
+def unheard(seconds: float) -> Select[Task]:
+    """Tasks that still wait so long after their doorbell rang that it must have been lost."""
+    return (
+        select(Task)
+        .where(
+            Task.status == TaskStatus.QUEUED,
+            Task.next_attempt_at <= database_now(-seconds),
+            Task.dispatched_at <= database_now(-seconds),
+        )
+        .order_by(Task.dispatched_at)
+        .limit(BATCH)
+    )
+
+
+def unpublished(seconds: float) -> Select[Task]:
+    """Tasks whose newest state nobody was told of."""
+    return (
+        select(Task)
+        .where(Task.published_sequence < Task.sequence, Task.updated_at <= database_now(-seconds))
+        .order_by(Task.updated_at)
+        .limit(BATCH)
+    )
+
+
+async def prune_idempotency_keys(session: AsyncSession) -> None:
+    over = select(IdempotencyKey.user_id, IdempotencyKey.key).where(
+        IdempotencyKey.expires_at <= database_now()
+    )
+    await session.execute(
+        delete(IdempotencyKey)
+        .where(tuple_(IdempotencyKey.user_id, IdempotencyKey.key).in_(over.limit(PRUNED_BATCH)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def prune_outbox(session: AsyncSession, *, retention_seconds: float) -> None:
+    kept = select(Outbox.id).where(Outbox.done_at <= database_now(-retention_seconds))
+    await session.execute(
+        delete(Outbox)
+        .where(Outbox.id.in_(kept.limit(PRUNED_BATCH)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def prune_events(session: AsyncSession, *, retention_seconds: float) -> None:
+    """Forget how finished tasks came to their end, but not the end."""
+    past = (
+        select(TaskEvent.task_id, TaskEvent.sequence)
+        .where(
+            exists().where(
+                Task.id == TaskEvent.task_id,
+                Task.finished_at <= database_now(-retention_seconds),
+                TaskEvent.sequence < Task.sequence,
+            )
+        )
+        .limit(PRUNED_BATCH)
+    )
+    await session.execute(
+        delete(TaskEvent)
+        .where(tuple_(TaskEvent.task_id, TaskEvent.sequence).in_(past))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _batch(*condition: object) -> Select[UUID]:
+    return select(Task.id).where(*condition).order_by(Task.updated_at).limit(BATCH)  # type: ignore[arg-type]

@@ -1,0 +1,102 @@
+import logging
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import settings, transitions
+from shared.broadcast import broadcaster
+from shared.database import transaction
+from shared.dispatching import dispatch
+from shared.models.task import Task
+from shared.queue import QueueUnavailable, queue
+from shared.repositories import sweeping as repository
+from shared.task_status import TaskStatus
+
+logger = logging.getLogger(__name__)
+
+
+async def sweep() -> None:
+    """Make good for whatever died halfway: once over all tasks, a limited batch of each kind.
+
+    Two sweeps at a time do no harm: what one has mended, the other's guards refuse.
+    """
+    await _take_from_lost_workers()
+    await _expire_overdue()
+    await _keep_promises()
+    await _ring_again()
+    await _publish_again()
+    await _prune()
+
+
+async def _take_from_lost_workers() -> None:
+    for task_id in await _ids(repository.with_lost_lease()):
+        await _change(transitions.lose_lease, task_id)
+
+
+async def _expire_overdue() -> None:
+    for task_id in await _ids(repository.overdue()):
+        await _change(transitions.expire, task_id)
+
+
+async def _change(
+    transition: Callable[[AsyncSession, UUID], Awaitable[Task | None]], task_id: UUID
+) -> None:
+    async with transaction() as session:
+        task = await transition(session, task_id)
+    if task is None:
+        return
+    logger.info("A task was swept", extra={"task_id": str(task.id), "status": task.status.value})
+    if task.status == TaskStatus.QUEUED:
+        await dispatch(task)
+    await broadcaster().publish(task)
+
+
+async def _keep_promises() -> None:
+    """Ring for tasks whose creator or last worker did not come to it."""
+    async with transaction() as session:
+        promises = await repository.claim_outbox(session)
+    for position, promise in enumerate(promises):
+        try:
+            await queue().ring_generate(promise.task_id)
+        except QueueUnavailable as error:
+            logger.warning("The broker is away", extra={"error": str(error)})
+            async with transaction() as session:
+                for kept in promises[position:]:
+                    await repository.give_back(session, kept, str(error))
+            return
+        async with transaction() as session:
+            await repository.mark_done(session, promise)
+            await transitions.mark_dispatched(session, promise.task_id, promise.sequence)
+
+
+async def _ring_again() -> None:
+    seconds = settings.tasks().redispatch_seconds
+    for task in await _tasks(repository.unheard(seconds)):
+        await dispatch(task)
+
+
+async def _publish_again() -> None:
+    seconds = settings.tasks().republish_seconds
+    for task in await _tasks(repository.unpublished(seconds)):
+        if not await broadcaster().publish(task):
+            return
+
+
+async def _prune() -> None:
+    retention_seconds = settings.tasks().event_retention_seconds
+    async with transaction() as session:
+        await repository.prune_idempotency_keys(session)
+        await repository.prune_outbox(session, retention_seconds=retention_seconds)
+        await repository.prune_events(session, retention_seconds=retention_seconds)
+
+
+async def _ids(query: Select[UUID]) -> list[UUID]:
+    async with transaction(writing=False) as session:
+        return list(await session.scalars(query))
+
+
+async def _tasks(query: Select[Task]) -> list[Task]:
+    async with transaction(writing=False) as session:
+        return list(await session.scalars(query))

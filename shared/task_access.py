@@ -1,0 +1,21 @@
+from typing import Annotated
+
+from fastapi import Depends
+
+from shared.api import ReadingSessionDep
+from shared.authentication import UserDep
+from shared.repositories.tasks import TaskRepository
+from shared.services.tasks import TaskService
+
+
+async def _own_tasks(user: UserDep, session: ReadingSessionDep) -> TaskRepository:
+    # In this order: who the user is was read on the one connection before the session takes it.
+    return TaskRepository(session, owner_id=user.user_id)
+
+
+async def _task_service(user: UserDep) -> TaskService:
+    return TaskService(user.user_id)
+
+
+OwnTasksDep = Annotated[TaskRepository, Depends(_own_tasks, scope="function")]
+TaskServiceDep = Annotated[TaskService, Depends(_task_service)]
