@@ -182,6 +182,15 @@ class Connections:
         )
         return [member.decode() for member in claimed]
 
+    async def count_message(self, connection_id: str) -> int:
+        """Count a message from a connection; how many came within the second."""
+        key = f"ws:in:{{{connection_id}}}"
+        async with self._redis.pipeline() as pipe:
+            pipe.set(key, 0, ex=1, nx=True)
+            pipe.incr(key)
+            count: int = (await pipe.execute())[-1]
+        return count
+
     async def _task_of(self, connection_id: str) -> UUID | None:
         key = connection_key(connection_id)
         task_id = cast(bytes | None, await self._redis.hget(key, "task"))

@@ -1,6 +1,4 @@
 import asyncio
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -12,9 +10,8 @@ from shared.delivery_lock import DeliveryLock
 from shared.gateway import Gateway, GatewayError, Gone, gateway
 from shared.history import History
 from shared.once import once
+from shared.parallel import for_each
 from shared.reader import Reader, reader
-
-logger = logging.getLogger(__name__)
 
 POSTS_AT_A_TIME = 32
 
@@ -100,24 +97,23 @@ class _Delivery:
         if not waiting:
             return
         history = await History.read(self.reader, self.task_id, list(waiting.values()))
-        todo = iter(waiting.items())
-        workers = (self._work(todo, history) for _ in range(min(len(waiting), POSTS_AT_A_TIME)))
-        # All end before one's error is raised: nothing may be posted once the lock is let go.
-        results = await asyncio.gather(*workers, return_exceptions=True)
-        await self.connections.touch(self.told)
-        self.told.clear()
-        for result in results:
-            if result is not None:
-                raise result
+        try:
+            await for_each(
+                waiting.items(),
+                lambda watcher: self._tell(*watcher, history),
+                at_a_time=min(len(waiting), POSTS_AT_A_TIME),
+            )
+        finally:
+            await self.connections.touch(self.told)
+            self.told.clear()
 
-    async def _work(self, todo: Iterator[tuple[str, Cursor]], history: History | None) -> None:
-        for connection_id, cursor in todo:
-            try:
-                await self._bring(connection_id, cursor, history)
-            except Gone:
-                await self._gone(connection_id, cursor)
-            except GatewayError as error:
-                self.refused[connection_id] = error
+    async def _tell(self, connection_id: str, cursor: Cursor, history: History | None) -> None:
+        try:
+            await self._bring(connection_id, cursor, history)
+        except Gone:
+            await self._gone(connection_id, cursor)
+        except GatewayError as error:
+            self.refused[connection_id] = error
 
     async def _bring(self, connection_id: str, cursor: Cursor, history: History | None) -> None:
         if history is None:

@@ -1,0 +1,55 @@
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from shared.errors import DomainError
+from shared.loop import run
+from shared.services.watching import Handshake, watching
+
+SUBPROTOCOL = "tasks.v1"
+PROBLEM = "application/problem+json"
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """$connect: the socket opens when this returns 200, so nothing is posted from here."""
+    handshake = _handshake(event)
+    try:
+        run(watching().begin(handshake))
+    except DomainError as error:
+        return _refusal(error)
+    return {"statusCode": 200, "headers": _chosen_subprotocol(handshake.headers)}
+
+
+def _handshake(event: Mapping[str, Any]) -> Handshake:
+    context = event["requestContext"]
+    headers = event.get("multiValueHeaders") or {}
+    return Handshake(
+        connection_id=context["connectionId"],
+        connected_at_ms=context["connectedAt"],
+        headers={name.lower(): ",".join(values) for name, values in headers.items()},
+        query=event.get("multiValueQueryStringParameters") or {},
+        peer=context["identity"].get("sourceIp"),
+    )
+
+
+def _chosen_subprotocol(headers: Mapping[str, str]) -> dict[str, str]:
+    """Ours when it was offered; never the one that carries the token."""
+    offered = headers.get("sec-websocket-protocol", "").split(",")
+    if SUBPROTOCOL not in (name.strip() for name in offered):
+        return {}
+    return {"Sec-WebSocket-Protocol": SUBPROTOCOL}
+
+
+def _refusal(error: DomainError) -> dict[str, Any]:
+    body = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+    }
+    return {
+        "statusCode": error.status,
+        "headers": {**error.headers, "Content-Type": PROBLEM},
+        "body": json.dumps(body),
+    }

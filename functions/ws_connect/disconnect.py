@@ -1,0 +1,22 @@
+import logging
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from shared.connections import connections
+from shared.loop import run
+
+logger = logging.getLogger(__name__)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """$disconnect: forget the socket. The gateway may never call this; the tick makes up for it."""
+    connection_id = event["requestContext"]["connectionId"]
+    try:
+        run(connections().deregister(connection_id))
+    except (RedisError, OSError) as error:
+        logger.warning(
+            "A closed socket stays registered until the next tick",
+            extra={"connection_id": connection_id, "error": str(error)},
+        )
+    return {"statusCode": 200}

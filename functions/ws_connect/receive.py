@@ -1,0 +1,23 @@
+import logging
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from shared.gateway import GatewayError
+from shared.loop import run
+from shared.services.messages import messages
+
+logger = logging.getLogger(__name__)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """$default: whatever a client sends."""
+    connection_id = event["requestContext"]["connectionId"]
+    try:
+        run(messages().receive(connection_id, event.get("body") or ""))
+    except (GatewayError, RedisError, OSError) as error:
+        logger.warning(
+            "A message was not answered",
+            extra={"connection_id": connection_id, "error": str(error)},
+        )
+    return {"statusCode": 200}

@@ -1,0 +1,27 @@
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def for_each(
+    items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_a_time: int
+) -> None:
+    """Do the work of each item, so many at a time, in the order given.
+
+    An error stops the worker that met it; it is raised when all others have ended, so that
+    nothing goes on behind the caller's back.
+    """
+    todo = iter(items)
+    results = await asyncio.gather(
+        *(_work(todo, work) for _ in range(at_a_time)), return_exceptions=True
+    )
+    for result in results:
+        if result is not None:
+            raise result
+
+
+async def _work(todo: Iterator[T], work: Callable[[T], Awaitable[None]]) -> None:
+    for item in todo:
+        await work(item)

@@ -1,0 +1,164 @@
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from shared import frames, settings
+from shared.connections import Connection, Connections, Cursor, connections
+from shared.delivery import OPENING_SECONDS
+from shared.gateway import Gateway, GatewayError, Gone, gateway
+from shared.once import once
+from shared.parallel import for_each
+from shared.queue import Queue, queue
+from shared.reader import Event, Reader, SessionState, reader
+
+logger = logging.getLogger(__name__)
+
+POSTS_AT_A_TIME = 50
+MAX_HEARTBEATS = 20_000
+
+TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a code, no token
+SESSION_REVOKED = "session_revoked"
+ENDINGS = {
+    TOKEN_EXPIRED: "The access token has expired; connect again with a new one.",
+    SESSION_REVOKED: "The session has ended.",
+}
+
+Watchers = Mapping[UUID, Mapping[str, Cursor]]
+
+
+class Upkeep:
+    """What every tick does for open sockets, so that nothing lost stays lost."""
+
+    def __init__(
+        self,
+        *,
+        connections: Connections,
+        reader: Reader,
+        gateway: Gateway,
+        doorbells: Queue,
+        heartbeat_seconds: float,
+    ) -> None:
+        self._connections = connections
+        self._reader = reader
+        self._gateway = gateway
+        self._doorbells = doorbells
+        self._heartbeat_seconds = heartbeat_seconds
+
+    async def run(self) -> None:
+        """Drop expired registrations, close what may not stay open, wake deliverers where a
+        watcher lags or was not closed, and send the heartbeats that are due.
+
+        Two ticks at once do no harm: each heartbeat belongs to one of them.
+        """
+        live = await self._drop_expired()
+        if not live:
+            return
+        staying = await self._close_ended(live)
+        task_ids = {connection.task_id for connection in staying}
+        newest = await self._reader.newest(task_ids)
+        watchers = await self._connections.cursors_of_all(task_ids)
+        await self._wake_deliverers(watchers, newest)
+        await self._send_heartbeats(watchers, newest)
+
+    async def _drop_expired(self) -> list[Connection]:
+        found = await self._connections.find_all(await self._connections.ids())
+        for connection_id, connection in found.items():
+            if connection is None:
+                await self._connections.deregister(connection_id)
+        return [connection for connection in found.values() if connection is not None]
+
+    async def _close_ended(self, live: Sequence[Connection]) -> list[Connection]:
+        """Close what has no right to stay open any more; give the rest."""
+        sessions = await self._reader.sessions({c.session_id for c in live if c.session_id})
+        endings = [(connection, _ending(connection, sessions)) for connection in live]
+        await for_each(
+            [(connection, code) for connection, code in endings if code],
+            lambda ending: self._close(*ending),
+            at_a_time=POSTS_AT_A_TIME,
+        )
+        return [connection for connection, code in endings if not code]
+
+    async def _close(self, connection: Connection, code: str) -> None:
+        try:
+            await self._gateway.post(connection.id, frames.error(code, ENDINGS[code]))
+            await self._gateway.close(connection.id)
+        except Gone:
+            pass  # it went by itself
+        except GatewayError as error:
+            return _not_taken(connection.id, error)
+        await self._connections.deregister(connection.id, connection.task_id)
+
+    async def _wake_deliverers(self, watchers: Watchers, newest: Mapping[UUID, Event]) -> None:
+        for task_id, cursors in watchers.items():
+            event = newest.get(task_id)
+            if event is None or event.terminal or not _all_told(cursors.values(), event):
+                await self._doorbells.ring_deliver(task_id)
+
+    async def _send_heartbeats(self, watchers: Watchers, newest: Mapping[UUID, Event]) -> None:
+        # Due before the middle of the next interval: silence then lasts 15 s on average.
+        due = await self._connections.claim_due(
+            within_seconds=self._heartbeat_seconds / 2, limit=MAX_HEARTBEATS
+        )
+        # One that lags is not told a sequence it has not seen: it would take it for a loss.
+        told = {
+            connection_id: (task_id, newest[task_id].sequence)
+            for task_id, cursors in watchers.items()
+            if task_id in newest and not newest[task_id].terminal
+            for connection_id, cursor in cursors.items()
+            if _all_told([cursor], newest[task_id])
+        }
+
+        await for_each(
+            [connection_id for connection_id in due if connection_id in told],
+            lambda connection_id: self._send_heartbeat(connection_id, *told[connection_id]),
+            at_a_time=POSTS_AT_A_TIME,
+        )
+
+    async def _send_heartbeat(self, connection_id: str, task_id: UUID, sequence: int) -> None:
+        try:
+            await self._gateway.post(connection_id, frames.heartbeat(task_id, sequence))
+        except Gone:
+            await self._drop_unless_opening(connection_id, task_id)
+        except GatewayError as error:
+            _not_taken(connection_id, error)
+
+    async def _drop_unless_opening(self, connection_id: str, task_id: UUID) -> None:
+        connection = await self._connections.find(connection_id)
+        if connection is None or connection.age_seconds() >= OPENING_SECONDS:
+            await self._connections.deregister(connection_id, task_id)
+
+
+@once
+def upkeep() -> Upkeep:
+    return Upkeep(
+        connections=connections(),
+        reader=reader(),
+        gateway=gateway(),
+        doorbells=queue(),
+        heartbeat_seconds=settings.websocket().heartbeat_seconds,
+    )
+
+
+def _ending(connection: Connection, sessions: Mapping[UUID, SessionState]) -> str | None:
+    if connection.session_id is None:
+        return None
+    state = sessions.get(connection.session_id)
+    if state is None or not state.live or state.epoch != connection.epoch:
+        return SESSION_REVOKED
+    if connection.expires_at is not None and connection.expires_at <= time.time():
+        return TOKEN_EXPIRED
+    return None
+
+
+def _all_told(cursors: Iterable[Cursor], event: Event) -> bool:
+    return all(
+        cursor.sequence is not None and cursor.sequence >= event.sequence for cursor in cursors
+    )
+
+
+def _not_taken(connection_id: str, error: GatewayError) -> None:
+    logger.warning(
+        "The gateway did not take a call",
+        extra={"connection_id": connection_id, "error": str(error)},
+    )
