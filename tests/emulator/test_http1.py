@@ -283,7 +283,8 @@ class Echo(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport, early: bytes) -> None:
         self.transport = transport
         self.lost = asyncio.Event()
-        transport.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + early)
+        if not transport.is_closing():
+            transport.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + early)
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)

@@ -125,6 +125,8 @@ class Socket(asyncio.Protocol):
 
     def _flush(self) -> None:
         for data in self._frames.data_to_send():
+            if self._transport.is_closing():
+                break
             if data == SEND_EOF:
                 self._end_stream()
             else:

@@ -78,7 +78,8 @@ class WebSocketApiGateway:
         head = _switching_protocols(accept, admission.subprotocol)
 
         def start(transport: asyncio.Transport, early: bytes) -> asyncio.Protocol:
-            transport.write(head)
+            if not transport.is_closing():
+                transport.write(head)
             return self._open(connection, transport, early)
 
         return Upgrade(start)
