@@ -175,6 +175,18 @@ async def test_a_busy_environment_finishes_with_the_old_code_while_others_run_th
     assert ended
 
 
+async def test_a_request_waiting_for_the_old_code_to_load_gets_the_new(tmp_path: Path) -> None:
+    app = function(tmp_path, "import time\nprint('loading')\ntime.sleep(60)")
+
+    async with running(app) as run:
+        request = asyncio.create_task(run.result())
+        await run.printed("loading")
+        function(tmp_path, "def handler(event, context): return 'new'")
+        await run.functions.reload({app.logical_id: app})
+
+        assert await request == "new"
+
+
 async def test_reloading_adds_and_removes_functions_and_changes_their_settings(
     tmp_path: Path,
 ) -> None:

@@ -29,6 +29,7 @@ class Phase(Enum):
     RUNNING = "Running"
     ANSWERED = "InvocationResponse"
     INIT_FAILED = "InitError"
+    CLOSED = "Closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class RuntimeApi:
         self._queued: Work | None = None
         self._asked: asyncio.Future[Work | None] | None = None
         self._connections: set[HttpProtocol] = set()
+        self._server: asyncio.Server | None = None
 
     async def start(self) -> str:
         """Listen, and return the address for AWS_LAMBDA_RUNTIME_API."""
@@ -78,15 +80,15 @@ class RuntimeApi:
         return f"{host}:{port}"
 
     def close(self) -> None:
-        self._server.close()
+        """Report nothing any more."""
+        self._phase = Phase.CLOSED
+        self._request_id = None
+        if self._server is not None:
+            self._server.close()
         if self._asked is not None and not self._asked.done():
             self._asked.set_result(None)
         for connection in list(self._connections):
             connection.shutdown()
-
-    def restart(self) -> None:
-        """Expect a new process in place of the one that failed to start."""
-        self._phase = Phase.STARTED
 
     def offer(self, work: Work) -> None:
         """Hand out this request next. Any earlier one can no longer be answered."""
@@ -118,7 +120,7 @@ class RuntimeApi:
         return _error(404, "ResourceNotFound", "The runtime API has no such resource.")
 
     async def _next(self) -> Response:
-        if self._phase in (Phase.RUNNING, Phase.INIT_FAILED):
+        if self._phase not in (Phase.STARTED, Phase.READY, Phase.ANSWERED):
             return self._invalid(Phase.READY)
         first = self._phase is Phase.STARTED
         self._phase = Phase.READY
@@ -129,7 +131,7 @@ class RuntimeApi:
             self._asked = self._loop.create_future()
             work = await self._asked
             if work is None:
-                return _error(503, "Runtime.Closed", "The environment has been ended.")
+                return self._invalid(Phase.RUNNING)
         self._queued = None
         self._phase = Phase.RUNNING
         return Response(200, _headers(work), work.payload)

@@ -91,7 +91,6 @@ class Environment:
             StartError: no process could be started. The environment is dead then.
         """
         try:
-            self._address = await self._api.start()
             self._record(f"INIT_START Runtime Version: {_version(self.function.runtime)}")
             self._init = await self._boot(self._settings.init_seconds)
         except BaseException:
@@ -113,9 +112,9 @@ class Environment:
         self.state = State.BUSY
         work = self._work(payload, client_context)
         self._record(f"START RequestId: {work.request_id} Version: $LATEST")
-        started = self._loop.time()
+        started = time.perf_counter()
         outcome = await self._perform(work)
-        duration_ms = (self._loop.time() - started) * 1000
+        duration_ms = (time.perf_counter() - started) * 1000
         return self._conclude(work.request_id, outcome, duration_ms)
 
     def check_memory(self) -> None:
@@ -136,22 +135,26 @@ class Environment:
 
     async def _boot(self, seconds: float) -> Outcome:
         """Start the process and wait until its function is loaded or has failed to."""
-        trace_id = _trace_id()
-        launch = Launch(
-            handler=self.function.handler,
-            code_dir=self.function.code_dir,
-            bytecode_dir=self._settings.bytecode_dir,
-            environment=process_variables(self.function, self._settings, self._address, trace_id),
-        )
-        started = self._loop.time()
+        self._api = RuntimeApi(self._settle)
+        address = await self._api.start()
+        started = time.perf_counter()
         self._expect()
-        await self._spawn(launch)
+        await self._spawn(self._launch(address))
         outcome = await self._await_outcome(seconds)
-        self._init_ms = (self._loop.time() - started) * 1000
+        self._init_ms = (time.perf_counter() - started) * 1000
         if isinstance(outcome, TimedOut) and self._process is not None:
+            self._api.close()
             self._process.kill()
             self._process = None
         return outcome
+
+    def _launch(self, address: str) -> Launch:
+        return Launch(
+            handler=self.function.handler,
+            code_dir=self.function.code_dir,
+            bytecode_dir=self._settings.bytecode_dir,
+            environment=process_variables(self.function, self._settings, address, _trace_id()),
+        )
 
     async def _spawn(self, launch: Launch) -> None:
         pipe = LogPipe(self._record)
@@ -168,13 +171,13 @@ class Environment:
         )
         if self.state is State.DEAD:  # closed meanwhile
             process.kill()
+            self._api.close()
 
     async def _perform(self, work: Work) -> Outcome:
         seconds = self.function.timeout_seconds
         deadline = self._loop.time() + seconds
         if isinstance(self._init, TimedOut):
             # Lambda tries once more, now in the time of the request.
-            self._api.restart()
             self._init = await self._boot(seconds)
         if not isinstance(self._init, Ready):
             return self._init

@@ -143,7 +143,9 @@ class ForkServer:
             self._send({"kill": pid})
 
     def retire(self) -> None:
-        self._send({"retire": True})
+        """Let it end once its last child has."""
+        if self.running:
+            self._send({"retire": True})
 
     async def stop(self) -> None:
         """End it and all its children."""

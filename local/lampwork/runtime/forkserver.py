@@ -128,6 +128,8 @@ class ForkServer:
     def _end_all(self) -> None:
         for pid in self._children:
             _kill_group(pid)
+        for pid in self._children:
+            os.waitpid(pid, 0)
         sys.exit()
 
 

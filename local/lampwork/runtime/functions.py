@@ -2,6 +2,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from lampwork.errors import FunctionNotFound
 from lampwork.invocation import Invocation
@@ -82,8 +83,12 @@ class Functions:
         return await pool.invoke(payload, client_context)
 
     def _take(self, functions: Mapping[str, Function]) -> None:
-        self._functions = functions
-        for logical_id, function in functions.items():
+        # Their processes run in other folders: relative paths would lead elsewhere there.
+        self._functions = {
+            logical_id: replace(function, code_dir=function.code_dir.resolve())
+            for logical_id, function in functions.items()
+        }
+        for logical_id, function in self._functions.items():
             if pool := self._pools.get(logical_id):
                 pool.recycle(function)
             else:

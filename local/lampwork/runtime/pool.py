@@ -75,7 +75,7 @@ class Pool:
 
     def check_memory(self) -> None:
         for environment in list(self._environments):
-            if environment.state is State.BUSY:
+            if environment.state is not State.IDLE:
                 environment.check_memory()
 
     async def close(self, seconds: float) -> None:
@@ -179,7 +179,7 @@ class Pool:
             environment.close()
         elif environment.state is State.IDLE:
             self._offer(environment)
-        else:
+        if environment.state is State.DEAD:
             self.grow()
 
     def _take_back(self, environment: Environment) -> None:

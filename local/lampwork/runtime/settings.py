@@ -28,4 +28,4 @@ class RuntimeSettings:
 
     @property
     def bytecode_dir(self) -> Path:
-        return self.data_dir / "bytecode"
+        return self.data_dir.resolve() / "bytecode"
