@@ -146,9 +146,7 @@ def _seconds(milliseconds: Any, default: float) -> float:
 
 
 def _path_rewrites(api: Resource) -> tuple[PathRewrite, ...]:
-    # From the source: SAM drops the metadata of what it transforms.
-    source = api.template.document.resources.get(api.logical_id, {})
-    own = (source.get("Metadata") or {}).get("Lampwork") or {}
+    own = api.template.document.metadata(api.logical_id).get("Lampwork", {})
     paths = own.get("PathRewrites", []) if isinstance(own, dict) else None
     if not isinstance(paths, list) or not all(str(path).startswith("/") for path in paths):
         raise api.error(

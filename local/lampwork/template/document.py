@@ -36,10 +36,19 @@ class Document:
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         return self.content["Resources"]  # type: ignore[no-any-return]
 
+    def source(self, logical_id: str) -> str:
+        """The resource that one of SAM's making was made from, whose name begins its own."""
+        names = [name for name in self.lines if logical_id.startswith(name)]
+        return max(names, key=len, default="")
+
     def line(self, logical_id: str) -> int:
-        """Where a resource stands; for one that SAM made, the one it was made from; else 0."""
-        sources = [name for name in self.lines if logical_id.startswith(name)]
-        return self.lines[max(sources, key=len)] if sources else 0
+        """Where a resource stands, or what it was made from; 0 where that cannot be told."""
+        return self.lines.get(self.source(logical_id), 0)
+
+    def metadata(self, logical_id: str) -> Mapping[str, Any]:
+        """The metadata of a resource as written: SAM drops those of what it transforms."""
+        metadata = self.resources.get(self.source(logical_id), {}).get("Metadata")
+        return metadata if isinstance(metadata, Mapping) else {}
 
     def error(self, logical_id: str, problem: str) -> TemplateError:
         return _error(self.path, self.line(logical_id), problem)

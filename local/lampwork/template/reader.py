@@ -10,11 +10,12 @@ from lampwork.template.functions import FunctionNames, read_functions
 from lampwork.template.identity import Place
 from lampwork.template.intrinsics import Resolver
 from lampwork.template.parameters import parameter_values, without_value
-from lampwork.template.resource import Template
+from lampwork.template.resource import Resource, Template
 from lampwork.template.transform import transform
 from lampwork.template.triggers import read_queue_triggers, read_queues, read_schedules
 
 DEFAULT_STACK_NAME: Final = "local"  # as in `sam local`
+LAYER: Final = "AWS::Lambda::LayerVersion"
 RUN: Final = frozenset(
     {
         "AWS::ApiGatewayV2::Api",
@@ -24,6 +25,7 @@ RUN: Final = frozenset(
         "AWS::Events::Rule",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
+        LAYER,
         "AWS::S3::Bucket",
         "AWS::SQS::Queue",
         "AWS::Scheduler::Schedule",
@@ -116,5 +118,12 @@ def _buckets(template: Template) -> tuple[str, ...]:
 
 def _ignore_the_rest(template: Template) -> None:
     for resource in template:
-        if resource.type not in RUN and not resource.type.startswith(SUPPORT):
+        if resource.type == LAYER and not _is_built(resource):
+            resource.ignore(LAYER, "functions see only their own code and installed packages")
+        elif resource.type not in RUN and not resource.type.startswith(SUPPORT):
             resource.ignore(resource.type)
+
+
+def _is_built(layer: Resource) -> bool:
+    # What `sam build` puts into a layer are packages; at home they are installed.
+    return "BuildMethod" in layer.template.document.metadata(layer.logical_id)

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lampwork.errors import ConfigurationError, LampworkError
-from lampwork.invocation import Invocation, Invoker
+from lampwork.errors import ConfigurationError
+from lampwork.invocation import Invoker
 from lampwork.model import ACCOUNT_ID, Schedule
 from lampwork.triggers.expressions import Cron, Once, Rate, parse_expression
+from lampwork.triggers.outcome import run
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ class Schedules:
     async def _run(self, schedule: Schedule) -> None:
         failing = False
         async for due in self._firings(schedule):
-            reason = await self._fire(schedule, due)
+            outcome = await run(self._invoker, schedule.function, payload_of(schedule, due))
+            reason = outcome.failure
             # The function's own log has each error; here only that it began, and that it is over.
             if reason and not failing:
                 logger.warning(
@@ -97,28 +99,12 @@ class Schedules:
                 await _until(when.at)
                 yield when.at
 
-    async def _fire(self, schedule: Schedule, due: datetime) -> str | None:
-        """Run the function once; why that failed, or None."""
-        try:
-            invocation = await self._invoker.invoke(schedule.function, payload_of(schedule, due))
-        except LampworkError as error:
-            return str(error)
-        return error_of(invocation)
-
 
 def payload_of(schedule: Schedule, due: datetime) -> bytes:
     """The event a function gets: the schedule's own input, else what AWS sends."""
     if schedule.input is not None:
         return schedule.input.encode()
     return json.dumps(_event(schedule, due)).encode()
-
-
-def error_of(invocation: Invocation) -> str | None:
-    """The function's error in one line; None if it succeeded."""
-    if invocation.function_error is None:
-        return None
-    error = json.loads(invocation.payload)
-    return f"{error.get('errorType')}: {error.get('errorMessage')}"
 
 
 def _event(schedule: Schedule, due: datetime) -> dict[str, Any]:
