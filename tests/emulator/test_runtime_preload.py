@@ -25,7 +25,7 @@ def installed(tmp_path: Path) -> Path:
 
 
 def scan(app: Function, installed: Path) -> set[str]:
-    return ImportScanner([str(app.code_dir), str(installed)]).third_party(app)
+    return ImportScanner([str(app.code_dir), str(installed)]).third_party([app])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path, installed: Path) -> None:
     app = function(tmp_path, "import driver")
     scanner = ImportScanner([str(installed)])
 
-    before = scanner.third_party(app)
+    before = scanner.third_party([app])
     function(tmp_path, "import framework")
 
-    assert (before, scanner.third_party(app)) == ({"driver"}, {"framework"})
+    assert (before, scanner.third_party([app])) == ({"driver"}, {"framework"})

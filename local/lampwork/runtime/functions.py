@@ -101,12 +101,9 @@ class Functions:
 
     async def _preload(self) -> None:
         if not self._settings.cold:
-            modules = await asyncio.to_thread(self._third_party)
+            functions = list(self._functions.values())
+            modules = await asyncio.to_thread(self._scanner.third_party, functions)
             await self._launcher.preload(modules)
-
-    def _third_party(self) -> set[str]:
-        found = (self._scanner.third_party(function) for function in self._functions.values())
-        return set().union(*found)
 
     async def _keep_house(self) -> None:
         loop = asyncio.get_running_loop()

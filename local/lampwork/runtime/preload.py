@@ -1,7 +1,7 @@
 import ast
 import importlib.machinery
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,25 +32,24 @@ class ImportScanner:
         self._search_path = [Path(path) for path in search_path or sys.path if path]
         self._known: dict[tuple[Path, int, int], tuple[Import, ...]] = {}
 
-    def third_party(self, function: Function) -> set[str]:
-        """The modules of installed packages that loading this function imports, with dots.
+    def third_party(self, functions: Iterable[Function]) -> set[str]:
+        """The modules of installed packages that loading these functions imports, with dots.
 
-        Neither the standard library nor what lies under `code_dir` is among them.
+        Neither the standard library nor what lies under their `code_dir` is among them.
         """
-        module = function.handler.rpartition(".")[0].replace("/", ".")
         found: set[str] = set()
-        seen: set[str] = set()
-        ahead = [module]
+        seen: set[tuple[str, Path]] = set()
+        ahead = [(_module(function), function.code_dir) for function in functions]
         while ahead:
-            name = ahead.pop()
-            if name in seen:
+            name, code_dir = ahead.pop()
+            if not name or (name, code_dir) in seen:
                 continue
-            seen.add(name)
-            own = _own_file(name, function.code_dir)
+            seen.add((name, code_dir))
+            own = _own_file(name, code_dir)
             if own is not None:
-                ahead += [".".join(name.split(".")[:-1])] if "." in name else []
-                ahead += self._imported(own, name)
-            elif self._is_installed(name, function.code_dir):
+                ahead.append((name.rpartition(".")[0], code_dir))
+                ahead += [(imported, code_dir) for imported in self._imported(own, name)]
+            elif self._is_installed(name, code_dir):
                 found.add(name)
         return found
 
@@ -80,6 +79,10 @@ class ImportScanner:
             for folder in self._search_path
             if not is_own_code(str(folder), str(code_dir))
         )
+
+
+def _module(function: Function) -> str:
+    return function.handler.rpartition(".")[0].replace("/", ".")
 
 
 def _imports(file: Path) -> Iterator[Import]:
