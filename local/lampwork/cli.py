@@ -1,11 +1,10 @@
-import asyncio
 import json
 import logging
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -15,10 +14,12 @@ from lampwork.config import REDIS_KINDS, Config, load_config
 from lampwork.errors import ConfigurationError, LampworkError
 from lampwork.logs import Log, LogHandler
 from lampwork.project import Options, load_stack
-from lampwork.up import Up, run_until_signalled
+from lampwork.signals import run_until_signalled
+from lampwork.up import Up
 from lampwork.variables import given
 
-VERSION = "0.1.0"
+VERSION: Final = "0.1.0"
+INTERRUPTED: Final = 130
 
 Command = Callable[..., None]
 
@@ -90,9 +91,11 @@ def invoke(function: str, event: Any, env: tuple[str, ...], cold: bool, **overri
     origin = invoking.origin_of_running(options.read_config().data)
     if origin is None:
         log = _log(Log(sys.stderr))
-        outcome = asyncio.run(invoking.invoke_alone(options, log, function, payload))
+        outcome = run_until_signalled(invoking.invoke_alone(options, log, function, payload))
     else:
         outcome = invoking.invoke_running(origin, function, payload)
+    if outcome is None:
+        sys.exit(INTERRUPTED)
     click.echo(outcome.log, err=True, nl=False)
     click.echo(outcome.payload)
     sys.exit(1 if outcome.failed else 0)

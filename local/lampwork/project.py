@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
+from lampwork.companions.guard import Guard
 from lampwork.companions.pidfile import stop_left_overs
 from lampwork.companions.programs import run_commands
 from lampwork.companions.services import Services
@@ -17,7 +18,7 @@ from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.template.reader import read_stack
 from lampwork.together import together
-from lampwork.variables import fill, read_env_file
+from lampwork.variables import fill, forget_real_account, read_env_file
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +62,10 @@ class Project:
         Raises:
             LampworkError: the template, a variable, a service or a command is wrong.
         """
+        forget_real_account()
         for name, pid in stop_left_overs(self.config.data / "run").items():
             self._log.line("lampwork", f"Stopped {name} (pid {pid}), left over from a killed run.")
+        opened.callback(Guard(self.config.data / "run").close)
         opened.push_async_callback(self.services.stop)
         await together(self.services.start(), self._open_functions(opened))
         self.variables.update(self._resolve(self.config, self.stack))

@@ -1,13 +1,7 @@
 import asyncio
-import contextlib
-import signal
 import ssl
 import time
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import Any
-
-import uvloop
 
 from lampwork import routes
 from lampwork.companions.programs import Processes
@@ -20,14 +14,6 @@ from lampwork.project import Options, Project
 from lampwork.reload import Change, Watched, Watcher
 from lampwork.together import together
 from lampwork.triggers.schedules import Schedules
-
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end or until Ctrl-C or SIGTERM; then the work is cancelled, to clean up."""
-    with contextlib.suppress(asyncio.CancelledError):
-        uvloop.run(_until_signalled(work))
 
 
 class Up:
@@ -129,21 +115,6 @@ class Up:
             self._processes.restart(project.variables),
         )
         self._log.line("lampwork", "Reloaded: from now on requests run what was saved.")
-
-
-async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants to be let alone
-            loop.add_signal_handler(number, _cancel_once, task)
-    await task
-
-
-def _cancel_once(task: "asyncio.Future[None]") -> None:
-    # `make` passes on a SIGTERM its whole group gets: the second must not cut the cleaning short.
-    if isinstance(task, asyncio.Task) and not task.cancelling():
-        task.cancel()
 
 
 async def _cancel(task: "asyncio.Future[None]") -> None:

@@ -71,6 +71,12 @@ def inherited() -> dict[str, str]:
     }
 
 
+def forget_real_account() -> None:
+    """Drop the shell's AWS settings from this process: nothing local may reach a real account."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+
+
 def _fill(key: str, value: str, known: Mapping[str, str]) -> str:
     def replace(match: re.Match[str]) -> str:
         name = match[1]

@@ -247,6 +247,25 @@ async def test_a_left_over_of_an_earlier_run_is_stopped(child: Child, tmp_path: 
     assert stop_left_overs(tmp_path / "run") == {}
 
 
+async def test_what_a_left_over_has_started_is_stopped_too(
+    program: Callable[..., Program], output: Output, tmp_path: Path
+) -> None:
+    code = (
+        "import subprocess, time\n"
+        "print(subprocess.Popen(['sleep', '600']).pid)\n"
+        "time.sleep(600)"
+    )
+    child = await Child.start(program(code), output)
+    await output.until(lambda lines: bool(lines))
+    os.kill(child.pid, signal.SIGKILL)
+    await until_gone(child.pid)
+
+    assert await asyncio.to_thread(stop_left_overs, tmp_path / "run") == {"sample": child.pid}
+
+    assert not alive(int(output.lines[0]))
+    await child.wait()
+
+
 async def test_a_stranger_with_the_same_number_is_left_alone(child: Child, tmp_path: Path) -> None:
     file = tmp_path / "elsewhere" / "sample.pid"
     PidFile(file).write(child.pid)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 GRACE_SECONDS: Final = 5.0
+GONE: Final = ("X", "Z")
 
 
 class PidFile:
@@ -26,13 +27,13 @@ class PidFile:
         self._path.unlink(missing_ok=True)
 
     def stop_left_over(self) -> int | None:
-        """Stop the named process and its group if it still runs. Returns the pid it had."""
-        pid, _, written = self._path.read_text().partition(" ")
-        alive = pid.isdigit() and bool(written) and identity(int(pid)) == written
-        if alive:
-            _stop_group(int(pid), written)
+        """Stop what is left of the named process's session. Returns the pid if anything was."""
+        pid, _, leader = self._path.read_text().partition(" ")
+        left = pid.isdigit() and _is_left(int(pid), leader)
+        if left:
+            _stop_session(int(pid))
         self.remove()
-        return int(pid) if alive else None
+        return int(pid) if left else None
 
 
 def stop_left_overs(run_dir: Path) -> dict[str, int]:
@@ -49,24 +50,45 @@ def identity(pid: int) -> str:
 
     https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
     """
+    state, _, start_time = _stat(pid)
+    return "" if state in GONE else f"{_boot()} {start_time}"
+
+
+def _is_left(pid: int, leader: str) -> bool:
+    # The kernel gives out no pid while a session of that number lives. So either its leader lives
+    # and is the one we wrote down, or there is no process of that number, just members.
+    same_boot = leader.startswith(f"{_boot()} ")
+    return same_boot and identity(pid) in ("", leader) and bool(_session(pid))
+
+
+def _stop_session(pid: int) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for member in _session(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, number)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while _session(pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def _session(leader: int) -> list[int]:
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if _is_member(pid, leader)]
+
+
+def _is_member(pid: int, leader: int) -> bool:
+    state, session, _ = _stat(pid)
+    return state not in GONE and session == str(leader)
+
+
+def _stat(pid: int) -> tuple[str, str, str]:
+    """State, session and start time; state X when there is no such process."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return ""
-    fields = stat.rpartition(")")[2].split()
-    state, start_time = fields[0], fields[19]
-    return "" if state in "ZX" else f"{boot} {start_time}"
+        return "X", "", ""
+    return fields[0], fields[3], fields[19]
 
 
-def _stop_group(pid: int, written: str) -> None:
-    _signal_group(pid, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_SECONDS
-    while identity(pid) == written and time.monotonic() < deadline:
-        time.sleep(0.02)
-    _signal_group(pid, signal.SIGKILL)
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, number)
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

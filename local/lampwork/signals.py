@@ -1,0 +1,32 @@
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+import uvloop
+
+T = TypeVar("T")
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_until_signalled(work: Coroutine[Any, Any, T]) -> T | None:
+    """The work's result, or None if Ctrl-C or SIGTERM came first: it is then cancelled."""
+    try:
+        return uvloop.run(_until_signalled(work))
+    except asyncio.CancelledError:
+        return None
+
+
+async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.create_task(work)
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants to be let alone
+            asyncio.get_running_loop().add_signal_handler(number, _cancel_once, task)
+    return await task
+
+
+def _cancel_once(task: asyncio.Task[Any]) -> None:
+    # `make` passes on a SIGTERM its whole group gets: the second must not cut the cleaning short.
+    if not task.cancelling():
+        task.cancel()

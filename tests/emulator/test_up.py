@@ -1,0 +1,283 @@
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import httpx
+import pytest
+
+from tests.emulator.lampwork_process import SampleProject, family, until_gone
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CRASHING = """
+[tool.lampwork.processes.worker]
+run = "sh -c 'echo working; exit 7'"
+"""
+
+LASTING = """
+[tool.lampwork.processes.worker]
+run = "sh -c 'echo working; sleep 600'"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[SampleProject]:
+    created = SampleProject.create(tmp_path)
+    yield created
+    created.close()
+
+
+def greeting(origin: str) -> str:
+    return str(httpx.get(f"{origin}/hello").json()["greeting"])
+
+
+def colour(origin: str) -> str:
+    return str(httpx.get(f"{origin}/hello").json()["colour"])
+
+
+def test_a_project_is_served_and_an_edit_takes_effect(project: SampleProject) -> None:
+    lampwork = project.up()
+    origin = lampwork.origin()
+    before = greeting(origin)
+
+    project.edit("hello.py", lambda code: code.replace('"hello"', '"howdy"'))
+    lampwork.until("Reloaded")
+
+    assert (before, greeting(origin)) == ("hello", "howdy")
+    assert any("GET" in line and "/hello" in line and "Hello" in line for line in lampwork.output)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_no_process_and_no_lock(
+    project: SampleProject, number: signal.Signals
+) -> None:
+    project.configure(LASTING)
+    lampwork = project.up()
+    assert greeting(lampwork.origin()) == "hello"
+    processes = family(lampwork.pid)
+
+    status = lampwork.stop(number)
+
+    assert status == 0
+    assert len(processes) >= 5  # redis, fork server, function, shell, sleep
+    until_gone(processes)
+    assert project.left_in_data() == set()
+    assert "Traceback" not in "".join(lampwork.output)
+
+
+def test_a_signal_during_the_start_leaves_nothing_either(project: SampleProject) -> None:
+    project.configure("commands = [{ name = 'migrate', run = \"sh -c 'echo begun; sleep 600'\" }]")
+    lampwork = project.up()
+    lampwork.until("begun")
+    processes = family(lampwork.pid)
+
+    lampwork.process.send_signal(signal.SIGTERM)
+    status = lampwork.stop(signal.SIGTERM)
+
+    assert status == 0
+    until_gone(processes)
+    assert project.left_in_data() == set()
+
+
+def test_a_killed_lampwork_leaves_no_process_and_the_next_one_starts(
+    project: SampleProject,
+) -> None:
+    project.configure(LASTING)
+    lampwork = project.up()
+    greeting(lampwork.origin())
+    processes = family(lampwork.pid)
+
+    lampwork.stop(signal.SIGKILL)
+
+    until_gone(processes)
+    assert greeting(project.up().origin()) == "hello"
+
+
+def test_a_second_one_on_the_same_data_is_refused(project: SampleProject) -> None:
+    lampwork = project.up()
+    origin = lampwork.origin()
+
+    second = project.run("up")
+
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"Error: Lampwork is already running at {origin} (pid ")
+    assert str(lampwork.pid) in second.stderr
+    assert greeting(origin) == "hello"
+
+
+def test_a_process_that_crashes_is_started_again_while_requests_are_served(
+    project: SampleProject,
+) -> None:
+    project.configure(CRASHING)
+    lampwork = project.up()
+    origin = lampwork.origin()
+
+    lampwork.until("It ended with status 7; starting it again in 0.4 s.")
+
+    assert greeting(origin) == "hello"
+
+
+def test_a_process_is_restarted_when_code_changes_unless_it_is_told_not_to(
+    project: SampleProject,
+) -> None:
+    project.configure(LASTING + "[tool.lampwork.processes.db]\nrun='sleep 600'\nreload = false\n")
+    lampwork = project.up()
+    lampwork.until("working")
+    run = project.root / ".lampwork" / "run"
+    worker, db = (run / "worker.pid").read_text(), (run / "db.pid").read_text()
+
+    project.edit("hello.py", lambda code: code + "\n")
+    lampwork.until("Reloaded")
+
+    assert (run / "worker.pid").read_text() != worker
+    assert (run / "db.pid").read_text() == db
+
+
+def test_a_failing_command_ends_the_start_with_its_output(project: SampleProject) -> None:
+    project.configure("commands = [{ name = 'migrate', run = \"sh -c 'echo no table; exit 3'\" }]")
+
+    failed = project.run("up")
+
+    assert failed.returncode == 1
+    assert "migrate        no table" in failed.stdout
+    assert "Error: The command migrate (sh -c echo no table; exit 3) ended with status 3" in (
+        failed.stderr
+    )
+    assert project.left_in_data() == set()
+
+
+def test_a_taken_port_is_said_before_anything_starts(project: SampleProject) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        failed = project.run("up", "--port", str(port))
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(f"Error: Port {port} on 127.0.0.1 is in use")
+    assert project.left_in_data() == set()
+
+
+def test_a_broken_template_keeps_what_is_served_until_it_is_whole(project: SampleProject) -> None:
+    lampwork = project.up()
+    origin = lampwork.origin()
+
+    project.edit("template.yaml", lambda text: text + "  Broken: [\n")
+    lampwork.until("Going on with what was read before")
+    while_broken = greeting(origin)
+    project.edit(
+        "template.yaml",
+        lambda text: text.replace("  Broken: [\n", "").replace("Path: /hello", "Path: /hi"),
+    )
+    lampwork.until("Reloaded")
+
+    assert while_broken == "hello"
+    assert any("template.yaml" in line and "line" in line for line in lampwork.output)
+    assert httpx.get(f"{origin}/hi").status_code == 200
+    assert httpx.get(f"{origin}/hello").status_code == 404
+
+
+def test_the_nearer_to_the_user_a_variable_is_set_the_more_it_counts(
+    project: SampleProject,
+) -> None:
+    lampwork = project.up()
+    origin = lampwork.origin()
+    seen = [colour(origin)]
+
+    project.configure('[tool.lampwork.environment]\nCOLOUR = "config at ${redis_url}"\n')
+    lampwork.until("Reloaded")
+    seen.append(colour(origin))
+    (project.root / ".env").write_text("COLOUR=env file\n")
+    lampwork.until("Reloaded")
+    seen.append(colour(origin))
+    lampwork.stop()
+    seen.append(colour(project.up("--env", "COLOUR=command line").origin()))
+
+    assert seen[0] == "template"
+    assert seen[1].startswith("config at redis://127.0.0.1:")
+    assert seen[2:] == ["env file", "command line"]
+
+
+def test_a_change_that_waits_for_the_next_start_is_named(project: SampleProject) -> None:
+    lampwork = project.up()
+    origin = lampwork.origin()
+
+    project.configure("region = 'eu-west-1'\n" + CRASHING)
+
+    lampwork.until("processes: changed for the next start.")
+    assert greeting(origin) == "hello"
+
+
+def test_a_mistake_in_the_configuration_is_said_in_one_line(project: SampleProject) -> None:
+    project.configure("prot = 80\n")
+
+    failed = project.run("up")
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("Error: tool.lampwork has no key 'prot'.")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_what_is_not_emulated_is_named_once_and_refused_when_strict(
+    project: SampleProject,
+) -> None:
+    project.edit("template.yaml", lambda text: text + "  Table: {Type: AWS::DynamoDB::Table}\n")
+    lampwork = project.up()
+    lampwork.origin()
+    lampwork.stop()
+
+    strict = project.run("up", "--strict")
+
+    named = [line for line in lampwork.output if "Table (AWS::DynamoDB::Table)" in line]
+    assert len(named) == 1
+    assert "template.yaml, line 18" in named[0]
+    assert strict.returncode == 1
+    assert "Table (AWS::DynamoDB::Table)" in strict.stderr
+
+
+def test_objects_are_there_again_after_a_restart(project: SampleProject) -> None:
+    url_file = project.root / "aws_url"
+    project.edit("pyproject.toml", lambda text: text.replace('["redis"]', '["aws"]'))
+    project.edit(
+        "pyproject.toml",
+        lambda text: text + f"""
+[tool.lampwork.processes.tell]
+run = ["sh", "-c", "echo $AWS_ENDPOINT_URL > {url_file}; echo told; sleep 600"]
+""",
+    )
+    lampwork = project.up()
+    lampwork.until("told")
+    s3_client(url_file).put_object(Bucket="pictures", Key="k", Body=b"a picture")
+    lampwork.stop(signal.SIGKILL)
+
+    again = project.up()
+    again.until("told")
+
+    kept = s3_client(url_file).get_object(Bucket="pictures", Key="k")
+    assert kept["Body"].read() == b"a picture"
+
+
+def s3_client(url_file: Path) -> "S3Client":
+    return boto3.client(
+        "s3",
+        endpoint_url=url_file.read_text().strip(),
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def test_the_start_says_how_long_it_took_and_is_quick(project: SampleProject) -> None:
+    project.up().origin()
+    project.close()
+    began = time.monotonic()
+
+    lampwork = project.up()
+    lampwork.origin()
+
+    assert time.monotonic() - began < 10
+    assert any(line.rstrip().endswith(" s)") for line in lampwork.output)
