@@ -86,7 +86,7 @@ def _flow(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
             x, y = start[0] * canvas.right, (start[1] + 1) / 2 * canvas.bottom
             width = 0.0015 + 0.008 * float(rng.random()) ** 4
             mask.line(_thread(canvas, current, x, y, base), width, 235)
-        canvas.blend(ramp.at(np.float32(tone / 6)), 0.85 * mask.field())
+        canvas.blend(ramp.at(tone / 6), 0.85 * mask.field())
 
 
 def _thread(

@@ -28,9 +28,9 @@ class Canvas:
         """Lay `colour` (one RGB or one for each pixel) over the rows from `top` on."""
         height = alpha.shape[0] if isinstance(alpha, np.ndarray) else self.height - top
         target = self.rgb[top : top + height]
-        change = colour - target
-        change *= alpha[..., None] if isinstance(alpha, np.ndarray) else alpha
-        target += change
+        for channel in range(3):  # one at a time: a third of the memory
+            plane = target[..., channel]
+            plane += (colour[..., channel] - plane) * alpha
 
     def fill(self, colour: Colour, alpha: Field | float, *, top: int = 0) -> None:
         self.blend(colour.rgb(), alpha, top=top)
@@ -38,18 +38,19 @@ class Canvas:
     def glow(self, colour: Field, strength: Field, *, top: int = 0) -> None:
         """Add light as a projector would: it never darkens and never overflows."""
         target = self.rgb[top : top + strength.shape[0]]
-        lit = strength[..., None] * colour
-        lit *= 1 - target
-        np.maximum(lit, 0, out=lit)
-        target += lit
+        for channel in range(3):
+            plane = target[..., channel]
+            plane += strength * np.maximum(colour[channel] * (1 - plane), 0)
 
     def distance(self, x: float, y: float) -> Field:
         """How far each pixel is from a point, in units."""
-        return np.hypot(self.x - x, self.y - y)
+        away: Field = np.hypot(self.x - x, self.y - y)
+        return away
 
     def cover(self, signed: Field) -> Field:
         """Soft-edged coverage of a shape from its signed depth in units (positive is inside)."""
-        return np.clip(signed * self.unit + 0.5, 0, 1)
+        covered: Field = np.clip(signed * self.unit + 0.5, 0, 1)
+        return covered
 
 
 def smoothstep(low: float, high: float, values: Field) -> Field:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -80,15 +81,16 @@ class Ramp:
 
     @staticmethod
     def _between(stops: Sequence[tuple[float, Colour]], position: float) -> Colour:
-        for (low, start), (high, end) in zip(stops, stops[1:], strict=False):
+        for (low, start), (high, end) in pairwise(stops):
             if position <= high:
                 return start.toward(end, max(position - low, 0.0) / (high - low))
         return stops[-1][1]
 
-    def at(self, positions: Field) -> Field:
+    def at(self, positions: Field | float) -> Field:
         """RGB of each position; what lies outside 0…1 gets the nearest end."""
-        index = np.clip(positions * (RAMP_STEPS - 1), 0, RAMP_STEPS - 1)
-        return self._table[index.astype(np.int32)]
+        index = np.clip(np.asarray(positions) * (RAMP_STEPS - 1), 0, RAMP_STEPS - 1)
+        colours: Field = self._table[index.astype(np.int32)]
+        return colours
 
 
 def even_ramp(*colours: Colour) -> Ramp:

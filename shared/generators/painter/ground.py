@@ -111,7 +111,7 @@ def _bloom_row(
     tone = colour.turned(float(rng.uniform(-9, 9))).toward(scene.palette.haze, haze)
     cover = petals.field()
     canvas.fill(tone, cover, top=petals.top)
-    lit = tone.lighter(0.1)
+    lit = tone.lighter(0.05)
     canvas.fill(
         lit,
         0.5 * np.clip(cover - np.roll(cover, -max(int(size * canvas.unit * 0.3), 1), 0), 0, 1),

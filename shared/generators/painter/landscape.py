@@ -183,10 +183,12 @@ def _mountains(canvas: Canvas, scene: Scene) -> list[Layer]:
 
 
 def _forest(canvas: Canvas, scene: Scene) -> list[Layer]:
+    if "mountains" in scene.places:
+        return _mountains(canvas, scene)
     inside = scene.dice.stream("forest").random() < 0.45
-    layers = _ranges(canvas, scene, 2, 0.3) if "mountains" in scene.places else []
+    layers: list[Layer] = []
     if inside:
-        layers += [_hill(canvas, scene, 0.3, 0.05, 0.04)]
+        layers.append(_hill(canvas, scene, 0.3, 0.05, 0.04))
         layers += [partial(trees.trunks, scene=scene, depth=depth) for depth in (0.15, 0.4, 0.7)]
         layers += [partial(trees.sunbeams, scene=scene), _hill(canvas, scene, 0.8, 0.5, 0.05)]
         return [*layers, partial(trees.trunks, scene=scene, depth=1.0), *_subjects(scene)]

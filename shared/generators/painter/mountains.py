@@ -38,7 +38,7 @@ def _heights(canvas: Canvas, scene: Scene, rng: np.random.Generator, depth: floa
 
 
 def _light(canvas: Canvas, scene: Scene, rng: np.random.Generator, ridge: Field) -> Field:
-    """How much each spot faces the light, about -1…1: slopes of a crumpled sheet under the ridge."""
+    """How much each spot faces the light, -1…1: slopes of a crumpled sheet below the ridge."""
     folds = 1 - np.abs(fbm(canvas, rng, 0.2, octaves=6, gain=0.55))
     hang = ridge - float(ridge.mean())
     folds = shifted(folds, 0, -(hang[None, :]) * canvas.unit)
@@ -46,14 +46,17 @@ def _light(canvas: Canvas, scene: Scene, rng: np.random.Generator, ridge: Field)
     step = max(0.008 * canvas.unit, 1.0)
     slope = folds - shifted(folds, side * step, -0.6 * step)
     across = np.gradient(ridge) * canvas.unit
-    return np.clip(3.2 * slope + 0.35 * np.tanh(across * side)[None, :], -1, 1)
+    light: Field = np.clip(3.2 * slope + 0.35 * np.tanh(across * side)[None, :], -1, 1)
+    return light
 
 
 def _shaded(colour: Colour, scene: Scene, light: Field, strength: float) -> Field:
     lit = colour.toward(scene.palette.light, 0.28).rgb() - colour.rgb()
     dark = colour.toward(scene.palette.dark, 0.5).rgb() - colour.rgb()
-    body = colour.rgb() + np.maximum(light, 0)[..., None] * lit * strength
-    body += np.maximum(-light, 0)[..., None] * dark * strength
+    body = np.empty((*light.shape, 3), np.float32)
+    for channel, base in enumerate(colour.rgb()):  # by channel: a third of the memory
+        body[..., channel] = base + np.maximum(light, 0) * (lit[channel] * strength)
+        body[..., channel] += np.maximum(-light, 0) * (dark[channel] * strength)
     return body
 
 

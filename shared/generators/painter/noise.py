@@ -3,10 +3,13 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from shared.generators.painter.canvas import Canvas
 from shared.generators.painter.colour import Field
+
+Index = npt.NDArray[np.int32]
 
 FINEST_PIXELS = 1.6  # a finer octave could only alias
 MARGIN = 2  # lattice points a bicubic kernel reaches over the edge
@@ -107,8 +110,8 @@ class Lattice:
 
     def _mix(
         self,
-        start: "np.ndarray[tuple[int, ...], np.dtype[np.int32]]",
-        end: "np.ndarray[tuple[int, ...], np.dtype[np.int32]]",
+        start: Index,
+        end: Index,
         t: Field,
     ) -> Field:
         low = self._values[start]
@@ -116,14 +119,14 @@ class Lattice:
 
 
 def shifted(field: Field, dx: Field | float, dy: Field | float) -> Field:
-    """`field` (with or without channels) as seen from places moved by pixels; edges are mirrored."""
+    """`field`, with or without channels, read from places moved by pixels; edges mirror."""
     height, width = field.shape[:2]
     rows = np.arange(height, dtype=np.float32)[:, None] + dy
     columns = np.arange(width, dtype=np.float32)[None, :] + dx
     return field[_mirrored(rows, height), _mirrored(columns, width)]
 
 
-def _mirrored(places: Field, size: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.int32]]":
+def _mirrored(places: Field, size: int) -> Index:
     index = np.rint(places).astype(np.int32)
     index %= 2 * size
     return np.minimum(index, 2 * size - 1 - index)

@@ -37,7 +37,7 @@ SKIES = {
         (0.82, 0.14, 45), (0.45, 0.12, 325), (0.76, 0.13, 45),
     ),
     "night": (
-        (0.19, 0.07, 275), (0.32, 0.10, 268), (0.52, 0.10, 240), (0.96, 0.03, 95),
+        (0.21, 0.08, 275), (0.36, 0.11, 268), (0.60, 0.11, 238), (0.96, 0.03, 95),
         (0.50, 0.05, 260), (0.25, 0.06, 275), (0.45, 0.08, 248),
     ),
 }  # fmt: skip
@@ -50,7 +50,7 @@ LAND = {
     "sea": Colour(0.60, 0.08, 95),
 }
 DAYLIGHT = {"dawn": 0.75, "day": 1.0, "sunset": 0.6, "night": 0.3}
-HARMONIES = ((0, 35, 180), (0, 120, 240), (0, 150, 210), (0, 28, 60), (0, 90, 180))
+HARMONIES = ((0, 35, 190), (0, 25, 55), (0, -35, 150), (0, 20, 165), (0, 45, 75), (0, -25, 205))
 
 
 def choose_palette(
@@ -75,7 +75,7 @@ def choose_palette(
         cloud=cloud,
         shade=shade.turned(drift),
         haze=haze.turned(drift * 0.5),
-        land=_lit(_land(meaning, place, rng), daylight, haze),
+        land=_lit(_land(meaning, place, rng), daylight + 0.15 * (place == "snowfield"), haze),
         rock=_lit(Colour(0.52, 0.035, rng.uniform(20, 300)), daylight, haze),
         water=_lit(
             meaning.bound.get(place, Colour(0.50, 0.09, rng.uniform(195, 250))), daylight, haze
@@ -115,13 +115,15 @@ def _leaf(meaning: Meaning, rng: np.random.Generator) -> Colour:
 
 
 def _accents(meaning: Meaning, rng: np.random.Generator) -> tuple[Colour, ...]:
-    base = Colour(rng.uniform(0.6, 0.74), rng.uniform(0.13, 0.2), rng.uniform(0, 360))
+    base = Colour(rng.uniform(0.6, 0.74), rng.uniform(0.1, 0.16), rng.uniform(0, 360))
     named = [*meaning.colours, *meaning.bound.values()]
     if named:
         base = named[0]
     turns = HARMONIES[int(rng.integers(len(HARMONIES)))]
+    lifts, chromas = (0.0, 0.1, 0.05), (1.0, 0.85, 0.75)  # one colour leads, the others follow
     harmony = [
-        base.turned(turn).lighter(lift) for turn, lift in zip(turns, (0, 0.1, 0.03), strict=True)
+        base.turned(turn).lighter(lift).vivid(chroma)
+        for turn, lift, chroma in zip(turns, lifts, chromas, strict=True)
     ]
     return tuple([*named, *harmony][:3]) if len(named) > 1 else tuple(harmony)
 

@@ -63,7 +63,8 @@ class Scene:
 def imagine(prompt: str, seed: int | None) -> Scene:
     dice, meaning = Dice(prompt, seed), understand(prompt)
     rng = dice.stream("scene")
-    places = tuple(meaning.places) or (_place(meaning, rng.random()),)
+    named = [place for place in meaning.places if place != "abstract" or not meaning.subjects]
+    places = tuple(named) or (_place(meaning, rng.random()),)
     time = meaning.times[0] if meaning.times else _time(meaning, rng.random())
     weather = meaning.weathers[0] if meaning.weathers else "clouds"
     if places[0] == "snowfield" and not meaning.weathers and rng.random() < 0.4:

@@ -9,8 +9,8 @@ from shared.generators.painter.colour import Colour, Field
 from shared.generators.painter.noise import shifted
 from shared.generators.painter.scene import Scene
 from shared.generators.painter.shapes import Mask, Point, smooth
-from shared.generators.painter.sky import light_place
 from shared.generators.painter.sketches import SKETCHES, Part
+from shared.generators.painter.sky import light_place
 
 COATS = {
     "fox": Colour(0.64, 0.17, 46),
@@ -37,7 +37,8 @@ FLYING = {"bird", "balloon", "owl", "lamp"}
 SWIMMING = {"fish", "jellyfish"}
 SIZES = {
     "bird": 0.15, "fish": 0.2, "jellyfish": 0.34, "whale": 0.38, "person": 0.24, "lamp": 0.22,
-    "balloon": 0.34, "castle": 0.42, "lighthouse": 0.46, "pyramid": 0.5, "boat": 0.34, "house": 0.26,
+    "balloon": 0.34, "castle": 0.42, "lighthouse": 0.46, "pyramid": 0.5, "boat": 0.34,
+    "house": 0.26,
     "rocket": 0.42, "deer": 0.46, "owl": 0.42, "fox": 0.42, "cat": 0.42, "robot": 0.42,
 }  # fmt: skip
 FURRED = {"fox", "deer", "rabbit", "owl"}

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def _weed(rng: np.random.Generator, mask: Mask, x: float, foot: float, tall: flo
         (x + sway * math.sin(phase + step * 0.8) * step / 10, foot - tall * step / 10)
         for step in range(11)
     ]
-    for step, (start, end) in enumerate(zip(points, points[1:], strict=False)):
+    for step, (start, end) in enumerate(pairwise(points)):
         mask.line([start, end], 0.05 * tall * (1 - step / 11))
 
 

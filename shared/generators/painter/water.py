@@ -1,8 +1,8 @@
 import numpy as np
 
 from shared.generators.painter.canvas import Canvas, smoothstep
-from shared.generators.painter.noise import Lattice, shifted
 from shared.generators.painter.colour import Field
+from shared.generators.painter.noise import Lattice, shifted
 from shared.generators.painter.scene import Scene
 from shared.generators.painter.sky import light_place
 
@@ -71,7 +71,7 @@ def _glitter(canvas: Canvas, scene: Scene, waves: Field, near: Field, top: int) 
     width = 0.05 + 0.22 * near
     path = np.exp(-(((canvas.x - x) / width) ** 2))
     spark = smoothstep(0.0, 0.3, waves + 0.15 * (1 - near))
-    canvas.glow(scene.palette.light.rgb(), path * spark * (1 - 0.4 * near))
+    canvas.glow(scene.palette.light.rgb(), 0.85 * path * spark * (1 - 0.4 * near), top=top)
 
 
 def shore(canvas: Canvas, scene: Scene) -> None:

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from shared.generators.painter.colour import Colour
 
@@ -32,15 +31,16 @@ NAMED_COLOURS = {
 PLACES = {
     "sea": "sea ocean coast beach shore bay harbor harbour island wave surf sail lagoon tide pier",
     "lake": "lake pond river reflection fjord loch water reservoir swan",
-    "mountains": "mountain peak alps summit mount valley cliff volcano canyon himalaya ridge range fuji",
+    "mountains": "mountain peak alps summit mount valley cliff volcano canyon"
+    " himalaya ridge range fuji",
     "forest": "forest wood jungle grove tree pine spruce woodland birch oak bamboo",
     "city": "city town skyline street skyscraper downtown metropolis tokyo paris london york urban"
     " cyberpunk building rooftop cityscape",
     "desert": "desert dune sahara sand oasis camel pyramid cactus",
     "space": "space galaxy nebula planet cosmos universe saturn orbit comet supernova cosmic alien"
     " interstellar asteroid astronaut jupiter mars stargate",
-    "meadow": "meadow hill field flower garden grass poppy tulip daisy sunflower lavender rose prairie"
-    " blossom wildflower farm bee butterfly savanna blooming",
+    "meadow": "meadow hill field flower garden grass poppy tulip daisy sunflower lavender rose"
+    " prairie blossom wildflower farm bee butterfly savanna blooming",
     "undersea": "underwater undersea reef fish jellyfish coral seabed shark octopus mermaid turtle"
     " aquarium submarine seahorse",
     "snowfield": "arctic tundra glacier iceberg polar antarctica penguin winter ice frozen",
@@ -52,7 +52,8 @@ TIMES = {
     "dawn": "dawn sunrise morning daybreak",
     "day": "day noon midday sunny afternoon summer daylight bright",
     "sunset": "sunset dusk evening twilight sundown",
-    "night": "night midnight moonlit moon starry star nocturnal aurora borealis northern moonlight firefly",
+    "night": "night midnight moonlit moon starry star nocturnal aurora borealis northern"
+    " moonlight firefly",
 }
 
 WEATHERS = {
@@ -121,11 +122,6 @@ BLOOMS = {
     "cornflower": Colour(0.56, 0.18, 265),
 }
 BINDING_REACH = 2  # words between a colour and the noun it belongs to
-
-
-class Word(NamedTuple):
-    text: str
-    stem: str
 
 
 @dataclass

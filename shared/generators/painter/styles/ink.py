@@ -14,12 +14,13 @@ INK = Colour(0.19, 0.025, 265)
 def wash(canvas: Canvas, scene: Scene) -> None:
     rng = scene.dice.stream("wash")
     grey = luminance(canvas.rgb)
+    grey = grey + 0.7 * (blurred(grey, 0.006 * canvas.unit) - grey)
     low, high = np.quantile(grey[::4, ::4], [0.02, 0.97]).tolist()
     near = grey - blurred(grey, 0.07 * canvas.unit)  # what mist hides, a brush brings out
     tone = np.clip((grey - low) / max(high - low, 0.05) + 1.5 * near, 0, 1)
     cloudy = 0.05 * fbm(canvas, rng, 0.3, octaves=4)
     steps = tone * 5 + cloudy * 5
-    flat = np.floor(steps) + smoothstep(0.38, 0.62, steps - np.floor(steps))
+    flat = np.floor(steps) + smoothstep(0.22, 0.78, steps - np.floor(steps))
     depth = (1 - np.clip(flat / 5, 0, 1)) ** 1.25
     pool = blurred(depth, 0.01 * canvas.unit) - depth
     colourful = canvas.rgb.max(axis=2) - canvas.rgb.min(axis=2)
@@ -37,7 +38,7 @@ def lines(canvas: Canvas, scene: Scene) -> None:
     fine = blurred(grey, max(0.0022 * canvas.unit, 0.8))
     edge = blurred(grey, max(0.006 * canvas.unit, 1.8)) - fine
     dry = fbm(canvas, rng, 0.01, octaves=3, gain=0.8)
-    canvas.fill(INK, 0.9 * smoothstep(0.018, 0.055, edge + 0.008 * dry))
+    canvas.fill(INK, 0.9 * smoothstep(0.032, 0.075, edge + 0.01 * dry))
 
 
 def paper(canvas: Canvas, scene: Scene) -> None:

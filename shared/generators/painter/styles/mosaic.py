@@ -25,7 +25,7 @@ def tiles(canvas: Canvas, scene: Scene) -> None:
     lean = rng.uniform(-1, 1, (rows * columns, 2)).astype(np.float32)
     bevel = _bevel(canvas, gap, lean[nearest])
     canvas.rgb *= bevel[..., None]
-    canvas.fill(Colour(0.23, 0.015, 260), smoothstep(0.17, 0.08, gap))
+    canvas.fill(Colour(0.23, 0.015, 260), smoothstep(0.13, 0.06, gap))
 
 
 def _nearest(canvas: Canvas, jitter: Field) -> tuple[Index, Field]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from shared.generators.painter.canvas import Canvas, smoothstep
-from shared.generators.painter.colour import Colour, Ramp, luminance
+from shared.generators.painter.colour import Colour, Field, Ramp, luminance
 from shared.generators.painter.noise import blurred, fbm
 from shared.generators.painter.scene import Scene
 
@@ -29,10 +29,7 @@ def darken(canvas: Canvas, scene: Scene) -> None:
 def tubes(canvas: Canvas, scene: Scene) -> None:
     rng = scene.dice.stream("tubes")
     base = scene.palette.accents[0].hue
-    grey = luminance(canvas.rgb)
-    fine = blurred(grey, max(0.002 * canvas.unit, 0.7))
-    down, across = np.gradient(blurred(fine, max(0.0025 * canvas.unit, 1.0)))
-    edge = smoothstep(0.018, 0.075, np.hypot(down, across) * np.float32(canvas.unit / 512) ** 0.5)
+    edge = smoothstep(0.09, 0.3, _contours(canvas))
     turn = np.clip(0.5 + 0.5 * fbm(canvas, rng, 0.7, octaves=2), 0, 1)
     light = Ramp(
         [(n / 3, Colour(0.8, 0.22, base + hue)) for n, hue in enumerate((0, 80, 170, 235))]
@@ -42,6 +39,18 @@ def tubes(canvas: Canvas, scene: Scene) -> None:
     canvas.blend(tint, 0.92 * edge)
     core = smoothstep(0.55, 1.0, edge)
     canvas.blend(np.ones(3, np.float32), 0.55 * core)
+
+
+def _contours(canvas: Canvas) -> Field:
+    """How sharply tone or hue changes, for what is around: dim corners have edges too."""
+    change = np.zeros((canvas.height, canvas.width), np.float32)
+    for channel in range(3):
+        fine = blurred(canvas.rgb[..., channel], max(0.0028 * canvas.unit, 1.0))
+        down, across = np.gradient(fine)
+        change += np.hypot(down, across)
+    around = blurred(luminance(canvas.rgb), 0.08 * canvas.unit)
+    change *= np.float32(0.6 * (canvas.unit / 512) ** 0.5)
+    return change / (0.09 + np.clip(around, 0, 1))
 
 
 def bloom(canvas: Canvas, scene: Scene) -> None:

@@ -25,7 +25,8 @@ def flatten(canvas: Canvas, scene: Scene) -> None:
 def halftone(canvas: Canvas, scene: Scene) -> None:
     grey = luminance(canvas.rgb)
     low, high = np.quantile(grey[::4, ::4], [0.01, 0.985]).tolist()
-    tone = np.clip((grey - low) / max(high - low, 0.05), 0, 1) * (INKS - 1)
+    near = grey - blurred(grey, 0.09 * canvas.unit)  # keeps apart what is equally bright
+    tone = np.clip((grey - low) / max(high - low, 0.05) + 0.9 * near, 0, 1) * (INKS - 1)
     level = np.floor(tone)
     rest = tone - level
     shade = (level + _step(rest, _dots(canvas))) / (INKS - 1)

@@ -29,9 +29,9 @@ def pigment(canvas: Canvas, scene: Scene) -> None:
     blooms = fbm(canvas, rng, 0.28, octaves=5)
     grains = fbm(canvas, rng, 0.007, octaves=2, gain=0.8)
     thin = 0.3 + 0.14 * blooms - 1.6 * np.clip(edge, -0.05, 0.12) - 0.05 * grains * (1 - grey)
-    saturated = canvas.rgb + 0.3 * (canvas.rgb - grey[..., None])
-    lifted = np.clip(saturated, 0, 1) ** 0.82
-    canvas.rgb[:] = lifted
+    for channel in range(3):
+        plane = canvas.rgb[..., channel]
+        canvas.rgb[..., channel] = np.clip(plane + 0.3 * (plane - grey), 0, 1) ** 0.82
     canvas.blend(WHITE.rgb(), np.clip(thin, 0.02, 0.85))
 
 
