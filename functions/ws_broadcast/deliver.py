@@ -7,9 +7,10 @@ from uuid import UUID
 
 import dramatiq
 
+from shared import sqs_records
 from shared.delivery import deliverer
 from shared.loop import run
-from shared.queue import DELIVER, task_of
+from shared.queue import DELIVER
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ async def _deliver_group(records: Sequence[Record]) -> list[str]:
     ids = [record["messageId"] for record in records]
     for number, record in enumerate(records):
         try:
-            await deliver(task_of(record["body"]))
+            await deliver(UUID(sqs_records.read(record).kwargs["task_id"]))
         except Exception:  # whatever it was, SQS delivers it again and then dead-letters it
             logger.exception("A delivery failed", extra={"message_id": ids[number]})
             return ids[number:]
