@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from local.keys import ensure_keys
 from shared import database
 from shared.loop import run
 from shared.once import forget
+
+pytest_plugins = ("tests.services",)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,9 +28,16 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "keys.json"
+    ensure_keys(path)
+    return path
+
+
 @pytest.fixture
 def application(
-    migrated_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    migrated_database: Path, keys_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.MonkeyPatch]:
     """The application's settings for one test, with a database of its own.
 
@@ -37,6 +47,7 @@ def application(
     shutil.copy(migrated_database, copy)
     monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{copy}")
     monkeypatch.setenv("COOKIE_SECURE", "false")
+    monkeypatch.setenv("KEYS_FILE", str(keys_file))
     forget()
     yield monkeypatch
     run(database.engine().dispose())

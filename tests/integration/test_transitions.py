@@ -1,0 +1,302 @@
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+from shared import transitions
+from shared.database import transaction
+from shared.loop import run
+from shared.models.base import database_now
+from shared.models.task import Task
+from shared.task_status import TaskStatus
+from shared.transitions import Lease
+from tests.tasks import (
+    change,
+    claim,
+    history,
+    lease_of,
+    make_task,
+    make_user,
+    open_promises,
+    read,
+    statuses,
+)
+
+ERROR = {"code": "generator_error", "message": "The generator failed.", "retryable": True}
+RESULT = {"key": "tasks/x.png", "content_type": "image/png", "width": 64, "height": 64}
+
+
+@pytest.fixture(params=["backend", "postgresql_backend"])
+def any_database(request: pytest.FixtureRequest) -> None:
+    """The test runs on SQLite and on PostgreSQL."""
+    request.getfixturevalue(request.param)
+
+
+async def apply(transition: Any, *arguments: Any, **options: Any) -> Task | None:
+    async with transaction() as session:
+        task: Task | None = await transition(session, *arguments, **options)
+        return task
+
+
+@pytest.mark.usefixtures("any_database")
+def test_a_task_runs_to_its_end_in_contiguous_events():
+    async def scenario():
+        task = await make_task()
+        lease = lease_of(await claim(task))
+        await apply(transitions.record_progress, lease, 0.5)
+        await apply(transitions.complete, lease, RESULT)
+        return await history(task.id)
+
+    events = run(scenario())
+
+    assert [event["sequence"] for event in events] == [1, 2, 3, 4]
+    assert [event["status"] for event in events] == [
+        "queued", "processing", "processing", "completed",
+    ]  # fmt: skip
+    assert events[-1]["terminal"]
+    assert events[-1]["progress"] == 1.0
+    assert events[-1]["result"]["url"] == f"/api/v1/tasks/{events[0]['task_id']}/result"
+    assert "key" not in events[-1]["result"]
+
+
+@pytest.mark.usefixtures("any_database")
+def test_of_many_workers_one_gets_the_task():
+    async def scenario():
+        task = await make_task()
+        claims = (apply(transitions.claim, task.id, worker_id=str(n)) for n in range(10))
+        return await asyncio.gather(*claims), await statuses(task.id)
+
+    claimed, events = run(scenario())
+
+    assert sum(task is not None for task in claimed) == 1
+    assert events == [TaskStatus.QUEUED, TaskStatus.PROCESSING]
+
+
+@pytest.mark.usefixtures("any_database")
+def test_a_worker_that_lost_its_lease_writes_nothing():
+    async def scenario():
+        task = await make_task()
+        zombie = lease_of(await claim(task))
+        await change(task.id, lease_expires_at=database_now(-1))
+        await apply(transitions.lose_lease, task.id)
+        await claim(task, "another")
+        before = await history(task.id)
+        refused = [
+            await apply(transitions.renew_lease, zombie),
+            await apply(transitions.record_progress, zombie, 0.9),
+            await apply(transitions.complete, zombie, RESULT),
+            await apply(transitions.fail, zombie, ERROR),
+            await apply(transitions.retry_later, zombie, ERROR, delay_seconds=1),
+            await apply(transitions.release, zombie),
+            await apply(transitions.acknowledge_cancel, zombie),
+        ]
+        return refused, before, await history(task.id)
+
+    refused, before, after = run(scenario())
+
+    assert refused == [None] * 7
+    assert after == before
+    assert after[-1]["attempt"] == 2
+
+
+@pytest.mark.usefixtures("any_database")
+def test_cancel_and_success_race_to_one_end_and_the_answer_agrees():
+    async def race() -> tuple[bool, bool, Task]:
+        task = await make_task(owner)
+        lease = lease_of(await claim(task))
+        cancelled, completed = await asyncio.gather(
+            apply(transitions.cancel, task.id, owner_id=owner),
+            apply(transitions.complete, lease, RESULT),
+        )
+        await apply(transitions.acknowledge_cancel, lease)
+        return cancelled is not None, completed is not None, await read(task.id)
+
+    owner = run(make_user())
+    for _ in range(25):
+        cancelled, completed, task = run(race())
+
+        assert cancelled != completed
+        assert task.status == (TaskStatus.CANCELLED if cancelled else TaskStatus.COMPLETED)
+
+
+@pytest.mark.usefixtures("any_database")
+def test_a_failed_attempt_waits_and_rings_again():
+    async def scenario():
+        task = await make_task()
+        lease = lease_of(await claim(task))
+        await apply(transitions.record_progress, lease, 0.7)
+        waiting = await apply(transitions.retry_later, lease, ERROR, delay_seconds=60)
+        too_early = await apply(transitions.claim, task.id, worker_id="early")
+        await change(task.id, next_attempt_at=database_now())
+        again = await claim(task)
+        return waiting, too_early, again, await history(task.id), await open_promises(task.id)
+
+    waiting, too_early, again, events, promises = run(scenario())
+
+    assert too_early is None
+    assert (waiting.status, waiting.progress) == (TaskStatus.QUEUED, 0.0)
+    assert events[3]["retry_at"] is not None
+    assert events[3]["error"] == ERROR
+    assert (again.attempt, again.error) == (2, None)
+    assert len(promises) == 2
+
+
+@pytest.mark.usefixtures("any_database")
+@pytest.mark.parametrize(
+    ("columns", "status"),
+    [
+        ({"attempt": 1}, TaskStatus.QUEUED),
+        ({"attempt": 3}, TaskStatus.FAILED),
+        ({"attempt": 1, "cancel_requested_at": database_now()}, TaskStatus.CANCELLED),
+    ],
+)
+def test_a_lost_lease_ends_as_the_task_allows(columns, status):
+    async def scenario():
+        task = await make_task()
+        await claim(task)
+        await change(task.id, lease_expires_at=database_now(-1), **columns)
+        return await apply(transitions.lose_lease, task.id)
+
+    task = run(scenario())
+
+    assert task.status == status
+    assert task.lease_token is None
+    if status == TaskStatus.FAILED:
+        assert task.error["code"] == "worker_lost"
+
+
+@pytest.mark.usefixtures("any_database")
+def test_a_released_attempt_does_not_count():
+    async def scenario():
+        task = await make_task(max_attempts=1)
+        released = await apply(transitions.release, lease_of(await claim(task)))
+        return released, await claim(task)
+
+    released, again = run(scenario())
+
+    assert (released.status, released.attempt) == (TaskStatus.QUEUED, 0)
+    assert again.attempt == 1
+
+
+@pytest.mark.usefixtures("any_database")
+def test_a_task_nobody_began_in_time_expires_and_is_never_run():
+    async def scenario():
+        task = await make_task(queued_deadline=database_now(-1))
+        late = await apply(transitions.claim, task.id, worker_id="late")
+        return late, await apply(transitions.expire, task.id)
+
+    late, expired = run(scenario())
+
+    assert late is None
+    assert expired.status == TaskStatus.EXPIRED
+
+
+@pytest.mark.usefixtures("any_database")
+def test_a_stranger_cannot_cancel():
+    async def scenario():
+        task = await make_task()
+        return await apply(transitions.cancel, task.id, owner_id=await make_user())
+
+    assert run(scenario()) is None
+
+
+class TaskLife(RuleBasedStateMachine):
+    """One task between workers, its owner and the sweep, in any order they may come."""
+
+    @initialize()
+    def submit(self) -> None:
+        self.owner_id = run(make_user())
+        self.task_id: UUID = run(make_task(self.owner_id)).id
+        self.leases: list[Lease] = []
+        self.ended: list[TaskStatus] = []
+
+    @rule()
+    def redeliver(self) -> None:
+        if task := run(apply(transitions.claim, self.task_id, worker_id="w")):
+            self.leases.append(lease_of(task))
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), progress=st.floats(0.01, 1))
+    def progress(self, data: st.DataObject, progress: float) -> None:
+        run(apply(transitions.record_progress, self._lease(data), progress))
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def complete(self, data: st.DataObject) -> None:
+        self._note(run(apply(transitions.complete, self._lease(data), RESULT)))
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def fail(self, data: st.DataObject) -> None:
+        self._note(run(apply(transitions.fail, self._lease(data), ERROR)))
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def retry(self, data: st.DataObject) -> None:
+        run(apply(transitions.retry_later, self._lease(data), ERROR, delay_seconds=0))
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        run(apply(transitions.release, self._lease(data)))
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def stop(self, data: st.DataObject) -> None:
+        self._note(run(apply(transitions.acknowledge_cancel, self._lease(data))))
+
+    @rule()
+    def cancel(self) -> None:
+        self._note(run(apply(transitions.cancel, self.task_id, owner_id=self.owner_id)))
+
+    @rule(lost=st.booleans())
+    def sweep(self, lost: bool) -> None:
+        if lost:
+            run(change(self.task_id, lease_expires_at=database_now(-1)))
+        self._note(run(apply(transitions.lose_lease, self.task_id)))
+        self._note(run(apply(transitions.expire, self.task_id)))
+
+    @rule()
+    def publish(self) -> None:
+        task = run(read(self.task_id))
+        run(apply(transitions.mark_published, self.task_id, task.sequence))
+
+    @invariant()
+    def history_holds(self) -> None:
+        task = run(read(self.task_id))
+        events = run(history(self.task_id))
+
+        assert [event["sequence"] for event in events] == list(range(1, task.sequence + 1))
+        assert [event["terminal"] for event in events[:-1]] == [False] * (len(events) - 1)
+        assert events[-1]["status"] == task.status
+        assert len(self.ended) <= 1
+        assert 0 <= task.attempt <= task.max_attempts
+        assert task.published_sequence <= task.sequence
+        assert (task.lease_token is not None) == (task.status == TaskStatus.PROCESSING)
+
+    def _lease(self, data: st.DataObject) -> Lease:
+        return data.draw(st.sampled_from(self.leases))
+
+    def _note(self, task: Task | None) -> None:
+        if task is not None and task.status.terminal:
+            self.ended.append(task.status)
+
+
+@pytest.mark.usefixtures("application")
+def test_whatever_happens_in_whatever_order_the_history_holds():
+    run_machine(
+        TaskLife,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=25,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,118 @@
+"""Tasks, their owners and their history, straight from the database."""
+
+import struct
+import zlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, update
+
+from shared import transitions
+from shared.database import transaction
+from shared.generators.port import GenerationParameters, Image, Progress
+from shared.models.base import database_now
+from shared.models.task import Outbox, Task, TaskEvent
+from shared.models.user import User, UserStatus
+from shared.task_status import TaskStatus
+
+Generate = Callable[[str, GenerationParameters, Progress], Awaitable[Image]]
+
+
+async def make_user() -> UUID:
+    address = f"{uuid4().hex}@example.com"
+    async with transaction() as session:
+        user = User(email=address, email_canonical=address, status=UserStatus.ACTIVE)
+        session.add(user)
+    return user.id
+
+
+async def make_task(owner_id: UUID | None = None, **columns: Any) -> Task:
+    """A queued task that nobody was told of."""
+    owner_id = owner_id or await make_user()
+    defaults: dict[str, Any] = {
+        "id": uuid4(),
+        "user_id": owner_id,
+        "prompt": "a lamp",
+        "parameters": {"width": 64, "height": 64, "style": "painting", "seed": 1},
+        "run_timeout_seconds": 30,
+        "queued_deadline": database_now(3600),
+    }
+    async with transaction() as session:
+        return await transitions.create(session, Task(**{**defaults, **columns}))
+
+
+async def claim(task: Task, worker_id: str = "worker") -> Task:
+    async with transaction() as session:
+        claimed = await transitions.claim(session, task.id, worker_id=worker_id)
+    assert claimed is not None
+    return claimed
+
+
+def lease_of(task: Task) -> transitions.Lease:
+    assert task.lease_token is not None
+    return transitions.Lease(task.id, task.lease_token)
+
+
+async def read(task_id: UUID) -> Task:
+    async with transaction(writing=False) as session:
+        return await session.get_one(Task, task_id)
+
+
+async def change(task_id: UUID, **columns: Any) -> None:
+    """Let time pass for one task, say."""
+    async with transaction() as session:
+        await session.execute(update(Task).where(Task.id == task_id).values(**columns))
+
+
+async def history(task_id: UUID) -> list[dict[str, Any]]:
+    """The payloads of all events, in order."""
+    async with transaction(writing=False) as session:
+        query = select(TaskEvent).where(TaskEvent.task_id == task_id).order_by(TaskEvent.sequence)
+        return [event.payload for event in await session.scalars(query)]
+
+
+async def statuses(task_id: UUID) -> list[TaskStatus]:
+    return [TaskStatus(payload["status"]) for payload in await history(task_id)]
+
+
+async def open_promises(task_id: UUID) -> list[datetime]:
+    """When the doorbells that are still to ring for a task are due."""
+    async with transaction(writing=False) as session:
+        query = select(Outbox.available_at).where(
+            Outbox.task_id == task_id, Outbox.done_at.is_(None)
+        )
+        return list(await session.scalars(query))
+
+
+def blank_png(width: int = 64, height: int = 64) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    rows = zlib.compress((b"\x00" + b"\x7f" * width) * height)
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+
+
+class FakeGenerator:
+    """A generator that does what a test tells it to."""
+
+    def __init__(self, generate: Generate) -> None:
+        self._generate = generate
+
+    async def generate(
+        self, prompt: str, parameters: GenerationParameters, progress: Progress
+    ) -> Image:
+        return await self._generate(prompt, parameters, progress)
+
+
+async def picture(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+    width, height = parameters.width, parameters.height
+    await progress(0.5)
+    await progress(1.0)
+    return Image(blank_png(width, height), "image/png", width, height)
