@@ -49,7 +49,7 @@ class Front:
 
     @property
     def port(self) -> int:
-        """The port listened on, also where 0 was asked for."""
+        """The port listened on, once started."""
         return self._listener.port
 
     @property

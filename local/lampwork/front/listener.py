@@ -35,14 +35,10 @@ class Listener:
         self._make_context = tls
         self._context: ssl.SSLContext | None = None
         self._host = host
-        self._port = port
+        self.port = port  # once started, the one listened on, also where 0 was asked for
         self._sockets: list[socket.socket] = []
         self._silent: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def port(self) -> int:
-        return int(self._sockets[0].getsockname()[1])
 
     async def start(self) -> None:
         """
@@ -50,7 +46,8 @@ class Listener:
             StartError: the port is taken or the address is not this machine's.
         """
         self._loop = asyncio.get_running_loop()
-        self._sockets = _bind(self._host, self._port)
+        self._sockets = _bind(self._host, self.port)
+        self.port = self._sockets[0].getsockname()[1]
         for listening in self._sockets:
             self._loop.add_reader(listening, self._accept, listening)
 
@@ -59,6 +56,7 @@ class Listener:
         for listening in self._sockets:
             self._loop.remove_reader(listening)
             listening.close()
+        self._sockets.clear()
         for client in list(self._silent):
             self._drop(client)
 

@@ -1,0 +1,160 @@
+import asyncio
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lampwork.errors import Throttled, TooManyEnvironments
+from lampwork.front.front import Front
+from tests.emulator.fakes import FakeInvoker
+from tests.emulator.fronts import http_api, running_front, stack
+
+ECHO = http_api(("ANY", "/echo", "echo"), ("GET", "/pets/{id}", "echo"))
+
+
+def echo(event):
+    return {"statusCode": 200, "body": json.dumps(event)}
+
+
+def fails(event):
+    raise RuntimeError("secret detail")
+
+
+def throttled(event):
+    raise Throttled("The reserved concurrency of 1 is used up.")
+
+
+def too_many(event):
+    raise TooManyEnvironments("20 processes run.")
+
+
+async def get(front: Front, path: str, **options: object) -> httpx.Response:
+    async with httpx.AsyncClient() as client:
+        return await client.get(front.origin + path, **options)  # type: ignore[arg-type]
+
+
+async def test_a_request_reaches_its_function_and_its_answer_the_client(tmp_path: Path):
+    invoker = FakeInvoker(echo=echo)
+    async with running_front(stack(ECHO), invoker, tmp_path) as front:
+        response = await get(front, "/pets/6?a=1")
+
+    assert response.status_code == 200
+    assert response.json()["pathParameters"] == {"id": "6"}
+    assert response.json()["requestContext"]["domainName"] == f"localhost:{front.port}"
+    assert response.headers["apigw-requestid"] == response.json()["requestContext"]["requestId"]
+
+
+@pytest.mark.parametrize(
+    ("handler", "status", "message"),
+    [
+        (fails, 500, "Internal Server Error"),
+        (lambda event: {"statusCode": "x"}, 500, "Internal Server Error"),
+        (lambda event: b"not json", 500, "Internal Server Error"),
+        (throttled, 503, "Service Unavailable"),
+        (too_many, 503, "Service Unavailable"),
+    ],
+)
+async def test_the_gateway_answers_for_a_function_that_does_not(tmp_path, handler, status, message):
+    async with running_front(stack(ECHO), FakeInvoker(echo=handler), tmp_path) as front:
+        response = await get(front, "/echo")
+
+    assert (response.status_code, response.text) == (status, f'{{"message":"{message}"}}')
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["apigw-requestid"]
+
+
+async def test_why_a_function_was_not_run_is_logged(tmp_path, caplog):
+    async with running_front(stack(ECHO), FakeInvoker(echo=throttled), tmp_path) as front:
+        await get(front, "/echo")
+
+    assert [record.reason for record in caplog.records if record.levelname == "WARNING"] == [
+        "The reserved concurrency of 1 is used up."
+    ]
+
+
+async def test_a_function_slower_than_its_integration_runs_on_while_the_client_gets_503(tmp_path):
+    may_end, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow(event):
+        await may_end.wait()
+        ended.set()
+
+    api = http_api(("GET", "/echo", "echo"), timeout=0.05)
+    async with running_front(stack(api), FakeInvoker(echo=slow), tmp_path) as front:
+        response = await get(front, "/echo")
+        may_end.set()
+        await asyncio.wait_for(ended.wait(), 5)
+
+    assert (response.status_code, response.text) == (503, '{"message":"Service Unavailable"}')
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("DELETE", "/pets/6")])
+async def test_an_unknown_path_or_method_is_not_found(tmp_path, method, path):
+    async with (
+        running_front(stack(ECHO), FakeInvoker(echo=echo), tmp_path) as front,
+        httpx.AsyncClient() as client,
+    ):
+        response = await client.request(method, front.origin + path)
+
+    assert (response.status_code, response.text) == (404, '{"message":"Not Found"}')
+
+
+async def test_a_body_over_10_mb_is_refused(tmp_path):
+    async with (
+        running_front(stack(ECHO), FakeInvoker(echo=echo), tmp_path) as front,
+        httpx.AsyncClient() as client,
+    ):
+        response = await client.post(front.origin + "/echo", content=b"x" * (10 * 1024**2 + 1))
+
+    assert (response.status_code, response.text) == (413, '{"message":"Request Entity Too Large"}')
+
+
+async def test_a_named_stage_is_the_first_segment_and_comes_before_the_default(tmp_path):
+    default = http_api(("ANY", "$default", "other"))
+    named = http_api(("GET", "/pets/{id}", "echo"), stage="prod")
+    invoker = FakeInvoker(echo=echo, other=lambda event: "default")
+    async with running_front(stack(default, named), invoker, tmp_path) as front:
+        in_stage = await get(front, "/prod/pets/6")
+        outside = await get(front, "/pets/6")
+
+    assert in_stage.json()["rawPath"] == "/prod/pets/6"
+    assert in_stage.json()["pathParameters"] == {"id": "6"}
+    assert outside.text == "default"
+
+
+async def test_new_routes_serve_after_an_update(tmp_path):
+    async with running_front(stack(), FakeInvoker(echo=echo), tmp_path) as front:
+        before = await get(front, "/echo")
+        front.update(stack(ECHO))
+        after = await get(front, "/echo")
+
+    assert (before.status_code, after.status_code) == (404, 200)
+
+
+async def test_stopping_lets_a_request_under_way_end(tmp_path):
+    may_end = asyncio.Event()
+
+    async def slow(event):
+        await may_end.wait()
+        return "done"
+
+    invoker = FakeInvoker(echo=slow)
+    async with running_front(stack(ECHO), invoker, tmp_path) as front:
+        request = asyncio.create_task(get(front, "/echo"))
+        await invoker.event("echo")
+        stopping = asyncio.create_task(front.stop())
+        await asyncio.sleep(0)
+        may_end.set()
+
+        assert (await request).text == "done"
+        await stopping
+
+
+async def test_health_tells_that_the_front_is_up(tmp_path):
+    async with running_front(stack(), FakeInvoker(), tmp_path) as front:
+        health = await get(front, "/_lampwork/health")
+        unknown = await get(front, "/_lampwork/other")
+
+    assert (health.status_code, health.json()) == (200, {"status": "ok"})
+    assert unknown.status_code == 404

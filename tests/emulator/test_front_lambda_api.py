@@ -1,0 +1,141 @@
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from lampwork.errors import Throttled
+from tests.emulator.fakes import FakeInvoker
+from tests.emulator.fronts import running_front, stack
+from tests.emulator.test_connections import in_thread
+
+
+@asynccontextmanager
+async def client_for(tmp_path, handler) -> AsyncIterator[tuple[Any, FakeInvoker]]:
+    invoker = FakeInvoker(Hello=handler)
+    apis = stack(functions=("Hello",))
+    async with running_front(apis, invoker, tmp_path, time_scale=0.0001) as front:
+        client = boto3.client(
+            "lambda",
+            endpoint_url=front.origin,
+            region_name="eu-west-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"max_attempts": 0}),
+        )
+        yield client, invoker
+        client.close()
+
+
+def hello(event):
+    return {"hello": event["name"]}
+
+
+def fails(event):
+    raise RuntimeError("broken")
+
+
+def throttled(event):
+    raise Throttled("used up")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Hello",
+        "stack-Hello",
+        "arn:aws:lambda:us-east-1:000000000000:function:stack-Hello",
+        "000000000000:function:stack-Hello",
+        "stack-Hello:$LATEST",
+    ],
+)
+async def test_a_function_answers_under_each_of_its_names(tmp_path, name):
+    async with client_for(tmp_path, hello) as (client, _):
+        answer = await in_thread(client.invoke, FunctionName=name, Payload=b'{"name": "Ada"}')
+
+    assert json.loads(answer["Payload"].read()) == {"hello": "Ada"}
+    assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
+    assert "FunctionError" not in answer
+
+
+async def test_a_function_that_fails_is_said_to(tmp_path):
+    async with client_for(tmp_path, fails) as (client, _):
+        answer = await in_thread(client.invoke, FunctionName="Hello", LogType="Tail")
+
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads(answer["Payload"].read())["errorMessage"] == "broken"
+    assert base64.b64decode(answer["LogResult"]) == b"START\nEND\nREPORT\n"
+
+
+async def test_a_dry_run_runs_nothing(tmp_path):
+    async with client_for(tmp_path, hello) as (client, invoker):
+        answer = await in_thread(client.invoke, FunctionName="Hello", InvocationType="DryRun")
+
+    assert answer["StatusCode"] == 204
+    assert invoker.events == []
+
+
+async def test_an_event_is_accepted_at_once_and_tried_three_times(tmp_path):
+    async with client_for(tmp_path, fails) as (client, invoker):
+        answer = await in_thread(
+            client.invoke, FunctionName="Hello", InvocationType="Event", Payload=b'{"n": 1}'
+        )
+        await invoker.event("Hello", 3)
+
+    assert answer["StatusCode"] == 202
+    assert invoker.of("Hello") == [{"n": 1}] * 3
+
+
+async def test_a_throttled_event_waits_until_it_runs(tmp_path):
+    ran = 0
+
+    def busy_at_first(event):
+        nonlocal ran
+        ran += 1
+        if ran < 5:
+            raise Throttled("used up")
+        return None
+
+    async with client_for(tmp_path, busy_at_first) as (client, invoker):
+        await in_thread(client.invoke, FunctionName="Hello", InvocationType="Event")
+        await invoker.event("Hello", 5)
+
+    assert ran == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            {"FunctionName": "Nobody"},
+            "ResourceNotFoundException",
+            "Function not found: arn:aws:lambda:eu-west-1:000000000000:function:Nobody",
+        ),
+        (
+            {"FunctionName": "Hello", "Payload": b"{not json"},
+            "InvalidRequestContentException",
+            "Could not parse request body into json",
+        ),
+        (
+            {"FunctionName": "Hello", "Payload": b'"' + b"x" * 6 * 1024**2 + b'"'},
+            "RequestTooLargeException",
+            "Request must be smaller than",
+        ),
+        ({"FunctionName": "Hello"}, "TooManyRequestsException", "Rate Exceeded."),
+    ],
+)
+async def test_what_cannot_be_invoked_has_the_error_of_the_service(
+    tmp_path, arguments, code, message
+):
+    async with client_for(tmp_path, throttled) as (client, _):
+        with pytest.raises(ClientError) as refusal:
+            await in_thread(client.invoke, **arguments)
+
+    error = refusal.value.response["Error"]
+    assert error["Code"] == code
+    assert message in error["Message"]
