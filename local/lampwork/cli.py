@@ -27,14 +27,14 @@ Command = Callable[..., None]
 def main() -> None:
     """The program `lampwork`. What is the user's to know is said without a traceback."""
     try:
-        lampwork()
+        lampwork(prog_name="lampwork")
     except LampworkError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(VERSION, message="%(prog)s %(version)s")
+@click.version_option(VERSION, prog_name="lampwork", message="%(prog)s %(version)s")
 def lampwork() -> None:
     """Run the Python functions of a SAM template on this machine."""
 

@@ -56,6 +56,11 @@ class Project:
     def origin(self) -> str:
         return f"http://localhost:{self.port}"
 
+    @property
+    def sqs_endpoint(self) -> str | None:
+        """Where boto3 would find SQS with these variables."""
+        return self.variables.get("AWS_ENDPOINT_URL_SQS", self.variables.get("AWS_ENDPOINT_URL"))
+
     async def open(self, opened: AsyncExitStack) -> None:
         """Start everything; `opened` stops in reverse order what was started, however far it came.
 

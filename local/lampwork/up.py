@@ -2,6 +2,7 @@ import asyncio
 import ssl
 import time
 from contextlib import AsyncExitStack
+from typing import Final
 
 from lampwork import routes
 from lampwork.companions.programs import Processes
@@ -14,6 +15,11 @@ from lampwork.project import Options, Project
 from lampwork.reload import Change, Watched, Watcher
 from lampwork.together import together
 from lampwork.triggers.schedules import Schedules
+from lampwork.triggers.sqs import QueueTriggers
+
+NO_QUEUES: Final = (
+    "The template's queues are not served: add 'aws' to services, or set AWS_ENDPOINT_URL_SQS."
+)
 
 
 class Up:
@@ -25,6 +31,7 @@ class Up:
         self._reload = reload
         self._config = options.read_config()
         self._processes = Processes(self._config, log.line)
+        self._queues: QueueTriggers | None = None
 
     async def run(self) -> None:
         """Serve until cancelled, then stop everything.
@@ -65,13 +72,24 @@ class Up:
             host=config.host,
             port=project.port,
         )
-        self._schedules = Schedules(project.stack.schedules, project.functions, config.schedules)
         await self._front.start()
         opened.push_async_callback(self._front.stop)
+        await self._open_queues(opened)
         opened.push_async_callback(self._processes.stop)
         await self._processes.start(project.variables)
+        self._schedules = Schedules(project.stack.schedules, project.functions, config.schedules)
         opened.push_async_callback(self._schedules.stop)
         await self._schedules.start()
+
+    async def _open_queues(self, opened: AsyncExitStack) -> None:
+        project = self._project
+        if endpoint := project.sqs_endpoint:
+            region = project.config.region
+            self._queues = QueueTriggers(project.stack, project.functions, endpoint, region)
+            opened.push_async_callback(self._queues.stop)
+            await self._queues.start()
+        elif project.stack.queue_triggers:
+            self._log.line("lampwork", NO_QUEUES)
 
     async def _find_port(self) -> int:
         """The configured port, for 0 a free one. Taken ones are found now and not at the end."""
@@ -105,6 +123,8 @@ class Up:
             self._watcher.watch(self._watched())
             self._front.update(project.stack)
             await self._schedules.update(project.stack.schedules)
+            if self._queues is not None:
+                await self._queues.update(project.stack)
             await project.services.create_buckets(project.stack.buckets)
             await self._take_code()
 

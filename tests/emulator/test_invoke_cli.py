@@ -1,0 +1,109 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.emulator.lampwork_process import LampworkProcess, SampleProject
+
+COMMAND = """
+commands = [{ name = "migrate", run = "echo migrated" }]
+
+[tool.lampwork.processes.worker]
+run = "echo working"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[SampleProject]:
+    created = SampleProject.create(tmp_path)
+    yield created
+    created.close()
+
+
+@pytest.fixture
+def lampwork(project: SampleProject) -> LampworkProcess:
+    running = project.up()
+    running.origin()
+    return running
+
+
+def test_a_running_lampwork_serves_the_call(
+    project: SampleProject, lampwork: LampworkProcess
+) -> None:
+    called = project.run("invoke", "Hello", "-e", "-", stdin='{"name": "Ada"}')
+
+    assert called.returncode == 0
+    assert json.loads(called.stdout) == {"greeting": "hello", "colour": "template", "event": "Ada"}
+    assert "START RequestId: " in called.stderr
+    assert "REPORT RequestId: " in called.stderr
+    lampwork.until("REPORT RequestId: ")
+
+
+def test_without_one_what_it_needs_is_started_for_the_call(project: SampleProject) -> None:
+    project.configure(COMMAND)
+    (project.root / "event.json").write_text('{"name": "Ada"}')
+
+    called = project.run("invoke", "Hello", "-e", "event.json", "--env", "COLOUR=blue")
+
+    assert called.returncode == 0
+    assert json.loads(called.stdout) == {"greeting": "hello", "colour": "blue", "event": "Ada"}
+    assert "migrated" in called.stderr
+    assert "working" not in called.stderr
+    assert "REPORT RequestId: " in called.stderr
+    assert project.left_in_data() == set()
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_failing_function_ends_the_call_with_1(project: SampleProject, running: bool) -> None:
+    if running:
+        project.up().origin()
+
+    called = project.run("invoke", "Fail")
+
+    assert called.returncode == 1
+    assert json.loads(called.stdout)["errorMessage"] == "on purpose"
+    assert called.stderr.count("ValueError: on purpose") == 1
+    assert 'raise ValueError("on purpose")' in called.stderr
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_an_unknown_function_is_named(project: SampleProject, running: bool) -> None:
+    if running:
+        project.up().origin()
+
+    called = project.run("invoke", "Nobody")
+
+    assert called.returncode == 1
+    assert called.stdout == ""
+    assert "Error: There is no function 'Nobody'." in called.stderr
+    assert "Traceback" not in called.stderr
+
+
+def test_an_event_must_be_json(project: SampleProject) -> None:
+    called = project.run("invoke", "Hello", "-e", "-", stdin="{name: Ada}")
+
+    assert called.returncode == 1
+    assert called.stderr.startswith("Error: The event <stdin> is not JSON: ")
+
+
+def test_routes_lists_every_way_into_a_function(project: SampleProject) -> None:
+    listed = project.run("routes")
+
+    assert listed.returncode == 0
+    assert [line.split() for line in listed.stdout.splitlines()] == [
+        ["GET", "/hello", "Hello"],
+        ["invoke", "Fail"],
+    ]
+
+
+def test_a_missing_template_is_named(project: SampleProject) -> None:
+    called = project.run("routes", "--template", "infra/stack.yaml")
+
+    assert called.returncode == 1
+    assert called.stderr.startswith("Error: template: there is no file ")
+    assert "infra/stack.yaml" in called.stderr
+
+
+def test_it_tells_its_version(project: SampleProject) -> None:
+    assert project.run("--version").stdout.startswith("lampwork 0.")
