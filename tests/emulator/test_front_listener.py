@@ -31,7 +31,8 @@ async def test_localhost_is_each_of_its_addresses(tmp_path):
         httpx.AsyncClient() as client,
     ):
         found = socket.getaddrinfo("localhost", front.port, type=socket.SOCK_STREAM)
-        hosts = {f"[{host[0]}]" if ":" in host[0] else host[0] for *_, host in found}
+        addresses = {str(address[0]) for *_, address in found}
+        hosts = [f"[{address}]" if ":" in address else address for address in addresses]
         answers = [await client.get(f"http://{host}:{front.port}{HEALTH}") for host in hosts]
 
     assert {response.status_code for response in answers} == {200}

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from lampwork.errors import Throttled
 from lampwork.front.front import Front
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front, stack, websocket_api
+
+TASKS = Subprotocol("tasks.v1")
 
 
 def ok(event):
@@ -45,6 +48,10 @@ def throttled(event):
     raise Throttled("used up")
 
 
+def split_header(event):
+    return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "a\r\nSet-Cookie: b"}}
+
+
 @pytest.mark.parametrize("status", [200, 201, 299])
 async def test_a_2xx_of_connect_opens_the_socket(tmp_path, status):
     async with (
@@ -62,7 +69,8 @@ async def test_any_other_status_of_connect_is_what_the_client_gets(tmp_path, sta
 
 
 @pytest.mark.parametrize(
-    "handler", [fails, throttled, lambda event: None, lambda event: "text", lambda event: b"{"]
+    "handler",
+    [fails, throttled, split_header, lambda event: None, lambda event: "text", lambda event: b"{"],
 )
 async def test_a_connect_function_that_does_not_answer_is_a_bad_gateway(tmp_path, handler):
     async with front_with(tmp_path, handler) as (front, _):
@@ -119,7 +127,7 @@ async def test_the_subprotocol_is_the_one_connect_answers_with(tmp_path):
 
     async with (
         front_with(tmp_path, choose) as (front, _),
-        connect(url(front), subprotocols=["bearer.token", "tasks.v1"]) as client,
+        connect(url(front), subprotocols=[Subprotocol("bearer.token"), TASKS]) as client,
     ):
         assert client.subprotocol == "tasks.v1"
 
@@ -127,7 +135,7 @@ async def test_the_subprotocol_is_the_one_connect_answers_with(tmp_path):
 async def test_the_gateway_chooses_no_subprotocol_and_no_compression_itself(tmp_path):
     async with (
         front_with(tmp_path) as (front, invoker),
-        connect(url(front), subprotocols=["tasks.v1"]) as client,
+        connect(url(front), subprotocols=[TASKS]) as client,
     ):
         offered = (await invoker.event("connect"))["headers"]
         assert client.response is not None

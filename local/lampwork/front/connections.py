@@ -1,4 +1,4 @@
-"""The @connections API, by which functions talk to open sockets (boto3's apigatewaymanagementapi)."""
+"""The @connections API: boto3's apigatewaymanagementapi, to talk to open sockets with."""
 
 import json
 import re

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+from collections import Counter
 from pathlib import Path
 
 from lampwork.front import connections
@@ -84,6 +85,7 @@ class Front:
         """Serve another state of the template; sockets of APIs that are still there stay open."""
         self._http_apis = [HttpApiGateway(api, self._invoker) for api in _by_stage(stack)]
         self._lambda_api.update(stack.functions)
+        _warn_of_shared_stages(stack)
         present = {api.logical_id: api for api in stack.websocket_apis}
         for logical_id in self._websocket_apis.keys() - present.keys():
             self._leave(self._websocket_apis.pop(logical_id))
@@ -140,6 +142,16 @@ class Front:
 def _by_stage(stack: Stack) -> list[HttpApi]:
     """A named stage is asked before `$default`, which takes any path."""
     return sorted(stack.http_apis, key=lambda api: api.stage == "$default")
+
+
+def _warn_of_shared_stages(stack: Stack) -> None:
+    stages = Counter(api.stage for api in stack.websocket_apis)
+    for stage, apis in stages.items():
+        if apis > 1:
+            logger.warning(
+                "WebSocket APIs share a stage: only the first is reached by its URL",
+                extra={"stage": stage},
+            )
 
 
 def _own(path: str) -> Response:

@@ -91,6 +91,31 @@ def status_code(answer: Mapping[str, Any]) -> int:
     return status
 
 
+def header_mapping(answer: Mapping[str, Any]) -> Mapping[str, object]:
+    """
+    Raises:
+        MalformedResponse: the answer's `headers` are not an object.
+    """
+    headers = answer.get("headers") or {}
+    if not isinstance(headers, dict):
+        raise MalformedResponse("The function's headers are not an object.")
+    return headers
+
+
+def header_value(value: object) -> str:
+    """A header's text, ready for the wire.
+
+    Raises:
+        MalformedResponse: it would break out of its line.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        value = json.dumps(value)
+    text = str(value)
+    if "\r" in text or "\n" in text or "\0" in text:
+        raise MalformedResponse("A header of the function's answer has a line break.")
+    return text.encode().decode("latin-1")
+
+
 def _headers(request: Request) -> dict[str, str]:
     wire = [
         (name.lower(), value)
@@ -147,31 +172,14 @@ def _body(request: Request) -> tuple[str, bool]:
 
 def _structured(answer: Mapping[str, Any]) -> Response:
     status = status_code(answer)
-    headers = [("set-cookie", _header_value(cookie)) for cookie in answer.get("cookies") or []]
-    for name, value in _mapping(answer.get("headers")).items():
+    headers = [("set-cookie", header_value(cookie)) for cookie in answer.get("cookies") or []]
+    for name, value in header_mapping(answer).items():
         if name.lower() not in HOP_BY_HOP and name.lower() != "content-length":
-            headers.append((_header_value(name), _header_value(value)))
+            headers.append((header_value(name), header_value(value)))
     body = _decoded(answer.get("body"), is_base64=answer.get("isBase64Encoded") is True)
     if status not in BODILESS and all(name.lower() != "content-type" for name, _ in headers):
         headers.append(("content-type", "text/plain;charset=UTF-8"))
     return Response(status, headers, body)
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise MalformedResponse("The function's headers are not an object.")
-    return value
-
-
-def _header_value(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        value = json.dumps(value)
-    text = str(value)
-    if "\r" in text or "\n" in text or "\0" in text:
-        raise MalformedResponse("A header of the function's answer has a line break.")
-    return text.encode().decode("latin-1")
 
 
 def _decoded(body: object, *, is_base64: bool) -> bytes:

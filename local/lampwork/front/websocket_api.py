@@ -13,7 +13,7 @@ from websockets.http11 import Request as HandshakeRequest
 from websockets.server import ServerProtocol
 
 from lampwork.errors import LampworkError
-from lampwork.front.http_events import MalformedResponse, status_code
+from lampwork.front.http_events import MalformedResponse, header_mapping, header_value, status_code
 from lampwork.front.identifiers import Moment, new_id
 from lampwork.front.integration import IntegrationTimeout, call
 from lampwork.front.router import compile_path
@@ -221,9 +221,9 @@ def _answer(invocation: Invocation) -> dict[str, Any]:
 
 
 def _subprotocol(answer: dict[str, Any]) -> str | None:
-    for name, value in (answer.get("headers") or {}).items():
+    for name, value in header_mapping(answer).items():
         if name.lower() == "sec-websocket-protocol":
-            return str(value)
+            return header_value(value)
     return None
 
 
