@@ -123,7 +123,9 @@ class GatewaySettings(Settings):
     ) -> SecretStr | None:
         trusts_gateway = info.data.get("trust_user_id_header") is TrustUserIdHeader.GATEWAY
         if trusts_gateway and len(secret.get_secret_value() if secret else "") < 32:
-            raise ValueError("TRUST_USER_ID_HEADER=gateway needs 32 characters or more")
+            raise ValueError(
+                "TRUST_USER_ID_HEADER=gateway needs a GATEWAY_SECRET of 32 characters or more"
+            )
         return secret
 
 

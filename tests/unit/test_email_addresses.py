@@ -1,0 +1,51 @@
+import unicodedata
+
+import pytest
+
+from shared.email_addresses import canonical
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("demo@example.com", "DEMO@Example.COM"),
+        ("a@bücher.example", "a@xn--bcher-kva.example"),
+        ("é@example.com", unicodedata.normalize("NFD", "é@example.com")),
+        ("straße@example.com", "STRASSE@example.com"),
+    ],
+)
+def test_spellings_of_one_address_are_one_account(one: str, other: str):
+    assert canonical(one) == canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("a.b@example.com", "ab@example.com"), ("a+b@example.com", "a@example.com")],
+)
+def test_addresses_that_may_be_two_mailboxes_are_two_accounts(one: str, other: str):
+    assert canonical(one) != canonical(other)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "demo",
+        "@example.com",
+        "demo@",
+        "demo@@example.com",
+        "Demo <demo@example.com>",
+        "demo@example.com\r\nBcc: all@example.com",
+        "demo@example.com\n",
+        " demo@example.com",
+        "demo\x00@example.com",
+        "de\u200dmo@example.com",
+        '"demo"@example.com',
+        "demo@[127.0.0.1]",
+        "a" * 65 + "@example.com",
+        "a@" + "b" * 63 + "." + "c" * 63 + "." + "d" * 63 + "." + "e" * 63 + ".com",
+    ],
+)
+def test_what_is_no_plain_address_is_refused(text: str):
+    with pytest.raises(ValueError, match=r".+"):
+        canonical(text)

@@ -1,0 +1,128 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.keys import ensure_keys, new_keys
+from shared.errors import SettingsError
+from shared.once import forget
+from shared.security.keys import keys, read_keys
+
+
+def test_the_key_file_is_made_once_and_for_its_owner_alone(tmp_path: Path):
+    path = tmp_path / ".lampwork" / "keys.json"
+
+    made = ensure_keys(path)
+    first = path.read_text()
+    made_again = ensure_keys(path)
+
+    assert (made, made_again) == (True, False)
+    assert path.read_text() == first
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(path.parent) == ["keys.json"]
+
+
+def test_processes_that_start_together_agree_on_one_key_file(tmp_path: Path):
+    path, made = tmp_path / "keys.json", []
+    barrier = threading.Barrier(8)
+
+    def start() -> None:
+        barrier.wait()
+        made.append(ensure_keys(path))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert made.count(True) == 1
+
+
+def test_a_damaged_key_file_is_named_and_left_alone(tmp_path: Path):
+    path = tmp_path / "keys.json"
+    path.write_text("{}")
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "local.keys", str(path)], capture_output=True, text=True
+    )
+
+    assert ended.returncode == 1
+    assert "signing: Field required" in ended.stderr
+    assert path.read_text() == "{}"
+
+
+def test_keys_come_as_text_where_a_secret_store_hands_them_over(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KEYS_JSON", json.dumps(new_keys()))
+    monkeypatch.delenv("KEYS_FILE", raising=False)
+    forget()
+
+    found = keys()
+
+    assert found.signing.find(found.signing.current.kid) is found.signing.current
+    forget()
+
+
+@pytest.mark.parametrize("variables", [{}, {"KEYS_FILE": "/nonexistent/keys.json"}])
+def test_missing_keys_are_a_settings_error(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+):
+    monkeypatch.delenv("KEYS_FILE", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    forget()
+
+    with pytest.raises(SettingsError, match="KEYS_FILE"):
+        keys()
+
+    forget()
+
+
+def _changed(path: str, value: Any) -> tuple[str, str]:
+    document: Any = new_keys()
+    *parents, name = path.split(".")
+    place = document
+    for parent in parents:
+        place = place[parent]
+    place[name] = value
+    return json.dumps(document), path
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("signing.current.d", new_keys()["signing"]["current"]["d"]),
+        ("signing.current.x", "short"),
+        ("signing.current.kid", "../../dev/null"),
+        ("signing.current.crv", "Ed448"),
+        ("refresh.current.secret", "changeme"),
+        ("refresh.current.version", 256),
+        ("hmac.secret", ""),
+        ("unknown", 1),
+    ],
+)
+def test_an_invalid_key_is_named_without_its_value(path: str, value: Any):
+    text, where = _changed(path, value)
+
+    with pytest.raises(SettingsError) as raised:
+        read_keys(text)
+
+    assert where.split(".")[0] in str(raised.value)
+    assert value in ("", 1, 256) or str(value) not in str(raised.value)
+
+
+def test_a_key_without_its_private_half_verifies_only():
+    document = new_keys()
+    del document["signing"]["current"]["d"]
+
+    key = read_keys(json.dumps(document)).signing.current
+
+    assert key.public is not None
+    with pytest.raises(SettingsError, match="no private half"):
+        _ = key.private

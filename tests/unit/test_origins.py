@@ -1,0 +1,62 @@
+from collections.abc import Iterator
+
+import pytest
+
+from shared.errors import CsrfRejected
+from shared.once import forget
+from shared.security import origins
+
+
+@pytest.fixture(autouse=True)
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("PUBLIC_URL", "https://api.example.com")
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://app.example.com")
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "none"},
+        {"sec-fetch-site": "same-site", "origin": "https://app.example.com"},
+        {"sec-fetch-site": "cross-site", "origin": "https://app.example.com"},
+        {"origin": "https://api.example.com"},
+        {"origin": "https://app.example.com"},
+        {"referer": "https://app.example.com/page?x=1"},
+    ],
+)
+def test_our_own_pages_and_programs_may_send(headers: dict[str, str]):
+    origins.check_page(headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "same-site", "origin": "https://blog.example.com"},
+        {"sec-fetch-site": "cross-site", "referer": "https://evil.example/"},
+        {"sec-fetch-site": "SAME-ORIGIN,none", "origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": ""},
+        {"origin": "https://evil.example"},
+        {"origin": "https://app.example.com.evil.example"},
+        {"origin": "https://evil-app.example.com"},
+        {"origin": "http://app.example.com"},
+        {"origin": "https://app.example.com:8443"},
+        {"origin": "https://APP.example.com"},
+        {"origin": "https://app.example.com/"},
+        {"origin": "https://app.example.com,https://evil.example"},
+        {"origin": "https://evil.example", "referer": "https://app.example.com/"},
+        {"referer": "https://app.example.com@evil.example/"},
+        {"referer": "https://[broken"},
+        {"referer": "about:blank"},
+    ],
+)
+def test_a_foreign_page_may_not(headers: dict[str, str]):
+    with pytest.raises(CsrfRejected):
+        origins.check_page(headers)

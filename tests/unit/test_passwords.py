@@ -1,0 +1,106 @@
+import asyncio
+
+import pytest
+from passlib.context import CryptContext
+
+from shared.errors import WeakPassword
+from shared.security.password_policy import check_new_password, common_passwords
+from shared.security.passwords import Argon2Hasher
+
+EMAIL = "someone@example.com"
+
+
+async def test_a_hash_has_the_parameters_that_are_recommended():
+    hashed = await Argon2Hasher().hash("StrongPass123!")
+
+    assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+async def test_only_the_very_password_is_right():
+    hasher = Argon2Hasher()
+    stored = await hasher.hash(" Pässwörd 🙂 ")
+
+    right = await hasher.verify(" Pässwörd 🙂 ", stored)
+    trimmed = await hasher.verify("Pässwörd 🙂", stored)
+
+    assert right.correct
+    assert right.better_hash is None
+    assert not trimmed.correct
+
+
+async def test_passwords_differ_by_their_last_byte_however_long():
+    hasher = Argon2Hasher()
+    stored = await hasher.hash("x" * 72 + "a")
+
+    assert not (await hasher.verify("x" * 72 + "b", stored)).correct
+
+
+@pytest.mark.parametrize("stored", [None, "", "plain", "$argon2id$v=19$m=19456,t=2,p=1$xx$yy"])
+async def test_a_missing_or_damaged_hash_matches_nothing(stored: str | None):
+    verdict = await Argon2Hasher().verify("StrongPass123!", stored)
+
+    assert not verdict.correct
+    assert verdict.better_hash is None
+
+
+async def test_a_hash_of_older_parameters_is_to_be_replaced():
+    older = CryptContext(schemes=["argon2"], argon2__memory_cost=1024, argon2__time_cost=1)
+    stored = older.hash("StrongPass123!")
+
+    verdict = await Argon2Hasher().verify("StrongPass123!", stored)
+
+    assert verdict.correct
+    assert verdict.better_hash is not None
+    assert verdict.better_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+async def test_the_loop_goes_on_while_a_password_is_hashed():
+    turns = 0
+
+    hashing = asyncio.create_task(Argon2Hasher().hash("StrongPass123!"))
+    while not hashing.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert turns > 10
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["StrongPass123!", "with spaces all over", "🙂" * 8, "x" * 127 + "!", "correct horse"],
+)
+def test_a_password_of_one_s_own_is_good(password: str):
+    check_new_password(password, email=EMAIL)
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("", "too_short"),
+        ("short 7", "too_short"),
+        ("x" * 129, "too_long"),
+        ("password123", "common"),
+        ("Password123", "common"),
+        ("QWERTY123", "common"),
+        ("someone", "contains_email"),
+        ("I am SomeOne, truly", "contains_email"),
+        ("my-Lampwork-2026", "contains_product_name"),
+    ],
+)
+def test_a_password_easily_guessed_is_refused_with_its_reason(password: str, reason: str):
+    with pytest.raises(WeakPassword) as raised:
+        check_new_password(password, email=EMAIL)
+
+    assert reason in raised.value.extra["reasons"]
+
+
+def test_a_short_local_part_may_be_part_of_a_password_but_not_all_of_it():
+    check_new_password("StrongPass123!", email="pas@example.com")
+
+    with pytest.raises(WeakPassword):
+        check_new_password("abc", email="abc@example.com")
+
+
+def test_the_list_of_common_passwords_holds_what_the_length_lets_pass():
+    assert len(common_passwords()) > 200
+    assert all(len(each) >= 8 and each == each.casefold() for each in common_passwords())
