@@ -74,8 +74,8 @@ class Upgrade:
     """Hands the connection over: the protocol `start` returns gets the transport's next callbacks.
 
     `start` is called with the transport and the bytes read after the request's head; its protocol's
-    `connection_made` is not called. Should the client have left before, `start` is still called, with
-    a transport that `is_closing()` and must not be written to, and `connection_lost` right after.
+    `connection_made` is not called. If the client has left meanwhile, the transport `is_closing()`
+    and must not be written to, and `connection_lost` follows at once.
     """
 
     start: Callable[[asyncio.Transport, bytes], asyncio.Protocol]
