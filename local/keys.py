@@ -1,4 +1,7 @@
-"""Makes the key file of a local installation, once: `python -m local.keys .lampwork/keys.json`."""
+"""Makes the key file of a local installation, once: `python -m local.keys [FILE]`.
+
+Without FILE it is the one that KEYS_FILE names.
+"""
 
 import argparse
 import json
@@ -11,6 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from shared import settings
 from shared.errors import SettingsError
 from shared.security import base64url
 from shared.security.keys import KEY_BYTES, read_keys
@@ -69,8 +73,10 @@ def _write_once(path: Path, text: str) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.keys", description=__doc__)
-    parser.add_argument("path", type=Path)
+    parser.add_argument("path", nargs="?", type=Path, default=settings.keys().file)
     path = parser.parse_args().path
+    if path is None:
+        parser.error("name a file, or set KEYS_FILE")
     try:
         made = ensure_keys(path)
     except SettingsError as error:

@@ -1,6 +1,7 @@
 import asyncio
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -33,17 +34,13 @@ async def put(key: str, data: bytes, *, content_type: str) -> None:
     Raises:
         ObjectStoreUnavailable: it may be stored or not.
     """
-    store = partial(
+    await _call(
         _client().put_object,
         Bucket=settings.objects().bucket,
         Key=key,
         Body=data,
         ContentType=content_type,
     )
-    try:
-        await asyncio.to_thread(store)
-    except (BotoCoreError, ClientError) as error:
-        raise ObjectStoreUnavailable(str(error)) from error
 
 
 async def delete(key: str) -> None:
@@ -52,11 +49,12 @@ async def delete(key: str) -> None:
     Raises:
         ObjectStoreUnavailable: it may still be there.
     """
-    remove = partial(_client().delete_object, Bucket=settings.objects().bucket, Key=key)
-    try:
-        await asyncio.to_thread(remove)
-    except (BotoCoreError, ClientError) as error:
-        raise ObjectStoreUnavailable(str(error)) from error
+    await _call(_client().delete_object, Bucket=settings.objects().bucket, Key=key)
+
+
+async def check() -> None:
+    """Raises ObjectStoreUnavailable unless the bucket is there."""
+    await _call(_client().head_bucket, Bucket=settings.objects().bucket)
 
 
 def link(key: str, *, content_type: str, file_name: str) -> str:
@@ -75,6 +73,13 @@ def link(key: str, *, content_type: str, file_name: str) -> str:
         },
         ExpiresIn=settings.objects().link_ttl_seconds,
     )
+
+
+async def _call(operation: Callable[..., Any], **parameters: Any) -> None:
+    try:
+        await asyncio.to_thread(partial(operation, **parameters))
+    except (BotoCoreError, ClientError) as error:
+        raise ObjectStoreUnavailable(str(error)) from error
 
 
 @once

@@ -46,6 +46,8 @@ class Queue(Protocol):
 
     async def send_tick(self, delay_seconds: float = 0) -> None: ...
 
+    async def check(self) -> None: ...
+
 
 @once
 def queue() -> Queue:

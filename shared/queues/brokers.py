@@ -1,12 +1,16 @@
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from dramatiq import Broker, Middleware
+from dramatiq import Middleware
 from dramatiq.brokers.redis import RedisBroker
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from shared.redis_client import ANSWER_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS
+
+if TYPE_CHECKING:
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
 NAMESPACE = "dramatiq"
 
@@ -37,7 +41,7 @@ def redis_broker(
     )
 
 
-def rabbitmq_broker(url: str, middleware: Sequence[Middleware] = ()) -> Broker:
+def rabbitmq_broker(url: str, middleware: Sequence[Middleware] = ()) -> "RabbitmqBroker":
     """A broker over RabbitMQ that waits until the server has taken each message."""
     from dramatiq.brokers.rabbitmq import RabbitmqBroker  # its library is an extra
 

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -11,18 +12,24 @@ from shared.queues import brokers
 
 
 def over_redis(url: str) -> "DramatiqQueue":
-    return DramatiqQueue(brokers.redis_broker(url))
+    broker = brokers.redis_broker(url)
+    return DramatiqQueue(broker, reach=broker.client.ping)
 
 
 def over_rabbitmq(url: str) -> "DramatiqQueue":
-    return DramatiqQueue(brokers.rabbitmq_broker(url))
+    broker = brokers.rabbitmq_broker(url)
+    return DramatiqQueue(broker, reach=lambda: broker.channel)
 
 
 class DramatiqQueue:
-    """Sends from one thread of its own: brokers block, and RabbitMQ's connects once per thread."""
+    """Sends from one thread of its own: brokers block, and RabbitMQ's connects once per thread.
 
-    def __init__(self, broker: Broker) -> None:
+    `reach` raises when the broker's server does not answer.
+    """
+
+    def __init__(self, broker: Broker, *, reach: Callable[[], object]) -> None:
         self._broker = broker
+        self._reach = reach
         self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="queue")
 
     async def ring_generate(self, task_id: UUID, delay_seconds: float = 0) -> None:
@@ -37,12 +44,15 @@ class DramatiqQueue:
     async def send_tick(self, delay_seconds: float = 0) -> None:
         await self._send(message(TICK), delay_seconds)
 
+    async def check(self) -> None:
+        await self._in_sender(self._reach)
+
     async def _send(self, sent: Message[Any], delay_seconds: float = 0) -> None:
         delay = round(delay_seconds * 1000) if delay_seconds > 0 else None
-        loop = asyncio.get_running_loop()
+        await self._in_sender(lambda: self._broker.enqueue(sent, delay=delay))
+
+    async def _in_sender(self, call: Callable[[], object]) -> None:
         try:
-            await loop.run_in_executor(
-                self._sender, lambda: self._broker.enqueue(sent, delay=delay)
-            )
+            await asyncio.get_running_loop().run_in_executor(self._sender, call)
         except (BrokerConnectionError, RedisError, OSError) as error:
             raise QueueUnavailable(str(error)) from error

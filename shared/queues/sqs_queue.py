@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,9 @@ class SQSQueue:
     async def send_tick(self, delay_seconds: float = 0) -> None:
         await self._send(message(TICK), DelaySeconds=_whole_seconds(delay_seconds))
 
+    async def check(self) -> None:
+        await _call(partial(self._client.get_queue_attributes, QueueUrl=self._url(GENERATE)))
+
     async def _send(self, sent: Message[Any], **attributes: Any) -> None:
         send = partial(
             self._client.send_message,
@@ -66,16 +70,20 @@ class SQSQueue:
             MessageBody=sent.encode().decode(),
             **attributes,
         )
-        try:
-            await asyncio.to_thread(send)
-        except (BotoCoreError, ClientError) as error:
-            raise QueueUnavailable(str(error)) from error
+        await _call(send)
 
     def _url(self, queue_name: str) -> str:
         url = self._urls[queue_name]
         if url is None:
             raise SettingsError(f"The URL of the SQS queue {queue_name!r} is not set.")
         return url
+
+
+async def _call(operation: Callable[[], object]) -> None:
+    try:
+        await asyncio.to_thread(operation)
+    except (BotoCoreError, ClientError) as error:
+        raise QueueUnavailable(str(error)) from error
 
 
 def _whole_seconds(delay_seconds: float) -> int:
