@@ -13,6 +13,7 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from redis import Redis
 
 from shared import database, redis_client
 from shared.loop import run
@@ -95,15 +96,14 @@ def backend(
         application.setenv(name, value)
     forget()
     _empty_bucket(object_store)
-    run(_flush_redis())
+    with Redis.from_url(redis_server) as client:
+        client.flushall()
     yield application
     run(redis_client.client().aclose())
 
 
 @pytest.fixture
-def postgresql_backend(
-    backend: pytest.MonkeyPatch, migrated_postgresql: str
-) -> pytest.MonkeyPatch:
+def postgresql_backend(backend: pytest.MonkeyPatch, migrated_postgresql: str) -> pytest.MonkeyPatch:
     """The same on PostgreSQL, with room for transactions side by side."""
     run(database.engine().dispose())
     backend.setenv("DATABASE_URL", migrated_postgresql)
@@ -168,11 +168,6 @@ def _as_somebody_else(data: Path) -> list[str]:
         if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
             folder.chmod(folder.stat().st_mode | 0o011)
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-
-
-async def _flush_redis() -> None:
-    await redis_client.client().flushall()
-    await redis_client.client().aclose()
 
 
 def _empty_bucket(endpoint_url: str) -> None:

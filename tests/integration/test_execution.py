@@ -1,0 +1,331 @@
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from shared import transitions
+from shared.database import transaction
+from shared.execution import Attempt, backoff_seconds, execute_task
+from shared.generators import choose
+from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
+from shared.loop import run
+from shared.models.base import database_now
+from shared.models.task import Task
+from shared.task_status import TaskStatus
+from tests.services import objects_stored
+from tests.tasks import (
+    FakeGenerator,
+    Generate,
+    change,
+    claim,
+    history,
+    make_task,
+    open_promises,
+    picture,
+    read,
+    statuses,
+)
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+@pytest.fixture
+def quick_leases(backend: pytest.MonkeyPatch) -> None:
+    backend.setenv("TASK_LEASE_SECONDS", "0.6")
+
+
+async def attempt(
+    generate: Generate, *, stopping: asyncio.Event | None = None, **columns: Any
+) -> Task:
+    """Run one attempt of a new task; the task as it is afterwards."""
+    task = await make_task(**columns)
+    generator = FakeGenerator(generate)
+    await Attempt(await claim(task), generator, stopping or asyncio.Event()).run()
+    return await read(task.id)
+
+
+class Held:
+    """A generator that waits until it is let go, and knows how it ended."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.stopped = False
+
+    async def generate(
+        self, prompt: str, parameters: GenerationParameters, progress: Progress
+    ) -> Image:
+        self.started.set()
+        try:
+            await self.let_go.wait()
+        except asyncio.CancelledError:
+            self.stopped = True
+            raise
+        return await picture(prompt, parameters, progress)
+
+
+def test_a_task_ends_with_its_picture_stored_and_published():
+    task = run(attempt(picture))
+
+    assert task.status == TaskStatus.COMPLETED
+    assert objects_stored() == [task.result["key"]]
+    assert task.result["key"].startswith(f"tasks/{task.id}/1-")
+    assert task.published_sequence == task.sequence
+
+
+def test_progress_rises_and_is_written_only_so_often():
+    async def chatty(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+        for step in range(1000):
+            await progress(step / 1000)
+            await asyncio.sleep(0.0005)
+        return await picture(prompt, parameters, progress)
+
+    async def scenario() -> list[float]:
+        task = await attempt(chatty)
+        return [event["progress"] for event in await history(task.id)]
+
+    progress = run(scenario())
+
+    assert progress == sorted(progress)
+    assert 4 <= len(progress) <= 20
+
+
+def test_nonsense_as_progress_does_no_harm():
+    async def odd(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+        for fraction in (float("nan"), -1.0, 0.5, 0.2, 99.0, float("inf")):
+            await progress(fraction)
+            await asyncio.sleep(0.3)
+        return await picture(prompt, parameters, progress)
+
+    assert run(attempt(odd)).status == TaskStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "message"),
+    [
+        (RuntimeError("CUDA at /secret/path"), "generator_error", "The generator failed."),
+        (GenerationFailed("refused", "Not this prompt.", retryable=False), "refused", "Not this"),
+    ],
+)
+def test_a_generator_that_raises_fails_the_task_in_words_for_its_owner(raised, code, message):
+    async def broken(*_: Any) -> Image:
+        raise raised
+
+    task = run(attempt(broken))
+
+    assert task.status == TaskStatus.FAILED
+    assert task.error["code"] == code
+    assert task.error["message"].startswith(message)
+    assert "secret" not in str(task.error)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image(b"", "image/png", 64, 64),
+        Image(b"<html>", "image/png", 64, 64),
+        Image(b"\x89PNG\r\n\x1a\n", "image/png", 64, 64),
+    ],
+)
+def test_garbage_is_no_picture(image):
+    async def garbage(*_: Any) -> Image:
+        return image
+
+    task = run(attempt(garbage))
+
+    assert (task.status, task.error["code"]) == (TaskStatus.FAILED, "invalid_output")
+    assert objects_stored() == []
+
+
+def test_a_picture_of_another_size_is_refused():
+    async def small(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+        return await picture(prompt, GenerationParameters(width=65, height=64), progress)
+
+    assert run(attempt(small)).error["code"] == "invalid_output"
+
+
+async def cooperative(*_: Any) -> Image:
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
+async def swallows_its_cancellation(*_: Any) -> Image:
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        await asyncio.sleep(3)
+    raise ValueError("too late")
+
+
+async def sleeps_in_a_thread(*_: Any) -> Image:
+    await asyncio.to_thread(threading.Event().wait, 2)
+    raise AssertionError
+
+
+@pytest.mark.parametrize("generate", [cooperative, swallows_its_cancellation, sleeps_in_a_thread])
+def test_a_generator_that_takes_too_long_fails_the_task_once(generate):
+    async def scenario() -> tuple[Task, list[TaskStatus]]:
+        task = await attempt(generate, run_timeout_seconds=0.3)
+        return task, await statuses(task.id)
+
+    task, events = run(scenario())
+
+    assert (task.status, task.error["code"]) == (TaskStatus.FAILED, "timeout")
+    assert [status for status in events if status.terminal] == [TaskStatus.FAILED]
+
+
+def test_a_retryable_failure_waits_for_another_attempt_until_none_is_left():
+    async def overloaded(*_: Any) -> Image:
+        raise GenerationFailed("overloaded", "The model is busy.", retryable=True)
+
+    async def scenario() -> tuple[Task, Task]:
+        first = await attempt(overloaded)
+        return first, await attempt(overloaded, max_attempts=1)
+
+    waiting, failed = run(scenario())
+
+    assert waiting.status == TaskStatus.QUEUED
+    assert waiting.dispatched_at is not None
+    assert run(open_promises(waiting.id)) == []
+    assert waiting.next_attempt_at > waiting.updated_at
+    assert failed.status == TaskStatus.FAILED
+
+
+def test_a_task_is_never_completed_without_its_object(backend):
+    backend.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    task = run(attempt(picture))
+
+    assert (task.status, task.error["code"]) == (TaskStatus.QUEUED, "storage_unavailable")
+
+
+def test_a_long_task_keeps_its_lease(quick_leases):
+    async def slow(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+        await asyncio.sleep(1.5)
+        return await picture(prompt, parameters, progress)
+
+    async def scenario() -> tuple[Task | None, Task]:
+        task = await make_task()
+        work = asyncio.create_task(
+            Attempt(await claim(task), FakeGenerator(slow), asyncio.Event()).run()
+        )
+        await asyncio.sleep(1.2)
+        async with transaction() as session:
+            lost = await transitions.lose_lease(session, task.id)
+        await work
+        return lost, await read(task.id)
+
+    lost, task = run(scenario())
+
+    assert lost is None
+    assert task.status == TaskStatus.COMPLETED
+
+
+def test_a_cancelled_task_stops_its_generator_and_leaves_no_object(quick_leases):
+    async def scenario() -> tuple[Held, Task, list[TaskStatus]]:
+        held, task = Held(), await make_task()
+        work = asyncio.create_task(Attempt(await claim(task), held, asyncio.Event()).run())
+        await held.started.wait()
+        async with transaction() as session:
+            await transitions.cancel(session, task.id, owner_id=task.user_id)
+        async with asyncio.timeout(2):
+            await work
+        return held, await read(task.id), await statuses(task.id)
+
+    held, task, events = run(scenario())
+
+    assert held.stopped
+    assert task.status == TaskStatus.CANCELLED
+    assert events[-2:] == [TaskStatus.PROCESSING, TaskStatus.CANCELLED]
+    assert objects_stored() == []
+
+
+def test_a_cancel_that_was_accepted_wins_over_a_picture_that_is_ready():
+    async def scenario() -> Task:
+        async def cancelled_meanwhile(
+            prompt: str, parameters: GenerationParameters, progress: Progress
+        ) -> Image:
+            async with transaction() as session:
+                await transitions.cancel(session, task.id, owner_id=task.user_id)
+            return await picture(prompt, parameters, progress)
+
+        task = await make_task()
+        generator = FakeGenerator(cancelled_meanwhile)
+        await Attempt(await claim(task), generator, asyncio.Event()).run()
+        return await read(task.id)
+
+    assert run(scenario()).status == TaskStatus.CANCELLED
+    assert objects_stored() == []
+
+
+def test_a_worker_that_was_frozen_past_its_lease_leaves_no_trace():
+    async def scenario() -> tuple[Task, list[dict[str, Any]]]:
+        frozen, task = Held(), await make_task()
+        zombie = asyncio.create_task(Attempt(await claim(task), frozen, asyncio.Event()).run())
+        await frozen.started.wait()
+        await change(task.id, lease_expires_at=database_now(-1))
+        async with transaction() as session:
+            await transitions.lose_lease(session, task.id)
+        again = await claim(task)
+        await Attempt(again, FakeGenerator(picture), asyncio.Event()).run()
+        frozen.let_go.set()
+        await zombie
+        return await read(task.id), await history(task.id)
+
+    task, events = run(scenario())
+
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 2)
+    assert sum(event["terminal"] for event in events) == 1
+    assert objects_stored() == [task.result["key"]]
+
+
+def test_a_stopping_worker_gives_its_task_back():
+    async def scenario() -> Task:
+        held, task, stopping = Held(), await make_task(), asyncio.Event()
+        work = asyncio.create_task(Attempt(await claim(task), held, stopping).run())
+        await held.started.wait()
+        stopping.set()
+        await work
+        return await read(task.id)
+
+    task = run(scenario())
+
+    assert (task.status, task.attempt) == (TaskStatus.QUEUED, 0)
+    assert task.dispatched_at is not None
+
+
+runs: list[str] = []
+
+
+async def counted(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+    runs.append(prompt)
+    return await picture(prompt, parameters, progress)
+
+
+def counting_generator(url: str) -> FakeGenerator:
+    return FakeGenerator(counted)
+
+
+def test_one_message_many_times_runs_the_task_once(backend):
+    backend.setitem(choose.GENERATORS, "counting", f"{__name__}:counting_generator")
+    backend.setenv("GENERATOR_URL", "counting://")
+    runs.clear()
+
+    async def scenario() -> Task:
+        task = await make_task()
+        copies = (execute_task(task.id, worker_id=str(n)) for n in range(10))
+        await asyncio.gather(*copies)
+        return await read(task.id)
+
+    task = run(scenario())
+
+    assert task.status == TaskStatus.COMPLETED
+    assert runs == ["a lamp"]
+
+
+@pytest.mark.parametrize("attempts", range(1, 12))
+def test_the_wait_between_attempts_doubles_to_a_limit(attempts):
+    longest = min(300.0, 2.0**attempts)
+
+    assert all(longest / 2 <= backoff_seconds(attempts) <= longest for _ in range(50))

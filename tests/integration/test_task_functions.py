@@ -1,0 +1,337 @@
+import asyncio
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from redis import Redis
+
+import functions.tasks.cancel
+import functions.tasks.create
+import functions.tasks.get
+import functions.tasks.list
+import functions.tasks.result
+from shared import objects, transitions
+from shared.broadcast import latest_key
+from shared.database import transaction
+from shared.loop import run
+from shared.models.base import database_now
+from shared.schemas.task import TaskCreate
+from shared.services.tasks import TaskService
+from tests.http import Answer, call
+from tests.tasks import (
+    blank_png,
+    claim,
+    history,
+    lease_of,
+    make_task,
+    make_user,
+    open_promises,
+    read,
+)
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+@pytest.fixture
+def owner(backend: pytest.MonkeyPatch) -> UUID:
+    return run(make_user())
+
+
+def ask(handler: Any, method: str, path: str, user: UUID, **request: Any) -> Answer:
+    headers = {"X-User-Id": str(user), **request.pop("headers", {})}
+    return call(handler, method, path, headers=headers, source_ip="127.0.0.1", **request)
+
+
+def submit(user: UUID, body: Any = None, **request: Any) -> Answer:
+    body = {"prompt": "a lamp in the rain"} if body is None else body
+    handler = functions.tasks.create.handler
+    return ask(handler, "POST", "/api/v1/tasks", user, json_body=body, **request)
+
+
+def get(user: UUID, task_id: object, **request: Any) -> Answer:
+    return ask(functions.tasks.get.handler, "GET", f"/api/v1/tasks/{task_id}", user, **request)
+
+
+def cancel(user: UUID, task_id: object) -> Answer:
+    path = f"/api/v1/tasks/{task_id}/cancel"
+    return ask(functions.tasks.cancel.handler, "POST", path, user)
+
+
+def result(user: UUID, task_id: object) -> Answer:
+    return ask(functions.tasks.result.handler, "GET", f"/api/v1/tasks/{task_id}/result", user)
+
+
+def list_tasks(user: UUID, **query: str) -> Answer:
+    return ask(functions.tasks.list.handler, "GET", "/api/v1/tasks", user, query=query)
+
+
+def complete(task_id: UUID) -> None:
+    """Let a worker finish the task, as far as the database and the object store can tell."""
+
+    async def finish() -> None:
+        task = await claim(await read(task_id))
+        await objects.put("a-key.png", blank_png(), content_type="image/png")
+        stored = {"key": "a-key.png", "content_type": "image/png", "width": 64, "height": 64}
+        async with transaction() as session:
+            await transitions.complete(session, lease_of(task), stored)
+
+    run(finish())
+
+
+def test_a_submitted_task_is_queued_announced_and_rung_for(owner, redis_server):
+    answer = submit(owner, {"prompt": "a lamp", "parameters": {"width": 64, "seed": 7}})
+
+    task = answer.json
+    assert answer.status == 202
+    assert answer.headers["location"] == f"/api/v1/tasks/{task['id']}"
+    assert task["status"] == "queued"
+    assert task["parameters"] == {"width": 64, "height": 512, "style": "painting", "seed": 7}
+    assert task["ws_url"] == f"ws://localhost:8000/ws/tasks/{task['id']}"
+    latest = Redis.from_url(f"{redis_server}/0").hgetall(latest_key(UUID(task["id"])))
+    assert json.loads(latest[b"payload"])["task_id"] == task["id"]
+    doorbells = Redis.from_url(f"{redis_server}/1").hvals("dramatiq:generate.msgs")
+    assert [json.loads(each)["kwargs"] for each in doorbells] == [{"task_id": task["id"]}]
+    assert run(read(UUID(task["id"]))).published_sequence == 1
+    assert run(open_promises(UUID(task["id"]))) == []
+
+
+def test_a_seed_is_drawn_where_none_was_given(owner):
+    seeds = {submit(owner).json["parameters"]["seed"] for _ in range(2)}
+
+    assert len(seeds) == 2
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_task_is_accepted_while_redis_and_the_broker_are_away(owner, backend):
+    backend.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
+    backend.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    answer = submit(owner)
+
+    assert answer.status == 202
+    task_id = UUID(answer.json["id"])
+    assert len(run(open_promises(task_id))) == 1
+    assert run(read(task_id)).published_sequence == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"prompt": ""},
+        {"prompt": " \n "},
+        {"prompt": "x" * 2001},
+        {"prompt": "bell \x07"},
+        {"prompt": "escape \x1b[31m"},
+        {"prompt": 5},
+        {"prompt": ["a lamp"]},
+        {"prompt": "a lamp", "parameters": []},
+        {"prompt": "a lamp", "parameters": None},
+        {"prompt": "a lamp", "parameters": {"width": 63}},
+        {"prompt": "a lamp", "parameters": {"width": 10**9}},
+        {"prompt": "a lamp", "parameters": {"width": "64"}},
+        {"prompt": "a lamp", "parameters": {"width": 64.0}},
+        {"prompt": "a lamp", "parameters": {"width": True}},
+        {"prompt": "a lamp", "parameters": {"style": "baroque"}},
+        {"prompt": "a lamp", "parameters": {"seed": -1}},
+        {"prompt": "a lamp", "parameters": {"seed": 2**63}},
+        {"prompt": "a lamp", "parameters": {"steps": 5}},
+        {"prompt": "a lamp", "user_id": str(uuid4())},
+    ],
+)
+def test_what_no_task_can_be_made_of_is_refused_with_its_place(owner, body):
+    answer = submit(owner, body)
+
+    assert answer.status == 422
+    assert answer.json["code"] == "unprocessable"
+    assert answer.json["errors"][0]["loc"][0] == "body"
+    assert list_tasks(owner).json["items"] == []
+
+
+@pytest.mark.parametrize("prompt", ["🏮", "مصباح", "two\nlines", "x" * 2000])
+def test_any_writing_makes_a_prompt(owner, prompt):
+    assert submit(owner, {"prompt": prompt}).json["prompt"] == prompt
+
+
+def test_repeating_a_request_with_its_key_gives_the_same_task(owner):
+    first = submit(owner, headers={"Idempotency-Key": "a-key"})
+
+    again = submit(owner, headers={"Idempotency-Key": '"a-key"'})
+
+    assert (again.status, again.json) == (202, first.json)
+    assert again.headers["location"] == first.headers["location"]
+    assert again.headers["idempotent-replayed"] == "true"
+    assert "idempotent-replayed" not in first.headers
+    assert len(list_tasks(owner).json["items"]) == 1
+
+
+def test_a_key_belongs_to_one_request_of_one_user(owner):
+    first = submit(owner, headers={"Idempotency-Key": "k"})
+
+    other_body = submit(owner, {"prompt": "another"}, headers={"Idempotency-Key": "k"})
+    other_user = submit(run(make_user()), headers={"Idempotency-Key": "k"})
+
+    assert (other_body.status, other_body.json["code"]) == (422, "idempotency_key_reused")
+    assert other_user.status == 202
+    assert other_user.json["id"] != first.json["id"]
+
+
+@pytest.mark.parametrize(
+    "key", ["", "   ", '""', '"open', "x" * 256, "caf\u00e9", "tab\tbed", "one,two", "two words"]
+)
+def test_what_is_no_key_is_refused(owner, key):
+    answer = submit(owner, headers={"Idempotency-Key": key})
+
+    assert (answer.status, answer.json["code"]) == (400, "invalid_idempotency_key")
+
+
+def test_of_requests_side_by_side_with_one_key_one_makes_the_task(postgresql_backend):
+    async def submit_all() -> list[Any]:
+        tasks = TaskService(await make_user())
+        new = TaskCreate(prompt="a lamp")
+        return await asyncio.gather(*(tasks.create(new, idempotency_key="k") for _ in range(20)))
+
+    accepted = run(submit_all())
+
+    assert len({answer.body["id"] for answer in accepted}) == 1
+    assert sum(not answer.replayed for answer in accepted) == 1
+
+
+def test_a_stranger_finds_no_task(owner):
+    task_id = submit(owner).json["id"]
+    stranger = run(make_user())
+
+    answers = [
+        asked(who, which)
+        for asked in (get, cancel, result)
+        for who, which in ((stranger, task_id), (owner, uuid4()))
+    ]
+
+    assert {(answer.status, answer.json["code"]) for answer in answers} == {(404, "task_not_found")}
+
+
+def test_nobody_gets_tasks_without_signing_in():
+    handlers = [
+        (functions.tasks.list.handler, "GET", "/api/v1/tasks"),
+        (functions.tasks.get.handler, "GET", f"/api/v1/tasks/{uuid4()}"),
+        (functions.tasks.result.handler, "GET", f"/api/v1/tasks/{uuid4()}/result"),
+        (functions.tasks.cancel.handler, "POST", f"/api/v1/tasks/{uuid4()}/cancel"),
+    ]
+
+    assert {call(*handler).status for handler in handlers} == {401}
+
+
+def test_a_known_version_of_a_task_is_not_sent_again(owner):
+    first = get(owner, submit(owner).json["id"])
+
+    again = get(owner, first.json["id"], headers={"If-None-Match": first.headers["etag"]})
+    cancel(owner, first.json["id"])
+    changed = get(owner, first.json["id"], headers={"If-None-Match": first.headers["etag"]})
+
+    assert (again.status, again.body) == (304, b"")
+    assert (changed.status, changed.json["status"]) == (200, "cancelled")
+
+
+def test_a_waiting_task_is_cancelled_at_once_and_again_to_the_same_effect(owner):
+    task_id = submit(owner).json["id"]
+
+    first, again = cancel(owner, task_id), cancel(owner, task_id)
+
+    assert (first.status, first.json["status"]) == (200, "cancelled")
+    assert (again.status, again.json) == (200, first.json)
+    assert len(run(history(UUID(task_id)))) == 2
+
+
+def test_a_running_task_is_asked_to_stop(owner):
+    task = run(make_task(owner))
+    run(claim(task))
+
+    answer = cancel(owner, task.id)
+
+    assert (answer.json["status"], answer.json["cancel_requested"]) == ("processing", True)
+
+
+def test_a_finished_task_cannot_be_cancelled(owner):
+    task = run(make_task(owner))
+    complete(task.id)
+
+    answer = cancel(owner, task.id)
+
+    assert (answer.status, answer.json["code"]) == (409, "task_finished")
+    assert answer.json["task"]["status"] == "completed"
+
+
+def test_the_result_is_a_link_to_the_picture(owner, object_store):
+    task = run(make_task(owner))
+    complete(task.id)
+
+    answer = result(owner, task.id)
+
+    assert answer.status == 307
+    assert answer.headers["location"].startswith(f"{object_store}/results/a-key.png?")
+    fetched = httpx.get(answer.headers["location"])
+    assert fetched.content == blank_png()
+    assert fetched.headers["content-type"] == "image/png"
+    assert get(owner, task.id).json["result"]["url"] == f"/api/v1/tasks/{task.id}/result"
+
+
+def test_the_link_is_signed_for_the_public_address(owner, backend):
+    backend.setenv("S3_PUBLIC_ENDPOINT_URL", "https://pictures.example.com")
+    task = run(make_task(owner))
+    complete(task.id)
+
+    assert result(owner, task.id).headers["location"].startswith("https://pictures.example.com/")
+
+
+def test_an_unfinished_task_has_no_result(owner):
+    task_id = submit(owner).json["id"]
+
+    waiting = result(owner, task_id)
+    cancel(owner, task_id)
+    cancelled = result(owner, task_id)
+
+    assert (waiting.status, waiting.json["code"]) == (409, "task_not_finished")
+    assert (cancelled.status, cancelled.json["code"]) == (404, "not_found")
+
+
+def test_pages_follow_each_other_without_loss_or_repetition(owner):
+    at_once = database_now()
+    made = {str(run(make_task(owner, created_at=at_once)).id) for _ in range(3)}
+    made |= {str(run(make_task(owner)).id) for _ in range(4)}
+    run(make_task())
+
+    listed, cursor, query = [], "", {"limit": "2"}
+    while cursor is not None:
+        page = list_tasks(owner, **query).json
+        listed += [task["id"] for task in page["items"]]
+        cursor = page["next_cursor"]
+        query = {"limit": "2", "cursor": cursor}
+
+    assert len(listed) == 7
+    assert set(listed) == made
+    newest_first = [list_tasks(owner).json["items"][n]["created_at"] for n in range(7)]
+    assert newest_first == sorted(newest_first, reverse=True)
+
+
+def test_the_list_is_filtered_by_status(owner):
+    submit(owner)
+    cancelled = submit(owner).json["id"]
+    cancel(owner, cancelled)
+
+    assert [task["id"] for task in list_tasks(owner, status="cancelled").json["items"]] == [
+        cancelled
+    ]
+
+
+@pytest.mark.parametrize("cursor", ["x", "AAAA", "MjAyNi0wMS0wMSAx", "%00", "é"])
+def test_a_cursor_of_another_list_is_refused(owner, cursor):
+    answer = list_tasks(owner, cursor=cursor)
+
+    assert (answer.status, answer.json["code"]) == (400, "invalid_cursor")
+
+
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"status": "done"}])
+def test_a_page_has_its_limits(owner, query):
+    assert list_tasks(owner, **query).status == 422
