@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from ssl import SSLContext
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -65,7 +66,9 @@ class HttpClient:
 
     async def close(self) -> None:
         while self._idle:
-            self._idle.pop().writer.close()
+            writer = self._idle.pop().writer
+            writer.close()
+            await writer.wait_closed()
 
     async def _connect(self) -> _Connection:
         return _Connection(*await asyncio.open_connection(self._host, self._port, ssl=self._tls))
@@ -92,14 +95,22 @@ async def _send(
         head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError) as error:
         raise _ClosedWhileIdle from error
-    status_line, *lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
-    length = headers.get("content-length", "0" if " 204" in status_line else None)
+    status, headers = _parse(head)
+    length = "0" if status == HTTPStatus.NO_CONTENT else headers.get("content-length")
     if length is not None:
         await reader.readexactly(int(length))
     # Without a length the answer ends with the connection, or in chunks nobody here reads.
-    keeps = length is not None and headers.get("connection", "").lower() != "close"
-    return _Answer(int(status_line.split(" ", 2)[1]), keeps)
+    reusable = length is not None and headers.get("connection", "").lower() != "close"
+    return _Answer(status, reusable)
+
+
+def _parse(head: bytes) -> tuple[int, dict[str, str]]:
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    version, _, rest = status_line.partition(" ")
+    if not version.startswith("HTTP/1."):
+        raise ValueError("The server does not speak HTTP/1.")
+    fields = (line.partition(":") for line in lines)
+    return int(rest[:3]), {name.lower(): value.strip() for name, _, value in fields}
 
 
 def _head(method: str, target: str, headers: Mapping[str, str], body_length: int) -> bytes:

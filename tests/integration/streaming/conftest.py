@@ -1,0 +1,81 @@
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from shared.connections import Connections, Cursor
+from shared.delivery import Deliverer
+from shared.reader import Reader
+from shared.readers.sqlite import SqliteDatabase
+from shared.services.upkeep import Upkeep
+from tests.watchers import FakeGateway, RecordingQueue, Story, connection
+
+
+@dataclass
+class Stage:
+    """Everything a stream needs, on a Redis and a database of the test's own."""
+
+    redis: Redis
+    story: Story
+    reader: Reader
+    connections: Connections
+    gateway: FakeGateway
+    doorbells: RecordingQueue
+    deliverer: Deliverer
+    upkeep: Upkeep
+
+    async def watch(self, task_id: UUID, after: int | None = None, **fields: Any) -> str:
+        """An open socket that was registered and has not been sent anything."""
+        watcher = connection(task_id, **fields)
+        self.gateway.open.add(watcher.id)
+        await self.connections.register(watcher, Cursor(after=after))
+        return watcher.id
+
+    async def deliver(self, task_id: UUID) -> None:
+        await self.deliverer.deliver(task_id)
+
+
+@pytest.fixture
+def database_copy(migrated_database: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(migrated_database, tmp_path / "stream.db"))
+
+
+@pytest.fixture
+async def redis(redis_server: str) -> AsyncIterator[Redis]:
+    client = Redis.from_url(redis_server)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def stage(redis: Redis, database_copy: Path) -> AsyncIterator[Stage]:
+    url = f"sqlite+aiosqlite:///{database_copy}"
+    engine = create_async_engine(url)
+    reader = Reader(SqliteDatabase(url))
+    connections = Connections(redis, ttl_seconds=7800, heartbeat_seconds=15)
+    gateway, doorbells = FakeGateway(), RecordingQueue()
+    yield Stage(
+        redis,
+        Story(engine),
+        reader,
+        connections,
+        gateway,
+        doorbells,
+        Deliverer(redis, connections=connections, reader=reader, gateway=gateway),
+        Upkeep(
+            connections=connections,
+            reader=reader,
+            gateway=gateway,
+            doorbells=doorbells,
+            heartbeat_seconds=15,
+        ),
+    )
+    await reader.close()
+    await engine.dispose()
