@@ -25,7 +25,7 @@ def range_(canvas: Canvas, scene: Scene, depth: float, *, base: float, height: f
     if scene.shows("snowcaps") or scene.place == "snowfield" or rng.random() < 0.45:
         _snow(body, scene, light, below, height, depth)
     mist = np.clip(below / (height * 1.15), 0, 1) ** 1.7 * np.float32(0.6 - 0.3 * depth)
-    body += (scene.palette.haze.rgb() - body) * mist[..., None]
+    _misted(body, scene, mist)
     canvas.blend(body[top:], canvas.cover(below)[top:], top=top)
 
 
@@ -66,8 +66,16 @@ def _snow(
     snow = scene.palette.cloud.lighter(0.04).toward(scene.palette.haze, 0.35 - 0.2 * depth)
     shade = snow.toward(scene.palette.zenith, 0.45)
     amount = smoothstep(0.42 * height, 0.1 * height, below - 0.12 * height * light)
-    colour = shade.rgb() + np.clip(0.55 + 0.9 * light, 0, 1)[..., None] * (snow.rgb() - shade.rgb())
-    body += (colour - body) * (0.92 * amount)[..., None]
+    facing = np.clip(0.55 + 0.9 * light, 0, 1)
+    for channel, (low, high) in enumerate(zip(shade.rgb(), snow.rgb(), strict=True)):
+        plane = body[..., channel]
+        plane += (low + facing * (high - low) - plane) * (np.float32(0.92) * amount)
+
+
+def _misted(body: Field, scene: Scene, mist: Field) -> None:
+    for channel, tone in enumerate(scene.palette.haze.rgb()):
+        plane = body[..., channel]
+        plane += (tone - plane) * mist
 
 
 def cone(canvas: Canvas, scene: Scene, *, base: float, height: float) -> None:
@@ -85,7 +93,7 @@ def cone(canvas: Canvas, scene: Scene, *, base: float, height: float) -> None:
     if not scene.shows("volcano"):
         _snow(body, scene, light, canvas.y - (base - height), 1.5 * height, 0.6)
     mist = np.clip((canvas.y - base + 0.6 * height) / (0.7 * height), 0, 1)
-    body += (scene.palette.haze.rgb() - body) * (0.7 * mist)[..., None]
+    _misted(body, scene, 0.7 * mist)
     canvas.blend(body, canvas.cover(canvas.y - ridge))
     if scene.shows("volcano"):
         _lava(canvas, rng, x, ridge, base - height, height)

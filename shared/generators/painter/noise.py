@@ -12,6 +12,7 @@ from shared.generators.painter.colour import Field
 Index = npt.NDArray[np.int32]
 
 FINEST_PIXELS = 1.6  # a finer octave could only alias
+BLOCK = 128  # rows moved at a time, so that their indices stay in the cache
 MARGIN = 2  # lattice points a bicubic kernel reaches over the edge
 
 
@@ -121,13 +122,23 @@ class Lattice:
 def shifted(field: Field, dx: Field | float, dy: Field | float) -> Field:
     """`field`, with or without channels, read from places moved by pixels; edges mirror."""
     height, width = field.shape[:2]
-    rows = np.arange(height, dtype=np.float32)[:, None] + dy
-    columns = np.arange(width, dtype=np.float32)[None, :] + dx
-    return field[_mirrored(rows, height), _mirrored(columns, width)]
+    columns = np.arange(width, dtype=np.float32)[None, :]
+    moved = np.empty_like(field)
+    for top in range(0, height, BLOCK):
+        part = slice(top, min(top + BLOCK, height))
+        rows = np.arange(part.start, part.stop, dtype=np.float32)[:, None] + _rows(dy, part)
+        source = _mirrored(rows, height), _mirrored(columns + _rows(dx, part), width)
+        moved[part] = field[source]
+    return moved
 
 
-def _mirrored(places: Field, size: int) -> Index:
-    index = np.rint(places).astype(np.int32)
+def _rows(offsets: Field | float, part: slice) -> Field | float:
+    tall = isinstance(offsets, np.ndarray) and offsets.ndim == 2 and len(offsets) > 1
+    return offsets[part] if isinstance(offsets, np.ndarray) and tall else offsets
+
+
+def _mirrored(places: Field, size: int) -> npt.NDArray[np.intp]:
+    index = np.rint(places).astype(np.intp)
     index %= 2 * size
     return np.minimum(index, 2 * size - 1 - index)
 

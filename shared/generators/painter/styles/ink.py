@@ -24,11 +24,12 @@ def wash(canvas: Canvas, scene: Scene) -> None:
     depth = (1 - np.clip(flat / 5, 0, 1)) ** 1.25
     pool = blurred(depth, 0.01 * canvas.unit) - depth
     colourful = canvas.rgb.max(axis=2) - canvas.rgb.min(axis=2)
-    tint = np.clip((canvas.rgb - grey[..., None]) * 1.5, -0.4, 0.4)
-    kept = smoothstep(0.3, 0.62, colourful)
+    tint = canvas.rgb - grey[..., None]
+    tint *= 1.5 * smoothstep(0.3, 0.62, colourful)[..., None]
+    np.clip(tint, -0.4, 0.4, out=tint)
     canvas.rgb[:] = PAPER.rgb()
     canvas.fill(INK, np.clip(0.86 * depth + 0.5 * np.clip(-pool, 0, 1), 0, 0.96))
-    canvas.rgb += tint * kept[..., None]
+    canvas.rgb += tint
 
 
 def lines(canvas: Canvas, scene: Scene) -> None:

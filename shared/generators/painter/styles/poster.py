@@ -30,9 +30,9 @@ def halftone(canvas: Canvas, scene: Scene) -> None:
     level = np.floor(tone)
     rest = tone - level
     shade = (level + _step(rest, _dots(canvas))) / (INKS - 1)
-    hue = canvas.rgb - grey[..., None]
-    canvas.rgb[:] = _inks(scene).at(shade)
-    canvas.rgb += 0.6 * hue
+    canvas.rgb -= grey[..., None]  # what is left is the hue
+    canvas.rgb *= 0.6
+    canvas.rgb += _inks(scene).at(shade)
 
 
 def _step(rest: Field, dots: Field) -> Field:
