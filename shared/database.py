@@ -11,7 +11,9 @@ from shared import settings
 from shared.errors import Unavailable
 from shared.once import once
 
-AWAY = {"SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED"}
+SQLITE_AWAY = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED")
+# PostgreSQL's classes: connection exception, insufficient resources, operator intervention.
+POSTGRESQL_AWAY = ("08", "53", "57P")
 
 
 @once
@@ -52,8 +54,13 @@ async def transaction(*, writing: bool = True) -> AsyncIterator[AsyncSession]:
 def _says_database_is_away(error: Exception) -> bool:
     if not isinstance(error, DBAPIError):
         return True
-    sqlite_name = getattr(error.orig, "sqlite_errorname", None)
-    return error.connection_invalidated or sqlite_name in AWAY
+    sqlite_name = getattr(error.orig, "sqlite_errorname", None) or ""
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    return (
+        error.connection_invalidated
+        or sqlite_name.startswith(SQLITE_AWAY)
+        or sqlstate.startswith(POSTGRESQL_AWAY)
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
