@@ -39,9 +39,9 @@ def fog(canvas: Canvas, scene: Scene) -> None:
     rng = scene.dice.stream("fog")
     wisps = fbm(canvas, rng, 0.5, octaves=4, stretch=4, gain=0.42)
     middle = scene.horizon * canvas.bottom
-    bank = np.exp(-(((canvas.y - middle - 0.03) / 0.26) ** 2))
+    bank = np.exp(-(((canvas.y - middle - 0.1) / 0.2) ** 2))
     canvas.fill(
-        scene.palette.haze.lighter(0.06), np.clip(bank * (0.55 + 0.5 * wisps) + 0.12, 0, 0.9)
+        scene.palette.haze.lighter(0.06), np.clip(bank * (0.34 + 0.42 * wisps) + 0.06, 0, 0.9)
     )
 
 

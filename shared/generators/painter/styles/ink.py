@@ -17,7 +17,7 @@ def wash(canvas: Canvas, scene: Scene) -> None:
     grey = grey + 0.7 * (blurred(grey, 0.006 * canvas.unit) - grey)
     low, high = np.quantile(grey[::4, ::4], [0.02, 0.97]).tolist()
     near = grey - blurred(grey, 0.07 * canvas.unit)  # what mist hides, a brush brings out
-    tone = np.clip((grey - low) / max(high - low, 0.05) + 1.5 * near, 0, 1)
+    tone = np.clip((grey - low) / max(high - low, 0.05) + 2.2 * near, 0, 1)
     cloudy = 0.05 * fbm(canvas, rng, 0.3, octaves=4)
     steps = tone * 5 + cloudy * 5
     flat = np.floor(steps) + smoothstep(0.22, 0.78, steps - np.floor(steps))
