@@ -88,10 +88,20 @@ class Watcher:
             self._new_folders.set()
             self._new_places.set()
 
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_places())
-            group.create_task(self._watch_folders())
+    async def start(self) -> None:
+        """Watch: what is saved after this returns is noticed."""
+        watching = (self._watch_places(), self._watch_folders())
+        self._tasks = [asyncio.create_task(each) for each in watching]
+        await asyncio.sleep(0)  # each sets up its watch in its first step
+
+    async def wait(self) -> None:
+        """Never returns; raises what the callback did."""
+        await asyncio.gather(*self._tasks)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
 
     async def _watch_places(self) -> None:
         while True:

@@ -45,23 +45,23 @@ class Up:
             lock.acquire()
             opened.callback(lock.release)
             await self._open_project(opened)
-            watching = self._open_watch(opened)
+            await self._open_watch(opened)
             await self._open_front(opened)
             lock.announce(self._project.origin)
             self._say_ready(time.monotonic() - began)
             opened.callback(self._log.say, "Stopping.")
-            await watching
+            await (self._watcher.wait() if self._reload else asyncio.Event().wait())
 
     async def _open_project(self, opened: AsyncExitStack) -> None:
         port = await self._find_port()
         self._project = Project(self._config, self._options, self._log, port)
         await self._project.open(opened)
 
-    def _open_watch(self, opened: AsyncExitStack) -> "asyncio.Future[None]":
+    async def _open_watch(self, opened: AsyncExitStack) -> None:
         self._watcher = Watcher(self._watched(), self._take)
-        watching = asyncio.ensure_future(self._watcher.run() if self._reload else _forever())
-        opened.push_async_callback(_cancel, watching)
-        return watching
+        if self._reload:
+            await self._watcher.start()
+            opened.push_async_callback(self._watcher.stop)
 
     async def _open_front(self, opened: AsyncExitStack) -> None:
         project, config = self._project, self._config
@@ -135,15 +135,6 @@ class Up:
             self._processes.restart(project.variables),
         )
         self._log.line("lampwork", "Reloaded: from now on requests run what was saved.")
-
-
-async def _cancel(task: "asyncio.Future[None]") -> None:
-    task.cancel()
-    await asyncio.wait([task])
-
-
-async def _forever() -> None:
-    await asyncio.Event().wait()
 
 
 def _no_tls() -> ssl.SSLContext:

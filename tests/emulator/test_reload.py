@@ -30,17 +30,15 @@ def watched(project: Path) -> Watched:
 @pytest.fixture
 async def next_change(watched: Watched) -> AsyncIterator[Next]:
     changes: asyncio.Queue[Change] = asyncio.Queue()
-    watching = asyncio.create_task(Watcher(watched, changes.put).run())
-    await asyncio.sleep(0)  # the watch is set up in the task's first step
-    await asyncio.sleep(0)
+    watcher = Watcher(watched, changes.put)
+    await watcher.start()
 
     async def next_change() -> Change:
         async with asyncio.timeout(10):
             return await changes.get()
 
     yield next_change
-    watching.cancel()
-    await asyncio.wait([watching])
+    await watcher.stop()
 
 
 async def test_a_saved_function_is_a_change_of_code(project: Path, next_change: Next) -> None:
