@@ -39,7 +39,16 @@ def read_http_apis(template: Template, functions: FunctionNames) -> tuple[HttpAp
 
 
 def read_web_socket_apis(template: Template, functions: FunctionNames) -> tuple[WebSocketApi, ...]:
-    """WebSocket APIs with their routes, and the path rewrites of their `Metadata`.
+    """WebSocket APIs with their routes and their path rewrites.
+
+    AWS gives such an API one address without a path. Where a CDN in front turns paths into that
+    address, the API's metadata say which, for the same to hold at home:
+
+        Metadata:
+          Lampwork:
+            PathRewrites: ["/ws/tasks/{task_id}"]
+
+    lets /ws/tasks/7 be /{stage}?task_id=7.
 
     Raises:
         TemplateError: a value cannot be resolved or is of the wrong kind.

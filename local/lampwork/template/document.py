@@ -20,6 +20,7 @@ FUNCTIONS: Final = frozenset(
     }
 )
 WITHOUT_PREFIX: Final = frozenset({"Ref", "Condition"})
+MAPPINGS: Final = ("Parameters", "Mappings", "Conditions", "Globals", "Resources")
 # A date and a lone "=" are plain text in a template.
 TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
 
@@ -64,6 +65,7 @@ def read_document(path: Path) -> Document:
     content = _construct(path, node)
     lines = _resource_lines(node)
     document = Document(path, content, lines)
+    _check_sections(document)
     _check_resources(document)
     return document
 
@@ -175,11 +177,26 @@ def _resource_lines(document: yaml.Node) -> dict[str, int]:
     }
 
 
-def _check_resources(document: Document) -> None:
-    resources = document.content.get("Resources")
-    if not isinstance(resources, dict) or not resources:
+def _check_sections(document: Document) -> None:
+    for name in MAPPINGS:
+        section = document.content.get(name)
+        if section is None:
+            document.content[name] = {}
+        elif not isinstance(section, dict):
+            raise _error(document.path, 0, f"the section `{name}` must be a mapping.")
+    for name, properties in document.content["Globals"].items():
+        if not isinstance(properties, dict):
+            raise _error(document.path, 0, f"`Globals: {name}` must be a mapping.")
+    if not document.resources:
         raise _error(document.path, 1, "the template has no section `Resources`; add one.")
-    for logical_id, resource in resources.items():
+
+
+def _check_resources(document: Document) -> None:
+    for logical_id, resource in document.resources.items():
+        if logical_id.startswith("Fn::"):
+            raise document.error(
+                logical_id, f"Lampwork does not expand {logical_id}; write the resources out."
+            )
         if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
             raise document.error(
                 logical_id, f"{logical_id} needs a `Type`, such as AWS::Serverless::Function."

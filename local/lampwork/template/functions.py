@@ -39,7 +39,7 @@ class FunctionNames:
 
 def _function(resource: Resource) -> Iterator[Function]:
     if reason := _cannot_run(resource):
-        resource.ignore(resource.type, reason)
+        resource.ignore(resource.written_type, reason)
         return
     yield Function(
         logical_id=resource.logical_id,

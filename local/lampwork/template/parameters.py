@@ -13,7 +13,7 @@ def parameter_values(document: Document, given: Mapping[str, str]) -> dict[str, 
         TemplateError: a given parameter is not declared, a number is missing, or a value is not
             allowed.
     """
-    declared: Mapping[str, Any] = document.content.get("Parameters") or {}
+    declared: Mapping[str, Any] = document.content["Parameters"]
     if unknown := sorted(given.keys() - declared.keys()):
         raise TemplateError(
             f"{document.path} has no parameter {', '.join(unknown)};"
@@ -27,7 +27,7 @@ def parameter_values(document: Document, given: Mapping[str, str]) -> dict[str, 
 
 def without_value(document: Document, given: Mapping[str, str]) -> tuple[str, ...]:
     """The parameters that have neither a given value nor a default."""
-    declared: Mapping[str, Any] = document.content.get("Parameters") or {}
+    declared: Mapping[str, Any] = document.content["Parameters"]
     return tuple(
         name
         for name, declaration in declared.items()

@@ -119,9 +119,11 @@ def _buckets(template: Template) -> tuple[str, ...]:
 def _ignore_the_rest(template: Template) -> None:
     for resource in template:
         if resource.type == LAYER and not _is_built(resource):
-            resource.ignore(LAYER, "functions see only their own code and installed packages")
+            resource.ignore(
+                resource.written_type, "functions see only their own code and installed packages"
+            )
         elif resource.type not in RUN and not resource.type.startswith(SUPPORT):
-            resource.ignore(resource.type)
+            resource.ignore(resource.written_type)
 
 
 def _is_built(layer: Resource) -> bool:

@@ -28,6 +28,12 @@ class Resource:
     def line(self) -> int:
         return self.template.document.line(self.logical_id)
 
+    @property
+    def written_type(self) -> str:
+        """Its type in the source, where SAM has not added it: AWS::Serverless::…"""
+        source = self.template.document.resources.get(self.logical_id)
+        return str(source["Type"]) if source else self.type
+
     def get(self, name: str) -> Any:
         """A property with all intrinsic functions resolved; None where it is not there.
 

@@ -63,7 +63,7 @@ def _transforms(document: Document) -> list[Any]:
 
 def _with_local_files(document: Document) -> dict[str, Any]:
     content = copy.deepcopy(document.content)
-    common = content.get("Globals", {}).get("Function", {})
+    common = content["Globals"].get("Function", {})
     _mark_local(common, "CodeUri")
     for resource in content["Resources"].values():
         properties = resource.setdefault("Properties", {})
@@ -111,12 +111,15 @@ def _translate(
 ) -> dict[str, Any]:
     # Only where there is no kept result: together they take half a second to load.
     from boto3.session import Session
+    from samtranslator.metrics.metrics import DummyMetricsPublisher, Metrics
     from samtranslator.model.exceptions import ExceptionWithMessage, InvalidDocumentException
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
     # With a map of managed policies it does not ask IAM for theirs; the emulator checks no policy.
-    translator = Translator({}, Parser(), boto_session=Session(region_name=region))
+    session = Session(region_name=region)
+    metrics = Metrics("ServerlessTransform", DummyMetricsPublisher())
+    translator = Translator({}, Parser(), boto_session=session, metrics=metrics)
     try:
         return translator.translate(content, dict(parameters))  # type: ignore[no-any-return]
     except InvalidDocumentException as error:
@@ -129,6 +132,8 @@ def _translate(
             f"{document.path}: SAM cannot transform this template: {error!r}."
             " `sam validate --lint` may say more."
         ) from error
+    finally:
+        metrics.publish()  # to nobody; it would warn of what it still has
 
 
 def _reasons(document: Document, causes: Any) -> Iterator[str]:

@@ -1,0 +1,24 @@
+from pathlib import Path
+from textwrap import dedent
+
+from lampwork.model import Stack
+from lampwork.template.reader import read_stack
+
+QUEUES = "http://localhost:4566"
+
+
+def read(template: Path, cache_dir: Path, **parameters: str) -> Stack:
+    return read_stack(
+        template,
+        parameters=parameters,
+        region="eu-west-1",
+        cache_dir=cache_dir,
+        queue_url_base=QUEUES,
+    )
+
+
+def read_text(folder: Path, text: str, name: str = "template.yaml", **parameters: str) -> Stack:
+    """The stack of a template that the test writes down itself."""
+    template = folder / name
+    template.write_text(dedent(text))
+    return read(template, folder / "cache", **parameters)

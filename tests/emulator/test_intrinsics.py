@@ -1,0 +1,153 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from lampwork.errors import TemplateError
+from tests.emulator.stacks import read_text
+
+MAIL = "arn:aws:sns:eu-west-1:000000000000:local-Mail"
+TEMPLATE = """\
+Resources:
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      Handler: app.handler
+      Runtime: python3.11
+      Code: .
+      Environment: {Variables: {VALUE: %s}}
+  Jobs:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: jobs}
+  Mail:
+    Type: AWS::SNS::Topic
+  Pictures:
+    Type: AWS::S3::Bucket
+  Database:
+    Type: AWS::RDS::DBInstance
+  Absent:
+    Type: AWS::SQS::Queue
+    Condition: InProduction
+  Api:
+    Type: AWS::ApiGatewayV2::Api
+    Properties: {Name: api, ProtocolType: HTTP}
+Parameters:
+  Stage: {Type: String, Default: home}
+  Hosts: {Type: CommaDelimitedList, Default: "a, b"}
+Conditions:
+  AtHome: !Equals [!Ref Stage, home]
+  InProduction: !Not [!Condition AtHome]
+  Either: !Or [!Condition AtHome, !Condition InProduction]
+  Both: !And [!Condition AtHome, !Condition InProduction]
+Mappings:
+  Sizes:
+    home: {Width: 512}
+    eu-west-1: {Width: 1024}
+"""
+
+
+def variable(folder: Path, expression: str, **parameters: str) -> str:
+    """What a variable of a function becomes that the template gives as this expression."""
+    stack = read_text(folder, TEMPLATE % expression, **parameters)
+    return stack.functions["Function"].environment["VALUE"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("!Ref Function", "local-Function"),
+        ("!GetAtt Function.Arn", "arn:aws:lambda:eu-west-1:000000000000:function:local-Function"),
+        ("!Ref Jobs", "http://localhost:4566/000000000000/jobs"),
+        ("!GetAtt Jobs.QueueName", "jobs"),
+        ("!GetAtt Jobs.Arn", "arn:aws:sqs:eu-west-1:000000000000:jobs"),
+        ("!Ref Mail", MAIL),
+        ("!GetAtt Mail.TopicName", "local-Mail"),
+        ("!Ref Pictures", "local-pictures"),
+        ("!GetAtt Pictures.RegionalDomainName", "local-pictures.s3.eu-west-1.amazonaws.com"),
+        ("!GetAtt Database.Endpoint.Address", "Database.Endpoint.Address"),
+    ],
+)
+def test_resources_have_the_names_they_would_have_on_aws(tmp_path, expression, value):
+    assert variable(tmp_path, expression) == value
+
+
+def test_an_api_has_an_id_of_ten_letters_and_digits_and_an_address_of_it(tmp_path):
+    api_id = variable(tmp_path, "!Ref Api")
+    endpoint = variable(tmp_path, "!GetAtt Api.ApiEndpoint")
+
+    assert re.fullmatch("[a-z0-9]{10}", api_id)
+    assert endpoint == f"https://{api_id}.execute-api.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("!Ref AWS::Region", "eu-west-1"),
+        ("!Ref AWS::AccountId", "000000000000"),
+        ("!Ref AWS::StackName", "local"),
+        ("!Sub '${AWS::Partition}/${Jobs.QueueName}/${!Literal}'", "aws/jobs/${Literal}"),
+        ("!Sub ['${Who} in ${AWS::Region}', {Who: !Ref Mail}]", f"{MAIL} in eu-west-1"),
+        ("!Join ['-', [a, !Ref AWS::Region, 3]]", "a-eu-west-1-3"),
+        ("!Join [',', !Ref Hosts]", "a,b"),
+        ("!Select [1, !Split ['|', 'a|b|c']]", "b"),
+        ("!Select [0, !GetAZs '']", "eu-west-1a"),
+        ("!FindInMap [Sizes, !Ref AWS::Region, Width]", "1024"),
+        ("!Base64 hello", "aGVsbG8="),
+        ("{'Fn::ToJsonString': {region: !Ref AWS::Region}}", '{"region": "eu-west-1"}'),
+        ("!If [AtHome, here, there]", "here"),
+        ("!If [InProduction, here, there]", "there"),
+        ("!If [Either, here, there]", "here"),
+        ("!If [Both, here, there]", "there"),
+        ("'{{resolve:secretsmanager:keys}}'", "{{resolve:secretsmanager:keys}}"),
+        ("true", "true"),
+        ("2026-01-31", "2026-01-31"),
+        ("{'Fn::GetAtt': [Jobs, Arn]}", "arn:aws:sqs:eu-west-1:000000000000:jobs"),
+    ],
+)
+def test_functions_give_what_cloudformation_gives(tmp_path, expression, value):
+    assert variable(tmp_path, expression) == value
+
+
+def test_a_given_parameter_decides_conditions(tmp_path):
+    value = variable(tmp_path, "!If [AtHome, here, there]", Stage="production")
+
+    assert value == "there"
+
+
+def test_no_value_removes_the_variable(tmp_path):
+    with pytest.raises(KeyError):
+        variable(tmp_path, "!If [Both, here, !Ref AWS::NoValue]")
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("!Ref Nothing", "no parameter and no resource 'Nothing'"),
+        ("!Sub 'x${Nothing.Arn}'", "no parameter and no resource 'Nothing'"),
+        ("!GetAtt Jobs.Nothing", "AWS::SQS::Queue has no attribute Nothing"),
+        ("!If [Nothing, a, b]", "no condition 'Nothing'"),
+        ("!FindInMap [Sizes, Nothing, Width]", "no mapping Sizes.Nothing.Width"),
+        ("!Select [7, [a]]", "no item 7"),
+        ("!Join [',']", "wrong arguments"),
+        ("!ImportValue Nothing", "no other stack exports 'Nothing'"),
+        ("!Cidr [10.0.0.0/16, 2, 8]", "does not know Fn::Cidr"),
+        ("!Ref Absent", "Absent is left out, since InProduction is false"),
+    ],
+)
+def test_what_has_no_value_is_told_with_resource_and_line(tmp_path, expression, reason):
+    with pytest.raises(TemplateError, match=r"template.yaml:2: Function: ") as caught:
+        variable(tmp_path, expression)
+
+    assert reason in str(caught.value)
+
+
+def test_names_that_lead_in_a_circle_are_told(tmp_path):
+    template = """
+        Resources:
+          Circle:
+            Type: AWS::SQS::Queue
+            Properties: {QueueName: !Sub "${Circle.QueueName}-again"}
+        """
+
+    with pytest.raises(TemplateError, match="Circle → Circle lead in a circle"):
+        read_text(tmp_path, template)

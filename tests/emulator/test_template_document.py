@@ -1,0 +1,108 @@
+import pytest
+
+from lampwork.errors import TemplateError
+from lampwork.template.document import read_document
+from tests.emulator.stacks import read_text
+
+FUNCTION = """\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.handler
+      Runtime: python3.11
+"""
+
+
+def test_short_tags_become_the_long_form(tmp_path):
+    template = tmp_path / "template.yaml"
+    template.write_text("""\
+Resources:
+  Work:
+    Type: Custom::Work
+    Properties:
+      A: !Ref Other
+      B: !GetAtt Other.Outputs.Url
+      C: !Sub ["${x}", {x: !Ref Other}]
+      D: !If [Cold, !Join ["", [a, !Ref Other]], 2026-01-31]
+""")
+
+    assert read_document(template).resources["Work"]["Properties"] == {
+        "A": {"Ref": "Other"},
+        "B": {"Fn::GetAtt": ["Other", "Outputs.Url"]},
+        "C": {"Fn::Sub": ["${x}", {"x": {"Ref": "Other"}}]},
+        "D": {"Fn::If": ["Cold", {"Fn::Join": ["", ["a", {"Ref": "Other"}]]}, "2026-01-31"]},
+    }
+
+
+def test_a_resource_and_what_sam_makes_of_it_stand_in_the_same_line(tmp_path):
+    template = tmp_path / "template.yaml"
+    template.write_text(FUNCTION + "  WorkQueue:\n    Type: AWS::SQS::Queue\n")
+
+    document = read_document(template)
+
+    assert [document.line(name) for name in ("Work", "WorkRole", "WorkQueue", "Other")] == [
+        *(3, 3, 8, 0)
+    ]
+
+
+def test_json_indented_by_tabs_is_a_template_too(tmp_path):
+    template = '{\n\t"Resources": {\n\t\t"Jobs": {"Type": "AWS::SQS::Queue"}\n\t}\n}'
+
+    stack = read_text(tmp_path, template, name="template.json")
+
+    assert [queue.name for queue in stack.queues] == ["local-Jobs"]
+
+
+def test_a_missing_template_is_told_with_its_path(tmp_path):
+    with pytest.raises(TemplateError, match=r"There is no template .*absent\.yaml"):
+        read_document(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("Resources:\n  A: [1,\n  B: 2\n", ":4: this is not valid here"),
+        ("Resources:\n\tA: 1\n", ":2: this is not valid here"),
+        ("- a\n- b\n", ":1: a template is a mapping with a section `Resources`"),
+        ("", ":1: a template is a mapping with a section `Resources`"),
+        ("Description: x\n", ":1: the template has no section `Resources`; add one"),
+        ("Parameters: [a]\nResources: {}\n", ": the section `Parameters` must be a mapping"),
+        ("Resources:\n  A: {Properties: {}}\n", ":2: A needs a `Type`"),
+        ("Resources:\n  A: {Type: T, Properties: [1]}\n", ":2: the `Properties` of A must"),
+        ("Resources:\n  Fn::ForEach::A: [N, [a], {}]\n", ":2: Lampwork does not expand Fn::F"),
+        (FUNCTION + "  Work: {Type: T}\n", ":8: the key 'Work' stands in line 3 already; rename"),
+        (FUNCTION + "      Timeout: !Foo 3\n", ":8: this is not valid here: unknown tag !Foo"),
+        (FUNCTION + "      Timeout: soon\n", ":3: Work.Timeout must be a whole number, not 'soon'"),
+        (FUNCTION + "      CodeUri: absent\n", "absent, which does not exist; correct its CodeUri"),
+        (FUNCTION + "      Bogus: 1\n", ":3: Resource with id [Work] is invalid. property Bogus"),
+        (FUNCTION + "      Events: hello\n", ":3: Resource with id [Work] is invalid"),
+        (FUNCTION + "Globals: {Bogus: {}}\n", ": 'Globals' section is invalid. 'Bogus' is not"),
+        (FUNCTION + "    Condition: Absent\n", ":3: Work: the template has no condition 'Absent'"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_and_line(tmp_path, template, message):
+    with pytest.raises(TemplateError) as caught:
+        read_text(tmp_path, template)
+
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "template.yaml"))
+
+
+def test_an_aliased_mapping_is_no_duplicate(tmp_path):
+    template = """
+        Transform: AWS::Serverless-2016-10-31
+        Common: &common {LEVEL: info, PLACE: home}
+        Resources:
+          Work:
+            Type: AWS::Serverless::Function
+            Properties:
+              Handler: app.handler
+              Runtime: python3.11
+              Environment: {Variables: {<<: *common, PLACE: away}}
+        """
+
+    stack = read_text(tmp_path, template)
+
+    assert stack.functions["Work"].environment == {"LEVEL": "info", "PLACE": "away"}

@@ -1,0 +1,364 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from lampwork.errors import TemplateError
+from lampwork.model import HttpRoute, QueueTrigger, Stack
+from tests.emulator.stacks import QUEUES, read, read_text
+
+PRODUCT = Path(__file__).parent / "templates" / "product.yaml"
+SQS = "arn:aws:sqs:eu-west-1:000000000000:"
+
+FUNCTION = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Jobs: {Type: AWS::SQS::Queue}
+  Fifo: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true}}
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.handler
+      Runtime: python3.11
+"""
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    return read(PRODUCT, tmp_path_factory.mktemp("cache"))
+
+
+def test_a_function_has_its_own_settings_over_the_common_ones(product):
+    create, connect = product.functions["CreateTask"], product.functions["Connect"]
+
+    assert (create.name, create.handler) == ("local-CreateTask", "functions.tasks.create.handler")
+    assert (create.timeout_seconds, create.memory_mb) == (30, 256)
+    assert (create.runtime, create.code_dir) == ("python3.11", PRODUCT.parent)
+    assert (connect.name, connect.timeout_seconds) == ("local-connect", 20)
+    assert (connect.reserved_concurrency, create.reserved_concurrency) == (5, None)
+    assert PRODUCT.read_text().splitlines()[create.line - 1] == "  CreateTask:"
+
+
+def test_a_function_that_says_little_has_lambdas_defaults(tmp_path):
+    work = read_text(tmp_path, FUNCTION).functions["Work"]
+
+    assert (work.timeout_seconds, work.memory_mb, work.environment) == (3, 128, {})
+
+
+def test_the_environment_is_strings_with_all_references_resolved(product):
+    api_id = product.websocket_apis[0].api_id
+
+    assert product.functions["CreateTask"].environment == {
+        "LOG_LEVEL": "INFO",
+        "DATABASE_URL": "",
+        "QUEUE_URL": f"{QUEUES}/000000000000/local-GenerateQueue",
+        "SECRET": "{{resolve:secretsmanager:keys}}",
+        "SECURE": "false",
+        "WORKERS": "4",
+        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": (
+            f"https://{api_id}.execute-api.eu-west-1.amazonaws.com/live"
+        ),
+    }
+
+
+def test_text_parameters_without_a_value_are_empty_and_named(product, tmp_path):
+    given = read(PRODUCT, tmp_path, DatabaseUrl="sqlite://")
+
+    assert product.empty_parameters == ("DatabaseUrl",)
+    assert given.empty_parameters == ()
+    assert given.functions["Pages"].environment["DATABASE_URL"] == "sqlite://"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"Databaseurl": "x"}, "has no parameter Databaseurl; it has DatabaseUrl, LogLevel, Stage"),
+        ({"LogLevel": "LOUD"}, "LogLevel must be one of DEBUG, INFO, not 'LOUD'"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_told(tmp_path, parameters, message):
+    with pytest.raises(TemplateError, match=message):
+        read(PRODUCT, tmp_path, **parameters)
+
+
+def test_a_number_without_a_value_is_asked_for(tmp_path):
+    template = FUNCTION + "Parameters: {Size: {Type: Number}}\n"
+
+    with pytest.raises(TemplateError, match="the parameter Size has no default; give it a number"):
+        read_text(tmp_path, template)
+
+
+def test_an_http_api_has_the_routes_of_its_functions_events(product):
+    (api,) = product.http_apis
+
+    assert (api.logical_id, api.stage) == ("HttpApi", "$default")
+    assert set(api.routes) == {
+        HttpRoute("POST", "/api/v1/tasks", "CreateTask", timeout_seconds=15),
+        HttpRoute("ANY", "/assets/{proxy+}", "Pages"),
+        HttpRoute("GET", "/tasks/{id}", "Pages"),
+        HttpRoute("ANY", "$default", "Pages"),
+    }
+
+
+def test_a_route_of_a_function_left_out_is_left_out(product, tmp_path):
+    in_production = read(PRODUCT, tmp_path, Stage="production")
+
+    assert "GET /report" in [route.key for route in in_production.http_apis[0].routes]
+    assert "GET /report" not in [route.key for route in product.http_apis[0].routes]
+
+
+def test_an_event_without_an_api_makes_one(tmp_path):
+    template = (
+        FUNCTION + "      Events: {Get: {Type: HttpApi, Properties: {Path: /, Method: get}}}\n"
+    )
+
+    (api,) = read_text(tmp_path, template).http_apis
+
+    assert (api.logical_id, api.routes) == ("ServerlessHttpApi", (HttpRoute("GET", "/", "Work"),))
+
+
+def test_a_websocket_api_has_its_routes_and_path_rewrites(product):
+    (api,) = product.websocket_apis
+
+    assert (api.stage, api.route_selection_expression) == ("live", "$request.body.action")
+    assert {key: (route.function, route.timeout_seconds) for key, route in api.routes.items()} == {
+        "$connect": ("Connect", 10),
+        "$disconnect": ("Connect", 29),
+        "$default": ("Connect", 29),
+    }
+    assert [rewrite.path for rewrite in api.rewrites] == ["/ws/tasks/{task_id}"]
+
+
+@pytest.mark.parametrize("metadata", ["[/ws]", "{PathRewrites: /ws}", "{PathRewrites: [ws]}"])
+def test_a_path_rewrite_in_another_form_is_told(tmp_path, metadata):
+    template = f"""
+        Resources:
+          Sockets:
+            Type: AWS::ApiGatewayV2::Api
+            Metadata: {{Lampwork: {metadata}}}
+            Properties: {{ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.a}}
+        """
+
+    with pytest.raises(TemplateError, match=r"PathRewrites: \[/a/path/{parameter}\]"):
+        read_text(tmp_path, template)
+
+
+def test_apis_written_without_sam_are_read_too(tmp_path):
+    template = """
+        Resources:
+          Work:
+            Type: AWS::Lambda::Function
+            Properties: {Handler: app.handler, Runtime: python3.11, Code: .}
+          Api:
+            Type: AWS::ApiGatewayV2::Api
+            Properties: {Name: api, ProtocolType: HTTP}
+          ToWork:
+            Type: AWS::ApiGatewayV2::Integration
+            Properties:
+              ApiId: !Ref Api
+              IntegrationType: AWS_PROXY
+              IntegrationUri: !GetAtt Work.Arn
+              PayloadFormatVersion: "2.0"
+              TimeoutInMillis: 5000
+          Item:
+            Type: AWS::ApiGatewayV2::Route
+            Properties:
+              ApiId: !Ref Api
+              RouteKey: GET /items/{id}
+              Target: !Sub integrations/${ToWork}
+          Rest:
+            Type: AWS::ApiGatewayV2::Route
+            Properties: {ApiId: !Ref Api, RouteKey: $default, Target: !Sub "integrations/${ToWork}"}
+          Stage:
+            Type: AWS::ApiGatewayV2::Stage
+            Properties: {ApiId: !Ref Api, StageName: live, AutoDeploy: true}
+          Sockets:
+            Type: AWS::ApiGatewayV2::Api
+            Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}
+          SocketsToWork:
+            Type: AWS::ApiGatewayV2::Integration
+            Properties:
+              ApiId: !Ref Sockets
+              IntegrationUri: !Sub
+                - arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${F}/invocations
+                - {F: !GetAtt Work.Arn}
+          Connect:
+            Type: AWS::ApiGatewayV2::Route
+            Properties:
+              ApiId: !Ref Sockets
+              RouteKey: $connect
+              Target: !Join [/, [integrations, !Ref SocketsToWork]]
+        """
+
+    stack = read_text(tmp_path, template)
+
+    assert stack.http_apis[0].stage == "live"
+    assert stack.http_apis[0].routes == (
+        HttpRoute("GET", "/items/{id}", "Work", timeout_seconds=5),
+        HttpRoute("ANY", "$default", "Work", timeout_seconds=5),
+    )
+    assert stack.websocket_apis[0].routes["$connect"].function == "Work"
+
+
+def test_a_route_to_a_published_alias_leads_to_the_function(tmp_path):
+    template = FUNCTION + (
+        "      AutoPublishAlias: live\n"
+        "      Events: {Get: {Type: HttpApi, Properties: {Path: /, Method: get}}}\n"
+    )
+
+    (api,) = read_text(tmp_path, template).http_apis
+
+    assert api.routes == (HttpRoute("GET", "/", "Work"),)
+
+
+def test_queues_have_the_attributes_create_queue_takes(product):
+    queues = {queue.name: dict(queue.attributes) for queue in product.queues}
+
+    redrive = json.loads(queues["local-GenerateQueue"].pop("RedrivePolicy"))
+    assert redrive == {
+        "deadLetterTargetArn": f"{SQS}local-GenerateDeadLetters",
+        "maxReceiveCount": 5,
+    }
+    assert queues == {
+        "local-GenerateQueue": {"VisibilityTimeout": "180"},
+        "local-GenerateDeadLetters": {},
+        "local-BroadcastQueue.fifo": {"FifoQueue": "true", "ContentBasedDeduplication": "false"},
+    }
+
+
+def test_event_source_mappings_are_queue_triggers(product):
+    assert product.queue_triggers == (
+        QueueTrigger(
+            f"{SQS}local-GenerateQueue",
+            "Generate",
+            batch_size=1,
+            reports_item_failures=True,
+            maximum_concurrency=4,
+        ),
+        QueueTrigger(f"{SQS}local-BroadcastQueue.fifo", "Deliver"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("queue", "properties", "message"),
+    [
+        ("Jobs", "BatchSize: 100", "above 10 needs MaximumBatchingWindowInSeconds greater than 0"),
+        ("Fifo", "MaximumBatchingWindowInSeconds: 5", "a FIFO queue takes no Maximum"),
+        ("Fifo", "BatchSize: 11", "a FIFO queue's BatchSize is at most 10"),
+    ],
+)
+def test_a_mapping_that_aws_would_refuse_is_told(tmp_path, queue, properties, message):
+    event = f"{{Type: SQS, Properties: {{Queue: !GetAtt {queue}.Arn, {properties}}}}}"
+
+    with pytest.raises(TemplateError, match=message):
+        read_text(tmp_path, FUNCTION + f"      Events: {{Job: {event}}}\n")
+
+
+def test_a_visibility_timeout_shorter_than_the_functions_timeout_is_told(tmp_path):
+    template = FUNCTION + (
+        "      Timeout: 60\n"
+        "      Events: {Job: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn}}}\n"
+    )
+
+    with pytest.raises(TemplateError, match="VisibilityTimeout of Jobs, 30 s, is less than"):
+        read_text(tmp_path, template)
+
+
+def test_rules_and_schedules_are_read_with_their_expressions(product):
+    tick, nightly = product.schedules
+
+    assert (tick.logical_id, tick.name) == ("DeliverTick", "local-DeliverTick")
+    assert (tick.function, tick.expression, tick.source) == (
+        *("Deliver", "rate(1 minute)", "aws.events"),
+    )
+    assert (nightly.name, nightly.expression, nightly.source) == (
+        *("DeliverNightly", "cron(0 3 * * ? *)", "aws.scheduler"),
+    )
+    assert (nightly.timezone, nightly.input) == ("Europe/Berlin", '{"deep": true}')
+
+
+def test_an_expression_that_aws_would_refuse_is_told_with_its_line(tmp_path):
+    template = FUNCTION + (
+        "      Events: {Often: {Type: Schedule, Properties: {Schedule: rate(10 seconds)}}}\n"
+    )
+
+    with pytest.raises(TemplateError, match=r"template.yaml:6: WorkOften: 'rate\(10 seconds\)'"):
+        read_text(tmp_path, template)
+
+
+def test_buckets_are_named(product):
+    assert product.buckets == ("local-results",)
+
+
+def test_what_is_not_run_is_named_with_its_line_and_support_is_not(product):
+    (table,) = product.ignored
+
+    assert (table.logical_id, table.type) == ("Table", "AWS::DynamoDB::Table")
+    assert PRODUCT.read_text().splitlines()[table.line - 1] == "  Table:"
+
+
+@pytest.mark.parametrize(
+    ("properties", "reason"),
+    [
+        ("{Runtime: nodejs22.x, Handler: a.b}", "its runtime is nodejs22.x; Lampwork runs Python"),
+        ("{PackageType: Image, ImageUri: x}", "its code is a container image"),
+        (
+            "{Runtime: python3.11, Handler: a.b, InlineCode: pass}",
+            "its code is not in a local folder",
+        ),
+    ],
+)
+def test_a_function_that_cannot_run_here_is_named_and_so_are_its_routes(
+    tmp_path, properties, reason
+):
+    template = f"""
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Other:
+            Type: AWS::Serverless::Function
+            Properties:
+              Events: {{Get: {{Type: HttpApi, Properties: {{Path: /, Method: get}}}}}}
+              <<: {properties}
+        """
+
+    stack = read_text(tmp_path, template)
+
+    function, route = stack.ignored
+    assert stack.functions == {}
+    assert (function.logical_id, function.line) == ("Other", 4)
+    assert reason in function.reason
+    assert route.type == "route GET /"
+
+
+def test_other_events_and_settings_are_named(tmp_path):
+    template = FUNCTION + """\
+      Events:
+        Stored: {Type: S3, Properties: {Bucket: !Ref Files, Events: "s3:ObjectCreated:*"}}
+        Told: {Type: SNS, Properties: {Topic: !Ref News}}
+        Seen: {Type: EventBridgeRule, Properties: {Pattern: {source: [shop]}}}
+        Changed:
+          Type: DynamoDB
+          Properties: {Stream: !GetAtt Rows.StreamArn, StartingPosition: LATEST}
+  Files: {Type: AWS::S3::Bucket}
+  News: {Type: AWS::SNS::Topic}
+  Rows: {Type: AWS::DynamoDB::Table}
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: {CorsConfiguration: true}
+  Dependencies:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {ContentUri: .}
+"""
+
+    named = {each.type for each in read_text(tmp_path, template).ignored}
+
+    assert named == {
+        "NotificationConfiguration",
+        "AWS::SNS::Topic",
+        "AWS::SNS::Subscription",
+        "AWS::Events::Rule",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::DynamoDB::Table",
+        "CORS settings",
+        "AWS::Lambda::LayerVersion",
+    }

@@ -1,0 +1,141 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lampwork.errors import TemplateError
+from tests.conftest import ROOT
+from tests.emulator.stacks import read, read_text
+
+PRODUCT = Path(__file__).parent / "templates" / "product.yaml"
+LOADED_BY_READING = """
+import sys
+from pathlib import Path
+from tests.emulator.stacks import read
+read(Path(sys.argv[1]), Path(sys.argv[2]))
+print(*sys.modules)
+"""
+
+
+def modules_loaded_by_reading(template: Path, cache_dir: Path) -> set[str]:
+    command = [sys.executable, "-c", LOADED_BY_READING, str(template), str(cache_dir)]
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'local'}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_a_template_read_before_is_read_without_loading_sam_or_boto3(tmp_path):
+    first = modules_loaded_by_reading(PRODUCT, tmp_path)
+    second = modules_loaded_by_reading(PRODUCT, tmp_path)
+
+    assert "samtranslator" in first
+    assert second.isdisjoint({"samtranslator", "boto3", "botocore"})
+
+
+def test_a_kept_result_says_the_same(tmp_path):
+    assert read(PRODUCT, tmp_path) == read(PRODUCT, tmp_path)
+
+
+def test_parameters_are_part_of_what_is_kept(tmp_path):
+    at_home = read(PRODUCT, tmp_path)
+    in_production = read(PRODUCT, tmp_path, Stage="production")
+
+    assert "OnlyInProduction" not in at_home.functions
+    assert "OnlyInProduction" in in_production.functions
+
+
+def test_only_the_newest_results_are_kept(tmp_path):
+    for number in range(12):
+        read(PRODUCT, tmp_path, DatabaseUrl=str(number))
+
+    assert len(list(tmp_path.iterdir())) == 10
+
+
+def test_all_reasons_of_sam_are_told_at_once(tmp_path):
+    template = """\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  First:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: app.handler, Runtime: python3.11, Events: {Mail: {Type: SQS}}}
+  Second:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: app.handler}
+"""
+
+    with pytest.raises(TemplateError) as caught:
+        read_text(tmp_path, template)
+
+    lines = str(caught.value).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        f"{tmp_path / 'template.yaml'}:3",
+        f"{tmp_path / 'template.yaml'}:6",
+    ]
+
+
+def test_code_is_in_the_folder_the_template_names(tmp_path):
+    (tmp_path / "a folder").mkdir()
+    template = """
+        Transform: AWS::Serverless-2016-10-31
+        Globals: {Function: {Handler: app.handler, Runtime: python3.11}}
+        Resources:
+          Beside: {Type: AWS::Serverless::Function, Properties: {CodeUri: "a folder/"}}
+          Here: {Type: AWS::Serverless::Function, Properties: {CodeUri: ./}}
+          Above: {Type: AWS::Serverless::Function, Properties: {CodeUri: ../}}
+          Unnamed: {Type: AWS::Serverless::Function}
+          Raw:
+            Type: AWS::Lambda::Function
+            Properties: {Handler: app.handler, Runtime: python3.11, Code: a folder}
+        """
+
+    functions = read_text(tmp_path, template).functions
+
+    assert {name: function.code_dir for name, function in functions.items()} == {
+        "Beside": tmp_path / "a folder",
+        "Here": tmp_path,
+        "Above": tmp_path.parent,
+        "Unnamed": tmp_path,
+        "Raw": tmp_path / "a folder",
+    }
+
+
+def test_routes_may_stand_in_a_definition_file(tmp_path):
+    (tmp_path / "api.yaml").write_text("""\
+openapi: 3.0.1
+paths:
+  /hello:
+    get:
+      x-amazon-apigateway-integration:
+        type: aws_proxy
+        payloadFormatVersion: "2.0"
+        uri: arn:aws:lambda:eu-west-1:000000000000:function:hello
+""")
+    template = """
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Api:
+            Type: AWS::Serverless::HttpApi
+            Properties: {DefinitionUri: api.yaml}
+          Hello:
+            Type: AWS::Serverless::Function
+            Properties: {FunctionName: hello, Handler: app.handler, Runtime: python3.11}
+        """
+
+    (api,) = read_text(tmp_path, template).http_apis
+
+    assert [(route.key, route.function) for route in api.routes] == [("GET /hello", "Hello")]
+
+
+def test_a_nested_application_is_named_and_nothing_is_asked_of_aws(tmp_path):
+    template = """
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Shop:
+            Type: AWS::Serverless::Application
+            Properties: {Location: {ApplicationId: a, SemanticVersion: 1.0.0}}
+        """
+
+    (ignored,) = read_text(tmp_path, template).ignored
+
+    assert (ignored.logical_id, ignored.type) == ("Shop", "AWS::Serverless::Application")
