@@ -59,6 +59,10 @@ class ApiGateway:
     async def close(self, connection_id: str) -> None:
         await self._call("DELETE", connection_id)
 
+    async def aclose(self) -> None:
+        """Let go of the connections to the gateway."""
+        await self._http.close()
+
     async def _call(self, method: str, connection_id: str, body: bytes = b"") -> None:
         url = f"{self._endpoint_url}/@connections/{quote(connection_id, safe='')}"
         split = urlsplit(url)
@@ -72,7 +76,7 @@ class ApiGateway:
 
 
 @once
-def gateway() -> Gateway:
+def gateway() -> ApiGateway:
     """The process's gateway, at the address boto3 would use; it connects at its first call."""
     endpoint_url = settings.management_api().endpoint_url
     session = Session()

@@ -1,0 +1,416 @@
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import dramatiq
+import pytest
+from dramatiq.brokers.stub import StubBroker
+from redis import Redis
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from functions.ws_broadcast import deliver, tick
+from functions.ws_connect import connect, disconnect, receive
+from shared import clock, redis_client, settings
+from shared.connections import Cursor, connections
+from shared.gateway import gateway
+from shared.loop import run
+from shared.once import forget
+from shared.reader import reader
+from shared.security import access_tokens
+from tests.watchers import Story, connection
+from tests.websocket_events import (
+    CONNECTION_ID,
+    SCHEDULE_EVENT,
+    ConnectionsApi,
+    connect_event,
+    deliver_body,
+    disconnect_event,
+    message_event,
+    serving_connections,
+    sqs_event,
+)
+
+
+@dataclass
+class Site:
+    """The functions' surroundings: settings, a database, Redis as queue, an @connections API."""
+
+    settings: pytest.MonkeyPatch
+    story: Story
+    api: ConnectionsApi
+    queue: Redis
+
+    def rung(self, actor: str) -> list[dict[str, str]]:
+        """The arguments of the messages that wait for an actor."""
+        waiting = self.queue.hgetall(f"dramatiq:{actor}.msgs")
+        delayed = self.queue.hgetall(f"dramatiq:{actor}.DQ.msgs")
+        messages = [*waiting.values(), *delayed.values()]
+        return [dramatiq.Message.decode(message).kwargs for message in messages]
+
+    def change(self, **variables: str) -> None:
+        """Set variables for what runs from now on."""
+        run(close_clients())
+        for name, value in variables.items():
+            self.settings.setenv(name, value)
+        forget()
+
+    def watch(self, task: UUID) -> str:
+        """A registered, open socket that was not told anything yet."""
+        watcher = connection(task)
+        run(connections().register(watcher, Cursor()))
+        self.api.open.add(watcher.id)
+        return watcher.id
+
+
+@pytest.fixture
+def site(backend: pytest.MonkeyPatch, redis_server: str) -> Iterator[Site]:
+    engine = create_async_engine(settings.database().url.get_secret_value())
+    with serving_connections() as api, Redis.from_url(f"{redis_server}/1") as queue:
+        site = Site(backend, Story(engine), api, queue)
+        site.change(AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI=api.url, TRUST_USER_ID_HEADER="off")
+        yield site
+        run(close_clients())
+    run(engine.dispose())
+
+
+async def close_clients() -> None:
+    await reader().close()
+    await redis_client.client().aclose()
+    if "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI" in os.environ:
+        await gateway().aclose()
+
+
+@dataclass
+class Watcher:
+    """A signed-in user with a task."""
+
+    user: UUID
+    session: UUID
+    task: UUID
+
+    @property
+    def token(self) -> str:
+        now = clock.now()
+        return access_tokens.issue(
+            user_id=self.user,
+            session_id=self.session,
+            generation=0,
+            epoch=0,
+            authenticated_at=now,
+            expires_at=now + timedelta(seconds=600),
+        )
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+@pytest.fixture
+def watcher(site: Site) -> Watcher:
+    user = run(site.story.user())
+    return Watcher(user, run(site.story.session(user)), run(site.story.task(user)))
+
+
+def status(event: dict[str, Any]) -> int:
+    answer: int = connect.handler(event, None)["statusCode"]
+    return answer
+
+
+class TestConnect:
+    def test_registers_the_socket_and_wakes_the_deliverer(self, site: Site, watcher: Watcher):
+        answer = connect.handler(
+            connect_event({"task_id": watcher.task}, headers=watcher.bearer), None
+        )
+
+        found = run(connections().find(CONNECTION_ID))
+        assert answer == {"statusCode": 200, "headers": {}}
+        assert found is not None
+        assert (found.task_id, found.user_id) == (watcher.task, watcher.user)
+        assert (found.session_id, found.epoch) == (watcher.session, 0)
+        assert found.connected_at_ms == 1776784101000
+        assert abs((found.expires_at or 0) - time.time() - 600) < 5
+        assert run(connections().cursors(watcher.task)) == {CONNECTION_ID: Cursor()}
+        assert site.rung("deliver") == [{"task_id": str(watcher.task)}]
+
+    def test_never_posts(self, site: Site, watcher: Watcher):
+        status(connect_event({"task_id": watcher.task}, headers=watcher.bearer))
+
+        assert site.api.requests == []
+
+    def test_remembers_what_the_client_has_seen(self, site: Site, watcher: Watcher):
+        query = {"task_id": watcher.task, "after": 3}
+
+        status(connect_event(query, headers=watcher.bearer))
+
+        assert run(connections().cursors(watcher.task)) == {CONNECTION_ID: Cursor(after=3)}
+
+    def test_takes_the_token_as_a_subprotocol_and_answers_only_ours(self, site, watcher):
+        offered = {"Sec-WebSocket-Protocol": f"tasks.v1, bearer.{watcher.token}"}
+
+        answer = connect.handler(connect_event({"task_id": watcher.task}, headers=offered), None)
+
+        assert answer == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "tasks.v1"}}
+
+    @pytest.mark.parametrize(
+        ("origin", "expected"),
+        [
+            ("http://localhost:8000", 200),
+            ("http://localhost:8000.evil.example", 401),
+            ("null", 401),
+            (None, 401),
+        ],
+    )
+    def test_takes_the_cookie_from_our_pages_only(self, site, watcher, origin, expected):
+        headers = {"Cookie": f"a=b; access_token={watcher.token}"}
+        headers |= {"Origin": origin} if origin else {}
+
+        assert status(connect_event({"task_id": watcher.task}, headers=headers)) == expected
+
+    def test_refuses_a_foreign_page_whatever_its_credential(self, site, watcher):
+        headers = {**watcher.bearer, "Origin": "https://evil.example"}
+
+        assert status(connect_event({"task_id": watcher.task}, headers=headers)) == 401
+
+    @pytest.mark.parametrize(
+        ("trust", "source_ip", "expected"),
+        [("off", "127.0.0.1", 401), ("local", "127.0.0.1", 200), ("local", "192.0.2.1", 401)],
+    )
+    def test_takes_the_user_from_a_header_only_where_it_is_trusted(
+        self, site, watcher, trust, source_ip, expected
+    ):
+        site.change(TRUST_USER_ID_HEADER=trust)
+        headers = {"X-User-Id": str(watcher.user)}
+        event = connect_event({"task_id": watcher.task}, headers=headers, source_ip=source_ip)
+
+        assert status(event) == expected
+
+    def test_refuses_a_named_user_who_does_not_exist(self, site, watcher):
+        site.change(TRUST_USER_ID_HEADER="local")
+        headers = {"X-User-Id": str(uuid4())}
+        event = connect_event({"task_id": watcher.task}, headers=headers, source_ip="127.0.0.1")
+
+        assert status(event) == 401
+
+    def test_refuses_who_shows_nothing(self, site, watcher):
+        answer = connect.handler(connect_event({"task_id": watcher.task}), None)
+
+        assert answer["statusCode"] == 401
+        assert answer["headers"]["WWW-Authenticate"] == 'Bearer realm="api"'
+        assert json.loads(answer["body"])["code"] == "unauthenticated"
+
+    def test_refuses_a_revoked_session(self, site, watcher):
+        run(site.story.revoke(watcher.session))
+
+        assert status(connect_event({"task_id": watcher.task}, headers=watcher.bearer)) == 401
+
+    def test_refuses_a_broken_token(self, site, watcher):
+        headers = {"Authorization": f"Bearer {watcher.token}x"}
+
+        assert status(connect_event({"task_id": watcher.task}, headers=headers)) == 401
+
+    def test_foreign_and_missing_tasks_are_alike(self, site, watcher):
+        foreign = run(site.story.task())
+
+        refusals = [
+            connect.handler(connect_event({"task_id": task}, headers=watcher.bearer), None)
+            for task in (foreign, uuid4())
+        ]
+
+        assert refusals[0] == refusals[1]
+        assert refusals[0]["statusCode"] == 404
+        assert run(connections().ids()) == []
+
+    @pytest.mark.parametrize(
+        "task_id", ["", "1", "../x", "x" * 4000, "\x00", f"{{{uuid4()}}}", uuid4().hex]
+    )
+    def test_refuses_what_is_no_task_id(self, site, watcher, task_id):
+        assert status(connect_event({"task_id": task_id}, headers=watcher.bearer)) == 400
+
+    def test_refuses_no_task_id_and_two(self, site, watcher):
+        twice = [("task_id", watcher.task), ("task_id", watcher.task)]
+
+        assert status(connect_event(headers=watcher.bearer)) == 400
+        assert status(connect_event(twice, headers=watcher.bearer)) == 400
+
+    @pytest.mark.parametrize("after", ["-1", "1.5", "abc", str(2**63), "", "01", "٣", "9" * 40])
+    def test_refuses_what_is_no_sequence(self, site, watcher, after):
+        query = {"task_id": watcher.task, "after": after}
+
+        assert status(connect_event(query, headers=watcher.bearer)) == 400
+
+    def test_refuses_two_sequences(self, site, watcher):
+        query = [("task_id", watcher.task), ("after", 1), ("after", 1)]
+
+        assert status(connect_event(query, headers=watcher.bearer)) == 400
+
+    @pytest.mark.parametrize("variable", ["REDIS_URL", "QUEUE_URL", "DATABASE_URL"])
+    def test_a_service_that_is_away_registers_nothing(self, site, watcher, variable):
+        event = connect_event({"task_id": watcher.task}, headers=watcher.bearer)
+        away = {"DATABASE_URL": "sqlite+aiosqlite:////nowhere/none.db"}
+        present = os.environ[variable]
+
+        site.change(**{variable: away.get(variable, "redis://127.0.0.1:1/0")})
+        refused = status(event)
+        site.change(**{variable: present})
+
+        assert refused == 503
+        assert run(connections().ids()) == []
+        assert run(connections().cursors(watcher.task)) == {}
+
+
+class TestDisconnect:
+    def test_forgets_the_socket(self, site: Site, watcher: Watcher):
+        gone = site.watch(watcher.task)
+
+        disconnect.handler(disconnect_event(gone), None)
+
+        assert run(connections().find(gone)) is None
+        assert run(connections().cursors(watcher.task)) == {}
+        assert run(connections().ids()) == []
+
+    def test_an_unknown_socket_is_no_error(self, site: Site):
+        assert disconnect.handler(disconnect_event(), None) == {"statusCode": 200}
+
+    def test_never_raises(self, site: Site):
+        site.change(REDIS_URL="redis://127.0.0.1:1/0")
+
+        assert disconnect.handler(disconnect_event(), None) == {"statusCode": 200}
+
+
+class TestReceive:
+    def test_a_ping_is_answered_by_a_heartbeat(self, site: Site, watcher: Watcher):
+        socket = site.watch(watcher.task)
+        run(connections().advance(watcher.task, socket, 1))
+
+        receive.handler(message_event('{"type":"ping"}', socket), None)
+
+        [frame] = site.api.frames[socket]
+        assert (frame["type"], frame["sequence"]) == ("heartbeat", 1)
+
+    @pytest.mark.parametrize("body", ["", "hello", "[]", '{"type":"auth"}', "[" * 5000, "null"])
+    def test_anything_else_is_answered_by_an_error(self, site: Site, watcher: Watcher, body):
+        socket = site.watch(watcher.task)
+
+        receive.handler(message_event(body, socket), None)
+
+        [frame] = site.api.frames[socket]
+        assert (frame["type"], frame["code"]) == ("error", "unknown_message")
+
+    def test_a_flood_is_not_answered(self, site: Site, watcher: Watcher):
+        socket = site.watch(watcher.task)
+
+        for _ in range(30):
+            receive.handler(message_event("hello", socket), None)
+
+        assert 10 <= len(site.api.frames[socket]) <= 20
+
+    def test_a_socket_nobody_knows_is_closed(self, site: Site):
+        site.api.open.add(CONNECTION_ID)
+
+        receive.handler(message_event('{"type":"ping"}'), None)
+
+        assert site.api.closed == {CONNECTION_ID}
+
+    def test_a_gateway_or_redis_that_is_away_is_no_error(self, site: Site, watcher: Watcher):
+        socket = site.watch(watcher.task)
+        site.api.answers.append(500)
+        overloaded = receive.handler(message_event("hello", socket), None)
+        site.change(REDIS_URL="redis://127.0.0.1:1/0")
+        away = receive.handler(message_event("hello", socket), None)
+
+        assert overloaded == away == {"statusCode": 200}
+
+
+class TestDeliver:
+    def test_a_batch_brings_every_watcher_up_to_date(self, site: Site, watcher: Watcher):
+        first, task = site.watch(watcher.task), watcher.task
+        event = sqs_event([(str(task), deliver_body(task))] * 3)
+
+        answer = deliver.handler(event, None)
+        run(site.story.complete(task))
+        deliver.handler(event, None)
+
+        assert answer == {"batchItemFailures": []}
+        assert [frame["sequence"] for frame in site.api.frames[first]] == [1, 2]
+        assert site.api.closed == {first}
+
+    def test_a_redelivered_batch_doubles_nothing(self, site: Site, watcher: Watcher):
+        socket = site.watch(watcher.task)
+        event = sqs_event([(str(watcher.task), deliver_body(watcher.task))])
+
+        for _ in range(3):
+            deliver.handler(event, None)
+
+        assert len(site.api.frames[socket]) == 1
+
+    def test_a_failure_fails_the_rest_of_its_group_only(self, site: Site, watcher: Watcher):
+        other = run(site.story.task())
+        site.watch(watcher.task)
+        heard = site.watch(other)
+        site.api.open.remove(next(iter(site.api.open - {heard})))
+        group, body = str(watcher.task), deliver_body(watcher.task)
+        event = sqs_event(
+            [(group, body), (group, "garbage"), (str(other), deliver_body(other)), (group, body)]
+        )
+
+        answer = deliver.handler(event, None)
+
+        failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        assert failures == ["m1", "m3"]
+        assert len(site.api.frames[heard]) == 1
+
+    def test_an_overloaded_gateway_fails_the_record(self, site: Site, watcher: Watcher):
+        socket = site.watch(watcher.task)
+        site.api.answers.append(429)
+        event = sqs_event([(str(watcher.task), deliver_body(watcher.task))])
+
+        first, second = deliver.handler(event, None), deliver.handler(event, None)
+
+        assert first == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+        assert second == {"batchItemFailures": []}
+        assert len(site.api.frames[socket]) == 1
+
+    def test_a_worker_delivers_and_survives_a_failure(self, site: Site, watcher: Watcher, caplog):
+        broker = StubBroker(middleware=[])
+        deliver.register(broker)
+        socket = site.watch(watcher.task)
+        actor = broker.get_actor("deliver")
+        site.api.answers.append(500)
+
+        with caplog.at_level(logging.ERROR):
+            actor(str(watcher.task))
+        actor(str(watcher.task))
+
+        assert "A delivery failed" in caplog.messages
+        assert len(site.api.frames[socket]) == 1
+
+
+class TestTick:
+    def test_the_schedule_spreads_ticks_over_the_minute(self, site: Site):
+        site.change(TICK_DELAYS_SECONDS="0 15 30")
+
+        tick.handler(SCHEDULE_EVENT, None)
+
+        assert site.rung("tick") == [{}, {}, {}]
+
+    def test_a_message_repairs_what_was_lost(self, site: Site, watcher: Watcher):
+        site.watch(watcher.task)
+
+        tick.handler(sqs_event([("", "{}")]), None)
+
+        assert site.rung("deliver") == [{"task_id": str(watcher.task)}]
+
+    def test_a_worker_ticks(self, site: Site, watcher: Watcher):
+        broker = StubBroker(middleware=[])
+        tick.register(broker)
+        site.watch(watcher.task)
+
+        broker.get_actor("tick")()
+
+        assert site.rung("deliver") == [{"task_id": str(watcher.task)}]

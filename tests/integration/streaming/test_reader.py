@@ -1,0 +1,153 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from shared import settings
+from shared.errors import SettingsError, Unavailable
+from shared.models.user import UserStatus
+from shared.once import forget
+from shared.reader import Reader, reader
+from shared.readers.postgresql import PostgresqlDatabase
+from shared.readers.sqlite import SqliteDatabase
+from tests.watchers import Story
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, database_copy: Path, monkeypatch) -> str:
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{database_copy}"
+    url: str = request.getfixturevalue("migrated_postgresql")
+    monkeypatch.setenv("DATABASE_URL", url)
+    forget()
+    return url
+
+
+@pytest.fixture
+async def story(url: str) -> AsyncIterator[Story]:
+    engine = create_async_engine(url)
+    yield Story(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def reads(url: str) -> AsyncIterator[Reader]:
+    reader = Reader((SqliteDatabase if url.startswith("sqlite") else PostgresqlDatabase)(url))
+    yield reader
+    await reader.close()
+
+
+async def test_the_owner_of_a_task(story: Story, reads: Reader):
+    user = await story.user()
+    task = await story.task(user)
+
+    assert await reads.task_owner(task) == user
+    assert await reads.task_owner(uuid4()) is None
+
+
+async def test_the_newest_event(story: Story, reads: Reader):
+    task, other = await story.task(sequence=2), await story.task()
+    await story.complete(task)
+
+    event = await reads.latest(task)
+    newest = await reads.newest([task, other, uuid4()])
+
+    assert event is not None
+    assert (event.sequence, event.terminal, event.payload["task_id"]) == (3, True, str(task))
+    assert event.payload["prompt"] == "a lighthouse 💡"
+    assert {id: event.sequence for id, event in newest.items()} == {task: 3, other: 1}
+    assert await reads.latest(uuid4()) is None
+
+
+async def test_events_after_a_sequence(story: Story, reads: Reader):
+    task = await story.task(sequence=5)
+
+    events = await reads.events_after(task, 2, 2)
+
+    assert [event.sequence for event in events] == [3, 4]
+
+
+async def test_more_tasks_than_one_statement_takes(story: Story, reads: Reader):
+    task = await story.task()
+
+    newest = await reads.newest([*(uuid4() for _ in range(1200)), task])
+
+    assert list(newest) == [task]
+
+
+async def test_a_session_lives_until_it_is_revoked(story: Story, reads: Reader):
+    user = await story.user(auth_epoch=3)
+    session = await story.session(user)
+    before = await reads.session(session)
+    await story.revoke(session)
+    after = await reads.session(session)
+
+    assert before is not None
+    assert after is not None
+    assert (before.user_id, before.live, before.epoch) == (user, True, 3)
+    assert after.live is False
+    assert await reads.session(uuid4()) is None
+
+
+async def test_a_session_of_a_disabled_account_does_not_live(story: Story, reads: Reader):
+    user = await story.user(status=UserStatus.DISABLED)
+    state = await reads.session(await story.session(user))
+
+    assert state is not None
+    assert state.live is False
+    assert await reads.is_live_user(user) is False
+
+
+async def test_a_live_user(story: Story, reads: Reader):
+    assert await reads.is_live_user(await story.user()) is True
+    assert await reads.is_live_user(uuid4()) is False
+
+
+async def test_a_missing_database_file_is_unavailable_and_not_created(tmp_path: Path):
+    reads = Reader(SqliteDatabase(f"sqlite+aiosqlite:///{tmp_path}/none.db"))
+
+    with pytest.raises(Unavailable):
+        await reads.task_owner(uuid4())
+
+    assert not (tmp_path / "none.db").exists()
+    await reads.close()
+
+
+async def test_a_postgresql_that_is_away_is_unavailable(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://nobody@127.0.0.1:1/none")
+    forget()
+    reads = Reader(PostgresqlDatabase(settings.database().url.get_secret_value()))
+
+    with pytest.raises(Unavailable):
+        await reads.task_owner(uuid4())
+
+    await reads.close()
+
+
+async def test_a_connection_that_died_is_replaced(migrated_postgresql: str, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", migrated_postgresql)
+    forget()
+    reads = Reader(PostgresqlDatabase(migrated_postgresql))
+    await reads.task_owner(uuid4())
+    killer = await asyncpg.connect(migrated_postgresql.replace("+asyncpg", ""))
+    await killer.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE pid <> pg_backend_pid() AND query LIKE 'SELECT user_id FROM tasks%'"
+    )
+    await killer.close()
+
+    assert await reads.task_owner(uuid4()) is None
+    await reads.close()
+
+
+def test_an_unknown_database_is_named(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "mysql://root:secret@localhost/x")
+    forget()
+
+    with pytest.raises(SettingsError) as caught:
+        reader()
+
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,193 @@
+import asyncio
+import time
+from uuid import uuid4
+
+import pytest
+
+from shared.gateway import Overloaded
+from tests.integration.streaming.conftest import Stage
+from tests.watchers import connection
+
+
+async def quiet(stage: Stage, *watchers: str) -> None:
+    """Let each have been silent for long."""
+    await stage.redis.zadd("ws:hb", dict.fromkeys(watchers, 0))
+
+
+async def test_without_watchers_nothing_happens(stage: Stage):
+    await stage.upkeep.run()
+
+    assert stage.doorbells.deliveries == []
+
+
+async def test_a_silent_watcher_gets_a_heartbeat_with_its_sequence(stage: Stage):
+    task = await stage.story.task(sequence=2)
+    watcher = await stage.watch(task)
+    await stage.deliver(task)
+    await quiet(stage, watcher)
+
+    await stage.upkeep.run()
+
+    heartbeat = stage.gateway.frames[watcher][-1]
+    assert (heartbeat["type"], heartbeat["task_id"], heartbeat["sequence"]) == (
+        *("heartbeat", str(task), 2),
+    )
+    assert stage.doorbells.deliveries == []
+
+
+async def test_who_was_told_something_just_now_gets_none(stage: Stage):
+    task = await stage.story.task()
+    watcher = await stage.watch(task)
+    await quiet(stage, watcher)
+    await stage.deliver(task)
+
+    await stage.upkeep.run()
+
+    assert stage.gateway.states(watcher) == [("snapshot", 1)]
+
+
+async def test_two_ticks_at_once_send_one_heartbeat(stage: Stage):
+    task = await stage.story.task()
+    watcher = await stage.watch(task)
+    await stage.deliver(task)
+    await quiet(stage, watcher)
+
+    await asyncio.gather(stage.upkeep.run(), stage.upkeep.run())
+
+    assert stage.gateway.states(watcher) == [("snapshot", 1), ("heartbeat", 1)]
+
+
+async def test_a_watcher_that_lags_is_delivered_to_instead(stage: Stage):
+    task = await stage.story.task()
+    watcher = await stage.watch(task)
+    await stage.deliver(task)
+    await stage.story.progress(task)
+    await quiet(stage, watcher)
+
+    await stage.upkeep.run()
+
+    assert stage.doorbells.deliveries == [task]
+    assert stage.gateway.states(watcher) == [("snapshot", 1)]
+
+
+async def test_a_watcher_that_was_never_told_is_delivered_to(stage: Stage):
+    task = await stage.story.task()
+    await stage.watch(task)
+
+    await stage.upkeep.run()
+
+    assert stage.doorbells.deliveries == [task]
+
+
+async def test_what_stands_at_the_end_is_closed_again(stage: Stage):
+    task = await stage.story.task()
+    await stage.story.complete(task)
+    watcher = await stage.watch(task)
+    await stage.connections.advance(task, watcher, 2)
+
+    await stage.upkeep.run()
+
+    assert stage.doorbells.deliveries == [task]
+
+
+async def test_watchers_of_a_deleted_task_are_delivered_to(stage: Stage):
+    task = await stage.story.task()
+    await stage.watch(task)
+    await stage.story.delete_task(task)
+
+    await stage.upkeep.run()
+
+    assert stage.doorbells.deliveries == [task]
+
+
+async def test_a_dead_socket_is_forgotten(stage: Stage):
+    task = await stage.story.task()
+    watcher = await stage.watch(task)
+    await stage.deliver(task)
+    await quiet(stage, watcher)
+    stage.gateway.open.clear()
+
+    await stage.upkeep.run()
+
+    assert await stage.connections.ids() == []
+    assert await stage.connections.cursors(task) == {}
+
+
+async def test_an_overloaded_gateway_costs_one_heartbeat_only(stage: Stage):
+    task = await stage.story.task()
+    refused, watcher = await stage.watch(task), await stage.watch(task)
+    await stage.deliver(task)
+    await quiet(stage, refused, watcher)
+    stage.gateway.before_post = lambda id, _: Overloaded() if id == refused else None
+
+    await stage.upkeep.run()
+
+    assert stage.gateway.states(watcher)[-1] == ("heartbeat", 1)
+    assert sorted(await stage.connections.ids()) == sorted([refused, watcher])
+
+
+async def test_an_expired_registration_is_forgotten(stage: Stage):
+    task = await stage.story.task()
+    watcher = await stage.watch(task)
+    await stage.redis.delete(f"ws:conn:{{{watcher}}}")
+
+    await stage.upkeep.run()
+
+    assert await stage.connections.ids() == []
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "revoked", "epoch", "code"),
+    [
+        (-1, False, 0, "token_expired"),
+        (600, True, 0, "session_revoked"),
+        (600, False, 7, "session_revoked"),
+    ],
+)
+async def test_a_socket_whose_right_has_ended_is_told_and_closed(
+    stage: Stage, expires_in, revoked, epoch, code
+):
+    user = await stage.story.user()
+    session = await stage.story.session(user)
+    task = await stage.story.task(user)
+    watcher = await stage.watch(
+        task, session_id=session, epoch=epoch, expires_at=int(time.time()) + expires_in
+    )
+    if revoked:
+        await stage.story.revoke(session)
+
+    await stage.upkeep.run()
+
+    assert stage.gateway.frames[watcher][-1]["code"] == code
+    assert watcher in stage.gateway.closed
+    assert await stage.connections.find(watcher) is None
+
+
+async def test_a_socket_of_a_live_session_stays(stage: Stage):
+    user = await stage.story.user()
+    session = await stage.story.session(user)
+    task = await stage.story.task(user)
+    watcher = await stage.watch(
+        task, session_id=session, epoch=0, expires_at=int(time.time()) + 600
+    )
+
+    await stage.upkeep.run()
+
+    assert watcher in stage.gateway.open
+
+
+async def test_five_thousand_watchers_get_their_heartbeats(stage: Stage):
+    tasks = [await stage.story.task() for _ in range(5)]
+    watchers = [connection(tasks[number % 5]) for number in range(5000)]
+    stage.gateway.open = {watcher.id for watcher in watchers}
+    async with stage.redis.pipeline(transaction=False) as pipe:
+        for watcher in watchers:
+            fields = {"task": str(watcher.task_id), "user": str(uuid4()), "connected_at": 1}
+            pipe.hset(f"ws:conn:{{{watcher.id}}}", mapping=fields)
+            pipe.hset(f"ws:task:{{{watcher.task_id}}}", watcher.id, 1)
+            pipe.zadd("ws:hb", {watcher.id: 0})
+        await pipe.execute()
+
+    await stage.upkeep.run()
+
+    assert all(stage.gateway.states(watcher.id) == [("heartbeat", 1)] for watcher in watchers)
