@@ -26,22 +26,26 @@ class PidFile:
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
 
-    def stop_left_over(self) -> int | None:
-        """Stop what is left of the named process's session. Returns the pid if anything was."""
-        pid, _, leader = self._path.read_text().partition(" ")
-        left = pid.isdigit() and _is_left(int(pid), leader)
-        if left:
-            _stop_session(int(pid))
-        self.remove()
-        return int(pid) if left else None
+    def read(self) -> str:
+        """What `write` wrote; empty when there is no such file."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._path.read_text()
+        return ""
 
 
 def stop_left_overs(run_dir: Path) -> dict[str, int]:
     """Stop what an earlier run, killed without warning, left behind: name → pid."""
+    # All are read at once: a new run may write its own while these are being stopped.
+    files = {path.stem: PidFile(path) for path in sorted(run_dir.glob("*.pid"))}
+    written = {name: file.read() for name, file in files.items()}
     stopped = {}
-    for path in sorted(run_dir.glob("*.pid")):
-        if pid := PidFile(path).stop_left_over():
-            stopped[path.stem] = pid
+    for name, content in written.items():
+        pid, _, leader = content.partition(" ")
+        if pid.isdigit() and _is_left(int(pid), leader):
+            _stop_session(int(pid))
+            stopped[name] = int(pid)
+        if files[name].read() == content:
+            files[name].remove()
     return stopped
 
 
