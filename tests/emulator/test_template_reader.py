@@ -180,7 +180,7 @@ def test_apis_written_without_sam_are_read_too(tmp_path):
             Properties:
               ApiId: !Ref Sockets
               IntegrationUri: !Sub
-                - arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${F}/invocations
+                - arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/${F}/invocations
                 - {F: !GetAtt Work.Arn}
           Connect:
             Type: AWS::ApiGatewayV2::Route

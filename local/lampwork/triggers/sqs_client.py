@@ -12,6 +12,8 @@ from lampwork.triggers.sqs_events import Message
 T = TypeVar("T")
 
 MAX_THREADS: Final = 32
+# More than any long poll; short, since a stop waits for the request under way.
+READ_TIMEOUT_SECONDS: Final = 5
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_BATCH: Final = 10
 # The one attribute that a queue gets when it is created and never again.
@@ -106,7 +108,7 @@ class SqsClient:
         )
         config = Config(
             connect_timeout=2,
-            read_timeout=30,
+            read_timeout=READ_TIMEOUT_SECONDS,
             max_pool_connections=MAX_THREADS,
             retries={"total_max_attempts": 1},
         )
