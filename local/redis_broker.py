@@ -14,7 +14,7 @@ class DecodeSafeRedisBroker(RedisBroker):
 
     def __init__(self, *, urgent_queues: frozenset[str] = frozenset(), **options: Any) -> None:
         self.urgent_queues = urgent_queues
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
         """Poll the queues somebody waits for as often as asked, the others at leisure."""
@@ -23,20 +23,27 @@ class DecodeSafeRedisBroker(RedisBroker):
         return super().consume(queue_name, prefetch, timeout)
 
     def do_fetch(self, queue_name: str, count: int) -> list[bytes]:
-        fetched = self._dispatch("fetch")(queue_name, count)
-        messages = [data for data in fetched if _message_id(data, queue_name) is not None]
+        fetch: Any = self._dispatch("fetch")  # type: ignore[no-untyped-call]
+        fetched = fetch(queue_name, count)
+        messages = self._messages(queue_name, fetched)
         if len(messages) < len(fetched):
             self._bury_garbage(queue_name)
         return messages
+
+    def _messages(self, queue_name: str, fetched: list[bytes | None]) -> list[bytes]:
+        """Those that can be read, and that Redis will know again by the id they carry."""
+        by_id = {id: data for data in fetched if data and (id := _message_id(data, queue_name))}
+        if not by_id:
+            return []
+        known: Any = self.client.smismember(self._acks(queue_name), list(by_id))
+        return [data for data, is_known in zip(by_id.values(), known, strict=True) if is_known]
 
     def _bury_garbage(self, queue_name: str) -> None:
         """Dead-letter what this consumer has fetched and cannot read.
 
         The script that fetches tells no ids, so they come from the set of those not yet done.
         """
-        fetched: Any = self.client.smembers(
-            f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"
-        )
+        fetched: Any = self.client.smembers(self._acks(queue_name))
         for redis_id in fetched:
             data: Any = self.client.hget(f"{self.namespace}:{queue_name}.msgs", redis_id)
             if data is None:
@@ -45,11 +52,13 @@ class DecodeSafeRedisBroker(RedisBroker):
                 self.logger.error("A message of queue %s cannot be read.", queue_name)
                 self.do_nack(queue_name, redis_id)
 
+    def _acks(self, queue_name: str) -> str:
+        """The set of ids of what this broker has fetched and not yet acknowledged."""
+        return f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"
 
-def _message_id(data: bytes | None, queue_name: str) -> str | None:
+
+def _message_id(data: bytes, queue_name: str) -> str | None:
     """The id under which Redis keeps a message of this queue; None: it is no such message."""
-    if data is None:
-        return None
     try:
         message = Message.decode(data)
     except DecodeError:

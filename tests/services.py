@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -177,5 +178,5 @@ def _empty_bucket(endpoint_url: str) -> None:
         s3.delete_object(Bucket=BUCKET, Key=each["Key"])
 
 
-def _s3(endpoint_url: str):  # type: ignore[no-untyped-def]
+def _s3(endpoint_url: str) -> Any:
     return boto3.client("s3", endpoint_url=endpoint_url)

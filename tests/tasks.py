@@ -86,6 +86,18 @@ async def open_promises(task_id: UUID) -> list[datetime]:
         return list(await session.scalars(query))
 
 
+def error_of(task: Task) -> dict[str, Any]:
+    assert task.error is not None
+    return task.error
+
+
+def object_key(task: Task) -> str:
+    """Where the picture of a completed task is stored."""
+    assert task.result is not None
+    key: str = task.result["key"]
+    return key
+
+
 def blank_png(width: int = 64, height: int = 64) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (

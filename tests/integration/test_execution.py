@@ -19,8 +19,10 @@ from tests.tasks import (
     Generate,
     change,
     claim,
+    error_of,
     history,
     make_task,
+    object_key,
     open_promises,
     picture,
     read,
@@ -69,8 +71,8 @@ def test_a_task_ends_with_its_picture_stored_and_published():
     task = run(attempt(picture))
 
     assert task.status == TaskStatus.COMPLETED
-    assert objects_stored() == [task.result["key"]]
-    assert task.result["key"].startswith(f"tasks/{task.id}/1-")
+    assert objects_stored() == [object_key(task)]
+    assert object_key(task).startswith(f"tasks/{task.id}/1-")
     assert task.published_sequence == task.sequence
 
 
@@ -109,14 +111,14 @@ def test_nonsense_as_progress_does_no_harm():
     ],
 )
 def test_a_generator_that_raises_fails_the_task_in_words_for_its_owner(raised, code, message):
-    async def broken(*_: Any) -> Image:
+    async def broken(*_: object) -> Image:
         raise raised
 
     task = run(attempt(broken))
 
     assert task.status == TaskStatus.FAILED
-    assert task.error["code"] == code
-    assert task.error["message"].startswith(message)
+    assert error_of(task)["code"] == code
+    assert error_of(task)["message"].startswith(message)
     assert "secret" not in str(task.error)
 
 
@@ -129,12 +131,13 @@ def test_a_generator_that_raises_fails_the_task_in_words_for_its_owner(raised, c
     ],
 )
 def test_garbage_is_no_picture(image):
-    async def garbage(*_: Any) -> Image:
-        return image
+    async def garbage(*_: object) -> Image:
+        wrong: Image = image
+        return wrong
 
     task = run(attempt(garbage))
 
-    assert (task.status, task.error["code"]) == (TaskStatus.FAILED, "invalid_output")
+    assert (task.status, error_of(task)["code"]) == (TaskStatus.FAILED, "invalid_output")
     assert objects_stored() == []
 
 
@@ -142,7 +145,7 @@ def test_a_picture_of_another_size_is_refused():
     async def small(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
         return await picture(prompt, GenerationParameters(width=65, height=64), progress)
 
-    assert run(attempt(small)).error["code"] == "invalid_output"
+    assert error_of(run(attempt(small)))["code"] == "invalid_output"
 
 
 async def cooperative(*_: Any) -> Image:
@@ -171,7 +174,7 @@ def test_a_generator_that_takes_too_long_fails_the_task_once(generate):
 
     task, events = run(scenario())
 
-    assert (task.status, task.error["code"]) == (TaskStatus.FAILED, "timeout")
+    assert (task.status, error_of(task)["code"]) == (TaskStatus.FAILED, "timeout")
     assert [status for status in events if status.terminal] == [TaskStatus.FAILED]
 
 
@@ -197,7 +200,7 @@ def test_a_task_is_never_completed_without_its_object(backend):
 
     task = run(attempt(picture))
 
-    assert (task.status, task.error["code"]) == (TaskStatus.QUEUED, "storage_unavailable")
+    assert (task.status, error_of(task)["code"]) == (TaskStatus.QUEUED, "storage_unavailable")
 
 
 def test_a_long_task_keeps_its_lease(quick_leases):
@@ -277,7 +280,7 @@ def test_a_worker_that_was_frozen_past_its_lease_leaves_no_trace():
 
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 2)
     assert sum(event["terminal"] for event in events) == 1
-    assert objects_stored() == [task.result["key"]]
+    assert objects_stored() == [object_key(task)]
 
 
 def test_a_stopping_worker_gives_its_task_back():

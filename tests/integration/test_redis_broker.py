@@ -1,0 +1,119 @@
+import json
+from collections.abc import Iterator
+from threading import Event, Lock
+from typing import Any
+from uuid import uuid4
+
+import dramatiq
+import pytest
+from dramatiq import Message, Worker
+from redis import Redis
+
+from local.redis_broker import DecodeSafeRedisBroker
+from shared.queues import brokers
+
+GOOD = 10
+
+
+@pytest.fixture
+def broker(redis_server: str) -> Iterator[DecodeSafeRedisBroker]:
+    url = f"{redis_server}/2"
+    with Redis.from_url(url) as client:
+        client.flushdb()
+    made = brokers.redis_broker(url, make=DecodeSafeRedisBroker)
+    assert isinstance(made, DecodeSafeRedisBroker)
+    yield made
+    made.close()
+    made.client.close()
+
+
+def put_raw(broker: DecodeSafeRedisBroker, data: bytes | None) -> str:
+    """Put something into the queue as if Dramatiq had; None: only its id."""
+    redis_id = str(uuid4())
+    if data is not None:
+        broker.client.hset("dramatiq:work.msgs", redis_id, data)
+    broker.client.rpush("dramatiq:work", redis_id)
+    return redis_id
+
+
+def message(**changes: Any) -> bytes:
+    """A message in all but `changes`."""
+    fields = Message("work", "work", (), {"number": 1}, {"redis_message_id": "x"}).asdict()
+    return json.dumps({**fields, **changes}).encode()
+
+
+GARBAGE = {
+    "no JSON": b"{",
+    "bytes": b"\xff\x00\xfe",
+    "a list": b"[]",
+    "null": b"null",
+    "no options": message(options=None),
+    "a list as actor": message(actor_name=["work"]),
+    "no arguments": message(args=None),
+    "unknown fields": message(colour="red"),
+    "a list as id": message(message_id=["x"]),
+    "another queue's": message(queue_name="other"),
+    "another id": message(),
+    "no id": message(options={}),
+    "a list as keyword arguments": message(kwargs=[1]),
+    "nothing": None,
+}
+
+
+def test_good_messages_run_whatever_garbage_lies_between_them(broker):
+    done, numbers, lock = Event(), [], Lock()
+
+    @dramatiq.actor(broker=broker, actor_name="work", queue_name="work")
+    def work(number: int) -> None:
+        with lock:
+            numbers.append(number)
+            if len(numbers) == GOOD:
+                done.set()
+
+    garbage = [data for _ in range(2) for data in GARBAGE.values()]
+    for number in range(GOOD):
+        for data in garbage[number::GOOD]:
+            put_raw(broker, data)
+        broker.enqueue(Message("work", "work", (), {"number": number}, {}))
+
+    worker = Worker(broker, worker_timeout=20, worker_threads=2)
+    worker.start()
+    try:
+        assert done.wait(10)
+        broker.join("work", timeout=10_000)
+    finally:
+        worker.stop()
+
+    assert sorted(numbers) == list(range(GOOD))
+    buried = sum(data is not None for data in garbage)
+    assert broker.client.zcard("dramatiq:work.XQ") == buried
+    assert broker.client.keys("dramatiq:__acks__*") == []
+
+
+def test_a_message_for_an_unknown_actor_goes_to_the_dead_letters(broker):
+    done = Event()
+
+    @dramatiq.actor(broker=broker, actor_name="work", queue_name="work")
+    def work() -> None:
+        done.set()
+
+    broker.enqueue(Message("work", "unknown", (), {}, {}))
+    broker.enqueue(Message("work", "work", (), {}, {}))
+
+    worker = Worker(broker, worker_timeout=20, worker_threads=1)
+    worker.start()
+    try:
+        assert done.wait(10)
+        broker.join("work", timeout=10_000)
+    finally:
+        worker.stop()
+
+    assert broker.client.zcard("dramatiq:work.XQ") == 1
+
+
+def test_only_urgent_queues_are_asked_often(redis_server):
+    broker = DecodeSafeRedisBroker(url=redis_server, urgent_queues=frozenset({"deliver"}))
+
+    polls = {name: broker.consume(name, timeout=20).timeout for name in ("deliver", "deliver.DQ")}
+
+    assert polls == {"deliver": 20, "deliver.DQ": 500}

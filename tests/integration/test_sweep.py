@@ -1,0 +1,277 @@
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from redis import Redis
+from sqlalchemy import func, select
+
+import functions.tasks.sweep
+from shared import database, redis_client, transitions
+from shared.broadcast import broadcaster, latest_key
+from shared.database import transaction
+from shared.loop import run
+from shared.models.base import database_now
+from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
+from shared.once import forget
+from shared.repositories import sweeping as repository
+from shared.repositories.idempotency_keys import IdempotencyKeyRepository
+from shared.sweeping import sweep
+from shared.task_status import TaskStatus
+from tests.tasks import (
+    change,
+    claim,
+    history,
+    lease_of,
+    make_task,
+    open_promises,
+    read,
+    statuses,
+)
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+@pytest.fixture
+def broker(redis_server: str) -> Any:
+    return Redis.from_url(f"{redis_server}/1", decode_responses=True)
+
+
+def rung(broker: Any) -> list[str]:
+    """The tasks whose doorbells rang, in order."""
+    ids = broker.lrange("dramatiq:generate", 0, -1)
+    messages = [json.loads(broker.hget("dramatiq:generate.msgs", id)) for id in ids]
+    return [message["kwargs"]["task_id"] for message in messages]
+
+
+async def finished_task() -> Task:
+    task = await make_task()
+    lease = lease_of(await claim(task))
+    error = {"code": "x", "message": "x", "retryable": False}
+    async with transaction() as session:
+        await transitions.fail(session, lease, error)
+    return await read(task.id)
+
+
+async def count(model: Any) -> int:
+    async with transaction(writing=False) as session:
+        return await session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def test_a_task_whose_creator_died_after_the_commit_is_rung_for(broker):
+    task = run(make_task())
+
+    run(sweep())
+
+    assert rung(broker) == [str(task.id)]
+    assert run(open_promises(task.id)) == []
+    assert run(read(task.id)).dispatched_at is not None
+
+
+def test_a_promise_is_kept_when_the_broker_is_back(backend, broker, redis_server):
+    first, second = run(make_task()), run(make_task())
+    backend.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
+    run(sweep())
+    waiting = [len(run(open_promises(task.id))) for task in (first, second)]
+    backend.setenv("QUEUE_URL", f"{redis_server}/1")
+    run(dispose())
+    forget()
+
+    run(sweep())
+
+    assert waiting == [1, 1]
+    assert sorted(rung(broker)) == sorted([str(first.id), str(second.id)])
+
+
+async def dispose() -> None:
+    await redis_client.client().aclose()
+    await database.engine().dispose()
+
+
+def test_two_sweeps_side_by_side_keep_each_promise_once(postgresql_backend, broker):
+    async def scenario() -> list[UUID]:
+        made = [(await make_task()).id for _ in range(20)]
+        await asyncio.gather(*(sweep() for _ in range(4)))
+        return made
+
+    made = run(scenario())
+
+    assert sorted(id for id in rung(broker) if UUID(id) in made) == sorted(map(str, made))
+
+
+def test_a_doorbell_that_was_lost_rings_again(broker):
+    task = run(make_task())
+    run(change(task.id, next_attempt_at=database_now(-200)))
+    run(sweep())
+    broker.flushdb()
+
+    run(sweep())
+    soon = rung(broker)
+    run(change(task.id, dispatched_at=database_now(-61)))
+    run(sweep())
+    run(sweep())
+
+    assert soon == []
+    assert rung(broker) == [str(task.id)]
+
+
+def test_a_retry_is_not_rung_for_before_its_time(broker):
+    async def scenario() -> Task:
+        task = await make_task()
+        lease = lease_of(await claim(task))
+        error = {"code": "x", "message": "x", "retryable": True}
+        async with transaction() as session:
+            await transitions.mark_dispatched(session, task.id, 1)
+            await transitions.retry_later(session, lease, error, delay_seconds=60)
+        return task
+
+    task = run(scenario())
+
+    run(sweep())
+
+    assert rung(broker) == []
+    assert len(run(open_promises(task.id))) == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "status"),
+    [
+        ({}, TaskStatus.QUEUED),
+        ({"attempt": 3}, TaskStatus.FAILED),
+        ({"cancel_requested_at": database_now()}, TaskStatus.CANCELLED),
+    ],
+)
+def test_a_killed_workers_task_goes_on_or_ends_and_watchers_hear_of_it(
+    broker, redis_server, columns, status
+):
+    task = run(make_task())
+    run(sweep())
+    broker.flushdb()
+    run(claim(task))
+    run(change(task.id, lease_expires_at=database_now(-1), **columns))
+
+    run(sweep())
+    run(sweep())
+
+    swept = run(read(task.id))
+    assert run(statuses(task.id)) == [TaskStatus.QUEUED, TaskStatus.PROCESSING, status]
+    assert swept.published_sequence == swept.sequence
+    latest = Redis.from_url(f"{redis_server}/0").hget(latest_key(task.id), "payload")
+    assert json.loads(latest or "{}")["status"] == status
+    assert rung(broker) == ([str(task.id)] if status == TaskStatus.QUEUED else [])
+
+
+def test_a_running_task_is_left_alone():
+    task = run(make_task())
+    run(claim(task))
+
+    run(sweep())
+
+    assert run(statuses(task.id)) == [TaskStatus.QUEUED, TaskStatus.PROCESSING]
+
+
+def test_a_task_that_waited_too_long_expires():
+    task = run(make_task(queued_deadline=database_now(-1)))
+
+    run(sweep())
+
+    assert run(statuses(task.id)) == [TaskStatus.QUEUED, TaskStatus.EXPIRED]
+    assert run(history(task.id))[-1]["error"]["code"] == "expired"
+
+
+def test_a_state_nobody_was_told_of_is_published_and_watchers_are_woken(redis_server):
+    task = run(make_task())
+    run(change(task.id, updated_at=database_now(-3)))
+    live = Redis.from_url(f"{redis_server}/0")
+    live.hset(f"ws:task:{{{task.id}}}", "connection", "new")
+
+    run(sweep())
+
+    assert run(read(task.id)).published_sequence == 1
+    assert live.hget(latest_key(task.id), "seq") == b"1"
+    wakes = Redis.from_url(f"{redis_server}/1").hvals("dramatiq:deliver.msgs")
+    assert [json.loads(wake)["kwargs"] for wake in wakes] == [{"task_id": str(task.id)}]
+
+
+def test_an_older_state_never_replaces_a_newer_one(redis_server):
+    async def scenario() -> UUID:
+        older = await make_task()
+        newer = await claim(older)
+        await broadcaster().publish(newer)
+        await broadcaster().publish(older)
+        return older.id
+
+    task_id = run(scenario())
+
+    assert Redis.from_url(f"{redis_server}/0").hget(latest_key(task_id), "seq") == b"2"
+    assert run(read(task_id)).published_sequence == 2
+
+
+def test_what_nobody_needs_any_more_is_pruned(backend):
+    async def scenario() -> tuple[Task, Task, list[int], int, int]:
+        old, young = await finished_task(), await finished_task()
+        past = database_now(-timedelta(days=8).total_seconds())
+        await change(old.id, finished_at=past)
+        async with transaction() as session:
+            keys = IdempotencyKeyRepository(session, owner_id=old.user_id)
+            for key, ttl in (("over", -1), ("good", 60)):
+                await keys.add(
+                    key, fingerprint=b"", task_id=old.id, status_code=202, body={}, ttl_seconds=ttl
+                )
+        await sweep()
+        kept = [event["sequence"] for event in await history(old.id)]
+        return old, young, kept, len(await history(young.id)), await count(IdempotencyKey)
+
+    old, _, kept, young_events, keys = run(scenario())
+
+    assert kept == [old.sequence]
+    assert young_events == 3
+    assert keys == 1
+
+
+def test_kept_promises_are_pruned_in_time():
+    async def scenario() -> tuple[int, int]:
+        task = await make_task()
+        await sweep()
+        before = await count(Outbox)
+        async with transaction() as session:
+            await repository.prune_outbox(session, retention_seconds=-1)
+        await read(task.id)
+        return before, await count(Outbox)
+
+    assert run(scenario()) == (1, 0)
+
+
+def test_the_schedule_fans_out_over_its_minute(backend, broker):
+    backend.setenv("SWEEP_DELAYS_SECONDS", "0 15 30")
+    task = run(make_task())
+
+    functions.tasks.sweep.handler({"source": "aws.events"}, None)
+
+    later = [json.loads(each) for each in broker.hvals("dramatiq:sweep.DQ.msgs")]
+    assert sorted(each["options"]["eta"] - each["message_timestamp"] for each in later) == [
+        pytest.approx(15_000, abs=500),
+        pytest.approx(30_000, abs=500),
+    ]
+    assert rung(broker) == [str(task.id)]
+
+
+def test_a_message_of_the_sweep_queue_sweeps_once(broker):
+    task = run(make_task())
+
+    functions.tasks.sweep.handler({"Records": [{"messageId": "1", "body": "{}"}]}, None)
+
+    assert rung(broker) == [str(task.id)]
+    assert broker.keys("dramatiq:sweep*") == []
+
+
+def test_events_of_a_deleted_task_go_with_it():
+    async def scenario() -> int:
+        task = await make_task()
+        async with transaction() as session:
+            await session.delete(await session.get_one(Task, task.id))
+        return await count(TaskEvent)
+
+    assert run(scenario()) == 0
