@@ -61,7 +61,7 @@ test: $(BIN)/.ready ## Run all tests, in parallel
 check: $(BIN)/.ready .tools/.ready ## Lint, types, migrations, schema and template
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/black --check --quiet $(CODE)
-	$(BIN)/mypy $(CODE)
+	$(BIN)/mypy
 	$(BIN)/python -m local.check_migrations
 	$(BIN)/python -m local.openapi --check
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/bin/sam validate --lint

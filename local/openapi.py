@@ -8,9 +8,12 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any
 
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 import functions
+from shared.authentication import authenticated
 
 TARGET = Path(functions.__path__[0]) / "docs" / "openapi.json"
 DESCRIPTION = (
@@ -38,24 +41,43 @@ PROBLEM_ANSWER = {
 }
 
 
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-access_token"},
+}
+
+
 def build() -> dict[str, Any]:
     """One schema over the apps of all HTTP functions."""
+    routes = _routes()
+    schema = get_openapi(title="Lampwork", version="1", description=DESCRIPTION, routes=routes)
+    for route in routes:
+        for method in route.methods if route.include_in_schema else ():
+            operation = schema["paths"][route.path][method.lower()]
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = PROBLEM_ANSWER
+            if _asks_who(route.dependant):
+                operation["security"] = [{name: []} for name in SECURITY_SCHEMES]
+    components = schema["components"]
+    components["securitySchemes"] = SECURITY_SCHEMES
+    components["schemas"].pop("HTTPValidationError", None)
+    components["schemas"].pop("ValidationError", None)
+    components["schemas"]["Problem"] = PROBLEM
+    return schema
+
+
+def _routes() -> list[APIRoute]:
     modules = [
         import_module(found.name)
         for found in walk_packages(functions.__path__, "functions.")
         if not found.ispkg
     ]
-    routes = [route for module in modules if hasattr(module, "app") for route in module.app.routes]
-    schema = get_openapi(title="Lampwork", version="1", description=DESCRIPTION, routes=routes)
-    for path in schema["paths"].values():
-        for operation in path.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = PROBLEM_ANSWER
-    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
-    schemas["Problem"] = PROBLEM
-    return schema
+    apps = [module.app for module in modules if hasattr(module, "app")]
+    return [route for app in apps for route in app.routes]
+
+
+def _asks_who(dependant: Dependant) -> bool:
+    return dependant.call is authenticated or any(map(_asks_who, dependant.dependencies))
 
 
 def main() -> int:
