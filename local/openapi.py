@@ -52,7 +52,7 @@ def build() -> dict[str, Any]:
     routes = _routes()
     schema = get_openapi(title="Lampwork", version="1", description=DESCRIPTION, routes=routes)
     for route in routes:
-        for method in route.methods if route.include_in_schema else ():
+        for method in (route.methods or ()) if route.include_in_schema else ():
             operation = schema["paths"][route.path][method.lower()]
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = PROBLEM_ANSWER

@@ -27,10 +27,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Kept running while Lampwork is up; `reload` restarts it when code changes."""
+    """Kept running while Lampwork is up; `reload` restarts it when code changes.
+
+    `stands_in_for` names the function whose work it does: it gets that function's variables.
+    """
 
     name: str
     run: tuple[str, ...]
+    stands_in_for: str | None = None
     reload: bool = True
     stop_signal: signal.Signals = signal.SIGTERM
 
@@ -218,6 +222,7 @@ def _processes(table: Table) -> Iterator[Process]:
         yield Process(
             name,
             each.command_line("run"),
+            each.text("stands_in_for", "") or None,
             each.boolean("reload", True),
             signal.Signals[each.choice("stop_signal", STOP_SIGNALS, "SIGTERM")],
         )

@@ -76,7 +76,7 @@ class Up:
         opened.push_async_callback(self._front.stop)
         await self._open_queues(opened)
         opened.push_async_callback(self._processes.stop)
-        await self._processes.start(project.variables)
+        await self._processes.start(project.variables, project.stack.functions)
         self._schedules = Schedules(project.stack.schedules, project.functions, config.schedules)
         opened.push_async_callback(self._schedules.stop)
         await self._schedules.start()
@@ -132,7 +132,7 @@ class Up:
         project = self._project
         await together(
             project.functions.reload(project.stack.functions),
-            self._processes.restart(project.variables),
+            self._processes.restart(project.variables, project.stack.functions),
         )
         self._log.line("lampwork", "Reloaded: from now on requests run what was saved.")
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from lampwork.companions.process import OnLog, Program, Supervised, run_to_end
 from lampwork.config import Command, Config, Process
+from lampwork.errors import ConfigurationError
+from lampwork.model import Function
 from lampwork.together import together
 from lampwork.variables import inherited
 
@@ -28,23 +30,45 @@ class Processes:
         self._on_log = on_log
         self._running: Sequence[tuple[Process, Supervised]] = ()
 
-    async def start(self, variables: Mapping[str, str]) -> None:
-        self._running = [
-            (each, Supervised(_program(each, self._config, variables), self._on_log))
+    async def start(self, variables: Mapping[str, str], functions: Mapping[str, Function]) -> None:
+        """Start them all, each with the variables and those of the function it stands in for.
+
+        Raises:
+            ConfigurationError: one stands in for a function that the template does not have.
+            StartError: one did not start.
+        """
+        programs = [
+            (each, _program(each, self._config, _variables(each, variables, functions)))
             for each in self._config.processes
         ]
+        self._running = [(each, Supervised(program, self._on_log)) for each, program in programs]
         await together(*(supervised.start() for _, supervised in self._running))
 
-    async def restart(self, variables: Mapping[str, str]) -> None:
+    async def restart(
+        self, variables: Mapping[str, str], functions: Mapping[str, Function]
+    ) -> None:
         """Restart those that asked for it when code or variables change."""
-        reloaded = [supervised for process, supervised in self._running if process.reload]
-        for supervised in reloaded:
-            environment = _environment(variables)
+        reloaded = [each for each in self._running if each[0].reload]
+        for process, supervised in reloaded:
+            environment = _environment(_variables(process, variables, functions))
             supervised.program = replace(supervised.program, environment=environment)
-        await together(*(supervised.restart() for supervised in reloaded))
+        await together(*(supervised.restart() for _, supervised in reloaded))
 
     async def stop(self) -> None:
         await together(*(supervised.stop() for _, supervised in self._running))
+
+
+def _variables(
+    process: Process, variables: Mapping[str, str], functions: Mapping[str, Function]
+) -> Mapping[str, str]:
+    if process.stands_in_for is None:
+        return variables
+    if process.stands_in_for not in functions:
+        raise ConfigurationError(
+            f"processes.{process.name}.stands_in_for: the template has no function"
+            f" {process.stands_in_for!r}."
+        )
+    return {**functions[process.stands_in_for].environment, **variables}
 
 
 def _program(what: Command | Process, config: Config, variables: Mapping[str, str]) -> Program:

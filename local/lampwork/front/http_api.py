@@ -1,6 +1,6 @@
 import logging
 
-from lampwork.errors import FunctionNotFound, Throttled, TooManyEnvironments
+from lampwork.errors import FunctionNotFound, LampworkError
 from lampwork.front.http_events import MalformedResponse, http_event, http_response
 from lampwork.front.identifiers import Moment, new_id
 from lampwork.front.integration import IntegrationTimeout, call
@@ -50,7 +50,7 @@ class HttpApiGateway:
         except (MalformedResponse, FunctionNotFound) as error:
             _log(match, error)
             return gateway_error(500, "Internal Server Error", request_id)
-        except (IntegrationTimeout, Throttled, TooManyEnvironments) as error:
+        except (IntegrationTimeout, LampworkError) as error:
             _log(match, error)
             return gateway_error(503, "Service Unavailable", request_id)
 
