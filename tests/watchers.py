@@ -81,6 +81,9 @@ class RecordingQueue:
     async def send_tick(self, delay_seconds: float = 0) -> None:
         raise AssertionError("Nothing here ticks.")
 
+    async def check(self) -> None:
+        raise AssertionError("Nobody asks a test's queue for its health.")
+
 
 class Story:
     """Writes users, sessions and tasks as the application does, with the events they leave."""

@@ -1,10 +1,11 @@
 import asyncio
 import time
+from uuid import UUID
 
 import pytest
 
 from shared.delivery import DeliveryIncomplete
-from shared.delivery_lock import DeliveryLock
+from shared.delivery_lock import DeliveryLock, LockLost
 from shared.gateway import Overloaded
 from tests.integration.streaming.conftest import Stage
 
@@ -322,7 +323,7 @@ class TestLock:
         assert (held, also_held) == (True, False)
         assert (first, second) == (False, True)
 
-    async def test_one_that_lost_the_lock_posts_nothing_more(self, stage: Stage):
+    async def test_only_its_holder_lets_go_of_it(self, stage: Stage):
         task = await stage.story.task()
         lock = DeliveryLock(stage.redis, task)
 
@@ -332,6 +333,23 @@ class TestLock:
 
         assert released  # there is nothing left to let go of
         assert await stage.redis.get(f"ws:lock:{{{task}}}") == b"somebody else's"
+
+    async def test_one_that_stood_still_too_long_posts_nothing_more(
+        self, stage: Stage, monkeypatch
+    ):
+        monkeypatch.setattr("shared.delivery_lock.TTL_SECONDS", 0.1)
+        task = await stage.story.task(sequence=3)
+        watcher = await stage.watch(task, after=1)
+        stage.gateway.after_post = lambda _id, _frame: time.sleep(0.15)
+
+        with pytest.raises(LockLost):
+            await stage.deliver(task)
+        before = stage.gateway.sequences(watcher)
+        stage.gateway.after_post = lambda _id, _frame: None
+        await stage.deliver(task)
+
+        assert before == [1]
+        assert stage.gateway.sequences(watcher) == [1, 2, 3]
 
     async def test_it_is_renewed_while_it_is_held(self, stage: Stage, monkeypatch):
         monkeypatch.setattr("shared.delivery_lock.TTL_SECONDS", 0.3)
@@ -350,7 +368,7 @@ async def test_a_storm_of_wake_ups_leaves_every_watcher_complete(stage: Stage):
     tasks = [await stage.story.task() for _ in range(3)]
     watchers = {task: [await stage.watch(task) for _ in range(5)] for task in tasks}
 
-    async def run(task: object) -> None:
+    async def run(task: UUID) -> None:
         rings = []
         for number in range(30):
             await (stage.story.progress if number < 29 else stage.story.complete)(task)

@@ -1,9 +1,9 @@
 import asyncio
 import time
-from uuid import uuid4
 
 import pytest
 
+from shared.connections import Cursor
 from shared.gateway import Overloaded
 from tests.integration.streaming.conftest import Stage
 from tests.watchers import connection
@@ -180,14 +180,13 @@ async def test_five_thousand_watchers_get_their_heartbeats(stage: Stage):
     tasks = [await stage.story.task() for _ in range(5)]
     watchers = [connection(tasks[number % 5]) for number in range(5000)]
     stage.gateway.open = {watcher.id for watcher in watchers}
-    async with stage.redis.pipeline(transaction=False) as pipe:
-        for watcher in watchers:
-            fields = {"task": str(watcher.task_id), "user": str(uuid4()), "connected_at": 1}
-            pipe.hset(f"ws:conn:{{{watcher.id}}}", mapping=fields)
-            pipe.hset(f"ws:task:{{{watcher.task_id}}}", watcher.id, 1)
-            pipe.zadd("ws:hb", {watcher.id: 0})
-        await pipe.execute()
+    for start in range(0, len(watchers), 100):
+        some = watchers[start : start + 100]
+        await asyncio.gather(*(stage.connections.register(each, Cursor()) for each in some))
+    await asyncio.gather(*(stage.deliver(task) for task in tasks))
+    await quiet(stage, *stage.gateway.open)
 
     await stage.upkeep.run()
 
-    assert all(stage.gateway.states(watcher.id) == [("heartbeat", 1)] for watcher in watchers)
+    expected = [("snapshot", 1), ("heartbeat", 1)]
+    assert all(stage.gateway.states(watcher.id) == expected for watcher in watchers)

@@ -1,0 +1,28 @@
+import base64
+import json
+
+import pytest
+
+from shared import sqs_records
+from shared.queue import doorbell
+from shared.sqs_records import UndecodableRecord
+
+TASK = "0a89f0bd-3a3a-4f5e-9d35-5a6b1f6d9c11"
+TEXT = doorbell("deliver", TASK).encode().decode()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("body", [TEXT, base64.b64encode(TEXT.encode()).decode(), json.dumps(TEXT)])
+def test_a_message_is_read_as_whoever_sent_it_wrote_it(body):
+    assert sqs_records.read({"body": body}).kwargs == {"task_id": TASK}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *({}, {"body": None}, {"body": ""}, {"body": "garbage"}, {"body": "{}"}, {"body": "[]"}),
+        *({"body": '"'}, {"body": '"""'}, {"body": "null"}, {"body": "{" * 5000}),
+    ],
+)
+def test_anything_else_is_undecodable(record):
+    with pytest.raises(UndecodableRecord):
+        sqs_records.read(record)
