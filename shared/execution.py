@@ -69,11 +69,12 @@ async def execute_task(
     What is wrong with the task or its generator ends in the task; what is wrong with the
     database is raised, and the lease runs out.
     """
+    chosen = generator()  # before the claim: a wrong setting must not cost an attempt
     async with transaction() as session:
         task = await transitions.claim(session, task_id, worker_id=worker_id)
     if task is not None:
         await broadcaster().publish(task)
-        await Attempt(task, generator(), stopping or asyncio.Event()).run()
+        await Attempt(task, chosen, stopping or asyncio.Event()).run()
 
 
 class Attempt:

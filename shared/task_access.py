@@ -5,7 +5,6 @@ from fastapi import Depends
 from shared.api import ReadingSessionDep
 from shared.authentication import UserDep
 from shared.repositories.tasks import TaskRepository
-from shared.services.tasks import TaskService
 
 
 async def _own_tasks(user: UserDep, session: ReadingSessionDep) -> TaskRepository:
@@ -13,9 +12,4 @@ async def _own_tasks(user: UserDep, session: ReadingSessionDep) -> TaskRepositor
     return TaskRepository(session, owner_id=user.user_id)
 
 
-async def _task_service(user: UserDep) -> TaskService:
-    return TaskService(user.user_id)
-
-
 OwnTasksDep = Annotated[TaskRepository, Depends(_own_tasks, scope="function")]
-TaskServiceDep = Annotated[TaskService, Depends(_task_service)]

@@ -13,7 +13,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from redis import Redis
 
 from shared import database, redis_client
@@ -37,6 +36,8 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def object_store() -> Iterator[str]:
     """The address of an AWS stand-in with one empty bucket, `BUCKET`."""
+    from moto.server import ThreadedMotoServer  # a second to load: only for those who use it
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

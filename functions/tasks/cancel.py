@@ -1,16 +1,17 @@
 from uuid import UUID
 
 from shared.api import create_app, lambda_handler
+from shared.authentication import UserDep
 from shared.schemas.task import TaskRead
-from shared.task_access import TaskServiceDep
+from shared.services.tasks import TaskService
 
 app = create_app()
 
 
 @app.post("/api/v1/tasks/{task_id}/cancel")
-async def cancel_task(task_id: UUID, tasks: TaskServiceDep) -> TaskRead:
+async def cancel_task(task_id: UUID, user: UserDep) -> TaskRead:
     """Cancel a waiting task, or ask a running one to stop."""
-    return TaskRead.of(await tasks.cancel(task_id))
+    return TaskRead.of(await TaskService(user.user_id).cancel(task_id))
 
 
 handler = lambda_handler(app)

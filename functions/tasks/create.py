@@ -1,11 +1,13 @@
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Header, Request, Response
+from fastapi import Header, Request
+from fastapi.responses import JSONResponse
 
 from shared.api import create_app, lambda_handler
+from shared.authentication import UserDep
 from shared.idempotency import parse_key
 from shared.schemas.task import TaskCreate, TaskRead, task_url
-from shared.task_access import TaskServiceDep
+from shared.services.tasks import TaskService
 
 app = create_app()
 
@@ -13,21 +15,20 @@ app = create_app()
 @app.post("/api/v1/tasks", status_code=202, response_model=TaskRead)
 async def create_task(
     new: TaskCreate,
-    tasks: TaskServiceDep,
+    user: UserDep,
     request: Request,
-    response: Response,
-    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
-) -> dict[str, Any]:
-    """Ask for a picture."""
-    accepted = await tasks.create(
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> JSONResponse:
+    """Ask for a picture; a repeated key gets the first answer, to the letter."""
+    accepted = await TaskService(user.user_id).create(
         new,
         idempotency_key=None if idempotency_key is None else parse_key(idempotency_key),
         request_id=request.state.request_id,
     )
-    response.headers["Location"] = task_url(accepted.body["id"])
+    headers = {"Location": task_url(accepted.body["id"])}
     if accepted.replayed:
-        response.headers["Idempotent-Replayed"] = "true"
-    return accepted.body
+        headers["Idempotent-Replayed"] = "true"
+    return JSONResponse(accepted.body, status_code=202, headers=headers)
 
 
 handler = lambda_handler(app)

@@ -44,23 +44,20 @@ class TaskService:
         Raises:
             IdempotencyKeyReused: the key came with another request before.
         """
-        print_of_request = fingerprint("POST", "/api/v1/tasks", new.model_dump(mode="json"))
         try:
-            accepted = await self._create(new, idempotency_key, print_of_request, request_id)
+            return await self._create(new, idempotency_key, request_id)
         except IntegrityError:
-            # Another request with this key committed first: then there is an answer to repeat.
             if idempotency_key is None:
                 raise
-            accepted = await self._create(new, idempotency_key, print_of_request, request_id)
-        return accepted
+        # Another request with this key committed first: now there is an answer to repeat.
+        return await self._create(new, idempotency_key, request_id)
 
-    async def _create(
-        self, new: TaskCreate, key: str | None, fingerprint: bytes, request_id: str | None
-    ) -> Accepted:
+    async def _create(self, new: TaskCreate, key: str | None, request_id: str | None) -> Accepted:
+        request = fingerprint("POST", "/api/v1/tasks", new.model_dump(mode="json"))
         async with transaction() as session:
             keys = IdempotencyKeyRepository(session, owner_id=self.owner_id)
             if key is not None and (known := await keys.get(key)):
-                if known.fingerprint != fingerprint:
+                if known.fingerprint != request:
                     raise IdempotencyKeyReused
                 return Accepted(known.body, replayed=True)
             task = await transitions.create(session, self._new_task(new, request_id))
@@ -68,7 +65,7 @@ class TaskService:
             if key is not None:
                 await keys.add(
                     key,
-                    fingerprint=fingerprint,
+                    fingerprint=request,
                     task_id=task.id,
                     status_code=ACCEPTED,
                     body=body,
