@@ -1,4 +1,4 @@
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -7,6 +7,7 @@ from shared.once import once
 
 CONNECT_TIMEOUT_SECONDS = 1
 ANSWER_TIMEOUT_SECONDS = 3
+MAX_CONNECTIONS = 32
 
 
 @once
@@ -14,11 +15,14 @@ def client() -> Redis:
     """The process's Redis client; it connects at its first command and answers in bytes.
 
     A dead server is noticed within seconds. The one retry is for a connection that was closed
-    while it idled.
+    while it idled. Commands beyond MAX_CONNECTIONS at a time wait for their turn.
     """
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         settings.redis().url.get_secret_value(),
+        max_connections=MAX_CONNECTIONS,
+        timeout=ANSWER_TIMEOUT_SECONDS,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         socket_timeout=ANSWER_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 1),
     )
+    return Redis.from_pool(pool)

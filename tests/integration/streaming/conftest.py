@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.connections import Connections, Cursor
@@ -48,7 +48,7 @@ def database_copy(migrated_database: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def redis(redis_server: str) -> AsyncIterator[Redis]:
-    client = Redis.from_url(redis_server)
+    client = Redis.from_pool(BlockingConnectionPool.from_url(redis_server, max_connections=32))
     await client.flushall()
     yield client
     await client.aclose()
