@@ -1,4 +1,5 @@
 import asyncio
+import time
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -73,6 +74,7 @@ class _Delivery:
     gateway: Gateway
     refused: dict[str, GatewayError] = field(default_factory=dict)
     opening: set[str] = field(default_factory=set)
+    missed_at: dict[str, float] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -136,12 +138,18 @@ class _Delivery:
         await self.connections.deregister(connection_id, self.task_id)
 
     async def _gone(self, connection_id: str, cursor: Cursor) -> None:
-        if cursor.sequence is None and connection_id not in self.told:
-            connection = await self.connections.find(connection_id)
-            if connection is not None and connection.age_seconds() < OPENING_SECONDS:
-                self.opening.add(connection_id)
-                return
-        await self.connections.deregister(connection_id, self.task_id)
+        told_before = cursor.sequence is not None or connection_id in self.told
+        if not told_before and await self._may_be_opening(connection_id):
+            self.opening.add(connection_id)
+        else:
+            await self.connections.deregister(connection_id, self.task_id)
+
+    async def _may_be_opening(self, connection_id: str) -> bool:
+        missed_at = self.missed_at.setdefault(connection_id, time.monotonic())
+        if time.monotonic() - missed_at >= OPENING_SECONDS:
+            return False  # whatever the gateway's clock says
+        connection = await self.connections.find(connection_id)
+        return connection is not None and connection.age_seconds() < OPENING_SECONDS
 
     async def _wait(self, seconds: float) -> bool:
         """Wait for sockets to open, but no longer than until there is news. Tells which."""

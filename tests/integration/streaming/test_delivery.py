@@ -171,6 +171,16 @@ class TestGone:
 
         assert await stage.connections.find(watcher) is None
 
+    async def test_a_gateway_whose_clock_is_ahead_holds_nobody_up(self, stage: Stage, monkeypatch):
+        monkeypatch.setattr("shared.delivery.OPENING_SECONDS", 0.2)
+        task = await stage.story.task()
+        watcher = await stage.watch(task, age_seconds=-3600)
+        stage.gateway.open.remove(watcher)
+
+        await stage.deliver(task)
+
+        assert await stage.connections.find(watcher) is None
+
     async def test_an_old_one_is_believed_to_be_gone(self, stage: Stage):
         task = await stage.story.task()
         gone, watcher = await stage.watch(task), await stage.watch(task)
