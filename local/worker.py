@@ -6,6 +6,7 @@ and must not wait behind them.
 
 import asyncio
 import ctypes
+import logging
 import signal
 import threading
 from functools import partial
@@ -59,6 +60,7 @@ def deliver() -> None:
 def _broker(urgent_queue: str, *middleware: Middleware) -> Broker:
     """The broker of this process, without Dramatiq's retries: the database knows of them."""
     _die_with_parent()
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it finds its keys
     url = settings.queue().url.get_secret_value()
     chosen = [AgeLimit(max_age=round(settings.tasks().queue_timeout_seconds * 1000)), *middleware]
     broker: Broker

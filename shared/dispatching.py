@@ -10,14 +10,13 @@ from shared.queue import QueueUnavailable, queue
 logger = logging.getLogger(__name__)
 
 
-async def dispatch(task: Task) -> bool:
+async def dispatch(task: Task, *, delay_seconds: float = 0) -> bool:
     """Ring for a queued task, after its commit; gives whether the broker took the message.
 
     A failure is only logged: the promise stands in the outbox, and the sweep keeps it.
     """
-    delay = (task.next_attempt_at - task.updated_at).total_seconds()
     try:
-        await queue().ring_generate(task.id, delay_seconds=max(delay, 0))
+        await queue().ring_generate(task.id, delay_seconds=delay_seconds)
         async with transaction() as session:
             await transitions.mark_dispatched(session, task.id, task.sequence)
     except (QueueUnavailable, SQLAlchemyError, OSError) as error:

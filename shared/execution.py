@@ -101,7 +101,8 @@ class Attempt:
             logger.warning("A lease was lost", extra={"task_id": str(self._task.id)})
             return
         if task.status == TaskStatus.QUEUED:
-            await dispatch(task)
+            pause = task.next_attempt_at - task.updated_at
+            await dispatch(task, delay_seconds=max(pause.total_seconds(), 0))
         await broadcaster().publish(task)
 
     async def _work_under_watch(self) -> dict[str, Any] | TaskFailed | Interruption:
@@ -122,7 +123,8 @@ class Attempt:
             self._over.set()
             self._news.set()
             stop.cancel()
-            work.cancel()
+            if not self._stored:  # what is on its way to the store arrives, and can be removed
+                work.cancel()
         # A generator that will not stop is left behind: it can no longer report nor store.
         await asyncio.wait((work,), timeout=STOP_GRACE_SECONDS)
         await reports

@@ -117,22 +117,35 @@ def test_a_doorbell_that_was_lost_rings_again(broker):
     assert rung(broker) == [str(task.id)]
 
 
-def test_a_retry_is_not_rung_for_before_its_time(broker):
-    async def scenario() -> Task:
-        task = await make_task()
-        lease = lease_of(await claim(task))
-        error = {"code": "x", "message": "x", "retryable": True}
-        async with transaction() as session:
-            await transitions.mark_dispatched(session, task.id, 1)
-            await transitions.retry_later(session, lease, error, delay_seconds=60)
-        return task
+async def waits_for_retry() -> Task:
+    """A task that is to be tried again in a minute."""
+    task = await make_task()
+    async with transaction() as session:
+        await transitions.mark_dispatched(session, task.id, task.sequence)
+    lease = lease_of(await claim(task))
+    error = {"code": "x", "message": "x", "retryable": True}
+    async with transaction() as session:
+        await transitions.retry_later(session, lease, error, delay_seconds=60)
+    return await read(task.id)
 
-    task = run(scenario())
+
+def test_a_retry_is_not_rung_for_before_its_time(broker):
+    task = run(waits_for_retry())
 
     run(sweep())
 
     assert rung(broker) == []
     assert len(run(open_promises(task.id))) == 1
+
+
+def test_a_retry_whose_doorbell_was_lost_is_rung_for_at_once(broker):
+    task = run(waits_for_retry())
+    past = task.next_attempt_at - timedelta(hours=1)
+    run(change(task.id, next_attempt_at=past, dispatched_at=database_now(-61)))
+
+    run(sweep())
+
+    assert rung(broker) == [str(task.id)]
 
 
 @pytest.mark.parametrize(
