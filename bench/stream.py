@@ -16,8 +16,11 @@ TASKS = 20
 
 
 async def measure() -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as product:
-        person = sign_up(product)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder) / "data") as product,
+        sign_up(product) as person,
+    ):
         lags = [lag for _ in range(TASKS) for lag in await _watch(person)]
     ordered = sorted(lags)
     figures = {"p50": statistics.median(lags), "p99": ordered[int(len(ordered) * 0.99) - 1]}

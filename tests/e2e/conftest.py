@@ -13,10 +13,12 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 
 @pytest.fixture
-def ada(product: Product) -> Person:
-    return sign_up(product)
+def ada(product: Product) -> Iterator[Person]:
+    with sign_up(product) as person:
+        yield person
 
 
 @pytest.fixture
-def bob(product: Product) -> Person:
-    return sign_up(product)
+def bob(product: Product) -> Iterator[Person]:
+    with sign_up(product) as person:
+        yield person

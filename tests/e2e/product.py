@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
@@ -109,6 +109,12 @@ class Person:
     token: str
     cookies: dict[str, str]
     client: httpx.Client = field(repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
 
     def submit(self, prompt: str, **parameters: Any) -> dict[str, Any]:
         answer = self.client.post("/tasks", json={"prompt": prompt, "parameters": parameters})

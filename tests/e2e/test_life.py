@@ -41,17 +41,16 @@ def test_a_killed_product_leaves_no_process_and_starts_again(tmp_path):
 
 
 async def test_accounts_tasks_and_pictures_outlive_a_restart(tmp_path):
-    with running(tmp_path / "data") as product:
-        ada = await asyncio.to_thread(sign_up, product)
+    with running(tmp_path / "data") as product, sign_up(product) as ada:
         task = await asyncio.to_thread(ada.submit, "a winter morning", width=96, height=64)
         await ada.watch(task["id"])
         picture = ada.picture(task["id"])
+        product.stop()
 
-    with running(tmp_path / "data", port=product.port) as again:
-        ada.product = again
-        kept = ada.client.get("/tasks").json()["items"]
+        with running(tmp_path / "data", port=product.port):
+            kept = ada.client.get("/tasks").json()["items"]
 
-        assert [item["id"] for item in kept] == [task["id"]]
-        assert ada.picture(task["id"]) == picture
-        account = {"email": ada.email, "password": ada.password}
-        assert ada.client.post("/auth/login", json=account).status_code == 200
+            assert [item["id"] for item in kept] == [task["id"]]
+            assert ada.picture(task["id"]) == picture
+            account = {"email": ada.email, "password": ada.password}
+            assert ada.client.post("/auth/login", json=account).status_code == 200

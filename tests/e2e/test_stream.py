@@ -22,7 +22,8 @@ def credentials(person: Person, kind: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", ["bearer", "cookie", "user id"])
 async def test_a_task_is_seen_from_its_snapshot_to_its_end(ada, kind):
-    task = await asyncio.to_thread(ada.submit, f"a red fox in the snow, {kind}")
+    prompt = f"a red fox in the snow, {kind}"
+    task = await asyncio.to_thread(ada.submit, prompt, width=1536, height=1536)
 
     async with ada.socket(task["id"], additional_headers=credentials(ada, kind)) as socket:
         frames = [frame async for frame in states(socket)]

@@ -41,8 +41,7 @@ async def frames_around_a_kill(person, pids) -> tuple[list[dict[str, Any]], floa
 
 @pytest.mark.parametrize("victim", ["master", "child"])
 async def test_a_killed_worker_is_replaced_and_the_task_completes(victim, tmp_path):
-    with running(tmp_path / "data", environment=QUICK) as product:
-        person = sign_up(product)
+    with running(tmp_path / "data", environment=QUICK) as product, sign_up(product) as person:
 
         def pids() -> list[int]:
             master, children = generate_workers(product)
@@ -59,9 +58,7 @@ async def test_a_killed_worker_is_replaced_and_the_task_completes(victim, tmp_pa
 
 
 async def test_with_the_default_settings_a_killed_worker_is_replaced_within_20_seconds(tmp_path):
-    with running(tmp_path / "data") as product:
-        person = sign_up(product)
-
+    with running(tmp_path / "data") as product, sign_up(product) as person:
         frames, seconds = await frames_around_a_kill(
             person, lambda: [generate_workers(product)[0].pid]
         )
