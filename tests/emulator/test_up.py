@@ -281,3 +281,28 @@ def test_the_start_says_how_long_it_took_and_is_quick(project: SampleProject) ->
 
     assert time.monotonic() - began < 10
     assert any(line.rstrip().endswith(" s)") for line in lampwork.output)
+
+
+def test_a_process_has_the_variables_of_the_function_it_stands_in_for(
+    project: SampleProject,
+) -> None:
+    project.configure("""
+[tool.lampwork.processes.worker]
+run = "sh -c 'echo the colour is $COLOUR; sleep 600'"
+stands_in_for = "Hello"
+""")
+
+    assert project.up().until("the colour is template")
+
+
+def test_a_process_that_stands_in_for_no_function_is_an_error(project: SampleProject) -> None:
+    project.configure("""
+[tool.lampwork.processes.worker]
+run = "sleep 600"
+stands_in_for = "Nobody"
+""")
+
+    lampwork = project.up()
+
+    assert lampwork.until("the template has no function 'Nobody'").startswith("Error: ")
+    assert lampwork.process.wait(10) == 1
