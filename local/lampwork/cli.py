@@ -70,10 +70,18 @@ def run_options(command: Command) -> Command:
 @click.option("--host", help="The address to listen on.")
 @click.option("--strict", is_flag=True, help="Refuse a template with what is not emulated.")
 @click.option("--no-reload", is_flag=True, help="Do not watch files for changes.")
-def up(env: tuple[str, ...], cold: bool, strict: bool, no_reload: bool, **overrides: Any) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Show Lambda's own lines: START, END, REPORT.")
+def up(
+    env: tuple[str, ...],
+    cold: bool,
+    strict: bool,
+    no_reload: bool,
+    verbose: bool,
+    **overrides: Any,
+) -> None:
     """Serve the template's APIs and triggers until Ctrl-C."""
     log = _log(Log(sys.stdout))
-    options = _options(env, overrides, cold=cold, strict=strict)
+    options = _options(env, overrides, cold=cold, strict=strict, verbose=verbose)
     run_until_signalled(Up(options, log, reload=not no_reload).run())
 
 
@@ -87,7 +95,7 @@ def invoke(function: str, event: Any, env: tuple[str, ...], cold: bool, **overri
     A running `lampwork up` serves it; without one, what the project needs is started for the call.
     """
     payload = _payload(event)
-    options = _options(env, overrides, cold=cold)
+    options = _options(env, overrides, cold=cold, verbose=True)
     origin = invoking.origin_of_running(options.read_config().data)
     if origin is None:
         log = _log(Log(sys.stderr))
@@ -109,13 +117,19 @@ def routes(**overrides: Any) -> None:
 
 
 def _options(
-    env: tuple[str, ...], overrides: dict[str, Any], *, cold: bool, strict: bool = False
+    env: tuple[str, ...],
+    overrides: dict[str, Any],
+    *,
+    cold: bool,
+    strict: bool = False,
+    verbose: bool = False,
 ) -> Options:
     return Options(
         read_config=lambda: _config(overrides),
         variables=dict(given(each) for each in env),
         cold=cold,
         strict=strict,
+        verbose=verbose,
     )
 
 
@@ -145,4 +159,5 @@ def _payload(event: Any) -> bytes:
 
 def _log(log: Log) -> Log:
     logging.basicConfig(handlers=[LogHandler(log)], level=logging.WARNING)
+    logging.getLogger("lampwork.access").setLevel(logging.INFO)
     return log

@@ -8,7 +8,13 @@ from typing import Final, TextIO
 
 COLOURS: Final = (36, 32, 35, 34, 33, 96, 92, 95, 94, 93)
 NAME_WIDTH: Final = 14
+PLATFORM: Final = ("INIT_START ", "START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
 STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+def is_platform_line(line: str) -> bool:
+    """Whether Lambda wrote this line of a function's log, and not the function."""
+    return line.startswith(PLATFORM)
 
 
 class Log:

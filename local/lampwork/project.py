@@ -12,7 +12,7 @@ from lampwork.companions.services import Services
 from lampwork.config import Config
 from lampwork.errors import LampworkError, TemplateError
 from lampwork.front.certificates import Certificates
-from lampwork.logs import Log
+from lampwork.logs import Log, is_platform_line
 from lampwork.model import Function, Stack, WebSocketApi
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
@@ -34,6 +34,7 @@ class Options:
     variables: Mapping[str, str] = field(default_factory=dict)
     cold: bool = False
     strict: bool = False
+    verbose: bool = False
 
 
 class Project:
@@ -167,7 +168,8 @@ class Project:
             self._log.line("lampwork", f"{', '.join(changed)}: changed for the next start.")
 
     def _on_log(self, function: Function, line: str) -> None:
-        self._log.line(function.logical_id, line)
+        if self._options.verbose or not is_platform_line(line):
+            self._log.line(function.logical_id, line)
 
 
 def load_stack(config: Config, aws_url: str) -> Stack:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -139,3 +140,15 @@ async def test_what_cannot_be_invoked_has_the_error_of_the_service(
     error = refusal.value.response["Error"]
     assert error["Code"] == code
     assert message in error["Message"]
+
+
+async def test_a_page_in_a_browser_may_not_invoke(tmp_path):
+    invoker = FakeInvoker(Hello=hello)
+    async with running_front(stack(functions=("Hello",)), invoker, tmp_path) as front:
+        url = f"{front.origin}/2015-03-31/functions/Hello/invocations"
+        page = {"Origin": "https://evil.example", "Content-Type": "text/plain"}
+        async with httpx.AsyncClient() as browser:
+            answer = await browser.post(url, headers=page, content=b'{"name": "Ada"}')
+
+    assert answer.status_code == 403
+    assert invoker.of("Hello") == []

@@ -23,7 +23,7 @@ def project(tmp_path: Path) -> Iterator[SampleProject]:
 
 @pytest.fixture
 def lampwork(project: SampleProject) -> LampworkProcess:
-    running = project.up()
+    running = project.up("--verbose")
     running.origin()
     return running
 

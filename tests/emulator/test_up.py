@@ -306,3 +306,21 @@ stands_in_for = "Nobody"
 
     assert lampwork.until("the template has no function 'Nobody'").startswith("Error: ")
     assert lampwork.process.wait(10) == 1
+
+
+def test_requests_are_shown_without_their_queries(project: SampleProject) -> None:
+    lampwork = project.up()
+    origin = lampwork.origin()
+
+    httpx.get(f"{origin}/hello?token=secret")
+
+    assert "GET /hello  200" in lampwork.until("GET /hello")
+    assert not any("secret" in line or "REPORT" in line for line in lampwork.output)
+
+
+def test_lambdas_own_lines_are_shown_on_demand(project: SampleProject) -> None:
+    lampwork = project.up("--verbose")
+
+    httpx.get(f"{lampwork.origin()}/hello")
+
+    assert lampwork.until("REPORT RequestId: ")

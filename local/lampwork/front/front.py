@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lampwork.invocation import Invoker
 from lampwork.model import HttpApi, Stack, WebSocketApi
 
 logger = logging.getLogger(__name__)
+access = logging.getLogger("lampwork.access")
 
 OWN_PREFIX = "/_lampwork/"
 STOP_SECONDS = 5
@@ -105,9 +107,11 @@ class Front:
             return connections.serve(request, self._websocket_apis.values())
         if path.startswith(LAMBDA_PREFIX):
             return await self._lambda_api.serve(request)
-        if (request.header("upgrade") or "").lower() == "websocket":
-            return await self._websocket(request)
-        return await self._http(request)
+        serve = self._websocket if _asks_for_websocket(request) else self._http
+        began = time.perf_counter()
+        answer = await serve(request)
+        _log_access(request, answer, time.perf_counter() - began)
+        return answer
 
     async def _websocket(self, request: Request) -> Response | Upgrade:
         for gateway in self._websocket_apis.values():
@@ -152,6 +156,16 @@ def _warn_of_shared_stages(stack: Stack) -> None:
                 "WebSocket APIs share a stage: only the first is reached by its URL",
                 extra={"stage": stage},
             )
+
+
+def _asks_for_websocket(request: Request) -> bool:
+    return (request.header("upgrade") or "").lower() == "websocket"
+
+
+def _log_access(request: Request, answer: Response | Upgrade, seconds: float) -> None:
+    status = answer.status if isinstance(answer, Response) else 101
+    # The path only: a query string may hold a token.
+    access.info("%s %s  %d  %.0f ms", request.method, request.path, status, seconds * 1000)
 
 
 def _own(path: str) -> Response:
