@@ -12,7 +12,8 @@ from shared.once import forget
 from shared.security import access_tokens, credentials
 from shared.security.credentials import Source
 
-USER = uuid4()
+USER = UUID("8da80c47-aec2-4631-bb4b-e78bd6cc9654")
+OTHER = UUID("669df9b3-63f4-4abd-986c-528c965a36a9")
 SECRET = "a gateway's secret of forty characters.."
 INTERNET, LOOPBACK = "192.0.2.1", "127.0.0.1"
 
@@ -136,7 +137,7 @@ def test_a_gateway_without_its_secret_is_refused(secret: str | None):
         credentials.find(headers, peer=LOOPBACK)
 
 
-@pytest.mark.parametrize("text", ["", "admin", f"{USER},{uuid4()}", USER.hex, f"{{{USER}}}"])
+@pytest.mark.parametrize("text", ["", "admin", f"{USER},{OTHER}", USER.hex, f"{{{USER}}}"])
 @pytest.mark.usefixtures("behind_gateway")
 def test_a_user_id_that_is_no_single_uuid_is_refused(text: str):
     with pytest.raises(InvalidToken):
@@ -146,7 +147,7 @@ def test_a_user_id_that_is_no_single_uuid_is_refused(text: str):
 @pytest.mark.usefixtures("behind_gateway")
 def test_a_token_beside_the_header_must_be_of_the_same_user():
     same = {"authorization": f"Bearer {token()}", "x-user-id": str(USER), "x-gateway-auth": SECRET}
-    other = {**same, "x-user-id": str(uuid4())}
+    other = {**same, "x-user-id": str(OTHER)}
 
     found = credentials.find(same, peer=INTERNET)
 

@@ -97,7 +97,7 @@ def _changed(path: str, value: Any) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("signing.current.d", new_keys()["signing"]["current"]["d"]),
+        pytest.param("signing.current.d", new_keys()["signing"]["current"]["d"], id="another d"),
         ("signing.current.x", "short"),
         ("signing.current.kid", "../../dev/null"),
         ("signing.current.crv", "Ed448"),
