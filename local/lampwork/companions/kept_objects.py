@@ -31,10 +31,13 @@ class NotedKeys(_VersionedKeyStore):
         self._persistence = persistence
 
     def __setitem__(self, key: str, value: Any) -> None:
+        _fix_etag(value)
         super().__setitem__(key, value)
         self._persistence.changed(self._bucket, key)
 
     def setlist(self, key: str, list_: Any) -> None:
+        for value in list_:
+            _fix_etag(value)
         super().setlist(key, list_)
         self._persistence.changed(self._bucket, key)
 
@@ -123,6 +126,13 @@ def _noted_bucket(persistence: Persistence) -> type[Any]:
             self.keys = NotedKeys(self.name, persistence)
 
     return NotedBucket
+
+
+def _fix_etag(value: Any) -> None:
+    # moto reads the bytes for it at the first question, which may come from the request that put
+    # the object while another one already moves those bytes to their file.
+    if isinstance(value, s3.FakeKey):
+        _ = value.etag
 
 
 def _properties(key: Any) -> dict[str, Any]:

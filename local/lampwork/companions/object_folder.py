@@ -4,11 +4,16 @@ import json
 import os
 import secrets
 import shutil
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, unquote
+
+# Whoever was given a file to read must have begun by then.
+RETIRED_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class ObjectFolder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._retired: deque[tuple[float, Path]] = deque()
         root.mkdir(parents=True, exist_ok=True)
 
     def buckets(self) -> set[str]:
@@ -48,16 +54,14 @@ class ObjectFolder:
         file = record.with_name(f"{record.stem}.{secrets.token_hex(8)}.content")
         file.write_bytes(content)
         _replace(record, {"key": key, "content": file.name, "properties": properties})
-        if former is not None:
-            former.unlink(missing_ok=True)
+        self._retire(former)
         return file
 
     def delete(self, bucket: str, key: str) -> None:
         record = self._record(bucket, key)
         content = _content_of(record)
         record.unlink(missing_ok=True)
-        if content is not None:
-            content.unlink(missing_ok=True)
+        self._retire(content)
 
     def objects(self, bucket: str) -> Iterator[KeptObject]:
         for record in self._folder(bucket).glob("*.json"):
@@ -71,6 +75,14 @@ class ObjectFolder:
         for file in folder.iterdir():
             if file.suffix != ".json" and file not in named:
                 file.unlink()
+
+    def _retire(self, content: Path | None) -> None:
+        """Remove bytes that no record names any more, once nobody can be reading them."""
+        now = time.monotonic()
+        if content is not None:
+            self._retired.append((now, content))
+        while self._retired and self._retired[0][0] < now - RETIRED_SECONDS:
+            self._retired.popleft()[1].unlink(missing_ok=True)
 
     def _folder(self, bucket: str) -> Path:
         return self._root / quote(bucket, safe="")
