@@ -174,7 +174,7 @@ class Attempt:
         """Called by the generator, and never keeps it waiting."""
         self._check_not_over()
         if not math.isnan(fraction):
-            self._progress = max(self._progress, min(fraction, 1.0))
+            self._progress = max(self._progress, round(min(fraction, 1.0), 3))
             self._news.set()
 
     def _check_not_over(self) -> None:

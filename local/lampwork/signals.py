@@ -7,7 +7,7 @@ import uvloop
 
 T = TypeVar("T")
 
-ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_until_signalled(work: Coroutine[Any, Any, T]) -> T | None:
@@ -20,9 +20,12 @@ def run_until_signalled(work: Coroutine[Any, Any, T]) -> T | None:
 
 async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.create_task(work)
+    loop = asyncio.get_running_loop()
     for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants to be let alone
-            asyncio.get_running_loop().add_signal_handler(number, _cancel_once, task)
+        # Also where a shell that started this in its background had SIGINT ignored.
+        loop.add_signal_handler(number, _cancel_once, task)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants to be let alone
+        loop.add_signal_handler(signal.SIGHUP, _cancel_once, task)
     return await task
 
 

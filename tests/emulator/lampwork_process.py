@@ -2,6 +2,7 @@
 
 import os
 import queue
+import shlex
 import signal
 import subprocess
 import sys
@@ -112,9 +113,11 @@ class SampleProject:
         file = self.root / name
         file.write_text(change(file.read_text()))
 
-    def up(self, *options: str) -> LampworkProcess:
+    def up(self, *options: str, before: str = "") -> LampworkProcess:
+        """Start it; `before` is what a shell does first in the same process."""
+        command = shlex.join([sys.executable, "-m", "lampwork", "up", *options])
         process = subprocess.Popen(
-            [sys.executable, "-m", "lampwork", "up", *options],
+            ["sh", "-c", f"{before}\nexec {command}"],
             cwd=self.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -308,6 +308,15 @@ stands_in_for = "Nobody"
     assert lampwork.process.wait(10) == 1
 
 
+def test_an_interrupt_stops_it_also_where_a_script_started_it_in_the_background(
+    project: SampleProject,
+) -> None:
+    lampwork = project.up(before="trap '' INT")
+    lampwork.origin()
+
+    assert lampwork.stop(signal.SIGINT) == 0
+
+
 def test_requests_are_shown_without_their_queries(project: SampleProject) -> None:
     lampwork = project.up()
     origin = lampwork.origin()
