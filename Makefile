@@ -96,8 +96,11 @@ clean: ## Remove what the development server keeps (accounts, tasks, pictures)
 
 # --- What `sam build` calls: only code and only what runs ----------------------------------------
 
+# Lambda takes 250 MiB of layers unzipped; the packages' own tests are not needed there.
 build-DependenciesLayer:
-	$(PYTHON) -m pip install --quiet --require-hashes --only-binary :all: --target "$(ARTIFACTS_DIR)/python" -r requirements/runtime.lock
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+		--target "$(ARTIFACTS_DIR)/python" -r requirements/runtime.lock
+	find "$(ARTIFACTS_DIR)/python" -type d -name tests -prune -exec rm -rf {} +
 
 build-%:
 	mkdir -p "$(ARTIFACTS_DIR)"
