@@ -37,7 +37,7 @@ def server(
 def uvicorn() -> Iterator[int]:
     """The sample as a developer would run it without functions."""
     port = free_port()
-    command = [str(BIN / "uvicorn"), "app:app", "--port", str(port), "--no-access-log"]
+    command = [str(BIN / "uvicorn"), "app:app", "--port", str(port), "--log-level", "warning"]
     with server(*command, folder=SAMPLE):
         yield port
 
