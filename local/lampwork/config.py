@@ -56,6 +56,8 @@ class Config:
     region: str = "us-east-1"
     services: tuple[str, ...] = SERVICES
     redis: str = "auto"
+    max_environments: int = 64
+    preload: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[Command, ...] = ()
@@ -105,6 +107,12 @@ class Table:
         values = self._get(key, list, "a list of strings", list(allowed))
         if not all(value in allowed for value in values):
             raise self.wrong(key, f"a list of {_names(allowed)}")
+        return tuple(values)
+
+    def words(self, key: str) -> tuple[str, ...]:
+        values = self._get(key, list, "a list of strings", [])
+        if not all(isinstance(value, str) for value in values):
+            raise self.wrong(key, "a list of strings")
         return tuple(values)
 
     def command_line(self, key: str) -> tuple[str, ...]:
@@ -192,6 +200,8 @@ def _config(root: Path, file: Path | None, table: Table) -> Config:
         region=table.text("region", "us-east-1"),
         services=table.choices("services", SERVICES),
         redis=table.choice("redis", REDIS_KINDS, "auto"),
+        max_environments=_positive(table, "max_environments", 64),
+        preload=table.words("preload"),
         parameters=table.table("parameters").texts(),
         environment=table.table("environment").texts(),
         commands=tuple(_command(each) for each in table.tables("commands")),
@@ -207,6 +217,13 @@ def _port(table: Table) -> int:
     if not 0 <= port <= 65535:
         raise table.wrong("port", "a port number, 0 for any free one")
     return port
+
+
+def _positive(table: Table, key: str, default: int) -> int:
+    number = table.integer(key, default)
+    if number < 1:
+        raise table.wrong(key, "a whole number above 0")
+    return number
 
 
 def _command(table: Table) -> Command:

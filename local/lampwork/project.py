@@ -22,7 +22,10 @@ from lampwork.variables import fill, forget_real_account, read_env_file
 
 logger = logging.getLogger(__name__)
 
-READ_AT_START: Final = ("host", "port", "data", "services", "redis", "commands", "processes")
+READ_AT_START: Final = (
+    *("host", "port", "data", "services", "redis", "commands", "processes"),
+    *("max_environments", "preload"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,13 @@ class Project:
 
     def _runtime_settings(self) -> RuntimeSettings:
         # The variables are filled in once the services answer, before the first request.
-        data, cold = self.config.data, self._options.cold
-        return RuntimeSettings(data_dir=data, cold=cold, overrides=self.variables)
+        return RuntimeSettings(
+            data_dir=self.config.data,
+            cold=self._options.cold,
+            max_environments=self.config.max_environments,
+            preload=self.config.preload,
+            overrides=self.variables,
+        )
 
     async def _read_stack(self, config: Config) -> Stack:
         stack = await asyncio.to_thread(load_stack, config, self.services.aws_url)

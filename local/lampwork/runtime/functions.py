@@ -103,7 +103,7 @@ class Functions:
         if not self._settings.cold:
             functions = list(self._functions.values())
             modules = await asyncio.to_thread(self._scanner.third_party, functions)
-            await self._launcher.preload(modules)
+            await self._launcher.preload(modules | set(self._settings.preload))
 
     async def _keep_house(self) -> None:
         loop = asyncio.get_running_loop()

@@ -9,7 +9,8 @@ class RuntimeSettings:
     """How functions are run.
 
     `defaults` are environment variables beneath a function's own, `overrides` above them: there the
-    endpoints of local services belong. `cold` starts every process from nothing, as AWS does,
+    endpoints of local services belong. `preload` names packages that functions load without an
+    import that can be seen in their code. `cold` starts every process from nothing, as AWS does,
     instead of forking it from one that has the packages loaded.
     """
 
@@ -23,6 +24,7 @@ class RuntimeSettings:
     grow_after_ms: float = 10
     stop_seconds: float = 2
     enforce_memory: bool = True
+    preload: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
 
