@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared import connections, redis_client, settings, transitions
 from shared.database import transaction
+from shared.errors import Unavailable
 from shared.models.task import Task
 from shared.once import once
 from shared.queue import Queue, QueueUnavailable, queue
@@ -57,7 +58,7 @@ class TaskStatusBroadcaster:
                 await self._doorbells.ring_deliver(task.id)
             async with transaction() as session:
                 await transitions.mark_published(session, task.id, task.sequence)
-        except (RedisError, QueueUnavailable, SQLAlchemyError, OSError) as error:
+        except (RedisError, QueueUnavailable, SQLAlchemyError, Unavailable, OSError) as error:
             logger.warning(
                 "A task's state was not published",
                 extra={"task_id": str(task.id), "sequence": task.sequence, "error": str(error)},

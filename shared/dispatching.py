@@ -4,6 +4,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared import transitions
 from shared.database import transaction
+from shared.errors import Unavailable
 from shared.models.task import Task
 from shared.queue import QueueUnavailable, queue
 
@@ -19,7 +20,7 @@ async def dispatch(task: Task, *, delay_seconds: float = 0) -> bool:
         await queue().ring_generate(task.id, delay_seconds=delay_seconds)
         async with transaction() as session:
             await transitions.mark_dispatched(session, task.id, task.sequence)
-    except (QueueUnavailable, SQLAlchemyError, OSError) as error:
+    except (QueueUnavailable, SQLAlchemyError, Unavailable) as error:
         logger.warning(
             "A task was not dispatched",
             extra={"task_id": str(task.id), "error": str(error)},

@@ -14,6 +14,7 @@ from shared import objects, settings, transitions
 from shared.broadcast import broadcaster
 from shared.database import transaction
 from shared.dispatching import dispatch
+from shared.errors import Unavailable
 from shared.generators import choose
 from shared.generators.port import GenerationFailed, GenerationParameters, Generator, Style
 from shared.models.task import Task
@@ -198,7 +199,7 @@ class Attempt:
         try:
             async with transaction() as session:
                 task = await transitions.record_progress(session, self._lease, progress)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, Unavailable) as error:
             logger.warning("Progress was not written", extra={"error": str(error)})
             return
         if task is not None:
@@ -220,7 +221,7 @@ class Attempt:
             async with transaction(writing=renew) as session:
                 read = transitions.renew_lease if renew else transitions.held
                 task = await read(session, self._lease)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, Unavailable) as error:
             logger.warning("A lease was not renewed", extra={"error": str(error)})
             return None
         if task is None:

@@ -1,5 +1,8 @@
 import asyncio
+import os
+import sqlite3
 import threading
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -223,6 +226,24 @@ def test_a_long_task_keeps_its_lease(quick_leases):
 
     assert lost is None
     assert task.status == TaskStatus.COMPLETED
+
+
+def test_a_database_that_is_away_for_a_while_costs_no_attempt(backend):
+    path = os.environ["DATABASE_URL"].partition(":///")[2]
+
+    async def during_an_outage(
+        prompt: str, parameters: GenerationParameters, progress: Progress
+    ) -> Image:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # for longer than anybody waits for it
+            await progress(0.5)
+            await asyncio.sleep(5.5)
+            other.execute("ROLLBACK")
+        return await picture(prompt, parameters, progress)
+
+    task = run(attempt(during_an_outage))
+
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
 
 
 def test_a_cancelled_task_stops_its_generator_and_leaves_no_object(quick_leases):
