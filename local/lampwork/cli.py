@@ -113,7 +113,8 @@ def invoke(function: str, event: Any, env: tuple[str, ...], cold: bool, **overri
 @project_options
 def routes(**overrides: Any) -> None:
     """List what the template's functions answer to and wake up by."""
-    click.echo(routing.table(load_stack(_config(overrides), "http://localhost")))
+    config = _config(overrides)
+    click.echo(routing.table(load_stack(config, "http://localhost"), config.schedules))
 
 
 def _options(

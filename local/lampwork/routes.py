@@ -1,27 +1,35 @@
 """What a stack answers to and wakes up by, as text."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from lampwork.model import Stack
+from lampwork.model import Schedule, Stack
 
 Row = tuple[str, str, str]
 
 
-def table(stack: Stack) -> str:
-    """One line for each way into a function: kind, what triggers it, the function."""
-    rows = list(_rows(stack))
+def table(stack: Stack, seconds: Mapping[str, float]) -> str:
+    """One line for each way into a function: kind, what triggers it, the function.
+
+    `seconds` are the schedules that come oftener here, by logical id or name.
+    """
+    rows = list(_rows(stack, seconds))
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     return "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows)
 
 
-def _rows(stack: Stack) -> Iterator[Row]:
+def _rows(stack: Stack, seconds: Mapping[str, float]) -> Iterator[Row]:
     yield from _http(stack)
     yield from _websocket(stack)
     for trigger in stack.queue_triggers:
         yield "queue", trigger.queue_arn.rpartition(":")[2], trigger.function
     for schedule in stack.schedules:
-        yield "schedule", schedule.expression, schedule.function
+        yield "schedule", _interval(schedule, seconds), schedule.function
     yield from _untriggered(stack)
+
+
+def _interval(schedule: Schedule, seconds: Mapping[str, float]) -> str:
+    here = seconds.get(schedule.logical_id, seconds.get(schedule.name))
+    return schedule.expression if here is None else f"{schedule.expression}, here {here:g} s"
 
 
 def _http(stack: Stack) -> Iterable[Row]:

@@ -101,7 +101,7 @@ class Up:
         return found
 
     def _say_ready(self, seconds: float) -> None:
-        self._log.say(f"\n{routes.table(self._project.stack)}\n")
+        self._log.say(f"\n{routes.table(self._project.stack, self._config.schedules)}\n")
         self._log.say(f"Lampwork is up: {self._project.origin}   ({seconds:.1f} s)")
 
     def _watched(self) -> Watched:
