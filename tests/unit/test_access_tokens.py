@@ -247,6 +247,7 @@ def test_an_expired_token_still_tells_its_session_to_who_asks_for_that():
     assert claims.session_id == SESSION
 
 
+@pytest.mark.case("D20")
 def test_a_key_verifies_while_it_is_the_previous_one_and_not_when_it_is_retired(
     own_keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):

@@ -57,6 +57,7 @@ def test_our_own_pages_and_programs_may_send(headers: dict[str, str]):
         {"referer": "about:blank"},
     ],
 )
+@pytest.mark.case("F11")
 def test_a_foreign_page_may_not(headers: dict[str, str]):
     with pytest.raises(CsrfRejected):
         origins.check_page(headers)
