@@ -5,13 +5,13 @@ DomainError
 │                                InvalidOrExpiredToken, TokenAlreadyUsed, InvalidCursor
 ├── Unauthenticated (401)        InvalidCredentials, InvalidToken, InvalidRefreshToken,
 │                                RefreshTokenReused, AmbiguousCookies
-├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected
-├── NotFound (404)               TaskNotFound
+├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected, SizeBeyondPlan
+├── NotFound (404)               TaskNotFound, UserNotFound
 ├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished
 ├── PayloadTooLarge (413)
 ├── UnsupportedMediaType (415)
 ├── Unprocessable (422)          WeakPassword, IdempotencyKeyReused
-├── TooManyRequests (429)
+├── TooManyRequests (429)        QuotaExceeded, TooManyTasksAtOnce
 └── Unavailable (503)
 """
 
@@ -132,6 +132,10 @@ class CsrfRejected(Forbidden):
     default_detail = "A browser page of another site may not send this request."
 
 
+class SizeBeyondPlan(Forbidden):
+    default_detail = "The plan does not allow pictures of this size."
+
+
 class NotFound(DomainError):
     status = 404
     title = "Not Found"
@@ -140,6 +144,10 @@ class NotFound(DomainError):
 
 class TaskNotFound(NotFound):
     default_detail = "There is no such task."
+
+
+class UserNotFound(NotFound):
+    default_detail = "There is no such user."
 
 
 class Conflict(DomainError):
@@ -191,8 +199,18 @@ class TooManyRequests(DomainError):
     title = "Too Many Requests"
     default_detail = "Too many requests; try again later."
 
-    def __init__(self, detail: str | None = None, *, retry_after_seconds: int) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+    def __init__(
+        self, detail: str | None = None, *, retry_after_seconds: int, **extra: Any
+    ) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)}, **extra)
+
+
+class QuotaExceeded(TooManyRequests):
+    default_detail = "The tasks that the plan allows in this period are used up."
+
+
+class TooManyTasksAtOnce(TooManyRequests):
+    default_detail = "As many tasks as the plan allows at a time wait or run already."
 
 
 class Unavailable(DomainError):
