@@ -13,6 +13,10 @@ class RevokeReason(StrEnum):
     LOGOUT = "logout"
     NEW_LOGIN = "new_login"
     REUSE = "reuse"
+    PASSWORD_CHANGE = "password_change"  # noqa: S105 - a reason, no password
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    EMAIL_UNDO = "email_undo"
+    ACCOUNT_DELETED = "account_deleted"
 
 
 class SessionRepository:

@@ -11,6 +11,7 @@ PREFIXES = {
     TokenPurpose.VERIFY_EMAIL: "ev1_",
     TokenPurpose.RESET_PASSWORD: "pr1_",
     TokenPurpose.CHANGE_EMAIL: "ec1_",
+    TokenPurpose.UNDO_EMAIL_CHANGE: "eu1_",
 }
 
 
