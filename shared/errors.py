@@ -5,7 +5,8 @@ DomainError
 │                                InvalidOrExpiredToken, TokenAlreadyUsed, InvalidCursor
 ├── Unauthenticated (401)        InvalidCredentials, InvalidToken, InvalidRefreshToken,
 │                                RefreshTokenReused, AmbiguousCookies
-├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected, SizeBeyondPlan
+├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected, SizeBeyondPlan,
+│                                ReauthenticationRequired
 ├── NotFound (404)               TaskNotFound, UserNotFound
 ├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished
 ├── PayloadTooLarge (413)
@@ -134,6 +135,10 @@ class CsrfRejected(Forbidden):
 
 class SizeBeyondPlan(Forbidden):
     default_detail = "The plan does not allow pictures of this size."
+
+
+class ReauthenticationRequired(Forbidden):
+    default_detail = "Enter the password again first."
 
 
 class NotFound(DomainError):

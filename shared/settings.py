@@ -95,11 +95,30 @@ class AuthSettings(Settings):
     refresh_absolute_seconds: int = Field(30 * 86400, alias="AUTH_REFRESH_ABSOLUTE_SECONDS", gt=0)
     unremembered_seconds: int = Field(86400, alias="AUTH_UNREMEMBERED_SECONDS", gt=0)
     verification_ttl_seconds: int = Field(86400, alias="AUTH_VERIFICATION_TTL_SECONDS", gt=0)
+    reset_ttl_seconds: int = Field(1800, alias="AUTH_RESET_TTL_SECONDS", gt=0)
+    email_change_ttl_seconds: int = Field(86400, alias="AUTH_EMAIL_CHANGE_TTL_SECONDS", gt=0)
+    email_undo_ttl_seconds: int = Field(7 * 86400, alias="AUTH_EMAIL_UNDO_TTL_SECONDS", gt=0)
+    step_up_seconds: int = Field(300, alias="AUTH_STEP_UP_SECONDS", gt=0)
     verification_delivery: VerificationDelivery = Field(
         VerificationDelivery.RESPONSE, alias="AUTH_VERIFICATION_DELIVERY"
     )
     minimum_password_length: int = Field(8, alias="AUTH_MINIMUM_PASSWORD_LENGTH", ge=8)
     secure_cookies: bool = Field(True, alias="COOKIE_SECURE")
+
+
+class RetentionSettings(Settings):
+    """How long the purge leaves things alone."""
+
+    deleted_account_days: int = Field(30, alias="DELETED_ACCOUNT_RETENTION_DAYS", ge=0)
+    pending_account_days: int = Field(7, alias="PENDING_ACCOUNT_RETENTION_DAYS", ge=1)
+    auth_event_days: int = Field(90, alias="AUTH_EVENT_RETENTION_DAYS", ge=1)
+
+
+class MailSettings(Settings):
+    """`mailbox://` keeps mails for a developer to read, `ses://` sends, `none://` drops them."""
+
+    url: str = Field("mailbox://", alias="MAIL_URL")
+    sender: str = Field("Lampwork <no-reply@localhost>", alias="MAIL_FROM")
 
 
 class TrustUserIdHeader(StrEnum):
@@ -184,6 +203,8 @@ database = once(DatabaseSettings.load)
 redis = once(RedisSettings.load)
 keys = once(KeySettings.load)
 auth = once(AuthSettings.load)
+retention = once(RetentionSettings.load)
+mail = once(MailSettings.load)
 gateway = once(GatewaySettings.load)
 queue = once(QueueSettings.load)
 tasks = once(TaskSettings.load)
