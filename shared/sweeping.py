@@ -12,6 +12,7 @@ from shared.dispatching import dispatch
 from shared.models.task import Task
 from shared.queue import QueueUnavailable, queue
 from shared.repositories import sweeping as repository
+from shared.services.subscriptions import renew_overdue
 from shared.task_status import TaskStatus
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ async def sweep() -> None:
     await _keep_promises()
     await _ring_again()
     await _publish_again()
+    await renew_overdue()
     await _prune()
 
 

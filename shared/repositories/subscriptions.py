@@ -5,8 +5,8 @@ from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models.task import Task
-from shared.models.user import Subscription, User
-from shared.plans import Usage
+from shared.models.user import Plan, Subscription, User
+from shared.plans import Period, Usage
 from shared.task_status import TaskStatus
 
 BATCH = 50
@@ -40,7 +40,10 @@ class SubscriptionRepository:
             )
         )
 
-    async def add(self, subscription: Subscription) -> Subscription:
+    async def begin(self, plan: Plan, period: Period) -> Subscription:
+        subscription = Subscription(
+            user_id=self._user_id, plan=plan, period_start=period.start, period_end=period.end
+        )
         self._session.add(subscription)
         await self._session.flush()
         return subscription

@@ -31,6 +31,11 @@ class UserRepository:
     async def get(self, user_id: UUID) -> User | None:
         return await self._session.get(User, user_id)
 
+    async def get_by_address(self, email_canonical: str) -> User | None:
+        return await self._session.scalar(
+            select(User).where(User.email_canonical == email_canonical)
+        )
+
     async def get_pending(self, email_canonical: str) -> User | None:
         """The account of an address whose mailbox is still to be proven."""
         return await self._session.scalar(

@@ -1,4 +1,3 @@
-import calendar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,6 +7,7 @@ from shared.database import transaction
 from shared.errors import EmailTaken
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.models.user import Plan, Subscription, User, UserProfile, UserStatus
+from shared.plans import Period
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
@@ -65,10 +65,11 @@ async def _open_account(users: UserRepository, email: str, now: datetime) -> Use
     user = User(email=email, email_canonical=canonical, status=UserStatus.PENDING)
     if not await users.add(user):
         return None
+    period = Period.beginning(now)
     await users.add_belongings(
         UserProfile(user_id=user.id),
         Subscription(
-            user_id=user.id, plan=Plan.FREE, period_start=now, period_end=a_month_after(now)
+            user_id=user.id, plan=Plan.FREE, period_start=period.start, period_end=period.end
         ),
     )
     return user
@@ -85,10 +86,3 @@ def _verification(
         password_hash=password_hash,
         expires_at=expires_at,
     )
-
-
-def a_month_after(start: datetime) -> datetime:
-    """The same day and time of the next month, or that month's last day."""
-    year, month = (start.year, start.month + 1) if start.month < 12 else (start.year + 1, 1)
-    last_day = calendar.monthrange(year, month)[1]
-    return start.replace(year=year, month=month, day=min(start.day, last_day))

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from shared.services.registration import a_month_after
+from shared.plans import a_month_after
 from tests.auth import EMAIL, PASSWORD, ask_me, confirm, open_account, send, sign_in, sign_up
 from tests.catalogue.cases import case
 
