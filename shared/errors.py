@@ -7,12 +7,12 @@ DomainError
 │                                RefreshTokenReused, AmbiguousCookies
 ├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected, SizeBeyondPlan,
 │                                ReauthenticationRequired
-├── NotFound (404)               TaskNotFound, UserNotFound
+├── NotFound (404)               TaskNotFound, UserNotFound, SessionNotFound
 ├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished
 ├── PayloadTooLarge (413)
 ├── UnsupportedMediaType (415)
 ├── Unprocessable (422)          WeakPassword, IdempotencyKeyReused
-├── TooManyRequests (429)        QuotaExceeded, TooManyTasksAtOnce
+├── TooManyRequests (429)        QuotaExceeded, TooManyTasksAtOnce, RateLimited
 └── Unavailable (503)
 """
 
@@ -155,6 +155,10 @@ class UserNotFound(NotFound):
     default_detail = "There is no such user."
 
 
+class SessionNotFound(NotFound):
+    default_detail = "There is no such session."
+
+
 class Conflict(DomainError):
     status = 409
     title = "Conflict"
@@ -216,6 +220,17 @@ class QuotaExceeded(TooManyRequests):
 
 class TooManyTasksAtOnce(TooManyRequests):
     default_detail = "As many tasks as the plan allows at a time wait or run already."
+
+
+class RateLimited(TooManyRequests):
+    """Too many within a window, told with the fields of draft-ietf-httpapi-ratelimit-headers."""
+
+    def __init__(
+        self, policy: str, *, quota: int, window_seconds: int, retry_after_seconds: int
+    ) -> None:
+        super().__init__(retry_after_seconds=retry_after_seconds)
+        self.headers["RateLimit-Policy"] = f'"{policy}";q={quota};w={window_seconds}'
+        self.headers["RateLimit"] = f'"{policy}";r=0;t={retry_after_seconds}'
 
 
 class Unavailable(DomainError):

@@ -5,6 +5,7 @@ docs/settings.md explains every variable; a test keeps the two in step.
 
 import os
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -148,6 +149,35 @@ class GatewaySettings(Settings):
         return secret
 
 
+class ProxySettings(Settings):
+    """Whose X-Forwarded-For is believed when the gateway hands on a request of theirs."""
+
+    trusted: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_split)] = Field(
+        (), alias="TRUSTED_PROXY_CIDRS"
+    )
+
+
+# Such as "5/minute", or several that must all hold: "10/15 minutes; 100/day".
+_LIMIT = r"\d+/(\d+ ?)?(second|minute|hour|day)s?"
+RateLimit = Annotated[str, Field(pattern=rf"^{_LIMIT}( ?; ?{_LIMIT})*$")]
+
+
+class RateLimitSettings(Settings):
+    """How often whom may do what; `shared.buckets` says whom each is counted for."""
+
+    enabled: bool = Field(True, alias="RATE_LIMITS")
+    login: RateLimit = Field("5/minute", alias="RATE_LIMIT_LOGIN")
+    login_ip: RateLimit = Field("30/minute", alias="RATE_LIMIT_LOGIN_IP")
+    login_failures: RateLimit = Field("10/15 minutes; 100/day", alias="RATE_LIMIT_LOGIN_FAILURES")
+    register_ip: RateLimit = Field("60/minute", alias="RATE_LIMIT_REGISTER_IP")
+    verify_ip: RateLimit = Field("30/minute", alias="RATE_LIMIT_VERIFY_IP")
+    refresh: RateLimit = Field("30/minute", alias="RATE_LIMIT_REFRESH")
+    refresh_ip: RateLimit = Field("300/minute", alias="RATE_LIMIT_REFRESH_IP")
+    mail: RateLimit = Field("1/minute; 5/day", alias="RATE_LIMIT_MAIL")
+    mail_ip: RateLimit = Field("20/hour", alias="RATE_LIMIT_MAIL_IP")
+    password: RateLimit = Field("5/minute", alias="RATE_LIMIT_PASSWORD")
+
+
 class QueueSettings(Settings):
     """`redis://` and `amqp://` lead to a Dramatiq broker, `sqs://` to the three SQS queues."""
 
@@ -206,6 +236,8 @@ auth = once(AuthSettings.load)
 retention = once(RetentionSettings.load)
 mail = once(MailSettings.load)
 gateway = once(GatewaySettings.load)
+proxies = once(ProxySettings.load)
+rate_limits = once(RateLimitSettings.load)
 queue = once(QueueSettings.load)
 tasks = once(TaskSettings.load)
 websocket = once(WebSocketSettings.load)
