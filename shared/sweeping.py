@@ -12,6 +12,7 @@ from shared.dispatching import dispatch
 from shared.models.task import Task
 from shared.queue import QueueUnavailable, queue
 from shared.repositories import sweeping as repository
+from shared.services.mailing import send_due
 from shared.services.subscriptions import renew_overdue
 from shared.task_status import TaskStatus
 
@@ -30,6 +31,7 @@ async def sweep() -> None:
     await _publish_again()
     await renew_overdue()
     await _prune()
+    await send_due()
 
 
 async def _take_from_lost_workers() -> None:

@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=True),
         sa.Column("session_id", sa.Uuid(), nullable=True),
-        sa.Column("subject_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("subject", sa.String(length=64), nullable=True),
         sa.Column("ip", sa.String(length=45), nullable=True),
         sa.Column("user_agent", sa.String(length=255), nullable=True),
         sa.Column("request_id", sa.String(length=64), nullable=True),
@@ -56,9 +56,7 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_auth_events_occurred_at"), ["occurred_at"], unique=False
         )
-        batch_op.create_index(
-            batch_op.f("ix_auth_events_subject_hash"), ["subject_hash"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_auth_events_subject"), ["subject"], unique=False)
         batch_op.create_index(batch_op.f("ix_auth_events_user_id"), ["user_id"], unique=False)
 
     op.create_table(
@@ -496,7 +494,7 @@ def downgrade() -> None:
     op.drop_table("mailbox_messages")
     with op.batch_alter_table("auth_events", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_auth_events_user_id"))
-        batch_op.drop_index(batch_op.f("ix_auth_events_subject_hash"))
+        batch_op.drop_index(batch_op.f("ix_auth_events_subject"))
         batch_op.drop_index(batch_op.f("ix_auth_events_occurred_at"))
 
     op.drop_table("auth_events")

@@ -1,6 +1,6 @@
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -9,9 +9,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared import settings
 from shared.mail.port import Mail, MailNotSent
 from shared.once import once
-
-if TYPE_CHECKING:
-    from mypy_boto3_sesv2 import SESV2Client
 
 # One attempt each time: what is not sent now the next sweep sends.
 CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1})
@@ -43,5 +40,5 @@ class SesMailer:
 
 
 @once
-def _client() -> "SESV2Client":
+def _client() -> Any:
     return boto3.client("sesv2", config=CONFIG)

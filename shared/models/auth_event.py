@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import LargeBinary, String
+from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.models.base import Base, UtcDateTime, database_now, words
@@ -29,8 +29,8 @@ class AuthEventKind(StrEnum):
 class AuthEvent(Base):
     """What somebody did to an account or tried to. Rows are added and pruned, never changed.
 
-    `outcome` is "success" or the code of the problem that was answered. `subject_hash` stands for
-    an e-mail address that was given, known or not. No foreign key: the history outlives the
+    `outcome` is "success" or the code of the problem that was answered. `subject` is the pseudonym
+    of an e-mail address that was given, known or not. No foreign key: the history outlives the
     account, by which time its id names nobody.
     """
 
@@ -42,7 +42,7 @@ class AuthEvent(Base):
     outcome: Mapped[str] = mapped_column(String(64))
     user_id: Mapped[UUID | None] = mapped_column(index=True)
     session_id: Mapped[UUID | None] = mapped_column()
-    subject_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True)
+    subject: Mapped[str | None] = mapped_column(String(64), index=True)
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(255))
     request_id: Mapped[str | None] = mapped_column(String(64))
