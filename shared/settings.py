@@ -103,8 +103,10 @@ class AuthSettings(Settings):
     verification_delivery: VerificationDelivery = Field(
         VerificationDelivery.RESPONSE, alias="AUTH_VERIFICATION_DELIVERY"
     )
+    allow_response_in_production: bool = Field(False, alias="AUTH_ALLOW_RESPONSE_IN_PRODUCTION")
     minimum_password_length: int = Field(8, alias="AUTH_MINIMUM_PASSWORD_LENGTH", ge=8)
     secure_cookies: bool = Field(True, alias="COOKIE_SECURE")
+    strict_csrf: bool = Field(False, alias="CSRF_STRICT")
 
 
 class RetentionSettings(Settings):

@@ -24,7 +24,7 @@ def allowed(module: str) -> set[str]:
     area = module.split(".")[1]
     if area in ("ws_connect", "ws_broadcast"):
         return set()
-    if module in ("functions.tasks.generate", "functions.tasks.sweep"):
+    if area == "ops" or module in ("functions.tasks.generate", "functions.tasks.sweep"):
         return ORM
     return HTTP | ORM | (HASHING if module in HASHES_PASSWORDS else set())
 
