@@ -16,7 +16,7 @@ SECRET_NAME = re.compile(
 # Each pattern is bounded, so that a long text costs no more than its length.
 SECRETS = [
     (re.compile(r"((?:cookie|authorization)[\"']?\s*[:=]\s*)[^\r\n]+", re.IGNORECASE), r"\1{}"),
-    (re.compile(r"(?<=[^\s?])\?[^\s\"'<>]*=[^\s\"'<>]*"), "?{}"),  # a query string
+    (re.compile(r"(?<=[^\s?])\?[^\s\"'<>=]{1,100}=[^\s\"'<>]*"), "?{}"),  # a query string
     (re.compile(r"(?<=://)[^/\s@\"']{1,512}@"), "{}@"),
     (
         re.compile(
@@ -27,7 +27,7 @@ SECRETS = [
         r"\1{}",
     ),
     (re.compile(r"(\bbearer\s+)\S+", re.IGNORECASE), r"\1{}"),
-    (re.compile(r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"), "{}"),  # a JWT
+    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"), "{}"),  # a JWT
     (re.compile(r"(?:rt|ev|pr|ec|eu)1_[\w-]+"), "{}"),  # our refresh and one-time tokens
     (re.compile(r"\$argon2\w*\$\S+"), "{}"),
 ]

@@ -1,6 +1,5 @@
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -43,12 +42,11 @@ def owner(database: pytest.MonkeyPatch) -> UUID:
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plans whose limits are quickly met."""
     free = PlanLimits(tasks_per_period=7, tasks_at_once=50, longest_side=1024)
     pro = PlanLimits(tasks_per_period=9, tasks_at_once=50, longest_side=2048)
     monkeypatch.setattr("shared.services.subscriptions.PLANS", {Plan.FREE: free, Plan.PRO: pro})
-    return
 
 
 async def make_subscriber(
