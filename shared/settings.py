@@ -95,6 +95,7 @@ class AuthSettings(Settings):
     refresh_idle_seconds: int = Field(14 * 86400, alias="AUTH_REFRESH_IDLE_SECONDS", gt=0)
     refresh_absolute_seconds: int = Field(30 * 86400, alias="AUTH_REFRESH_ABSOLUTE_SECONDS", gt=0)
     unremembered_seconds: int = Field(86400, alias="AUTH_UNREMEMBERED_SECONDS", gt=0)
+    maximum_sessions: int = Field(20, alias="AUTH_MAXIMUM_SESSIONS", ge=1)
     verification_ttl_seconds: int = Field(86400, alias="AUTH_VERIFICATION_TTL_SECONDS", gt=0)
     reset_ttl_seconds: int = Field(1800, alias="AUTH_RESET_TTL_SECONDS", gt=0)
     email_change_ttl_seconds: int = Field(86400, alias="AUTH_EMAIL_CHANGE_TTL_SECONDS", gt=0)

@@ -1,5 +1,6 @@
+from shared import buckets, rate_limits
 from shared.api import create_app, lambda_handler
-from shared.authentication import OwnPageOnly
+from shared.authentication import ClientDep, OwnPageOnly
 from shared.schemas.auth import RegisteredUser, RegisterRequest, RegisterResponse, Verification
 from shared.security.passwords import password_hasher
 from shared.services import registration
@@ -13,7 +14,8 @@ app = create_app()
     response_model_exclude_none=True,
     dependencies=[OwnPageOnly],
 )
-async def register(new: RegisterRequest) -> RegisterResponse:
+async def register(new: RegisterRequest, client: ClientDep) -> RegisterResponse:
+    await rate_limits.hit(buckets.register(client.ip))
     made = await registration.register(new.email, new.password, password_hasher())
     return RegisterResponse(
         user=RegisteredUser(id=made.user_id, email=made.email),

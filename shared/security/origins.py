@@ -5,6 +5,7 @@ from shared import settings
 from shared.errors import CsrfRejected
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OWN_FETCH_SITES = frozenset({"same-origin", "same-site"})
 TRUSTED_FETCH_SITES = frozenset({"same-origin", "none"})
 
 
@@ -25,6 +26,11 @@ def check_page(headers: Mapping[str, str]) -> None:
         return
     if not is_allowed(page):
         raise CsrfRejected
+
+
+def is_own_page(headers: Mapping[str, str]) -> bool:
+    """Whether a browser vouches that a page of this site sent the request."""
+    return headers.get("sec-fetch-site") in OWN_FETCH_SITES
 
 
 def is_allowed(origin: str | None) -> bool:

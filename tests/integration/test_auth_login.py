@@ -68,10 +68,9 @@ def test_the_right_pair_gets_tokens_in_the_body_and_in_cookies():
     assert (answer.json["expires_in"], answer.json["refresh_expires_in"]) == (600, 14 * 86400)
     assert answer.json["user"]["email"] == EMAIL
     assert set(answer.json["user"]) == {"id", "email", "status", "created_at"}
-    assert answer.cookies == {
-        "access_token": answer.json["access_token"],
-        "refresh_token": answer.json["refresh_token"],
-    }
+    assert set(answer.cookies) == {"access_token", "refresh_token", "device"}
+    assert answer.cookies["access_token"] == answer.json["access_token"]
+    assert answer.cookies["refresh_token"] == answer.json["refresh_token"]
     assert all("HttpOnly" in line and "Path=/" in line for line in answer.set_cookies)
     assert all(len(line) < 4096 for line in answer.set_cookies)
 
@@ -85,7 +84,7 @@ def test_a_client_that_wants_cookies_alone_gets_no_token_in_the_body():
     assert answer.status == 200
     assert "access_token" not in answer.json
     assert "refresh_token" not in answer.json
-    assert set(answer.cookies) == {"access_token", "refresh_token"}
+    assert set(answer.cookies) == {"access_token", "refresh_token", "device"}
 
 
 def test_over_tls_the_cookies_are_bound_to_the_host(application: pytest.MonkeyPatch):
@@ -94,7 +93,7 @@ def test_over_tls_the_cookies_are_bound_to_the_host(application: pytest.MonkeyPa
 
     answer = sign_in()
 
-    assert set(answer.cookies) == {"__Host-access_token", "__Host-refresh_token"}
+    assert set(answer.cookies) == {"__Host-access_token", "__Host-refresh_token", "__Host-device"}
     assert all(line.endswith("; Secure") for line in answer.set_cookies)
 
 
@@ -104,7 +103,8 @@ def test_a_session_not_to_be_remembered_ends_with_the_browser_or_within_a_day():
     answer = send("login", json_body={"email": EMAIL, "password": PASSWORD, "remember": False})
 
     assert answer.json["refresh_expires_in"] == 86400
-    assert not any("Max-Age" in line for line in answer.set_cookies)
+    tokens = [line for line in answer.set_cookies if not line.startswith("device=")]
+    assert not any("Max-Age" in line for line in tokens)
 
 
 @pytest.mark.case("C1", "C2")
