@@ -92,6 +92,7 @@ async def _prune() -> None:
     retention_seconds = settings.tasks().event_retention_seconds
     async with transaction() as session:
         await repository.prune_idempotency_keys(session)
+        await repository.prune_rate_limit_counters(session)
         await repository.prune_outbox(session, retention_seconds=retention_seconds)
         await repository.prune_events(session, retention_seconds=retention_seconds)
 

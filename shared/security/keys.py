@@ -75,9 +75,13 @@ class SigningKeys(KeyModel):
     next: SigningKey | None = None
     previous: SigningKey | None = None
 
+    @property
+    def published(self) -> tuple[SigningKey, ...]:
+        """Every key that verifies."""
+        return tuple(key for key in (self.current, self.next, self.previous) if key is not None)
+
     def find(self, kid: str) -> SigningKey | None:
-        known = [key for key in (self.current, self.next, self.previous) if key is not None]
-        return next((key for key in known if key.kid == kid), None)
+        return next((key for key in self.published if key.kid == kid), None)
 
 
 class SecretKey(KeyModel):
