@@ -30,13 +30,15 @@ class OneTimeTokenRepository:
             TokenAlreadyUsed: it did its work before.
             InvalidOrExpiredToken: it is unknown or too old.
         """
-        consumed = await self._session.scalar(
+        consumed: OneTimeToken | None = await self._session.scalar(
             update(OneTimeToken)
             .where(*_alive(token_hash, purpose, now))
             .values(consumed_at=now)
             .returning(OneTimeToken)
         )
-        return consumed or await self._refuse(token_hash, purpose)
+        if consumed is None:
+            await self._refuse(token_hash, purpose)
+        return consumed
 
     async def find_owner(self, token_hash: bytes, purpose: TokenPurpose, *, now: datetime) -> User:
         """Whose token it is, if it would work now; raises as `consume` does."""
@@ -45,7 +47,9 @@ class OneTimeTokenRepository:
             .join(OneTimeToken, OneTimeToken.user_id == User.id)
             .where(*_alive(token_hash, purpose, now))
         )
-        return owner or await self._refuse(token_hash, purpose)
+        if owner is None:
+            await self._refuse(token_hash, purpose)
+        return owner
 
     async def _refuse(self, token_hash: bytes, purpose: TokenPurpose) -> NoReturn:
         used = await self._session.scalar(

@@ -1,7 +1,9 @@
+from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.database import transaction
 from shared.errors import InvalidToken
 from shared.repositories.subscriptions import SubscriptionRepository
 from shared.repositories.users import UserRepository
@@ -26,3 +28,10 @@ async def get_account(session: AsyncSession, user_id: UUID) -> AccountRead:
             SubscriptionRepository(session, user_id=user_id), subscription
         ),
     )
+
+
+async def update_profile(user_id: UUID, changes: Mapping[str, str | None]) -> AccountRead:
+    """Change what is named of the profile; raises as `get_account` does."""
+    async with transaction() as session:
+        await UserRepository(session).update_profile(user_id, changes)
+        return await get_account(session, user_id)

@@ -82,4 +82,3 @@ async def _open_account(users: UserRepository, email: str, now: datetime) -> Use
         ),
     )
     return user
-

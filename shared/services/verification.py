@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared import clock, email_addresses, settings
+from shared import buckets, clock, email_addresses, rate_limits, settings
 from shared.database import transaction
 from shared.errors import InvalidOrExpiredToken
 from shared.models.mail import MailKind
@@ -46,8 +46,11 @@ async def resend(email: str) -> Reissued | None:
     """Have another token sent to an address that is still to be proven, if there is one.
 
     Where tokens go to the mailbox alone, the same happens here for every address: who sends the
-    mail looks whose it is. Elsewhere the token of the newest sign-up is given back.
+    mail looks whose it is. Elsewhere the token of the newest sign-up is given back. Nothing
+    happens where an address was sent too many.
     """
+    if not await rate_limits.allows(buckets.mail("verification", email)):
+        return None
     canonical = email_addresses.canonical(email)
     delivery = settings.auth().verification_delivery
     async with transaction() as session:

@@ -16,7 +16,13 @@ PICTURES = {"numpy", "PIL"}
 NEVER = {"moto", "alembic", "lampwork", "local", "tests", "pytest"}
 ALL = HASHING | HTTP | ORM | PICTURES | NEVER
 
-HASHES_PASSWORDS = {"functions.auth.register", "functions.auth.login"}
+HASHES_PASSWORDS = {
+    "functions.auth.change_password",
+    "functions.auth.login",
+    "functions.auth.reauthenticate",
+    "functions.auth.register",
+    "functions.auth.reset_password",
+}
 
 
 def allowed(module: str) -> set[str]:
