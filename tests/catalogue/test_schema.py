@@ -16,9 +16,9 @@ def test_the_running_product_keeps_to_its_schema(tmp_path: Path):
         sign_up(product) as user,
         sign_up(product) as leaver,
     ):
+        schema = f"{product.origin}/api/openapi.json"
         finished = subprocess.run(
-            [SCHEMATHESIS, "--config-file", CONFIGURATION, "run"]
-            + [f"{product.origin}/api/openapi.json"],
+            [SCHEMATHESIS, "--config-file", CONFIGURATION, "run", schema],
             env={**os.environ, "TOKEN": user.token, "TOKEN_TO_LOSE": leaver.token},
             cwd=tmp_path,
             capture_output=True,

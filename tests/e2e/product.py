@@ -47,10 +47,14 @@ class Product:
 
 @contextmanager
 def running(
-    data: Path, *, environment: Mapping[str, str] | None = None, port: int | None = None
+    data: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    port: int | None = None,
+    verbose: bool = False,
 ) -> Iterator[Product]:
     """Start the product on a data folder; stop it at the end if it still runs."""
-    product = start(data, environment=environment, port=port)
+    product = start(data, environment=environment, port=port, verbose=verbose)
     try:
         yield product
     finally:
@@ -59,12 +63,18 @@ def running(
 
 
 def start(
-    data: Path, *, environment: Mapping[str, str] | None = None, port: int | None = None
+    data: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    port: int | None = None,
+    verbose: bool = False,
 ) -> Product:
     port = port or free_port()
     data.mkdir(parents=True, exist_ok=True)
     log = data.parent / f"{data.name}.log"
     options = [part for pair in (environment or {}).items() for part in ("--env", "=".join(pair))]
+    if verbose:
+        options.append("--verbose")
     with log.open("a") as output:
         process = subprocess.Popen(
             [LAMPWORK, "up", "--port", str(port), "--data", str(data), "--no-reload", *options],
