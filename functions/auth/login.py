@@ -1,7 +1,12 @@
+from typing import Annotated
+
 from fastapi import Request, Response
 
 from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
 from shared.authentication import ClientDep, OwnPageOnly, request_headers
+from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import LoginRequest, TokenResponse
 from shared.security import cookies
 from shared.security.cookies import TokenCookie
@@ -14,12 +19,14 @@ app = create_app()
 
 @app.post("/api/v1/auth/login", response_model_exclude_none=True, dependencies=[OwnPageOnly])
 async def login(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.LOGIN)],
     body: LoginRequest,
     request: Request,
     response: Response,
     client: ClientDep,
     delivery: TokenDelivery = None,
 ) -> TokenResponse:
+    trail.about(body.email)
     cookie_header = request_headers(request).get("cookie", "")
     issued = await log_in(
         body.email,
@@ -30,6 +37,7 @@ async def login(
         former_refresh_tokens=cookies.values(cookie_header, TokenCookie.REFRESH),
         device_tokens=cookies.values(cookie_header, TokenCookie.DEVICE),
     )
+    trail.by(issued.user.id, issued.session_id)
     remember_device(response, body.email)
     return deliver(issued, response, delivery)
 

@@ -4,15 +4,19 @@ from fastapi import Header, Request, Response
 
 from shared import buckets, rate_limits
 from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
 from shared.authentication import ClientDep, OwnPageOnly, request_headers
 from shared.errors import InvalidRefreshToken, RefreshTokenReused
 from shared.idempotency import parse_key
+from shared.models.auth_event import AuthEventKind
 from shared.problem import domain_error
 from shared.schemas.auth import RefreshRequest, TokenResponse
-from shared.security import cookies, origins
+from shared.security import cookies, origins, refresh_tokens
 from shared.security.cookies import TokenCookie
 from shared.services.rotation import Attempt
 from shared.services.rotation import refresh as rotate
+from shared.services.sessions import IssuedTokens
 from shared.token_delivery import TokenDelivery, deliver, take_back
 
 app = create_app()
@@ -25,6 +29,7 @@ app = create_app()
     dependencies=[OwnPageOnly],
 )
 async def refresh(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.REFRESH)],
     request: Request,
     response: Response,
     client: ClientDep,
@@ -40,14 +45,25 @@ async def refresh(
     )
     await rate_limits.hit(buckets.refresh_by_address(client.ip))
     if in_body is not None:
-        return deliver(await rotate(in_body, attempt), response, delivery)
+        return deliver(await _rotate(trail, in_body, attempt), response, delivery)
     token = cookies.value(headers.get("cookie", ""), TokenCookie.REFRESH)
     try:
-        return deliver(await rotate(token or "", attempt), response, delivery)
+        return deliver(await _rotate(trail, token or "", attempt), response, delivery)
     except (InvalidRefreshToken, RefreshTokenReused) as error:
+        trail.outcome = error.code
         refused = await domain_error(request, error)
         take_back(refused)
         return refused
+
+
+async def _rotate(trail: AuditTrail, token: str, attempt: Attempt) -> IssuedTokens:
+    try:
+        issued = await rotate(token, attempt)
+    except RefreshTokenReused:
+        trail.session_id = refresh_tokens.parse(token).session_id
+        raise
+    trail.by(issued.user.id, issued.session_id)
+    return issued
 
 
 handler = lambda_handler(app)

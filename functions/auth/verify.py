@@ -4,8 +4,11 @@ from fastapi import Query
 
 from shared import buckets, rate_limits
 from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
 from shared.authentication import ClientDep, OwnPageOnly
 from shared.errors import BadRequest
+from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import Token, VerifyRequest, VerifyResponse
 from shared.services import verification
 
@@ -14,6 +17,7 @@ app = create_app()
 
 @app.post("/api/v1/auth/verify", dependencies=[OwnPageOnly])
 async def verify(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.VERIFY)],
     client: ClientDep,
     body: VerifyRequest | None = None,
     token: Annotated[Token | None, Query()] = None,
@@ -22,7 +26,7 @@ async def verify(
     given = {each for each in (token, body.token if body else None) if each is not None}
     if len(given) != 1:
         raise BadRequest("Give one token: as ?token= or in a JSON body.")
-    await verification.verify(given.pop())
+    trail.by(await verification.verify(given.pop()))
     return VerifyResponse()
 
 

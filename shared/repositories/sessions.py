@@ -119,13 +119,15 @@ class SessionRepository:
             update(UserSession).where(UserSession.id == session_id).values(auth_time=now)
         )
 
-    async def revoke(self, session_id: UUID, reason: RevokeReason, *, now: datetime) -> None:
-        """End a session; the first reason stays."""
-        await self._session.execute(
+    async def revoke(self, session_id: UUID, reason: RevokeReason, *, now: datetime) -> bool:
+        """End a session; False if it had ended before, and its first reason stays."""
+        ended = await self._session.scalar(
             update(UserSession)
             .where(UserSession.id == session_id, UserSession.revoked_at.is_(None))
             .values(revoked_at=now, revoke_reason=reason)
+            .returning(UserSession.id)
         )
+        return ended is not None
 
     async def revoke_all(
         self, user_id: UUID, reason: RevokeReason, *, now: datetime, except_for: UUID | None = None

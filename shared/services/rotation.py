@@ -3,13 +3,16 @@ import hmac
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NoReturn
 from uuid import UUID
 
 from shared import buckets, clock, rate_limits
 from shared.database import transaction
 from shared.errors import InvalidRefreshToken, RefreshTokenReused
+from shared.models.mail import MailKind
 from shared.models.session import UserSession
 from shared.models.user import User
+from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.sessions import RevokeReason, SessionRepository
 from shared.security import refresh_tokens
 from shared.security.refresh_tokens import RefreshToken
@@ -68,12 +71,12 @@ async def refresh(token: str, attempt: Attempt) -> IssuedTokens:
     await rate_limits.hit(buckets.refresh(presented.session_id))
     if presented.generation < sight.user_session.generation:
         if not _may_repeat(presented, attempt, sight):
-            await _end_reused(presented.session_id)
+            await _end_reused(presented.session_id, sight.user)
         return issue_tokens(sight.user_session, sight.user)
     stored = sight.user_session.refresh_token_hash
     if not hmac.compare_digest(refresh_tokens.fingerprint(token), stored):
         raise InvalidRefreshToken
-    return issue_tokens(await _advance(sight.user_session, attempt), sight.user)
+    return issue_tokens(await _advance(sight.user_session, sight.user, attempt), sight.user)
 
 
 async def _look(presented: RefreshToken, attempt: Attempt) -> _Sight:
@@ -106,7 +109,7 @@ def _may_repeat(presented: RefreshToken, attempt: Attempt, sight: _Sight) -> boo
     return named is not None and named == user_session.attempt_hash and age <= RETRY_GRACE
 
 
-async def _advance(seen: UserSession, attempt: Attempt) -> UserSession:
+async def _advance(seen: UserSession, owner: User, attempt: Attempt) -> UserSession:
     """The session at the generation after the one seen, whoever moved it there."""
     now, next_generation = clock.now(), seen.generation + 1
     token = refresh_tokens.derive(seen.id, next_generation, seen.salt)
@@ -123,11 +126,12 @@ async def _advance(seen: UserSession, attempt: Attempt) -> UserSession:
     if found is None or found.revoked_at is not None:
         raise InvalidRefreshToken
     if found.generation != next_generation:
-        await _end_reused(found.id)
+        await _end_reused(found.id, owner)
     return found
 
 
-async def _end_reused(session_id: UUID) -> None:
+async def _end_reused(session_id: UUID, owner: User) -> NoReturn:
     async with transaction() as session:
-        await SessionRepository(session).revoke(session_id, RevokeReason.REUSE, now=clock.now())
+        if await SessionRepository(session).revoke(session_id, RevokeReason.REUSE, now=clock.now()):
+            await OutgoingMailRepository(session).add(MailKind.SESSION_REUSED, owner.email)
     raise RefreshTokenReused

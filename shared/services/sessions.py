@@ -30,6 +30,7 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class IssuedTokens:
     user: User
+    session_id: UUID
     access_token: str
     access_seconds: int
     refresh_token: str
@@ -98,6 +99,7 @@ def issue_tokens(user_session: UserSession, user: User) -> IssuedTokens:
     )
     return IssuedTokens(
         user=user,
+        session_id=user_session.id,
         access_token=access_token,
         access_seconds=_seconds_until(access_expires_at, now),
         refresh_token=refresh_tokens.derive(
@@ -168,8 +170,9 @@ async def end_sessions(
 
 async def log_out(
     refresh_texts: Iterable[str], access_texts: Iterable[str], scope: LogoutScope
-) -> None:
-    """End the sessions that these tokens name; with a wider scope, others of the user too.
+) -> Sequence[UserSession]:
+    """End the sessions that these tokens name, and give them; with a wider scope, end others of
+    the user too.
 
     Tokens that name none are passed over, and an access token may have expired: who wants to
     leave is never held back.
@@ -184,6 +187,7 @@ async def log_out(
                 await sessions.revoke(user_session.id, RevokeReason.LOGOUT, now=clock.now())
         elif named:
             await _end_widely(session, named[0], scope)
+    return named
 
 
 async def find_authentic(sessions: SessionRepository, text: str) -> UserSession | None:

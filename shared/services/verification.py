@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from shared import buckets, clock, email_addresses, rate_limits, settings
 from shared.database import transaction
@@ -22,8 +23,9 @@ class Reissued:
     expires_at: datetime
 
 
-async def verify(token: str) -> None:
-    """Make the account of a verification token active, with the password chosen with the token.
+async def verify(token: str) -> UUID:
+    """Make the account of a verification token active, with the password chosen with the token;
+    give whose it is.
 
     Nobody is signed in by this: whoever reads the mail need not be who chose the password.
 
@@ -40,6 +42,7 @@ async def verify(token: str) -> None:
         ):
             raise InvalidOrExpiredToken
         await tokens.delete_others(used.user_id, PURPOSE, kept=used.id)
+    return used.user_id
 
 
 async def resend(email: str) -> Reissued | None:
