@@ -1,4 +1,4 @@
-"""Puts a user on a plan: `lampwork invoke OpsSetPlan -e '{"email": "…", "plan": "pro"}'`."""
+"""Puts a user on a plan: `lampwork invoke OpsSetPlan -e event.json`."""
 
 from typing import Any
 

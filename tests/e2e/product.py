@@ -132,6 +132,13 @@ class Person:
         task: dict[str, Any] = answer.json()
         return task
 
+    def put_on_plan(self, plan: str) -> None:
+        """Have operations change the plan, as from the console: large pictures need `pro`."""
+        change = {"user_id": self.user_id, "plan": plan}
+        path = "/2015-03-31/functions/OpsSetPlan/invocations"
+        answer = httpx.post(f"{self.product.origin}{path}", json=change, timeout=30)
+        assert "X-Amz-Function-Error" not in answer.raise_for_status().headers, answer.text
+
     def picture(self, task_id: str) -> bytes:
         link = self.client.get(f"/tasks/{task_id}/result")
         assert link.status_code == httpx.codes.TEMPORARY_REDIRECT, link.text
