@@ -57,7 +57,7 @@ logger = logging.getLogger("tests.logs")
         f"X-Amz-Security-Token={CANARY}",
         f"postgresql://app:{CANARY}@db.example.com/app refused",
         f"rt1_{CANARY}",
-        f"token ev1_{CANARY} pr1_{CANARY} ec1_{CANARY} eu1_{CANARY}",
+        f"token ev1_{CANARY} pr1_{CANARY} ec1_{CANARY} eu1_{CANARY} dv1_{CANARY}",
         f"subprotocol bearer.{JWT}",
         JWT,
         f"$argon2id$v=19$m=19456,t=2,p=1${CANARY}${CANARY}",
