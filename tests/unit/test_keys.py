@@ -15,7 +15,7 @@ from local.keys import ensure_keys, new_keys, rotate_keys, rotated
 from shared import clock
 from shared.errors import InvalidToken, SettingsError
 from shared.once import forget
-from shared.security import access_tokens
+from shared.security import access_tokens, base64url
 from shared.security.keys import keys, read_keys
 
 
@@ -205,3 +205,14 @@ def test_what_holds_no_keys_is_not_rotated(tmp_path: Path, text: str | None):
     assert ended.returncode == 1
     assert str(path) in ended.stderr
     assert not path.exists() or path.read_text() == text
+
+
+@pytest.mark.parametrize("secret", [bytes(32), b"changeme" * 4, b"0123456789" * 3 + b"01"])
+def test_a_key_that_can_be_guessed_is_refused_and_not_told(secret: bytes):
+    made = new_keys()
+    made["hmac"]["secret"] = base64url.encode(secret)
+
+    with pytest.raises(SettingsError, match=r"hmac\.secret: .*a key is random") as refused:
+        read_keys(json.dumps(made))
+
+    assert made["hmac"]["secret"] not in str(refused.value)
