@@ -1,5 +1,6 @@
 import logging
 import re
+import time
 from uuid import uuid4
 
 from fastapi import Request
@@ -40,7 +41,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        scope.setdefault("state", {}).update(request_id=request_id, arrived=time.monotonic())
         origin = Headers(scope=scope).get("origin")
         started = False
 

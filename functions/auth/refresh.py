@@ -42,6 +42,7 @@ async def refresh(
     attempt = Attempt(
         idempotency_key=None if idempotency_key is None else parse_key(idempotency_key),
         from_own_page=in_body is None and origins.is_own_page(headers),
+        arrived=request.state.arrived,
     )
     await rate_limits.hit(buckets.refresh_by_address(client.ip))
     if in_body is not None:

@@ -26,9 +26,10 @@ CLOCK_RESOLUTION = timedelta(milliseconds=1)  # SQLite's
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a request for a refresh came: made when it arrives, before anything is awaited.
+    """How a request for a refresh came.
 
-    `from_own_page` is true where a browser vouches that a page of this site sent its cookie.
+    `from_own_page` is true where a browser vouches that a page of this site sent its cookie;
+    `arrived` is when this process got the request, by `time.monotonic`.
     """
 
     idempotency_key: str | None = None
