@@ -1,12 +1,13 @@
 import logging
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import clock, settings
 from shared.database import transaction
 from shared.mail.choose import mailer
-from shared.mail.port import Mail, MailNotSent
+from shared.mail.port import Mail, Mailer, MailNotSent
 from shared.mail.templates import compose
 from shared.models.mail import MailKind, OutgoingMail
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
@@ -25,7 +26,7 @@ FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 3600
 
 
-async def send_due() -> None:
+async def send_due(service: Mailer | None = None) -> None:
     """Send the mails that were promised, a limited batch; what cannot be sent now stays for later.
 
     Here, behind the requests, lies what differs between addresses: no answer's time can tell
@@ -33,15 +34,17 @@ async def send_due() -> None:
     """
     async with transaction() as session:
         claimed = await OutgoingMailRepository(session).claim()
-    await for_each(claimed, _send, at_a_time=AT_A_TIME)
+    if claimed:
+        send = partial(_send, service or mailer())
+        await for_each(claimed, send, at_a_time=AT_A_TIME)
 
 
-async def _send(promise: OutgoingMail) -> None:
+async def _send(service: Mailer, promise: OutgoingMail) -> None:
     async with transaction() as session:
         mail = await _prepare(session, promise)
     try:
         if mail is not None:
-            await mailer().send(mail)
+            await service.send(mail)
             logger.info("A mail was sent", extra=_described(promise, mail))
     except MailNotSent as error:
         return await _try_later(promise, error)
