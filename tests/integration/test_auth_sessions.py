@@ -36,7 +36,7 @@ def sessions_of(signed_in: Answer) -> list[dict[str, Any]]:
 
 
 def id_of(signed_in: Answer) -> str:
-    return next(each["id"] for each in sessions_of(signed_in) if each["current"])
+    return next(str(each["id"]) for each in sessions_of(signed_in) if each["current"])
 
 
 def end(session_id: str, **request: Any) -> Answer:
