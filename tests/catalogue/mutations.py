@@ -58,6 +58,15 @@ MUTATIONS = (
         test="tests/catalogue/test_access.py::test_an_origin_that_resembles_ours_is_another_one",
     ),
     Mutation(
+        guard="the rate limit before the hash",
+        path="shared/services/login.py",
+        text="    await rate_limits.hit(*buckets.login(client.ip, email), failures)\n"
+        "    user, verdict = await _check_password(email, password, hasher)\n",
+        replacement="    user, verdict = await _check_password(email, password, hasher)\n"
+        "    await rate_limits.hit(*buckets.login(client.ip, email), failures)\n",
+        test="tests/catalogue/test_limits.py::test_of_a_hundred_attempts_at_once_five_are_hashed",
+    ),
+    Mutation(
         guard="a hash for an unknown address too",
         path="shared/services/login.py",
         text="    verdict = await hasher.verify(",

@@ -6,12 +6,14 @@ from typing import NoReturn
 import pytest
 import time_machine
 
+from functions.auth import jwks
 from shared import clock
 from shared.security.access_tokens import REQUIRED_CLAIMS
+from shared.security.keys import keys
 from tests.auth import ask_me, open_account, rotate, send, sign_in
 from tests.catalogue.cases import case
 from tests.forgeries import FORGERIES, Genuine
-from tests.http import Answer
+from tests.http import Answer, call
 
 pytestmark = pytest.mark.usefixtures("application")
 
@@ -109,6 +111,16 @@ def test_sixteen_kibibytes_of_cookies_are_no_trouble(signed_in: Answer):
     answer = ask_me(headers={"cookie": f"{noise}; access_token={signed_in.json['access_token']}"})
 
     assert answer.status == 200
+
+
+@pytest.mark.case("D21")
+def test_the_published_keys_hold_no_private_half():
+    answer = call(jwks.handler, "GET", "/.well-known/jwks.json")
+
+    assert all(set(key) == {"kty", "crv", "kid", "x", "alg", "use"} for key in answer.json["keys"])
+    private = keys().signing.current.d
+    assert private is not None
+    assert private.get_secret_value().encode() not in answer.body
 
 
 @pytest.mark.case("E18")
