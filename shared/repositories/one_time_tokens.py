@@ -26,10 +26,19 @@ class OneTimeTokenRepository:
     ) -> OneTimeToken:
         """Use a token up. One statement, so that of many who try only one succeeds.
 
+        The owner's row is locked before: what uses of one account's tokens do to the account and
+        to its other tokens happens one after another, and none waits for another in a circle.
+
         Raises:
             TokenAlreadyUsed: it did its work before.
             InvalidOrExpiredToken: it is unknown or too old.
         """
+        await self._session.execute(
+            select(User.id)
+            .join(OneTimeToken, OneTimeToken.user_id == User.id)
+            .where(OneTimeToken.token_hash == token_hash)
+            .with_for_update(of=User, key_share=True)
+        )
         consumed: OneTimeToken | None = await self._session.scalar(
             update(OneTimeToken)
             .where(*_alive(token_hash, purpose, now))
@@ -115,18 +124,14 @@ class OneTimeTokenRepository:
         )
 
     async def delete_others(self, user_id: UUID, purpose: TokenPurpose, *, kept: UUID) -> None:
-        """Remove a user's other tokens of a purpose. One that another transaction is just using
-        is left to it: waiting for it here could wait for each other."""
-        others = (
-            select(OneTimeToken.id)
-            .where(
+        """Remove a user's other tokens of a purpose."""
+        await self._session.execute(
+            delete(OneTimeToken).where(
                 OneTimeToken.user_id == user_id,
                 OneTimeToken.purpose == purpose,
                 OneTimeToken.id != kept,
             )
-            .with_for_update(skip_locked=True)
         )
-        await self._session.execute(delete(OneTimeToken).where(OneTimeToken.id.in_(others)))
 
 
 def _alive(

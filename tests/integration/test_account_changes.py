@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from sqlalchemy import select, update
 import functions.ops.purge
 from shared import clock, objects
 from shared.database import transaction
+from shared.errors import InvalidOrExpiredToken
 from shared.loop import run
 from shared.models.auth_event import AuthEvent
 from shared.models.mail import MailboxMessage
@@ -16,6 +18,8 @@ from shared.models.one_time_token import OneTimeToken
 from shared.models.session import UserSession
 from shared.models.task import Task
 from shared.models.user import Subscription, User, UserProfile
+from shared.security.passwords import password_hasher
+from shared.services.passwords import reset_password
 from shared.task_status import TaskStatus
 from tests.auth import EMAIL, PASSWORD, ask_me, confirm, open_account, rotate, sign_in, sign_up
 from tests.catalogue.gateway import request
@@ -150,6 +154,25 @@ def test_a_weak_password_does_not_use_the_token_up(signed_in: Answer):
     assert post("/auth/password/reset", token=token, password=NEW_PASSWORD).status == 200
     again = post("/auth/password/reset", token=token, password=NEW_PASSWORD)
     assert again.json["code"] == "token_already_used"
+
+
+def test_of_many_tokens_used_at_once_one_resets_the_password(
+    postgresql_backend: pytest.MonkeyPatch,
+):
+    address = "many-tokens@example.com"
+    open_account(address)
+    for _ in range(8):
+        post("/auth/password/forgot", email=address)
+    tokens = [token_in(letter) for letter in letters(address)]
+
+    async def race() -> list[object]:
+        resets = (reset_password(token, NEW_PASSWORD, password_hasher()) for token in tokens)
+        return await asyncio.gather(*resets, return_exceptions=True)
+
+    outcomes = run(race())
+
+    assert [type(each) for each in outcomes].count(InvalidOrExpiredToken) == 7
+    assert sign_in(address, NEW_PASSWORD).status == 200
 
 
 def test_an_account_moves_when_the_new_mailbox_confirms(signed_in: Answer):
