@@ -201,5 +201,5 @@ OF_THE_STREAM = {
 
 def case(identifier: str, *values: Any, name: str | None = None) -> Any:
     """One row of a table of arguments that shows a case of the catalogue."""
-    label = f"{identifier} {name or values[0]!r:.40}"
-    return pytest.param(*values, marks=pytest.mark.case(identifier), id=label)
+    label = f"{identifier} {name or repr(values[0])}"
+    return pytest.param(*values, marks=pytest.mark.case(identifier), id=label[:50])

@@ -71,7 +71,7 @@ def sign_in_and_out(ask: Witness) -> None:
     bearer = {"Authorization": f"Bearer {access}"}
     assert ask("GET", "/auth/me", headers=bearer).status_code == 200
     ask("GET", f"/auth/me?access_token={access}", headers={"Authorization": f"Basic {access}"})
-    ask("GET", f"/nowhere/{access}")
+    ask("GET", f"/nowhere?token={access}")
     refreshed = ask("POST", "/auth/refresh", json={"refresh_token": refresh})
     assert refreshed.status_code == 200
     reused = ask("POST", "/auth/refresh", json={"refresh_token": refresh})
