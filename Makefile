@@ -57,6 +57,18 @@ contact-sheet: $(BIN)/.ready ## Paint twenty prompts on one sheet
 test: $(BIN)/.ready ## Run all tests, in parallel
 	@exec $(BIN)/pytest -n auto --dist worksteal
 
+.PHONY: mutations
+mutations: $(BIN)/.ready ## Take guards away one by one; a test must notice each
+	@exec $(BIN)/python -m tests.catalogue.mutations
+
+.PHONY: soak
+soak: $(BIN)/.ready mutations ## Tests of statistics and long runs (minutes)
+	@exec $(BIN)/pytest -m soak
+
+.PHONY: catalogue
+catalogue: $(BIN)/.ready ## Run the abuse catalogue and list its cases
+	@exec $(BIN)/pytest -n auto -q -p tests.catalogue.listing -m case
+
 .PHONY: check
 check: $(BIN)/.ready .tools/.ready ## Lint, types, migrations, schema and template
 	$(BIN)/ruff check $(CODE)

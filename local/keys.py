@@ -1,6 +1,7 @@
-"""Makes the key file of a local installation, once: `python -m local.keys [FILE]`.
+"""Makes the key file of a local installation, once: `python -m local.keys [--rotate] [FILE]`.
 
-Without FILE it is the one that KEYS_FILE names.
+Without FILE it is the one that KEYS_FILE names. With --rotate the next signing key becomes the
+current one, which it was published for, and the current one the previous, which only verifies.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from shared.security.keys import KEY_BYTES, read_keys
 def new_keys() -> dict[str, Any]:
     """A fresh set of keys, in the form that `shared.security.keys` reads."""
     return {
-        "signing": {"current": new_signing_key()},
+        "signing": {"current": new_signing_key(), "next": new_signing_key()},
         "refresh": {"current": new_secret_key()},
         "hmac": new_secret_key(),
     }
@@ -55,14 +56,43 @@ def ensure_keys(path: Path) -> bool:
     return made
 
 
-def _write_once(path: Path, text: str) -> bool:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".keys-")  # made with mode 0600
+def rotated(keys: dict[str, Any]) -> dict[str, Any]:
+    """The keys with the next signing key in use, and another one to follow.
+
+    Where there is none yet, it is only added: a key must be known everywhere before it signs.
+    """
+    signing = keys["signing"]
+    if signing.get("next") is None:
+        return {**keys, "signing": {**signing, "next": new_signing_key()}}
+    former = {name: value for name, value in signing["current"].items() if name != "d"}
+    following = {"current": signing["next"], "next": new_signing_key(), "previous": former}
+    return {**keys, "signing": following}
+
+
+def rotate_keys(path: Path) -> str:
+    """Rotate the signing keys of a key file; the name of the key that signs from now on.
+
+    Raises:
+        SettingsError: the file is missing or its keys are not valid; it is left alone.
+    """
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        text = path.read_text()
+    except OSError as error:
+        raise SettingsError(str(error.strerror)) from None
+    read_keys(text)
+    made = json.dumps(rotated(json.loads(text)), indent=2) + "\n"
+    _write(path, made)
+    return read_keys(made).signing.current.kid
+
+
+def _write(path: Path, text: str) -> None:
+    draft = _draft(path, text)
+    os.replace(draft, path)
+
+
+def _write_once(path: Path, text: str) -> bool:
+    draft = _draft(path, text)
+    try:
         os.link(draft, path)  # unlike a rename, it never replaces what another process just made
     except FileExistsError:
         return False
@@ -71,13 +101,28 @@ def _write_once(path: Path, text: str) -> bool:
     return True
 
 
+def _draft(path: Path, text: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".keys-")  # made with mode 0600
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.keys", description=__doc__)
     parser.add_argument("path", nargs="?", type=Path, default=settings.keys().file)
-    path = parser.parse_args().path
+    parser.add_argument("--rotate", action="store_true", help="put the next signing key in use")
+    arguments = parser.parse_args()
+    path = arguments.path
     if path is None:
         parser.error("name a file, or set KEYS_FILE")
     try:
+        if arguments.rotate:
+            sys.stdout.write(f"{rotate_keys(path)} signs from the next start on.\n")
+            return 0
         made = ensure_keys(path)
     except SettingsError as error:
         sys.stderr.write(f"{path}: {error}\nMove the file away to have new keys made.\n")

@@ -47,6 +47,24 @@ SECURITY_SCHEMES = {
 }
 
 
+def _of_new_task(path: str, method: str) -> dict[str, Any]:
+    pointer = path.replace("~", "~0").replace("/", "~1")
+    return {
+        "operationRef": f"#/paths/{pointer}/{method}",
+        "parameters": {"task_id": "$response.body#/id"},
+    }
+
+
+TASK = "/api/v1/tasks/{task_id}"
+LINKS = {
+    ("/api/v1/tasks", "post", "202"): {
+        "get": _of_new_task(TASK, "get"),
+        "cancel": _of_new_task(f"{TASK}/cancel", "post"),
+        "result": _of_new_task(f"{TASK}/result", "get"),
+    },
+}
+
+
 def build() -> dict[str, Any]:
     """One schema over the apps of all HTTP functions."""
     routes = _routes()
@@ -56,8 +74,12 @@ def build() -> dict[str, Any]:
             operation = schema["paths"][route.path][method.lower()]
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = PROBLEM_ANSWER
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _as_text_can_be(parameter["schema"])
             if _asks_who(route.dependant):
                 operation["security"] = [{name: []} for name in SECURITY_SCHEMES]
+    for (path, method, status), links in LINKS.items():
+        schema["paths"][path][method]["responses"][status]["links"] = links
     components = schema["components"]
     components["securitySchemes"] = SECURITY_SCHEMES
     components["schemas"].pop("HTTPValidationError", None)
@@ -74,6 +96,15 @@ def _routes() -> list[APIRoute]:
     ]
     apps = [module.app for module in modules if hasattr(module, "app")]
     return [route for app in apps for route in app.routes]
+
+
+def _as_text_can_be(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that may be missing is still never null."""
+    variants = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if len(variants) != 1:
+        return schema
+    others = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**others, **variants[0]}
 
 
 def _asks_who(dependant: Dependant) -> bool:

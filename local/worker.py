@@ -21,6 +21,7 @@ import functions.ws_broadcast.deliver
 import functions.ws_broadcast.tick
 from local.redis_broker import DecodeSafeRedisBroker
 from shared import database, redis_client, settings
+from shared.entry import prepare
 from shared.loop import event_loop, run
 from shared.queue import DELIVER, GENERATE
 from shared.queues import brokers
@@ -60,6 +61,7 @@ def deliver() -> None:
 def _broker(urgent_queue: str, *middleware: Middleware) -> Broker:
     """The broker of this process, without Dramatiq's retries: the database knows of them."""
     _die_with_parent()
+    prepare()
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it finds its keys
     url = settings.queue().url.get_secret_value()
     chosen = [AgeLimit(max_age=round(settings.tasks().queue_timeout_seconds * 1000)), *middleware]

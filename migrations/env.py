@@ -3,7 +3,10 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import JSON, Connection
 
+import shared.models.auth_event
+import shared.models.mail
 import shared.models.one_time_token
+import shared.models.rate_limit_counter
 import shared.models.session
 import shared.models.task
 import shared.models.user  # noqa: F401 - the metadata knows what was imported

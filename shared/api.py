@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from shared import problem, strict_json
 from shared.database import transaction
 from shared.edge import Edge
+from shared.entry import entry
 from shared.errors import BadRequest, DomainError, PayloadTooLarge, UnsupportedMediaType
 from shared.loop import adopt_loop
 
@@ -39,6 +40,7 @@ def lambda_handler(app: FastAPI) -> LambdaHandler:
     def adapter() -> Mangum:
         return Mangum(app, lifespan="off", text_mime_types=TEXT_MEDIA_TYPES)
 
+    @entry
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         adopt_loop()
         return adapter()(event, context)

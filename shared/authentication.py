@@ -7,12 +7,11 @@ from fastapi import Depends, Request
 
 from shared.database import transaction
 from shared.errors import InvalidToken, Unauthenticated
-from shared.repositories.sessions import SessionRepository
 from shared.repositories.users import UserRepository
-from shared.security import credentials, origins
-from shared.security.access_tokens import AccessClaims
+from shared.security import client_address, credentials, origins
 from shared.security.credentials import Credential, Source
-from shared.services.sessions import is_alive, is_in_use
+from shared.services import sessions
+from shared.services.sessions import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +32,10 @@ async def authenticated(request: Request) -> Principal:
         Unavailable: the database is away, so nobody can say.
     """
     headers = request_headers(request)
-    credential = credentials.find(headers, peer=request.client.host if request.client else None)
+    credential = credentials.find(headers, peer=_peer(request))
     if credential is None:
         raise Unauthenticated
-    if credential.source is Source.COOKIE and request.method not in origins.SAFE_METHODS:
+    if credential.source is Source.COOKIE and not _changes_nothing(request):
         origins.check_page(headers)
     if not await _still_counts(credential):
         raise InvalidToken
@@ -55,6 +54,18 @@ async def _own_page(request: Request) -> None:
 OwnPageOnly = Depends(_own_page)
 
 
+def request_client(request: Request) -> Client:
+    """Where a request comes from, whatever its headers would have one believe."""
+    headers = request_headers(request)
+    return Client(
+        ip=client_address.resolve(headers, peer=_peer(request)),
+        user_agent=headers.get("user-agent", "")[:255] or None,
+    )
+
+
+ClientDep = Annotated[Client, Depends(request_client)]
+
+
 def request_headers(request: Request) -> Mapping[str, str]:
     """The headers with names in lower case and repeated ones joined, as gateways join them."""
     joined: dict[str, str] = {}
@@ -64,21 +75,20 @@ def request_headers(request: Request) -> Mapping[str, str]:
     return joined
 
 
+def _peer(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def _changes_nothing(request: Request) -> bool:
+    """A gateway that asks before it lets a request through names that request's method in
+    X-Original-Method. Anybody may: it can only make the check stricter."""
+    methods = {request.method, request.headers.get("x-original-method", request.method)}
+    return methods <= origins.SAFE_METHODS
+
+
 async def _still_counts(credential: Credential) -> bool:
+    if credential.claims is not None:
+        return await sessions.accepts(credential.claims)
     async with transaction(writing=False) as session:
-        if credential.claims is not None:
-            return await _session_counts(SessionRepository(session), credential.claims)
         user = await UserRepository(session).get(credential.user_id)
-        return user is not None and is_in_use(user)
-
-
-async def _session_counts(sessions: SessionRepository, claims: AccessClaims) -> bool:
-    found = await sessions.get_with_user(claims.session_id)
-    if found is None:
-        return False
-    user_session, user = found
-    return (
-        user.id == claims.user_id
-        and user.auth_epoch == claims.epoch
-        and is_alive(user_session, user)
-    )
+    return user is not None and sessions.is_in_use(user)

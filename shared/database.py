@@ -25,6 +25,7 @@ def engine() -> AsyncEngine:
         pool_size=configured.pool_size,
         max_overflow=0,
         pool_pre_ping=True,
+        hide_parameters=True,  # they hold hashes and addresses, and errors are logged
     )
     if made.dialect.name == "sqlite":
         event.listen(made.sync_engine, "connect", _prepare_sqlite)

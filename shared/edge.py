@@ -1,13 +1,15 @@
 import logging
 import re
+import time
 from uuid import uuid4
 
 from fastapi import Request
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import settings
 from shared.problem import problem
+from shared.security.origins import is_allowed
 
 logger = logging.getLogger(__name__)
 
@@ -20,14 +22,18 @@ DEFAULT_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+READABLE_HEADERS = (
+    "ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+)
 STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 
 
 class Edge:
     """The outermost layer of every HTTP function.
 
-    Gives the request its id, the answer its secure headers where the route set none, and turns
-    what nobody expected into a problem without a trace, logged once.
+    Gives the request its id, the answer its secure headers where the route set none and CORS
+    headers for the allowed origins, and turns what nobody expected into a problem without a
+    trace, logged once.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -35,14 +41,17 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        scope.setdefault("state", {}).update(request_id=request_id, arrived=time.monotonic())
+        origin = Headers(scope=scope).get("origin")
         started = False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _add_headers(MutableHeaders(scope=message), request_id)
+                headers = MutableHeaders(scope=message)
+                _add_headers(headers, request_id)
+                _let_page_read(headers, origin)
             await send(message)
 
         try:
@@ -66,6 +75,14 @@ def _add_headers(headers: MutableHeaders, request_id: str) -> None:
     if settings.app().public_url.startswith("https:"):
         headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
     headers["X-Request-Id"] = request_id
+
+
+def _let_page_read(headers: MutableHeaders, origin: str | None) -> None:
+    """Show the answer to a page of ours at another origin; never to any other page."""
+    if is_allowed(origin):
+        headers["Access-Control-Allow-Origin"] = str(origin)
+        headers["Access-Control-Allow-Credentials"] = "true"
+        headers["Access-Control-Expose-Headers"] = READABLE_HEADERS
 
 
 def _request_id(scope: Scope) -> str:

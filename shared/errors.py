@@ -5,13 +5,14 @@ DomainError
 │                                InvalidOrExpiredToken, TokenAlreadyUsed, InvalidCursor
 ├── Unauthenticated (401)        InvalidCredentials, InvalidToken, InvalidRefreshToken,
 │                                RefreshTokenReused, AmbiguousCookies
-├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected
-├── NotFound (404)               TaskNotFound
+├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected, SizeBeyondPlan,
+│                                ReauthenticationRequired
+├── NotFound (404)               TaskNotFound, UserNotFound, SessionNotFound
 ├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished
 ├── PayloadTooLarge (413)
 ├── UnsupportedMediaType (415)
 ├── Unprocessable (422)          WeakPassword, IdempotencyKeyReused
-├── TooManyRequests (429)
+├── TooManyRequests (429)        QuotaExceeded, TooManyTasksAtOnce, RateLimited
 └── Unavailable (503)
 """
 
@@ -132,6 +133,14 @@ class CsrfRejected(Forbidden):
     default_detail = "A browser page of another site may not send this request."
 
 
+class SizeBeyondPlan(Forbidden):
+    default_detail = "The plan does not allow pictures of this size."
+
+
+class ReauthenticationRequired(Forbidden):
+    default_detail = "Enter the password again first."
+
+
 class NotFound(DomainError):
     status = 404
     title = "Not Found"
@@ -140,6 +149,14 @@ class NotFound(DomainError):
 
 class TaskNotFound(NotFound):
     default_detail = "There is no such task."
+
+
+class UserNotFound(NotFound):
+    default_detail = "There is no such user."
+
+
+class SessionNotFound(NotFound):
+    default_detail = "There is no such session."
 
 
 class Conflict(DomainError):
@@ -191,8 +208,29 @@ class TooManyRequests(DomainError):
     title = "Too Many Requests"
     default_detail = "Too many requests; try again later."
 
-    def __init__(self, detail: str | None = None, *, retry_after_seconds: int) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+    def __init__(
+        self, detail: str | None = None, *, retry_after_seconds: int, **extra: Any
+    ) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)}, **extra)
+
+
+class QuotaExceeded(TooManyRequests):
+    default_detail = "The tasks that the plan allows in this period are used up."
+
+
+class TooManyTasksAtOnce(TooManyRequests):
+    default_detail = "As many tasks as the plan allows at a time wait or run already."
+
+
+class RateLimited(TooManyRequests):
+    """Too many within a window, told with the fields of draft-ietf-httpapi-ratelimit-headers."""
+
+    def __init__(
+        self, policy: str, *, quota: int, window_seconds: int, retry_after_seconds: int
+    ) -> None:
+        super().__init__(retry_after_seconds=retry_after_seconds)
+        self.headers["RateLimit-Policy"] = f'"{policy}";q={quota};w={window_seconds}'
+        self.headers["RateLimit"] = f'"{policy}";r=0;t={retry_after_seconds}'
 
 
 class Unavailable(DomainError):

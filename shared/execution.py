@@ -87,7 +87,7 @@ class Attempt:
         self._generator = generator
         self._stopping = stopping
         self._lease = Lease(task.id, task.lease_token)
-        self._key = f"tasks/{task.id}/{task.attempt}-{task.lease_token.hex[:8]}.png"
+        self._key = f"{objects.folder(task.id)}{task.attempt}-{task.lease_token.hex[:8]}.png"
         self._over = asyncio.Event()
         self._stored = False
         self._progress = 0.0

@@ -5,6 +5,7 @@ docs/settings.md explains every variable; a test keeps the two in step.
 
 import os
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -94,12 +95,34 @@ class AuthSettings(Settings):
     refresh_idle_seconds: int = Field(14 * 86400, alias="AUTH_REFRESH_IDLE_SECONDS", gt=0)
     refresh_absolute_seconds: int = Field(30 * 86400, alias="AUTH_REFRESH_ABSOLUTE_SECONDS", gt=0)
     unremembered_seconds: int = Field(86400, alias="AUTH_UNREMEMBERED_SECONDS", gt=0)
+    maximum_sessions: int = Field(20, alias="AUTH_MAXIMUM_SESSIONS", ge=1)
     verification_ttl_seconds: int = Field(86400, alias="AUTH_VERIFICATION_TTL_SECONDS", gt=0)
+    reset_ttl_seconds: int = Field(1800, alias="AUTH_RESET_TTL_SECONDS", gt=0)
+    email_change_ttl_seconds: int = Field(86400, alias="AUTH_EMAIL_CHANGE_TTL_SECONDS", gt=0)
+    email_undo_ttl_seconds: int = Field(7 * 86400, alias="AUTH_EMAIL_UNDO_TTL_SECONDS", gt=0)
+    step_up_seconds: int = Field(300, alias="AUTH_STEP_UP_SECONDS", gt=0)
     verification_delivery: VerificationDelivery = Field(
         VerificationDelivery.RESPONSE, alias="AUTH_VERIFICATION_DELIVERY"
     )
+    allow_response_in_production: bool = Field(False, alias="AUTH_ALLOW_RESPONSE_IN_PRODUCTION")
     minimum_password_length: int = Field(8, alias="AUTH_MINIMUM_PASSWORD_LENGTH", ge=8)
     secure_cookies: bool = Field(True, alias="COOKIE_SECURE")
+    strict_csrf: bool = Field(False, alias="CSRF_STRICT")
+
+
+class RetentionSettings(Settings):
+    """How long the purge leaves things alone."""
+
+    deleted_account_days: int = Field(30, alias="DELETED_ACCOUNT_RETENTION_DAYS", ge=0)
+    pending_account_days: int = Field(7, alias="PENDING_ACCOUNT_RETENTION_DAYS", ge=1)
+    auth_event_days: int = Field(90, alias="AUTH_EVENT_RETENTION_DAYS", ge=1)
+
+
+class MailSettings(Settings):
+    """`mailbox://` keeps mails for a developer to read, `ses://` sends, `none://` drops them."""
+
+    url: str = Field("mailbox://", alias="MAIL_URL")
+    sender: str = Field("Lampwork <no-reply@localhost>", alias="MAIL_FROM")
 
 
 class TrustUserIdHeader(StrEnum):
@@ -127,6 +150,35 @@ class GatewaySettings(Settings):
                 "TRUST_USER_ID_HEADER=gateway needs a GATEWAY_SECRET of 32 characters or more"
             )
         return secret
+
+
+class ProxySettings(Settings):
+    """Whose X-Forwarded-For is believed when the gateway hands on a request of theirs."""
+
+    trusted: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_split)] = Field(
+        (), alias="TRUSTED_PROXY_CIDRS"
+    )
+
+
+# Such as "5/minute", or several that must all hold: "10/15 minutes; 100/day".
+_LIMIT = r"\d+/(\d+ ?)?(second|minute|hour|day)s?"
+RateLimit = Annotated[str, Field(pattern=rf"^{_LIMIT}( ?; ?{_LIMIT})*$")]
+
+
+class RateLimitSettings(Settings):
+    """How often whom may do what; `shared.buckets` says whom each is counted for."""
+
+    enabled: bool = Field(True, alias="RATE_LIMITS")
+    login: RateLimit = Field("5/minute", alias="RATE_LIMIT_LOGIN")
+    login_ip: RateLimit = Field("30/minute", alias="RATE_LIMIT_LOGIN_IP")
+    login_failures: RateLimit = Field("10/15 minutes; 100/day", alias="RATE_LIMIT_LOGIN_FAILURES")
+    register_ip: RateLimit = Field("60/minute", alias="RATE_LIMIT_REGISTER_IP")
+    verify_ip: RateLimit = Field("30/minute", alias="RATE_LIMIT_VERIFY_IP")
+    refresh: RateLimit = Field("30/minute", alias="RATE_LIMIT_REFRESH")
+    refresh_ip: RateLimit = Field("300/minute", alias="RATE_LIMIT_REFRESH_IP")
+    mail: RateLimit = Field("1/minute; 5/day", alias="RATE_LIMIT_MAIL")
+    mail_ip: RateLimit = Field("20/hour", alias="RATE_LIMIT_MAIL_IP")
+    password: RateLimit = Field("5/minute", alias="RATE_LIMIT_PASSWORD")
 
 
 class QueueSettings(Settings):
@@ -184,7 +236,11 @@ database = once(DatabaseSettings.load)
 redis = once(RedisSettings.load)
 keys = once(KeySettings.load)
 auth = once(AuthSettings.load)
+retention = once(RetentionSettings.load)
+mail = once(MailSettings.load)
 gateway = once(GatewaySettings.load)
+proxies = once(ProxySettings.load)
+rate_limits = once(RateLimitSettings.load)
 queue = once(QueueSettings.load)
 tasks = once(TaskSettings.load)
 websocket = once(WebSocketSettings.load)

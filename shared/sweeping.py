@@ -12,6 +12,8 @@ from shared.dispatching import dispatch
 from shared.models.task import Task
 from shared.queue import QueueUnavailable, queue
 from shared.repositories import sweeping as repository
+from shared.services.mailing import send_due
+from shared.services.subscriptions import renew_overdue
 from shared.task_status import TaskStatus
 
 logger = logging.getLogger(__name__)
@@ -27,7 +29,9 @@ async def sweep() -> None:
     await _keep_promises()
     await _ring_again()
     await _publish_again()
+    await renew_overdue()
     await _prune()
+    await send_due()
 
 
 async def _take_from_lost_workers() -> None:
@@ -88,6 +92,7 @@ async def _prune() -> None:
     retention_seconds = settings.tasks().event_retention_seconds
     async with transaction() as session:
         await repository.prune_idempotency_keys(session)
+        await repository.prune_rate_limit_counters(session)
         await repository.prune_outbox(session, retention_seconds=retention_seconds)
         await repository.prune_events(session, retention_seconds=retention_seconds)
 

@@ -4,7 +4,7 @@ from fastapi import Header, Response
 
 from shared.schemas.auth import TokenResponse
 from shared.schemas.user import UserRead
-from shared.security import cookies
+from shared.security import cookies, known_devices
 from shared.security.cookies import TokenCookie
 from shared.services.sessions import IssuedTokens
 
@@ -31,7 +31,15 @@ def deliver(issued: IssuedTokens, response: Response, delivery: TokenDelivery) -
     )
 
 
+def remember_device(response: Response, email: str) -> None:
+    """Let the device prove later that this account has been signed in to from it."""
+    line = cookies.set_cookie(
+        TokenCookie.DEVICE, known_devices.issue(email), known_devices.LIFETIME_SECONDS
+    )
+    response.headers.append("set-cookie", line)
+
+
 def take_back(response: Response) -> None:
-    """Delete both cookies."""
-    for cookie in TokenCookie:
+    """Delete the cookies that stand for the session."""
+    for cookie in (TokenCookie.ACCESS, TokenCookie.REFRESH):
         response.headers.append("set-cookie", cookies.delete_cookie(cookie))

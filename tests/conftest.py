@@ -48,6 +48,7 @@ def application(
     monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{copy}")
     monkeypatch.setenv("COOKIE_SECURE", "false")
     monkeypatch.setenv("KEYS_FILE", str(keys_file))
+    monkeypatch.setenv("RATE_LIMITS", "off")
     forget()
     yield monkeypatch
     run(database.engine().dispose())

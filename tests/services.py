@@ -27,9 +27,16 @@ BUCKET = "results"
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Redis that keeps nothing, without a database's number."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@contextmanager
+def running_redis(folder: Path) -> Iterator[str]:
+    """A Redis for a test that stops it."""
     port = free_port()
     command = [_program("redis-server"), "--port", str(port), "--save", "", "--appendonly", "no"]
-    with _serving(command, port, cwd=tmp_path_factory.mktemp("redis")):
+    with _serving(command, port, cwd=folder):
         yield f"redis://127.0.0.1:{port}"
 
 
@@ -102,6 +109,28 @@ def backend(
         client.flushall()
     yield application
     run(redis_client.client().aclose())
+
+
+@pytest.fixture
+def rate_limited(
+    application: pytest.MonkeyPatch, redis_server: str
+) -> Iterator[pytest.MonkeyPatch]:
+    """The application on SQLite with its rate limits, counted from nought in Redis."""
+    application.setenv("RATE_LIMITS", "on")
+    application.setenv("REDIS_URL", f"{redis_server}/0")
+    forget()
+    with Redis.from_url(redis_server) as client:
+        client.flushall()
+    yield application
+    run(redis_client.client().aclose())
+
+
+@pytest.fixture
+def rate_limited_without_redis(rate_limited: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The same while nothing answers where Redis should be."""
+    rate_limited.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+    forget()
+    return rate_limited
 
 
 @pytest.fixture

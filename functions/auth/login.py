@@ -1,34 +1,44 @@
+from typing import Annotated
+
 from fastapi import Request, Response
 
 from shared.api import create_app, lambda_handler
-from shared.authentication import OwnPageOnly, request_headers
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import ClientDep, OwnPageOnly, request_headers
+from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import LoginRequest, TokenResponse
 from shared.security import cookies
 from shared.security.cookies import TokenCookie
 from shared.security.passwords import password_hasher
 from shared.services.login import log_in
-from shared.services.sessions import Client
-from shared.token_delivery import TokenDelivery, deliver
+from shared.token_delivery import TokenDelivery, deliver, remember_device
 
 app = create_app()
 
 
 @app.post("/api/v1/auth/login", response_model_exclude_none=True, dependencies=[OwnPageOnly])
 async def login(
-    body: LoginRequest, request: Request, response: Response, delivery: TokenDelivery = None
+    trail: Annotated[AuditTrail, audited(AuthEventKind.LOGIN)],
+    body: LoginRequest,
+    request: Request,
+    response: Response,
+    client: ClientDep,
+    delivery: TokenDelivery = None,
 ) -> TokenResponse:
-    headers = request_headers(request)
+    trail.about(body.email)
+    cookie_header = request_headers(request).get("cookie", "")
     issued = await log_in(
         body.email,
         body.password,
-        Client(
-            ip=request.client.host if request.client else None,
-            user_agent=headers.get("user-agent", "")[:255] or None,
-        ),
+        client,
         password_hasher(),
         remember=body.remember,
-        former_refresh_tokens=cookies.values(headers.get("cookie", ""), TokenCookie.REFRESH),
+        former_refresh_tokens=cookies.values(cookie_header, TokenCookie.REFRESH),
+        device_tokens=cookies.values(cookie_header, TokenCookie.DEVICE),
     )
+    trail.by(issued.user.id, issued.session_id)
+    remember_device(response, body.email)
     return deliver(issued, response, delivery)
 
 

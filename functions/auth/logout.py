@@ -1,10 +1,14 @@
 from collections.abc import Mapping
+from typing import Annotated
 
 from fastapi import Request, Response
 
 from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
 from shared.authentication import OwnPageOnly, request_headers
 from shared.errors import AmbiguousCredentials, InvalidToken
+from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import LogoutRequest
 from shared.security import cookies, credentials
 from shared.security.cookies import TokenCookie
@@ -16,6 +20,7 @@ app = create_app()
 
 @app.post("/api/v1/auth/logout", status_code=204, dependencies=[OwnPageOnly])
 async def logout(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.LOGOUT)],
     request: Request,
     response: Response,
     body: LogoutRequest | None = None,
@@ -27,7 +32,8 @@ async def logout(
     if body is not None and body.refresh_token is not None:
         refresh_texts = [body.refresh_token]
     access_texts = _bearer(headers) + cookies.values(cookie_header, TokenCookie.ACCESS)
-    await log_out(refresh_texts, access_texts, scope)
+    for ended in await log_out(refresh_texts, access_texts, scope):
+        trail.by(ended.user_id, ended.id)
     if scope is not LogoutScope.OTHERS:
         take_back(response)
 

@@ -1,6 +1,5 @@
 from shared.api import ReadingSessionDep, create_app, lambda_handler
 from shared.authentication import UserDep
-from shared.repositories.users import UserRepository
 from shared.schemas.user import AccountRead
 from shared.services import accounts
 
@@ -9,7 +8,7 @@ app = create_app()
 
 @app.get("/api/v1/auth/me")
 async def me(user: UserDep, session: ReadingSessionDep) -> AccountRead:
-    return await accounts.get_account(UserRepository(session), user.user_id)
+    return await accounts.get_account(session, user.user_id)
 
 
 handler = lambda_handler(app)

@@ -1,13 +1,22 @@
-from fastapi import Request, Response
+from typing import Annotated
 
+from fastapi import Header, Request, Response
+
+from shared import buckets, rate_limits
 from shared.api import create_app, lambda_handler
-from shared.authentication import OwnPageOnly, request_headers
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import ClientDep, OwnPageOnly, request_headers
 from shared.errors import InvalidRefreshToken, RefreshTokenReused
+from shared.idempotency import parse_key
+from shared.models.auth_event import AuthEventKind
 from shared.problem import domain_error
 from shared.schemas.auth import RefreshRequest, TokenResponse
-from shared.security import cookies
+from shared.security import cookies, origins, refresh_tokens
 from shared.security.cookies import TokenCookie
-from shared.services import sessions
+from shared.services.rotation import Attempt
+from shared.services.rotation import refresh as rotate
+from shared.services.sessions import IssuedTokens
 from shared.token_delivery import TokenDelivery, deliver, take_back
 
 app = create_app()
@@ -20,20 +29,42 @@ app = create_app()
     dependencies=[OwnPageOnly],
 )
 async def refresh(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.REFRESH)],
     request: Request,
     response: Response,
+    client: ClientDep,
     body: RefreshRequest | None = None,
     delivery: TokenDelivery = None,
+    idempotency_key: Annotated[str | None, Header()] = None,
 ) -> TokenResponse | Response:
-    if body is not None and body.refresh_token is not None:
-        return deliver(await sessions.refresh(body.refresh_token), response, delivery)
-    token = cookies.value(request_headers(request).get("cookie", ""), TokenCookie.REFRESH)
+    """Exchange the refresh token of the body or, without one, of the cookie."""
+    headers, in_body = request_headers(request), body.refresh_token if body else None
+    attempt = Attempt(
+        idempotency_key=None if idempotency_key is None else parse_key(idempotency_key),
+        from_own_page=in_body is None and origins.is_own_page(headers),
+        arrived=request.state.arrived,
+    )
+    await rate_limits.hit(buckets.refresh_by_address(client.ip))
+    if in_body is not None:
+        return deliver(await _rotate(trail, in_body, attempt), response, delivery)
+    token = cookies.value(headers.get("cookie", ""), TokenCookie.REFRESH)
     try:
-        return deliver(await sessions.refresh(token or ""), response, delivery)
+        return deliver(await _rotate(trail, token or "", attempt), response, delivery)
     except (InvalidRefreshToken, RefreshTokenReused) as error:
+        trail.outcome = error.code
         refused = await domain_error(request, error)
         take_back(refused)
         return refused
+
+
+async def _rotate(trail: AuditTrail, token: str, attempt: Attempt) -> IssuedTokens:
+    try:
+        issued = await rotate(token, attempt)
+    except RefreshTokenReused:
+        trail.session_id = refresh_tokens.parse(token).session_id
+        raise
+    trail.by(issued.user.id, issued.session_id)
+    return issued
 
 
 handler = lambda_handler(app)

@@ -1,5 +1,11 @@
+from typing import Annotated
+
+from shared import buckets, rate_limits
 from shared.api import create_app, lambda_handler
-from shared.authentication import OwnPageOnly
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import ClientDep, OwnPageOnly
+from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import RegisteredUser, RegisterRequest, RegisterResponse, Verification
 from shared.security.passwords import password_hasher
 from shared.services import registration
@@ -13,8 +19,16 @@ app = create_app()
     response_model_exclude_none=True,
     dependencies=[OwnPageOnly],
 )
-async def register(new: RegisterRequest) -> RegisterResponse:
+async def register(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.REGISTER)],
+    new: RegisterRequest,
+    client: ClientDep,
+) -> RegisterResponse:
+    trail.about(new.email)
+    await rate_limits.hit(buckets.register(client.ip))
     made = await registration.register(new.email, new.password, password_hasher())
+    if made.user_id is not None:
+        trail.by(made.user_id)
     return RegisterResponse(
         user=RegisteredUser(id=made.user_id, email=made.email),
         verification=Verification(expires_at=made.expires_at, token=made.token),

@@ -2,9 +2,13 @@ from typing import Annotated
 
 from fastapi import Query
 
+from shared import buckets, rate_limits
 from shared.api import create_app, lambda_handler
-from shared.authentication import OwnPageOnly
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import ClientDep, OwnPageOnly
 from shared.errors import BadRequest
+from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import Token, VerifyRequest, VerifyResponse
 from shared.services import verification
 
@@ -13,12 +17,16 @@ app = create_app()
 
 @app.post("/api/v1/auth/verify", dependencies=[OwnPageOnly])
 async def verify(
-    body: VerifyRequest | None = None, token: Annotated[Token | None, Query()] = None
+    trail: Annotated[AuditTrail, audited(AuthEventKind.VERIFY)],
+    client: ClientDep,
+    body: VerifyRequest | None = None,
+    token: Annotated[Token | None, Query()] = None,
 ) -> VerifyResponse:
+    await rate_limits.hit(buckets.verify(client.ip))
     given = {each for each in (token, body.token if body else None) if each is not None}
     if len(given) != 1:
         raise BadRequest("Give one token: as ?token= or in a JSON body.")
-    await verification.verify(given.pop())
+    trail.by(await verification.verify(given.pop()))
     return VerifyResponse()
 
 

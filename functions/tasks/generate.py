@@ -8,6 +8,7 @@ from uuid import UUID
 import dramatiq
 
 from shared import sqs_records
+from shared.entry import entry
 from shared.execution import execute_task
 from shared.loop import run
 from shared.queue import GENERATE
@@ -28,6 +29,7 @@ def register(broker: dramatiq.Broker, *, stopping: asyncio.Event) -> None:
         run(generate(UUID(task_id), stopping))
 
 
+@entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda's end of the queue: the same messages, one per record of an SQS event."""
     failed = [record["messageId"] for record in event["Records"] if not _process(record)]

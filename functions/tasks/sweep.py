@@ -3,6 +3,7 @@ from typing import Any
 import dramatiq
 
 from shared import settings
+from shared.entry import entry
 from shared.loop import run
 from shared.queue import SWEEP, queue
 from shared.sweeping import sweep
@@ -16,6 +17,7 @@ def register(broker: dramatiq.Broker) -> None:
         run(sweep())
 
 
+@entry
 def handler(event: dict[str, Any], context: Any) -> None:
     """Sweep for each message; the schedule's event also sends those of its minute."""
     run(sweep() if "Records" in event else sweep_all_minute())

@@ -9,6 +9,7 @@ import dramatiq
 
 from shared import sqs_records
 from shared.delivery import deliverer
+from shared.entry import entry
 from shared.loop import run
 from shared.queue import DELIVER
 
@@ -32,6 +33,7 @@ def register(broker: dramatiq.Broker) -> None:
             logger.exception("A delivery failed", extra={"task_id": task_id})
 
 
+@entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A batch of the FIFO queue, whose groups are the tasks."""
     return run(_deliver_batch(event["Records"]))

@@ -4,6 +4,7 @@ from typing import Any
 import dramatiq
 
 from shared import settings
+from shared.entry import entry
 from shared.loop import run
 from shared.queue import TICK, queue
 from shared.services.upkeep import upkeep
@@ -26,6 +27,7 @@ def register(broker: dramatiq.Broker) -> None:
             logger.exception("A tick failed")
 
 
+@entry
 def handler(event: dict[str, Any], context: Any) -> None:
     """The minute's schedule spreads ticks over the minute; a message of the queue is one tick."""
     run(tick() if "Records" in event else _spread())

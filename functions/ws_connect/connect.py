@@ -2,6 +2,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from shared.entry import entry
 from shared.errors import DomainError
 from shared.loop import run
 from shared.services.watching import Handshake, watching
@@ -10,6 +11,7 @@ SUBPROTOCOL = "tasks.v1"
 PROBLEM = "application/problem+json"
 
 
+@entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """$connect: the socket opens when this returns 200, so nothing is posted from here."""
     handshake = _handshake(event)

@@ -4,11 +4,13 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from shared.connections import connections
+from shared.entry import entry
 from shared.loop import run
 
 logger = logging.getLogger(__name__)
 
 
+@entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """$disconnect: forget the socket. The gateway may never call this; the tick makes up for it."""
     connection_id = event["requestContext"]["connectionId"]

@@ -3,6 +3,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from shared.entry import entry
 from shared.gateway import GatewayError
 from shared.loop import run
 from shared.services.messages import messages
@@ -10,6 +11,7 @@ from shared.services.messages import messages
 logger = logging.getLogger(__name__)
 
 
+@entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """$default: whatever a client sends."""
     connection_id = event["requestContext"]["connectionId"]

@@ -1,10 +1,14 @@
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NoReturn
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.errors import InvalidOrExpiredToken, TokenAlreadyUsed
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
+from shared.models.user import User
 
 
 class OneTimeTokenRepository:
@@ -19,44 +23,123 @@ class OneTimeTokenRepository:
 
     async def consume(
         self, token_hash: bytes, purpose: TokenPurpose, *, now: datetime
-    ) -> Row[UUID, UUID, str | None] | None:
-        """Use a token up: (its id, its user, its password hash), or None if it does not work.
+    ) -> OneTimeToken:
+        """Use a token up. One statement, so that of many who try only one succeeds.
 
-        One statement, so that of many who try only one succeeds.
+        The owner's row is locked before: what uses of one account's tokens do to the account and
+        to its other tokens happens one after another, and none waits for another in a circle.
+
+        Raises:
+            TokenAlreadyUsed: it did its work before.
+            InvalidOrExpiredToken: it is unknown or too old.
         """
-        consumed = await self._session.execute(
-            update(OneTimeToken)
-            .where(
-                OneTimeToken.token_hash == token_hash,
-                OneTimeToken.purpose == purpose,
-                OneTimeToken.consumed_at.is_(None),
-                OneTimeToken.expires_at > now,
-            )
-            .values(consumed_at=now)
-            .returning(OneTimeToken.id, OneTimeToken.user_id, OneTimeToken.password_hash)
+        await self._session.execute(
+            select(User.id)
+            .join(OneTimeToken, OneTimeToken.user_id == User.id)
+            .where(OneTimeToken.token_hash == token_hash)
+            .with_for_update(of=User, key_share=True)
         )
-        return consumed.one_or_none()
+        consumed: OneTimeToken | None = await self._session.scalar(
+            update(OneTimeToken)
+            .where(*_alive(token_hash, purpose, now))
+            .values(consumed_at=now)
+            .returning(OneTimeToken)
+        )
+        if consumed is None:
+            await self._refuse(token_hash, purpose)
+        return consumed
 
-    async def was_consumed(self, token_hash: bytes, purpose: TokenPurpose) -> bool:
-        found = await self._session.scalar(
+    async def find_owner(self, token_hash: bytes, purpose: TokenPurpose, *, now: datetime) -> User:
+        """Whose token it is, if it would work now; raises as `consume` does."""
+        owner = await self._session.scalar(
+            select(User)
+            .join(OneTimeToken, OneTimeToken.user_id == User.id)
+            .where(*_alive(token_hash, purpose, now))
+        )
+        if owner is None:
+            await self._refuse(token_hash, purpose)
+        return owner
+
+    async def _refuse(self, token_hash: bytes, purpose: TokenPurpose) -> NoReturn:
+        used = await self._session.scalar(
             select(OneTimeToken.id).where(
                 OneTimeToken.token_hash == token_hash,
                 OneTimeToken.purpose == purpose,
                 OneTimeToken.consumed_at.is_not(None),
             )
         )
-        return found is not None
+        raise TokenAlreadyUsed if used is not None else InvalidOrExpiredToken
+
+    async def get(self, token_id: UUID) -> OneTimeToken | None:
+        return await self._session.get(OneTimeToken, token_id)
+
+    async def pending_passwords(self, user_id: UUID) -> Sequence[str]:
+        """The hashes of the passwords that sign-ups of a pending account chose, newest first."""
+        chosen = await self._session.execute(
+            select(OneTimeToken.password_hash, func.max(OneTimeToken.created_at).label("chosen_at"))
+            .where(
+                OneTimeToken.user_id == user_id,
+                OneTimeToken.purpose == TokenPurpose.VERIFY_EMAIL,
+                OneTimeToken.consumed_at.is_(None),
+                OneTimeToken.password_hash.is_not(None),
+            )
+            .group_by(OneTimeToken.password_hash)
+            .order_by(text("chosen_at DESC"))
+        )
+        return [row.password_hash for row in chosen]
+
+    async def delete_all(self, user_id: UUID, *purposes: TokenPurpose) -> None:
+        """Remove a user's unused tokens of these purposes, of all if none is named.
+
+        Used ones stay for a while, to be told from unknown ones.
+        """
+        unused = delete(OneTimeToken).where(
+            OneTimeToken.user_id == user_id, OneTimeToken.consumed_at.is_(None)
+        )
+        if purposes:
+            unused = unused.where(OneTimeToken.purpose.in_(purposes))
+        await self._session.execute(unused)
+
+    async def delete_later(self, token: OneTimeToken) -> None:
+        """Remove the user's tokens of this purpose that are younger than this one."""
+        await self._session.execute(
+            delete(OneTimeToken).where(
+                OneTimeToken.user_id == token.user_id,
+                OneTimeToken.purpose == token.purpose,
+                OneTimeToken.created_at > token.created_at,
+            )
+        )
+
+    async def prune(self, *, now: datetime) -> None:
+        """Forget tokens that are past their time. Those that verify go with their account: until
+        then a pending sign-up can ask for a new one."""
+        await self._session.execute(
+            delete(OneTimeToken).where(
+                OneTimeToken.expires_at <= now,
+                or_(
+                    OneTimeToken.purpose != TokenPurpose.VERIFY_EMAIL,
+                    OneTimeToken.consumed_at.is_not(None),
+                ),
+            )
+        )
 
     async def delete_others(self, user_id: UUID, purpose: TokenPurpose, *, kept: UUID) -> None:
-        """Remove a user's other tokens of a purpose. One that another transaction is just using
-        is left to it: waiting for it here could wait for each other."""
-        others = (
-            select(OneTimeToken.id)
-            .where(
+        """Remove a user's other tokens of a purpose."""
+        await self._session.execute(
+            delete(OneTimeToken).where(
                 OneTimeToken.user_id == user_id,
                 OneTimeToken.purpose == purpose,
                 OneTimeToken.id != kept,
             )
-            .with_for_update(skip_locked=True)
         )
-        await self._session.execute(delete(OneTimeToken).where(OneTimeToken.id.in_(others)))
+
+
+def _alive(
+    token_hash: bytes, purpose: TokenPurpose, now: datetime
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        OneTimeToken.token_hash == token_hash,
+        OneTimeToken.purpose == purpose,
+        OneTimeToken.consumed_at.is_(None),
+        OneTimeToken.expires_at > now,
+    )

@@ -1,10 +1,12 @@
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.models.base import database_now
 from shared.models.session import UserSession
 from shared.models.user import User
 
@@ -13,6 +15,17 @@ class RevokeReason(StrEnum):
     LOGOUT = "logout"
     NEW_LOGIN = "new_login"
     REUSE = "reuse"
+    EVICTED = "evicted"
+    PASSWORD_CHANGE = "password_change"  # noqa: S105 - a reason, no password
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    EMAIL_UNDO = "email_undo"
+    ACCOUNT_DELETED = "account_deleted"
+
+
+LAST_USED_FIRST = (
+    func.coalesce(UserSession.rotated_at, UserSession.created_at).desc(),
+    UserSession.id,
+)
 
 
 class SessionRepository:
@@ -36,13 +49,47 @@ class SessionRepository:
         )
         return found.one_or_none()
 
+    async def get_with_user_and_time(
+        self, session_id: UUID
+    ) -> Row[UserSession, User, datetime] | None:
+        """As `get_with_user`, with the database's clock at this moment."""
+        found = await self._session.execute(
+            select(UserSession, User, database_now())
+            .join(User, User.id == UserSession.user_id)
+            .where(UserSession.id == session_id)
+        )
+        return found.one_or_none()
+
+    async def live(self, user_id: UUID, *, now: datetime) -> Sequence[UserSession]:
+        """A user's sign-ins that have neither ended nor expired, the one used last first."""
+        found = await self._session.scalars(_live(user_id, now).order_by(*LAST_USED_FIRST))
+        return found.all()
+
+    async def evict(self, user_id: UUID, *, kept: int, now: datetime) -> None:
+        """End the live sign-ins of a user that were not used for longest, beyond so many."""
+        ids = _live(user_id, now).order_by(*LAST_USED_FIRST).offset(kept)
+        await self._session.execute(
+            update(UserSession)
+            .where(UserSession.id.in_(ids.with_only_columns(UserSession.id)))
+            .values(revoked_at=now, revoke_reason=RevokeReason.EVICTED)
+            .execution_options(synchronize_session=False)
+        )
+
+    async def confirm(self, session_id: UUID, generation: int) -> None:
+        """Remember that the tokens of a generation have arrived."""
+        await self._session.execute(
+            update(UserSession)
+            .where(UserSession.id == session_id, UserSession.confirmed_generation < generation)
+            .values(confirmed_generation=generation)
+        )
+
     async def rotate(
         self,
         session_id: UUID,
         *,
         from_generation: int,
         token_hash: bytes,
-        now: datetime,
+        attempt_hash: bytes | None,
         idle_expires_at: datetime,
     ) -> UserSession | None:
         """Move a live session to its next generation; None if it is no longer at this one.
@@ -59,19 +106,28 @@ class SessionRepository:
             .values(
                 generation=from_generation + 1,
                 refresh_token_hash=token_hash,
-                rotated_at=now,
+                attempt_hash=attempt_hash,
+                rotated_at=database_now(),
                 idle_expires_at=idle_expires_at,
             )
             .returning(UserSession)
         )
 
-    async def revoke(self, session_id: UUID, reason: RevokeReason, *, now: datetime) -> None:
-        """End a session; the first reason stays."""
+    async def set_auth_time(self, session_id: UUID, now: datetime) -> None:
+        """Note that the password was entered again."""
         await self._session.execute(
+            update(UserSession).where(UserSession.id == session_id).values(auth_time=now)
+        )
+
+    async def revoke(self, session_id: UUID, reason: RevokeReason, *, now: datetime) -> bool:
+        """End a session; False if it had ended before, and its first reason stays."""
+        ended = await self._session.scalar(
             update(UserSession)
             .where(UserSession.id == session_id, UserSession.revoked_at.is_(None))
             .values(revoked_at=now, revoke_reason=reason)
+            .returning(UserSession.id)
         )
+        return ended is not None
 
     async def revoke_all(
         self, user_id: UUID, reason: RevokeReason, *, now: datetime, except_for: UUID | None = None
@@ -83,3 +139,12 @@ class SessionRepository:
         if except_for is not None:
             ended = ended.where(UserSession.id != except_for)
         await self._session.execute(ended.values(revoked_at=now, revoke_reason=reason))
+
+
+def _live(user_id: UUID, now: datetime) -> Select[UserSession]:
+    return select(UserSession).where(
+        UserSession.user_id == user_id,
+        UserSession.revoked_at.is_(None),
+        UserSession.idle_expires_at > now,
+        UserSession.absolute_expires_at > now,
+    )

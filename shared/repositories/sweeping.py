@@ -7,6 +7,7 @@ from sqlalchemy import Select, delete, exists, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models.base import database_now
+from shared.models.rate_limit_counter import RateLimitCounter
 from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
 from shared.task_status import TaskStatus
 
@@ -99,6 +100,18 @@ async def prune_idempotency_keys(session: AsyncSession) -> None:
     await session.execute(
         delete(IdempotencyKey)
         .where(tuple_(IdempotencyKey.user_id, IdempotencyKey.key).in_(over.limit(PRUNED_BATCH)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def prune_rate_limit_counters(session: AsyncSession) -> None:
+    over = select(RateLimitCounter.bucket, RateLimitCounter.window_start).where(
+        RateLimitCounter.expires_at <= database_now()
+    )
+    window = tuple_(RateLimitCounter.bucket, RateLimitCounter.window_start)
+    await session.execute(
+        delete(RateLimitCounter)
+        .where(window.in_(over.limit(PRUNED_BATCH)))
         .execution_options(synchronize_session=False)
     )
 

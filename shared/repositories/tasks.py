@@ -88,5 +88,13 @@ class TaskRepository:
         tasks = found[:limit]
         return Page(tasks, Cursor.of(tasks[-1]) if len(found) > limit else None)
 
+    async def unfinished(self) -> Sequence[UUID]:
+        """Which tasks have not come to their end."""
+        active = (TaskStatus.QUEUED, TaskStatus.PROCESSING)
+        found = await self.session.scalars(
+            select(Task.id).where(Task.user_id == self.owner_id, Task.status.in_(active))
+        )
+        return found.all()
+
     def _owned(self) -> Select[Task]:
         return select(Task).where(Task.user_id == self.owner_id)

@@ -1,10 +1,12 @@
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared import email_addresses
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.models.user import Subscription, User, UserProfile, UserStatus
 
@@ -30,6 +32,24 @@ class UserRepository:
 
     async def get(self, user_id: UUID) -> User | None:
         return await self._session.get(User, user_id)
+
+    async def get_fresh(self, user_id: UUID) -> User:
+        """The account as it is now, whatever this session read before."""
+        found = await self._session.execute(
+            select(User).where(User.id == user_id).execution_options(populate_existing=True)
+        )
+        return found.scalar_one()
+
+    async def get_by_address(self, email_canonical: str) -> User | None:
+        return await self._session.scalar(
+            select(User).where(User.email_canonical == email_canonical)
+        )
+
+    async def lock(self, user_id: UUID) -> User | None:
+        """The account as it is now, unchanged until this transaction ends."""
+        return await self._session.scalar(
+            select(User).where(User.id == user_id).with_for_update(key_share=True)
+        )
 
     async def get_pending(self, email_canonical: str) -> User | None:
         """The account of an address whose mailbox is still to be proven."""
@@ -77,12 +97,67 @@ class UserRepository:
         )
         return activated is not None
 
-    async def replace_password_hash(self, user_id: UUID, *, old: str, new: str) -> None:
-        """Store a better hash of the same password, unless the password was changed meanwhile."""
-        await self._session.execute(
+    async def replace_password_hash(self, user_id: UUID, *, old: str, new: str) -> bool:
+        """Store another hash; False if somebody else has replaced the old one meanwhile."""
+        replaced = await self._session.scalar(
             update(User)
             .where(User.id == user_id, User.password_hash == old)
             .values(password_hash=new)
+            .returning(User.id)
+        )
+        return replaced is not None
+
+    async def set_password(self, user_id: UUID, password_hash: str, *, now: datetime) -> bool:
+        """Give an account a password, and make it active if it is pending; False if it is
+        disabled or deleted."""
+        given = await self._session.scalar(
+            update(User)
+            .where(
+                User.id == user_id,
+                User.status.in_((UserStatus.PENDING, UserStatus.ACTIVE)),
+                User.deleted_at.is_(None),
+            )
+            .values(
+                password_hash=password_hash,
+                status=UserStatus.ACTIVE,
+                activated_at=func.coalesce(User.activated_at, now),
+            )
+            .returning(User.id)
+        )
+        return given is not None
+
+    async def remove_password(self, user_id: UUID) -> None:
+        await self._session.execute(
+            update(User).where(User.id == user_id).values(password_hash=None)
+        )
+
+    async def change_address(self, user_id: UUID, email: str) -> bool:
+        """Move an account to an address; False if another account has it."""
+        moved = (
+            update(User)
+            .where(User.id == user_id)
+            .values(email=email, email_canonical=email_addresses.canonical(email))
+        )
+        try:
+            async with self._session.begin_nested():
+                await self._session.execute(moved)
+        except IntegrityError:
+            return False
+        return True
+
+    async def update_profile(self, user_id: UUID, changes: Mapping[str, str | None]) -> None:
+        if changes:
+            await self._session.execute(
+                update(UserProfile).where(UserProfile.user_id == user_id).values(**changes)
+            )
+
+    async def mark_deleted(self, user_id: UUID, *, now: datetime) -> User | None:
+        """Close an account; None if it is closed already."""
+        return await self._session.scalar(
+            update(User)
+            .where(User.id == user_id, User.deleted_at.is_(None))
+            .values(deleted_at=now)
+            .returning(User)
         )
 
     async def raise_epoch(self, user_id: UUID) -> None:

@@ -25,7 +25,9 @@ def _check_bytes(password: str) -> str:
 
 
 EmailAddress = Annotated[
-    str, Field(max_length=email_addresses.MAXIMUM_LENGTH), AfterValidator(_check_address)
+    str,
+    Field(max_length=email_addresses.MAXIMUM_LENGTH, json_schema_extra={"format": "email"}),
+    AfterValidator(_check_address),
 ]
 Password = Annotated[
     str, Field(min_length=1, max_length=MAXIMUM_LENGTH), AfterValidator(_check_bytes)

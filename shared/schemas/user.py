@@ -17,10 +17,27 @@ class ProfileRead(ResponseBody):
     locale: str | None
 
 
+class LimitsRead(ResponseBody):
+    """What the plan allows; the longest side of a picture is in pixels."""
+
+    tasks_per_period: int
+    tasks_at_once: int
+    longest_side: int
+
+
+class UsageRead(ResponseBody):
+    """Tasks accepted in this period, and those that wait or run now."""
+
+    tasks: int
+    at_once: int
+
+
 class SubscriptionRead(ResponseBody):
     plan: Plan
     period_start: datetime
     period_end: datetime
+    limits: LimitsRead
+    usage: UsageRead
 
 
 class AccountRead(ResponseBody):

@@ -10,6 +10,7 @@ OPTIONAL_WHITESPACE = " \t"  # RFC 9110, section 5.6.3
 class TokenCookie(StrEnum):
     ACCESS = "access_token"
     REFRESH = "refresh_token"
+    DEVICE = "device"
 
     @property
     def wire_name(self) -> str:
@@ -17,7 +18,11 @@ class TokenCookie(StrEnum):
         return f"__Host-{self.value}" if settings.auth().secure_cookies else self.value
 
 
-SAME_SITE = {TokenCookie.ACCESS: "Lax", TokenCookie.REFRESH: "Strict"}
+SAME_SITE = {
+    TokenCookie.ACCESS: "Lax",
+    TokenCookie.REFRESH: "Strict",
+    TokenCookie.DEVICE: "Strict",
+}
 
 
 def values(header: str, cookie: TokenCookie) -> list[str]:

@@ -18,6 +18,7 @@ from shared.once import once
 from shared.security import base64url
 
 KEY_BYTES = 32
+MINIMUM_DIFFERENT_BYTES = 16  # of 32 random ones about 30 differ, and never so few
 
 
 def _check_length(text: str) -> str:
@@ -26,13 +27,15 @@ def _check_length(text: str) -> str:
     return text
 
 
-def _check_secret_length(secret: SecretStr) -> SecretStr:
+def _check_secret(secret: SecretStr) -> SecretStr:
     _check_length(secret.get_secret_value())
+    if len(set(base64url.decode(secret.get_secret_value()))) < MINIMUM_DIFFERENT_BYTES:
+        raise ValueError("a key is random; python -m local.keys makes such keys")
     return secret
 
 
 PublicBytes = Annotated[str, AfterValidator(_check_length)]
-SecretBytes = Annotated[SecretStr, AfterValidator(_check_secret_length)]
+SecretBytes = Annotated[SecretStr, AfterValidator(_check_secret)]
 
 
 class KeyModel(BaseModel):
@@ -72,9 +75,13 @@ class SigningKeys(KeyModel):
     next: SigningKey | None = None
     previous: SigningKey | None = None
 
+    @property
+    def published(self) -> tuple[SigningKey, ...]:
+        """Every key that verifies."""
+        return tuple(key for key in (self.current, self.next, self.previous) if key is not None)
+
     def find(self, kid: str) -> SigningKey | None:
-        known = [key for key in (self.current, self.next, self.previous) if key is not None]
-        return next((key for key in known if key.kid == kid), None)
+        return next((key for key in self.published if key.kid == kid), None)
 
 
 class SecretKey(KeyModel):

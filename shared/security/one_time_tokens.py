@@ -1,5 +1,6 @@
 import hashlib
 import secrets
+from collections.abc import Iterable
 
 from shared.errors import InvalidOrExpiredToken
 from shared.models.one_time_token import TokenPurpose
@@ -11,12 +12,25 @@ PREFIXES = {
     TokenPurpose.VERIFY_EMAIL: "ev1_",
     TokenPurpose.RESET_PASSWORD: "pr1_",
     TokenPurpose.CHANGE_EMAIL: "ec1_",
+    TokenPurpose.UNDO_EMAIL_CHANGE: "eu1_",
 }
 
 
 def create(purpose: TokenPurpose) -> str:
     """A token nobody can guess, to be sent once and kept only as its fingerprint."""
     return PREFIXES[purpose] + base64url.encode(secrets.token_bytes(TOKEN_BYTES))
+
+
+def purpose_of(token: str, *, among: Iterable[TokenPurpose]) -> TokenPurpose:
+    """Which of some purposes a token is for, by its prefix.
+
+    Raises:
+        InvalidOrExpiredToken: none of them.
+    """
+    for purpose in among:
+        if token.startswith(PREFIXES[purpose]):
+            return purpose
+    raise InvalidOrExpiredToken
 
 
 def fingerprint(token: str, purpose: TokenPurpose) -> bytes:

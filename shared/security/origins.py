@@ -5,6 +5,7 @@ from shared import settings
 from shared.errors import CsrfRejected
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OWN_FETCH_SITES = frozenset({"same-origin", "same-site"})
 TRUSTED_FETCH_SITES = frozenset({"same-origin", "none"})
 
 
@@ -12,16 +13,24 @@ def check_page(headers: Mapping[str, str]) -> None:
     """Refuse a request that a browser sends for a page of somebody else.
 
     Fetch Metadata decides where the browser sends it, else Origin, else Referer; a client that
-    sends none of them is no browser. `headers` has names in lower case.
+    sends none of them is no browser, and passes unless CSRF_STRICT is set. `headers` has names in
+    lower case.
 
     Raises:
         CsrfRejected: the page's origin is not one of ours.
     """
     site, page = headers.get("sec-fetch-site"), _origin(headers)
-    if site in TRUSTED_FETCH_SITES or (site is None and page is None):
+    if site in TRUSTED_FETCH_SITES:
+        return
+    if site is None and page is None and not settings.auth().strict_csrf:
         return
     if not is_allowed(page):
         raise CsrfRejected
+
+
+def is_own_page(headers: Mapping[str, str]) -> bool:
+    """Whether a browser vouches that a page of this site sent the request."""
+    return headers.get("sec-fetch-site") in OWN_FETCH_SITES
 
 
 def is_allowed(origin: str | None) -> bool:

@@ -1,10 +1,10 @@
-import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
 from passlib.context import CryptContext
 
 from shared.once import once
+from shared.security.hashing_capacity import HashingCapacity
 
 # OWASP Password Storage Cheat Sheet: the least costly argon2id setting that it recommends.
 ARGON2 = {
@@ -29,6 +29,8 @@ class Verdict:
 
 
 class PasswordHasher(Protocol):
+    """Both raise Unavailable when more passwords wait than can be checked in time."""
+
     async def hash(self, password: str) -> str:
         """A hash to store, with a salt of its own."""
         ...
@@ -46,13 +48,14 @@ class Argon2Hasher:
 
     def __init__(self) -> None:
         self._context = CryptContext(schemes=["argon2"], **ARGON2)
+        self._capacity = HashingCapacity()
 
     async def hash(self, password: str) -> str:
-        hashed: str = await asyncio.to_thread(self._context.hash, password)
+        hashed: str = await self._capacity.run(self._context.hash, password)
         return hashed
 
     async def verify(self, password: str, stored: str | None) -> Verdict:
-        return await asyncio.to_thread(self._verify, password, stored)
+        return await self._capacity.run(self._verify, password, stored)
 
     def _verify(self, password: str, stored: str | None) -> Verdict:
         try:

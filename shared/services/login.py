@@ -1,16 +1,18 @@
 from collections.abc import Iterable
 
-from shared import clock, email_addresses
+from shared import buckets, clock, email_addresses, rate_limits, settings
 from shared.database import transaction
 from shared.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
 from shared.models.user import User, UserStatus
 from shared.repositories.sessions import RevokeReason, SessionRepository
 from shared.repositories.users import UserRepository
+from shared.security import known_devices
 from shared.security.passwords import PasswordHasher, Verdict
 from shared.services.sessions import (
     Client,
     IssuedTokens,
     find_authentic,
+    is_in_use,
     issue_tokens,
     new_session,
 )
@@ -24,26 +26,40 @@ async def log_in(
     *,
     remember: bool = True,
     former_refresh_tokens: Iterable[str] = (),
+    device_tokens: Iterable[str] = (),
 ) -> IssuedTokens:
     """Start a session of its own for the owner of this password.
 
     The sessions of `former_refresh_tokens`, which the client held until now, end: nobody can
-    plant a session of theirs that the user then goes on with.
+    plant a session of theirs that the user then goes on with. One of `device_tokens` may show
+    that the account was signed in to from this device before: the failures of strangers do not
+    count against it.
 
     Raises:
+        RateLimited: too many attempts; nothing was looked up or computed.
         InvalidCredentials: the pair is wrong; the same answer after the same work in every case.
         EmailNotVerified, AccountDisabled: only to somebody who knows the password.
     """
+    failures = buckets.login_failures(email, _known_device(device_tokens, email))
+    await rate_limits.hit(*buckets.login(client.ip, email), failures)
     user, verdict = await _check_password(email, password, hasher)
     _check_state(user)
     async with transaction() as session:
-        await _upgrade_hash(UserRepository(session), user, verdict)
-        sessions = SessionRepository(session)
+        users, sessions = UserRepository(session), SessionRepository(session)
+        await _check_unchanged(users, user)
+        await _upgrade_hash(users, user, verdict)
         for text in former_refresh_tokens:
             await _end_former(sessions, text)
         user_session = new_session(user, client, remember=remember)
         await sessions.add(user_session)
+        await sessions.evict(user.id, kept=settings.auth().maximum_sessions, now=clock.now())
+    await rate_limits.clear(failures)
     return issue_tokens(user_session, user)
+
+
+def _known_device(tokens: Iterable[str], email: str) -> str | None:
+    devices = (known_devices.read(token, email) for token in tokens)
+    return next((device for device in devices if device is not None), None)
 
 
 async def _check_password(
@@ -70,6 +86,13 @@ def _check_state(user: User) -> None:
         raise AccountDisabled
     if user.status is UserStatus.PENDING:
         raise EmailNotVerified
+
+
+async def _check_unchanged(users: UserRepository, checked: User) -> None:
+    """The account may have been closed, or its password changed, while the hash was computed."""
+    user = await users.lock(checked.id)
+    if user is None or not is_in_use(user) or user.auth_epoch != checked.auth_epoch:
+        raise InvalidCredentials
 
 
 async def _upgrade_hash(users: UserRepository, user: User, verdict: Verdict) -> None:

@@ -1,4 +1,3 @@
-import calendar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -6,13 +5,16 @@ from uuid import UUID
 from shared import clock, email_addresses, settings
 from shared.database import transaction
 from shared.errors import EmailTaken
-from shared.models.one_time_token import OneTimeToken, TokenPurpose
+from shared.models.mail import MailKind
+from shared.models.one_time_token import TokenPurpose
 from shared.models.user import Plan, Subscription, User, UserProfile, UserStatus
+from shared.plans import Period
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
+from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.users import UserRepository
-from shared.security import one_time_tokens
 from shared.security.password_policy import check_new_password
 from shared.security.passwords import PasswordHasher
+from shared.services.one_time_tokens import new_token
 from shared.settings import VerificationDelivery
 
 
@@ -40,24 +42,31 @@ async def register(email: str, password: str, hasher: PasswordHasher) -> Registr
     """
     check_new_password(password, email=email)
     password_hash = await hasher.hash(password)
-    token, now = one_time_tokens.create(TokenPurpose.VERIFY_EMAIL), clock.now()
+    now, delivery = clock.now(), settings.auth().verification_delivery
     expires_at = now + timedelta(seconds=settings.auth().verification_ttl_seconds)
-    by_mail_alone = settings.auth().verification_delivery is VerificationDelivery.EMAIL
 
     async with transaction() as session:
-        users = UserRepository(session)
+        users, mails = UserRepository(session), OutgoingMailRepository(session)
         user = await _open_account(users, email, now)
-        if user is None and not by_mail_alone:
+        if user is None and delivery is not VerificationDelivery.EMAIL:
             raise EmailTaken
         pending = user or await users.get_pending(email_addresses.canonical(email))
-        if pending is not None:
-            await OneTimeTokenRepository(session).add(
-                _verification(pending.id, token, password_hash, expires_at)
-            )
+        if pending is None:
+            await mails.add(MailKind.ALREADY_REGISTERED, email_addresses.canonical(email))
+            return Registration(email, expires_at)
+        row, token = new_token(
+            pending.id,
+            TokenPurpose.VERIFY_EMAIL,
+            expires_at=expires_at,
+            password_hash=password_hash,
+        )
+        await OneTimeTokenRepository(session).add(row)
+        if delivery is not VerificationDelivery.RESPONSE:
+            await mails.add(MailKind.VERIFY_EMAIL, pending.email, token_id=row.id)
 
-    if by_mail_alone or user is None:
+    if delivery is VerificationDelivery.EMAIL:
         return Registration(email, expires_at)
-    return Registration(email, expires_at, user.id, token)
+    return Registration(email, expires_at, pending.id, token)
 
 
 async def _open_account(users: UserRepository, email: str, now: datetime) -> User | None:
@@ -65,30 +74,11 @@ async def _open_account(users: UserRepository, email: str, now: datetime) -> Use
     user = User(email=email, email_canonical=canonical, status=UserStatus.PENDING)
     if not await users.add(user):
         return None
+    period = Period.beginning(now)
     await users.add_belongings(
         UserProfile(user_id=user.id),
         Subscription(
-            user_id=user.id, plan=Plan.FREE, period_start=now, period_end=a_month_after(now)
+            user_id=user.id, plan=Plan.FREE, period_start=period.start, period_end=period.end
         ),
     )
     return user
-
-
-def _verification(
-    user_id: UUID, token: str, password_hash: str, expires_at: datetime
-) -> OneTimeToken:
-    purpose = TokenPurpose.VERIFY_EMAIL
-    return OneTimeToken(
-        user_id=user_id,
-        purpose=purpose,
-        token_hash=one_time_tokens.fingerprint(token, purpose),
-        password_hash=password_hash,
-        expires_at=expires_at,
-    )
-
-
-def a_month_after(start: datetime) -> datetime:
-    """The same day and time of the next month, or that month's last day."""
-    year, month = (start.year, start.month + 1) if start.month < 12 else (start.year + 1, 1)
-    last_day = calendar.monthrange(year, month)[1]
-    return start.replace(year=year, month=month, day=min(start.day, last_day))

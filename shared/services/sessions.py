@@ -1,21 +1,22 @@
-import hmac
 import math
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from shared import clock, settings
 from shared.database import transaction
-from shared.errors import InvalidRefreshToken, InvalidToken, RefreshTokenReused
+from shared.errors import InvalidRefreshToken, InvalidToken, SessionNotFound
 from shared.models.session import UserSession
 from shared.models.user import User, UserStatus
 from shared.repositories.sessions import RevokeReason, SessionRepository
 from shared.repositories.users import UserRepository
 from shared.security import access_tokens, refresh_tokens
-from shared.security.refresh_tokens import RefreshToken
+from shared.security.access_tokens import AccessClaims
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class IssuedTokens:
     user: User
+    session_id: UUID
     access_token: str
     access_seconds: int
     refresh_token: str
@@ -52,6 +54,12 @@ def is_in_use(user: User) -> bool:
     return user.status is UserStatus.ACTIVE and user.deleted_at is None
 
 
+def idle_expiry(now: datetime, absolute_expires_at: datetime) -> datetime:
+    """When a session used now ends unless it is used again."""
+    idle = timedelta(seconds=settings.auth().refresh_idle_seconds)
+    return min(now + idle, absolute_expires_at)
+
+
 def new_session(user: User, client: Client, *, remember: bool) -> UserSession:
     """A fresh sign-in at generation 0; one that is not remembered ends within a day."""
     configured, now, session_id = settings.auth(), clock.now(), uuid4()
@@ -69,7 +77,7 @@ def new_session(user: User, client: Client, *, remember: bool) -> UserSession:
         ip=client.ip,
         user_agent=client.user_agent,
         auth_time=now,
-        idle_expires_at=_idle_expiry(now, absolute_expires_at),
+        idle_expires_at=idle_expiry(now, absolute_expires_at),
         absolute_expires_at=absolute_expires_at,
     )
 
@@ -91,6 +99,7 @@ def issue_tokens(user_session: UserSession, user: User) -> IssuedTokens:
     )
     return IssuedTokens(
         user=user,
+        session_id=user_session.id,
         access_token=access_token,
         access_seconds=_seconds_until(access_expires_at, now),
         refresh_token=refresh_tokens.derive(
@@ -101,29 +110,69 @@ def issue_tokens(user_session: UserSession, user: User) -> IssuedTokens:
     )
 
 
-async def refresh(token: str) -> IssuedTokens:
-    """Exchange the current refresh token for the next one and a new access token.
+async def accepts(claims: AccessClaims) -> bool:
+    """Whether the session of an access token is alive and of the account as it is now.
 
-    A token that was exchanged before is in two hands, so its session ends at once. Requests that
-    truly overlap are no such case: they all get the one token that follows.
+    The first use of a generation's access token shows that its refresh token, too, has arrived
+    where it should: from then on the one before it is not answered any more.
+    """
+    async with transaction(writing=False) as session:
+        found = await SessionRepository(session).get_with_user(claims.session_id)
+    if found is None:
+        return False
+    user_session, user = found
+    if user.id != claims.user_id or user.auth_epoch != claims.epoch:
+        return False
+    if not is_alive(user_session, user):
+        return False
+    if claims.generation > user_session.confirmed_generation:
+        async with transaction() as session:
+            await SessionRepository(session).confirm(user_session.id, claims.generation)
+    return True
+
+
+async def live_sessions(user_id: UUID) -> Sequence[UserSession]:
+    """Where a user is signed in, the one used last first."""
+    async with transaction(writing=False) as session:
+        return await SessionRepository(session).live(user_id, now=clock.now())
+
+
+async def end_session(user_id: UUID, session_id: UUID) -> None:
+    """End one of a user's sign-ins.
 
     Raises:
-        InvalidRefreshToken: not a token of a live session; nothing changes.
-        RefreshTokenReused: an older token of a live session, which has now been ended.
+        SessionNotFound: there is none of this id, it has ended, or it is somebody else's.
     """
-    presented = refresh_tokens.parse(token)
-    user_session, user = await _load_live(presented)
-    if presented.generation < user_session.generation:
-        await _end_reused(user_session.id)
-    if not hmac.compare_digest(refresh_tokens.fingerprint(token), user_session.refresh_token_hash):
-        raise InvalidRefreshToken
-    return issue_tokens(await _advance(user_session), user)
+    async with transaction() as session:
+        live = await SessionRepository(session).live(user_id, now=clock.now())
+        if session_id not in {each.id for each in live}:
+            raise SessionNotFound
+        await SessionRepository(session).revoke(session_id, RevokeReason.LOGOUT, now=clock.now())
+
+
+async def end_sessions(
+    session: AsyncSession,
+    user_id: UUID,
+    *,
+    reason: RevokeReason,
+    except_session: UUID | None = None,
+) -> None:
+    """End a user's sign-ins and make every access token issued so far void.
+
+    Also those of the session excepted: `issue_tokens` makes it new ones, from a user read after
+    this.
+    """
+    await UserRepository(session).raise_epoch(user_id)
+    await SessionRepository(session).revoke_all(
+        user_id, reason, now=clock.now(), except_for=except_session
+    )
 
 
 async def log_out(
     refresh_texts: Iterable[str], access_texts: Iterable[str], scope: LogoutScope
-) -> None:
-    """End the sessions that these tokens name; with a wider scope, others of the user too.
+) -> Sequence[UserSession]:
+    """End the sessions that these tokens name, and give them; with a wider scope, end others of
+    the user too.
 
     Tokens that name none are passed over, and an access token may have expired: who wants to
     leave is never held back.
@@ -137,7 +186,8 @@ async def log_out(
             for user_session in named:
                 await sessions.revoke(user_session.id, RevokeReason.LOGOUT, now=clock.now())
         elif named:
-            await _end_widely(sessions, UserRepository(session), named[0], scope)
+            await _end_widely(session, named[0], scope)
+    return named
 
 
 async def find_authentic(sessions: SessionRepository, text: str) -> UserSession | None:
@@ -150,44 +200,6 @@ async def find_authentic(sessions: SessionRepository, text: str) -> UserSession 
     return found if found is not None and presented.is_authentic(found.salt) else None
 
 
-async def _load_live(presented: RefreshToken) -> tuple[UserSession, User]:
-    async with transaction(writing=False) as session:
-        found = await SessionRepository(session).get_with_user(presented.session_id)
-    if found is None:
-        raise InvalidRefreshToken
-    user_session, user = found
-    if not presented.is_authentic(user_session.salt) or not is_alive(user_session, user):
-        raise InvalidRefreshToken
-    return user_session, user
-
-
-async def _advance(seen: UserSession) -> UserSession:
-    """The session at the generation after the one seen, whoever moved it there."""
-    now, next_generation = clock.now(), seen.generation + 1
-    token = refresh_tokens.derive(seen.id, next_generation, seen.salt)
-    async with transaction() as session:
-        sessions = SessionRepository(session)
-        moved = await sessions.rotate(
-            seen.id,
-            from_generation=seen.generation,
-            token_hash=refresh_tokens.fingerprint(token),
-            now=now,
-            idle_expires_at=_idle_expiry(now, seen.absolute_expires_at),
-        )
-        found = moved or await sessions.get(seen.id)
-    if found is None or found.revoked_at is not None:
-        raise InvalidRefreshToken
-    if found.generation != next_generation:
-        await _end_reused(found.id)
-    return found
-
-
-async def _end_reused(session_id: UUID) -> None:
-    async with transaction() as session:
-        await SessionRepository(session).revoke(session_id, RevokeReason.REUSE, now=clock.now())
-    raise RefreshTokenReused
-
-
 async def _find_by_access_token(sessions: SessionRepository, text: str) -> UserSession | None:
     try:
         claims = access_tokens.read(text, even_expired=True)
@@ -196,20 +208,15 @@ async def _find_by_access_token(sessions: SessionRepository, text: str) -> UserS
     return await sessions.get(claims.session_id)
 
 
-async def _end_widely(
-    sessions: SessionRepository, users: UserRepository, mine: UserSession, scope: LogoutScope
-) -> None:
+async def _end_widely(session: AsyncSession, mine: UserSession, scope: LogoutScope) -> None:
     if mine.revoked_at is not None:
         return
-    kept = mine.id if scope is LogoutScope.OTHERS else None
-    await sessions.revoke_all(mine.user_id, RevokeReason.LOGOUT, now=clock.now(), except_for=kept)
     if scope is LogoutScope.GLOBAL:
-        await users.raise_epoch(mine.user_id)
-
-
-def _idle_expiry(now: datetime, absolute_expires_at: datetime) -> datetime:
-    idle = timedelta(seconds=settings.auth().refresh_idle_seconds)
-    return min(now + idle, absolute_expires_at)
+        await end_sessions(session, mine.user_id, reason=RevokeReason.LOGOUT)
+    else:  # this session's own access token goes on
+        await SessionRepository(session).revoke_all(
+            mine.user_id, RevokeReason.LOGOUT, now=clock.now(), except_for=mine.id
+        )
 
 
 def _seconds_until(moment: datetime, now: datetime) -> int:

@@ -3,20 +3,22 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import settings, transitions
 from shared.broadcast import broadcaster
 from shared.database import transaction
 from shared.dispatching import dispatch
-from shared.errors import IdempotencyKeyReused, TaskFinished
+from shared.errors import IdempotencyKeyReused, InvalidToken, TaskFinished
 from shared.idempotency import fingerprint
 from shared.models.base import database_now
 from shared.models.task import Task
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
+from shared.repositories.subscriptions import SubscriptionRepository
 from shared.repositories.tasks import TaskRepository
 from shared.schemas.task import MAX_SEED, TaskCreate, TaskRead
+from shared.services.sessions import is_in_use
+from shared.services.subscriptions import admit_task
 from shared.task_status import TaskStatus
 
 ACCEPTED = 202
@@ -41,30 +43,29 @@ class TaskService:
     ) -> Accepted:
         """Accept a task, once per idempotency key.
 
+        The tasks of one user are made one after another, so that no limit is passed and a key
+        is never used twice, however many requests come at once.
+
         Raises:
             IdempotencyKeyReused: the key came with another request before.
+            SizeBeyondPlan, QuotaExceeded, TooManyTasksAtOnce: see `admit_task`.
+            InvalidToken: the account was closed since the request was let in.
         """
-        try:
-            return await self._create(new, idempotency_key, request_id)
-        except IntegrityError:
-            if idempotency_key is None:
-                raise
-        # Another request with this key committed first: now there is an answer to repeat.
-        return await self._create(new, idempotency_key, request_id)
-
-    async def _create(self, new: TaskCreate, key: str | None, request_id: str | None) -> Accepted:
         request = fingerprint("POST", "/api/v1/tasks", new.model_dump(mode="json"))
         async with transaction() as session:
+            subscriptions = await self._take_turn(session)
             keys = IdempotencyKeyRepository(session, owner_id=self.owner_id)
-            if key is not None and (known := await keys.get(key)):
+            if idempotency_key is not None and (known := await keys.get(idempotency_key)):
                 if known.fingerprint != request:
                     raise IdempotencyKeyReused
                 return Accepted(known.body, replayed=True)
+            size = new.parameters
+            await admit_task(subscriptions, width=size.width, height=size.height)
             task = await transitions.create(session, self._new_task(new, request_id))
             body = TaskRead.of(task).model_dump(mode="json")
-            if key is not None:
+            if idempotency_key is not None:
                 await keys.add(
-                    key,
+                    idempotency_key,
                     fingerprint=request,
                     task_id=task.id,
                     status_code=ACCEPTED,
@@ -74,6 +75,13 @@ class TaskService:
         await dispatch(task)
         await broadcaster().publish(task)
         return Accepted(body, replayed=False)
+
+    async def _take_turn(self, session: AsyncSession) -> SubscriptionRepository:
+        subscriptions = SubscriptionRepository(session, user_id=self.owner_id)
+        owner = await subscriptions.lock_owner()
+        if owner is None or not is_in_use(owner):
+            raise InvalidToken
+        return subscriptions
 
     def _new_task(self, new: TaskCreate, request_id: str | None) -> Task:
         configured = settings.tasks()

@@ -47,10 +47,14 @@ class Product:
 
 @contextmanager
 def running(
-    data: Path, *, environment: Mapping[str, str] | None = None, port: int | None = None
+    data: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    port: int | None = None,
+    verbose: bool = False,
 ) -> Iterator[Product]:
     """Start the product on a data folder; stop it at the end if it still runs."""
-    product = start(data, environment=environment, port=port)
+    product = start(data, environment=environment, port=port, verbose=verbose)
     try:
         yield product
     finally:
@@ -59,12 +63,18 @@ def running(
 
 
 def start(
-    data: Path, *, environment: Mapping[str, str] | None = None, port: int | None = None
+    data: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    port: int | None = None,
+    verbose: bool = False,
 ) -> Product:
     port = port or free_port()
     data.mkdir(parents=True, exist_ok=True)
     log = data.parent / f"{data.name}.log"
     options = [part for pair in (environment or {}).items() for part in ("--env", "=".join(pair))]
+    if verbose:
+        options.append("--verbose")
     with log.open("a") as output:
         process = subprocess.Popen(
             [LAMPWORK, "up", "--port", str(port), "--data", str(data), "--no-reload", *options],
@@ -121,6 +131,13 @@ class Person:
         assert answer.status_code == httpx.codes.ACCEPTED, answer.text
         task: dict[str, Any] = answer.json()
         return task
+
+    def put_on_plan(self, plan: str) -> None:
+        """Have operations change the plan, as from the console: large pictures need `pro`."""
+        change = {"user_id": self.user_id, "plan": plan}
+        path = "/2015-03-31/functions/OpsSetPlan/invocations"
+        answer = httpx.post(f"{self.product.origin}{path}", json=change, timeout=30)
+        assert "X-Amz-Function-Error" not in answer.raise_for_status().headers, answer.text
 
     def picture(self, task_id: str) -> bytes:
         link = self.client.get(f"/tasks/{task_id}/result")

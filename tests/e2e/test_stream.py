@@ -23,6 +23,7 @@ def credentials(person: Person, kind: str) -> dict[str, str]:
 @pytest.mark.parametrize("kind", ["bearer", "cookie", "user id"])
 async def test_a_task_is_seen_from_its_snapshot_to_its_end(ada, kind):
     prompt = f"a red fox in the snow, {kind}"
+    await asyncio.to_thread(ada.put_on_plan, "pro")
     task = await asyncio.to_thread(ada.submit, prompt, width=1536, height=1536)
 
     async with ada.socket(task["id"], additional_headers=credentials(ada, kind)) as socket:
@@ -105,6 +106,7 @@ async def test_who_may_not_watch_is_refused_before_the_socket_opens(ada, bob):
 
 
 async def test_a_cancelled_task_ends_its_stream(ada):
+    await asyncio.to_thread(ada.put_on_plan, "pro")
     task = await asyncio.to_thread(ada.submit, "a long panorama", width=2048, height=2048)
 
     async with ada.socket(task["id"]) as socket:

@@ -24,6 +24,7 @@ def generate_workers(product: Product) -> tuple[Process, list[Process]]:
 
 async def frames_around_a_kill(person, pids) -> tuple[list[dict[str, Any]], float]:
     """Submit a long task, kill while it runs; all states, and the seconds until it ran again."""
+    await asyncio.to_thread(person.put_on_plan, "pro")
     task = await asyncio.to_thread(person.submit, "a wide mountain panorama at dawn", **LONG)
     frames = []
     killed_at = again_at = 0.0

@@ -28,6 +28,7 @@ def assert_over(session: Answer) -> None:
     assert rotate(session.json["refresh_token"]).status == 401
 
 
+@pytest.mark.case("F1")
 def test_leaving_ends_the_session_at_once(signed_in: Answer):
     answer = send("logout", cookies=signed_in.cookies)
 
@@ -48,6 +49,7 @@ def test_any_credential_names_the_session(signed_in: Answer):
     assert ask_me(signed_in.json["access_token"]).status == 200
 
 
+@pytest.mark.case("F2")
 def test_an_expired_access_token_still_ends_its_session(signed_in: Answer):
     with time_machine.travel(clock.now() + timedelta(hours=2)):
         answer = send("logout", headers=bearer(signed_in))
@@ -71,6 +73,7 @@ def test_an_expired_access_token_still_ends_its_session(signed_in: Answer):
     ],
     ids=repr,
 )
+@pytest.mark.case("F2")
 def test_leaving_always_works(request_: dict[str, Any]):
     answer = send("logout", **request_)
 
@@ -78,6 +81,7 @@ def test_leaving_always_works(request_: dict[str, Any]):
     assert answer.cookies == DELETED
 
 
+@pytest.mark.case("F2")
 def test_leaving_twice_works(signed_in: Answer):
     assert send("logout", cookies=signed_in.cookies).status == 204
     assert send("logout", cookies=signed_in.cookies).status == 204
@@ -91,6 +95,7 @@ def test_a_forged_token_ends_nobody_s_session(signed_in: Answer):
     assert ask_me(signed_in.json["access_token"]).status == 200
 
 
+@pytest.mark.case("F4")
 def test_the_other_sessions_can_be_ended_from_this_one(signed_in: Answer):
     elsewhere = sign_in()
 

@@ -31,6 +31,7 @@ def change_user(**values: object) -> None:
     run(change())
 
 
+@pytest.mark.case("F8")
 def test_the_account_is_shown_to_its_owner_without_what_is_internal(signed_in: Answer):
     answer = ask_me(signed_in.json["access_token"])
 
@@ -59,6 +60,7 @@ def test_without_credentials_there_is_nothing_to_see():
     ("authorization", "status"),
     [("Bearer x", 401), ("Basic YTpi", 401), ("Token x", 401), ("Bearer a, Bearer b", 400)],
 )
+@pytest.mark.case("D17", "D18", "D19")
 def test_a_bad_authorization_is_not_made_good_by_a_cookie(
     signed_in: Answer, authorization: str, status: int
 ):
@@ -70,17 +72,20 @@ def test_a_bad_authorization_is_not_made_good_by_a_cookie(
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(609, 200), (611, 401)])
+@pytest.mark.case("D5")
 def test_an_access_token_lives_ten_minutes(signed_in: Answer, seconds: int, status: int):
     with time_machine.travel(clock.now() + timedelta(seconds=seconds)):
         assert ask_me(signed_in.json["access_token"]).status == status
 
 
+@pytest.mark.case("D15", "F7")
 def test_a_disabled_account_is_out_at_once(signed_in: Answer):
     set_status(EMAIL, UserStatus.DISABLED)
 
     assert ask_me(signed_in.json["access_token"]).status == 401
 
 
+@pytest.mark.case("D15")
 def test_a_deleted_account_is_out_at_once(signed_in: Answer):
     change_user(deleted_at=clock.now())
 
@@ -93,6 +98,7 @@ def test_a_token_of_an_earlier_epoch_is_void(signed_in: Answer):
     assert ask_me(signed_in.json["access_token"]).status == 401
 
 
+@pytest.mark.case("D14")
 def test_a_token_for_another_user_s_session_is_refused(signed_in: Answer):
     mine = access_tokens.read(signed_in.json["access_token"])
     open_account("other@example.com")
@@ -110,6 +116,7 @@ def test_a_token_for_another_user_s_session_is_refused(signed_in: Answer):
     assert ask_me(crossed).status == 401
 
 
+@pytest.mark.case("G2")
 def test_two_access_cookies_are_ambiguous(signed_in: Answer):
     token = signed_in.json["access_token"]
 
@@ -119,18 +126,21 @@ def test_two_access_cookies_are_ambiguous(signed_in: Answer):
     assert answer.json["code"] == "ambiguous_cookies"
 
 
+@pytest.mark.case("G4")
 def test_a_hundred_cookies_are_no_trouble(signed_in: Answer):
     cookies = {f"cookie{number}": "x" * 100 for number in range(100)}
 
     assert send("me", method="GET", cookies={**cookies, **signed_in.cookies}).status == 200
 
 
+@pytest.mark.case("H7")
 def test_a_user_id_header_from_the_internet_means_nothing(signed_in: Answer):
     user_id = signed_in.json["user"]["id"]
 
     assert ask_me(headers={"x-user-id": user_id}).status == 401
 
 
+@pytest.mark.case("H8")
 def test_a_trusted_gateway_names_the_user(signed_in: Answer, application: pytest.MonkeyPatch):
     application.setenv("TRUST_USER_ID_HEADER", "gateway")
     application.setenv("GATEWAY_SECRET", SECRET)

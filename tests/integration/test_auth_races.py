@@ -14,7 +14,8 @@ from shared.models.user import User
 from shared.security import refresh_tokens
 from shared.security.passwords import Verdict
 from shared.services.registration import Registration, register
-from shared.services.sessions import IssuedTokens, LogoutScope, log_out, refresh
+from shared.services.rotation import Attempt, refresh
+from shared.services.sessions import IssuedTokens, LogoutScope, log_out
 from shared.services.verification import verify
 from tests.auth import EMAIL, PASSWORD, open_account, sign_in, sign_up
 
@@ -79,7 +80,7 @@ def test_many_refreshes_at_once_move_the_session_one_step_to_one_child():
     open_account()
     token = sign_in().json["refresh_token"]
 
-    results = all_at_once(50, lambda: refresh(token))
+    results = all_at_once(50, lambda: refresh(token, Attempt()))
 
     children = {each.refresh_token for each in results if isinstance(each, IssuedTokens)}
     assert len(children) == 1
@@ -95,9 +96,9 @@ def test_a_refresh_that_overlaps_a_logout_leaves_nothing_alive():
 
         async def overlap(token: str = token) -> list[object]:
             attempts: list[Awaitable[object]] = [
-                refresh(token),
+                refresh(token, Attempt()),
                 log_out([token], [], LogoutScope.LOCAL),
-                refresh(token),
+                refresh(token, Attempt()),
             ]
             return await asyncio.gather(*attempts, return_exceptions=True)
 
@@ -107,4 +108,4 @@ def test_a_refresh_that_overlaps_a_logout_leaves_nothing_alive():
         for each in results:
             if isinstance(each, IssuedTokens):
                 with pytest.raises(InvalidRefreshToken):
-                    run(refresh(each.refresh_token))
+                    run(refresh(each.refresh_token, Attempt()))

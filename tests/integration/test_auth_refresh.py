@@ -38,6 +38,7 @@ def test_a_browser_refreshes_with_its_cookies_alone(signed_in: Answer):
     assert answer.cookies["refresh_token"] != signed_in.cookies["refresh_token"]
 
 
+@pytest.mark.case("E1")
 def test_a_token_used_again_ends_its_session(signed_in: Answer):
     first = signed_in.json["refresh_token"]
     child = rotate(first).json
@@ -50,6 +51,7 @@ def test_a_token_used_again_ends_its_session(signed_in: Answer):
     assert ask_me(child["access_token"]).status == 401
 
 
+@pytest.mark.case("E6")
 def test_a_grandparent_ends_its_session_too(signed_in: Answer):
     first = signed_in.json["refresh_token"]
     third = rotate(rotate(first).json["refresh_token"]).json
@@ -68,6 +70,7 @@ def test_another_session_is_not_touched_by_that(signed_in: Answer):
 
 
 @pytest.mark.parametrize("position", [10, 30, 40, 70])
+@pytest.mark.case("E7")
 def test_a_forged_token_changes_nothing(signed_in: Answer, position: int):
     token = signed_in.json["refresh_token"]
     changed = "A" if token[position] != "A" else "B"
@@ -86,10 +89,12 @@ def test_a_text_that_is_no_token_is_refused(signed_in: Answer, token: str):
     assert rotate(signed_in.json["refresh_token"]).status == 200
 
 
+@pytest.mark.case("E9")
 def test_an_access_token_does_not_refresh(signed_in: Answer):
     assert rotate(signed_in.json["access_token"]).status == 401
 
 
+@pytest.mark.case("D11", "G5")
 def test_a_refresh_token_gives_no_access(signed_in: Answer):
     refresh_token = signed_in.json["refresh_token"]
 
@@ -97,6 +102,7 @@ def test_a_refresh_token_gives_no_access(signed_in: Answer):
     assert send("me", method="GET", cookies={"access_token": refresh_token}).status == 401
 
 
+@pytest.mark.case("E13")
 def test_the_token_of_the_body_wins_over_the_cookie(signed_in: Answer):
     other = sign_in()
 
@@ -139,6 +145,7 @@ def test_two_refresh_cookies_are_ambiguous(signed_in: Answer):
     assert rotate(token).status == 200
 
 
+@pytest.mark.case("E10")
 def test_a_session_not_refreshed_for_two_weeks_is_over(signed_in: Answer):
     with time_machine.travel(clock.now() + timedelta(days=14, seconds=1)):
         answer = send("refresh", cookies=signed_in.cookies)
@@ -147,6 +154,7 @@ def test_a_session_not_refreshed_for_two_weeks_is_over(signed_in: Answer):
     assert answer.cookies == DELETED
 
 
+@pytest.mark.case("E10")
 def test_a_session_ends_after_thirty_days_however_often_refreshed(signed_in: Answer):
     start, token = clock.now(), signed_in.json["refresh_token"]
 
@@ -161,12 +169,14 @@ def test_a_session_ends_after_thirty_days_however_often_refreshed(signed_in: Ans
         assert rotate(token).status == 401
 
 
+@pytest.mark.case("E12")
 def test_the_refresh_token_of_a_disabled_account_is_refused(signed_in: Answer):
     set_status(EMAIL, UserStatus.DISABLED)
 
     assert rotate(signed_in.json["refresh_token"]).status == 401
 
 
+@pytest.mark.case("E15")
 def test_a_foreign_page_cannot_use_the_cookie_up(signed_in: Answer):
     headers = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
 
@@ -176,6 +186,7 @@ def test_a_foreign_page_cannot_use_the_cookie_up(signed_in: Answer):
     assert send("refresh", cookies=signed_in.cookies).status == 200
 
 
+@pytest.mark.case("E14")
 def test_while_the_database_is_away_nobody_is_signed_out(
     signed_in: Answer, application: pytest.MonkeyPatch
 ):

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from shared.services.registration import a_month_after
+from shared.plans import a_month_after
 from tests.auth import EMAIL, PASSWORD, ask_me, confirm, open_account, send, sign_in, sign_up
+from tests.catalogue.cases import case
 
 pytestmark = pytest.mark.usefixtures("application")
 
@@ -39,6 +40,7 @@ def test_an_account_begins_with_a_profile_and_the_free_plan():
 
 @pytest.mark.parametrize("confirmed", [False, True])
 @pytest.mark.parametrize("again", ["demo@example.com", "DEMO@EXAMPLE.COM"])
+@pytest.mark.case("A24")
 def test_an_address_has_one_account(confirmed: bool, again: str):
     token = sign_up().json["verification"]["token"]
     if confirmed:
@@ -76,15 +78,15 @@ def test_where_tokens_are_mailed_a_known_address_looks_like_a_new_one(
         {"email": EMAIL, "password": ["StrongPass123!"]},
         {"email": EMAIL, "password": {"$ne": ""}},
         {"email": [EMAIL], "password": PASSWORD},
-        {"email": EMAIL, "password": PASSWORD, "is_admin": True},
-        {"email": EMAIL, "password": PASSWORD, "id": "1"},
-        {"email": EMAIL, "password": PASSWORD, "status": "active"},
-        {"email": EMAIL, "password": PASSWORD, "__proto__": {}},
-        {"email": EMAIL, "password": "with \x00 inside"},
-        {"email": EMAIL, "password": "half a pair \ud800"},
-        {"email": "Demo <demo@example.com>", "password": PASSWORD},
-        {"email": "demo@example.com\r\nBcc: all@example.com", "password": PASSWORD},
-        {"email": "a" * 65 + "@example.com", "password": PASSWORD},
+        case("A14", {"email": EMAIL, "password": PASSWORD, "is_admin": True}),
+        case("A14", {"email": EMAIL, "password": PASSWORD, "id": "1"}),
+        case("A14", {"email": EMAIL, "password": PASSWORD, "status": "active"}),
+        case("A29", {"email": EMAIL, "password": PASSWORD, "__proto__": {}}),
+        case("A10", {"email": EMAIL, "password": "with \x00 inside"}),
+        case("A8", {"email": EMAIL, "password": "half a pair \ud800"}),
+        case("A21", {"email": "Demo <demo@example.com>", "password": PASSWORD}),
+        case("A22", {"email": "demo@example.com\r\nBcc: all@example.com", "password": PASSWORD}),
+        case("A23", {"email": "a" * 65 + "@example.com", "password": PASSWORD}),
         {"email": "a@" + "b." * 150 + "com", "password": PASSWORD},
         {"email": "", "password": PASSWORD},
     ],
@@ -101,16 +103,16 @@ def test_a_body_of_another_shape_is_refused_and_makes_no_account(body: Any):
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
-        (b"", None, 422),
-        (b'{"email": "a@example.com"}', "text/plain", 415),
-        (b'{"email": "a@example.com"}', None, 415),
-        (b"email=a@example.com", "application/x-www-form-urlencoded", 415),
+        case("A1", b"", None, 422),
+        case("A3", b'{"email": "a@example.com"}', "text/plain", 415),
+        case("A4", b'{"email": "a@example.com"}', None, 415),
+        case("A5", b"email=a@example.com", "application/x-www-form-urlencoded", 415),
         (b"{", "application/json", 400),
-        (b"\xff\xfe{}", "application/json", 400),
-        (b'{"email": NaN}', "application/json", 400),
+        case("A7", b"\xff\xfe{}", "application/json", 400),
+        case("A9", b'{"email": NaN}', "application/json", 400),
         (b'{"email": ' + b"9" * 5000 + b"}", "application/json", 400),
-        (b'{"email": "a", "email": "b"}', "application/json", 400),
-        (b"[" * 10_000, "application/json", 400),
+        case("A13", b'{"email": "a", "email": "b"}', "application/json", 400),
+        case("A11", b"[" * 10_000, "application/json", 400),
         (b'{"password": "' + b"x" * 20_000 + b'"}', "application/json", 413),
     ],
 )
@@ -127,11 +129,11 @@ def test_bytes_that_are_no_json_body_are_refused(
 @pytest.mark.parametrize(
     ("password", "reason"),
     [
-        ("7 chars", "too_short"),
-        ("x" * 129, "too_long"),
+        case("A15", "7 chars", "too_short"),
+        case("A16", "x" * 129, "too_long"),
         ("🙂" * 300, "too_long"),
-        ("Password123", "common"),
-        ("demo@2026", "contains_email"),
+        case("A17", "Password123", "common"),
+        case("A18", "demo@2026", "contains_email"),
         ("i-love-LAMPWORK", "contains_product_name"),
     ],
 )
@@ -144,8 +146,15 @@ def test_a_password_easily_guessed_is_refused(password: str, reason: str):
 
 
 @pytest.mark.parametrize(
-    "password", [" leading and trailing ", "🙂🙃🙂🙃🙂🙃🙂🙃", "x" * 128, "'; DROP TABLE users; --"]
+    "password",
+    [
+        " leading and trailing ",
+        "🙂🙃🙂🙃🙂🙃🙂🙃",
+        case("A16", "x" * 128),
+        "'; DROP TABLE users; --",
+    ],
 )
+@pytest.mark.case("A19")
 def test_every_character_of_a_password_counts(password: str):
     open_account(password=password)
 
@@ -153,6 +162,7 @@ def test_every_character_of_a_password_counts(password: str):
     assert sign_in(password=password.strip()[:-1]).status == 401
 
 
+@pytest.mark.case("A27")
 def test_a_foreign_page_cannot_sign_its_visitor_up():
     headers = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
 

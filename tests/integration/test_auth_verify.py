@@ -37,6 +37,7 @@ def mail(user_id: str, purpose: TokenPurpose, password: str) -> str:
     return token
 
 
+@pytest.mark.case("B1")
 def test_a_token_activates_the_account_and_signs_nobody_in():
     token = sign_up().json["verification"]["token"]
 
@@ -55,6 +56,7 @@ def test_a_token_may_come_in_the_body():
     assert answer.status == 200
 
 
+@pytest.mark.case("B1")
 def test_a_token_works_once():
     token = sign_up().json["verification"]["token"]
     confirm(token)
@@ -65,6 +67,7 @@ def test_a_token_works_once():
     assert again.json["code"] == "token_already_used"
 
 
+@pytest.mark.case("B2", "B3")
 def test_an_expired_token_and_an_unknown_one_look_alike():
     token = sign_up().json["verification"]["token"]
     unknown = confirm(one_time_tokens.create(TokenPurpose.VERIFY_EMAIL))
@@ -88,6 +91,7 @@ def test_an_expired_token_and_an_unknown_one_look_alike():
         lambda token: "' OR 1=1 --",
     ],
 )
+@pytest.mark.case("B9")
 def test_a_token_has_one_spelling(change: Callable[[str], str]):
     token = sign_up().json["verification"]["token"]
 
@@ -97,6 +101,7 @@ def test_a_token_has_one_spelling(change: Callable[[str], str]):
     assert confirm(token).status == 200
 
 
+@pytest.mark.case("B8")
 def test_a_token_for_something_else_activates_nothing():
     user_id = sign_up().json["user"]["id"]
 
@@ -106,6 +111,7 @@ def test_a_token_for_something_else_activates_nothing():
     assert sign_in().status == 403
 
 
+@pytest.mark.case("B6")
 def test_query_and_body_must_agree():
     token = sign_up().json["verification"]["token"]
 
@@ -116,6 +122,7 @@ def test_query_and_body_must_agree():
     assert same.status == 200
 
 
+@pytest.mark.case("B5")
 def test_a_token_given_twice_in_the_query_is_refused():
     token = sign_up().json["verification"]["token"]
 
@@ -130,6 +137,7 @@ def test_no_token_at_all_is_refused():
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.case("B4")
 def test_a_mail_scanner_that_follows_the_link_uses_nothing_up(method: str):
     token = sign_up().json["verification"]["token"]
 
@@ -139,6 +147,7 @@ def test_a_mail_scanner_that_follows_the_link_uses_nothing_up(method: str):
     assert confirm(token).status == 200
 
 
+@pytest.mark.case("B11")
 def test_the_mailbox_decides_which_password_counts(application: pytest.MonkeyPatch):
     """Whoever signs up first with a stranger's address gains nothing when its owner does."""
     user_id = sign_up(password="attacker chose this").json["user"]["id"]

@@ -74,6 +74,19 @@ def test_what_is_no_message_is_left_to_the_dead_letters_and_the_good_one_runs(sq
     assert run(read(task.id)).status == TaskStatus.COMPLETED
 
 
+@pytest.mark.case("H16")
+def test_a_message_cannot_give_a_task_to_somebody_else(sqs):
+    task = run(make_task())
+    forged = {"task_id": str(task.id), "user_id": str(uuid4()), "prompt": "something else"}
+    message = Message("generate", "generate", (), forged, {})
+
+    answer = functions.tasks.generate.handler(event(message.encode().decode()), None)
+
+    done = run(read(task.id))
+    assert answer == {"batchItemFailures": []}
+    assert (done.user_id, done.prompt) == (task.user_id, task.prompt)
+
+
 def test_a_message_for_a_task_that_is_gone_is_done_with(sqs):
     gone = Message("generate", "generate", (), {"task_id": str(uuid4())}, {}).encode().decode()
 

@@ -19,6 +19,7 @@ from shared.loop import run
 from shared.models.base import database_now
 from shared.schemas.task import TaskCreate
 from shared.services.tasks import TaskService
+from tests.catalogue.cases import case
 from tests.http import Answer, call
 from tests.tasks import (
     blank_png,
@@ -138,7 +139,7 @@ def test_a_task_is_accepted_while_redis_and_the_broker_are_away(owner, backend):
         {"prompt": "a lamp", "parameters": {"seed": -1}},
         {"prompt": "a lamp", "parameters": {"seed": 2**63}},
         {"prompt": "a lamp", "parameters": {"steps": 5}},
-        {"prompt": "a lamp", "user_id": str(uuid4())},
+        case("H15", {"prompt": "a lamp", "user_id": str(UUID(int=1))}),
     ],
 )
 def test_what_no_task_can_be_made_of_is_refused_with_its_place(owner, body):
@@ -199,6 +200,7 @@ def test_of_requests_side_by_side_with_one_key_one_makes_the_task(postgresql_bac
     assert sum(not answer.replayed for answer in accepted) == 1
 
 
+@pytest.mark.case("H2", "H14")
 def test_a_stranger_finds_no_task(owner):
     task_id = submit(owner).json["id"]
     stranger = run(make_user())
@@ -285,6 +287,7 @@ def test_the_link_is_signed_for_the_public_address(owner, backend):
     assert result(owner, task.id).headers["location"].startswith("https://pictures.example.com/")
 
 
+@pytest.mark.case("H14")
 def test_an_unfinished_task_has_no_result(owner):
     task_id = submit(owner).json["id"]
 

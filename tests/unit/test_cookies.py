@@ -47,6 +47,7 @@ def test_the_refresh_cookie_never_leaves_the_site(secure: bool):
 
 
 @pytest.mark.parametrize("cookie", list(TokenCookie))
+@pytest.mark.case("F3")
 def test_a_cookie_is_deleted_with_the_attributes_it_was_set_with(secure: bool, cookie: TokenCookie):
     _, made = attributes(cookies.set_cookie(cookie, "t", 600))
     _, gone = attributes(cookies.delete_cookie(cookie))
@@ -54,6 +55,7 @@ def test_a_cookie_is_deleted_with_the_attributes_it_was_set_with(secure: bool, c
     assert made - {"Max-Age=600"} == gone - {"Max-Age=0"}
 
 
+@pytest.mark.case("G3")
 def test_names_of_the_other_mode_are_not_ours(secure: bool):
     other = "access_token" if secure else "__Host-access_token"
 
@@ -75,6 +77,7 @@ def test_names_of_the_other_mode_are_not_ours(secure: bool):
     ],
 )
 @pytest.mark.usefixtures("plain")
+@pytest.mark.case("G1")
 def test_a_name_that_only_resembles_ours_is_ignored(header: str):
     assert cookies.value(header, ACCESS) is None
     assert cookies.value(f"access_token=good; {header}", ACCESS) == "good"

@@ -50,6 +50,7 @@ def token(user_id: UUID = USER) -> str:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+@pytest.mark.case("D17")
 def test_a_bearer_token_names_its_user(scheme: str):
     found = credentials.find({"authorization": f"{scheme} {token()}"}, peer=INTERNET)
 
@@ -66,6 +67,7 @@ def test_a_bad_authorization_is_refused_whatever_the_cookie_says(header: str):
         credentials.find(headers, peer=INTERNET)
 
 
+@pytest.mark.case("D18")
 def test_two_authorizations_are_ambiguous():
     headers = {"authorization": f"Bearer {token()},Bearer {token()}"}
 
@@ -130,6 +132,7 @@ def test_a_gateway_with_its_secret_names_the_user():
 
 @pytest.mark.parametrize("secret", [None, "", "wrong", SECRET + " ", SECRET.upper(), "é"])
 @pytest.mark.usefixtures("behind_gateway")
+@pytest.mark.case("H8")
 def test_a_gateway_without_its_secret_is_refused(secret: str | None):
     headers = {"x-user-id": str(USER)} | ({} if secret is None else {"x-gateway-auth": secret})
 
@@ -139,12 +142,14 @@ def test_a_gateway_without_its_secret_is_refused(secret: str | None):
 
 @pytest.mark.parametrize("text", ["", "admin", f"{USER},{OTHER}", USER.hex, f"{{{USER}}}"])
 @pytest.mark.usefixtures("behind_gateway")
+@pytest.mark.case("H8")
 def test_a_user_id_that_is_no_single_uuid_is_refused(text: str):
     with pytest.raises(InvalidToken):
         credentials.find({"x-user-id": text, "x-gateway-auth": SECRET}, peer=INTERNET)
 
 
 @pytest.mark.usefixtures("behind_gateway")
+@pytest.mark.case("H8")
 def test_a_token_beside_the_header_must_be_of_the_same_user():
     same = {"authorization": f"Bearer {token()}", "x-user-id": str(USER), "x-gateway-auth": SECRET}
     other = {**same, "x-user-id": str(OTHER)}

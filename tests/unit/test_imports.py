@@ -16,7 +16,13 @@ PICTURES = {"numpy", "PIL"}
 NEVER = {"moto", "alembic", "lampwork", "local", "tests", "pytest"}
 ALL = HASHING | HTTP | ORM | PICTURES | NEVER
 
-HASHES_PASSWORDS = {"functions.auth.register", "functions.auth.login"}
+HASHES_PASSWORDS = {
+    "functions.auth.change_password",
+    "functions.auth.login",
+    "functions.auth.reauthenticate",
+    "functions.auth.register",
+    "functions.auth.reset_password",
+}
 
 
 def allowed(module: str) -> set[str]:
@@ -24,7 +30,7 @@ def allowed(module: str) -> set[str]:
     area = module.split(".")[1]
     if area in ("ws_connect", "ws_broadcast"):
         return set()
-    if module in ("functions.tasks.generate", "functions.tasks.sweep"):
+    if area == "ops" or module in ("functions.tasks.generate", "functions.tasks.sweep"):
         return ORM
     return HTTP | ORM | (HASHING if module in HASHES_PASSWORDS else set())
 

@@ -4,14 +4,18 @@ import stat
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from local.keys import ensure_keys, new_keys
-from shared.errors import SettingsError
+from local.keys import ensure_keys, new_keys, rotate_keys, rotated
+from shared import clock
+from shared.errors import InvalidToken, SettingsError
 from shared.once import forget
+from shared.security import access_tokens, base64url
 from shared.security.keys import keys, read_keys
 
 
@@ -126,3 +130,89 @@ def test_a_key_without_its_private_half_verifies_only():
     assert key.public is not None
     with pytest.raises(SettingsError, match="no private half"):
         _ = key.private
+
+
+def test_rotation_puts_the_next_key_in_use_and_keeps_the_former_for_verifying(tmp_path: Path):
+    path = tmp_path / "keys.json"
+    ensure_keys(path)
+    before = read_keys(path.read_text()).signing
+
+    kid = rotate_keys(path)
+
+    after = read_keys(path.read_text()).signing
+    assert before.next is not None
+    assert after.next is not None
+    assert after.previous is not None
+    assert (kid, after.current) == (before.next.kid, before.next)
+    assert (after.previous.kid, after.previous.d) == (before.current.kid, None)
+    assert after.next.kid not in {before.current.kid, before.next.kid}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["keys.json"]
+
+
+def test_a_key_nobody_knows_yet_is_published_before_it_signs(tmp_path: Path):
+    path, document = tmp_path / "keys.json", new_keys()
+    del document["signing"]["next"]
+    path.write_text(json.dumps(document))
+
+    first, second = rotate_keys(path), rotate_keys(path)
+
+    assert first == document["signing"]["current"]["kid"]
+    assert second != first
+
+
+def test_rotation_leaves_the_other_keys_alone():
+    document = new_keys()
+
+    assert {**rotated(document), "signing": None} == {**document, "signing": None}
+
+
+def test_a_token_outlives_one_rotation_of_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "keys.json"
+    ensure_keys(path)
+    monkeypatch.setenv("KEYS_FILE", str(path))
+    forget()
+    token = access_tokens.issue(
+        user_id=uuid4(),
+        session_id=uuid4(),
+        generation=0,
+        epoch=0,
+        authenticated_at=clock.now(),
+        expires_at=clock.now() + timedelta(minutes=10),
+    )
+
+    rotate_keys(path)
+    forget()
+    assert access_tokens.read(token)
+
+    rotate_keys(path)
+    forget()
+    with pytest.raises(InvalidToken):
+        access_tokens.read(token)
+    forget()
+
+
+@pytest.mark.parametrize("text", [None, "{}", "no JSON"])
+def test_what_holds_no_keys_is_not_rotated(tmp_path: Path, text: str | None):
+    path = tmp_path / "keys.json"
+    if text is not None:
+        path.write_text(text)
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "local.keys", "--rotate", str(path)], capture_output=True, text=True
+    )
+
+    assert ended.returncode == 1
+    assert str(path) in ended.stderr
+    assert not path.exists() or path.read_text() == text
+
+
+@pytest.mark.parametrize("secret", [bytes(32), b"changeme" * 4, b"0123456789" * 3 + b"01"])
+def test_a_key_that_can_be_guessed_is_refused_and_not_told(secret: bytes):
+    made = new_keys()
+    made["hmac"]["secret"] = base64url.encode(secret)
+
+    with pytest.raises(SettingsError, match=r"hmac\.secret: .*a key is random") as refused:
+        read_keys(json.dumps(made))
+
+    assert made["hmac"]["secret"] not in str(refused.value)

@@ -57,6 +57,17 @@ def test_our_own_pages_and_programs_may_send(headers: dict[str, str]):
         {"referer": "about:blank"},
     ],
 )
+@pytest.mark.case("F11")
 def test_a_foreign_page_may_not(headers: dict[str, str]):
     with pytest.raises(CsrfRejected):
         origins.check_page(headers)
+
+
+def test_strictness_refuses_who_names_no_page(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CSRF_STRICT", "true")
+    forget()
+
+    with pytest.raises(CsrfRejected):
+        origins.check_page({})
+    origins.check_page({"origin": "https://app.example.com"})
+    origins.check_page({"sec-fetch-site": "same-origin"})

@@ -69,7 +69,7 @@ def test_a_token_of_the_previous_key_stays_authentic_until_that_is_retired(
     assert not token.is_authentic(SALT)
 
 
-@pytest.mark.parametrize("position", range(4, 75, 7))
+@pytest.mark.parametrize("position", range(4, 74, 7))
 def test_a_token_changed_anywhere_is_not_authentic(position: int):
     token = refresh_tokens.derive(SESSION, 1, SALT)
     changed = "A" if token[position] != "A" else "B"

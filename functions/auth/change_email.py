@@ -1,0 +1,30 @@
+from typing import Annotated
+
+from shared import buckets, rate_limits
+from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import ClientDep, UserDep
+from shared.models.auth_event import AuthEventKind
+from shared.schemas.account import Accepted, AddressRequest
+from shared.services import email_change
+
+app = create_app()
+
+
+@app.post("/api/v1/auth/email/change", status_code=202)
+async def change_email(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.EMAIL_CHANGE)],
+    user: UserDep,
+    body: AddressRequest,
+    client: ClientDep,
+) -> Accepted:
+    """Accepted for every address; the account moves when the new mailbox confirms it."""
+    trail.by(user.user_id, user.session_id)
+    trail.about(body.email)
+    await rate_limits.hit(buckets.mail_by_address(client.ip))
+    await email_change.request_change(user.user_id, user.session_id, body.email)
+    return Accepted()
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,41 @@
+from typing import Annotated
+
+from fastapi import Response
+
+from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import ClientDep, UserDep
+from shared.models.auth_event import AuthEventKind
+from shared.schemas.account import PasswordChangeRequest
+from shared.schemas.auth import TokenResponse
+from shared.security.passwords import password_hasher
+from shared.services import passwords
+from shared.token_delivery import TokenDelivery, deliver
+
+app = create_app()
+
+
+@app.post("/api/v1/auth/password/change", response_model_exclude_none=True)
+async def change_password(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.PASSWORD_CHANGE)],
+    user: UserDep,
+    body: PasswordChangeRequest,
+    client: ClientDep,
+    response: Response,
+    delivery: TokenDelivery = None,
+) -> TokenResponse:
+    """Every session ends; whoever changed the password goes on with the new tokens given here."""
+    trail.by(user.user_id, user.session_id)
+    issued = await passwords.change_password(
+        user.user_id,
+        user.session_id,
+        current=body.current_password,
+        new=body.new_password,
+        client=client,
+        hasher=password_hasher(),
+    )
+    return deliver(issued, response, delivery)
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,28 @@
+from typing import Annotated
+
+from shared import buckets, rate_limits
+from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import ClientDep, OwnPageOnly
+from shared.models.auth_event import AuthEventKind
+from shared.schemas.account import EmailConfirmed, TokenRequest
+from shared.services.email_change import confirm_change
+
+app = create_app()
+
+
+@app.post("/api/v1/auth/email/confirm", dependencies=[OwnPageOnly])
+async def confirm_email(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.EMAIL_CONFIRM)],
+    body: TokenRequest,
+    client: ClientDep,
+) -> EmailConfirmed:
+    """Moves the account to the token's address, or back to the one that undoes the change."""
+    await rate_limits.hit(buckets.verify(client.ip))
+    confirmed = await confirm_change(body.token)
+    trail.by(confirmed.user_id)
+    return EmailConfirmed(status="undone" if confirmed.undone else "changed")
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,28 @@
+from typing import Annotated
+
+from shared import buckets, rate_limits
+from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import ClientDep, OwnPageOnly
+from shared.models.auth_event import AuthEventKind
+from shared.schemas.account import Accepted, AddressRequest
+from shared.services.forgotten_passwords import promise_reset
+
+app = create_app()
+
+
+@app.post("/api/v1/auth/password/forgot", status_code=202, dependencies=[OwnPageOnly])
+async def forgot_password(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.PASSWORD_FORGOT)],
+    body: AddressRequest,
+    client: ClientDep,
+) -> Accepted:
+    """Accepted for every address; to one address not more often than its limit allows."""
+    trail.about(body.email)
+    await rate_limits.hit(buckets.mail_by_address(client.ip))
+    await promise_reset(body.email)
+    return Accepted()
+
+
+handler = lambda_handler(app)

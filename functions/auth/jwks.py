@@ -1,0 +1,17 @@
+from fastapi import Response
+
+from shared.api import create_app, lambda_handler
+from shared.schemas.jwks import PublicKey, PublicKeySet
+from shared.security.keys import keys
+
+app = create_app()
+
+
+@app.get("/.well-known/jwks.json")
+async def jwks(response: Response) -> PublicKeySet:
+    """The keys that verify access tokens elsewhere: those in use, and the next one."""
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return PublicKeySet(keys=[PublicKey(kid=key.kid, x=key.x) for key in keys().signing.published])
+
+
+handler = lambda_handler(app)

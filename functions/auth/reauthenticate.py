@@ -1,0 +1,35 @@
+from typing import Annotated
+
+from fastapi import Response
+
+from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import UserDep
+from shared.models.auth_event import AuthEventKind
+from shared.schemas.account import ReauthenticateRequest
+from shared.schemas.auth import TokenResponse
+from shared.security.passwords import password_hasher
+from shared.services import reauthentication
+from shared.token_delivery import TokenDelivery, deliver
+
+app = create_app()
+
+
+@app.post("/api/v1/auth/reauthenticate", response_model_exclude_none=True)
+async def reauthenticate(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.REAUTHENTICATE)],
+    user: UserDep,
+    body: ReauthenticateRequest,
+    response: Response,
+    delivery: TokenDelivery = None,
+) -> TokenResponse:
+    """Opens the way to grave steps for a few minutes."""
+    trail.by(user.user_id, user.session_id)
+    issued = await reauthentication.reauthenticate(
+        user.user_id, user.session_id, body.password, password_hasher()
+    )
+    return deliver(issued, response, delivery)
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,34 @@
+from typing import Annotated
+
+from shared import buckets, rate_limits
+from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import ClientDep, OwnPageOnly
+from shared.models.auth_event import AuthEventKind
+from shared.schemas.account import AddressRequest, ResendResponse
+from shared.schemas.auth import Verification
+from shared.services import verification
+
+app = create_app()
+
+
+@app.post(
+    "/api/v1/auth/verify/resend",
+    status_code=202,
+    response_model_exclude_none=True,
+    dependencies=[OwnPageOnly],
+)
+async def resend_verification(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.VERIFICATION_RESEND)],
+    body: AddressRequest,
+    client: ClientDep,
+) -> ResendResponse:
+    """Accepted for every address; to one address not more often than its limit allows."""
+    trail.about(body.email)
+    await rate_limits.hit(buckets.mail_by_address(client.ip))
+    issued = await verification.resend(body.email)
+    return ResendResponse(verification=issued and Verification.model_validate(issued))
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,28 @@
+from typing import Annotated
+
+from shared import buckets, rate_limits
+from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import ClientDep, OwnPageOnly
+from shared.models.auth_event import AuthEventKind
+from shared.schemas.account import ResetRequest
+from shared.schemas.auth import VerifyResponse
+from shared.security.passwords import password_hasher
+from shared.services import passwords
+
+app = create_app()
+
+
+@app.post("/api/v1/auth/password/reset", dependencies=[OwnPageOnly])
+async def reset_password(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.PASSWORD_RESET)],
+    body: ResetRequest,
+    client: ClientDep,
+) -> VerifyResponse:
+    await rate_limits.hit(buckets.verify(client.ip))
+    trail.by(await passwords.reset_password(body.token, body.password, password_hasher()))
+    return VerifyResponse()
+
+
+handler = lambda_handler(app)

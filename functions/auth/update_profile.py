@@ -1,0 +1,27 @@
+from typing import Annotated
+
+from shared.api import create_app, lambda_handler
+from shared.audit import AuditTrail
+from shared.auditing import audited
+from shared.authentication import UserDep
+from shared.models.auth_event import AuthEventKind
+from shared.schemas.account import ProfileUpdate
+from shared.schemas.user import AccountRead
+from shared.services import accounts
+
+app = create_app()
+
+
+@app.patch("/api/v1/auth/me")
+async def update_profile(
+    trail: Annotated[AuditTrail, audited(AuthEventKind.PROFILE_UPDATE)],
+    user: UserDep,
+    body: ProfileUpdate,
+) -> AccountRead:
+    """Members that are missing stay as they are; null clears."""
+    trail.by(user.user_id, user.session_id)
+    changes = body.model_dump(exclude_unset=True)
+    return await accounts.update_profile(user.user_id, changes)
+
+
+handler = lambda_handler(app)

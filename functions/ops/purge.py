@@ -1,0 +1,13 @@
+"""Erases accounts whose time is over: each day, or now by `lampwork invoke OpsPurge`."""
+
+from typing import Any
+
+from shared.entry import entry
+from shared.loop import run
+from shared.services.purging import purge
+
+
+@entry
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Give how many accounts were erased."""
+    return {"erased": run(purge())}

@@ -1,0 +1,44 @@
+import asyncio
+from functools import partial
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared import settings
+from shared.mail.port import Mail, MailNotSent
+from shared.once import once
+
+# One attempt each time: what is not sent now the next sweep sends.
+CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1})
+
+
+class SesMailer:
+    """Sends through Amazon SES, as the verified sender that MAIL_FROM names."""
+
+    async def send(self, mail: Mail) -> None:
+        # SES builds the message itself from these parts, so no part can become another.
+        send_email = partial(
+            _client().send_email,
+            FromEmailAddress=settings.mail().sender,
+            Destination={"ToAddresses": [mail.recipient]},
+            Content={
+                "Simple": {
+                    "Subject": {"Data": mail.subject, "Charset": "UTF-8"},
+                    "Body": {
+                        "Text": {"Data": mail.text, "Charset": "UTF-8"},
+                        "Html": {"Data": mail.html, "Charset": "UTF-8"},
+                    },
+                }
+            },
+        )
+        try:
+            await asyncio.to_thread(send_email)
+        except (BotoCoreError, ClientError) as error:
+            raise MailNotSent(type(error).__name__) from error  # its text may hold the address
+
+
+@once
+def _client() -> Any:
+    return boto3.client("sesv2", config=CONFIG)

@@ -1,0 +1,57 @@
+import calendar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from shared.models.user import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLimits:
+    """What a subscription allows: tasks accepted within a period of a month, tasks that wait or
+    run at a time, and the longest side of a picture in pixels."""
+
+    tasks_per_period: int
+    tasks_at_once: int
+    longest_side: int
+
+
+PLANS: Mapping[Plan, PlanLimits] = {
+    Plan.FREE: PlanLimits(tasks_per_period=100, tasks_at_once=5, longest_side=1024),
+    Plan.PRO: PlanLimits(tasks_per_period=2000, tasks_at_once=20, longest_side=2048),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What counts against the limits; a task counts once it is accepted, however it ends."""
+
+    tasks: int
+    at_once: int
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A month of a subscription; `end` belongs to the next one."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def beginning(cls, start: datetime) -> Self:
+        return cls(start, a_month_after(start))
+
+    def at(self, now: datetime) -> "Period":
+        """This period while it lasts, then the one of those that follow in which `now` lies."""
+        period = self
+        while period.end <= now:
+            period = Period.beginning(period.end)
+        return period
+
+
+def a_month_after(start: datetime) -> datetime:
+    """The same day and time of the next month, or that month's last day."""
+    year, month = (start.year, start.month + 1) if start.month < 12 else (start.year + 1, 1)
+    last_day = calendar.monthrange(year, month)[1]
+    return start.replace(year=year, month=month, day=min(start.day, last_day))

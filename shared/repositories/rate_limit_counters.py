@@ -1,0 +1,40 @@
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from sqlalchemy import delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.models.rate_limit_counter import RateLimitCounter
+
+# The standard has no such statement, and SQLAlchemy none for all databases.
+INSERT: Mapping[str, Callable[[type[RateLimitCounter]], postgresql.Insert | sqlite.Insert]] = {
+    "postgresql": postgresql.insert,
+    "sqlite": sqlite.insert,
+}
+
+
+class RateLimitCounterRepository:
+    """Every query on counters of fixed windows."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def count(self, bucket: bytes, *, window_start: datetime, expires_at: datetime) -> int:
+        """Count one more, and say how many there are now: one statement, so none is missed."""
+        insert = INSERT[self._session.get_bind().dialect.name]
+        counted = await self._session.execute(
+            insert(RateLimitCounter)
+            .values(bucket=bucket, window_start=window_start, expires_at=expires_at)
+            .on_conflict_do_update(
+                index_elements=[RateLimitCounter.bucket, RateLimitCounter.window_start],
+                set_={"count": RateLimitCounter.count + 1},
+            )
+            .returning(RateLimitCounter.count)
+        )
+        return counted.scalar_one()
+
+    async def forget(self, bucket: bytes) -> None:
+        await self._session.execute(
+            delete(RateLimitCounter).where(RateLimitCounter.bucket == bucket)
+        )

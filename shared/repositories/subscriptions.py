@@ -1,0 +1,76 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.models.task import Task
+from shared.models.user import Plan, Subscription, User
+from shared.plans import Period, Usage
+from shared.task_status import TaskStatus
+
+BATCH = 50
+
+
+class SubscriptionRepository:
+    """The subscriptions of one user, and what the user has made of them."""
+
+    def __init__(self, session: AsyncSession, *, user_id: UUID) -> None:
+        self._session = session
+        self._user_id = user_id
+
+    async def lock_owner(self) -> User | None:
+        """Make everybody else who asks for this user wait until the transaction ends.
+
+        The account's row is the lock, not the subscription's: a period that ends replaces the
+        latter, and whoever had waited for it would find none. It leaves room for rows that refer
+        to the account. SQLite has one writer at a time, and no such words.
+        """
+        return await self._session.scalar(
+            select(User)
+            .where(User.id == self._user_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+
+    async def live(self) -> Subscription | None:
+        return await self._session.scalar(
+            select(Subscription).where(
+                Subscription.user_id == self._user_id, Subscription.ended_at.is_(None)
+            )
+        )
+
+    async def begin(self, plan: Plan, period: Period) -> Subscription:
+        subscription = Subscription(
+            user_id=self._user_id, plan=plan, period_start=period.start, period_end=period.end
+        )
+        self._session.add(subscription)
+        await self._session.flush()
+        return subscription
+
+    async def end(self, subscription: Subscription, *, now: datetime) -> None:
+        subscription.ended_at = now
+        await self._session.flush()  # before its successor is inserted: one is live at a time
+
+    async def usage(self, *, since: datetime) -> Usage:
+        """How many tasks were accepted since then, and how many wait or run now."""
+        unfinished = Task.status.in_((TaskStatus.QUEUED, TaskStatus.PROCESSING))
+        accepted = Task.created_at >= since
+        counted = await self._session.execute(
+            select(
+                func.count(case((accepted, 1))),
+                func.count(case((unfinished, 1))),
+            ).where(Task.user_id == self._user_id, or_(accepted, unfinished))
+        )
+        tasks, at_once = counted.one()
+        return Usage(tasks=tasks, at_once=at_once)
+
+
+def overdue(now: datetime) -> Select[UUID]:
+    """The owners of live subscriptions whose period is over, a limited batch at a time."""
+    return (
+        select(Subscription.user_id)
+        .where(Subscription.ended_at.is_(None), Subscription.period_end <= now)
+        .order_by(Subscription.period_end)
+        .limit(BATCH)
+    )

@@ -1,0 +1,64 @@
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from shared.schemas.auth import EmailAddress, Password, Token, Verification
+from shared.schemas.base import RequestBody, ResponseBody
+
+
+def _check_name(name: str) -> str:
+    if name != name.strip() or not name.isprintable():
+        raise ValueError("The name begins or ends with a space, or holds a control character.")
+    return name
+
+
+DisplayName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_check_name)]
+# The shape of a language tag (RFC 5646): a language, then script, region and variants.
+Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+
+
+class AddressRequest(RequestBody):
+    email: EmailAddress
+
+
+class TokenRequest(RequestBody):
+    token: Token
+
+
+class ResetRequest(RequestBody):
+    token: Token
+    password: str  # the password policy says what is wrong with a new one
+
+
+class PasswordChangeRequest(RequestBody):
+    current_password: Password
+    new_password: str
+
+
+class ReauthenticateRequest(RequestBody):
+    password: Password
+
+
+class ProfileUpdate(RequestBody):
+    """Members that are missing stay as they are; null clears."""
+
+    display_name: DisplayName | None = None
+    locale: Locale | None = None
+
+
+class Accepted(ResponseBody):
+    """The same for every address: whether anything happens is for its mailbox to know."""
+
+    status: Literal["accepted"] = "accepted"
+
+
+class ResendResponse(Accepted):
+    """With a verification only where its token is not sent to the mailbox alone."""
+
+    verification: Verification | None = None
+
+
+class EmailConfirmed(ResponseBody):
+    """`undone` where the old address took the account back; a new password must be chosen then."""
+
+    status: Literal["changed", "undone"]

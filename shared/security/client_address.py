@@ -1,0 +1,58 @@
+import logging
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+from shared import settings
+
+logger = logging.getLogger(__name__)
+
+Address = IPv4Address | IPv6Address
+# A household or a server gets at least a /64 (RFC 6177), so one address of it says nothing.
+IPV6_PREFIX = 64
+UNKNOWN = "unknown"
+
+
+def resolve(headers: Mapping[str, str], *, peer: str | None) -> str | None:
+    """The address a request really comes from; None if even the gateway named none.
+
+    That is `peer`, the address the gateway saw, unless it belongs to a trusted proxy: then the
+    first one in X-Forwarded-For, from the right, that does not. A header is never believed for
+    what an untrusted hand may have written into it.
+    """
+    seen = _parse(peer or "")
+    if seen is None:
+        logger.error("A request came without an address")
+        return None
+    client = seen
+    for text in reversed(headers.get("x-forwarded-for", "").split(",")):
+        if not _is_trusted(client):
+            break
+        hop = _parse(text.strip())
+        if hop is None:  # only the peer is certain then
+            return str(seen)
+        client = hop
+    return str(client)
+
+
+def network(address: str | None) -> str:
+    """What requests are counted by: the address, for IPv6 its /64.
+
+    All requests without an address share one count.
+    """
+    parsed = _parse(address or "")
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
+    return UNKNOWN if parsed is None else str(parsed)
+
+
+def _is_trusted(address: Address) -> bool:
+    return any(address in proxies for proxies in settings.proxies().trusted)
+
+
+def _parse(text: str) -> Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,41 @@
+import hmac
+import secrets
+import struct
+
+from shared import clock, email_addresses
+from shared.security import base64url
+from shared.security.keys import keys
+
+PREFIX = "dv1_"
+LAYOUT = struct.Struct(">I16s32s")  # when it was issued, the device, MAC
+LIFETIME_SECONDS = 180 * 86400
+
+
+def issue(email: str) -> str:
+    """What a device keeps that has signed in to this account: proof of no more than that.
+
+    Guesses from devices without one are counted together, so that strangers who guess wrong do
+    not lock the owner's own devices out (OWASP, "Slow Down Online Guessing Attacks with Device
+    Cookies").
+    """
+    issued_at, device = int(clock.now().timestamp()), secrets.token_bytes(16)
+    return PREFIX + base64url.encode(LAYOUT.pack(issued_at, device, _mac(issued_at, device, email)))
+
+
+def read(token: str, email: str) -> str | None:
+    """The device's name, if this account has been signed in to from it in the last half year."""
+    try:
+        issued_at, device, mac = LAYOUT.unpack(base64url.decode(token.removeprefix(PREFIX)))
+    except (ValueError, struct.error):
+        return None
+    too_old = clock.now().timestamp() > issued_at + LIFETIME_SECONDS
+    if too_old or not hmac.compare_digest(mac, _mac(issued_at, device, email)):
+        return None
+    named: str = device.hex()
+    return named
+
+
+def _mac(issued_at: int, device: bytes, email: str) -> bytes:
+    account = email_addresses.canonical(email).encode()
+    text = b"device" + struct.pack(">I16s", issued_at, device) + account
+    return hmac.digest(keys().hmac.value, text, "sha256")

@@ -1,0 +1,34 @@
+from uuid import UUID
+
+from shared import clock, transitions
+from shared.database import transaction
+from shared.errors import InvalidToken
+from shared.models.mail import MailKind
+from shared.repositories.one_time_tokens import OneTimeTokenRepository
+from shared.repositories.outgoing_mails import OutgoingMailRepository
+from shared.repositories.sessions import RevokeReason
+from shared.repositories.tasks import TaskRepository
+from shared.repositories.users import UserRepository
+from shared.services.sessions import end_sessions
+from shared.services.step_up import require_recent_password
+
+
+async def delete_account(user_id: UUID, session_id: UUID | None) -> None:
+    """Close an account for good: nothing of it works from now on, and the purge erases it later.
+
+    Its tasks are cancelled here; the sweep tells whoever still watches them.
+
+    Raises:
+        ReauthenticationRequired: see `require_recent_password`.
+        InvalidToken: it was deleted since the request was let in.
+    """
+    await require_recent_password(session_id)
+    async with transaction() as session:
+        user = await UserRepository(session).mark_deleted(user_id, now=clock.now())
+        if user is None:
+            raise InvalidToken
+        await end_sessions(session, user_id, reason=RevokeReason.ACCOUNT_DELETED)
+        await OneTimeTokenRepository(session).delete_all(user_id)
+        for task_id in await TaskRepository(session, owner_id=user_id).unfinished():
+            await transitions.cancel(session, task_id, owner_id=user_id)
+        await OutgoingMailRepository(session).add(MailKind.ACCOUNT_DELETED, user.email)

@@ -1,0 +1,99 @@
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import buckets, clock, rate_limits, settings
+from shared.database import transaction
+from shared.errors import EmailTaken, InvalidOrExpiredToken
+from shared.models.mail import MailKind
+from shared.models.one_time_token import OneTimeToken, TokenPurpose
+from shared.repositories.one_time_tokens import OneTimeTokenRepository
+from shared.repositories.outgoing_mails import OutgoingMailRepository
+from shared.repositories.sessions import RevokeReason
+from shared.repositories.users import UserRepository
+from shared.security import one_time_tokens
+from shared.services.one_time_tokens import new_token
+from shared.services.sessions import end_sessions
+from shared.services.step_up import require_recent_password
+
+CHANGE, UNDO = TokenPurpose.CHANGE_EMAIL, TokenPurpose.UNDO_EMAIL_CHANGE
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    user_id: UUID
+    undone: bool
+
+
+async def request_change(user_id: UUID, session_id: UUID | None, email: str) -> None:
+    """Send a token to the new address; the old one stays in use until it comes back.
+
+    Nothing tells whether the new address has an account already, or has been sent too many.
+
+    Raises:
+        ReauthenticationRequired: see `require_recent_password`.
+    """
+    await require_recent_password(session_id)
+    if not await rate_limits.allows(buckets.mail("email_change", email)):
+        return
+    expires_at = clock.now() + timedelta(seconds=settings.auth().email_change_ttl_seconds)
+    async with transaction() as session:
+        row, _ = new_token(user_id, CHANGE, expires_at=expires_at, email=email)
+        await OneTimeTokenRepository(session).add(row)
+        await OutgoingMailRepository(session).add(
+            MailKind.CONFIRM_EMAIL_CHANGE, email, token_id=row.id
+        )
+
+
+async def confirm_change(token: str) -> Confirmed:
+    """Move an account to the address that a token was sent to; or back, by one of the kind that
+    the old address got with the notice.
+
+    Raises:
+        TokenAlreadyUsed, InvalidOrExpiredToken: the token does not work.
+        EmailTaken: the address has got another account meanwhile.
+    """
+    purpose = one_time_tokens.purpose_of(token, among=(CHANGE, UNDO))
+    token_hash = one_time_tokens.fingerprint(token, purpose)
+    async with transaction() as session:
+        tokens = OneTimeTokenRepository(session)
+        used = await tokens.consume(token_hash, purpose, now=clock.now())
+        left = await _move(session, used)
+        await tokens.delete_all(used.user_id, CHANGE, TokenPurpose.RESET_PASSWORD)
+        if purpose is UNDO:
+            await _lock_thief_out(session, used)
+        else:
+            await _tell_old_address(session, used.user_id, left)
+    return Confirmed(used.user_id, undone=purpose is UNDO)
+
+
+async def _move(session: AsyncSession, used: OneTimeToken) -> str:
+    """Give the account the token's address; gives the one it had."""
+    users = UserRepository(session)
+    user = await users.get(used.user_id)
+    if user is None or user.deleted_at is not None or used.email is None:
+        raise InvalidOrExpiredToken
+    left = user.email
+    if not await users.change_address(user.id, used.email):
+        raise EmailTaken
+    return left
+
+
+async def _tell_old_address(session: AsyncSession, user_id: UUID, address: str) -> None:
+    expires_at = clock.now() + timedelta(seconds=settings.auth().email_undo_ttl_seconds)
+    row, _ = new_token(user_id, UNDO, expires_at=expires_at, email=address)
+    await OneTimeTokenRepository(session).add(row)
+    await OutgoingMailRepository(session).add(MailKind.EMAIL_CHANGED, address, token_id=row.id)
+
+
+async def _lock_thief_out(session: AsyncSession, used: OneTimeToken) -> None:
+    """Whoever changed the address had the password: it is void, and the owner gets a mail to
+    choose another. Undoing one change also takes from later addresses what they could undo."""
+    users = UserRepository(session)
+    await users.remove_password(used.user_id)
+    await OneTimeTokenRepository(session).delete_later(used)
+    await end_sessions(session, used.user_id, reason=RevokeReason.EMAIL_UNDO)
+    user = await users.get_fresh(used.user_id)
+    await OutgoingMailRepository(session).add(MailKind.RESET_PASSWORD, user.email_canonical)

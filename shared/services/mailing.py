@@ -1,0 +1,140 @@
+import logging
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import clock, settings
+from shared.database import transaction
+from shared.mail.choose import mailer
+from shared.mail.port import Mail, Mailer, MailNotSent
+from shared.mail.templates import compose
+from shared.models.mail import MailKind, OutgoingMail
+from shared.models.one_time_token import OneTimeToken, TokenPurpose
+from shared.models.user import User, UserStatus
+from shared.parallel import for_each
+from shared.repositories.one_time_tokens import OneTimeTokenRepository
+from shared.repositories.outgoing_mails import OutgoingMailRepository
+from shared.repositories.users import UserRepository
+from shared.services.one_time_tokens import new_token
+
+logger = logging.getLogger(__name__)
+
+AT_A_TIME = 10
+MAX_ATTEMPTS = 12
+FIRST_PAUSE_SECONDS = 5
+LONGEST_PAUSE_SECONDS = 3600
+
+
+async def send_due(service: Mailer | None = None) -> None:
+    """Send the mails that were promised, a limited batch; what cannot be sent now stays for later.
+
+    Here, behind the requests, lies what differs between addresses: no answer's time can tell
+    which of them have an account. A mail may come twice, if its sender dies just after sending.
+    """
+    async with transaction() as session:
+        claimed = await OutgoingMailRepository(session).claim()
+    if claimed:
+        send = partial(_send, service or mailer())
+        await for_each(claimed, send, at_a_time=AT_A_TIME)
+
+
+async def _send(service: Mailer, promise: OutgoingMail) -> None:
+    async with transaction() as session:
+        mail = await _prepare(session, promise)
+    try:
+        if mail is not None:
+            await service.send(mail)
+            logger.info("A mail was sent", extra=_described(promise, mail))
+    except MailNotSent as error:
+        return await _try_later(promise, error)
+    async with transaction() as session:
+        await OutgoingMailRepository(session).remove(promise.id)
+
+
+async def _try_later(promise: OutgoingMail, error: MailNotSent) -> None:
+    given_up = promise.attempts >= MAX_ATTEMPTS
+    logger.log(
+        logging.ERROR if given_up else logging.WARNING,
+        "A mail was given up" if given_up else "A mail was not sent",
+        extra={"kind": promise.kind.value, "attempts": promise.attempts, "error": str(error)},
+    )
+    pause = min(FIRST_PAUSE_SECONDS * 2 ** (promise.attempts - 1), LONGEST_PAUSE_SECONDS)
+    async with transaction() as session:
+        mails = OutgoingMailRepository(session)
+        if given_up:
+            await mails.remove(promise.id)
+        else:
+            await mails.postpone(promise.id, seconds=pause)
+
+
+def _described(promise: OutgoingMail, mail: Mail) -> dict[str, str]:
+    return {
+        "kind": promise.kind.value,
+        "subject": mail.subject,
+        "recipient": mail.redacted_recipient,
+    }
+
+
+async def _prepare(session: AsyncSession, promise: OutgoingMail) -> Mail | None:
+    """The mail, with a token made for it, or None if there is nobody it is for."""
+    match promise.kind:
+        case MailKind.ALREADY_REGISTERED:
+            user = await _find(session, promise.address, UserStatus.ACTIVE)
+            return compose(promise.kind, user.email) if user else None
+        case MailKind.RESEND_VERIFICATION:
+            user = await _find(session, promise.address, UserStatus.PENDING)
+            return await _verification(session, user) if user else None
+        case MailKind.RESET_PASSWORD:
+            user = await _find(session, promise.address, UserStatus.ACTIVE, UserStatus.PENDING)
+            return await _reset(session, user) if user else None
+    if promise.token_id is None:
+        return compose(promise.kind, promise.address)
+    pattern = await OneTimeTokenRepository(session).get(promise.token_id)
+    if pattern is None or pattern.consumed_at is not None:
+        return None
+    return compose(promise.kind, promise.address, await _token_like(session, pattern))
+
+
+async def _find(session: AsyncSession, address: str, *statuses: UserStatus) -> User | None:
+    """The account of an address. Mail goes to the address it was opened with: one that is only
+    spelt alike may be somebody else's mailbox."""
+    user = await UserRepository(session).get_by_address(address)
+    return user if user and user.status in statuses and user.deleted_at is None else None
+
+
+async def _verification(session: AsyncSession, user: User) -> Mail:
+    """Another token for the one sign-up there was. Of several, nobody can tell which was the
+    owner's: then whoever reads the mailbox chooses a password there."""
+    tokens = OneTimeTokenRepository(session)
+    passwords = await tokens.pending_passwords(user.id)
+    if len(passwords) != 1:
+        return await _reset(session, user)
+    row, token = new_token(
+        user.id,
+        TokenPurpose.VERIFY_EMAIL,
+        expires_at=clock.now() + timedelta(seconds=settings.auth().verification_ttl_seconds),
+        password_hash=passwords[0],
+    )
+    await tokens.add(row)
+    return compose(MailKind.VERIFY_EMAIL, user.email, token)
+
+
+async def _reset(session: AsyncSession, user: User) -> Mail:
+    expires_at = clock.now() + timedelta(seconds=settings.auth().reset_ttl_seconds)
+    row, token = new_token(user.id, TokenPurpose.RESET_PASSWORD, expires_at=expires_at)
+    await OneTimeTokenRepository(session).add(row)
+    return compose(MailKind.RESET_PASSWORD, user.email, token)
+
+
+async def _token_like(session: AsyncSession, pattern: OneTimeToken) -> str:
+    row, token = new_token(
+        pattern.user_id,
+        pattern.purpose,
+        expires_at=pattern.expires_at,
+        password_hash=pattern.password_hash,
+        email=pattern.email,
+    )
+    row.created_at = pattern.created_at  # its age says which of two changes came first
+    await OneTimeTokenRepository(session).add(row)
+    return token

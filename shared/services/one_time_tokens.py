@@ -1,0 +1,27 @@
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from shared.models.one_time_token import OneTimeToken, TokenPurpose
+from shared.security import one_time_tokens
+
+
+def new_token(
+    user_id: UUID,
+    purpose: TokenPurpose,
+    *,
+    expires_at: datetime,
+    password_hash: str | None = None,
+    email: str | None = None,
+) -> tuple[OneTimeToken, str]:
+    """The row to keep and the token to hand out, which the row does not hold."""
+    token = one_time_tokens.create(purpose)
+    row = OneTimeToken(
+        id=uuid4(),
+        user_id=user_id,
+        purpose=purpose,
+        token_hash=one_time_tokens.fingerprint(token, purpose),
+        password_hash=password_hash,
+        email=email,
+        expires_at=expires_at,
+    )
+    return row, token

@@ -1,0 +1,87 @@
+from uuid import UUID
+
+from shared import clock
+from shared.database import transaction
+from shared.errors import InvalidCredentials, InvalidOrExpiredToken
+from shared.models.mail import MailKind
+from shared.models.one_time_token import TokenPurpose
+from shared.repositories.one_time_tokens import OneTimeTokenRepository
+from shared.repositories.outgoing_mails import OutgoingMailRepository
+from shared.repositories.sessions import RevokeReason, SessionRepository
+from shared.repositories.users import UserRepository
+from shared.security import one_time_tokens
+from shared.security.password_policy import check_new_password
+from shared.security.passwords import PasswordHasher
+from shared.services.reauthentication import WRONG_PASSWORD, check_current_password
+from shared.services.sessions import (
+    Client,
+    IssuedTokens,
+    end_sessions,
+    issue_tokens,
+    new_session,
+)
+
+RESET = TokenPurpose.RESET_PASSWORD
+
+
+async def change_password(
+    user_id: UUID,
+    session_id: UUID | None,
+    *,
+    current: str,
+    new: str,
+    client: Client,
+    hasher: PasswordHasher,
+) -> IssuedTokens:
+    """Replace the password. Every session ends; who changed it goes on with a fresh one.
+
+    Raises:
+        RateLimited: too many tries.
+        InvalidCredentials: the current password is wrong.
+        WeakPassword: see `check_new_password`.
+    """
+    user = await check_current_password(user_id, current, hasher)
+    check_new_password(new, email=user.email)
+    new_hash = await hasher.hash(new)
+    async with transaction() as session:
+        sessions = SessionRepository(session)
+        replaced = await UserRepository(session).replace_password_hash(
+            user_id, old=user.password_hash or "", new=new_hash
+        )
+        if not replaced:  # somebody else changed it since it was checked
+            raise InvalidCredentials(WRONG_PASSWORD)
+        former = await sessions.get(session_id) if session_id is not None else None
+        await end_sessions(session, user_id, reason=RevokeReason.PASSWORD_CHANGE)
+        await OneTimeTokenRepository(session).delete_all(user_id, RESET)
+        await OutgoingMailRepository(session).add(MailKind.PASSWORD_CHANGED, user.email)
+        user = await UserRepository(session).get_fresh(user_id)
+        fresh = new_session(user, client, remember=former is None or former.remember)
+        await sessions.add(fresh)
+    return issue_tokens(fresh, user)
+
+
+async def reset_password(token: str, password: str, hasher: PasswordHasher) -> UUID:
+    """Replace a forgotten password; gives whose it was. Nobody is signed in by this.
+
+    Whoever has the token reads the mailbox, so a pending account becomes active.
+
+    Raises:
+        TokenAlreadyUsed, InvalidOrExpiredToken: the token does not work.
+        WeakPassword: see `check_new_password`; the token still works then.
+    """
+    token_hash = one_time_tokens.fingerprint(token, RESET)
+    async with transaction(writing=False) as session:
+        tokens = OneTimeTokenRepository(session)
+        owner = await tokens.find_owner(token_hash, RESET, now=clock.now())
+    check_new_password(password, email=owner.email)
+    password_hash = await hasher.hash(password)
+    async with transaction() as session:
+        now, tokens = clock.now(), OneTimeTokenRepository(session)
+        used = await tokens.consume(token_hash, RESET, now=now)
+        users = UserRepository(session)
+        if not await users.set_password(used.user_id, password_hash, now=now):
+            raise InvalidOrExpiredToken
+        await end_sessions(session, used.user_id, reason=RevokeReason.PASSWORD_RESET)
+        await tokens.delete_all(used.user_id, RESET, TokenPurpose.VERIFY_EMAIL)
+        await OutgoingMailRepository(session).add(MailKind.PASSWORD_CHANGED, owner.email)
+    return used.user_id

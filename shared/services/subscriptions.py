@@ -1,0 +1,109 @@
+import math
+from dataclasses import asdict
+from datetime import datetime
+
+from shared import clock
+from shared.database import transaction
+from shared.errors import QuotaExceeded, SizeBeyondPlan, TooManyTasksAtOnce
+from shared.models.user import Plan, Subscription
+from shared.plans import PLANS, Period
+from shared.repositories.subscriptions import SubscriptionRepository, overdue
+from shared.schemas.user import LimitsRead, SubscriptionRead, UsageRead
+
+BUSY_SECONDS = 10  # after so long, one of the tasks that run may have ended
+
+
+async def admit_task(subscriptions: SubscriptionRepository, *, width: int, height: int) -> None:
+    """Let the user make one more task, in the transaction that makes it; the owner is locked.
+
+    Raises:
+        SizeBeyondPlan: the picture is larger than the plan allows.
+        QuotaExceeded: until the period ends.
+        TooManyTasksAtOnce: until one of the tasks that wait or run has ended.
+    """
+    now = clock.now()
+    live = await renew(subscriptions, now)
+    limits = PLANS[live.plan]
+    if max(width, height) > limits.longest_side:
+        raise SizeBeyondPlan(plan=live.plan, longest_side=limits.longest_side)
+    usage = await subscriptions.usage(since=live.period_start)
+    if usage.tasks >= limits.tasks_per_period:
+        raise QuotaExceeded(
+            retry_after_seconds=math.ceil((live.period_end - now).total_seconds()),
+            plan=live.plan,
+            limit=limits.tasks_per_period,
+        )
+    if usage.at_once >= limits.tasks_at_once:
+        raise TooManyTasksAtOnce(
+            retry_after_seconds=BUSY_SECONDS, plan=live.plan, limit=limits.tasks_at_once
+        )
+
+
+async def renew(subscriptions: SubscriptionRepository, now: datetime) -> Subscription:
+    """The live subscription; one whose period is over is ended and continued by its successor.
+
+    The owner is locked, so nobody else renews it meanwhile.
+    """
+    live = await subscriptions.live()
+    if live is None:
+        return await subscriptions.begin(Plan.FREE, Period.beginning(now))
+    period = _period_of(live).at(now)
+    if period.start == live.period_start:
+        return live
+    return await _replace(subscriptions, live, live.plan, period, now)
+
+
+async def change_plan(subscriptions: SubscriptionRepository, plan: Plan) -> Subscription:
+    """Put a user, who is locked, on a plan from now on.
+
+    The period goes on, and what was used of it counts, so changing to and fro gains nothing.
+    """
+    now = clock.now()
+    live = await renew(subscriptions, now)
+    if live.plan is plan:
+        return live
+    return await _replace(subscriptions, live, plan, _period_of(live), now)
+
+
+async def describe(
+    subscriptions: SubscriptionRepository, subscription: Subscription
+) -> SubscriptionRead:
+    """A live subscription with its limits and what is used of them.
+
+    One whose period is over is shown as it will be renewed, though this only reads.
+    """
+    period = _period_of(subscription).at(clock.now())
+    usage = await subscriptions.usage(since=period.start)
+    return SubscriptionRead(
+        plan=subscription.plan,
+        period_start=period.start,
+        period_end=period.end,
+        limits=LimitsRead(**asdict(PLANS[subscription.plan])),
+        usage=UsageRead(**asdict(usage)),
+    )
+
+
+async def renew_overdue() -> None:
+    """Renew a batch of subscriptions whose period is over: their owners may not come for long."""
+    async with transaction(writing=False) as session:
+        owners = list(await session.scalars(overdue(clock.now())))
+    for owner_id in owners:
+        async with transaction() as session:
+            subscriptions = SubscriptionRepository(session, user_id=owner_id)
+            if await subscriptions.lock_owner() is not None:
+                await renew(subscriptions, clock.now())
+
+
+async def _replace(
+    subscriptions: SubscriptionRepository,
+    live: Subscription,
+    plan: Plan,
+    period: Period,
+    now: datetime,
+) -> Subscription:
+    await subscriptions.end(live, now=now)
+    return await subscriptions.begin(plan, period)
+
+
+def _period_of(subscription: Subscription) -> Period:
+    return Period(subscription.period_start, subscription.period_end)

@@ -1,0 +1,26 @@
+import re
+from urllib.parse import unquote
+
+from shared.database import transaction
+from shared.loop import run
+from shared.repositories.mailbox import MailboxRepository
+from shared.services.mailing import send_due
+
+
+def letters(recipient: str) -> list[str]:
+    """What somebody finds in the mailbox, the oldest first."""
+
+    async def fetch() -> list[str]:
+        await send_due()
+        async with transaction(writing=False) as session:
+            found = await MailboxRepository(session).list(recipient=recipient)
+        return [each.text for each in reversed(found)]
+
+    return run(fetch())
+
+
+def token_in(letter: str) -> str:
+    """The token of the link in a letter."""
+    found = re.search(r"#[a-z-]+=(\S+)", letter)
+    assert found is not None, letter
+    return unquote(found[1])

@@ -1,0 +1,147 @@
+"""Removes one guard at a time from a copy of the source, and asks whether a test notices:
+`make mutations`."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("functions", "shared", "local", "migrations", "tests", "docs")
+FILES = ("alembic.ini", "pyproject.toml", "template.yaml")
+TESTS_FAILED = 1  # pytest's exit code where tests ran and some did not pass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A guard, how it is taken away (a text that occurs exactly once), and who must notice."""
+
+    guard: str
+    path: str
+    text: str
+    replacement: str
+    test: str
+
+
+MUTATIONS = (
+    Mutation(
+        guard="typ of access tokens",
+        path="shared/security/access_tokens.py",
+        text='typ: Literal["at+jwt"]',
+        replacement="typ: str",
+        test="tests/catalogue/test_access.py::test_a_forged_token_opens_nothing[D10 typ JWT]",
+    ),
+    Mutation(
+        guard="aud of access tokens",
+        path="shared/security/access_tokens.py",
+        text='"strict_aud": True,',
+        replacement='"verify_aud": False,',
+        test="tests/catalogue/test_access.py::test_a_forged_token_opens_nothing[D7 other audience]",
+    ),
+    Mutation(
+        guard="compare-and-set on the generation",
+        path="shared/repositories/sessions.py",
+        text="                UserSession.generation == from_generation,\n",
+        replacement="",
+        test="tests/catalogue/test_races.py"
+        "::test_a_rotation_that_comes_late_does_not_turn_a_session_back",
+    ),
+    Mutation(
+        guard="the page's origin",
+        path="shared/security/origins.py",
+        text="    if not is_allowed(page):\n        raise CsrfRejected\n",
+        replacement="",
+        test="tests/catalogue/test_access.py::test_an_origin_that_resembles_ours_is_another_one",
+    ),
+    Mutation(
+        guard="the rate limit before the hash",
+        path="shared/services/login.py",
+        text="    await rate_limits.hit(*buckets.login(client.ip, email), failures)\n"
+        "    user, verdict = await _check_password(email, password, hasher)\n",
+        replacement="    user, verdict = await _check_password(email, password, hasher)\n"
+        "    await rate_limits.hit(*buckets.login(client.ip, email), failures)\n",
+        test="tests/catalogue/test_limits.py::test_of_a_hundred_attempts_at_once_five_are_hashed",
+    ),
+    Mutation(
+        guard="a hash for an unknown address too",
+        path="shared/services/login.py",
+        text="    verdict = await hasher.verify(",
+        replacement="    if user is None:\n        raise InvalidCredentials\n"
+        "    verdict = await hasher.verify(",
+        test="tests/integration/test_auth_login.py::test_every_miss_costs_one_hash",
+    ),
+    Mutation(
+        guard="no members but the known ones",
+        path="shared/schemas/base.py",
+        text='extra="forbid"',
+        replacement='extra="ignore"',
+        test="tests/catalogue/test_register.py"
+        "::test_nobody_gives_themselves_more_than_an_account",
+    ),
+    Mutation(
+        guard="the epoch of the account",
+        path="shared/authentication.py",
+        text="        and user.auth_epoch == claims.epoch\n",
+        replacement="",
+        test="tests/integration/test_auth_me.py::test_a_token_of_an_earlier_epoch_is_void",
+    ),
+)
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "source"
+        copy_source(copy)
+        if run_tests(copy, [mutation.test for mutation in MUTATIONS]) != 0:
+            return say("The tests do not pass even with every guard in place.")
+        missed = [mutation for mutation in MUTATIONS if not is_noticed(copy, mutation)]
+    return say(f"{len(missed)} of {len(MUTATIONS)} guards can go unnoticed.") if missed else 0
+
+
+def is_noticed(copy: Path, mutation: Mutation) -> bool:
+    source = copy / mutation.path
+    original = source.read_text()
+    if original.count(mutation.text) != 1:
+        raise SystemExit(f"{mutation.path} does not have exactly one: {mutation.text!r}")
+    source.write_text(original.replace(mutation.text, mutation.replacement))
+    noticed = run_tests(copy, [mutation.test]) == TESTS_FAILED
+    source.write_text(original)
+    say(f"{'noticed' if noticed else 'MISSED '} {mutation.guard}")
+    return noticed
+
+
+def copy_source(target: Path) -> None:
+    target.mkdir()
+    for folder in COPIED:
+        shutil.copytree(
+            ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for file in FILES:
+        shutil.copy(ROOT / file, target / file)
+
+
+def run_tests(copy: Path, tests: Sequence[str]) -> int:
+    """pytest's exit code. Edits of one size within a second would run stale compiled code."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    finished = subprocess.run(
+        command,
+        cwd=copy,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return finished.returncode
+
+
+def say(text: str) -> int:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""Many requests at once, on a real PostgreSQL and a real Redis."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select
+
+from functions.auth import logout, refresh, register, verify
+from shared import clock
+from shared.database import transaction
+from shared.loop import run
+from shared.models.auth_event import AuthEvent, AuthEventKind
+from shared.models.user import User
+from shared.repositories.sessions import SessionRepository
+from shared.security import refresh_tokens
+from shared.services import rotation
+from shared.services.rotation import Attempt
+from tests.auth import PASSWORD, ask_me, open_account, rotate, sign_in, sign_up
+
+T = TypeVar("T")
+ADDRESS = "https://testserver/api/v1/auth"
+ACTIVATION = (AuthEvent.kind == AuthEventKind.VERIFY, AuthEvent.outcome == "success")
+
+
+@pytest.fixture(autouse=True)
+def many_requests(postgresql_backend: pytest.MonkeyPatch) -> None:
+    postgresql_backend.setenv("RATE_LIMITS", "off")
+
+
+@pytest.fixture
+def email() -> str:
+    """Somebody new: the database is kept from test to test."""
+    return f"{uuid4().hex}@example.com"
+
+
+async def post(app: FastAPI, **body: str) -> httpx.Response:
+    """Send a request to a function's application, as its server would."""
+    route = app.routes[0].path.rpartition("/")[2]  # type: ignore[attr-defined]
+    transport = httpx.ASGITransport(app, client=("192.0.2.1", 443))
+    async with httpx.AsyncClient(transport=transport) as client:
+        return await client.post(f"{ADDRESS}/{route}", json=body)
+
+
+def together(*requests: Awaitable[T]) -> list[T]:
+    async def gather() -> list[T]:
+        return await asyncio.gather(*requests)
+
+    return run(gather())
+
+
+def codes(answers: list[httpx.Response]) -> Counter[str]:
+    return Counter(str(each.json().get("code", each.status_code)) for each in answers)
+
+
+async def count(model: type[Any], *where: Any) -> int:
+    async with transaction(writing=False) as session:
+        query = select(func.count()).select_from(model).where(*where)
+        return await session.scalar(query) or 0
+
+
+@pytest.mark.case("A26")
+def test_twenty_sign_ups_of_one_address_make_one_account(email: str):
+    answers = together(*(post(register.app, email=email, password=PASSWORD) for _ in range(20)))
+
+    assert codes(answers) == {"201": 1, "email_taken": 19}
+    assert run(count(User, User.email_canonical == email)) == 1
+
+
+@pytest.mark.case("B7")
+def test_fifty_verifications_activate_once(email: str):
+    registered = sign_up(email).json
+    token, user_id = registered["verification"]["token"], registered["user"]["id"]
+
+    answers = together(*(post(verify.app, token=token) for _ in range(50)))
+
+    assert codes(answers) == {"200": 1, "token_already_used": 49}
+    assert run(count(AuthEvent, AuthEvent.user_id == UUID(user_id), *ACTIVATION)) == 1
+
+
+@pytest.mark.case("E2")
+def test_fifty_refreshes_have_one_child_twenty_times_over(email: str):
+    open_account(email)
+    token = sign_in(email).json["refresh_token"]
+
+    for generation in range(1, 21):
+        # Each came to a process of its own: that they wait for this one is not their lateness.
+        attempts = [Attempt() for _ in range(50)]
+        issued = together(*(rotation.refresh(token, attempt) for attempt in attempts))
+        children = {tokens.refresh_token for tokens in issued}
+        assert len(children) == 1
+        token = children.pop()
+        assert refresh_tokens.parse(token).generation == generation
+
+
+def test_a_rotation_that_comes_late_does_not_turn_a_session_back(email: str):
+    open_account(email)
+    token = sign_in(email).json["refresh_token"]
+    newest = rotate(rotate(token).json["refresh_token"]).json["refresh_token"]
+
+    async def rotate_from_the_start() -> object:
+        async with transaction() as session:
+            return await SessionRepository(session).rotate(
+                refresh_tokens.parse(token).session_id,
+                from_generation=0,
+                token_hash=refresh_tokens.fingerprint(newest),
+                attempt_hash=None,
+                idle_expires_at=clock.now() + timedelta(days=1),
+            )
+
+    assert run(rotate_from_the_start()) is None
+    assert rotate(newest).status == 200
+
+
+@pytest.mark.case("E11")
+def test_a_refresh_beside_a_logout_leaves_no_token_alive(email: str):
+    open_account(email)
+
+    for _ in range(20):
+        token = sign_in(email).json["refresh_token"]
+        answers = together(
+            *(post(refresh.app, refresh_token=token) for _ in range(5)),
+            post(logout.app, refresh_token=token),
+            *(post(refresh.app, refresh_token=token) for _ in range(5)),
+        )
+        issued = [each.json() for each in answers if each.status_code == 200]
+        assert {rotate(tokens["refresh_token"]).status for tokens in issued} <= {401}
+        assert {ask_me(tokens["access_token"]).status for tokens in issued} <= {401}
+        assert rotate(token).status == 401

@@ -1,0 +1,203 @@
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from shared import clock
+from shared.database import engine
+from shared.errors import DomainError, RateLimited
+from shared.loop import run
+from shared.once import forget
+from shared.security.passwords import Verdict
+from shared.services.login import log_in
+from shared.services.sessions import Client
+from tests.auth import EMAIL, PASSWORD, confirm, open_account, rotate, send, sign_in, sign_up
+from tests.http import Answer
+
+COUNTERS = ["rate_limited", "rate_limited_without_redis"]
+WRONG = "a wrong password"
+
+
+@pytest.fixture(params=COUNTERS, ids=["Redis", "no Redis"], autouse=True)
+def limited(request: pytest.FixtureRequest) -> pytest.MonkeyPatch:
+    environment: pytest.MonkeyPatch = request.getfixturevalue(request.param)
+    return environment
+
+
+@pytest.fixture(autouse=True)
+def at_the_start_of_a_day(limited: pytest.MonkeyPatch) -> Any:
+    """A fixed window that ended in the middle of a test would let more pass."""
+    tomorrow = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    with time_machine.travel(tomorrow, tick=False) as time:
+        yield time
+
+
+class CountingHasher:
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def hash(self, password: str) -> str:
+        return "hash"
+
+    async def verify(self, password: str, stored: str | None) -> Verdict:
+        self.asked += 1
+        return Verdict(correct=False)
+
+
+def address(number: int) -> str:
+    return f"198.51.100.{number}"
+
+
+def assert_limited(answer: Answer, policy: str) -> None:
+    assert (answer.status, answer.json["code"]) == (429, "rate_limited")
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.headers["ratelimit-policy"].startswith(policy)
+    assert answer.headers["ratelimit"].startswith(policy.partition(";")[0])
+    assert answer.set_cookies == ()
+
+
+def test_the_sixth_attempt_of_a_minute_is_refused_even_with_the_right_password(
+    at_the_start_of_a_day: Any,
+):
+    open_account()
+    for _ in range(5):
+        assert sign_in(password=WRONG).status == 401
+
+    assert_limited(sign_in(), '"login";q=5;w=60')
+
+    at_the_start_of_a_day.shift(61)
+    assert sign_in().status == 200
+
+
+def test_a_known_and_an_unknown_account_are_limited_alike():
+    open_account()
+    for email in (EMAIL, "nobody@example.com"):
+        for _ in range(5):
+            sign_in(email, WRONG)
+
+    known, unknown = sign_in(), sign_in("nobody@example.com")
+
+    assert known.status == unknown.status == 429
+    assert known.body == unknown.body
+    assert known.headers == unknown.headers
+
+
+def test_of_a_hundred_attempts_at_once_five_are_hashed(limited: pytest.MonkeyPatch):
+    run(engine().dispose())
+    limited.setenv("DATABASE_POOL_SIZE", "10")
+    forget()
+    hasher, client = CountingHasher(), Client("192.0.2.1", None)
+
+    async def attempts() -> list[Any]:
+        pairs = (log_in(EMAIL, PASSWORD, client, hasher) for _ in range(100))
+        return await asyncio.gather(*pairs, return_exceptions=True)
+
+    results = run(attempts())
+
+    assert all(isinstance(each, DomainError) for each in results)
+    assert sum(isinstance(each, RateLimited) for each in results) == 95
+    assert hasher.asked == 5
+
+
+@pytest.mark.parametrize("header", ["x-forwarded-for", "x-real-ip", "forwarded"])
+def test_no_header_makes_another_client(header: str):
+    open_account()
+    for number in range(5):
+        sign_in(password=WRONG, headers={header: address(number)})
+
+    assert sign_in(headers={header: address(99)}).status == 429
+
+
+def test_the_spelling_of_an_address_makes_no_other_account():
+    open_account()
+    for email in (EMAIL, EMAIL.upper(), EMAIL.title(), EMAIL, EMAIL.upper()):
+        sign_in(email, WRONG)
+
+    assert sign_in(EMAIL.capitalize()).status == 429
+
+
+def test_own_successes_do_not_make_room_for_guesses_at_others():
+    open_account()
+    for number in range(30):
+        if number % 6 == 0:
+            assert sign_in().status == 200
+        else:
+            assert sign_in(f"victim-{number}@example.com", WRONG).status == 401
+
+    assert_limited(sign_in("another@example.com", WRONG), '"login_ip";q=30;w=60')
+
+
+def test_one_network_of_ipv6_is_one_client():
+    for number in range(30):
+        sign_in(f"victim-{number}@example.com", WRONG, source_ip=f"2001:db8::{number:x}")
+
+    assert sign_in("next@example.com", WRONG, source_ip="2001:db8::ffff").status == 429
+    assert sign_in("next@example.com", WRONG, source_ip="2001:db8:0:1::1").status == 401
+
+
+def test_strangers_everywhere_cannot_lock_the_owner_s_device_out():
+    open_account()
+    own = sign_in(source_ip=address(200)).cookies["device"]
+    for number in range(10):
+        assert sign_in(password=WRONG, source_ip=address(number)).status == 401
+
+    stranger = sign_in(source_ip=address(100))
+    owner = sign_in(source_ip=address(100), cookies={"device": own})
+
+    assert_limited(stranger, '"login_failures";q=10;w=900')
+    assert owner.status == 200
+
+
+def test_a_known_device_has_no_more_guesses_than_a_stranger(at_the_start_of_a_day: Any):
+    open_account()
+    stolen = {"device": sign_in().cookies["device"]}
+    for number in range(10):
+        sign_in(password=WRONG, source_ip=address(number), cookies=stolen)
+
+    assert sign_in(source_ip=address(100), cookies=stolen).status == 429
+
+
+def test_the_right_password_forgives_the_failures_before():
+    open_account()
+    for number in range(9):
+        sign_in(password=WRONG, source_ip=address(number))
+
+    assert sign_in(source_ip=address(100)).status == 200
+    assert sign_in(password=WRONG, source_ip=address(101)).status == 401
+    assert sign_in(source_ip=address(102)).status == 200
+
+
+def test_sign_ups_and_verifications_of_an_address_are_limited(limited: pytest.MonkeyPatch):
+    limited.setenv("RATE_LIMIT_REGISTER_IP", "2/minute")
+    limited.setenv("RATE_LIMIT_VERIFY_IP", "2/minute")
+    forget()
+    tokens = [sign_up(f"{number}@example.com").json["verification"]["token"] for number in range(2)]
+
+    assert_limited(sign_up("third@example.com"), '"register";q=2;w=60')
+    assert [confirm(tokens[0]).status, confirm("ev1_guess").status] == [200, 400]
+    assert_limited(confirm(tokens[1]), '"verify";q=2;w=60')
+
+
+def test_a_session_refreshed_too_often_waits_and_goes_on(at_the_start_of_a_day: Any):
+    open_account()
+    answer = sign_in()
+    for _ in range(30):
+        answer = send("refresh", cookies=answer.cookies)
+        assert answer.status == 200
+
+    assert_limited(send("refresh", cookies=answer.cookies), '"refresh";q=30;w=60')
+
+    at_the_start_of_a_day.shift(61)
+    assert send("refresh", cookies=answer.cookies).status == 200
+
+
+def test_knowing_a_session_s_id_is_not_enough_to_use_its_refreshes_up():
+    open_account()
+    token = sign_in().json["refresh_token"]
+
+    for _ in range(40):
+        assert rotate(token[:-4] + "AAAA").json["code"] == "invalid_refresh_token"
+
+    assert rotate(token).status == 200

@@ -1,0 +1,168 @@
+"""A refresh token that comes again: from a lost answer, another tab, or a thief."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from shared.database import transaction
+from shared.loop import run
+from shared.models.base import database_now
+from shared.models.session import UserSession
+from shared.services.rotation import Attempt, refresh
+from tests.auth import ask_me, open_account, rotate, send, sign_in
+from tests.http import Answer
+
+pytestmark = pytest.mark.usefixtures("application")
+
+OWN_PAGE = {"sec-fetch-site": "same-origin"}
+
+
+@pytest.fixture
+def signed_in(application: pytest.MonkeyPatch) -> Answer:
+    open_account()
+    return sign_in()
+
+
+def keyed(key: str) -> dict[str, Any]:
+    return {"headers": {"idempotency-key": key}}
+
+
+def let_pass(time: timedelta) -> None:
+    """Make every rotation so much older: they go by the database's clock."""
+
+    async def age() -> None:
+        async with transaction() as session:
+            rotated_at = database_now(-time.total_seconds())
+            await session.execute(update(UserSession).values(rotated_at=rotated_at))
+
+    run(age())
+
+
+def assert_ended(again: Answer, child: Answer) -> None:
+    assert (again.status, again.json["code"]) == (401, "refresh_token_reused")
+    assert rotate(child.json["refresh_token"]).json["code"] == "invalid_refresh_token"
+    assert ask_me(child.json["access_token"]).status == 401
+
+
+def test_a_lost_answer_is_given_again_under_the_same_key(signed_in: Answer):
+    token = signed_in.json["refresh_token"]
+    lost = rotate(token, **keyed("one"))
+    let_pass(timedelta(hours=23))
+
+    again = rotate(token, **keyed('"one"'))
+
+    assert again.status == 200
+    assert again.json["refresh_token"] == lost.json["refresh_token"]
+    assert ask_me(again.json["access_token"]).status == 200
+    assert rotate(again.json["refresh_token"]).status == 200
+
+
+@pytest.mark.parametrize("second", [keyed("another"), {}], ids=["another key", "no key"])
+def test_another_key_is_another_hand(signed_in: Answer, second: dict[str, Any]):
+    token = signed_in.json["refresh_token"]
+    child = rotate(token, **keyed("one"))
+
+    assert_ended(rotate(token, **second), child)
+
+
+def test_a_key_the_first_request_did_not_send_excuses_nothing(signed_in: Answer):
+    token = signed_in.json["refresh_token"]
+    child = rotate(token)
+
+    assert_ended(rotate(token, **keyed("one")), child)
+
+
+def test_a_key_counts_for_a_day(signed_in: Answer):
+    token = signed_in.json["refresh_token"]
+    child = rotate(token, **keyed("one"))
+    let_pass(timedelta(hours=24, seconds=1))
+
+    assert_ended(rotate(token, **keyed("one")), child)
+
+
+@pytest.mark.parametrize("site", ["same-origin", "same-site"])
+def test_another_tab_gets_the_same_token_within_seconds(signed_in: Answer, site: str):
+    headers = {"sec-fetch-site": site, "origin": "http://localhost:8000"}
+    first = send("refresh", cookies=signed_in.cookies, headers=headers)
+    let_pass(timedelta(seconds=9))
+
+    second = send("refresh", cookies=signed_in.cookies, headers=headers)
+
+    assert second.status == 200
+    assert second.cookies["refresh_token"] == first.cookies["refresh_token"]
+
+
+def test_another_tab_is_too_late_after_that(signed_in: Answer):
+    child = send("refresh", cookies=signed_in.cookies, headers=OWN_PAGE)
+    let_pass(timedelta(seconds=11))
+
+    again = send("refresh", cookies=signed_in.cookies, headers=OWN_PAGE)
+
+    assert_ended(again, child)
+    assert again.cookies == {"access_token": "", "refresh_token": ""}
+
+
+@pytest.mark.parametrize("site", ["none", None])
+def test_a_cookie_without_a_page_is_no_tab(signed_in: Answer, site: str | None):
+    headers = {"sec-fetch-site": site} if site else {}
+    child = send("refresh", cookies=signed_in.cookies, headers=headers)
+
+    assert_ended(send("refresh", cookies=signed_in.cookies, headers=headers), child)
+
+
+def test_a_token_in_the_body_is_no_tab(signed_in: Answer):
+    token = signed_in.json["refresh_token"]
+    child = rotate(token, headers=OWN_PAGE)
+
+    assert_ended(rotate(token, headers=OWN_PAGE), child)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [{"headers": OWN_PAGE}, {"headers": {"idempotency-key": "one", **OWN_PAGE}}],
+    ids=["tab", "key"],
+)
+def test_once_its_successor_was_used_a_token_is_over(signed_in: Answer, request_: dict[str, Any]):
+    child = send("refresh", cookies=signed_in.cookies, **request_)
+    assert ask_me(child.json["access_token"]).status == 200
+
+    assert_ended(send("refresh", cookies=signed_in.cookies, **request_), child)
+
+
+def test_a_grandparent_is_over_whatever_comes_with_it(signed_in: Answer):
+    request_: dict[str, Any] = {"headers": {"idempotency-key": "one", **OWN_PAGE}}
+    child = send("refresh", cookies=signed_in.cookies, **request_)
+    grandchild = send("refresh", cookies=child.cookies, **request_)
+
+    assert_ended(send("refresh", cookies=signed_in.cookies, **request_), grandchild)
+
+
+def test_an_access_token_from_before_confirms_nothing(signed_in: Answer):
+    token = signed_in.json["refresh_token"]
+    lost = rotate(token, **keyed("one"))
+    assert ask_me(signed_in.json["access_token"]).status == 200
+
+    again = rotate(token, **keyed("one"))
+
+    assert again.json["refresh_token"] == lost.json["refresh_token"]
+
+
+def test_a_request_that_came_before_the_exchange_gets_its_result(signed_in: Answer):
+    token = signed_in.json["refresh_token"]
+    waiting = Attempt()
+    child = rotate(token)
+    assert ask_me(child.json["access_token"]).status == 200
+
+    overlapping = run(refresh(token, waiting))
+
+    assert overlapping.refresh_token == child.json["refresh_token"]
+
+
+@pytest.mark.parametrize("key", ["", "a,b", "é", "x" * 256])
+def test_a_key_that_is_none_changes_nothing(signed_in: Answer, key: str):
+    token = signed_in.json["refresh_token"]
+
+    assert rotate(token, **keyed(key)).status == 400
+    assert rotate(token).status == 200

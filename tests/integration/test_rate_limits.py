@@ -1,0 +1,157 @@
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import time_machine
+from sqlalchemy import func, select
+
+from shared import clock, database, rate_limits
+from shared.database import transaction
+from shared.errors import RateLimited
+from shared.loop import run
+from shared.models.rate_limit_counter import RateLimitCounter
+from shared.once import forget
+from shared.rate_limits import Bucket
+from shared.sweeping import sweep
+from tests.services import running_redis
+
+COUNTERS = ["rate_limited", "rate_limited_without_redis"]
+
+
+@pytest.fixture(params=COUNTERS, ids=["Redis", "no Redis"])
+def limited(request: pytest.FixtureRequest) -> pytest.MonkeyPatch:
+    environment: pytest.MonkeyPatch = request.getfixturevalue(request.param)
+    environment.setenv("DATABASE_POOL_SIZE", "10")
+    forget()
+    return environment
+
+
+@pytest.fixture
+def bucket(limited: pytest.MonkeyPatch) -> Bucket:
+    return Bucket("door", "5/minute", uuid4().hex)
+
+
+def passed(count: int, *buckets: Bucket) -> int:
+    """How many of so many attempts side by side are let through."""
+
+    async def attempt() -> list[bool]:
+        return await asyncio.gather(*(rate_limits.allows(*buckets) for _ in range(count)))
+
+    return sum(run(attempt()))
+
+
+def at_the_start_of_a_day() -> time_machine.travel:
+    tomorrow = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return time_machine.travel(tomorrow, tick=False)
+
+
+def test_of_a_hundred_at_once_as_many_pass_as_may(bucket: Bucket):
+    assert passed(100, bucket) == 5
+    assert passed(10, bucket) == 0
+
+
+def test_who_is_refused_learns_when_to_come_again(bucket: Bucket):
+    with at_the_start_of_a_day() as time:
+        passed(5, bucket)
+        time.shift(20)
+
+        with pytest.raises(RateLimited) as refused:
+            run(rate_limits.hit(bucket))
+
+        assert refused.value.headers == {
+            "Retry-After": "40",
+            "RateLimit-Policy": '"door";q=5;w=60',
+            "RateLimit": '"door";r=0;t=40',
+        }
+        time.shift(40.1)
+        assert passed(1, bucket) == 1
+
+
+def test_each_key_has_a_count_of_its_own(bucket: Bucket):
+    passed(5, bucket)
+
+    assert passed(5, Bucket(bucket.name, bucket.limit, uuid4().hex)) == 5
+    assert passed(5, Bucket("window", bucket.limit, bucket.key)) == 5
+
+
+def test_several_limits_hold_together(limited: pytest.MonkeyPatch):
+    bucket = Bucket("door", "2/minute; 3/hour", uuid4().hex)
+
+    with at_the_start_of_a_day() as time:
+        assert passed(5, bucket) == 2
+        time.shift(61)
+        assert passed(5, bucket) == 1
+        time.shift(61)
+        with pytest.raises(RateLimited, match="later") as refused:
+            run(rate_limits.hit(bucket))
+
+    assert int(refused.value.headers["Retry-After"]) > 3000
+
+
+def test_what_the_first_bucket_refuses_is_not_counted_in_the_second(bucket: Bucket):
+    second = Bucket("house", "20/minute", bucket.key)
+
+    passed(50, bucket, second)
+
+    assert passed(50, second) == 15
+
+
+def test_a_cleared_bucket_is_empty(bucket: Bucket):
+    passed(5, bucket)
+
+    run(rate_limits.clear(bucket))
+
+    assert passed(10, bucket) == 5
+
+
+def test_limits_can_be_switched_off(bucket: Bucket, limited: pytest.MonkeyPatch):
+    limited.setenv("RATE_LIMITS", "off")
+    forget()
+
+    assert passed(100, bucket) == 100
+
+
+def test_while_redis_is_away_postgresql_counts_as_well(
+    bucket: Bucket, migrated_postgresql: str, limited: pytest.MonkeyPatch
+):
+    run(database.engine().dispose())
+    limited.setenv("DATABASE_URL", migrated_postgresql)
+    forget()
+
+    assert passed(100, bucket) == 5
+    run(rate_limits.clear(bucket))
+    assert passed(10, bucket) == 5
+
+
+def test_redis_may_go_away_while_it_is_used(rate_limited: pytest.MonkeyPatch, tmp_path: Path):
+    bucket = Bucket("door", "5/minute", uuid4().hex)
+    with running_redis(tmp_path) as url:
+        rate_limited.setenv("REDIS_URL", url)
+        forget()
+        assert passed(10, bucket) == 5
+
+    assert passed(10, bucket) == 5
+
+
+def test_counters_whose_window_is_over_are_swept_away(
+    rate_limited_without_redis: pytest.MonkeyPatch,
+):
+    bucket = Bucket("door", "5/minute", uuid4().hex)
+    with time_machine.travel(clock.now() - timedelta(hours=1)):
+        passed(1, bucket)
+    passed(1, bucket)
+
+    before = counters()
+    run(sweep())
+
+    assert (before, counters()) == (2, 1)
+
+
+def counters() -> int:
+    async def count() -> int | None:
+        async with transaction(writing=False) as session:
+            return await session.scalar(select(func.count()).select_from(RateLimitCounter))
+
+    return run(count()) or 0

@@ -1,0 +1,73 @@
+from collections.abc import Iterator
+
+import pytest
+
+from shared.once import forget
+from shared.security.client_address import network, resolve
+
+PROXY, OTHER_PROXY = "10.0.0.7", "2001:db8:ffff::1"
+CLIENT = "203.0.113.9"
+
+
+@pytest.fixture(autouse=True)
+def trusted_proxies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TRUSTED_PROXY_CIDRS", "10.0.0.0/8, 2001:db8:ffff::/48")
+    forget()
+    yield
+    forget()
+
+
+def forwarded(text: str) -> dict[str, str]:
+    return {"x-forwarded-for": text, "x-real-ip": "192.0.2.66", "forwarded": "for=192.0.2.66"}
+
+
+def test_a_header_of_somebody_not_trusted_says_nothing():
+    assert resolve(forwarded("192.0.2.66"), peer=CLIENT) == CLIENT
+    assert resolve(forwarded(f"192.0.2.66, {CLIENT}"), peer=CLIENT) == CLIENT
+
+
+@pytest.mark.parametrize(
+    "hops",
+    [
+        CLIENT,
+        f"{CLIENT}, {PROXY}",
+        f"192.0.2.66, {CLIENT}, {OTHER_PROXY}, {PROXY}",
+        f"garbage, {CLIENT}, {PROXY}",
+        f"{PROXY},{CLIENT}",
+    ],
+)
+def test_behind_trusted_proxies_the_first_stranger_from_the_right_is_the_client(hops: str):
+    assert resolve(forwarded(hops), peer=PROXY) == CLIENT
+
+
+@pytest.mark.parametrize("hops", ["garbage", f"{CLIENT}, garbage", f"{CLIENT}:8080", ", ,"])
+def test_what_is_no_address_leaves_the_peer(hops: str):
+    assert resolve(forwarded(hops), peer=PROXY) == PROXY
+
+
+def test_a_request_of_a_trusted_proxy_itself_is_its_own():
+    assert resolve({}, peer=OTHER_PROXY) == OTHER_PROXY
+    assert resolve(forwarded(PROXY), peer=PROXY) == PROXY
+
+
+def test_an_ipv4_address_in_ipv6_clothes_is_the_same_address():
+    assert resolve({}, peer=f"::ffff:{CLIENT}") == CLIENT
+    assert resolve(forwarded(CLIENT), peer=f"::ffff:{PROXY}") == CLIENT
+
+
+@pytest.mark.parametrize("peer", [None, "", "somewhere"])
+def test_a_request_without_an_address_is_told_to_the_operator(
+    peer: str | None, caplog: pytest.LogCaptureFixture
+):
+    assert resolve(forwarded(CLIENT), peer=peer) is None
+    assert "without an address" in caplog.text
+
+
+def test_one_household_counts_as_one():
+    assert network("2001:db8:1:2:aaaa::1") == network("2001:db8:1:2:bbbb::2")
+    assert network("2001:db8:1:2::1") != network("2001:db8:1:3::1")
+    assert network("203.0.113.9") != network("203.0.113.10")
+
+
+def test_requests_without_an_address_share_one_count():
+    assert network(None) == network("somewhere")

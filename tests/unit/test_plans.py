@@ -1,0 +1,43 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from shared.models.user import Plan
+from shared.plans import PLANS, Period, a_month_after
+
+
+def day(year: int, month: int, day: int) -> datetime:
+    return datetime(year, month, day, 12, tzinfo=UTC)
+
+
+def test_every_plan_has_limits():
+    assert set(PLANS) == set(Plan)
+
+
+def test_a_period_lasts_to_the_same_day_of_the_next_month():
+    assert Period.beginning(day(2026, 1, 15)) == Period(day(2026, 1, 15), day(2026, 2, 15))
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (day(2026, 1, 31), day(2026, 2, 28)),
+        (day(2028, 1, 31), day(2028, 2, 29)),
+        (day(2026, 12, 5), day(2027, 1, 5)),
+    ],
+)
+def test_a_month_that_is_shorter_ends_on_its_last_day(start, end):
+    assert a_month_after(start) == end
+
+
+def test_the_end_of_a_period_belongs_to_the_next():
+    period = Period.beginning(day(2026, 1, 15))
+
+    assert period.at(day(2026, 2, 14)) is period
+    assert period.at(day(2026, 2, 15)) == Period(day(2026, 2, 15), day(2026, 3, 15))
+
+
+def test_periods_that_nobody_came_in_are_passed_over():
+    period = Period.beginning(day(2025, 1, 15))
+
+    assert period.at(day(2026, 3, 20)) == Period(day(2026, 3, 15), day(2026, 4, 15))

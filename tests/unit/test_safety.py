@@ -1,0 +1,146 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from functions.tasks import sweep
+from shared import safety
+from shared.errors import SettingsError
+from shared.once import forget
+from tests.conftest import ROOT
+
+SAFE = {
+    "ENV": "production",
+    "PUBLIC_URL": "https://app.example.com",
+    "ALLOWED_ORIGINS": "https://studio.example.com https://example.com:8443",
+    "AUTH_ISSUER": "https://app.example.com",
+    "AUTH_VERIFICATION_DELIVERY": "email",
+    "MAIL_URL": "ses://",
+    "MAIL_FROM": "Lamps <lamps@example.com>",
+    "DATABASE_URL": "postgresql+asyncpg://app:q7f3-kx2v-88dn@db.example.com/app",
+    "REDIS_URL": "rediss://cache.example.com:6379/0",
+    "QUEUE_URL": "sqs://",
+    "TRUST_USER_ID_HEADER": "gateway",
+    "GATEWAY_SECRET": "Zq0v1nR7xLb3kT9wYc5dHf2gJs8mPu4e",
+}
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    for name, value in SAFE.items():
+        monkeypatch.setenv(name, value)
+    forget()
+    yield monkeypatch
+    forget()
+
+
+def problems() -> list[str]:
+    forget()
+    with pytest.raises(SettingsError) as refused:
+        safety.check()
+    return str(refused.value).removeprefix("Not fit for production:\n").split("\n")
+
+
+def test_safe_settings_pass(production):
+    safety.check()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PUBLIC_URL", "http://app.example.com"),
+        ("AUTH_ISSUER", "http://localhost:8000"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "https://*.example.com"),
+        ("ALLOWED_ORIGINS", "http://studio.example.com"),
+        ("ALLOWED_ORIGINS", "https://studio.example.com/"),
+        ("ALLOWED_ORIGINS", "https://[broken"),
+        ("ALLOWED_ORIGINS", "null"),
+        ("AUTH_VERIFICATION_DELIVERY", "response"),
+        ("AUTH_VERIFICATION_DELIVERY", "both"),
+        ("COOKIE_SECURE", "false"),
+        ("MAIL_URL", "mailbox://"),
+        ("MAIL_URL", "none://"),
+        ("MAIL_FROM", ""),
+        ("RATE_LIMITS", "false"),
+        ("TRUST_USER_ID_HEADER", "local"),
+        ("GATEWAY_SECRET", "changemechangemechangemechangeme"),
+        ("GATEWAY_SECRET", "short"),
+        ("DATABASE_URL", "sqlite+aiosqlite:///app.db"),
+        ("DATABASE_URL", "postgresql+asyncpg://app:changeme@db.example.com/app"),
+        ("DATABASE_URL", ""),
+        ("REDIS_URL", "redis://:password@cache.example.com"),
+        ("QUEUE_URL", "amqp://guest:guest@queue.example.com"),
+        ("QUEUE_URL", ""),
+    ],
+)
+def test_an_unsafe_value_is_refused_by_its_variables_name(production, variable, value):
+    production.setenv(variable, value)
+
+    (problem,) = problems()
+
+    assert problem.startswith(f"- {variable}: ")
+
+
+def test_no_secret_is_told(production):
+    production.setenv("GATEWAY_SECRET", "a" * 40)
+    production.setenv("DATABASE_URL", "postgresql+asyncpg://app:changeme@db.example.com/app")
+
+    text = "".join(problems())
+
+    assert "aaaa" not in text
+    assert "changeme" not in text
+
+
+def test_every_problem_is_listed_at_once(production):
+    for variable in ("AUTH_ISSUER", "AUTH_VERIFICATION_DELIVERY", "MAIL_URL", "REDIS_URL"):
+        production.delenv(variable)
+    production.setenv("COOKIE_SECURE", "false")
+
+    named = {problem.split(":")[0].removeprefix("- ") for problem in problems()}
+
+    assert named == {
+        *("AUTH_ISSUER", "AUTH_VERIFICATION_DELIVERY", "COOKIE_SECURE"),
+        *("MAIL_URL", "REDIS_URL"),
+    }
+
+
+def test_verification_in_the_response_passes_for_those_who_take_the_risk(production):
+    production.setenv("AUTH_VERIFICATION_DELIVERY", "response")
+    production.setenv("AUTH_ALLOW_RESPONSE_IN_PRODUCTION", "true")
+    production.setenv("MAIL_URL", "none://")
+    forget()
+
+    safety.check()
+
+
+def test_a_development_machine_may_do_as_it_likes(production):
+    for variable, value in {**dict.fromkeys(SAFE, ""), "ENV": "development"}.items():
+        production.setenv(variable, value)
+    forget()
+
+    safety.check()
+
+
+def test_no_function_works_with_unsafe_settings(production):
+    production.setenv("COOKIE_SECURE", "false")
+    forget()
+
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="COOKIE_SECURE"):
+            sweep.handler({}, None)
+
+
+def test_a_worker_ends_at_once_with_unsafe_settings(production):
+    production.setenv("COOKIE_SECURE", "false")
+
+    ended = subprocess.run(
+        [sys.executable, "-c", "import local.worker; local.worker.generate()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.returncode == 1
+    assert "- COOKIE_SECURE: must be true" in ended.stderr
