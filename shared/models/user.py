@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.models.base import Base, UtcDateTime, database_now, words
@@ -55,10 +55,15 @@ class Plan(StrEnum):
 
 
 class Subscription(Base):
-    """A plan over a period; the one without `ended_at` is the user's live one."""
+    """A plan over a period; the one without `ended_at` is the user's live one.
+
+    `tasks_used` counts the tasks accepted in the period, those deleted since among them.
+    """
 
     __tablename__ = "subscriptions"
     __table_args__ = (
+        CheckConstraint("period_start < period_end", "period_has_a_length"),
+        CheckConstraint("tasks_used >= 0", "use_is_counted_up"),
         Index(
             "uq_subscriptions_live",
             "user_id",
@@ -73,5 +78,6 @@ class Subscription(Base):
     plan: Mapped[Plan] = mapped_column(words(Plan, "plan"), default=Plan.FREE)
     period_start: Mapped[datetime] = mapped_column(UtcDateTime)
     period_end: Mapped[datetime] = mapped_column(UtcDateTime)
+    tasks_used: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,12 +1,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models.task import Task
 from shared.models.user import Plan, Subscription, User
-from shared.plans import Period, Usage
+from shared.plans import Period
 from shared.task_status import TaskStatus
 
 BATCH = 50
@@ -40,9 +40,13 @@ class SubscriptionRepository:
             )
         )
 
-    async def begin(self, plan: Plan, period: Period) -> Subscription:
+    async def begin(self, plan: Plan, period: Period, *, tasks_used: int = 0) -> Subscription:
         subscription = Subscription(
-            user_id=self._user_id, plan=plan, period_start=period.start, period_end=period.end
+            user_id=self._user_id,
+            plan=plan,
+            period_start=period.start,
+            period_end=period.end,
+            tasks_used=tasks_used,
         )
         self._session.add(subscription)
         await self._session.flush()
@@ -52,18 +56,14 @@ class SubscriptionRepository:
         subscription.ended_at = now
         await self._session.flush()  # before its successor is inserted: one is live at a time
 
-    async def usage(self, *, since: datetime) -> Usage:
-        """How many tasks were accepted since then, and how many wait or run now."""
+    async def tasks_at_once(self) -> int:
+        """How many tasks wait or run now."""
         unfinished = Task.status.in_((TaskStatus.QUEUED, TaskStatus.PROCESSING))
-        accepted = Task.created_at >= since
-        counted = await self._session.execute(
-            select(
-                func.count(case((accepted, 1))),
-                func.count(case((unfinished, 1))),
-            ).where(Task.user_id == self._user_id, or_(accepted, unfinished))
+        counted = select(func.count()).select_from(Task)
+        return (
+            await self._session.scalar(counted.where(Task.user_id == self._user_id, unfinished))
+            or 0
         )
-        tasks, at_once = counted.one()
-        return Usage(tasks=tasks, at_once=at_once)
 
 
 def overdue(now: datetime) -> Select[UUID]:

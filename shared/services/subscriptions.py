@@ -6,7 +6,7 @@ from shared import clock
 from shared.database import transaction
 from shared.errors import QuotaExceeded, SizeBeyondPlan, TooManyTasksAtOnce
 from shared.models.user import Plan, Subscription
-from shared.plans import PLANS, Period
+from shared.plans import PLANS, Period, Usage
 from shared.repositories.subscriptions import SubscriptionRepository, overdue
 from shared.schemas.user import LimitsRead, SubscriptionRead, UsageRead
 
@@ -14,7 +14,7 @@ BUSY_SECONDS = 10  # after so long, one of the tasks that run may have ended
 
 
 async def admit_task(subscriptions: SubscriptionRepository, *, width: int, height: int) -> None:
-    """Let the user make one more task, in the transaction that makes it; the owner is locked.
+    """Count one more task, in the transaction that makes it; the owner is locked.
 
     Raises:
         SizeBeyondPlan: the picture is larger than the plan allows.
@@ -26,17 +26,17 @@ async def admit_task(subscriptions: SubscriptionRepository, *, width: int, heigh
     limits = PLANS[live.plan]
     if max(width, height) > limits.longest_side:
         raise SizeBeyondPlan(plan=live.plan, longest_side=limits.longest_side)
-    usage = await subscriptions.usage(since=live.period_start)
-    if usage.tasks >= limits.tasks_per_period:
+    if live.tasks_used >= limits.tasks_per_period:
         raise QuotaExceeded(
             retry_after_seconds=math.ceil((live.period_end - now).total_seconds()),
             plan=live.plan,
             limit=limits.tasks_per_period,
         )
-    if usage.at_once >= limits.tasks_at_once:
+    if await subscriptions.tasks_at_once() >= limits.tasks_at_once:
         raise TooManyTasksAtOnce(
             retry_after_seconds=BUSY_SECONDS, plan=live.plan, limit=limits.tasks_at_once
         )
+    live.tasks_used += 1
 
 
 async def renew(subscriptions: SubscriptionRepository, now: datetime) -> Subscription:
@@ -50,7 +50,8 @@ async def renew(subscriptions: SubscriptionRepository, now: datetime) -> Subscri
     period = _period_of(live).at(now)
     if period.start == live.period_start:
         return live
-    return await _replace(subscriptions, live, live.plan, period, now)
+    await subscriptions.end(live, now=now)
+    return await subscriptions.begin(live.plan, period)
 
 
 async def change_plan(subscriptions: SubscriptionRepository, plan: Plan) -> Subscription:
@@ -62,7 +63,8 @@ async def change_plan(subscriptions: SubscriptionRepository, plan: Plan) -> Subs
     live = await renew(subscriptions, now)
     if live.plan is plan:
         return live
-    return await _replace(subscriptions, live, plan, _period_of(live), now)
+    await subscriptions.end(live, now=now)
+    return await subscriptions.begin(plan, _period_of(live), tasks_used=live.tasks_used)
 
 
 async def describe(
@@ -73,7 +75,10 @@ async def describe(
     One whose period is over is shown as it will be renewed, though this only reads.
     """
     period = _period_of(subscription).at(clock.now())
-    usage = await subscriptions.usage(since=period.start)
+    usage = Usage(
+        tasks=subscription.tasks_used if period.start == subscription.period_start else 0,
+        at_once=await subscriptions.tasks_at_once(),
+    )
     return SubscriptionRead(
         plan=subscription.plan,
         period_start=period.start,
@@ -92,17 +97,6 @@ async def renew_overdue() -> None:
             subscriptions = SubscriptionRepository(session, user_id=owner_id)
             if await subscriptions.lock_owner() is not None:
                 await renew(subscriptions, clock.now())
-
-
-async def _replace(
-    subscriptions: SubscriptionRepository,
-    live: Subscription,
-    plan: Plan,
-    period: Period,
-    now: datetime,
-) -> Subscription:
-    await subscriptions.end(live, now=now)
-    return await subscriptions.begin(plan, period)
 
 
 def _period_of(subscription: Subscription) -> Period:

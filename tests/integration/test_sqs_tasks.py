@@ -78,7 +78,7 @@ def test_what_is_no_message_is_left_to_the_dead_letters_and_the_good_one_runs(sq
 def test_a_message_cannot_give_a_task_to_somebody_else(sqs):
     task = run(make_task())
     forged = {"task_id": str(task.id), "user_id": str(uuid4()), "prompt": "something else"}
-    message = Message("generate", "generate", (), forged, {})
+    message: Message[Any] = Message("generate", "generate", (), forged, {})
 
     answer = functions.tasks.generate.handler(event(message.encode().decode()), None)
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 import functions.auth.me
 import functions.ops.set_plan
@@ -22,7 +22,7 @@ from shared.services.subscriptions import renew_overdue
 from shared.services.tasks import TaskService
 from shared.task_status import TaskStatus
 from tests.http import Answer, call
-from tests.tasks import make_task, make_user
+from tests.tasks import make_user
 
 DATABASES = ["backend", "postgresql_backend"]
 LAMP = TaskCreate(prompt="a lamp")
@@ -78,6 +78,20 @@ async def tasks_of(user_id: UUID) -> int:
 async def change_tasks(user_id: UUID, **columns: Any) -> None:
     async with transaction() as session:
         await session.execute(update(Task).where(Task.user_id == user_id).values(**columns))
+
+
+async def delete_tasks(user_id: UUID) -> None:
+    async with transaction() as session:
+        await session.execute(delete(Task).where(Task.user_id == user_id))
+
+
+async def move_period(user_id: UUID, by: timedelta) -> None:
+    async with transaction() as session:
+        for subscription in await session.scalars(
+            select(Subscription).where(Subscription.user_id == user_id)
+        ):
+            subscription.period_start += by
+            subscription.period_end += by
 
 
 def submit(user_id: UUID, body: Any = None, **headers: str) -> Answer:
@@ -139,7 +153,7 @@ def test_a_period_that_ends_in_a_crowd_is_renewed_once(database, small):
 
 def test_the_quota_is_refused_until_the_period_ends(owner, small):
     for _ in range(7):
-        run(make_task(owner))
+        submit(owner)
 
     refused = submit(owner)
 
@@ -151,10 +165,18 @@ def test_the_quota_is_refused_until_the_period_ends(owner, small):
 
 def test_tasks_of_the_last_period_do_not_count(owner, small):
     for _ in range(7):
-        run(make_task(owner))
-    run(change_tasks(owner, created_at=clock.now() - timedelta(days=40)))
+        submit(owner)
+    run(move_period(owner, -timedelta(days=4)))
 
     assert submit(owner).status == 202
+
+
+def test_a_task_counts_also_when_it_has_been_deleted(owner, small):
+    for _ in range(7):
+        submit(owner)
+    run(delete_tasks(owner))
+
+    assert submit(owner).json["code"] == "quota_exceeded"
 
 
 def test_finished_tasks_make_room_for_others(owner):
@@ -233,9 +255,9 @@ def test_me_shows_limits_and_usage(owner):
 
 
 def test_me_shows_the_period_that_runs_before_anything_has_renewed_it(database):
-    owner = run(make_subscriber(ends_in=timedelta(days=-1)))
-    run(make_task(owner))
-    run(change_tasks(owner, created_at=clock.now() - timedelta(days=2)))
+    owner = run(make_subscriber())
+    submit(owner)
+    run(move_period(owner, -timedelta(days=4)))
 
     shown = subscription_shown(owner)
 
