@@ -77,6 +77,8 @@ async def refresh(token: str, attempt: Attempt) -> IssuedTokens:
     stored = sight.user_session.refresh_token_hash
     if not hmac.compare_digest(refresh_tokens.fingerprint(token), stored):
         raise InvalidRefreshToken
+    if attempt.from_own_page and _was_just_rotated(sight):
+        return issue_tokens(sight.user_session, sight.user)
     return issue_tokens(await _advance(sight.user_session, sight.user, attempt), sight.user)
 
 
@@ -91,6 +93,13 @@ async def _look(presented: RefreshToken, attempt: Attempt) -> _Sight:
     if not presented.is_authentic(user_session.salt) or not is_alive(user_session, user):
         raise InvalidRefreshToken
     return _Sight(user_session, user, arrived_at=now - waited, seen_at=now)
+
+
+def _was_just_rotated(sight: _Sight) -> bool:
+    """Whether another tab of the page exchanged the cookie a moment ago. Going a step further
+    would make a late third tab, which still sends the first cookie, look like a thief."""
+    rotated_at = sight.user_session.rotated_at
+    return rotated_at is not None and sight.seen_at - rotated_at <= OWN_PAGE_GRACE
 
 
 def _may_repeat(presented: RefreshToken, attempt: Attempt, sight: _Sight) -> bool:

@@ -84,8 +84,8 @@ MUTATIONS = (
     ),
     Mutation(
         guard="the epoch of the account",
-        path="shared/authentication.py",
-        text="        and user.auth_epoch == claims.epoch\n",
+        path="shared/services/sessions.py",
+        text=" or user.auth_epoch != claims.epoch",
         replacement="",
         test="tests/integration/test_auth_me.py::test_a_token_of_an_earlier_epoch_is_void",
     ),

@@ -160,6 +160,27 @@ def test_a_tab_that_comes_later_than_that_ends_the_session(signed_in: Answer):
     assert dead(first)
 
 
+@pytest.mark.case("E3")
+def test_a_third_tab_that_is_late_still_gets_the_one_child(signed_in: Answer):
+    first = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
+    second = send("refresh", cookies=first.cookies, headers=SAME_ORIGIN)
+    third = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
+
+    assert [each.status for each in (first, second, third)] == [200, 200, 200]
+    assert len({each.cookies["refresh_token"] for each in (first, second, third)}) == 1
+
+
+@pytest.mark.case("E3")
+def test_a_page_moves_its_session_on_when_it_comes_again_later(signed_in: Answer):
+    first = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
+
+    let_pass(signed_in, seconds=11)
+    later = send("refresh", cookies=first.cookies, headers=SAME_ORIGIN)
+
+    assert later.status == 200
+    assert later.cookies["refresh_token"] != first.cookies["refresh_token"]
+
+
 @pytest.mark.case("E5")
 @pytest.mark.parametrize("confirm_by", ["access token", "refresh token"])
 def test_the_parent_of_a_child_in_use_ends_the_session(signed_in: Answer, confirm_by: str):
@@ -167,7 +188,7 @@ def test_the_parent_of_a_child_in_use_ends_the_session(signed_in: Answer, confir
     if confirm_by == "access token":
         assert ask_me(child.json["access_token"]).status == 200
     else:
-        child = send("refresh", cookies=child.cookies, headers=SAME_ORIGIN)
+        child = rotate(child.json["refresh_token"])
 
     parent = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
 

@@ -17,8 +17,8 @@ BROWSER = {"Sec-Fetch-Site": "same-origin", "X-Token-Delivery": "cookie"}
 @pytest.mark.case("E3")
 async def test_eight_tabs_that_refresh_together_are_never_signed_out(tmp_path: Path):
     with running(tmp_path / "data", environment=WITHOUT_LIMITS) as product:
-        async with browser(product) as client:
-            for _ in range(ROUNDS):
+        for _ in range(ROUNDS):
+            async with browser(product) as client:
                 before = client.cookies["refresh_token"]
                 refreshed = await asyncio.gather(*(tab(client) for _ in range(TABS)))
                 assert refreshed == [httpx.codes.OK] * TABS

@@ -134,7 +134,7 @@ def test_once_its_successor_was_used_a_token_is_over(signed_in: Answer, request_
 def test_a_grandparent_is_over_whatever_comes_with_it(signed_in: Answer):
     request_: dict[str, Any] = {"headers": {"idempotency-key": "one", **OWN_PAGE}}
     child = send("refresh", cookies=signed_in.cookies, **request_)
-    grandchild = send("refresh", cookies=child.cookies, **request_)
+    grandchild = rotate(child.json["refresh_token"])
 
     assert_ended(send("refresh", cookies=signed_in.cookies, **request_), grandchild)
 
