@@ -16,7 +16,7 @@ def request(method: str, path: str, *, token: str | None = None, **options: Any)
         headers["authorization"] = f"Bearer {token}"
     address = f"/api/v1{path}"
     for route, handler in routes():
-        if method in route.methods and route.path_regex.match(address):
+        if method in (route.methods or ()) and route.path_regex.match(address):
             return call(handler, method, address, headers=headers, **options)
     raise LookupError(f"No function has {method} {address}")
 
