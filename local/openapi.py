@@ -41,6 +41,20 @@ PROBLEM_ANSWER = {
 }
 
 
+# What reaches no function has the gateway's own form.
+GATEWAY_ANSWER = {
+    "description": "The address or the headers are too large",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["message"],
+                "properties": {"message": {"type": "string"}},
+            }
+        }
+    },
+}
+
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-access_token"},
@@ -73,7 +87,7 @@ def build() -> dict[str, Any]:
         for method in (route.methods or ()) if route.include_in_schema else ():
             operation = schema["paths"][route.path][method.lower()]
             operation["responses"].pop("422", None)
-            operation["responses"]["default"] = PROBLEM_ANSWER
+            operation["responses"] |= {"431": GATEWAY_ANSWER, "default": PROBLEM_ANSWER}
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _as_text_can_be(parameter["schema"])
             if _asks_who(route.dependant):
