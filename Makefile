@@ -57,6 +57,10 @@ contact-sheet: $(BIN)/.ready ## Paint twenty prompts on one sheet
 test: $(BIN)/.ready ## Run all tests, in parallel
 	@exec $(BIN)/pytest -n auto --dist worksteal
 
+.PHONY: soak
+soak: $(BIN)/.ready ## Kill and freeze real processes for SOAK_ROUNDS rounds
+	@exec $(BIN)/pytest -m soak -s
+
 .PHONY: check
 check: $(BIN)/.ready .tools/.ready ## Lint, types, migrations, schema and template
 	$(BIN)/ruff check $(CODE)
