@@ -16,12 +16,13 @@ GENERATORS = {
 
 
 def generator(url: str = "painter://") -> Generator:
-    """The generator that `url` names by its scheme.
+    """The generator that `url` names by its scheme; `python:module:factory` names one of your own.
 
     Raises:
         SettingsError: no generator has this scheme.
     """
-    name = GENERATORS.get(urlsplit(url).scheme)
+    split = urlsplit(url)
+    name = split.path if split.scheme == "python" else GENERATORS.get(split.scheme)
     if name is None:  # the URL itself may hold a secret
         known = ", ".join(f"{scheme}://" for scheme in sorted(GENERATORS))
         raise SettingsError(f"GENERATOR_URL: no such generator; known are {known}")
