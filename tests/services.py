@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
@@ -71,34 +72,33 @@ class PostgresqlServer:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The address of a PostgreSQL server, up to the slash before a database's name."""
-    with postgresql_server(tmp_path_factory.mktemp("postgresql") / "data") as server:
+    with postgresql_server() as server:
         yield server.address
 
 
 @contextmanager
-def postgresql_server(data: Path) -> Iterator[PostgresqlServer]:
-    """A PostgreSQL with an empty database `postgres` in a new folder."""
-    data.mkdir()
-    as_server = _as_somebody_else("postgres", data)
-    port = free_port()
-    subprocess.run(
-        [*as_server, _program("initdb"), "-D", data, "-U", "lampwork", "-A", "trust", "-N"],
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    command = [*as_server, _program("postgres"), "-D", str(data), "-p", str(port)]
-    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
-    for name, value in options.items():
-        command += ["-c", f"{name}={value}"]
-    server = PostgresqlServer(command, port)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL with an empty database `postgres`."""
+    with _home_of("postgres") as (data, as_server):
+        port = free_port()
+        subprocess.run(
+            [*as_server, _program("initdb"), "-D", data, "-U", "lampwork", "-A", "trust", "-N"],
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        command = [*as_server, _program("postgres"), "-D", str(data), "-p", str(port)]
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        server = PostgresqlServer(command, port)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -137,47 +137,46 @@ class RabbitmqServer:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def rabbitmq() -> Iterator[str]:
     """The address of a RabbitMQ server; see `delete_queues` for one without queues."""
-    with rabbitmq_server(tmp_path_factory.mktemp("rabbitmq") / "data") as server:
+    with rabbitmq_server() as server:
         yield server.address
 
 
 @contextmanager
-def rabbitmq_server(data: Path) -> Iterator[RabbitmqServer]:
-    """A RabbitMQ with its data in a new folder.
+def rabbitmq_server() -> Iterator[RabbitmqServer]:
+    """A RabbitMQ without queues.
 
     Its processes find each other through a daemon, which they would start and leave behind: so
     there is one of its own beside it.
     """
-    data.mkdir()
-    as_server = _as_somebody_else("rabbitmq", data)
-    port, names_port = free_port(), free_port()
-    environment = {
-        **os.environ,
-        "HOME": str(data),  # holds the cookie by which its processes know each other
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "ERL_EPMD_PORT": str(names_port),
-        "RABBITMQ_NODENAME": "lampwork@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_DIST_PORT": str(free_port()),
-        "RABBITMQ_MNESIA_BASE": str(data),
-        "RABBITMQ_LOGS": str(data / "log"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
-        "RABBITMQ_CONF_ENV_FILE": os.devnull,
-        "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq"),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",  # it need not be fast
-    }
-    command = [*as_server, _program("rabbitmq-server", RABBITMQ_HOME)]
-    server = RabbitmqServer(command, port, environment)
-    names = [*as_server, _program("epmd"), "-port", str(names_port), "-address", "127.0.0.1"]
-    with _serving(names, names_port, cwd=Path("/")):
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with _home_of("rabbitmq") as (data, as_server):
+        port, names_port = free_port(), free_port()
+        environment = {
+            **os.environ,
+            "HOME": str(data),  # holds the cookie by which its processes know each other
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(names_port),
+            "RABBITMQ_NODENAME": "lampwork@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(data),
+            "RABBITMQ_LOGS": str(data / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",  # it need not be fast
+        }
+        command = [*as_server, _program("rabbitmq-server", RABBITMQ_HOME)]
+        server = RabbitmqServer(command, port, environment)
+        names = [*as_server, _program("epmd"), "-port", str(names_port), "-address", "127.0.0.1"]
+        with _serving(names, names_port, cwd=Path("/")):
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop()
 
 
 def delete_queues(address: str, *names: str) -> None:
@@ -277,15 +276,19 @@ def _program(name: str, first: Path | None = None) -> str:
     return found
 
 
-def _as_somebody_else(user: str, data: Path) -> list[str]:
-    """Servers refuse to serve as root: then one serves as its own user, who gets the folder."""
-    if os.geteuid() != 0:
-        return []
-    shutil.chown(data, user, user)
-    for folder in data.parents:
-        if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o011)
-    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+@contextmanager
+def _home_of(user: str) -> Iterator[tuple[Path, list[str]]]:
+    """A folder for a server's data, and what to put before its command.
+
+    Servers refuse to serve as root: then one serves as its own user, who gets the folder. It is
+    none of pytest's, since each start of pytest shuts those against other users again.
+    """
+    with TemporaryDirectory(prefix=f"{user}-") as folder:
+        if os.geteuid() != 0:
+            yield Path(folder), []
+            return
+        shutil.chown(folder, user, user)
+        yield Path(folder), ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 
 
 def _empty_bucket(endpoint_url: str) -> None:

@@ -115,7 +115,7 @@ async def test_killed_services_come_back_and_nothing_is_lost(service, tmp_path):
 
 
 async def test_a_restarted_postgresql_loses_nothing(tmp_path, monkeypatch):
-    with postgresql_server(tmp_path / "postgresql") as server:
+    with postgresql_server() as server:
         url = f"{server.address}/postgres"
         monkeypatch.setenv("DATABASE_URL", url)
         with running(tmp_path / "data", environment={**SETTINGS, "DATABASE_URL": url}) as product:
