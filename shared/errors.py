@@ -4,14 +4,14 @@ DomainError
 ├── BadRequest (400)             MalformedJson, AmbiguousCredentials, InvalidIdempotencyKey,
 │                                InvalidOrExpiredToken, TokenAlreadyUsed, InvalidCursor
 ├── Unauthenticated (401)        InvalidCredentials, InvalidToken, InvalidRefreshToken,
-│                                RefreshTokenReused, AmbiguousCookies
+│                                RefreshTokenReused, AmbiguousCookies, InvalidTicket
 ├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected
 ├── NotFound (404)               TaskNotFound
 ├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished
 ├── PayloadTooLarge (413)
 ├── UnsupportedMediaType (415)
 ├── Unprocessable (422)          WeakPassword, IdempotencyKeyReused
-├── TooManyRequests (429)
+├── TooManyRequests (429)        TooManySockets
 └── Unavailable (503)
 """
 
@@ -114,6 +114,10 @@ class AmbiguousCookies(Unauthenticated):
     default_detail = "The request carries more than one cookie of a name."
 
 
+class InvalidTicket(Unauthenticated):
+    default_detail = "The ticket is unknown, was used, has expired or is for another task."
+
+
 class Forbidden(DomainError):
     status = 403
     title = "Forbidden"
@@ -193,6 +197,10 @@ class TooManyRequests(DomainError):
 
     def __init__(self, detail: str | None = None, *, retry_after_seconds: int) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class TooManySockets(TooManyRequests):
+    default_detail = "Too many live connections are open; close one first."
 
 
 class Unavailable(DomainError):

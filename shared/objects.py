@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import boto3
 from botocore.config import Config
@@ -28,6 +29,11 @@ class ObjectStoreUnavailable(Exception):
     """The object store did not do what it was asked for."""
 
 
+def folder(task_id: UUID) -> str:
+    """How the keys of all that a task stores begin."""
+    return f"tasks/{task_id}/"
+
+
 async def put(key: str, data: bytes, *, content_type: str) -> None:
     """Store an object, or replace it.
 
@@ -50,6 +56,26 @@ async def delete(key: str) -> None:
         ObjectStoreUnavailable: it may still be there.
     """
     await _call(_client().delete_object, Bucket=settings.objects().bucket, Key=key)
+
+
+async def delete_all(prefix: str) -> None:
+    """Delete every object whose key begins so.
+
+    Raises:
+        ObjectStoreUnavailable: some may still be there.
+    """
+    try:
+        await asyncio.to_thread(_delete_all, prefix)
+    except (BotoCoreError, ClientError) as error:
+        raise ObjectStoreUnavailable(str(error)) from error
+
+
+def _delete_all(prefix: str) -> None:
+    bucket = settings.objects().bucket
+    pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        for listed in page.get("Contents", []):
+            _client().delete_object(Bucket=bucket, Key=listed["Key"])
 
 
 async def check() -> None:

@@ -161,6 +161,8 @@ class WebSocketSettings(Settings):
     connection_ttl_seconds: int = Field(7800, alias="WS_CONNECTION_TTL_SECONDS", gt=0)
     latest_ttl_seconds: int = Field(86400, alias="WS_LATEST_TTL_SECONDS", gt=0)
     tick_delays_seconds: Words = Field(("0", "15", "30", "45"), alias="TICK_DELAYS_SECONDS")
+    sockets_per_user: int = Field(20, alias="WS_SOCKETS_PER_USER", ge=1)
+    sockets_per_task: int = Field(5, alias="WS_SOCKETS_PER_TASK", ge=1)
 
 
 class ManagementApiSettings(Settings):

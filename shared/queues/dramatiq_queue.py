@@ -7,7 +7,7 @@ from uuid import UUID
 from dramatiq import Broker, BrokerConnectionError, Message
 from redis import RedisError
 
-from shared.queue import DELIVER, GENERATE, SWEEP, TICK, QueueUnavailable, doorbell, message
+from shared.queue import DELIVER, GENERATE, SWEEP, QueueUnavailable, doorbell, message, tick_message
 from shared.queues import brokers
 
 
@@ -41,8 +41,8 @@ class DramatiqQueue:
     async def send_sweep(self, delay_seconds: float = 0) -> None:
         await self._send(message(SWEEP), delay_seconds)
 
-    async def send_tick(self, delay_seconds: float = 0) -> None:
-        await self._send(message(TICK), delay_seconds)
+    async def send_tick(self, delay_seconds: float = 0, *, user_id: UUID | None = None) -> None:
+        await self._send(tick_message(user_id), delay_seconds)
 
     async def check(self) -> None:
         await self._in_sender(self._reach)

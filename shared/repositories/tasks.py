@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.errors import InvalidCursor, TaskNotFound
@@ -87,6 +87,14 @@ class TaskRepository:
         found = (await self.session.scalars(query)).all()
         tasks = found[:limit]
         return Page(tasks, Cursor.of(tasks[-1]) if len(found) > limit else None)
+
+    async def delete(self, task_id: UUID) -> None:
+        """Delete the task, if it is there; the database deletes what hangs on it."""
+        await self.session.execute(
+            delete(Task)
+            .where(Task.id == task_id, Task.user_id == self.owner_id)
+            .execution_options(synchronize_session=False)
+        )
 
     def _owned(self) -> Select[Task]:
         return select(Task).where(Task.user_id == self.owner_id)

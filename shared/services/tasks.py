@@ -6,17 +6,18 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import settings, transitions
+from shared import objects, settings, transitions
 from shared.broadcast import broadcaster
 from shared.database import transaction
 from shared.dispatching import dispatch
-from shared.errors import IdempotencyKeyReused, TaskFinished
+from shared.errors import IdempotencyKeyReused, TaskFinished, TaskNotFinished, Unavailable
 from shared.idempotency import fingerprint
 from shared.models.base import database_now
 from shared.models.task import Task
+from shared.objects import ObjectStoreUnavailable
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.repositories.tasks import TaskRepository
-from shared.schemas.task import MAX_SEED, TaskCreate, TaskRead
+from shared.schemas.task import MAX_SEED, TaskCreate, TaskRead, task_url
 from shared.task_status import TaskStatus
 
 ACCEPTED = 202
@@ -28,6 +29,17 @@ class Accepted:
 
     body: dict[str, Any]
     replayed: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """A task asked for: by which request, under which idempotency key, and in place of which."""
+
+    task: TaskCreate
+    fingerprint: bytes
+    key: str | None
+    request_id: str | None
+    retry_of: UUID | None = None
 
 
 class TaskService:
@@ -44,23 +56,42 @@ class TaskService:
         Raises:
             IdempotencyKeyReused: the key came with another request before.
         """
+        request = fingerprint("POST", "/api/v1/tasks", new.model_dump(mode="json"))
+        return await self._accept(Order(new, request, idempotency_key, request_id))
+
+    async def retry(
+        self, task_id: UUID, *, idempotency_key: str | None, request_id: str | None = None
+    ) -> Accepted:
+        """Accept a new task with the prompt and parameters of one that has ended, seed and all.
+
+        Raises:
+            TaskNotFound: it is missing or somebody else's.
+            TaskNotFinished: it may still succeed by itself.
+            IdempotencyKeyReused: the key came with another request before.
+        """
+        task = await self._ended(task_id, "Only a task that has ended can be tried again.")
+        again = TaskCreate.model_validate({"prompt": task.prompt, "parameters": task.parameters})
+        request = fingerprint("POST", f"{task_url(task_id)}/retry", {})
+        return await self._accept(Order(again, request, idempotency_key, request_id, task_id))
+
+    async def _accept(self, order: Order) -> Accepted:
         try:
-            return await self._create(new, idempotency_key, request_id)
+            return await self._place(order)
         except IntegrityError:
-            if idempotency_key is None:
+            if order.key is None:
                 raise
         # Another request with this key committed first: now there is an answer to repeat.
-        return await self._create(new, idempotency_key, request_id)
+        return await self._place(order)
 
-    async def _create(self, new: TaskCreate, key: str | None, request_id: str | None) -> Accepted:
-        request = fingerprint("POST", "/api/v1/tasks", new.model_dump(mode="json"))
+    async def _place(self, order: Order) -> Accepted:
+        key, request = order.key, order.fingerprint
         async with transaction() as session:
             keys = IdempotencyKeyRepository(session, owner_id=self.owner_id)
             if key is not None and (known := await keys.get(key)):
                 if known.fingerprint != request:
                     raise IdempotencyKeyReused
                 return Accepted(known.body, replayed=True)
-            task = await transitions.create(session, self._new_task(new, request_id))
+            task = await transitions.create(session, self._new_task(order))
             body = TaskRead.of(task).model_dump(mode="json")
             if key is not None:
                 await keys.add(
@@ -75,8 +106,8 @@ class TaskService:
         await broadcaster().publish(task)
         return Accepted(body, replayed=False)
 
-    def _new_task(self, new: TaskCreate, request_id: str | None) -> Task:
-        configured = settings.tasks()
+    def _new_task(self, order: Order) -> Task:
+        configured, new = settings.tasks(), order.task
         parameters = new.parameters.model_dump(mode="json")
         if parameters["seed"] is None:  # drawn here, so that the picture can be made again
             parameters["seed"] = secrets.randbelow(MAX_SEED + 1)
@@ -88,7 +119,8 @@ class TaskService:
             max_attempts=configured.max_attempts,
             run_timeout_seconds=configured.run_timeout_seconds,
             queued_deadline=database_now(configured.queue_timeout_seconds),
-            request_id=request_id,
+            request_id=order.request_id,
+            retry_of=order.retry_of,
         )
 
     async def cancel(self, task_id: UUID) -> Task:
@@ -109,4 +141,32 @@ class TaskService:
         task = await TaskRepository(session, owner_id=self.owner_id).one(task_id)
         if task.status.terminal and task.status != TaskStatus.CANCELLED:
             raise TaskFinished(task=TaskRead.of(task).model_dump(mode="json"))
+        return task
+
+    async def delete(self, task_id: UUID) -> None:
+        """Delete a task that has ended, with its history and its pictures.
+
+        The pictures first: what says where they are must not go before them. So once this has
+        returned, nothing is left, and after a failure it can be asked for again.
+
+        Raises:
+            TaskNotFound: it is missing or somebody else's.
+            TaskNotFinished: cancel it first.
+            Unavailable: the object store is away; the task is still there.
+        """
+        task = await self._ended(task_id, "Only a task that has ended can be deleted.")
+        try:
+            await objects.delete_all(objects.folder(task.id))
+        except ObjectStoreUnavailable as error:
+            raise Unavailable("The pictures could not be deleted; try again shortly.") from error
+        async with transaction() as session:
+            await TaskRepository(session, owner_id=self.owner_id).delete(task.id)
+        await broadcaster().retract(task.id)
+
+    async def _ended(self, task_id: UUID, otherwise: str) -> Task:
+        """The task; one that has ended stays as it is, so the caller may go on without a lock."""
+        async with transaction(writing=False) as session:
+            task = await TaskRepository(session, owner_id=self.owner_id).one(task_id)
+        if not task.status.terminal:
+            raise TaskNotFinished(otherwise)
         return task

@@ -12,24 +12,14 @@ import functions.tasks.create
 import functions.tasks.get
 import functions.tasks.list
 import functions.tasks.result
-from shared import objects, transitions
 from shared.broadcast import latest_key
-from shared.database import transaction
 from shared.loop import run
 from shared.models.base import database_now
 from shared.schemas.task import TaskCreate
 from shared.services.tasks import TaskService
-from tests.http import Answer, call
-from tests.tasks import (
-    blank_png,
-    claim,
-    history,
-    lease_of,
-    make_task,
-    make_user,
-    open_promises,
-    read,
-)
+from tests.http import call
+from tests.task_functions import cancel, complete, get, list_tasks, result, submit
+from tests.tasks import blank_png, claim, history, make_task, make_user, open_promises, read
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -37,47 +27,6 @@ pytestmark = pytest.mark.usefixtures("backend")
 @pytest.fixture
 def owner(backend: pytest.MonkeyPatch) -> UUID:
     return run(make_user())
-
-
-def ask(handler: Any, method: str, path: str, user: UUID, **request: Any) -> Answer:
-    headers = {"X-User-Id": str(user), **request.pop("headers", {})}
-    return call(handler, method, path, headers=headers, source_ip="127.0.0.1", **request)
-
-
-def submit(user: UUID, body: Any = None, **request: Any) -> Answer:
-    body = {"prompt": "a lamp in the rain"} if body is None else body
-    handler = functions.tasks.create.handler
-    return ask(handler, "POST", "/api/v1/tasks", user, json_body=body, **request)
-
-
-def get(user: UUID, task_id: object, **request: Any) -> Answer:
-    return ask(functions.tasks.get.handler, "GET", f"/api/v1/tasks/{task_id}", user, **request)
-
-
-def cancel(user: UUID, task_id: object) -> Answer:
-    path = f"/api/v1/tasks/{task_id}/cancel"
-    return ask(functions.tasks.cancel.handler, "POST", path, user)
-
-
-def result(user: UUID, task_id: object) -> Answer:
-    return ask(functions.tasks.result.handler, "GET", f"/api/v1/tasks/{task_id}/result", user)
-
-
-def list_tasks(user: UUID, **query: str) -> Answer:
-    return ask(functions.tasks.list.handler, "GET", "/api/v1/tasks", user, query=query)
-
-
-def complete(task_id: UUID) -> None:
-    """Let a worker finish the task, as far as the database and the object store can tell."""
-
-    async def finish() -> None:
-        task = await claim(await read(task_id))
-        await objects.put("a-key.png", blank_png(), content_type="image/png")
-        stored = {"key": "a-key.png", "content_type": "image/png", "width": 64, "height": 64}
-        async with transaction() as session:
-            await transitions.complete(session, lease_of(task), stored)
-
-    run(finish())
 
 
 def test_a_submitted_task_is_queued_announced_and_rung_for(owner, redis_server):
@@ -270,7 +219,7 @@ def test_the_result_is_a_link_to_the_picture(owner, object_store):
     answer = result(owner, task.id)
 
     assert answer.status == 307
-    assert answer.headers["location"].startswith(f"{object_store}/results/a-key.png?")
+    assert answer.headers["location"].startswith(f"{object_store}/results/tasks/{task.id}/1.png?")
     fetched = httpx.get(answer.headers["location"])
     assert fetched.content == blank_png()
     assert fetched.headers["content-type"] == "image/png"

@@ -23,6 +23,8 @@ from shared.loop import run
 from shared.once import forget
 from shared.reader import reader
 from shared.security import access_tokens
+from shared.security.authority import Authority
+from shared.tickets import tickets
 from tests.watchers import Story, connection
 from tests.websocket_events import (
     CONNECTION_ID,
@@ -34,8 +36,10 @@ from tests.websocket_events import (
     message_event,
     serving_connections,
     sqs_event,
+    tick_body,
 )
 
+NEXT_CENTURY = 4102444800
 SOME_ID = "0a89f0bd-3a3a-4f5e-9d35-5a6b1f6d9c11"
 
 
@@ -122,6 +126,17 @@ def watcher(site: Site) -> Watcher:
 def status(event: dict[str, Any]) -> int:
     answer: int = connect.handler(event, None)["statusCode"]
     return answer
+
+
+def open_socket(watcher: Watcher, task: UUID, connection_id: str) -> dict[str, Any]:
+    event = connect_event({"task_id": task}, headers=watcher.bearer, connection_id=connection_id)
+    answer: dict[str, Any] = connect.handler(event, None)
+    return answer
+
+
+def ticket_for(watcher: Watcher) -> str:
+    authority = Authority(watcher.user, watcher.session, 0, NEXT_CENTURY)
+    return run(tickets().issue(watcher.task, authority))
 
 
 class TestConnect:
@@ -215,6 +230,106 @@ class TestConnect:
         headers = {"Authorization": f"Bearer {watcher.token}x"}
 
         assert status(connect_event({"task_id": watcher.task}, headers=headers)) == 401
+
+    def test_a_ticket_opens_one_socket_in_the_name_of_its_session(self, site, watcher):
+        query = {"task_id": watcher.task, "ticket": ticket_for(watcher)}
+
+        first, second = status(connect_event(query)), status(connect_event(query))
+
+        assert (first, second) == (200, 401)
+        found = run(connections().find(CONNECTION_ID))
+        assert found is not None
+        assert (found.user_id, found.session_id) == (watcher.user, watcher.session)
+        assert (found.epoch, found.expires_at) == (0, NEXT_CENTURY)
+
+    def test_a_ticket_decides_alone(self, site, watcher):
+        cookie = {"Cookie": "access_token=expired", "Origin": "http://localhost:8000"}
+        good = connect_event(
+            {"task_id": watcher.task, "ticket": ticket_for(watcher)}, headers=cookie
+        )
+        bad = connect_event({"task_id": watcher.task, "ticket": "x"}, headers=watcher.bearer)
+
+        refused = connect.handler(bad, None)
+        assert status(good) == 200
+        assert (refused["statusCode"], json.loads(refused["body"])["code"]) == (
+            *(401, "invalid_ticket"),
+        )
+
+    def test_a_ticket_for_another_task_opens_nothing_any_more(self, site, watcher):
+        ticket, other = ticket_for(watcher), run(site.story.task(watcher.user))
+
+        answers = [
+            status(connect_event({"task_id": task, "ticket": ticket}))
+            for task in (other, watcher.task)
+        ]
+
+        assert answers == [401, 401]
+
+    @pytest.mark.parametrize("ticket", ["", "x", "x" * 4000, "*", "é"])
+    def test_what_is_no_ticket_opens_nothing(self, site, watcher, ticket):
+        assert status(connect_event({"task_id": watcher.task, "ticket": ticket})) == 401
+
+    def test_two_tickets_are_refused(self, site, watcher):
+        query = [("task_id", watcher.task), ("ticket", "a"), ("ticket", "b")]
+
+        assert status(connect_event(query)) == 400
+
+    def test_a_ticket_is_soon_worth_nothing(self, site, watcher):
+        query = {"task_id": watcher.task, "ticket": ticket_for(watcher)}
+        with Redis.from_url(os.environ["REDIS_URL"]) as redis:
+            [key] = redis.keys("ws:ticket:*")
+            redis.pexpire(key, 1)
+            while redis.exists(key):
+                pass
+
+        assert status(connect_event(query)) == 401
+
+    def test_a_ticket_of_an_ended_session_opens_nothing(self, site, watcher):
+        query = {"task_id": watcher.task, "ticket": ticket_for(watcher)}
+        run(site.story.revoke(watcher.session))
+
+        assert status(connect_event(query)) == 401
+
+    def test_a_foreign_page_neither_uses_nor_burns_a_ticket(self, site, watcher):
+        query = {"task_id": watcher.task, "ticket": ticket_for(watcher)}
+        evil = {"Origin": "https://evil.example"}
+
+        assert status(connect_event(query, headers=evil)) == 401
+        assert status(connect_event(query)) == 200
+
+    def test_one_user_has_a_limited_number_of_sockets(self, site, watcher):
+        site.change(WS_SOCKETS_PER_USER="2", WS_SOCKETS_PER_TASK="2")
+        tasks = [run(site.story.task(watcher.user)) for _ in range(3)]
+
+        answers = [open_socket(watcher, task, f"socket-{task}") for task in tasks]
+
+        assert [answer["statusCode"] for answer in answers] == [200, 200, 429]
+        assert json.loads(answers[2]["body"])["code"] == "too_many_sockets"
+        assert int(answers[2]["headers"]["Retry-After"]) > 0
+        assert run(connections().find(f"socket-{tasks[2]}")) is None
+
+    def test_one_task_has_a_limited_number_of_sockets_of_its_owner(self, site, watcher):
+        site.change(WS_SOCKETS_PER_TASK="2")
+        other = run(site.story.task(watcher.user))
+
+        answers = [open_socket(watcher, watcher.task, f"socket-{n}") for n in range(3)]
+
+        assert [answer["statusCode"] for answer in answers] == [200, 200, 429]
+        assert open_socket(watcher, other, "socket-3")["statusCode"] == 200
+
+    def test_a_closed_socket_makes_room_for_another(self, site, watcher):
+        site.change(WS_SOCKETS_PER_TASK="1")
+        open_socket(watcher, watcher.task, "first")
+        disconnect.handler(disconnect_event("first"), None)
+
+        assert open_socket(watcher, watcher.task, "second")["statusCode"] == 200
+        assert open_socket(watcher, watcher.task, "third")["statusCode"] == 429
+
+    def test_the_socket_is_looked_at_when_its_token_expires(self, site, watcher):
+        open_socket(watcher, watcher.task, CONNECTION_ID)
+
+        assert site.rung("tick") == [{"user_id": str(watcher.user)}]
+        assert site.queue.hlen("dramatiq:tick.DQ.msgs") == 1
 
     def test_foreign_and_missing_tasks_are_alike(self, site, watcher):
         foreign = run(site.story.task())
@@ -404,9 +519,22 @@ class TestTick:
     def test_a_message_repairs_what_was_lost(self, site: Site, watcher: Watcher):
         site.watch(watcher.task)
 
-        tick.handler(sqs_event([("", "{}")]), None)
+        tick.handler(sqs_event([("", tick_body())]), None)
 
         assert site.rung("deliver") == [{"task_id": str(watcher.task)}]
+
+    def test_a_users_tick_closes_what_may_not_stay_open(self, site: Site, watcher: Watcher):
+        kept = site.watch(watcher.task)
+        open_socket(watcher, watcher.task, CONNECTION_ID)
+        site.api.open.add(CONNECTION_ID)
+        run(site.story.revoke(watcher.session))
+
+        tick.handler(sqs_event([("", tick_body(user_id=str(watcher.user)))]), None)
+
+        [frame] = site.api.frames[CONNECTION_ID]
+        assert (frame["type"], frame["code"]) == ("error", "session_revoked")
+        assert site.api.closed == {CONNECTION_ID}
+        assert site.api.frames[kept] == []
 
     def test_a_worker_ticks(self, site: Site, watcher: Watcher):
         broker = StubBroker(middleware=[])

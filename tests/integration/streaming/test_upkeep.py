@@ -1,5 +1,6 @@
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -190,3 +191,24 @@ async def test_five_thousand_watchers_get_their_heartbeats(stage: Stage):
 
     expected = [("snapshot", 1), ("heartbeat", 1)]
     assert all(stage.gateway.states(watcher.id) == expected for watcher in watchers)
+
+
+async def test_a_review_closes_at_once_what_may_not_stay_open(stage: Stage):
+    task, user = await stage.story.task(), await stage.story.user()
+    session = await stage.story.session(user)
+    rights: dict[str, Any] = {"user_id": user, "session_id": session, "epoch": 0}
+    revoked = connection(task, **{**rights, "epoch": 1})
+    expired = connection(task, **rights, expires_at=int(time.time()) - 1)
+    staying = connection(task, **rights, expires_at=int(time.time()) + 60)
+    for socket in (revoked, expired, staying):
+        stage.gateway.open.add(socket.id)
+        assert await stage.connections.admit(socket, per_user=3, per_task=3)
+        await stage.connections.register(socket, Cursor())
+    stranger = await stage.watch(task, session_id=session, epoch=1)
+
+    await stage.upkeep.review(user)
+
+    assert stage.gateway.frames[revoked.id][0]["code"] == "session_revoked"
+    assert stage.gateway.frames[expired.id][0]["code"] == "token_expired"
+    assert stage.gateway.open == {staying.id, stranger}
+    assert [socket.id for socket in await stage.connections.of_user(user)] == [staying.id]
