@@ -179,6 +179,8 @@ class ObjectSettings(Settings):
 
 class GeneratorSettings(Settings):
     url: SecretStr = Field(SecretStr("painter://"), alias="GENERATOR_URL")
+    api_key: SecretStr | None = Field(None, alias="GENERATOR_API_KEY")
+    timeout_seconds: float = Field(100, alias="GENERATOR_TIMEOUT_SECONDS", gt=0)
 
 
 app = once(AppSettings.load)

@@ -11,6 +11,9 @@ from shared.generators.port import Generator
 # By dotted name, so that only the chosen generator's libraries are loaded.
 # Each is called with the URL.
 GENERATORS = {
+    "bedrock": "shared.generators.bedrock:from_url",
+    "openai+http": "shared.generators.openai:from_url",
+    "openai+https": "shared.generators.openai:from_url",
     "painter": "shared.generators.painter.painter:from_url",
 }
 

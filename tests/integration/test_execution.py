@@ -16,10 +16,12 @@ from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
 from shared.task_status import TaskStatus
+from tests.providers import answers, base64_text, providing
 from tests.services import objects_stored
 from tests.tasks import (
     FakeGenerator,
     Generate,
+    blank_png,
     change,
     claim,
     error_of,
@@ -229,6 +231,9 @@ def test_a_provider_over_http_that_is_busy_is_asked_again_when_it_said():
     assert (waiting.status, error_of(waiting)["code"]) == (TaskStatus.QUEUED, "rate_limited")
     pause = waiting.next_attempt_at - waiting.updated_at
     assert pause.total_seconds() == pytest.approx(90, abs=1)
+def test_a_task_is_never_completed_without_its_object(backend):
+    backend.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
 
 
     task = run(attempt(picture))
