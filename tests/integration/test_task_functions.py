@@ -90,6 +90,7 @@ def test_a_task_is_accepted_while_redis_and_the_broker_are_away(owner, backend):
         {"prompt": "a lamp", "user_id": str(uuid4())},
     ],
 )
+@pytest.mark.stream_case(61)
 def test_what_no_task_can_be_made_of_is_refused_with_its_place(owner, body):
     answer = submit(owner, body)
 
@@ -100,6 +101,7 @@ def test_what_no_task_can_be_made_of_is_refused_with_its_place(owner, body):
 
 
 @pytest.mark.parametrize("prompt", ["🏮", "مصباح", "two\nlines", "x" * 2000])
+@pytest.mark.stream_case(61)
 def test_any_writing_makes_a_prompt(owner, prompt):
     assert submit(owner, {"prompt": prompt}).json["prompt"] == prompt
 
@@ -116,6 +118,7 @@ def test_repeating_a_request_with_its_key_gives_the_same_task(owner):
     assert len(list_tasks(owner).json["items"]) == 1
 
 
+@pytest.mark.stream_case(56, 57)
 def test_a_key_belongs_to_one_request_of_one_user(owner):
     first = submit(owner, headers={"Idempotency-Key": "k"})
 
@@ -130,12 +133,14 @@ def test_a_key_belongs_to_one_request_of_one_user(owner):
 @pytest.mark.parametrize(
     "key", ["", "   ", '""', '"open', "x" * 256, "caf\u00e9", "tab\tbed", "one,two", "two words"]
 )
+@pytest.mark.stream_case(58)
 def test_what_is_no_key_is_refused(owner, key):
     answer = submit(owner, headers={"Idempotency-Key": key})
 
     assert (answer.status, answer.json["code"]) == (400, "invalid_idempotency_key")
 
 
+@pytest.mark.stream_case(55)
 def test_of_requests_side_by_side_with_one_key_one_makes_the_task(postgresql_backend):
     async def submit_all() -> list[Any]:
         tasks = TaskService(await make_user())
@@ -172,6 +177,7 @@ def test_nobody_gets_tasks_without_signing_in():
     assert {call(*handler).status for handler in handlers} == {401}
 
 
+@pytest.mark.stream_case(30)
 def test_a_known_version_of_a_task_is_not_sent_again(owner):
     first = get(owner, submit(owner).json["id"])
 
@@ -183,6 +189,7 @@ def test_a_known_version_of_a_task_is_not_sent_again(owner):
     assert (changed.status, changed.json["status"]) == (200, "cancelled")
 
 
+@pytest.mark.stream_case(50, 53)
 def test_a_waiting_task_is_cancelled_at_once_and_again_to_the_same_effect(owner):
     task_id = submit(owner).json["id"]
 
@@ -202,6 +209,7 @@ def test_a_running_task_is_asked_to_stop(owner):
     assert (answer.json["status"], answer.json["cancel_requested"]) == ("processing", True)
 
 
+@pytest.mark.stream_case(53)
 def test_a_finished_task_cannot_be_cancelled(owner):
     task = run(make_task(owner))
     complete(task.id)

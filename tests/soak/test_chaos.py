@@ -79,6 +79,7 @@ def workers(product: Product, name: str) -> tuple[Process, list[Process]]:
 @pytest.mark.parametrize(
     ("worker", "victim"), [("generate", "child"), ("generate", "master"), ("deliver", "child")]
 )
+@pytest.mark.stream_case(31, 33)
 async def test_killed_workers_lose_nothing(worker, victim, tmp_path):
     with running(tmp_path / "data", environment=SETTINGS) as product:
 
@@ -90,6 +91,7 @@ async def test_killed_workers_lose_nothing(worker, victim, tmp_path):
         await live_through(fault, product, sqlite_of(product), f"kill -9 {worker} {victim}")
 
 
+@pytest.mark.stream_case(34)
 async def test_frozen_workers_lose_and_double_nothing(tmp_path):
     with running(tmp_path / "data", environment=SETTINGS) as product:
 

@@ -192,6 +192,7 @@ def _faults(frames: list[dict[str, Any]], written: dict[int, dict[str, Any]]) ->
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.05, 0.3])
+@pytest.mark.stream_case(6, 8)
 def test_every_stream_is_what_was_written(postgresql_backend, loss):
     experiment = Experiment.with_loss(loss)
 

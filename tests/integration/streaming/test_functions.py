@@ -155,6 +155,7 @@ class TestConnect:
         assert run(connections().cursors(watcher.task)) == {CONNECTION_ID: Cursor()}
         assert site.rung("deliver") == [{"task_id": str(watcher.task)}]
 
+    @pytest.mark.stream_case(62)
     def test_never_posts(self, site: Site, watcher: Watcher):
         status(connect_event({"task_id": watcher.task}, headers=watcher.bearer))
 
@@ -331,6 +332,7 @@ class TestConnect:
         assert site.rung("tick") == [{"user_id": str(watcher.user)}]
         assert site.queue.hlen("dramatiq:tick.DQ.msgs") == 1
 
+    @pytest.mark.stream_case(15)
     def test_foreign_and_missing_tasks_are_alike(self, site, watcher):
         foreign = run(site.story.task())
 
@@ -356,17 +358,20 @@ class TestConnect:
         assert status(connect_event(twice, headers=watcher.bearer)) == 400
 
     @pytest.mark.parametrize("after", ["-1", "1.5", "abc", str(2**63), "", "01", "٣", "9" * 40])
+    @pytest.mark.stream_case(26)
     def test_refuses_what_is_no_sequence(self, site, watcher, after):
         query = {"task_id": watcher.task, "after": after}
 
         assert status(connect_event(query, headers=watcher.bearer)) == 400
 
+    @pytest.mark.stream_case(26)
     def test_refuses_two_sequences(self, site, watcher):
         query = [("task_id", watcher.task), ("after", 1), ("after", 1)]
 
         assert status(connect_event(query, headers=watcher.bearer)) == 400
 
     @pytest.mark.parametrize("variable", ["REDIS_URL", "QUEUE_URL", "DATABASE_URL"])
+    @pytest.mark.stream_case(62)
     def test_a_service_that_is_away_registers_nothing(self, site, watcher, variable):
         event = connect_event({"task_id": watcher.task}, headers=watcher.bearer)
         away = {"DATABASE_URL": "sqlite+aiosqlite:////nowhere/none.db"}
@@ -445,6 +450,7 @@ class TestReceive:
 
 
 class TestDeliver:
+    @pytest.mark.stream_case(63)
     def test_a_batch_brings_every_watcher_up_to_date(self, site: Site, watcher: Watcher):
         first, task = site.watch(watcher.task), watcher.task
         event = sqs_event([(str(task), deliver_body(task))] * 3)
@@ -457,6 +463,7 @@ class TestDeliver:
         assert [frame["sequence"] for frame in site.api.frames[first]] == [1, 2]
         assert site.api.closed == {first}
 
+    @pytest.mark.stream_case(64)
     def test_a_redelivered_batch_doubles_nothing(self, site: Site, watcher: Watcher):
         socket = site.watch(watcher.task)
         event = sqs_event([(str(watcher.task), deliver_body(watcher.task))])
@@ -466,6 +473,7 @@ class TestDeliver:
 
         assert len(site.api.frames[socket]) == 1
 
+    @pytest.mark.stream_case(66)
     def test_a_failure_fails_the_rest_of_its_group_only(self, site: Site, watcher: Watcher):
         other = run(site.story.task())
         site.watch(watcher.task)
@@ -482,6 +490,7 @@ class TestDeliver:
         assert failures == ["m1", "m3"]
         assert len(site.api.frames[heard]) == 1
 
+    @pytest.mark.stream_case(66)
     def test_an_overloaded_gateway_fails_the_record(self, site: Site, watcher: Watcher):
         socket = site.watch(watcher.task)
         site.api.answers.append(429)

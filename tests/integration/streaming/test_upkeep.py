@@ -15,12 +15,14 @@ async def quiet(stage: Stage, *watchers: str) -> None:
     await stage.redis.zadd("ws:hb", dict.fromkeys(watchers, 0))
 
 
+@pytest.mark.stream_case(68)
 async def test_without_watchers_nothing_happens(stage: Stage):
     await stage.upkeep.run()
 
     assert stage.doorbells.deliveries == []
 
 
+@pytest.mark.stream_case(12)
 async def test_a_silent_watcher_gets_a_heartbeat_with_its_sequence(stage: Stage):
     task = await stage.story.task(sequence=2)
     watcher = await stage.watch(task)
@@ -36,6 +38,7 @@ async def test_a_silent_watcher_gets_a_heartbeat_with_its_sequence(stage: Stage)
     assert stage.doorbells.deliveries == []
 
 
+@pytest.mark.stream_case(12)
 async def test_who_was_told_something_just_now_gets_none(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
@@ -47,6 +50,7 @@ async def test_who_was_told_something_just_now_gets_none(stage: Stage):
     assert stage.gateway.states(watcher) == [("snapshot", 1)]
 
 
+@pytest.mark.stream_case(68)
 async def test_two_ticks_at_once_send_one_heartbeat(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
@@ -127,6 +131,7 @@ async def test_an_overloaded_gateway_costs_one_heartbeat_only(stage: Stage):
     assert sorted(await stage.connections.ids()) == sorted([refused, watcher])
 
 
+@pytest.mark.stream_case(67)
 async def test_an_expired_registration_is_forgotten(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
@@ -145,6 +150,7 @@ async def test_an_expired_registration_is_forgotten(stage: Stage):
         (600, False, 7, "session_revoked"),
     ],
 )
+@pytest.mark.stream_case(16)
 async def test_a_socket_whose_right_has_ended_is_told_and_closed(
     stage: Stage, expires_in, revoked, epoch, code
 ):
@@ -177,6 +183,7 @@ async def test_a_socket_of_a_live_session_stays(stage: Stage):
     assert watcher in stage.gateway.open
 
 
+@pytest.mark.stream_case(68)
 async def test_five_thousand_watchers_get_their_heartbeats(stage: Stage):
     tasks = [await stage.story.task() for _ in range(5)]
     watchers = [connection(tasks[number % 5]) for number in range(5000)]
