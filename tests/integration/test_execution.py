@@ -200,9 +200,6 @@ def test_a_retryable_failure_waits_for_another_attempt_until_none_is_left():
     assert failed.status == TaskStatus.FAILED
 
 
-def test_a_task_is_never_completed_without_its_object(backend):
-    backend.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-
 @pytest.mark.parametrize(("wished", "seconds"), [(90, 90), (86400, 300)])
 def test_an_attempt_waits_as_long_as_the_generator_wishes_within_reason(wished, seconds):
     async def overloaded(*_: Any) -> Image:
@@ -231,10 +228,10 @@ def test_a_provider_over_http_that_is_busy_is_asked_again_when_it_said():
     assert (waiting.status, error_of(waiting)["code"]) == (TaskStatus.QUEUED, "rate_limited")
     pause = waiting.next_attempt_at - waiting.updated_at
     assert pause.total_seconds() == pytest.approx(90, abs=1)
+
+
 def test_a_task_is_never_completed_without_its_object(backend):
     backend.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-
-
 
     task = run(attempt(picture))
 
