@@ -474,21 +474,29 @@ class TestDeliver:
         assert len(site.api.frames[socket]) == 1
 
     @pytest.mark.stream_case(66)
-    def test_a_failure_fails_the_rest_of_its_group_only(self, site: Site, watcher: Watcher):
+    def test_a_failure_fails_all_wake_ups_of_its_task_only(self, site: Site, watcher: Watcher):
         other = run(site.story.task())
-        site.watch(watcher.task)
-        heard = site.watch(other)
-        site.api.open.remove(next(iter(site.api.open - {heard})))
-        group, body = str(watcher.task), deliver_body(watcher.task)
-        event = sqs_event(
-            [(group, body), (group, "garbage"), (str(other), deliver_body(other)), (group, body)]
-        )
+        first, second = site.watch(watcher.task), site.watch(other)
+        site.api.answers.append(429)  # to whichever is told first
+        tasks = [watcher.task, other, watcher.task]
+        event = sqs_event([(str(task), deliver_body(task)) for task in tasks])
 
         answer = deliver.handler(event, None)
 
         failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-        assert failures == ["m1", "m3"]
-        assert len(site.api.frames[heard]) == 1
+        told = [socket for socket in (first, second) if socket in site.api.frames]
+        assert (told, failures) in [([second], ["m0", "m2"]), ([first], ["m1"])]
+
+    @pytest.mark.stream_case(37)
+    @pytest.mark.parametrize("garbage", ["garbage", "{", "[]", tick_body(), tick_body(task_id="x")])
+    def test_garbage_fails_alone(self, site: Site, watcher: Watcher, garbage: str):
+        socket = site.watch(watcher.task)
+        group, body = str(watcher.task), deliver_body(watcher.task)
+
+        answer = deliver.handler(sqs_event([(group, garbage), (group, body)]), None)
+
+        assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+        assert len(site.api.frames[socket]) == 1
 
     @pytest.mark.stream_case(66)
     def test_an_overloaded_gateway_fails_the_record(self, site: Site, watcher: Watcher):
