@@ -9,8 +9,10 @@ import random
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from shared.reader import Database
 from shared.readers.postgresql import PostgresqlDatabase
@@ -26,6 +28,7 @@ TASKS = 4
 TASK_SECONDS = 2
 LEASE_SECONDS = 2
 SWEEP_SECONDS = 5
+AWAY_SECONDS = 30
 SETTINGS = {
     "GENERATOR_URL": "python:tests.slow_generator:from_url",
     "TASK_LEASE_SECONDS": str(LEASE_SECONDS),
@@ -68,6 +71,17 @@ def named(product: Product, part: str) -> list[Process]:
     return [each for each in processes_of(product) if part in each.command]
 
 
+def service(product: Product, name: str) -> int:
+    """The pid of an embedded service."""
+    return int((product.data / "run" / f"{name}.pid").read_text().split()[0])
+
+
+def redis_address(product: Product) -> str:
+    """Without a database's number."""
+    command = Path(f"/proc/{service(product, 'redis')}/cmdline").read_text()
+    return f"redis://{command.rstrip(chr(0)).split()[-1]}"
+
+
 def workers(product: Product, name: str) -> tuple[Process, list[Process]]:
     """The master of a worker and its children."""
     found = named(product, f"local.worker:{name}")
@@ -105,15 +119,68 @@ async def test_frozen_workers_lose_and_double_nothing(tmp_path):
         await live_through(fault, product, sqlite_of(product), "SIGSTOP generate, SIGCONT")
 
 
-@pytest.mark.parametrize("service", ["redis-server", "aws_server"])
-async def test_killed_services_come_back_and_nothing_is_lost(service, tmp_path):
+@pytest.mark.stream_case(18)
+async def test_cut_redis_connections_lose_nothing(tmp_path):
     with running(tmp_path / "data", environment=SETTINGS) as product:
 
         async def fault() -> None:
-            for process in named(product, service):
-                kill(process.pid)
+            async with Redis.from_url(redis_address(product)) as redis:
+                for kind in ("normal", "pubsub"):
+                    await redis.client_kill_filter(_type=kind, skipme=True)
 
-        await live_through(fault, product, sqlite_of(product), f"kill -9 {service}")
+        await live_through(fault, product, sqlite_of(product), "CLIENT KILL")
+
+
+@pytest.mark.stream_case(19)
+async def test_a_redis_that_does_not_answer_for_half_a_minute_loses_nothing(tmp_path):
+    with running(tmp_path / "data", environment=SETTINGS) as product:
+
+        async def fault() -> None:
+            server = service(product, "redis")
+            os.kill(server, signal.SIGSTOP)
+            await asyncio.sleep(AWAY_SECONDS)
+            os.kill(server, signal.SIGCONT)
+
+        await live_through(fault, product, sqlite_of(product), "SIGSTOP Redis for 30 s")
+
+
+@pytest.mark.stream_case(49)
+async def test_a_broker_that_lost_fifty_messages_costs_no_task(tmp_path):
+    with running(tmp_path / "data", environment=SETTINGS) as product, sign_up(product) as person:
+        ledger, database = Ledger(person), sqlite_of(product)
+        lives = [asyncio.create_task(ledger.life(1, start_within=1)) for _ in range(50)]
+        await asyncio.sleep(4)
+
+        async with Redis.from_url(f"{redis_address(product)}/1") as redis:
+            await redis.flushdb()
+
+        await ledger.close_round(await asyncio.gather(*lives), database)
+        await database.close()
+    print(f"\nFLUSHDB: {ledger.tally}")
+    assert ledger.tally.wrong == {}
+
+
+@pytest.mark.stream_case(39)
+async def test_a_generator_that_takes_its_process_along_fails_its_task_in_the_end(tmp_path):
+    environment = {**SETTINGS, "TASK_MAX_ATTEMPTS": "2"}
+    with running(tmp_path / "data", environment=environment) as product, sign_up(product) as person:
+        deadly = await asyncio.to_thread(person.submit, "exit")
+        frames = await person.watch(deadly["id"])
+        after = await person.watch((await asyncio.to_thread(person.submit, "1"))["id"])
+
+    assert (frames[-1]["status"], frames[-1]["attempt"]) == ("failed", 2)
+    assert frames[-1]["error"]["code"] == "worker_lost"
+    assert after[-1]["status"] == "completed"
+
+
+@pytest.mark.parametrize("victim", ["redis", "aws"])
+async def test_killed_services_come_back_and_nothing_is_lost(victim, tmp_path):
+    with running(tmp_path / "data", environment=SETTINGS) as product:
+
+        async def fault() -> None:
+            kill(service(product, victim))
+
+        await live_through(fault, product, sqlite_of(product), f"kill -9 {victim}")
 
 
 async def test_a_restarted_postgresql_loses_nothing(tmp_path, monkeypatch):
