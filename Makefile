@@ -62,8 +62,8 @@ mutations: $(BIN)/.ready ## Take guards away one by one; a test must notice each
 	@exec $(BIN)/python -m tests.catalogue.mutations
 
 .PHONY: soak
-soak: $(BIN)/.ready mutations ## Tests of statistics and long runs (minutes)
-	@exec $(BIN)/pytest -m soak
+soak: $(BIN)/.ready mutations ## Statistics, and real processes killed and frozen for SOAK_ROUNDS rounds
+	@exec $(BIN)/pytest -m soak -s
 
 .PHONY: catalogue
 catalogue: $(BIN)/.ready ## Run the abuse catalogue and list its cases

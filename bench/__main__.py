@@ -6,10 +6,16 @@ import os
 import sys
 from types import ModuleType
 
-from bench import cold_start, http, stream
+from bench import cold_start, http, stream, throughput, watchers
 from bench.report import show
 
-MEASURES: dict[str, ModuleType] = {"http": http, "cold-start": cold_start, "stream": stream}
+MEASURES: dict[str, ModuleType] = {
+    "http": http,
+    "cold-start": cold_start,
+    "stream": stream,
+    "watchers": watchers,
+    "throughput": throughput,
+}
 
 
 def main() -> int:

@@ -21,14 +21,14 @@ def free_port() -> int:
 @contextmanager
 def server(
     *command: str, folder: Path, environment: Mapping[str, str] | None = None
-) -> Iterator[None]:
+) -> Iterator["subprocess.Popen[bytes]"]:
     """A server process for as long as the block lasts."""
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with subprocess.Popen(
         command, cwd=folder, env={**clean, **(environment or {})}, stdout=subprocess.DEVNULL
     ) as process:
         try:
-            yield
+            yield process
         finally:
             process.terminate()
 

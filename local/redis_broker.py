@@ -3,6 +3,8 @@ from typing import Any
 from dramatiq import DecodeError, Message
 from dramatiq.brokers.redis import RedisBroker
 
+from local.message_shape import is_readable
+
 BACKGROUND_POLL_MS = 500
 
 
@@ -63,9 +65,7 @@ def _message_id(data: bytes, queue_name: str) -> str | None:
         message = Message.decode(data)
     except DecodeError:
         return None
-    parts = (message.message_id, message.actor_name, message.kwargs, message.options)
-    types = (str, str, dict, dict)
-    if not all(map(isinstance, parts, types)) or message.queue_name != queue_name:
+    if not is_readable(message, queue_name):
         return None
     redis_id = message.options.get("redis_message_id")
     return redis_id if isinstance(redis_id, str) else None

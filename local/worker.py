@@ -9,10 +9,12 @@ import ctypes
 import logging
 import signal
 import threading
+from collections.abc import Sequence
 from functools import partial
+from urllib.parse import urlsplit
 
 import dramatiq
-from dramatiq import Broker, Middleware, Worker
+from dramatiq import Broker, MessageProxy, Middleware, Worker
 from dramatiq.middleware import AgeLimit, TimeLimit
 
 import functions.tasks.generate
@@ -22,6 +24,7 @@ import functions.ws_broadcast.tick
 from local.redis_broker import DecodeSafeRedisBroker
 from shared import database, redis_client, settings
 from shared.entry import prepare
+from shared.errors import SettingsError
 from shared.loop import event_loop, run
 from shared.queue import DELIVER, GENERATE
 from shared.queues import brokers
@@ -63,16 +66,41 @@ def _broker(urgent_queue: str, *middleware: Middleware) -> Broker:
     _die_with_parent()
     prepare()
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it finds its keys
-    url = settings.queue().url.get_secret_value()
-    chosen = [AgeLimit(max_age=round(settings.tasks().queue_timeout_seconds * 1000)), *middleware]
-    broker: Broker
-    if url.startswith("amqp"):
-        broker = brokers.rabbitmq_broker(url, chosen)
-    else:
-        safe = partial(DecodeSafeRedisBroker, urgent_queues=frozenset({urgent_queue}))
-        broker = brokers.redis_broker(url, chosen, safe)
+    age_limit = AgeLimit(max_age=round(settings.tasks().queue_timeout_seconds * 1000))
+    broker = _broker_of_queue([age_limit, Burial(), *middleware], urgent_queue)
     dramatiq.set_broker(broker)
     return broker
+
+
+def _broker_of_queue(middleware: Sequence[Middleware], urgent_queue: str) -> Broker:
+    url = settings.queue().url.get_secret_value()
+    scheme = urlsplit(url).scheme
+    if scheme.startswith("sqs"):
+        raise SettingsError("QUEUE_URL: what is sent to SQS is work for Lambda, not for a worker")
+    if scheme.startswith("amqp"):
+        from local.rabbitmq_broker import DecodeSafeRabbitmqBroker  # loads RabbitMQ's library
+
+        return brokers.rabbitmq_broker(url, middleware, DecodeSafeRabbitmqBroker)
+    safe = partial(DecodeSafeRedisBroker, urgent_queues=frozenset({urgent_queue}))
+    return brokers.redis_broker(url, middleware, safe)
+
+
+class Burial(Middleware):
+    """Puts a message whose actor failed among the dead letters, where it can be looked at.
+
+    Without Dramatiq's retries it would count as done. What it was about is in the database.
+    """
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: object = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        if exception is not None:
+            message.fail()
 
 
 class LoopThread(Middleware):

@@ -16,10 +16,11 @@ from shared.services.sessions import Client
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request acts for; without a session where a trusted gateway names the user."""
+    """Who a request acts for; without session and claims where a trusted gateway names the user."""
 
     user_id: UUID
     session_id: UUID | None
+    claims: AccessClaims | None = None
 
 
 async def authenticated(request: Request) -> Principal:
@@ -39,7 +40,7 @@ async def authenticated(request: Request) -> Principal:
         origins.check_page(headers)
     if not await _still_counts(credential):
         raise InvalidToken
-    return Principal(credential.user_id, credential.session_id)
+    return Principal(credential.user_id, credential.session_id, credential.claims)
 
 
 UserDep = Annotated[Principal, Depends(authenticated)]

@@ -66,6 +66,21 @@ class TaskStatusBroadcaster:
             return False
         return True
 
+    async def retract(self, task_id: UUID) -> None:
+        """Forget a deleted task's state and have its watchers told; call it after the commit.
+
+        Never raises for a service that is away: the next tick finds watchers without a task.
+        """
+        try:
+            await self._redis.delete(latest_key(task_id))
+            if await self._redis.exists(connections.task_key(task_id)):
+                await self._doorbells.ring_deliver(task_id)
+        except (RedisError, QueueUnavailable, OSError) as error:
+            logger.warning(
+                "A task's watchers were not told of its end",
+                extra={"task_id": str(task_id), "error": str(error)},
+            )
+
     async def _tell(self, task: Task) -> bool:
         watched = await self._publish(
             keys=[latest_key(task.id), connections.task_key(task.id)],

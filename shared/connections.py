@@ -27,11 +27,25 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, AR
 for _, connection in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], connection) end
 return due
 """
+ADMIT = """
+local open, same = redis.call('SMEMBERS', KEYS[1]), 0
+for _, socket in ipairs(open) do
+  if string.sub(socket, 1, #ARGV[1]) == ARGV[1] then same = same + 1 end
+end
+if #open >= tonumber(ARGV[3]) or same >= tonumber(ARGV[4]) then return 0 end
+redis.call('SADD', KEYS[1], ARGV[1] .. ' ' .. ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return 1
+"""
 
 
 def task_key(task_id: UUID) -> str:
     """The Redis key that exists as long as somebody watches the task."""
     return f"ws:task:{{{task_id}}}"
+
+
+def user_key(user_id: UUID) -> str:
+    return f"ws:user:{{{user_id}}}"
 
 
 def connection_key(connection_id: str) -> str:
@@ -86,7 +100,8 @@ class Connections:
 
     A connection is a hash of its own, a field in the hash of its task (its cursor), and a member
     of the sorted set of due heartbeats. They are written one after another: what a crash leaves
-    half-written is dropped by the next tick or by its time to live.
+    half-written is dropped by the next tick or by its time to live. The set of a user's
+    connections also holds some that have closed, until they would count against a new one.
     """
 
     def __init__(self, redis: Redis, *, ttl_seconds: int, heartbeat_seconds: float) -> None:
@@ -95,6 +110,22 @@ class Connections:
         self._heartbeat_ms = int(heartbeat_seconds * 1000)
         self._advance = redis.register_script(ADVANCE)
         self._claim_due = redis.register_script(CLAIM_DUE)
+        self._admit = redis.register_script(ADMIT)
+
+    async def admit(self, connection: Connection, *, per_user: int, per_task: int) -> bool:
+        """Count a connection among its user's before it is registered.
+
+        False when the user already has `per_user`, or `per_task` on this task.
+        """
+        keys = [user_key(connection.user_id)]
+        args: list[str | int] = [
+            *(str(connection.task_id), connection.id),
+            *(per_user, per_task, self._ttl_seconds),
+        ]
+        if await self._admit(keys=keys, args=args):
+            return True
+        await self._uncount_closed(connection.user_id)
+        return bool(await self._admit(keys=keys, args=args))
 
     async def register(self, connection: Connection, cursor: Cursor) -> None:
         """Remember a connection whose first frame is due."""
@@ -138,6 +169,11 @@ class Connections:
             connection_id: _from_hash(connection_id, fields) if fields else None
             for connection_id, fields in zip(ids, found, strict=True)
         }
+
+    async def of_user(self, user_id: UUID) -> list[Connection]:
+        """The user's registered connections."""
+        found = await self.find_all(await self._counted(user_id))
+        return [connection for connection in found.values() if connection is not None]
 
     async def ids(self) -> Sequence[str]:
         """Every registered connection."""
@@ -190,6 +226,18 @@ class Connections:
             pipe.incr(key)
             count: int = (await pipe.execute())[-1]
         return count
+
+    async def _counted(self, user_id: UUID) -> dict[str, bytes]:
+        """The members of a user's set by the connection each stands for."""
+        members = cast(set[bytes], await self._redis.smembers(user_key(user_id)))
+        return {member.decode().partition(" ")[2]: member for member in members}
+
+    async def _uncount_closed(self, user_id: UUID) -> None:
+        counted = await self._counted(user_id)
+        open_ids = {connection.id for connection in await self.of_user(user_id)}
+        closed = [member for id, member in counted.items() if id not in open_ids]
+        if closed:
+            await self._redis.srem(user_key(user_id), *closed)
 
     async def _task_of(self, connection_id: str) -> UUID | None:
         key = connection_key(connection_id)

@@ -4,7 +4,7 @@ DomainError
 ├── BadRequest (400)             MalformedJson, AmbiguousCredentials, InvalidIdempotencyKey,
 │                                InvalidOrExpiredToken, TokenAlreadyUsed, InvalidCursor
 ├── Unauthenticated (401)        InvalidCredentials, InvalidToken, InvalidRefreshToken,
-│                                RefreshTokenReused, AmbiguousCookies
+│                                RefreshTokenReused, AmbiguousCookies, InvalidTicket
 ├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected, SizeBeyondPlan,
 │                                ReauthenticationRequired
 ├── NotFound (404)               TaskNotFound, UserNotFound, SessionNotFound
@@ -12,7 +12,7 @@ DomainError
 ├── PayloadTooLarge (413)
 ├── UnsupportedMediaType (415)
 ├── Unprocessable (422)          WeakPassword, IdempotencyKeyReused
-├── TooManyRequests (429)        QuotaExceeded, TooManyTasksAtOnce, RateLimited
+├── TooManyRequests (429)        QuotaExceeded, TooManyTasksAtOnce, RateLimited, TooManySockets
 └── Unavailable (503)
 """
 
@@ -113,6 +113,10 @@ class RefreshTokenReused(Unauthenticated):
 
 class AmbiguousCookies(Unauthenticated):
     default_detail = "The request carries more than one cookie of a name."
+
+
+class InvalidTicket(Unauthenticated):
+    default_detail = "The ticket is unknown, was used, has expired or is for another task."
 
 
 class Forbidden(DomainError):
@@ -231,6 +235,10 @@ class RateLimited(TooManyRequests):
         super().__init__(retry_after_seconds=retry_after_seconds)
         self.headers["RateLimit-Policy"] = f'"{policy}";q={quota};w={window_seconds}'
         self.headers["RateLimit"] = f'"{policy}";r=0;t={retry_after_seconds}'
+
+
+class TooManySockets(TooManyRequests):
+    default_detail = "Too many live connections are open; close one first."
 
 
 class Unavailable(DomainError):

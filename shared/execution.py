@@ -50,10 +50,13 @@ class AttemptIsOver(Exception):
 class TaskFailed(Exception):
     """An attempt brought no picture; `code` and `message` are shown to the task's owner."""
 
-    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
+    def __init__(
+        self, code: str, message: str, *, retryable: bool, retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.error = {"code": code, "message": message, "retryable": retryable}
+        self.retry_after_seconds = retry_after_seconds or 0.0
 
 
 @once
@@ -142,7 +145,12 @@ class Attempt:
         except TaskFailed as failure:
             return failure
         except GenerationFailed as failure:
-            return TaskFailed(failure.code, failure.message, retryable=failure.retryable)
+            return TaskFailed(
+                failure.code,
+                failure.message,
+                retryable=failure.retryable,
+                retry_after_seconds=failure.retry_after_seconds,
+            )
         except ObjectStoreUnavailable:
             logger.exception("A picture was not stored", extra={"task_id": str(self._task.id)})
             return TaskFailed(
@@ -264,7 +272,8 @@ class Attempt:
 
     async def _fail(self, session: AsyncSession, failure: TaskFailed) -> Task | None:
         if failure.retryable and self._task.attempt < self._task.max_attempts:
-            delay = backoff_seconds(self._task.attempt)
+            wished = min(failure.retry_after_seconds, MAX_BACKOFF_SECONDS)
+            delay = max(backoff_seconds(self._task.attempt), wished)
             return await transitions.retry_later(
                 session, self._lease, failure.error, delay_seconds=delay
             )

@@ -44,7 +44,9 @@ class Queue(Protocol):
 
     async def send_sweep(self, delay_seconds: float = 0) -> None: ...
 
-    async def send_tick(self, delay_seconds: float = 0) -> None: ...
+    async def send_tick(self, delay_seconds: float = 0, *, user_id: UUID | None = None) -> None:
+        """Have all open sockets looked after; with `user_id`, only have those of one user closed
+        that may not stay open."""
 
     async def check(self) -> None: ...
 
@@ -68,6 +70,10 @@ def queue() -> Queue:
 def message(actor: str, **kwargs: str) -> Message[Any]:
     """A message for the actor of this name, on the queue of the same name."""
     return Message(queue_name=actor, actor_name=actor, args=(), kwargs=kwargs, options={})
+
+
+def tick_message(user_id: UUID | None) -> Message[Any]:
+    return message(TICK) if user_id is None else message(TICK, user_id=str(user_id))
 
 
 def doorbell(actor: str, task_id: UUID) -> Message[Any]:

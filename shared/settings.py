@@ -213,6 +213,8 @@ class WebSocketSettings(Settings):
     connection_ttl_seconds: int = Field(7800, alias="WS_CONNECTION_TTL_SECONDS", gt=0)
     latest_ttl_seconds: int = Field(86400, alias="WS_LATEST_TTL_SECONDS", gt=0)
     tick_delays_seconds: Words = Field(("0", "15", "30", "45"), alias="TICK_DELAYS_SECONDS")
+    sockets_per_user: int = Field(20, alias="WS_SOCKETS_PER_USER", ge=1)
+    sockets_per_task: int = Field(5, alias="WS_SOCKETS_PER_TASK", ge=1)
 
 
 class ManagementApiSettings(Settings):
@@ -229,6 +231,8 @@ class ObjectSettings(Settings):
 
 class GeneratorSettings(Settings):
     url: SecretStr = Field(SecretStr("painter://"), alias="GENERATOR_URL")
+    api_key: SecretStr | None = Field(None, alias="GENERATOR_API_KEY")
+    timeout_seconds: float = Field(100, alias="GENERATOR_TIMEOUT_SECONDS", gt=0)
 
 
 app = once(AppSettings.load)

@@ -49,6 +49,7 @@ def application(
     monkeypatch.setenv("COOKIE_SECURE", "false")
     monkeypatch.setenv("KEYS_FILE", str(keys_file))
     monkeypatch.setenv("RATE_LIMITS", "off")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")  # nobody is there
     forget()
     yield monkeypatch
     run(database.engine().dispose())

@@ -2,17 +2,21 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
 import pytest
+from dramatiq.common import dq_name, xq_name
+from pika import BlockingConnection, URLParameters
 from redis import Redis
 
 from shared import database, redis_client
@@ -21,6 +25,7 @@ from shared.once import forget
 
 ROOT = Path(__file__).resolve().parents[1]
 POSTGRESQL_HOMES = Path("/usr/lib/postgresql")
+RABBITMQ_HOME = Path("/usr/lib/rabbitmq/bin")  # what is on the PATH serves the system only
 BUCKET = "results"
 
 
@@ -52,25 +57,55 @@ def object_store() -> Iterator[str]:
     server.stop()
 
 
+class PostgresqlServer:
+    """A PostgreSQL that can be killed and started again on its port with its data."""
+
+    def __init__(self, command: list[str], port: int) -> None:
+        self._command = command
+        self._port = port
+
+    @property
+    def address(self) -> str:
+        """Up to the slash before a database's name."""
+        return f"postgresql+asyncpg://lampwork@127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        self._process = _start(self._command, self._port, cwd=Path("/"))
+
+    def stop(self) -> None:
+        """At once, whoever is connected: PostgreSQL's immediate shutdown."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(20)
+
+
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The address of a PostgreSQL server, up to the slash before a database's name."""
-    data = tmp_path_factory.mktemp("postgresql") / "data"
-    data.mkdir()
-    as_server = _as_somebody_else(data)
-    port = free_port()
-    subprocess.run(
-        [*as_server, _program("initdb"), "-D", data, "-U", "lampwork", "-A", "trust", "-N"],
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    command = [*as_server, _program("postgres"), "-D", str(data), "-p", str(port)]
-    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
-    for name, value in options.items():
-        command += ["-c", f"{name}={value}"]
-    with _serving(command, port, cwd=Path("/")):
-        yield f"postgresql+asyncpg://lampwork@127.0.0.1:{port}"
+    with postgresql_server() as server:
+        yield server.address
+
+
+@contextmanager
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL with an empty database `postgres`."""
+    with _home_of("postgres") as (data, as_server):
+        port = free_port()
+        subprocess.run(
+            [*as_server, _program("initdb"), "-D", data, "-U", "lampwork", "-A", "trust", "-N"],
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        command = [*as_server, _program("postgres"), "-D", str(data), "-p", str(port)]
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        server = PostgresqlServer(command, port)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +119,80 @@ def migrated_postgresql(postgresql: str) -> str:
         check=True,
     )
     return url
+
+
+class RabbitmqServer:
+    """A RabbitMQ that can be stopped and started again on its port with its data."""
+
+    def __init__(self, command: list[str], port: int, environment: Mapping[str, str]) -> None:
+        self._command = command
+        self._port = port
+        self._environment = environment
+
+    @property
+    def address(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        self._process = _start(
+            self._command, self._port, cwd=Path("/"), environment=self._environment
+        )
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[str]:
+    """The address of a RabbitMQ server; see `delete_queues` for one without queues."""
+    with rabbitmq_server() as server:
+        yield server.address
+
+
+@contextmanager
+def rabbitmq_server() -> Iterator[RabbitmqServer]:
+    """A RabbitMQ without queues.
+
+    Its processes find each other through a daemon, which they would start and leave behind: so
+    there is one of its own beside it.
+    """
+    with _home_of("rabbitmq") as (data, as_server):
+        port, names_port = free_port(), free_port()
+        environment = {
+            **os.environ,
+            "HOME": str(data),  # holds the cookie by which its processes know each other
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(names_port),
+            "RABBITMQ_NODENAME": "lampwork@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(data),
+            "RABBITMQ_LOGS": str(data / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",  # it need not be fast
+        }
+        command = [*as_server, _program("rabbitmq-server", RABBITMQ_HOME)]
+        server = RabbitmqServer(command, port, environment)
+        names = [*as_server, _program("epmd"), "-port", str(names_port), "-address", "127.0.0.1"]
+        with _serving(names, names_port, cwd=Path("/")):
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop()
+
+
+def delete_queues(address: str, *names: str) -> None:
+    """Delete Dramatiq's queues of these names from a RabbitMQ, with their messages."""
+    with closing(BlockingConnection(URLParameters(address))) as connection:
+        channel = connection.channel()
+        for name in names:
+            for queue in (name, dq_name(name), xq_name(name)):
+                channel.queue_delete(queue)
 
 
 @pytest.fixture
@@ -157,15 +266,22 @@ def free_port() -> int:
 
 @contextmanager
 def _serving(command: list[str], port: int, *, cwd: Path) -> Iterator[None]:
-    server = subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    server = _start(command, port, cwd=cwd)
     try:
-        _wait_until_open(port, server)
         yield
     finally:
         server.terminate()
         server.wait(20)
+
+
+def _start(
+    command: list[str], port: int, *, cwd: Path, environment: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    server = subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _wait_until_open(port, server)
+    return server
 
 
 def _wait_until_open(port: int, server: "subprocess.Popen[bytes]") -> None:
@@ -179,26 +295,29 @@ def _wait_until_open(port: int, server: "subprocess.Popen[bytes]") -> None:
     raise TimeoutError(f"{server.args!r} did not open port {port}")
 
 
-def _program(name: str) -> str:
+def _program(name: str, first: Path | None = None) -> str:
     beside_python = Path(sys.executable).parent
     homes = [str(home) for home in sorted(POSTGRESQL_HOMES.glob("*/bin"), reverse=True)]
-    found = shutil.which(
-        name, path=os.pathsep.join([os.environ["PATH"], *homes, str(beside_python)])
-    )
+    places = [os.environ["PATH"], *homes, str(beside_python)]
+    found = shutil.which(name, path=os.pathsep.join([str(first), *places] if first else places))
     if found is None:
         raise RuntimeError(f"The tests need {name}.")
     return found
 
 
-def _as_somebody_else(data: Path) -> list[str]:
-    """PostgreSQL refuses to serve as root: then it serves as its own user, who gets the folder."""
-    if os.geteuid() != 0:
-        return []
-    shutil.chown(data, "postgres", "postgres")
-    for folder in data.parents:
-        if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o011)
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+@contextmanager
+def _home_of(user: str) -> Iterator[tuple[Path, list[str]]]:
+    """A folder for a server's data, and what to put before its command.
+
+    Servers refuse to serve as root: then one serves as its own user, who gets the folder. It is
+    none of pytest's, since each start of pytest shuts those against other users again.
+    """
+    with TemporaryDirectory(prefix=f"{user}-") as folder:
+        if os.geteuid() != 0:
+            yield Path(folder), []
+            return
+        shutil.chown(folder, user, user)
+        yield Path(folder), ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 
 
 def _empty_bucket(endpoint_url: str) -> None:

@@ -1,6 +1,10 @@
-"""A generator for workers in processes of their own: as quick or slow as the prompt says."""
+"""A generator for workers in processes of their own: as quick or slow as the prompt says.
+
+The prompt is a number of seconds, or `exit`: then the generator takes its process along.
+"""
 
 import asyncio
+import os
 
 from shared.generators.port import GenerationParameters, Image, Progress
 from tests.tasks import FakeGenerator, picture
@@ -11,6 +15,8 @@ def from_url(url: str) -> FakeGenerator:
 
 
 async def generate(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+    if prompt == "exit":
+        os._exit(1)
     for step in range(int(prompt) * 10):
         await asyncio.sleep(0.1)
         await progress(step / (int(prompt) * 10))

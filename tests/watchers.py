@@ -78,7 +78,7 @@ class RecordingQueue:
     async def send_sweep(self, delay_seconds: float = 0) -> None:
         raise AssertionError("Nothing here sweeps.")
 
-    async def send_tick(self, delay_seconds: float = 0) -> None:
+    async def send_tick(self, delay_seconds: float = 0, *, user_id: UUID | None = None) -> None:
         raise AssertionError("Nothing here ticks.")
 
     async def check(self) -> None:

@@ -67,12 +67,20 @@ def sqs_event(bodies: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def deliver_body(task_id: UUID) -> str:
+    return _message("deliver", task_id=str(task_id))
+
+
+def tick_body(**kwargs: str) -> str:
+    return _message("tick", **kwargs)
+
+
+def _message(actor: str, **kwargs: str) -> str:
     return json.dumps(
         {
-            "queue_name": "deliver",
-            "actor_name": "deliver",
+            "queue_name": actor,
+            "actor_name": actor,
             "args": [],
-            "kwargs": {"task_id": str(task_id)},
+            "kwargs": kwargs,
             "options": {},
             "message_id": "4a0c6f3e-2f0f-4d6e-8c1f-3f4d2b1a0c9e",
             "message_timestamp": 1767225600000,

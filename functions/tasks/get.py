@@ -1,12 +1,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header, Response
+from fastapi import Header, Query, Response
 
 from shared.api import create_app, lambda_handler
+from shared.authentication import UserDep
 from shared.etags import matches
-from shared.schemas.task import TaskRead
-from shared.task_access import OwnTasksDep
+from shared.preferences import wait_seconds
+from shared.schemas.task import MAX_SEQUENCE, TaskRead
+from shared.services.long_poll import LongPoll
 
 app = create_app()
 
@@ -18,15 +20,21 @@ app = create_app()
 )
 async def get_task(
     task_id: UUID,
-    tasks: OwnTasksDep,
+    user: UserDep,
     response: Response,
+    after: Annotated[int | None, Query(ge=0, le=MAX_SEQUENCE)] = None,
+    wait: Annotated[int, Query(ge=0)] = 0,
+    prefer: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> TaskRead | Response:
-    """The task as it is now."""
-    task = TaskRead.of(await tasks.one(task_id))
+    """The task as it is now, or with `wait` (or `Prefer: wait`) once it is no longer as it was."""
+    preferred = wait_seconds(prefer)
+    poll = LongPoll(user.user_id, task_id, after=after, if_none_match=if_none_match)
+    task = TaskRead.of(await poll.read(wait_seconds=preferred or wait))
+    headers = {"ETag": task.etag} | ({} if preferred is None else {"Preference-Applied": "wait"})
     if matches(if_none_match, task.etag):
-        return Response(status_code=304, headers={"ETag": task.etag})
-    response.headers["ETag"] = task.etag
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
     return task
 
 

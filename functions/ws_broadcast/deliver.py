@@ -23,37 +23,44 @@ async def deliver(task_id: UUID) -> None:
 
 
 def register(broker: dramatiq.Broker) -> None:
-    """Let a worker of this broker deliver."""
+    """Let a worker of this broker deliver. The next tick makes good for a delivery that failed."""
 
     @dramatiq.actor(broker=broker, actor_name=DELIVER, queue_name=DELIVER)
     def _deliver(task_id: str) -> None:
-        try:
-            run(deliver(UUID(task_id)))
-        except Exception:  # a wake-up is not worth keeping: the next tick makes good for it
-            logger.exception("A delivery failed", extra={"task_id": task_id})
+        run(_try_to_deliver(UUID(task_id)))
 
 
 @entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """A batch of the FIFO queue, whose groups are the tasks."""
-    return run(_deliver_batch(event["Records"]))
+    """A batch of the queue: one delivery for each task, however often it was rung for."""
+    failed = run(_deliver_batch(event["Records"]))
+    return {"batchItemFailures": [{"itemIdentifier": id} for id in failed]}
 
 
-async def _deliver_batch(records: Sequence[Record]) -> dict[str, Any]:
-    groups: dict[str, list[Record]] = defaultdict(list)
+async def _deliver_batch(records: Sequence[Record]) -> list[str]:
+    """The ids of the records that failed; SQS delivers them again and then dead-letters them."""
+    unreadable: list[str] = []
+    records_of: dict[UUID, list[str]] = defaultdict(list)
     for record in records:
-        groups[record["attributes"]["MessageGroupId"]].append(record)
-    failed = await asyncio.gather(*(_deliver_group(group) for group in groups.values()))
-    return {"batchItemFailures": [{"itemIdentifier": id} for ids in failed for id in ids]}
+        task_id = _task_id(record)
+        (unreadable if task_id is None else records_of[task_id]).append(record["messageId"])
+    delivered = await asyncio.gather(*map(_try_to_deliver, records_of))
+    outcomes = zip(delivered, records_of.values(), strict=True)
+    return unreadable + [id for was_delivered, ids in outcomes if not was_delivered for id in ids]
 
 
-async def _deliver_group(records: Sequence[Record]) -> list[str]:
-    """The ids of the records that failed: with one, all after it, for a group keeps its order."""
-    ids = [record["messageId"] for record in records]
-    for number, record in enumerate(records):
-        try:
-            await deliver(UUID(sqs_records.read(record).kwargs["task_id"]))
-        except Exception:  # whatever it was, SQS delivers it again and then dead-letters it
-            logger.exception("A delivery failed", extra={"message_id": ids[number]})
-            return ids[number:]
-    return []
+def _task_id(record: Record) -> UUID | None:
+    try:
+        return UUID(sqs_records.read(record).kwargs["task_id"])
+    except (sqs_records.UndecodableRecord, AttributeError, LookupError, TypeError, ValueError):
+        logger.exception("A wake-up cannot be read", extra={"message_id": record["messageId"]})
+        return None
+
+
+async def _try_to_deliver(task_id: UUID) -> bool:
+    try:
+        await deliver(task_id)
+    except Exception:  # whatever it was, another delivery makes good for it
+        logger.exception("A delivery failed", extra={"task_id": str(task_id)})
+        return False
+    return True

@@ -29,12 +29,14 @@ class Command:
 class Process:
     """Kept running while Lampwork is up; `reload` restarts it when code changes.
 
-    `stands_in_for` names the function whose work it does: it gets that function's variables.
+    `stands_in_for` names the function whose work it does: it gets that function's variables. With
+    the variable `unless` names at that value, it is not wanted.
     """
 
     name: str
     run: tuple[str, ...]
     stands_in_for: str | None = None
+    unless: tuple[str, str] | None = None
     reload: bool = True
     stop_signal: signal.Signals = signal.SIGTERM
 
@@ -240,10 +242,18 @@ def _processes(table: Table) -> Iterator[Process]:
             name,
             each.command_line("run"),
             each.text("stands_in_for", "") or None,
+            _unless(each),
             each.boolean("reload", True),
             signal.Signals[each.choice("stop_signal", STOP_SIGNALS, "SIGTERM")],
         )
         each.refuse_unknown_keys()
+
+
+def _unless(table: Table) -> tuple[str, str] | None:
+    name, equals, value = table.text("unless", "").partition("=")
+    if bool(name) != bool(equals):
+        raise table.wrong("unless", 'a variable and its value such as "QUEUE_URL=sqs://"')
+    return (name, value) if name else None
 
 
 def _names(values: tuple[str, ...] | list[str]) -> str:

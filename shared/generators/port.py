@@ -63,10 +63,16 @@ class Generator(Protocol):
 
 
 class GenerationFailed(Exception):
-    """No picture came of it. `code` and `message` may be shown to the client."""
+    """No picture came of it. `code` and `message` may be shown to the client.
 
-    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
+    `retry_after_seconds` is how long the next attempt had better wait, where that is known.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, retryable: bool, retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retryable = retryable
+        self.retry_after_seconds = retry_after_seconds

@@ -1,7 +1,9 @@
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from dramatiq import Middleware
+from dramatiq import BrokerConnectionError, Middleware
 from dramatiq.brokers.redis import RedisBroker
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -18,6 +20,15 @@ NAMESPACE = "dramatiq"
 # for those whose worker has been silent this long. The defaults take minutes to hours.
 HEARTBEAT_TIMEOUT_MS = 15_000
 MAINTENANCE_CHANCE_PER_MILLION = 100_000
+
+# In seconds. With a heartbeat of 10 the messages of a worker that stands still come back after
+# 20 to 30 s; with RabbitMQ's own 60 it takes three minutes.
+RABBITMQ_SETTINGS = {
+    "heartbeat": 10,
+    "socket_timeout": CONNECT_TIMEOUT_SECONDS,
+    "stack_timeout": ANSWER_TIMEOUT_SECONDS,
+    "blocked_connection_timeout": ANSWER_TIMEOUT_SECONDS,
+}
 
 
 def redis_broker(
@@ -41,8 +52,40 @@ def redis_broker(
     )
 
 
-def rabbitmq_broker(url: str, middleware: Sequence[Middleware] = ()) -> "RabbitmqBroker":
-    """A broker over RabbitMQ that waits until the server has taken each message."""
-    from dramatiq.brokers.rabbitmq import RabbitmqBroker  # its library is an extra
+def rabbitmq_broker(
+    url: str,
+    middleware: Sequence[Middleware] = (),
+    make: Callable[..., "RabbitmqBroker"] | None = None,
+) -> "RabbitmqBroker":
+    """A broker over RabbitMQ that waits until the server has taken each message.
 
-    return RabbitmqBroker(url=url, middleware=list(middleware), confirm_delivery=True)
+    Only so does it see that a kept connection was closed meanwhile, and sends again on a new one.
+    """
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker  # only those who use it load its library
+
+    # All that it reports it also raises, and whoever catches that says what it means.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    make = make or RabbitmqBroker
+    return make(url=_with_settings(url), middleware=list(middleware), confirm_delivery=True)
+
+
+def reach_rabbitmq(broker: "RabbitmqBroker") -> None:
+    """Open a connection of its own: a kept one may have been closed since it was last used.
+
+    Raises:
+        BrokerConnectionError: the server does not let us in.
+    """
+    from pika import BlockingConnection
+    from pika.exceptions import AMQPError
+
+    try:
+        BlockingConnection(broker.parameters).close()
+    except AMQPError as error:
+        raise BrokerConnectionError(repr(error)) from error  # type: ignore[no-untyped-call]
+
+
+def _with_settings(url: str) -> str:
+    """The URL with our settings wherever it has none of its own."""
+    parts = urlsplit(url)
+    query = {**RABBITMQ_SETTINGS, **dict(parse_qsl(parts.query))}
+    return urlunsplit(parts._replace(query=urlencode(query)))

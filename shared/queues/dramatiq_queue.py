@@ -7,8 +7,10 @@ from uuid import UUID
 from dramatiq import Broker, BrokerConnectionError, Message
 from redis import RedisError
 
-from shared.queue import DELIVER, GENERATE, SWEEP, TICK, QueueUnavailable, doorbell, message
+from shared.queue import DELIVER, GENERATE, SWEEP, QueueUnavailable, doorbell, message, tick_message
 from shared.queues import brokers
+
+PATIENCE_SECONDS = 5
 
 
 def over_redis(url: str) -> "DramatiqQueue":
@@ -18,7 +20,7 @@ def over_redis(url: str) -> "DramatiqQueue":
 
 def over_rabbitmq(url: str) -> "DramatiqQueue":
     broker = brokers.rabbitmq_broker(url)
-    return DramatiqQueue(broker, reach=lambda: broker.channel)
+    return DramatiqQueue(broker, reach=lambda: brokers.reach_rabbitmq(broker))
 
 
 class DramatiqQueue:
@@ -41,18 +43,28 @@ class DramatiqQueue:
     async def send_sweep(self, delay_seconds: float = 0) -> None:
         await self._send(message(SWEEP), delay_seconds)
 
-    async def send_tick(self, delay_seconds: float = 0) -> None:
-        await self._send(message(TICK), delay_seconds)
+    async def send_tick(self, delay_seconds: float = 0, *, user_id: UUID | None = None) -> None:
+        await self._send(tick_message(user_id), delay_seconds)
 
     async def check(self) -> None:
         await self._in_sender(self._reach)
+
+    def close(self) -> None:
+        """Let go of the connection. Nothing can be sent any more."""
+        self._sender.submit(self._broker.close).result()
+        self._sender.shutdown()
 
     async def _send(self, sent: Message[Any], delay_seconds: float = 0) -> None:
         delay = round(delay_seconds * 1000) if delay_seconds > 0 else None
         await self._in_sender(lambda: self._broker.enqueue(sent, delay=delay))
 
     async def _in_sender(self, call: Callable[[], object]) -> None:
+        """Do this and wait for it, but not for as long as a broker may be tried again.
+
+        What has begun goes on: a message may arrive that was given up.
+        """
         try:
-            await asyncio.get_running_loop().run_in_executor(self._sender, call)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await asyncio.get_running_loop().run_in_executor(self._sender, call)
         except (BrokerConnectionError, RedisError, OSError) as error:
-            raise QueueUnavailable(str(error)) from error
+            raise QueueUnavailable(repr(error)) from error

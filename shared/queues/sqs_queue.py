@@ -12,7 +12,16 @@ from dramatiq import Message
 
 from shared import settings
 from shared.errors import SettingsError
-from shared.queue import DELIVER, GENERATE, SWEEP, TICK, QueueUnavailable, doorbell, message
+from shared.queue import (
+    DELIVER,
+    GENERATE,
+    SWEEP,
+    TICK,
+    QueueUnavailable,
+    doorbell,
+    message,
+    tick_message,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -57,8 +66,8 @@ class SQSQueue:
     async def send_sweep(self, delay_seconds: float = 0) -> None:
         await self._send(message(SWEEP), DelaySeconds=_whole_seconds(delay_seconds))
 
-    async def send_tick(self, delay_seconds: float = 0) -> None:
-        await self._send(message(TICK), DelaySeconds=_whole_seconds(delay_seconds))
+    async def send_tick(self, delay_seconds: float = 0, *, user_id: UUID | None = None) -> None:
+        await self._send(tick_message(user_id), DelaySeconds=_whole_seconds(delay_seconds))
 
     async def check(self) -> None:
         await _call(partial(self._client.get_queue_attributes, QueueUrl=self._url(GENERATE)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.errors import InvalidCursor, TaskNotFound
@@ -95,6 +95,14 @@ class TaskRepository:
             select(Task.id).where(Task.user_id == self.owner_id, Task.status.in_(active))
         )
         return found.all()
+
+    async def delete(self, task_id: UUID) -> None:
+        """Delete the task, if it is there; the database deletes what hangs on it."""
+        await self.session.execute(
+            delete(Task)
+            .where(Task.id == task_id, Task.user_id == self.owner_id)
+            .execution_options(synchronize_session=False)
+        )
 
     def _owned(self) -> Select[Task]:
         return select(Task).where(Task.user_id == self.owner_id)

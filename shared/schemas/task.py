@@ -12,6 +12,7 @@ from shared.task_status import TaskStatus
 
 MAX_PROMPT_CHARACTERS = 2000
 MAX_SEED = 2**63 - 1
+MAX_SEQUENCE = 2**63 - 1
 FORM = 1  # raise it when the body of a task changes its members
 
 
@@ -102,6 +103,20 @@ class TaskRead(BaseModel):
 class TaskList(BaseModel):
     items: list[TaskRead]
     next_cursor: str | None
+
+
+class WsTicket(BaseModel):
+    """What opens one socket on one task; `expires_in` in seconds."""
+
+    ticket: str
+    expires_in: int
+    ws_url: str
+
+    @classmethod
+    def of(cls, ticket: str, task_id: UUID, *, expires_in: int) -> Self:
+        return cls(
+            ticket=ticket, expires_in=expires_in, ws_url=f"{_ws_url(task_id)}?ticket={ticket}"
+        )
 
 
 def task_url(task_id: UUID) -> str:

@@ -17,6 +17,7 @@ from shared.repositories.sessions import RevokeReason, SessionRepository
 from shared.repositories.users import UserRepository
 from shared.security import access_tokens, refresh_tokens
 from shared.security.access_tokens import AccessClaims
+from shared.services import open_sockets
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,8 @@ async def log_out(
                 await sessions.revoke(user_session.id, RevokeReason.LOGOUT, now=clock.now())
         elif named:
             await _end_widely(session, named[0], scope)
+    for user_id in {user_session.user_id for user_session in named}:
+        await open_sockets.review(user_id)
     return named
 
 

@@ -5,18 +5,25 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import settings, transitions
+from shared import objects, settings, transitions
 from shared.broadcast import broadcaster
 from shared.database import transaction
 from shared.dispatching import dispatch
-from shared.errors import IdempotencyKeyReused, InvalidToken, TaskFinished
+from shared.errors import (
+    IdempotencyKeyReused,
+    InvalidToken,
+    TaskFinished,
+    TaskNotFinished,
+    Unavailable,
+)
 from shared.idempotency import fingerprint
 from shared.models.base import database_now
 from shared.models.task import Task
+from shared.objects import ObjectStoreUnavailable
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.repositories.subscriptions import SubscriptionRepository
 from shared.repositories.tasks import TaskRepository
-from shared.schemas.task import MAX_SEED, TaskCreate, TaskRead
+from shared.schemas.task import MAX_SEED, TaskCreate, TaskRead, task_url
 from shared.services.sessions import is_in_use
 from shared.services.subscriptions import admit_task
 from shared.task_status import TaskStatus
@@ -30,6 +37,17 @@ class Accepted:
 
     body: dict[str, Any]
     replayed: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """A task asked for: by which request, under which idempotency key, and in place of which."""
+
+    task: TaskCreate
+    fingerprint: bytes
+    key: str | None
+    request_id: str | None
+    retry_of: UUID | None = None
 
 
 class TaskService:
@@ -52,21 +70,39 @@ class TaskService:
             InvalidToken: the account was closed since the request was let in.
         """
         request = fingerprint("POST", "/api/v1/tasks", new.model_dump(mode="json"))
+        return await self._place(Order(new, request, idempotency_key, request_id))
+
+    async def retry(
+        self, task_id: UUID, *, idempotency_key: str | None, request_id: str | None = None
+    ) -> Accepted:
+        """Accept a new task with the prompt and parameters of one that has ended, seed and all.
+
+        Raises:
+            TaskNotFound: it is missing or somebody else's.
+            TaskNotFinished: it may still succeed by itself.
+            And as `create`.
+        """
+        task = await self._ended(task_id, "Only a task that has ended can be tried again.")
+        again = TaskCreate.model_validate({"prompt": task.prompt, "parameters": task.parameters})
+        request = fingerprint("POST", f"{task_url(task_id)}/retry", {})
+        return await self._place(Order(again, request, idempotency_key, request_id, task_id))
+
+    async def _place(self, order: Order) -> Accepted:
         async with transaction() as session:
             subscriptions = await self._take_turn(session)
             keys = IdempotencyKeyRepository(session, owner_id=self.owner_id)
-            if idempotency_key is not None and (known := await keys.get(idempotency_key)):
-                if known.fingerprint != request:
+            if order.key is not None and (known := await keys.get(order.key)):
+                if known.fingerprint != order.fingerprint:
                     raise IdempotencyKeyReused
                 return Accepted(known.body, replayed=True)
-            size = new.parameters
+            size = order.task.parameters
             await admit_task(subscriptions, width=size.width, height=size.height)
-            task = await transitions.create(session, self._new_task(new, request_id))
+            task = await transitions.create(session, self._new_task(order))
             body = TaskRead.of(task).model_dump(mode="json")
-            if idempotency_key is not None:
+            if order.key is not None:
                 await keys.add(
-                    idempotency_key,
-                    fingerprint=request,
+                    order.key,
+                    fingerprint=order.fingerprint,
                     task_id=task.id,
                     status_code=ACCEPTED,
                     body=body,
@@ -83,8 +119,8 @@ class TaskService:
             raise InvalidToken
         return subscriptions
 
-    def _new_task(self, new: TaskCreate, request_id: str | None) -> Task:
-        configured = settings.tasks()
+    def _new_task(self, order: Order) -> Task:
+        configured, new = settings.tasks(), order.task
         parameters = new.parameters.model_dump(mode="json")
         if parameters["seed"] is None:  # drawn here, so that the picture can be made again
             parameters["seed"] = secrets.randbelow(MAX_SEED + 1)
@@ -96,7 +132,8 @@ class TaskService:
             max_attempts=configured.max_attempts,
             run_timeout_seconds=configured.run_timeout_seconds,
             queued_deadline=database_now(configured.queue_timeout_seconds),
-            request_id=request_id,
+            request_id=order.request_id,
+            retry_of=order.retry_of,
         )
 
     async def cancel(self, task_id: UUID) -> Task:
@@ -117,4 +154,32 @@ class TaskService:
         task = await TaskRepository(session, owner_id=self.owner_id).one(task_id)
         if task.status.terminal and task.status != TaskStatus.CANCELLED:
             raise TaskFinished(task=TaskRead.of(task).model_dump(mode="json"))
+        return task
+
+    async def delete(self, task_id: UUID) -> None:
+        """Delete a task that has ended, with its history and its pictures.
+
+        The pictures first: what says where they are must not go before them. So once this has
+        returned, nothing is left, and after a failure it can be asked for again.
+
+        Raises:
+            TaskNotFound: it is missing or somebody else's.
+            TaskNotFinished: cancel it first.
+            Unavailable: the object store is away; the task is still there.
+        """
+        task = await self._ended(task_id, "Only a task that has ended can be deleted.")
+        try:
+            await objects.delete_all(objects.folder(task.id))
+        except ObjectStoreUnavailable as error:
+            raise Unavailable("The pictures could not be deleted; try again shortly.") from error
+        async with transaction() as session:
+            await TaskRepository(session, owner_id=self.owner_id).delete(task.id)
+        await broadcaster().retract(task.id)
+
+    async def _ended(self, task_id: UUID, otherwise: str) -> Task:
+        """The task; one that has ended stays as it is, so the caller may go on without a lock."""
+        async with transaction(writing=False) as session:
+            task = await TaskRepository(session, owner_id=self.owner_id).one(task_id)
+        if not task.status.terminal:
+            raise TaskNotFinished(otherwise)
         return task

@@ -61,6 +61,10 @@ class Upkeep:
         await self._wake_deliverers(watchers, newest)
         await self._send_heartbeats(watchers, newest)
 
+    async def review(self, user_id: UUID) -> None:
+        """Close those of a user's sockets that may not stay open, without waiting for a tick."""
+        await self._close_ended(await self._connections.of_user(user_id))
+
     async def _drop_expired(self) -> list[Connection]:
         found = await self._connections.find_all(await self._connections.ids())
         for connection_id, connection in found.items():

@@ -3,12 +3,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.product import Person, Product, running, sign_up
+from tests.e2e.queues import QUEUES
 
 
 @pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """One product for all tests that leave it whole."""
-    with running(tmp_path_factory.mktemp("product") / "data") as started:
+def product(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Product]:
+    """One product for all tests that leave it whole, also with the queue of `over_each_queue`."""
+    data = tmp_path_factory.mktemp("product") / "data"
+    with running(data, environment=QUEUES[getattr(request, "param", "workers")]) as started:
         yield started
 
 

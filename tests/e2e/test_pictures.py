@@ -4,6 +4,10 @@ import io
 import pytest
 from PIL import Image
 
+from tests.e2e.queues import over_each_queue
+
+pytestmark = over_each_queue
+
 
 async def paint(person, prompt: str, **parameters) -> bytes:
     task = await asyncio.to_thread(person.submit, prompt, **parameters)

@@ -6,6 +6,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 
 from tests.e2e.product import Person, states
+from tests.e2e.queues import over_each_queue
+
+pytestmark = over_each_queue
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -21,6 +24,7 @@ def credentials(person: Person, kind: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["bearer", "cookie", "user id"])
+@pytest.mark.stream_case(3)
 async def test_a_task_is_seen_from_its_snapshot_to_its_end(ada, kind):
     prompt = f"a red fox in the snow, {kind}"
     await asyncio.to_thread(ada.put_on_plan, "pro")

@@ -41,6 +41,7 @@ async def frames_around_a_kill(person, pids) -> tuple[list[dict[str, Any]], floa
 
 
 @pytest.mark.parametrize("victim", ["master", "child"])
+@pytest.mark.stream_case(31)
 async def test_a_killed_worker_is_replaced_and_the_task_completes(victim, tmp_path):
     with running(tmp_path / "data", environment=QUICK) as product, sign_up(product) as person:
 

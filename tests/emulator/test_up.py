@@ -295,6 +295,27 @@ stands_in_for = "Hello"
     assert project.up().until("the colour is template")
 
 
+def test_a_process_is_not_started_with_the_variable_it_does_not_go_with(
+    project: SampleProject,
+) -> None:
+    project.configure("""
+[tool.lampwork.environment]
+QUEUE_URL = "sqs://"
+
+[tool.lampwork.processes.worker]
+run = "sh -c 'echo not for me; sleep 600'"
+unless = "QUEUE_URL=sqs://"
+
+[tool.lampwork.processes.helper]
+run = "sh -c 'sleep 1; echo for me; sleep 600'"
+unless = "QUEUE_URL=redis://"
+""")
+    lampwork = project.up()
+
+    lampwork.until("for me")
+    assert not any("not for me" in line for line in lampwork.output)
+
+
 def test_a_process_that_stands_in_for_no_function_is_an_error(project: SampleProject) -> None:
     project.configure("""
 [tool.lampwork.processes.worker]

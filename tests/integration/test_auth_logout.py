@@ -1,12 +1,18 @@
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import time_machine
+from dramatiq import Message
+from redis import Redis
 
 from shared import clock
+from shared.connections import Cursor, connections
+from shared.loop import run
 from tests.auth import ask_me, open_account, rotate, send, sign_in
 from tests.http import Answer
+from tests.watchers import connection
 
 pytestmark = pytest.mark.usefixtures("application")
 
@@ -134,3 +140,23 @@ def test_a_foreign_page_cannot_sign_its_visitor_out(signed_in: Answer):
 
     assert answer.status == 403
     assert ask_me(signed_in.json["access_token"]).status == 200
+
+
+def test_leaving_has_the_sockets_of_the_user_looked_at_at_once(backend, signed_in, redis_server):
+    user_id = UUID(signed_in.json["user"]["id"])
+    watcher = connection(uuid4(), user_id=user_id)
+    run(connections().admit(watcher, per_user=1, per_task=1))
+    run(connections().register(watcher, Cursor()))
+
+    assert send("logout", cookies=signed_in.cookies).status == 204
+
+    with Redis.from_url(f"{redis_server}/1") as queue:
+        ticks = [Message.decode(tick) for tick in queue.hvals("dramatiq:tick.msgs")]
+    assert [tick.kwargs for tick in ticks] == [{"user_id": str(user_id)}]
+
+
+def test_leaving_rings_for_nobody_where_no_socket_is_open(backend, signed_in, redis_server):
+    send("logout", cookies=signed_in.cookies)
+
+    with Redis.from_url(f"{redis_server}/1") as queue:
+        assert queue.keys() == []

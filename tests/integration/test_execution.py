@@ -16,10 +16,12 @@ from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
 from shared.task_status import TaskStatus
+from tests.providers import answers, base64_text, providing
 from tests.services import objects_stored
 from tests.tasks import (
     FakeGenerator,
     Generate,
+    blank_png,
     change,
     claim,
     error_of,
@@ -196,6 +198,36 @@ def test_a_retryable_failure_waits_for_another_attempt_until_none_is_left():
     assert run(open_promises(waiting.id)) == []
     assert waiting.next_attempt_at > waiting.updated_at
     assert failed.status == TaskStatus.FAILED
+
+
+@pytest.mark.parametrize(("wished", "seconds"), [(90, 90), (86400, 300)])
+def test_an_attempt_waits_as_long_as_the_generator_wishes_within_reason(wished, seconds):
+    async def overloaded(*_: Any) -> Image:
+        raise GenerationFailed("busy", "Busy.", retryable=True, retry_after_seconds=wished)
+
+    waiting = run(attempt(overloaded))
+
+    pause = waiting.next_attempt_at - waiting.updated_at
+    assert pause.total_seconds() == pytest.approx(seconds, abs=1)
+
+
+def test_a_provider_over_http_that_is_busy_is_asked_again_when_it_said():
+    async def scenario() -> tuple[Task, Task]:
+        async with (
+            providing(answers(200, {"data": [{"b64_json": base64_text(blank_png())}]})) as free,
+            providing(answers(429, Retry_After="90")) as busy,
+        ):
+            return (
+                await attempt(choose.generator(f"openai+{free.origin}/v1").generate),
+                await attempt(choose.generator(f"openai+{busy.origin}/v1").generate),
+            )
+
+    done, waiting = run(scenario())
+
+    assert done.status == TaskStatus.COMPLETED
+    assert (waiting.status, error_of(waiting)["code"]) == (TaskStatus.QUEUED, "rate_limited")
+    pause = waiting.next_attempt_at - waiting.updated_at
+    assert pause.total_seconds() == pytest.approx(90, abs=1)
 
 
 def test_a_task_is_never_completed_without_its_object(backend):

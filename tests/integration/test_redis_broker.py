@@ -60,6 +60,8 @@ GARBAGE = {
 }
 
 
+@pytest.mark.stream_case(37)
+@pytest.mark.stream_case(37)
 def test_good_messages_run_whatever_garbage_lies_between_them(broker):
     done, numbers, lock = Event(), [], Lock()
 
@@ -90,6 +92,7 @@ def test_good_messages_run_whatever_garbage_lies_between_them(broker):
     assert broker.client.keys("dramatiq:__acks__*") == []
 
 
+@pytest.mark.stream_case(37)
 def test_a_message_for_an_unknown_actor_goes_to_the_dead_letters(broker):
     done = Event()
 

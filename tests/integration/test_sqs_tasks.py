@@ -62,6 +62,7 @@ def test_the_message_a_sender_puts_into_sqs_runs_the_task_in_lambda(sqs):
     assert run(read(task.id)).status == TaskStatus.COMPLETED
 
 
+@pytest.mark.stream_case(37)
 def test_what_is_no_message_is_left_to_the_dead_letters_and_the_good_one_runs(sqs):
     task = run(make_task())
     good = Message("generate", "generate", (), {"task_id": str(task.id)}, {}).encode().decode()

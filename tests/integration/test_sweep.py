@@ -70,6 +70,7 @@ def test_a_task_whose_creator_died_after_the_commit_is_rung_for(broker):
     assert run(read(task.id)).dispatched_at is not None
 
 
+@pytest.mark.stream_case(45)
 def test_a_promise_is_kept_when_the_broker_is_back(backend, broker, redis_server):
     first, second = run(make_task()), run(make_task())
     backend.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
@@ -90,6 +91,7 @@ async def dispose() -> None:
     await database.engine().dispose()
 
 
+@pytest.mark.stream_case(46)
 def test_two_sweeps_side_by_side_keep_each_promise_once(postgresql_backend, broker):
     async def scenario() -> list[UUID]:
         made = [(await make_task()).id for _ in range(20)]
@@ -208,6 +210,7 @@ def test_a_state_nobody_was_told_of_is_published_and_watchers_are_woken(redis_se
     assert [json.loads(wake)["kwargs"] for wake in wakes] == [{"task_id": str(task.id)}]
 
 
+@pytest.mark.stream_case(10)
 def test_an_older_state_never_replaces_a_newer_one(redis_server):
     async def scenario() -> UUID:
         older = await make_task()

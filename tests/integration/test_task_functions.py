@@ -12,20 +12,18 @@ import functions.tasks.create
 import functions.tasks.get
 import functions.tasks.list
 import functions.tasks.result
-from shared import objects, transitions
 from shared.broadcast import latest_key
-from shared.database import transaction
 from shared.loop import run
 from shared.models.base import database_now
 from shared.schemas.task import TaskCreate
 from shared.services.tasks import TaskService
 from tests.catalogue.cases import case
-from tests.http import Answer, call
+from tests.http import call
+from tests.task_functions import cancel, complete, get, list_tasks, result, submit
 from tests.tasks import (
     blank_png,
     claim,
     history,
-    lease_of,
     make_task,
     make_user,
     open_promises,
@@ -38,47 +36,6 @@ pytestmark = pytest.mark.usefixtures("backend")
 @pytest.fixture
 def owner(backend: pytest.MonkeyPatch) -> UUID:
     return run(make_user())
-
-
-def ask(handler: Any, method: str, path: str, user: UUID, **request: Any) -> Answer:
-    headers = {"X-User-Id": str(user), **request.pop("headers", {})}
-    return call(handler, method, path, headers=headers, source_ip="127.0.0.1", **request)
-
-
-def submit(user: UUID, body: Any = None, **request: Any) -> Answer:
-    body = {"prompt": "a lamp in the rain"} if body is None else body
-    handler = functions.tasks.create.handler
-    return ask(handler, "POST", "/api/v1/tasks", user, json_body=body, **request)
-
-
-def get(user: UUID, task_id: object, **request: Any) -> Answer:
-    return ask(functions.tasks.get.handler, "GET", f"/api/v1/tasks/{task_id}", user, **request)
-
-
-def cancel(user: UUID, task_id: object) -> Answer:
-    path = f"/api/v1/tasks/{task_id}/cancel"
-    return ask(functions.tasks.cancel.handler, "POST", path, user)
-
-
-def result(user: UUID, task_id: object) -> Answer:
-    return ask(functions.tasks.result.handler, "GET", f"/api/v1/tasks/{task_id}/result", user)
-
-
-def list_tasks(user: UUID, **query: str) -> Answer:
-    return ask(functions.tasks.list.handler, "GET", "/api/v1/tasks", user, query=query)
-
-
-def complete(task_id: UUID) -> None:
-    """Let a worker finish the task, as far as the database and the object store can tell."""
-
-    async def finish() -> None:
-        task = await claim(await read(task_id))
-        await objects.put("a-key.png", blank_png(), content_type="image/png")
-        stored = {"key": "a-key.png", "content_type": "image/png", "width": 64, "height": 64}
-        async with transaction() as session:
-            await transitions.complete(session, lease_of(task), stored)
-
-    run(finish())
 
 
 def test_a_submitted_task_is_queued_announced_and_rung_for(owner, redis_server):
@@ -142,6 +99,7 @@ def test_a_task_is_accepted_while_redis_and_the_broker_are_away(owner, backend):
         case("H15", {"prompt": "a lamp", "user_id": str(UUID(int=1))}),
     ],
 )
+@pytest.mark.stream_case(61)
 def test_what_no_task_can_be_made_of_is_refused_with_its_place(owner, body):
     answer = submit(owner, body)
 
@@ -152,6 +110,7 @@ def test_what_no_task_can_be_made_of_is_refused_with_its_place(owner, body):
 
 
 @pytest.mark.parametrize("prompt", ["🏮", "مصباح", "two\nlines", "x" * 2000])
+@pytest.mark.stream_case(61)
 def test_any_writing_makes_a_prompt(owner, prompt):
     assert submit(owner, {"prompt": prompt}).json["prompt"] == prompt
 
@@ -168,6 +127,7 @@ def test_repeating_a_request_with_its_key_gives_the_same_task(owner):
     assert len(list_tasks(owner).json["items"]) == 1
 
 
+@pytest.mark.stream_case(56, 57)
 def test_a_key_belongs_to_one_request_of_one_user(owner):
     first = submit(owner, headers={"Idempotency-Key": "k"})
 
@@ -182,12 +142,14 @@ def test_a_key_belongs_to_one_request_of_one_user(owner):
 @pytest.mark.parametrize(
     "key", ["", "   ", '""', '"open', "x" * 256, "caf\u00e9", "tab\tbed", "one,two", "two words"]
 )
+@pytest.mark.stream_case(58)
 def test_what_is_no_key_is_refused(owner, key):
     answer = submit(owner, headers={"Idempotency-Key": key})
 
     assert (answer.status, answer.json["code"]) == (400, "invalid_idempotency_key")
 
 
+@pytest.mark.stream_case(55)
 def test_of_requests_side_by_side_with_one_key_one_makes_the_task(postgresql_backend):
     async def submit_all() -> list[Any]:
         tasks = TaskService(await make_user())
@@ -225,6 +187,7 @@ def test_nobody_gets_tasks_without_signing_in():
     assert {call(*handler).status for handler in handlers} == {401}
 
 
+@pytest.mark.stream_case(30)
 def test_a_known_version_of_a_task_is_not_sent_again(owner):
     first = get(owner, submit(owner).json["id"])
 
@@ -236,6 +199,7 @@ def test_a_known_version_of_a_task_is_not_sent_again(owner):
     assert (changed.status, changed.json["status"]) == (200, "cancelled")
 
 
+@pytest.mark.stream_case(50, 53)
 def test_a_waiting_task_is_cancelled_at_once_and_again_to_the_same_effect(owner):
     task_id = submit(owner).json["id"]
 
@@ -255,6 +219,7 @@ def test_a_running_task_is_asked_to_stop(owner):
     assert (answer.json["status"], answer.json["cancel_requested"]) == ("processing", True)
 
 
+@pytest.mark.stream_case(53)
 def test_a_finished_task_cannot_be_cancelled(owner):
     task = run(make_task(owner))
     complete(task.id)
@@ -272,7 +237,7 @@ def test_the_result_is_a_link_to_the_picture(owner, object_store):
     answer = result(owner, task.id)
 
     assert answer.status == 307
-    assert answer.headers["location"].startswith(f"{object_store}/results/a-key.png?")
+    assert answer.headers["location"].startswith(f"{object_store}/results/tasks/{task.id}/1.png?")
     fetched = httpx.get(answer.headers["location"])
     assert fetched.content == blank_png()
     assert fetched.headers["content-type"] == "image/png"

@@ -65,6 +65,7 @@ def test_a_task_runs_to_its_end_in_contiguous_events():
 
 
 @pytest.mark.usefixtures("any_database")
+@pytest.mark.stream_case(35)
 def test_of_many_workers_one_gets_the_task():
     async def scenario():
         task = await make_task()
@@ -105,6 +106,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing():
 
 
 @pytest.mark.usefixtures("any_database")
+@pytest.mark.stream_case(52)
 def test_cancel_and_success_race_to_one_end_and_the_answer_agrees():
     async def race() -> tuple[bool, bool, Task]:
         task = await make_task(owner)
@@ -155,6 +157,7 @@ def test_a_failed_attempt_waits_and_rings_again():
         ({"attempt": 1, "cancel_requested_at": database_now()}, TaskStatus.CANCELLED),
     ],
 )
+@pytest.mark.stream_case(54)
 def test_a_lost_lease_ends_as_the_task_allows(columns, status):
     async def scenario():
         task = await make_task()
@@ -184,6 +187,7 @@ def test_a_released_attempt_does_not_count():
 
 
 @pytest.mark.usefixtures("any_database")
+@pytest.mark.stream_case(42)
 def test_a_task_nobody_began_in_time_expires_and_is_never_run():
     async def scenario():
         task = await make_task(queued_deadline=database_now(-1))
@@ -197,6 +201,7 @@ def test_a_task_nobody_began_in_time_expires_and_is_never_run():
 
 
 @pytest.mark.usefixtures("any_database")
+@pytest.mark.stream_case(53)
 def test_a_stranger_cannot_cancel():
     async def scenario():
         task = await make_task()
@@ -288,6 +293,7 @@ class TaskLife(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("application")
+@pytest.mark.stream_case(74)
 def test_whatever_happens_in_whatever_order_the_history_holds():
     run_machine(
         TaskLife,

@@ -5,23 +5,41 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, cast
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
 
 import pytest
+from dramatiq import Broker, Message
 
+from shared import transitions
+from shared.database import transaction
 from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
+from shared.queue import DELIVER, GENERATE, SWEEP, TICK, queue
+from shared.queues import brokers
+from shared.queues.dramatiq_queue import DramatiqQueue
 from shared.sweeping import sweep
 from shared.task_status import TaskStatus
 from tests.conftest import ROOT
-from tests.services import objects_stored
-from tests.tasks import history, make_task, object_key, read
+from tests.proxy import Proxy
+from tests.services import delete_queues, objects_stored
+from tests.tasks import history, make_task, object_key, read, statuses
 
 pytestmark = pytest.mark.usefixtures("backend")
+
+
+@pytest.fixture(autouse=True, params=["redis", "rabbitmq"])
+def over_each_broker(request: pytest.FixtureRequest, backend: pytest.MonkeyPatch) -> Iterator[None]:
+    if request.param == "rabbitmq":
+        address = request.getfixturevalue("rabbitmq")
+        delete_queues(address, GENERATE, DELIVER, SWEEP, TICK)
+        backend.setenv("QUEUE_URL", address)
+    yield
+    cast(DramatiqQueue, queue()).close()
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +64,19 @@ def worker(log: Path, setup: str = "generate") -> Iterator["subprocess.Popen[byt
     finally:
         process.terminate()
         process.wait(30)
+
+
+@contextmanager
+def broker_of_queue() -> Iterator[Broker]:
+    url = os.environ["QUEUE_URL"]
+    make = brokers.rabbitmq_broker if url.startswith("amqp") else brokers.redis_broker
+    with closing(cast(Broker, make(url))) as broker:
+        yield broker
+
+
+async def cancel(task: Task) -> None:
+    async with transaction() as session:
+        await transitions.cancel(session, task.id, owner_id=task.user_id)
 
 
 def child_of(master: "subprocess.Popen[bytes]") -> int:
@@ -98,6 +129,7 @@ def assert_ran_again(task: Task, events: list[dict[str, Any]]) -> None:
     assert objects_stored() == [object_key(task)]
 
 
+@pytest.mark.stream_case(31)
 def test_the_task_of_a_killed_child_runs_again(tmp_path):
     task_id = submit(3)
     with worker(tmp_path / "log") as master:
@@ -128,6 +160,7 @@ def test_the_child_of_a_killed_master_dies_with_it(tmp_path):
     assert time.monotonic() - killed_at < 20
 
 
+@pytest.mark.stream_case(44)
 def test_a_worker_told_to_stop_finishes_what_it_has_begun(tmp_path):
     task_id = submit(2)
     with worker(tmp_path / "log") as master:
@@ -139,6 +172,7 @@ def test_a_worker_told_to_stop_finishes_what_it_has_begun(tmp_path):
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
 
 
+@pytest.mark.stream_case(44)
 def test_a_worker_told_to_stop_gives_back_what_takes_too_long(backend, tmp_path):
     backend.setenv("WORKER_SHUTDOWN_GRACE_SECONDS", "0.2")
     task_id = submit(60)
@@ -162,3 +196,42 @@ def test_tasks_of_one_worker_run_side_by_side(tmp_path):
     first, second = (task.updated_at for task in tasks)
     assert abs((first - second).total_seconds()) < 1.5
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.stream_case(38)
+def test_garbage_and_doorbells_of_tasks_that_cannot_run_keep_no_task_from_running(tmp_path):
+    cancelled = run(make_task())
+    run(cancel(cancelled))
+    task_id = submit(0)
+    bodies = [str(cancelled.id), str(uuid4()), "no id", ""]
+    with broker_of_queue() as broker:
+        for body in bodies:
+            broker.enqueue(Message(GENERATE, GENERATE, (), {"task_id": body}, {}))
+        broker.enqueue(Message(GENERATE, GENERATE, (), {"colour": "red"}, {}))
+
+        with worker(tmp_path / "log"):
+            task = wait_for(task_id, finished)
+            broker.join(GENERATE, timeout=10_000)
+
+    assert task.status == TaskStatus.COMPLETED
+    assert run(statuses(cancelled.id)) == [TaskStatus.QUEUED, TaskStatus.CANCELLED]
+
+
+@pytest.mark.stream_case(45)
+def test_a_task_submitted_while_the_broker_is_away_runs_once_it_is_back(backend, tmp_path):
+    there = os.environ["QUEUE_URL"]
+    address = urlsplit(there)
+    assert address.port
+    with Proxy(address.port) as way:
+        backend.setenv("QUEUE_URL", there.replace(f":{address.port}", f":{way.port}"))
+        way.close()
+        task_id = submit(0)
+        queued = run(read(task_id))
+        way.open()
+
+        with worker(tmp_path / "log"):
+            task = wait_for(task_id, finished, sweeping=True)
+
+    assert queued.status == TaskStatus.QUEUED
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
+    assert objects_stored() == [object_key(task)]

@@ -1,6 +1,8 @@
 import json
 from uuid import UUID
 
+import pytest
+
 from shared import frames
 
 TASK = UUID("0a89f0bd-3a3a-4f5e-9d35-5a6b1f6d9c11")
@@ -49,6 +51,7 @@ def test_a_long_prompt_of_any_script_fits_whole():
     assert frame["prompt"] == "💡" * 2000
 
 
+@pytest.mark.stream_case(69)
 def test_an_oversized_state_loses_its_luggage_but_never_its_status():
     payload = {**PAYLOAD, "parameters": {"note": "x" * 40_000}, "error": {"code": "timeout"}}
 
@@ -61,6 +64,7 @@ def test_an_oversized_state_loses_its_luggage_but_never_its_status():
     assert (frame["parameters"], frame["left_out"]) == (None, ["parameters"])
 
 
+@pytest.mark.stream_case(69)
 def test_everything_oversized_still_leaves_a_status():
     big = {name: "x" * 140_000 for name in frames.BULKY}
 

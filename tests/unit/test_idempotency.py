@@ -16,11 +16,13 @@ from shared.idempotency import fingerprint, parse_key
         ("x" * 255, "x" * 255),
     ],
 )
+@pytest.mark.stream_case(58)
 def test_quoted_and_bare_forms_are_the_same_key(header, key):
     assert parse_key(header) == key
 
 
 @pytest.mark.parametrize("header", ["", '""', '"a', 'a"', "a,b", "a b", "\x7f", "é", "x" * 256])
+@pytest.mark.stream_case(58)
 def test_anything_else_is_no_key(header):
     with pytest.raises(InvalidIdempotencyKey):
         parse_key(header)

@@ -18,6 +18,7 @@ from shared.generators.painter.colour import Field
 from shared.generators.painter.painter import Painter
 from shared.generators.painter.picture import paint
 from shared.generators.port import GenerationParameters, Style
+from tests.tasks import FakeGenerator
 
 SMALL = GenerationParameters(96, 96)
 NEAR_EQUAL = 0.035  # mean difference of two thumbnails, of 1; by eye, below it they look alike
@@ -266,6 +267,10 @@ async def test_the_painter_is_chosen_by_its_url() -> None:
     image = await generator("painter://").generate("x", SMALL, unwatched)
 
     assert image.data == paint("x", SMALL, lambda fraction: None)
+
+
+def test_a_generator_of_ones_own_is_named_by_module_and_factory() -> None:
+    assert isinstance(generator("python:tests.slow_generator:from_url"), FakeGenerator)
 
 
 @pytest.mark.parametrize("url", ["", "dream://key:secret@host", "painter"])

@@ -12,6 +12,7 @@ TEXT = doorbell("deliver", TASK).encode().decode()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("body", [TEXT, base64.b64encode(TEXT.encode()).decode(), json.dumps(TEXT)])
+@pytest.mark.stream_case(70)
 def test_a_message_is_read_as_whoever_sent_it_wrote_it(body):
     assert sqs_records.read({"body": body}).kwargs == {"task_id": TASK}
 
@@ -23,6 +24,7 @@ def test_a_message_is_read_as_whoever_sent_it_wrote_it(body):
         *({"body": '"'}, {"body": '"""'}, {"body": "null"}, {"body": "{" * 5000}),
     ],
 )
+@pytest.mark.stream_case(70)
 def test_anything_else_is_undecodable(record):
     with pytest.raises(UndecodableRecord):
         sqs_records.read(record)

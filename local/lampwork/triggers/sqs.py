@@ -106,6 +106,7 @@ class _Poller:
         self._free = asyncio.Semaphore(trigger.maximum_concurrency or DEFAULT_CONCURRENCY)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._settled = asyncio.Event()
         self._held_until = 0.0
         self._retry_seconds = 0.0
 
@@ -115,6 +116,7 @@ class _Poller:
     async def stop(self) -> None:
         # A receive under way is waited for: the messages it brings would stay hidden.
         self._stopping.set()
+        self._settled.set()
         for delivery in self._deliveries:
             delivery.cancel()
         await asyncio.gather(self._polling, *self._deliveries, return_exceptions=True)
@@ -153,11 +155,12 @@ class _Poller:
         return messages
 
     async def _first_messages(self) -> list[Message]:
+        self._settled.clear()
         wait = 0 if self._holds_a_group else LONG_POLL_SECONDS
         limit = self._trigger.batch_size
         messages = await self._client.receive(self._queue, limit=limit, wait_seconds=wait)
         if not messages and not wait:
-            await self._pause(SHORT_POLL_SECONDS)
+            await _wait(self._settled, SHORT_POLL_SECONDS)
         return messages
 
     @property
@@ -172,6 +175,8 @@ class _Poller:
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
         delivery.add_done_callback(lambda _: self._free.release())
+        # What waited behind it in its group should not wait for the next look as well.
+        delivery.add_done_callback(lambda _: self._settled.set())
 
     async def _deliver(self, messages: list[Message]) -> None:
         failed = await self._invoke(messages)
@@ -228,8 +233,12 @@ class _Poller:
             await self._restore()
 
     async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+        await _wait(self._stopping, seconds)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
 
 def _now() -> float:

@@ -97,6 +97,7 @@ async def test_who_has_left_does_not_come_back(registry: Connections, store: Red
     assert await store.keys() == []
 
 
+@pytest.mark.stream_case(67)
 async def test_registrations_expire(registry: Connections, store: Redis):
     watcher = connection(uuid4())
     await registry.register(watcher, Cursor())

@@ -14,6 +14,7 @@ class Killed(BaseException):
     """The process dies here."""
 
 
+@pytest.mark.stream_case(1)
 async def test_a_new_watcher_gets_the_latest_state_first(stage: Stage):
     task = await stage.story.task(sequence=3)
     watcher = await stage.watch(task)
@@ -27,6 +28,7 @@ async def test_a_new_watcher_gets_the_latest_state_first(stage: Stage):
     assert frame["sent_at"].endswith("Z")
 
 
+@pytest.mark.stream_case(3)
 async def test_every_transition_follows_in_order(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
@@ -41,6 +43,7 @@ async def test_every_transition_follows_in_order(stage: Stage):
     ]
 
 
+@pytest.mark.stream_case(8)
 async def test_lost_wake_ups_lose_no_update(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
@@ -53,6 +56,7 @@ async def test_lost_wake_ups_lose_no_update(stage: Stage):
     assert stage.gateway.sequences(watcher) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.stream_case(7)
 async def test_a_wake_up_without_news_sends_nothing(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
@@ -77,6 +81,7 @@ async def test_a_finished_task_ends_the_socket_and_its_registration(stage: Stage
     assert await stage.connections.ids() == []
 
 
+@pytest.mark.stream_case(2)
 async def test_who_comes_after_the_end_gets_the_end_and_is_closed(stage: Stage):
     task = await stage.story.task()
     await stage.story.complete(task)
@@ -125,6 +130,7 @@ async def test_a_deleted_task_ends_its_watchers_with_an_error(stage: Stage):
 
 
 class TestGone:
+    @pytest.mark.stream_case(65)
     async def test_a_socket_that_is_still_opening_is_tried_until_it_is_open(self, stage: Stage):
         task = await stage.story.task()
         watcher = await stage.watch(task, age_seconds=0)
@@ -181,6 +187,7 @@ class TestGone:
 
         assert await stage.connections.find(watcher) is None
 
+    @pytest.mark.stream_case(65)
     async def test_an_old_one_is_believed_to_be_gone(self, stage: Stage):
         task = await stage.story.task()
         gone, watcher = await stage.watch(task), await stage.watch(task)
@@ -214,6 +221,7 @@ class TestGone:
 
 
 class TestOverload:
+    @pytest.mark.stream_case(66)
     async def test_a_refused_frame_is_sent_by_the_next_delivery_in_order(self, stage: Stage):
         task = await stage.story.task()
         refused, watcher = await stage.watch(task), await stage.watch(task)
@@ -304,6 +312,7 @@ class TestKills:
 
 
 class TestLock:
+    @pytest.mark.stream_case(4)
     async def test_who_is_turned_away_makes_the_holder_look_again(self, stage: Stage):
         task = await stage.story.task()
         watcher = await stage.watch(task)
@@ -374,6 +383,7 @@ class TestLock:
                 assert not also_held
 
 
+@pytest.mark.stream_case(6)
 async def test_a_storm_of_wake_ups_leaves_every_watcher_complete(stage: Stage):
     tasks = [await stage.story.task() for _ in range(3)]
     watchers = {task: [await stage.watch(task) for _ in range(5)] for task in tasks}

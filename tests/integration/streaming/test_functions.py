@@ -23,6 +23,8 @@ from shared.loop import run
 from shared.once import forget
 from shared.reader import reader
 from shared.security import access_tokens
+from shared.security.authority import Authority
+from shared.tickets import tickets
 from tests.watchers import Story, connection
 from tests.websocket_events import (
     CONNECTION_ID,
@@ -34,8 +36,10 @@ from tests.websocket_events import (
     message_event,
     serving_connections,
     sqs_event,
+    tick_body,
 )
 
+NEXT_CENTURY = 4102444800
 SOME_ID = "0a89f0bd-3a3a-4f5e-9d35-5a6b1f6d9c11"
 
 
@@ -124,6 +128,17 @@ def status(event: dict[str, Any]) -> int:
     return answer
 
 
+def open_socket(watcher: Watcher, task: UUID, connection_id: str) -> dict[str, Any]:
+    event = connect_event({"task_id": task}, headers=watcher.bearer, connection_id=connection_id)
+    answer: dict[str, Any] = connect.handler(event, None)
+    return answer
+
+
+def ticket_for(watcher: Watcher) -> str:
+    authority = Authority(watcher.user, watcher.session, 0, NEXT_CENTURY)
+    return run(tickets().issue(watcher.task, authority))
+
+
 class TestConnect:
     def test_registers_the_socket_and_wakes_the_deliverer(self, site: Site, watcher: Watcher):
         answer = connect.handler(
@@ -140,6 +155,7 @@ class TestConnect:
         assert run(connections().cursors(watcher.task)) == {CONNECTION_ID: Cursor()}
         assert site.rung("deliver") == [{"task_id": str(watcher.task)}]
 
+    @pytest.mark.stream_case(62)
     def test_never_posts(self, site: Site, watcher: Watcher):
         status(connect_event({"task_id": watcher.task}, headers=watcher.bearer))
 
@@ -216,6 +232,107 @@ class TestConnect:
 
         assert status(connect_event({"task_id": watcher.task}, headers=headers)) == 401
 
+    def test_a_ticket_opens_one_socket_in_the_name_of_its_session(self, site, watcher):
+        query = {"task_id": watcher.task, "ticket": ticket_for(watcher)}
+
+        first, second = status(connect_event(query)), status(connect_event(query))
+
+        assert (first, second) == (200, 401)
+        found = run(connections().find(CONNECTION_ID))
+        assert found is not None
+        assert (found.user_id, found.session_id) == (watcher.user, watcher.session)
+        assert (found.epoch, found.expires_at) == (0, NEXT_CENTURY)
+
+    def test_a_ticket_decides_alone(self, site, watcher):
+        cookie = {"Cookie": "access_token=expired", "Origin": "http://localhost:8000"}
+        good = connect_event(
+            {"task_id": watcher.task, "ticket": ticket_for(watcher)}, headers=cookie
+        )
+        bad = connect_event({"task_id": watcher.task, "ticket": "x"}, headers=watcher.bearer)
+
+        refused = connect.handler(bad, None)
+        assert status(good) == 200
+        assert (refused["statusCode"], json.loads(refused["body"])["code"]) == (
+            *(401, "invalid_ticket"),
+        )
+
+    def test_a_ticket_for_another_task_opens_nothing_any_more(self, site, watcher):
+        ticket, other = ticket_for(watcher), run(site.story.task(watcher.user))
+
+        answers = [
+            status(connect_event({"task_id": task, "ticket": ticket}))
+            for task in (other, watcher.task)
+        ]
+
+        assert answers == [401, 401]
+
+    @pytest.mark.parametrize("ticket", ["", "x", "x" * 4000, "*", "é"])
+    def test_what_is_no_ticket_opens_nothing(self, site, watcher, ticket):
+        assert status(connect_event({"task_id": watcher.task, "ticket": ticket})) == 401
+
+    def test_two_tickets_are_refused(self, site, watcher):
+        query = [("task_id", watcher.task), ("ticket", "a"), ("ticket", "b")]
+
+        assert status(connect_event(query)) == 400
+
+    def test_a_ticket_is_soon_worth_nothing(self, site, watcher):
+        query = {"task_id": watcher.task, "ticket": ticket_for(watcher)}
+        with Redis.from_url(os.environ["REDIS_URL"]) as redis:
+            [key] = redis.keys("ws:ticket:*")
+            redis.pexpire(key, 1)
+            while redis.exists(key):
+                pass
+
+        assert status(connect_event(query)) == 401
+
+    def test_a_ticket_of_an_ended_session_opens_nothing(self, site, watcher):
+        query = {"task_id": watcher.task, "ticket": ticket_for(watcher)}
+        run(site.story.revoke(watcher.session))
+
+        assert status(connect_event(query)) == 401
+
+    def test_a_foreign_page_neither_uses_nor_burns_a_ticket(self, site, watcher):
+        query = {"task_id": watcher.task, "ticket": ticket_for(watcher)}
+        evil = {"Origin": "https://evil.example"}
+
+        assert status(connect_event(query, headers=evil)) == 401
+        assert status(connect_event(query)) == 200
+
+    def test_one_user_has_a_limited_number_of_sockets(self, site, watcher):
+        site.change(WS_SOCKETS_PER_USER="2", WS_SOCKETS_PER_TASK="2")
+        tasks = [run(site.story.task(watcher.user)) for _ in range(3)]
+
+        answers = [open_socket(watcher, task, f"socket-{task}") for task in tasks]
+
+        assert [answer["statusCode"] for answer in answers] == [200, 200, 429]
+        assert json.loads(answers[2]["body"])["code"] == "too_many_sockets"
+        assert int(answers[2]["headers"]["Retry-After"]) > 0
+        assert run(connections().find(f"socket-{tasks[2]}")) is None
+
+    def test_one_task_has_a_limited_number_of_sockets_of_its_owner(self, site, watcher):
+        site.change(WS_SOCKETS_PER_TASK="2")
+        other = run(site.story.task(watcher.user))
+
+        answers = [open_socket(watcher, watcher.task, f"socket-{n}") for n in range(3)]
+
+        assert [answer["statusCode"] for answer in answers] == [200, 200, 429]
+        assert open_socket(watcher, other, "socket-3")["statusCode"] == 200
+
+    def test_a_closed_socket_makes_room_for_another(self, site, watcher):
+        site.change(WS_SOCKETS_PER_TASK="1")
+        open_socket(watcher, watcher.task, "first")
+        disconnect.handler(disconnect_event("first"), None)
+
+        assert open_socket(watcher, watcher.task, "second")["statusCode"] == 200
+        assert open_socket(watcher, watcher.task, "third")["statusCode"] == 429
+
+    def test_the_socket_is_looked_at_when_its_token_expires(self, site, watcher):
+        open_socket(watcher, watcher.task, CONNECTION_ID)
+
+        assert site.rung("tick") == [{"user_id": str(watcher.user)}]
+        assert site.queue.hlen("dramatiq:tick.DQ.msgs") == 1
+
+    @pytest.mark.stream_case(15)
     def test_foreign_and_missing_tasks_are_alike(self, site, watcher):
         foreign = run(site.story.task())
 
@@ -241,17 +358,20 @@ class TestConnect:
         assert status(connect_event(twice, headers=watcher.bearer)) == 400
 
     @pytest.mark.parametrize("after", ["-1", "1.5", "abc", str(2**63), "", "01", "٣", "9" * 40])
+    @pytest.mark.stream_case(26)
     def test_refuses_what_is_no_sequence(self, site, watcher, after):
         query = {"task_id": watcher.task, "after": after}
 
         assert status(connect_event(query, headers=watcher.bearer)) == 400
 
+    @pytest.mark.stream_case(26)
     def test_refuses_two_sequences(self, site, watcher):
         query = [("task_id", watcher.task), ("after", 1), ("after", 1)]
 
         assert status(connect_event(query, headers=watcher.bearer)) == 400
 
     @pytest.mark.parametrize("variable", ["REDIS_URL", "QUEUE_URL", "DATABASE_URL"])
+    @pytest.mark.stream_case(62)
     def test_a_service_that_is_away_registers_nothing(self, site, watcher, variable):
         event = connect_event({"task_id": watcher.task}, headers=watcher.bearer)
         away = {"DATABASE_URL": "sqlite+aiosqlite:////nowhere/none.db"}
@@ -330,6 +450,7 @@ class TestReceive:
 
 
 class TestDeliver:
+    @pytest.mark.stream_case(63)
     def test_a_batch_brings_every_watcher_up_to_date(self, site: Site, watcher: Watcher):
         first, task = site.watch(watcher.task), watcher.task
         event = sqs_event([(str(task), deliver_body(task))] * 3)
@@ -342,6 +463,7 @@ class TestDeliver:
         assert [frame["sequence"] for frame in site.api.frames[first]] == [1, 2]
         assert site.api.closed == {first}
 
+    @pytest.mark.stream_case(64)
     def test_a_redelivered_batch_doubles_nothing(self, site: Site, watcher: Watcher):
         socket = site.watch(watcher.task)
         event = sqs_event([(str(watcher.task), deliver_body(watcher.task))])
@@ -351,22 +473,32 @@ class TestDeliver:
 
         assert len(site.api.frames[socket]) == 1
 
-    def test_a_failure_fails_the_rest_of_its_group_only(self, site: Site, watcher: Watcher):
+    @pytest.mark.stream_case(66)
+    def test_a_failure_fails_all_wake_ups_of_its_task_only(self, site: Site, watcher: Watcher):
         other = run(site.story.task())
-        site.watch(watcher.task)
-        heard = site.watch(other)
-        site.api.open.remove(next(iter(site.api.open - {heard})))
-        group, body = str(watcher.task), deliver_body(watcher.task)
-        event = sqs_event(
-            [(group, body), (group, "garbage"), (str(other), deliver_body(other)), (group, body)]
-        )
+        first, second = site.watch(watcher.task), site.watch(other)
+        site.api.answers.append(429)  # to whichever is told first
+        tasks = [watcher.task, other, watcher.task]
+        event = sqs_event([(str(task), deliver_body(task)) for task in tasks])
 
         answer = deliver.handler(event, None)
 
         failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-        assert failures == ["m1", "m3"]
-        assert len(site.api.frames[heard]) == 1
+        told = [socket for socket in (first, second) if socket in site.api.frames]
+        assert (told, failures) in [([second], ["m0", "m2"]), ([first], ["m1"])]
 
+    @pytest.mark.stream_case(37)
+    @pytest.mark.parametrize("garbage", ["garbage", "{", "[]", tick_body(), tick_body(task_id="x")])
+    def test_garbage_fails_alone(self, site: Site, watcher: Watcher, garbage: str):
+        socket = site.watch(watcher.task)
+        group, body = str(watcher.task), deliver_body(watcher.task)
+
+        answer = deliver.handler(sqs_event([(group, garbage), (group, body)]), None)
+
+        assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+        assert len(site.api.frames[socket]) == 1
+
+    @pytest.mark.stream_case(66)
     def test_an_overloaded_gateway_fails_the_record(self, site: Site, watcher: Watcher):
         socket = site.watch(watcher.task)
         site.api.answers.append(429)
@@ -404,9 +536,22 @@ class TestTick:
     def test_a_message_repairs_what_was_lost(self, site: Site, watcher: Watcher):
         site.watch(watcher.task)
 
-        tick.handler(sqs_event([("", "{}")]), None)
+        tick.handler(sqs_event([("", tick_body())]), None)
 
         assert site.rung("deliver") == [{"task_id": str(watcher.task)}]
+
+    def test_a_users_tick_closes_what_may_not_stay_open(self, site: Site, watcher: Watcher):
+        kept = site.watch(watcher.task)
+        open_socket(watcher, watcher.task, CONNECTION_ID)
+        site.api.open.add(CONNECTION_ID)
+        run(site.story.revoke(watcher.session))
+
+        tick.handler(sqs_event([("", tick_body(user_id=str(watcher.user)))]), None)
+
+        [frame] = site.api.frames[CONNECTION_ID]
+        assert (frame["type"], frame["code"]) == ("error", "session_revoked")
+        assert site.api.closed == {CONNECTION_ID}
+        assert site.api.frames[kept] == []
 
     def test_a_worker_ticks(self, site: Site, watcher: Watcher):
         broker = StubBroker(middleware=[])

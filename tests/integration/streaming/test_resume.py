@@ -6,6 +6,7 @@ from tests.integration.streaming.conftest import Stage
 @pytest.mark.parametrize(
     ("after", "sequences"), [(0, [1, 2, 3, 4]), (1, [1, 2, 3, 4]), (3, [3, 4]), (4, [4])]
 )
+@pytest.mark.stream_case(21, 22, 23)
 async def test_what_came_after_is_replayed_from_the_state_then(stage: Stage, after, sequences):
     task = await stage.story.task(sequence=4)
     watcher = await stage.watch(task, after=after)
@@ -18,6 +19,7 @@ async def test_what_came_after_is_replayed_from_the_state_then(stage: Stage, aft
     assert stage.gateway.sequences(watcher) == sequences
 
 
+@pytest.mark.stream_case(24)
 async def test_a_future_sequence_begins_anew(stage: Stage):
     task = await stage.story.task(sequence=2)
     watcher = await stage.watch(task, after=9)
@@ -31,6 +33,7 @@ async def test_a_future_sequence_begins_anew(stage: Stage):
 
 
 @pytest.mark.parametrize("pruned", [2, 3])
+@pytest.mark.stream_case(25)
 async def test_pruned_events_begin_anew(stage: Stage, pruned):
     task = await stage.story.task(sequence=5)
     await stage.story.delete_event(task, pruned)
@@ -65,6 +68,7 @@ async def test_a_resumption_after_the_end_gets_the_rest_and_is_closed(stage: Sta
     assert {behind, at_the_end} <= stage.gateway.closed
 
 
+@pytest.mark.stream_case(28)
 async def test_resuming_twice_replays_nothing_twice(stage: Stage):
     task = await stage.story.task(sequence=3)
     first = await stage.watch(task, after=1)

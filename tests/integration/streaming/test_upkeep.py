@@ -1,5 +1,6 @@
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -14,12 +15,14 @@ async def quiet(stage: Stage, *watchers: str) -> None:
     await stage.redis.zadd("ws:hb", dict.fromkeys(watchers, 0))
 
 
+@pytest.mark.stream_case(68)
 async def test_without_watchers_nothing_happens(stage: Stage):
     await stage.upkeep.run()
 
     assert stage.doorbells.deliveries == []
 
 
+@pytest.mark.stream_case(12)
 async def test_a_silent_watcher_gets_a_heartbeat_with_its_sequence(stage: Stage):
     task = await stage.story.task(sequence=2)
     watcher = await stage.watch(task)
@@ -35,6 +38,7 @@ async def test_a_silent_watcher_gets_a_heartbeat_with_its_sequence(stage: Stage)
     assert stage.doorbells.deliveries == []
 
 
+@pytest.mark.stream_case(12)
 async def test_who_was_told_something_just_now_gets_none(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
@@ -46,6 +50,7 @@ async def test_who_was_told_something_just_now_gets_none(stage: Stage):
     assert stage.gateway.states(watcher) == [("snapshot", 1)]
 
 
+@pytest.mark.stream_case(68)
 async def test_two_ticks_at_once_send_one_heartbeat(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
@@ -126,6 +131,7 @@ async def test_an_overloaded_gateway_costs_one_heartbeat_only(stage: Stage):
     assert sorted(await stage.connections.ids()) == sorted([refused, watcher])
 
 
+@pytest.mark.stream_case(67)
 async def test_an_expired_registration_is_forgotten(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
@@ -144,6 +150,7 @@ async def test_an_expired_registration_is_forgotten(stage: Stage):
         (600, False, 7, "session_revoked"),
     ],
 )
+@pytest.mark.stream_case(16)
 async def test_a_socket_whose_right_has_ended_is_told_and_closed(
     stage: Stage, expires_in, revoked, epoch, code
 ):
@@ -176,6 +183,7 @@ async def test_a_socket_of_a_live_session_stays(stage: Stage):
     assert watcher in stage.gateway.open
 
 
+@pytest.mark.stream_case(68)
 async def test_five_thousand_watchers_get_their_heartbeats(stage: Stage):
     tasks = [await stage.story.task() for _ in range(5)]
     watchers = [connection(tasks[number % 5]) for number in range(5000)]
@@ -190,3 +198,24 @@ async def test_five_thousand_watchers_get_their_heartbeats(stage: Stage):
 
     expected = [("snapshot", 1), ("heartbeat", 1)]
     assert all(stage.gateway.states(watcher.id) == expected for watcher in watchers)
+
+
+async def test_a_review_closes_at_once_what_may_not_stay_open(stage: Stage):
+    task, user = await stage.story.task(), await stage.story.user()
+    session = await stage.story.session(user)
+    rights: dict[str, Any] = {"user_id": user, "session_id": session, "epoch": 0}
+    revoked = connection(task, **{**rights, "epoch": 1})
+    expired = connection(task, **rights, expires_at=int(time.time()) - 1)
+    staying = connection(task, **rights, expires_at=int(time.time()) + 60)
+    for socket in (revoked, expired, staying):
+        stage.gateway.open.add(socket.id)
+        assert await stage.connections.admit(socket, per_user=3, per_task=3)
+        await stage.connections.register(socket, Cursor())
+    stranger = await stage.watch(task, session_id=session, epoch=1)
+
+    await stage.upkeep.review(user)
+
+    assert stage.gateway.frames[revoked.id][0]["code"] == "session_revoked"
+    assert stage.gateway.frames[expired.id][0]["code"] == "token_expired"
+    assert stage.gateway.open == {staying.id, stranger}
+    assert [socket.id for socket in await stage.connections.of_user(user)] == [staying.id]

@@ -1,0 +1,139 @@
+"""Tasks a second with a generator that does nothing, beside the same transactions alone."""
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from subprocess import PIPE
+from time import perf_counter
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select
+
+from bench.product import act_as_a_worker_of
+from bench.report import Row
+from shared import transitions
+from shared.database import engine, transaction
+from shared.models.base import database_now
+from shared.models.task import Task
+from shared.queue import queue
+from shared.task_status import TaskStatus
+from tests.conftest import ROOT
+from tests.e2e.product import Person, running, sign_up
+from tests.services import postgresql_server
+from tests.tasks import make_user
+
+TASKS = 400
+PROCESSES = 2  # as many as run generators at home
+POSTS = 100
+ROUNDS = 3
+GLANCE_SECONDS = 0.05
+SETTINGS = {
+    "GENERATOR_URL": "python:bench.generators:nothing",
+    "TASK_REDISPATCH_SECONDS": "3600",
+}
+
+
+async def measure() -> list[Row]:
+    rows = await _measure("SQLite", {})
+    with postgresql_server() as database:
+        url = f"{database.address}/postgres"
+        rows += await _measure("PostgreSQL", {"DATABASE_URL": url})
+    return rows
+
+
+async def _measure(name: str, variables: dict[str, str]) -> list[Row]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder) / "data", environment={**SETTINGS, **variables}) as product,
+        sign_up(product) as person,
+    ):
+        act_as_a_worker_of(product)
+        alone = [await _alone(await _tasks()) for _ in range(ROUNDS)]
+        whole = [await _end_to_end(await _tasks()) for _ in range(ROUNDS)]
+        await engine().dispose()
+        posted = await asyncio.to_thread(_post, person)
+    figures = {"transactions alone": median(alone), "end to end": median(whole)}
+    return [
+        Row(f"{name}: tasks run a second", figures),
+        Row(f"{name}: POST /tasks a second", {"": 0, "end to end": posted}, compared=False),
+    ]
+
+
+async def _tasks() -> list[UUID]:
+    """Rows as the POST leaves them, but for the doorbell."""
+    owner = await make_user()
+    return [await _task(owner) for _ in range(TASKS)]
+
+
+async def _task(owner: UUID) -> UUID:
+    task = Task(
+        id=uuid4(),
+        user_id=owner,
+        prompt="nothing",
+        parameters={"width": 64, "height": 64, "style": "painting", "seed": 1},
+        run_timeout_seconds=30,
+        queued_deadline=database_now(3600),
+    )
+    async with transaction() as session:  # one, so that no sweep rings in between
+        await transitions.create(session, task)
+        await transitions.mark_dispatched(session, task.id, 1)
+    return task.id
+
+
+async def _alone(ids: Sequence[UUID]) -> float:
+    """Tasks a second of as many processes as there are workers, each with its share."""
+    command = (sys.executable, "-m", "bench.transactions")
+    with ExitStack() as opened:
+        processes = [
+            opened.enter_context(
+                subprocess.Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True)
+            )
+            for _ in range(PROCESSES)
+        ]
+        shares = [ids[number::PROCESSES] for number in range(PROCESSES)]
+        pairs = list(zip(processes, shares, strict=True))
+        for process, (first, *_) in pairs:
+            _live(process, [first])  # connects
+        started = perf_counter()
+        await asyncio.gather(
+            *(asyncio.to_thread(_live, process, share[1:]) for process, share in pairs)
+        )
+        return (len(ids) - PROCESSES) / (perf_counter() - started)
+
+
+def _live(process: "subprocess.Popen[str]", ids: Sequence[UUID]) -> None:
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write("".join(f"{task_id}\n" for task_id in ids))
+    process.stdin.flush()
+    for _ in ids:
+        process.stdout.readline()
+
+
+async def _end_to_end(ids: Sequence[UUID]) -> float:
+    """Tasks a second from the first doorbell to the last picture."""
+    before = await _completed()
+    started = perf_counter()
+    for task_id in ids:
+        await queue().ring_generate(task_id)
+    while await _completed() - before < len(ids):
+        await asyncio.sleep(GLANCE_SECONDS)
+    return len(ids) / (perf_counter() - started)
+
+
+async def _completed() -> int:
+    query = select(func.count()).where(Task.status == TaskStatus.COMPLETED)
+    async with transaction(writing=False) as session:
+        return await session.scalar(query) or 0
+
+
+def _post(person: Person) -> float:
+    started = perf_counter()
+    for _ in range(POSTS):
+        person.submit("nothing", width=64, height=64)
+    return POSTS / (perf_counter() - started)

@@ -1,0 +1,109 @@
+"""A thousand watchers of one task: the last frame of an update, and what an idle one costs."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from uuid import UUID
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from bench.product import act_as_a_worker_of, open_many, private_kilobytes, until_open
+from bench.report import Row
+from bench.servers import free_port, server
+from shared import transitions
+from shared.broadcast import broadcaster
+from shared.database import transaction
+from shared.models.task import Task
+from shared.transitions import Lease
+from tests.conftest import ROOT
+from tests.e2e.product import Person, Product, running, sign_up
+from tests.tasks import claim, lease_of, make_task
+
+WATCHERS = 1000
+ROUNDS = 5
+SETTINGS = {"WS_SOCKETS_PER_TASK": "2000", "WS_SOCKETS_PER_USER": "2000"}
+
+
+async def measure() -> list[Row]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder) / "data", environment=SETTINGS) as product,
+        sign_up(product) as person,
+    ):
+        act_as_a_worker_of(product, TASK_LEASE_SECONDS="3600")
+        times, kilobytes, text = await _product(product, person)
+    bare, bare_kilobytes = await _bare(text)
+    return [
+        Row(
+            f"update to the last of {WATCHERS} frames, ms",
+            {"websockets broadcast": bare, "@connections": times},
+        ),
+        Row(
+            "an idle watcher, kB of the server",
+            {"websockets broadcast": bare_kilobytes, "@connections": kilobytes},
+        ),
+    ]
+
+
+async def _product(product: Product, person: Person) -> tuple[float, float, str]:
+    task = await make_task(UUID(person.user_id))
+    lease = lease_of(await claim(task))
+    async with AsyncExitStack() as opened:
+        before = private_kilobytes(product.process.pid)
+        sockets = await open_many(
+            opened, lambda: person.socket(str(task.id), compression=None), number=WATCHERS
+        )
+        firsts = await asyncio.gather(*(socket.recv() for socket in sockets))
+        idle = (private_kilobytes(product.process.pid) - before) / WATCHERS
+        times = [await _update(lease, sockets, step / ROUNDS / 2) for step in range(1, ROUNDS + 1)]
+    return median(times), idle, str(firsts[0])
+
+
+async def _update(lease: Lease, sockets: Sequence[ClientConnection], progress: float) -> float:
+    """Milliseconds from the commit of one update to the last watcher's frame."""
+    last = asyncio.gather(*(_next_update(socket) for socket in sockets))
+    async with transaction() as session:
+        task: Task | None = await transitions.record_progress(session, lease, progress)
+    assert task is not None
+    committed = perf_counter()
+    await broadcaster().publish(task)
+    return (max(await last) - committed) * 1000
+
+
+async def _next_update(socket: ClientConnection) -> float:
+    while json.loads(await socket.recv())["type"] != "update":
+        pass
+    return perf_counter()
+
+
+async def _bare(text: str) -> tuple[float, float]:
+    port = free_port()
+    command = (sys.executable, "-m", "bench.broadcaster", str(port))
+    with server(*command, folder=ROOT) as process:
+        await until_open(port)
+        before = private_kilobytes(process.pid)
+        async with AsyncExitStack() as opened:
+            address = f"ws://127.0.0.1:{port}"
+            sockets = await open_many(
+                opened, lambda: connect(address, compression=None), number=WATCHERS
+            )
+            idle = (private_kilobytes(process.pid) - before) / WATCHERS
+            times = [await _say(text, sockets) for _ in range(ROUNDS)]
+    return median(times), idle
+
+
+async def _say(text: str, sockets: Sequence[ClientConnection]) -> float:
+    async def heard(socket: ClientConnection) -> float:
+        json.loads(await socket.recv())
+        return perf_counter()
+
+    last = asyncio.gather(*(heard(socket) for socket in sockets))
+    said = perf_counter()
+    await sockets[0].send(text)
+    return (max(await last) - said) * 1000

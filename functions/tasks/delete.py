@@ -1,0 +1,16 @@
+from uuid import UUID
+
+from shared.api import create_app, lambda_handler
+from shared.authentication import UserDep
+from shared.services.tasks import TaskService
+
+app = create_app()
+
+
+@app.delete("/api/v1/tasks/{task_id}", status_code=204)
+async def delete_task(task_id: UUID, user: UserDep) -> None:
+    """Delete a task that has ended, with its history and its picture."""
+    await TaskService(user.user_id).delete(task_id)
+
+
+handler = lambda_handler(app)

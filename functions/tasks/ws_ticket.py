@@ -1,0 +1,20 @@
+from uuid import UUID
+
+from shared.api import create_app, lambda_handler
+from shared.authentication import UserDep
+from shared.schemas.task import WsTicket
+from shared.security.authority import Authority
+from shared.services.socket_tickets import issue_ticket
+from shared.tickets import TTL_SECONDS
+
+app = create_app()
+
+
+@app.post("/api/v1/tasks/{task_id}/ws-ticket", status_code=201)
+async def create_ws_ticket(task_id: UUID, user: UserDep) -> WsTicket:
+    """What opens the task's WebSocket once, for a client that can send no header with it."""
+    ticket = await issue_ticket(task_id, Authority.of(user.user_id, user.claims))
+    return WsTicket.of(ticket, task_id, expires_in=TTL_SECONDS)
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,127 @@
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import quote, unquote, urlsplit
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError
+
+from shared import settings
+from shared.errors import SettingsError
+from shared.generators import failures
+from shared.generators.bedrock_models import Family, family
+from shared.generators.fitting import parse_json
+from shared.generators.port import GenerationFailed, GenerationParameters
+from shared.generators.remote import RemoteGenerator, api_key
+from shared.generators.transport import Answer, Transport
+
+REJECTION = re.compile(r"content filter|responsible ai", re.IGNORECASE)
+
+
+class Signer:
+    """Signs a request as boto3's `bedrock-runtime` does."""
+
+    def __init__(self, credentials: Credentials, region: str) -> None:
+        self._credentials = credentials
+        self._region = region
+
+    async def headers(self, url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers with those that prove who asks. Raises GenerationFailed."""
+        request = AWSRequest("POST", url, headers=dict(headers), data=body)
+        try:  # in a thread: credentials that have run out are fetched anew
+            frozen = await asyncio.to_thread(self._credentials.get_frozen_credentials)
+        except BotoCoreError as error:
+            raise failures.misconfigured(type(error).__name__) from None
+        SigV4Auth(frozen, "bedrock", self._region).add_auth(request)
+        return dict(request.headers)
+
+
+class BearerToken:
+    """Sends a Bedrock API key instead of signing."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    async def headers(self, url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+        return {**headers, "Authorization": f"Bearer {self._key}"}
+
+
+class BedrockModel:
+    """A model on Amazon Bedrock, called as boto3's `invoke_model` does.
+
+    Not by it: it has no time limit for the whole, reads an answer of any size, and a thread that
+    waits in it cannot be stopped, while a cancelled task has to close its connection.
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        endpoint: str,
+        model_id: str,
+        model_family: Family,
+        authorization: Signer | BearerToken,
+    ) -> None:
+        self._transport = transport
+        self._url = f"{endpoint.rstrip('/')}/model/{quote(model_id, safe='')}/invoke"
+        self._family = model_family
+        self._authorization = authorization
+
+    async def picture(self, prompt: str, parameters: GenerationParameters) -> bytes:
+        body = json.dumps(self._family.request(prompt, parameters)).encode()
+        plain = {"Accept": "application/json", "Content-Type": "application/json"}
+        headers = await self._authorization.headers(self._url, body, plain)
+        answer = await self._transport.post(self._url, body, headers)
+        if answer.status != HTTPStatus.OK:
+            raise _failure(answer)
+        return self._family.picture(parse_json(answer.body))
+
+
+def from_url(url: str) -> RemoteGenerator:
+    """The generator behind `bedrock://region/model-id`, at the endpoint boto3 would use.
+
+    Raises:
+        SettingsError: the model is of no family known here, or there is nothing to sign with.
+    """
+    split = urlsplit(url)
+    region, model_id = split.netloc, unquote(split.path.removeprefix("/"))
+    model_family = family(model_id)
+    if not re.fullmatch(r"[a-z0-9-]+", region) or model_family is None:
+        raise SettingsError(
+            "GENERATOR_URL: bedrock://region/model-id, with a model of Nova Canvas, Titan Image "
+            "Generator, Stable Diffusion 3 or Stable Image"
+        )
+    session = boto3.Session(region_name=region)
+    endpoint = session.client("bedrock-runtime").meta.endpoint_url
+    timeout_seconds = settings.generator().timeout_seconds
+    transport = Transport(endpoint, timeout_seconds=timeout_seconds)
+    authorization = _authorization(session, region)
+    provider = BedrockModel(transport, endpoint, model_id, model_family, authorization)
+    return RemoteGenerator(provider, timeout_seconds=timeout_seconds)
+
+
+def _authorization(session: boto3.Session, region: str) -> Signer | BearerToken:
+    if key := api_key():
+        return BearerToken(key)
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise SettingsError("AWS_ACCESS_KEY_ID: no credentials to sign calls to Bedrock with")
+    return Signer(credentials, region)
+
+
+def _failure(answer: Answer) -> GenerationFailed:
+    """What an answer without a picture means; its message may repeat the prompt."""
+    error = answer.headers.get("x-amzn-errortype", "").partition(":")[0]
+    reason = f"HTTP {answer.status} {error if error.isalnum() else ''}".rstrip()
+    document = parse_json(answer.body)
+    message = str(document.get("message")) if isinstance(document, dict) else ""
+    if error == "ServiceQuotaExceededException":
+        return failures.rate_limited(reason)
+    if answer.status == HTTPStatus.BAD_REQUEST and REJECTION.search(message):
+        return failures.content_rejected(reason)
+    return failures.of_status(answer.status, reason)

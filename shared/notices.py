@@ -1,0 +1,39 @@
+import asyncio
+import time
+from uuid import UUID
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shared.broadcast import channel
+from shared.redis_client import ANSWER_TIMEOUT_SECONDS
+
+
+class Notices:
+    """That a task has changed, as its channel tells. What is said there is not looked at."""
+
+    def __init__(self, redis: Redis, task_id: UUID) -> None:
+        self._pubsub = redis.pubsub()
+        self._channel = channel(task_id)
+
+    async def wait(self, seconds: float) -> None:
+        """Return when there is a reason to look again, or after `seconds`.
+
+        The first is that the subscription stands, as it is when it has been lost and renewed:
+        whatever was published before was not heard. While Redis is away time alone is a reason.
+        """
+        until = time.monotonic() + seconds
+        try:
+            if self._pubsub.subscribed:
+                await self._pubsub.get_message(timeout=seconds)
+            else:
+                await self._subscribe()
+        except (RedisError, OSError):
+            await asyncio.sleep(max(until - time.monotonic(), 0))
+
+    async def aclose(self) -> None:
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def _subscribe(self) -> None:
+        await self._pubsub.subscribe(self._channel)
+        await self._pubsub.get_message(timeout=ANSWER_TIMEOUT_SECONDS)

@@ -1,0 +1,24 @@
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from shared.database import transaction
+from shared.errors import Unavailable
+from shared.repositories.tasks import TaskRepository
+from shared.security.authority import Authority
+from shared.tickets import tickets
+
+
+async def issue_ticket(task_id: UUID, authority: Authority) -> str:
+    """What opens one socket on a task of one's own.
+
+    Raises:
+        TaskNotFound: it is missing or somebody else's.
+        Unavailable: Redis is away.
+    """
+    async with transaction(writing=False) as session:
+        await TaskRepository(session, owner_id=authority.user_id).one(task_id)
+    try:
+        return await tickets().issue(task_id, authority)
+    except (RedisError, OSError) as error:
+        raise Unavailable from error

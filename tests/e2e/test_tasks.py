@@ -1,0 +1,185 @@
+"""What people do to their tasks besides watching them paint."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.conftest import ROOT
+from tests.e2e.product import Person, running, sign_up, states
+from tests.proxy import Proxy
+
+SMALL = {"width": 64, "height": 64}
+LARGE = {"width": 2048, "height": 2048}
+
+Watch = Callable[[str, Callable[[], str]], AsyncIterator[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def documented_watch() -> Watch:
+    """The Python client of docs/tasks.md."""
+    _, _, rest = (ROOT / "docs" / "tasks.md").read_text().partition("```python\n")
+    namespace: dict[str, Any] = {}
+    exec(compile(rest.partition("```")[0], "docs/tasks.md", "exec"), namespace)
+    watch: Watch = namespace["watch"]
+    return watch
+
+
+async def ended(person: Person, prompt: str) -> dict[str, Any]:
+    task = await asyncio.to_thread(person.submit, prompt, **SMALL)
+    return (await person.watch(task["id"]))[-1]
+
+
+async def test_a_ticket_opens_one_socket(ada, bob):
+    task = await asyncio.to_thread(ada.submit, "a glass house", **SMALL)
+    answer = await asyncio.to_thread(ada.client.post, f"/tasks/{task['id']}/ws-ticket")
+    address = answer.json()["ws_url"]
+
+    async with connect(address) as socket:
+        frames = [frame async for frame in states(socket)]
+    with pytest.raises(InvalidStatus) as again:
+        await connect(address)
+
+    assert frames[-1]["terminal"]
+    assert again.value.response.status_code == 401
+    stranger = await asyncio.to_thread(bob.client.post, f"/tasks/{task['id']}/ws-ticket")
+    assert stranger.status_code == 404
+
+
+async def test_a_task_is_tried_again_and_deleted(ada):
+    first = await ended(ada, "a paper boat")
+
+    retried = await asyncio.to_thread(ada.client.post, f"/tasks/{first['task_id']}/retry")
+    second = retried.json()
+    last = (await ada.watch(second["id"]))[-1]
+
+    assert (retried.status_code, second["retry_of"]) == (202, first["task_id"])
+    assert last["status"] == "completed"
+    pictures = [
+        await asyncio.to_thread(ada.picture, task_id)
+        for task_id in (first["task_id"], second["id"])
+    ]
+    assert pictures[0] == pictures[1]
+    link = ada.client.get(f"/tasks/{second['id']}/result").headers["location"]
+    assert ada.client.delete(f"/tasks/{second['id']}").status_code == 204
+    assert ada.client.get(f"/tasks/{second['id']}").status_code == 404
+    assert httpx.get(link).is_client_error
+
+
+async def test_a_running_task_is_neither_tried_again_nor_deleted(ada):
+    task = await asyncio.to_thread(ada.submit, "a slow river", **LARGE)
+
+    def refused() -> set[str]:
+        answers = [
+            ada.client.post(f"/tasks/{task['id']}/retry"),
+            ada.client.delete(f"/tasks/{task['id']}"),
+        ]
+        return {answer.json()["code"] for answer in answers if answer.status_code == 409}
+
+    assert await asyncio.to_thread(refused) == {"task_not_finished"}
+    await asyncio.to_thread(ada.client.post, f"/tasks/{task['id']}/cancel")
+
+
+async def test_a_task_is_followed_to_its_end_by_long_polls(ada):
+    task = await asyncio.to_thread(ada.submit, "a tower in the clouds", width=1024, height=1024)
+
+    def follow() -> list[dict[str, Any]]:
+        seen = [task]
+        while not seen[-1]["terminal"]:
+            known = {"after": seen[-1]["sequence"], "wait": 20}
+            answer = ada.client.get(f"/tasks/{task['id']}", params=known)
+            seen.append(answer.json())
+        return seen
+
+    seen = await asyncio.to_thread(follow)
+
+    sequences = [state["sequence"] for state in seen]
+    assert sequences == sorted(set(sequences))
+    assert seen[-1]["status"] == "completed"
+    assert len(seen) > 3
+
+
+async def test_a_known_version_is_not_sent_again(ada):
+    task_id = (await ended(ada, "a still life"))["task_id"]
+
+    def ask(**headers: str) -> httpx.Response:
+        answer: httpx.Response = ada.client.get(f"/tasks/{task_id}", headers=headers)
+        return answer
+
+    first = await asyncio.to_thread(ask)
+    headers = {"If-None-Match": first.headers["etag"], "Prefer": "wait=20"}
+    again = await asyncio.to_thread(ask, **headers)
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["preference-applied"] == "wait"
+
+
+async def test_leaving_closes_open_sockets_at_once(ada):
+    task = await asyncio.to_thread(ada.submit, "a closing door", **LARGE)
+
+    async with ada.socket(task["id"]) as socket:
+        await socket.recv()
+        await asyncio.to_thread(ada.client.post, "/auth/logout")
+        left_at = time.monotonic()
+        frames = [json.loads(text) async for text in socket]
+        seconds = time.monotonic() - left_at
+
+    assert (frames[-1]["type"], frames[-1]["code"]) == ("error", "session_revoked")
+    assert seconds < 1
+
+
+@pytest.mark.stream_case(16)
+async def test_a_socket_closes_when_its_token_expires(tmp_path):
+    with (
+        running(tmp_path / "data", environment={"AUTH_ACCESS_TTL_SECONDS": "4"}) as product,
+        sign_up(product) as person,
+    ):
+        expires_at = json.loads(base64.urlsafe_b64decode(person.token.split(".")[1] + "=="))["exp"]
+        tasks = [await asyncio.to_thread(person.submit, "an hourglass", **LARGE) for _ in range(4)]
+        async with person.socket(tasks[-1]["id"]) as socket:
+            frames = [json.loads(text) async for text in socket]
+        closed_at = time.time()
+
+    assert (frames[-1]["type"], frames[-1]["code"]) == ("error", "token_expired")
+    assert 0 <= closed_at - expires_at < 1
+
+
+async def test_the_documented_client_sees_every_state_once(ada, documented_watch):
+    task = await asyncio.to_thread(ada.submit, "a row of poplars", width=1024, height=1024)
+
+    seen = [frame async for frame in documented_watch(task["ws_url"], lambda: ada.token)]
+
+    assert [frame["sequence"] for frame in seen] == list(range(1, seen[-1]["sequence"] + 1))
+    assert (seen[-1]["status"], seen[-1]["terminal"]) == ("completed", True)
+
+
+async def test_the_documented_client_comes_back_after_a_break(ada, documented_watch):
+    task = await asyncio.to_thread(ada.submit, "a broken bridge", width=1536, height=1536)
+    seen: list[dict[str, Any]] = []
+
+    with Proxy(ada.product.port) as way:
+        address = f"ws://127.0.0.1:{way.port}/ws/tasks/{task['id']}"
+        async for frame in documented_watch(address, lambda: ada.token):
+            seen.append(frame)
+            if len(seen) in (2, 4):
+                await asyncio.to_thread(way.cut)
+
+    assert [frame["sequence"] for frame in seen] == list(range(1, seen[-1]["sequence"] + 1))
+    assert seen[-1]["status"] == "completed"
+
+
+async def test_the_documented_client_gives_up_where_it_is_refused(ada, bob, documented_watch):
+    task = await asyncio.to_thread(ada.submit, "a locked room", **SMALL)
+
+    with pytest.raises(InvalidStatus) as refused:
+        async for _ in documented_watch(task["ws_url"], lambda: bob.token):
+            pass
+
+    assert refused.value.response.status_code == 404

@@ -1,0 +1,284 @@
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from shared import transitions
+from shared.broadcast import broadcaster, channel
+from shared.database import transaction
+from shared.errors import TaskNotFound
+from shared.loop import run
+from shared.models.task import Task
+from shared.notices import Notices
+from shared.redis_client import client
+from shared.schemas.task import TaskRead
+from shared.services.long_poll import LOOK_SECONDS, LongPoll
+from shared.services.tasks import TaskService
+from tests.task_functions import cancel, get, submit
+from tests.tasks import claim, make_task, make_user
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+SOON_SECONDS = LOOK_SECONDS / 2  # an answer that comes so soon was not found by looking again
+LONG_SECONDS = 20
+
+
+@pytest.fixture
+def owner(backend: pytest.MonkeyPatch) -> UUID:
+    return run(make_user())
+
+
+async def begin(task: Task, *, tell: bool = True) -> Task:
+    """Let a worker begin the task."""
+    running = await claim(task)
+    if tell:
+        await broadcaster().publish(running)
+    return running
+
+
+async def subscribed(task: Task) -> None:
+    """Wait until somebody listens to the task's channel."""
+    name = channel(task.id)
+    async with asyncio.timeout(5):
+        while (await client().pubsub_numsub(name))[0][1] != 1:
+            await asyncio.sleep(0.005)
+
+
+async def timed(reading: Awaitable[Task]) -> tuple[Task, float]:
+    started = time.monotonic()
+    return await reading, time.monotonic() - started
+
+
+def poll(task: Task, **known: Any) -> LongPoll:
+    return LongPoll(task.user_id, task.id, **known)
+
+
+@pytest.mark.stream_case(29)
+def test_a_change_after_the_subscription_answers_at_once():
+    async def story() -> tuple[Task, float]:
+        task = await make_task()
+        reading = asyncio.create_task(timed(poll(task, after=1).read(wait_seconds=LONG_SECONDS)))
+        await subscribed(task)
+        await begin(task)
+        return await reading
+
+    answer, seconds = run(story())
+
+    assert (answer.sequence, answer.status) == (2, "processing")
+    assert seconds < SOON_SECONDS
+
+
+@pytest.mark.stream_case(29)
+def test_a_change_just_before_the_subscription_stands_is_not_missed():
+    class LateNotices(Notices):
+        changed = False
+
+        async def wait(self, seconds: float) -> None:
+            if not self.changed:  # the task was read, and nobody listens yet
+                self.changed = True
+                await begin(task)
+            await super().wait(seconds)
+
+    async def story() -> tuple[Task, float]:
+        listening = poll(task, after=1, listen=lambda id: LateNotices(client(), id))
+        return await timed(listening.read(wait_seconds=LONG_SECONDS))
+
+    task = run(make_task())
+    answer, seconds = run(story())
+
+    assert answer.sequence == 2
+    assert seconds < SOON_SECONDS
+
+
+@pytest.mark.stream_case(29)
+def test_a_change_that_was_never_published_is_found_by_looking():
+    async def story() -> tuple[Task, float]:
+        task = await make_task()
+        reading = asyncio.create_task(timed(poll(task, after=1).read(wait_seconds=LONG_SECONDS)))
+        await subscribed(task)
+        await begin(task, tell=False)
+        return await reading
+
+    answer, seconds = run(story())
+
+    assert answer.sequence == 2
+    assert seconds < LOOK_SECONDS + 1
+
+
+@pytest.mark.stream_case(17)
+@pytest.mark.parametrize("said", [b"", b"{", b"[]", b'{"sequence": "9"}', b"1e309", b"x" * 100_000])
+def test_what_is_said_on_the_channel_is_not_believed(said):
+    async def story() -> tuple[Task, float]:
+        task = await make_task()
+        reading = asyncio.create_task(timed(poll(task).read(wait_seconds=0.5)))
+        await subscribed(task)
+        await client().publish(channel(task.id), said)
+        return await reading
+
+    answer, seconds = run(story())
+
+    assert answer.sequence == 1
+    assert seconds >= 0.5
+
+
+@pytest.mark.stream_case(18)
+def test_a_killed_subscription_loses_nothing(redis_server):
+    async def story() -> list[int]:
+        task = await make_task()
+        reading = asyncio.create_task(poll(task, after=1).read(wait_seconds=LONG_SECONDS))
+        await subscribed(task)
+        async with Redis.from_url(redis_server) as redis:
+            assert await redis.client_kill_filter(_type="pubsub") == 1
+        running = await begin(task)
+        first = await reading
+        reading = asyncio.create_task(
+            poll(task, after=first.sequence).read(wait_seconds=LONG_SECONDS)
+        )
+        await subscribed(task)
+        async with transaction() as session:
+            cancelled = await transitions.cancel(session, running.id, owner_id=running.user_id)
+        assert cancelled is not None
+        await broadcaster().publish(cancelled)
+        return [first.sequence, (await reading).sequence]
+
+    assert run(story()) == [2, 3]
+
+
+def test_without_redis_the_task_is_looked_at_every_other_second(backend):
+    backend.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    async def story() -> tuple[Task, float]:
+        task = await make_task()
+        reading = asyncio.create_task(timed(poll(task, after=1).read(wait_seconds=LONG_SECONDS)))
+        await begin(task, tell=False)
+        return await reading
+
+    answer, seconds = run(story())
+
+    assert answer.sequence == 2
+    assert seconds < LOOK_SECONDS + 1
+
+
+def test_nothing_new_is_told_when_the_time_is_over():
+    async def story() -> tuple[Task, float]:
+        task = await make_task()
+        return await timed(poll(task).read(wait_seconds=0.3))
+
+    answer, seconds = run(story())
+
+    assert answer.sequence == 1
+    assert 0.3 <= seconds < 1
+
+
+@pytest.mark.parametrize("after", [0, 5])
+def test_who_knows_another_state_is_not_kept_waiting(owner, after):
+    task_id = submit(owner).json["id"]
+
+    started = time.monotonic()
+    answer = get(owner, task_id, query={"after": str(after), "wait": "20"})
+
+    assert (answer.status, answer.json["sequence"]) == (200, 1)
+    assert time.monotonic() - started < SOON_SECONDS
+
+
+def test_a_task_that_has_ended_is_not_waited_for(owner):
+    task_id = submit(owner).json["id"]
+    cancel(owner, task_id)
+
+    started = time.monotonic()
+    answer = get(owner, task_id, query={"after": "2", "wait": "20"})
+
+    assert (answer.status, answer.json["status"]) == (200, "cancelled")
+    assert time.monotonic() - started < SOON_SECONDS
+
+
+def test_a_task_deleted_meanwhile_is_not_found():
+    async def story() -> None:
+        task = await make_task()
+        reading = asyncio.create_task(poll(task).read(wait_seconds=LONG_SECONDS))
+        await subscribed(task)
+        owner = TaskService(task.user_id)
+        await owner.cancel(task.id)
+        assert (await reading).status == "cancelled"
+        await owner.delete(task.id)
+        await poll(task).read(wait_seconds=LONG_SECONDS)
+
+    with pytest.raises(TaskNotFound):
+        run(story())
+
+
+def test_a_strangers_task_is_not_waited_for():
+    async def story() -> None:
+        task = await make_task()
+        await LongPoll(uuid4(), task.id).read(wait_seconds=LONG_SECONDS)
+
+    with pytest.raises(TaskNotFound):
+        run(story())
+
+
+def test_a_preference_is_honoured_and_said_to_be(owner):
+    task_id = submit(owner).json["id"]
+
+    preferred = get(owner, task_id, headers={"Prefer": "respond-async, wait=1"})
+    plain = get(owner, task_id, query={"wait": "1"})
+
+    assert (preferred.status, preferred.headers["preference-applied"]) == (200, "wait")
+    assert "preference-applied" not in plain.headers
+
+
+@pytest.mark.stream_case(30)
+def test_a_known_version_is_waited_on_and_not_sent_again(owner):
+    first = get(owner, submit(owner).json["id"])
+
+    started = time.monotonic()
+    headers = {"If-None-Match": first.headers["etag"], "Prefer": "wait=1"}
+    again = get(owner, first.json["id"], headers=headers)
+
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert again.headers["preference-applied"] == "wait"
+    assert time.monotonic() - started >= 1
+
+
+@pytest.mark.stream_case(30)
+@pytest.mark.parametrize("held", ['"0.1"', '"1.0"', 'W/"7.1"', "nonsense"])
+def test_another_version_is_answered_with_this_one_at_once(owner, held):
+    task_id = submit(owner).json["id"]
+
+    started = time.monotonic()
+    answer = get(owner, task_id, headers={"If-None-Match": held, "Prefer": "wait=20"})
+
+    assert (answer.status, answer.json["sequence"]) == (200, 1)
+    assert time.monotonic() - started < SOON_SECONDS
+
+
+@pytest.mark.stream_case(30)
+def test_the_version_changes_with_each_state():
+    async def story() -> list[str]:
+        task = await make_task()
+        return [TaskRead.of(state).etag for state in (task, await claim(task))]
+
+    assert len(set(run(story()))) == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"after": "-1"},
+        {"after": "1.5"},
+        {"after": "abc"},
+        {"after": str(2**63)},
+        {"after": ""},
+        {"wait": "-1"},
+        {"wait": "soon"},
+    ],
+)
+def test_what_is_no_sequence_or_time_is_refused(owner, query):
+    answer = get(owner, submit(owner).json["id"], query=query)
+
+    assert answer.status == 422
+    assert answer.json["errors"][0]["loc"] == ["query", next(iter(query))]

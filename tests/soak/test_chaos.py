@@ -1,0 +1,211 @@
+"""Real processes are killed and frozen; every accepted task and every watcher is counted.
+
+`SOAK_ROUNDS` rounds each (20 unless set), in each of which four tasks live through one fault.
+"""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from shared.reader import Database
+from shared.readers.postgresql import PostgresqlDatabase
+from shared.readers.sqlite import SqliteDatabase
+from tests.e2e.product import Process, Product, kill, processes_of, running, sign_up, start
+from tests.services import postgresql_server
+from tests.soak.ledger import Ledger
+
+pytestmark = pytest.mark.soak
+
+ROUNDS = int(os.environ.get("SOAK_ROUNDS", "20"))
+TASKS = 4
+TASK_SECONDS = 2
+LEASE_SECONDS = 2
+SWEEP_SECONDS = 5
+AWAY_SECONDS = 30
+SETTINGS = {
+    "GENERATOR_URL": "python:tests.slow_generator:from_url",
+    "TASK_LEASE_SECONDS": str(LEASE_SECONDS),
+    "TASK_MAX_ATTEMPTS": "10",
+    "TASK_REDISPATCH_SECONDS": "5",
+    "AUTH_ACCESS_TTL_SECONDS": "7200",
+    "WS_HEARTBEAT_SECONDS": "5",
+}
+
+Fault = Callable[[], Awaitable[None]]
+
+
+async def live_through(fault: Fault, product: Product, database: Database, name: str) -> None:
+    """Rounds of tasks with one fault each; prints what was counted, fails if anything is wrong."""
+    with sign_up(product) as person:
+        ledger = Ledger(person)
+        try:
+            for _ in range(ROUNDS):
+                lives = [ledger.life(TASK_SECONDS, start_within=TASK_SECONDS) for _ in range(TASKS)]
+                *entries, _none = await asyncio.gather(*lives, at_some_moment(fault))
+                await ledger.close_round([entry for entry in entries if entry], database)
+        finally:
+            await database.close()
+            print(f"\n{name}: {ledger.tally}")
+    assert ledger.tally.wrong == {}
+    assert ledger.tally.rounds == ROUNDS
+
+
+async def at_some_moment(fault: Fault) -> None:
+    await asyncio.sleep(random.uniform(0.5, 2 * TASK_SECONDS))
+    await fault()
+
+
+def sqlite_of(product: Product) -> Database:
+    return SqliteDatabase(f"sqlite+aiosqlite:///{product.data}/lampwork.db")
+
+
+def named(product: Product, part: str) -> list[Process]:
+    """The product's processes with this in their command, parents before their children."""
+    return [each for each in processes_of(product) if part in each.command]
+
+
+def service(product: Product, name: str) -> int:
+    """The pid of an embedded service."""
+    return int((product.data / "run" / f"{name}.pid").read_text().split()[0])
+
+
+def redis_address(product: Product) -> str:
+    """Without a database's number."""
+    command = Path(f"/proc/{service(product, 'redis')}/cmdline").read_text()
+    return f"redis://{command.rstrip(chr(0)).split()[-1]}"
+
+
+def workers(product: Product, name: str) -> tuple[Process, list[Process]]:
+    """The master of a worker and its children."""
+    found = named(product, f"local.worker:{name}")
+    pids = {process.pid for process in found}
+    master = next(process for process in found if process.parent not in pids)
+    return master, [process for process in found if process.parent == master.pid]
+
+
+@pytest.mark.parametrize(
+    ("worker", "victim"), [("generate", "child"), ("generate", "master"), ("deliver", "child")]
+)
+@pytest.mark.stream_case(31, 33)
+async def test_killed_workers_lose_nothing(worker, victim, tmp_path):
+    with running(tmp_path / "data", environment=SETTINGS) as product:
+
+        async def fault() -> None:
+            with suppress(StopIteration, ProcessLookupError):  # it may be starting again just now
+                master, children = workers(product, worker)
+                kill(master.pid if victim == "master" else random.choice(children).pid)
+
+        await live_through(fault, product, sqlite_of(product), f"kill -9 {worker} {victim}")
+
+
+@pytest.mark.stream_case(34)
+async def test_frozen_workers_lose_and_double_nothing(tmp_path):
+    with running(tmp_path / "data", environment=SETTINGS) as product:
+
+        async def fault() -> None:
+            _, children = workers(product, "generate")
+            frozen = random.choice(children).pid
+            os.kill(frozen, signal.SIGSTOP)
+            await asyncio.sleep(LEASE_SECONDS + SWEEP_SECONDS + random.uniform(0, 1))
+            os.kill(frozen, signal.SIGCONT)
+
+        await live_through(fault, product, sqlite_of(product), "SIGSTOP generate, SIGCONT")
+
+
+@pytest.mark.stream_case(18)
+async def test_cut_redis_connections_lose_nothing(tmp_path):
+    with running(tmp_path / "data", environment=SETTINGS) as product:
+
+        async def fault() -> None:
+            async with Redis.from_url(redis_address(product)) as redis:
+                for kind in ("normal", "pubsub"):
+                    await redis.client_kill_filter(_type=kind, skipme=True)
+
+        await live_through(fault, product, sqlite_of(product), "CLIENT KILL")
+
+
+@pytest.mark.stream_case(19)
+async def test_a_redis_that_does_not_answer_for_half_a_minute_loses_nothing(tmp_path):
+    with running(tmp_path / "data", environment=SETTINGS) as product:
+
+        async def fault() -> None:
+            server = service(product, "redis")
+            os.kill(server, signal.SIGSTOP)
+            await asyncio.sleep(AWAY_SECONDS)
+            os.kill(server, signal.SIGCONT)
+
+        await live_through(fault, product, sqlite_of(product), "SIGSTOP Redis for 30 s")
+
+
+@pytest.mark.stream_case(49)
+async def test_a_broker_that_lost_fifty_messages_costs_no_task(tmp_path):
+    with running(tmp_path / "data", environment=SETTINGS) as product, sign_up(product) as person:
+        ledger, database = Ledger(person), sqlite_of(product)
+        lives = [asyncio.create_task(ledger.life(1, start_within=1)) for _ in range(50)]
+        await asyncio.sleep(4)
+
+        async with Redis.from_url(f"{redis_address(product)}/1") as redis:
+            await redis.flushdb()
+
+        await ledger.close_round(await asyncio.gather(*lives), database)
+        await database.close()
+    print(f"\nFLUSHDB: {ledger.tally}")
+    assert ledger.tally.wrong == {}
+
+
+@pytest.mark.stream_case(39)
+async def test_a_generator_that_takes_its_process_along_fails_its_task_in_the_end(tmp_path):
+    environment = {**SETTINGS, "TASK_MAX_ATTEMPTS": "2"}
+    with running(tmp_path / "data", environment=environment) as product, sign_up(product) as person:
+        deadly = await asyncio.to_thread(person.submit, "exit")
+        frames = await person.watch(deadly["id"])
+        after = await person.watch((await asyncio.to_thread(person.submit, "1"))["id"])
+
+    assert (frames[-1]["status"], frames[-1]["attempt"]) == ("failed", 2)
+    assert frames[-1]["error"]["code"] == "worker_lost"
+    assert after[-1]["status"] == "completed"
+
+
+@pytest.mark.parametrize("victim", ["redis", "aws"])
+async def test_killed_services_come_back_and_nothing_is_lost(victim, tmp_path):
+    with running(tmp_path / "data", environment=SETTINGS) as product:
+
+        async def fault() -> None:
+            kill(service(product, victim))
+
+        await live_through(fault, product, sqlite_of(product), f"kill -9 {victim}")
+
+
+async def test_a_restarted_postgresql_loses_nothing(tmp_path, monkeypatch):
+    with postgresql_server() as server:
+        url = f"{server.address}/postgres"
+        monkeypatch.setenv("DATABASE_URL", url)
+        with running(tmp_path / "data", environment={**SETTINGS, "DATABASE_URL": url}) as product:
+
+            async def fault() -> None:
+                server.stop()
+                await asyncio.sleep(random.uniform(0, 2))
+                server.start()
+
+            await live_through(fault, product, PostgresqlDatabase(url), "restart PostgreSQL")
+
+
+async def test_a_killed_product_goes_on_where_it_was(tmp_path):
+    with running(tmp_path / "data", environment=SETTINGS) as product:
+
+        async def fault() -> None:
+            kill(product.process.pid)
+            product.process.wait(10)
+            again = await asyncio.to_thread(
+                start, product.data, environment=SETTINGS, port=product.port
+            )
+            product.process = again.process
+
+        await live_through(fault, product, sqlite_of(product), "kill -9 lampwork")
