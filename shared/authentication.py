@@ -9,6 +9,7 @@ from shared.database import transaction
 from shared.errors import InvalidToken, Unauthenticated
 from shared.repositories.users import UserRepository
 from shared.security import client_address, credentials, origins
+from shared.security.access_tokens import AccessClaims
 from shared.security.credentials import Credential, Source
 from shared.services import sessions
 from shared.services.sessions import Client
