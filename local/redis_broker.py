@@ -1,11 +1,39 @@
+import threading
 from typing import Any
 
 from dramatiq import DecodeError, Message
-from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 
 from local.message_shape import is_readable
 
 BACKGROUND_POLL_MS = 500
+
+
+class PromptConsumer(_RedisConsumer):
+    """Fetches the next message as soon as there is a thread for it.
+
+    Dramatiq's own sleeps meanwhile, up to the whole of its timeout after each message.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)  # type: ignore[no-untyped-call]
+        self._freed = threading.Event()
+
+    def ack(self, message: Any) -> None:
+        super().ack(message)  # type: ignore[no-untyped-call]
+        self._freed.set()
+
+    def nack(self, message: Any) -> None:
+        super().nack(message)  # type: ignore[no-untyped-call]
+        self._freed.set()
+
+    def __next__(self) -> Any:
+        if self.message_cache or self.outstanding_message_count < self.prefetch:
+            return super().__next__()  # type: ignore[no-untyped-call]
+        if self._freed.wait(self.timeout / 1000):
+            self._freed.clear()
+            self.misses = 0
+        return None
 
 
 class DecodeSafeRedisBroker(RedisBroker):
@@ -17,6 +45,10 @@ class DecodeSafeRedisBroker(RedisBroker):
     def __init__(self, *, urgent_queues: frozenset[str] = frozenset(), **options: Any) -> None:
         self.urgent_queues = urgent_queues
         super().__init__(**options)  # type: ignore[no-untyped-call]
+
+    @property
+    def consumer_class(self) -> type[PromptConsumer]:
+        return PromptConsumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
         """Poll the queues somebody waits for as often as asked, the others at leisure."""

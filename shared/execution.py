@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 PROGRESS_PAUSE_SECONDS = 0.25
 CANCEL_CHECK_SECONDS = 1.0
 STOP_GRACE_SECONDS = 1.0
+SETTLE_PAUSE_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 300.0
 
 Transition = Callable[[AsyncSession], Awaitable[Task | None]]
@@ -55,8 +56,8 @@ class TaskFailed(Exception):
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
-        self.error = {"code": code, "message": message, "retryable": retryable}
         self.retry_after_seconds = retry_after_seconds or 0.0
+        self.error = {"code": code, "message": message, "retryable": retryable}
 
 
 @once
@@ -108,6 +109,8 @@ class Attempt:
             pause = task.next_attempt_at - task.updated_at
             await dispatch(task, delay_seconds=max(pause.total_seconds(), 0))
         await broadcaster().publish(task)
+        if task.status.terminal and task.attempt > 1:
+            await self._remove_leavings(task)
 
     async def _work_under_watch(self) -> dict[str, Any] | TaskFailed | Interruption:
         """The stored picture, or why there is none."""
@@ -247,12 +250,30 @@ class Attempt:
     async def _settle(self, outcome: dict[str, Any] | TaskFailed | Interruption) -> Task | None:
         """Write how the attempt ended. None: another worker has the task, or its end is written.
 
-        A cancel that was accepted before the end wins over whatever the end would have been.
+        A cancel that was accepted before the end wins over whatever the end would have been. A
+        database that fails is asked once more: a picture is too dear to be made again for that.
         """
+        try:
+            return await self._write_end(outcome)
+        except (SQLAlchemyError, Unavailable) as error:
+            logger.warning(
+                "An end was not written",
+                extra={"task_id": str(self._task.id), "error": str(error)},
+            )
+        await asyncio.sleep(SETTLE_PAUSE_SECONDS)
+        return await self._write_end(outcome) or await self._written_end()
+
+    async def _write_end(self, outcome: dict[str, Any] | TaskFailed | Interruption) -> Task | None:
         async with transaction() as session:
             return await self._end(session, outcome) or await transitions.acknowledge_cancel(
                 session, self._lease
             )
+
+    async def _written_end(self) -> Task | None:
+        """The task, if it has this picture: the commit whose answer was lost had come through."""
+        async with transaction(writing=False) as session:
+            task = await session.get(Task, self._task.id)
+        return task if task and task.result and task.result["key"] == self._key else None
 
     async def _end(
         self, session: AsyncSession, outcome: dict[str, Any] | TaskFailed | Interruption
@@ -280,12 +301,20 @@ class Attempt:
         return await transitions.fail(session, self._lease, failure.error)
 
     async def _remove_object(self) -> None:
-        if not self._stored:
-            return
-        try:
-            await objects.delete(self._key)
-        except ObjectStoreUnavailable as error:
-            logger.warning("An object was left behind", extra={"error": str(error)})
+        if self._stored:
+            await _quietly(objects.delete(self._key))
+
+    async def _remove_leavings(self, task: Task) -> None:
+        """What earlier attempts stored, whose workers were killed before they could remove it."""
+        kept = task.result["key"] if task.result else None
+        await _quietly(objects.delete_all(objects.folder(task.id), keep=kept))
+
+
+async def _quietly(deletion: Awaitable[None]) -> None:
+    try:
+        await deletion
+    except ObjectStoreUnavailable as error:
+        logger.warning("An object was left behind", extra={"error": str(error)})
 
 
 def backoff_seconds(attempt: int) -> float:

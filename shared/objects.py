@@ -58,24 +58,26 @@ async def delete(key: str) -> None:
     await _call(_client().delete_object, Bucket=settings.objects().bucket, Key=key)
 
 
-async def delete_all(prefix: str) -> None:
-    """Delete every object whose key begins so.
+async def delete_all(prefix: str, *, keep: str | None = None) -> None:
+    """Delete every object whose key begins so, but the one to keep.
 
     Raises:
         ObjectStoreUnavailable: some may still be there.
     """
     try:
-        await asyncio.to_thread(_delete_all, prefix)
+        await asyncio.to_thread(_delete_all, prefix, keep)
     except (BotoCoreError, ClientError) as error:
         raise ObjectStoreUnavailable(str(error)) from error
 
 
-def _delete_all(prefix: str) -> None:
+def _delete_all(prefix: str, keep: str | None) -> None:
     bucket = settings.objects().bucket
     pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     for page in pages:
-        for listed in page.get("Contents", []):
-            _client().delete_object(Bucket=bucket, Key=listed["Key"])
+        keys = [listed["Key"] for listed in page.get("Contents", [])]
+        for key in keys:
+            if key != keep:
+                _client().delete_object(Bucket=bucket, Key=key)
 
 
 async def check() -> None:

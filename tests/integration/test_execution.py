@@ -172,6 +172,7 @@ async def sleeps_in_a_thread(*_: Any) -> Image:
 
 
 @pytest.mark.parametrize("generate", [cooperative, swallows_its_cancellation, sleeps_in_a_thread])
+@pytest.mark.stream_case(43)
 def test_a_generator_that_takes_too_long_fails_the_task_once(generate):
     async def scenario() -> tuple[Task, list[TaskStatus]]:
         task = await attempt(generate, run_timeout_seconds=0.3)
@@ -278,6 +279,7 @@ def test_a_database_that_is_away_for_a_while_costs_no_attempt(backend):
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
 
 
+@pytest.mark.stream_case(51)
 def test_a_cancelled_task_stops_its_generator_and_leaves_no_object(quick_leases):
     async def scenario() -> tuple[Held, Task, list[TaskStatus]]:
         held, task = Held(), await make_task()
@@ -315,6 +317,7 @@ def test_a_cancel_that_was_accepted_wins_over_a_picture_that_is_ready():
     assert objects_stored() == []
 
 
+@pytest.mark.stream_case(34)
 def test_a_worker_that_was_frozen_past_its_lease_leaves_no_trace():
     async def scenario() -> tuple[Task, list[dict[str, Any]]]:
         frozen, task = Held(), await make_task()
@@ -363,6 +366,7 @@ def counting_generator(url: str) -> FakeGenerator:
     return FakeGenerator(counted)
 
 
+@pytest.mark.stream_case(35)
 def test_one_message_many_times_runs_the_task_once(backend):
     backend.setitem(choose.GENERATORS, "counting", f"{__name__}:counting_generator")
     backend.setenv("GENERATOR_URL", "counting://")
@@ -381,6 +385,7 @@ def test_one_message_many_times_runs_the_task_once(backend):
 
 
 @pytest.mark.parametrize("attempts", range(1, 12))
+@pytest.mark.stream_case(41)
 def test_the_wait_between_attempts_doubles_to_a_limit(attempts):
     longest = min(300.0, 2.0**attempts)
 

@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Iterator
 from threading import Event, Lock
 from typing import Any
@@ -120,3 +121,25 @@ def test_only_urgent_queues_are_asked_often(redis_server):
     polls = {name: broker.consume(name, timeout=20).timeout for name in ("deliver", "deliver.DQ")}
 
     assert polls == {"deliver": 20, "deliver.DQ": 500}
+
+
+def test_a_backlog_runs_without_a_pause_between_messages(broker):
+    done, last = [], Event()
+
+    @dramatiq.actor(broker=broker, queue_name="work", actor_name="work")
+    def work(number):
+        time.sleep(0.01)
+        done.append(number)
+        if len(done) == GOOD:
+            last.set()
+
+    for number in range(GOOD):
+        work.send(number)
+    worker = Worker(broker, worker_threads=1, worker_timeout=2000)
+    worker.queue_prefetch = 1
+    worker.start()
+    finished = last.wait(2)
+    worker.stop()
+
+    assert finished
+    assert done == list(range(GOOD))
