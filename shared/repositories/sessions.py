@@ -49,16 +49,10 @@ class SessionRepository:
         )
         return found.one_or_none()
 
-    async def get_with_user_and_time(
-        self, session_id: UUID
-    ) -> Row[UserSession, User, datetime] | None:
-        """As `get_with_user`, with the database's clock at this moment."""
-        found = await self._session.execute(
-            select(UserSession, User, database_now())
-            .join(User, User.id == UserSession.user_id)
-            .where(UserSession.id == session_id)
-        )
-        return found.one_or_none()
+    async def database_time(self) -> datetime:
+        """The time of the database's clock, by which rotations are timed."""
+        found = await self._session.execute(select(database_now()))
+        return found.scalar_one()
 
     async def live(self, user_id: UUID, *, now: datetime) -> Sequence[UserSession]:
         """A user's sign-ins that have neither ended nor expired, the one used last first."""
