@@ -22,6 +22,13 @@ LARGE = {"width": 2048, "height": 2048}
 Watch = Callable[[str, Callable[[], str]], AsyncIterator[dict[str, Any]]]
 
 
+@pytest.fixture
+def ada(ada: Person) -> Person:
+    """Somebody whose plan allows pictures large enough to take their time."""
+    ada.put_on_plan("pro")
+    return ada
+
+
 @pytest.fixture(scope="module")
 def documented_watch() -> Watch:
     """The Python client of docs/tasks.md."""
@@ -141,6 +148,7 @@ async def test_a_socket_closes_when_its_token_expires(tmp_path):
         running(tmp_path / "data", environment={"AUTH_ACCESS_TTL_SECONDS": "4"}) as product,
         sign_up(product) as person,
     ):
+        await asyncio.to_thread(person.put_on_plan, "pro")
         expires_at = json.loads(base64.urlsafe_b64decode(person.token.split(".")[1] + "=="))["exp"]
         tasks = [await asyncio.to_thread(person.submit, "an hourglass", **LARGE) for _ in range(4)]
         async with person.socket(tasks[-1]["id"]) as socket:
