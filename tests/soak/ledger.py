@@ -21,11 +21,12 @@ WATCHERS = 2
 
 @dataclass
 class Tally:
-    """Everything but the first four must be zero; repeats on a socket may follow a kill."""
+    """The first five say what went on; the others must be zero."""
 
     rounds: int = 0
     tasks: int = 0
     watchers: int = 0
+    run_again: int = 0
     repeated: int = 0
     unfinished: int = 0
     doubled: int = 0
@@ -104,6 +105,7 @@ class Ledger:
             events = await Reader(database).events_after(UUID(entry.task_id), 0, 10_000)
             ends = sum(event.terminal for event in events)
             self.tally.tasks += 1
+            self.tally.run_again += max(event.payload["attempt"] for event in events) > 1
             self.tally.unfinished += ends == 0
             self.tally.ended_twice += ends > 1
             for follower in entry.followers:
