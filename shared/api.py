@@ -91,17 +91,10 @@ def _is_json(content_type: str) -> bool:
     return media_type.strip().lower() == "application/json" and charset in ("", "charset=utf-8")
 
 
-async def _session() -> AsyncIterator[AsyncSession]:
-    async with transaction() as session:
-        yield session
-
-
 async def _reading_session() -> AsyncIterator[AsyncSession]:
     async with transaction(writing=False) as session:
         yield session
 
 
-# The scope makes the commit happen before the answer is sent: a client that was told 201 can rely
-# on it, and a failed commit is an error.
-SessionDep = Annotated[AsyncSession, Depends(_session, scope="function")]
+# The scope ends the transaction before the answer is sent, so a failure of its end is an error.
 ReadingSessionDep = Annotated[AsyncSession, Depends(_reading_session, scope="function")]

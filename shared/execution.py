@@ -2,7 +2,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -31,8 +31,6 @@ CANCEL_CHECK_SECONDS = 1.0
 STOP_GRACE_SECONDS = 1.0
 SETTLE_PAUSE_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 300.0
-
-Transition = Callable[[AsyncSession], Awaitable[Task | None]]
 
 
 class Interruption(StrEnum):

@@ -36,7 +36,6 @@ HORIZONS = {
     "mountains": (0.52, 0.7),
 }
 LANDSCAPES = ("mountains", "lake", "sea", "forest", "meadow", "desert")
-ABSTRACTS = ("flow", "orbs", "waves", "agate", "petals", "shards", "marble", "rings")
 
 
 @dataclass(frozen=True)
