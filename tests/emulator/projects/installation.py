@@ -1,0 +1,118 @@
+"""The emulator as its users have it: built as a wheel, installed into a venv of its own."""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.emulator.lampwork_process import LampworkProcess
+
+ROOT = Path(__file__).resolve().parents[3]
+PROJECTS = Path(__file__).parent
+UV = Path(sys.executable).with_name("uv")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A venv with `lampwork` and what its wheel asks for; nothing of this repository else."""
+
+    venv: Path
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "Installation":
+        """The installation in this folder, made by the first of those who ask at once."""
+        folder.mkdir(exist_ok=True)
+        installation = cls(folder / "venv")
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (done := folder / "done").exists():
+                installation._install(folder)
+                done.touch()
+        return installation
+
+    def run(self, *arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [self.venv / "bin" / "lampwork", *arguments],
+            cwd=cwd,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def up(self, *options: str, cwd: Path) -> LampworkProcess:
+        process = subprocess.Popen(
+            [self.venv / "bin" / "lampwork", "up", "--port", "0", *options],
+            cwd=cwd,
+            env=_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return LampworkProcess(process)
+
+    def _install(self, folder: Path) -> None:
+        wheels = folder / "wheels"
+        python = ("--python", sys.executable)
+        source = str(ROOT / "local")
+        _uv("build", *python, "--wheel", "--no-build-isolation", "-o", str(wheels), source)
+        _uv("venv", *python, str(self.venv))
+        # The versions that all other tests run with.
+        versions = folder / "versions.txt"
+        lock = (ROOT / "requirements" / "dev.lock").read_text()
+        versions.write_text(re.sub(r" *\\\n +--hash=\S+", "", lock))
+        (wheel,) = wheels.glob("*.whl")
+        _uv("pip install", "--python", str(self.venv), "-c", str(versions), str(wheel))
+
+
+@dataclass
+class Project:
+    """A copy of a project's folder, and `lampwork up` in it."""
+
+    installation: Installation
+    root: Path
+    started: list[LampworkProcess] = field(default_factory=list)
+
+    def up(self, *options: str) -> str:
+        """Start it. Returns where it answers: http://localhost:…"""
+        self.started.append(self.installation.up(*options, cwd=self.root))
+        return self.lampwork.origin()
+
+    @property
+    def lampwork(self) -> LampworkProcess:
+        return self.started[-1]
+
+    def close(self) -> None:
+        for lampwork in self.started:
+            if lampwork.process.poll() is None:
+                lampwork.stop()
+            assert lampwork.process.stdout
+            lampwork.process.stdout.close()
+
+
+@contextmanager
+def project(installation: Installation, name: str, folder: Path) -> Iterator[Project]:
+    """The project of this name under tests/emulator/projects, copied to `folder`."""
+    root = folder / name
+    shutil.copytree(PROJECTS / name, root, ignore=shutil.ignore_patterns("test_*", "__pycache__"))
+    created = Project(installation, root)
+    try:
+        yield created
+    finally:
+        created.close()
+
+
+def _uv(command: str, *arguments: str) -> None:
+    subprocess.run([UV, *command.split(), "--quiet", *arguments], check=True, capture_output=True)
+
+
+def _environment() -> dict[str, str]:
+    """A shell's without any setting for Python or AWS."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
