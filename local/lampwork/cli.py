@@ -68,6 +68,13 @@ def run_options(command: Command) -> Command:
 @run_options
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes any free port.")
 @click.option("--host", help="The address to listen on.")
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    envvar="LAMPWORK_ALLOWED_HOSTS",
+    help="A name, besides localhost, by which Prometheus or boto3 may ask for metrics and Invoke.",
+)
 @click.option("--strict", is_flag=True, help="Refuse a template with what is not emulated.")
 @click.option("--no-reload", is_flag=True, help="Do not watch files for changes.")
 @click.option("-v", "--verbose", is_flag=True, help="Show Lambda's own lines: START, END, REPORT.")
@@ -140,7 +147,7 @@ def _config(overrides: dict[str, Any]) -> Config:
     options: dict[str, Any] = {
         key: here / value if isinstance(value, Path) else value
         for key, value in overrides.items()
-        if value is not None
+        if value not in (None, ())
     }
     config = replace(load_config(here), **options)
     for name, file in (("--env-file", options.get("env_file")), ("template", config.template)):

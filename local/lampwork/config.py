@@ -55,6 +55,7 @@ class Config:
     file: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8000
+    allowed_hosts: tuple[str, ...] = ()
     region: str = "us-east-1"
     services: tuple[str, ...] = SERVICES
     redis: str = "auto"
@@ -199,6 +200,7 @@ def _config(root: Path, file: Path | None, table: Table) -> Config:
         env_file=root / table.text("env_file", ".env"),
         host=table.text("host", "127.0.0.1"),
         port=_port(table),
+        allowed_hosts=table.words("allowed_hosts"),
         region=table.text("region", "us-east-1"),
         services=table.choices("services", SERVICES),
         redis=table.choice("redis", REDIS_KINDS, "auto"),

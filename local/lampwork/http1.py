@@ -34,7 +34,10 @@ REFUSALS = {
 
 @dataclass(slots=True)
 class Request:
-    """A request as it came over the wire: latin-1 text, headers in their own case and order."""
+    """A request as it came over the wire: latin-1 text, headers in their own case and order.
+
+    `route` is the template's route that serves it, once a gateway has found it.
+    """
 
     method: str
     target: str
@@ -42,6 +45,7 @@ class Request:
     body: bytes
     peer: tuple[str, int]
     secure: bool
+    route: str | None = None
 
     @property
     def path(self) -> str:

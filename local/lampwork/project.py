@@ -13,6 +13,8 @@ from lampwork.config import Config
 from lampwork.errors import LampworkError, TemplateError
 from lampwork.front.certificates import Certificates
 from lampwork.logs import Log, is_platform_line
+from lampwork.metrics.metrics import Metrics
+from lampwork.metrics.queues import watch_queues
 from lampwork.model import Function, Stack, WebSocketApi
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
@@ -24,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 READ_AT_START: Final = (
     *("host", "port", "data", "services", "redis", "commands", "processes"),
-    *("max_environments", "preload"),
+    *("allowed_hosts", "max_environments", "preload"),
 )
 
 
@@ -50,7 +52,8 @@ class Project:
         self.config = config
         self.stack = Stack(functions={})
         self.variables: dict[str, str] = {}
-        self.services = Services(config, log.line)
+        self.metrics = Metrics()
+        self.services = Services(config, self.line)
         self._options = options
         self._log = log
         self.port = port
@@ -77,11 +80,18 @@ class Project:
         opened.callback(Guard(self.config.data / "run").close)
         opened.push_async_callback(self.services.stop)
         await together(self.services.start(), self._open_functions(opened))
+        if self.services.aws is not None:
+            watch_queues(self.metrics, self.services.aws.address)
         self.variables.update(self._resolve(self.config, self.stack))
         await together(
-            run_commands(self.config, self.variables, self._log.line),
+            run_commands(self.config, self.variables, self.line),
             self.services.create_buckets(self.stack.buckets),
         )
+
+    def line(self, source: str, text: str) -> None:
+        """One entry of the log of a function, a service or a process, unless it holds metrics."""
+        if not self.metrics.embedded.take(text):
+            self._log.line(source, text)
 
     async def read_again(self) -> bool:
         """Take up the configuration and the template as they are now.
@@ -103,7 +113,9 @@ class Project:
 
     async def _open_functions(self, opened: AsyncExitStack) -> None:
         self.stack = await self._read_stack(self.config)
-        self.functions = Functions(self.stack.functions, self._runtime_settings(), self._on_log)
+        self.functions = Functions(
+            self.stack.functions, self._runtime_settings(), self._on_log, self.metrics
+        )
         opened.push_async_callback(self.functions.stop)
         await self.functions.start()
 
@@ -177,7 +189,7 @@ class Project:
 
     def _on_log(self, function: Function, line: str) -> None:
         if self._options.verbose or not is_platform_line(line):
-            self._log.line(function.logical_id, line)
+            self.line(function.logical_id, line)
 
 
 def load_stack(config: Config, aws_url: str) -> Stack:

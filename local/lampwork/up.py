@@ -8,7 +8,7 @@ from lampwork import routes
 from lampwork.companions.programs import Processes
 from lampwork.errors import LampworkError
 from lampwork.front.front import Front
-from lampwork.front.listener import Listener
+from lampwork.front.listener import Listener, is_loopback
 from lampwork.lock import DataLock
 from lampwork.logs import Log
 from lampwork.project import Options, Project
@@ -20,6 +20,9 @@ from lampwork.triggers.sqs import QueueTriggers
 NO_QUEUES: Final = (
     "The template's queues are not served: add 'aws' to services, or set AWS_ENDPOINT_URL_SQS."
 )
+OPEN_TO_OTHERS: Final = (
+    "Listening on {}: whoever reaches this machine can run its functions, and read what they keep."
+)
 
 
 class Up:
@@ -30,7 +33,6 @@ class Up:
         self._log = log
         self._reload = reload
         self._config = options.read_config()
-        self._processes = Processes(self._config, log.line)
         self._queues: QueueTriggers | None = None
 
     async def run(self) -> None:
@@ -55,6 +57,7 @@ class Up:
     async def _open_project(self, opened: AsyncExitStack) -> None:
         port = await self._find_port()
         self._project = Project(self._config, self._options, self._log, port)
+        self._processes = Processes(self._config, self._project.line)
         await self._project.open(opened)
 
     async def _open_watch(self, opened: AsyncExitStack) -> None:
@@ -65,12 +68,16 @@ class Up:
 
     async def _open_front(self, opened: AsyncExitStack) -> None:
         project, config = self._project, self._config
+        if not is_loopback(config.host):
+            self._log.line("lampwork", OPEN_TO_OTHERS.format(config.host))
         self._front = Front(
             project.stack,
             project.functions,
             data_dir=config.data,
             host=config.host,
             port=project.port,
+            allowed_hosts=config.allowed_hosts,
+            metrics=project.metrics,
         )
         await self._front.start()
         opened.push_async_callback(self._front.stop)

@@ -31,7 +31,12 @@ class EmbeddedAws:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        return "http://{}:{}".format(*self.address)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self._socket.getsockname()
+        return host, port
 
     @property
     def pid(self) -> int | None:

@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 
 from lampwork.companions.kept_objects import KeptObjects
 from lampwork.companions.object_folder import ObjectFolder
+from lampwork.companions.queue_report import QueueReport
 
 
 class QuietRequestHandler(MotoRequestHandler):
@@ -23,7 +24,10 @@ def main(descriptor: int, folder: Path) -> None:
     objects = KeptObjects(DomainDispatcherApplication(create_backend_app), ObjectFolder(folder))
     objects.load()
     server = make_server(
-        "127.0.0.1", 0, objects, threaded=True, request_handler=QuietRequestHandler, fd=descriptor
+        *("127.0.0.1", 0, QueueReport(objects)),
+        threaded=True,
+        request_handler=QuietRequestHandler,
+        fd=descriptor,
     )
     server.serve_forever()
 

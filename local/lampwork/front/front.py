@@ -2,10 +2,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from lampwork.front import connections
 from lampwork.front.certificates import Certificates
+from lampwork.front.control import OWN_PREFIX, ControlPaths
 from lampwork.front.http_api import HttpApiGateway, gateway_error
 from lampwork.front.lambda_api import PREFIX as LAMBDA_PREFIX
 from lampwork.front.lambda_api import LambdaApi
@@ -13,12 +15,12 @@ from lampwork.front.listener import Listener
 from lampwork.front.websocket_api import WebSocketApiGateway
 from lampwork.http1 import HttpProtocol, Request, Response, Upgrade, json_message
 from lampwork.invocation import Invoker
+from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.model import HttpApi, Stack, WebSocketApi
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger("lampwork.access")
 
-OWN_PREFIX = "/_lampwork/"
 STOP_SECONDS = 5
 
 
@@ -37,8 +39,12 @@ class Front:
         host: str = "127.0.0.1",
         port: int,
         time_scale: float = 1,
+        allowed_hosts: Collection[str] = (),
+        metrics: Metrics | None = None,
     ) -> None:
         self._invoker = invoker
+        self._metrics = metrics or Metrics()
+        self._control = ControlPaths(self._metrics, {host, *allowed_hosts})
         self._time_scale = time_scale
         self._certificates = Certificates(data_dir / "tls")
         self._http_connections: set[HttpProtocol] = set()
@@ -49,6 +55,7 @@ class Front:
             self._protocol, self._certificates.server_context, host=host, port=port
         )
         self.update(stack)
+        self._watch_sockets()
 
     @property
     def port(self) -> int:
@@ -102,15 +109,15 @@ class Front:
     async def handle(self, request: Request) -> Response | Upgrade:
         path = request.path
         if path.startswith(OWN_PREFIX):
-            return _own(path)
+            return await self._control.serve(request)
         if connections.is_connections_path(path):
             return connections.serve(request, self._websocket_apis.values())
         if path.startswith(LAMBDA_PREFIX):
-            return await self._lambda_api.serve(request)
+            return self._control.refusal(request) or await self._lambda_api.serve(request)
         serve = self._websocket if _asks_for_websocket(request) else self._http
         began = time.perf_counter()
         answer = await serve(request)
-        _log_access(request, answer, time.perf_counter() - began)
+        self._note(request, answer, time.perf_counter() - began)
         return answer
 
     async def _websocket(self, request: Request) -> Response | Upgrade:
@@ -137,6 +144,29 @@ class Front:
     def _protocol(self, secure: bool) -> HttpProtocol:
         return HttpProtocol(self.handle, secure=secure, connections=self._http_connections)
 
+    def _note(self, request: Request, answer: Response | Upgrade, seconds: float) -> None:
+        status = answer.status if isinstance(answer, Response) else 101
+        self._metrics.answered(request.method, request.route or "none", status, seconds)
+        # The path only: a query string may hold a token.
+        access.info("%s %s  %d  %.0f ms", request.method, request.path, status, seconds * 1000)
+
+    def _watch_sockets(self) -> None:
+        watch = self._metrics.watch
+        watch("websocket_connections", "Open sockets.", ("api",), self._sockets)
+        directions = ("api", "direction")
+        watch(
+            "websocket_messages", "Messages over sockets.", directions, self._messages, counts=True
+        )
+
+    def _sockets(self) -> Iterator[Reading]:
+        for name, gateway in self._websocket_apis.items():
+            yield (name,), len(gateway.connections)
+
+    def _messages(self) -> Iterator[Reading]:
+        for name, gateway in self._websocket_apis.items():
+            yield (name, "received"), gateway.frames.received
+            yield (name, "sent"), gateway.frames.sent
+
     def _leave(self, gateway: WebSocketApiGateway) -> None:
         task = asyncio.ensure_future(gateway.stop())
         self._leaving.add(task)
@@ -160,15 +190,3 @@ def _warn_of_shared_stages(stack: Stack) -> None:
 
 def _asks_for_websocket(request: Request) -> bool:
     return (request.header("upgrade") or "").lower() == "websocket"
-
-
-def _log_access(request: Request, answer: Response | Upgrade, seconds: float) -> None:
-    status = answer.status if isinstance(answer, Response) else 101
-    # The path only: a query string may hold a token.
-    access.info("%s %s  %d  %.0f ms", request.method, request.path, status, seconds * 1000)
-
-
-def _own(path: str) -> Response:
-    if path == OWN_PREFIX + "health":
-        return Response(200, [("content-type", "application/json")], b'{"status":"ok"}')
-    return json_message(404, "Not Found")

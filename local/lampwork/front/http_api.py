@@ -31,6 +31,7 @@ class HttpApiGateway:
         return self._router.match(request.method, path)
 
     async def serve(self, request: Request, match: Match) -> Response:
+        request.route = match.route.key
         request_id = new_id()
         event = http_event(
             request,

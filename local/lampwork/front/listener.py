@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import ipaddress
 import logging
 import socket
 import ssl
@@ -114,6 +115,14 @@ class Listener:
         self._loop.remove_reader(client)
         self._silent.discard(client)
         client.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:

@@ -42,6 +42,7 @@ class WebSocketApiGateway:
     def __init__(self, api: WebSocketApi, invoker: Invoker, *, time_scale: float = 1) -> None:
         self.connections: dict[str, OpenConnection] = {}
         self.time_scale = time_scale
+        self.frames = Frames()
         self._invoker = invoker
         self._tasks: set[asyncio.Task[None]] = set()
         self.update(api)
@@ -65,6 +66,7 @@ class WebSocketApiGateway:
 
     async def handshake(self, request: Request, query: str) -> Response | Upgrade:
         """Ask $connect; only then is there a connection, for clients and for functions."""
+        request.route = f"{self.api.stage} $connect"
         try:
             accept = _accept_key(request)
         except InvalidHandshake as error:
@@ -168,10 +170,12 @@ class OpenConnection:
         self._gateway = gateway
 
     def send(self, text: str) -> None:
+        self._gateway.frames.sent += 1
         self.last_active_at = Moment.now()
         self.socket.send(text)
 
     def received(self, text: str) -> None:
+        self._gateway.frames.received += 1
         self.last_active_at = Moment.now()
         self._gateway.run(self._deliver(text))
 
@@ -184,6 +188,14 @@ class OpenConnection:
             await self._gateway.deliver(self, text)
         finally:
             self.socket.handled()
+
+
+@dataclass(slots=True)
+class Frames:
+    """The messages that went over a gateway's sockets."""
+
+    received: int = 0
+    sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

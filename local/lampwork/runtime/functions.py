@@ -1,11 +1,12 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from lampwork.errors import FunctionNotFound
 from lampwork.invocation import Invocation
+from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.model import Function
 from lampwork.runtime.capacity import Capacity
 from lampwork.runtime.cold_launcher import ColdLauncher
@@ -32,10 +33,15 @@ class Functions:
         functions: Mapping[str, Function],
         settings: RuntimeSettings,
         on_log: Callable[[Function, str], None],
+        metrics: Metrics | None = None,
     ) -> None:
         self._functions = functions
         self._settings = settings
         self._on_log = on_log
+        self._metrics = metrics or Metrics()
+        self._metrics.watch(
+            "environments", "Execution environments.", ("function", "state"), self._environments
+        )
         self._capacity = Capacity(settings.max_environments)
         self._pools: dict[str, Pool] = {}
         self._by_name: dict[str, Pool] = {}
@@ -97,7 +103,14 @@ class Functions:
         self._warn_of_other_runtimes()
 
     def _pool(self, function: Function) -> Pool:
-        return Pool(function, self._launcher, self._settings, self._capacity, self._on_log)
+        return Pool(
+            function, self._launcher, self._settings, self._capacity, self._on_log, self._metrics
+        )
+
+    def _environments(self) -> Iterator[Reading]:
+        for logical_id, pool in self._pools.items():
+            for state, number in pool.count().items():
+                yield (logical_id, state.name.lower()), number
 
     async def _preload(self) -> None:
         if not self._settings.cold:

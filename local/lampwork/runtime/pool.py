@@ -1,9 +1,10 @@
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from lampwork.errors import LampworkError, StartError, Throttled, TooManyEnvironments
 from lampwork.invocation import Invocation
+from lampwork.metrics.metrics import Metrics
 from lampwork.model import Function
 from lampwork.runtime.capacity import Capacity
 from lampwork.runtime.environment import Environment, State, Undelivered
@@ -27,6 +28,7 @@ class Pool:
         settings: RuntimeSettings,
         capacity: Capacity,
         on_log: Callable[[Function, str], None],
+        metrics: Metrics,
     ) -> None:
         self.function = function
         self._closed = False
@@ -34,6 +36,7 @@ class Pool:
         self._settings = settings
         self._capacity = capacity
         self._on_log = on_log
+        self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._environments: set[Environment] = set()
         self._idle: list[Environment] = []
@@ -53,6 +56,7 @@ class Pool:
         """
         reserved = self.function.reserved_concurrency
         if reserved is not None and len(self._requests) >= reserved:
+            self._metrics.throttled(self.function.logical_id, "reserved concurrency")
             raise Throttled(f"{self.function.name} already runs {reserved} requests, all it may.")
         request = self._loop.create_task(self._serve(payload, client_context))
         self._requests.add(request)
@@ -91,6 +95,11 @@ class Pool:
             self._died.clear()
             await self._died.wait()
         self._capacity.leave(self)
+
+    def count(self) -> dict[State, int]:
+        """How many environments are in each state."""
+        states = Counter(environment.state for environment in self._environments)
+        return {state: states[state] for state in (State.STARTING, State.IDLE, State.BUSY)}
 
     # Claimant
 
@@ -131,8 +140,14 @@ class Pool:
 
     def _served(self, request: asyncio.Task[Invocation]) -> None:
         self._requests.discard(request)
-        if not request.cancelled():
-            request.exception()  # retrieved, since the caller may have gone
+        if request.cancelled():
+            return
+        # Retrieved also where the caller has gone.
+        error = request.exception()
+        if error is None:
+            self._metrics.invoked(self.function.logical_id, request.result())
+        elif isinstance(error, TooManyEnvironments):
+            self._metrics.throttled(self.function.logical_id, "max environments")
 
     async def _wait_for_one(self) -> Environment:
         if self._closed:

@@ -1,0 +1,150 @@
+"""CloudWatch's embedded metric format: metrics that a program prints as JSON lines.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+import json
+import logging
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+logger = logging.getLogger(__name__)
+
+# A dimension with an id for its value would otherwise fill the memory, and Prometheus' too.
+MAX_SERIES: Final = 10_000
+# CloudWatch's unit → the suffix and the factor that make Prometheus' base unit of it.
+UNITS: Final = {
+    "Seconds": ("_seconds", 1.0),
+    "Milliseconds": ("_seconds", 1e-3),
+    "Microseconds": ("_seconds", 1e-6),
+    "Bytes": ("_bytes", 1.0),
+    "Kilobytes": ("_bytes", 1e3),
+    "Megabytes": ("_bytes", 1e6),
+    "Gigabytes": ("_bytes", 1e9),
+    "Percent": ("_ratio", 1e-2),
+}
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Values of one metric. Those with the unit Count are added up, others are distributions."""
+
+    name: str
+    labels: Labels
+    values: tuple[float, ...]
+    counts: bool
+
+
+class EmbeddedMetrics(Collector):
+    """Counters `NAMESPACE_NAME_total` and summaries `NAMESPACE_NAME_seconds` of printed metrics.
+
+    Of several sets of dimensions the most detailed one makes the labels: the others are its sums.
+    """
+
+    def __init__(self, taken: Collection[str] = ()) -> None:
+        self._taken = taken
+        self._series: dict[tuple[str, bool], dict[Labels, list[float]]] = {}
+        self._size = 0
+
+    def take(self, line: str) -> bool:
+        """Whether the line held metrics, and so is no line of a log."""
+        if not line.startswith("{") or '"_aws"' not in line:
+            return False
+        observations = list(_observations(line))
+        for observation in observations:
+            self._add(observation)
+        return bool(observations)
+
+    def collect(self) -> Iterable[Metric]:
+        for (name, counts), series in self._series.items():
+            metric = Metric(name, "Printed by the application.", "counter" if counts else "summary")
+            for labels, (number, total) in series.items():
+                if counts:
+                    metric.add_sample(f"{name}_total", dict(labels), total)
+                else:
+                    metric.add_sample(f"{name}_count", dict(labels), number)
+                    metric.add_sample(f"{name}_sum", dict(labels), total)
+            yield metric
+
+    def _add(self, observation: Observation) -> None:
+        series = self._series.setdefault((observation.name, observation.counts), {})
+        if observation.labels not in series:
+            if self._size >= MAX_SERIES or self._is_taken(observation):
+                return
+            self._size += 1
+            series[observation.labels] = [0.0, 0.0]
+        totals = series[observation.labels]
+        totals[0] += len(observation.values)
+        totals[1] += sum(observation.values)
+
+    def _is_taken(self, observation: Observation) -> bool:
+        """Prometheus takes no page on which a metric stands twice."""
+        other_kind = (observation.name, not observation.counts)
+        if observation.name not in self._taken and not self._series.get(other_kind):
+            return False
+        logger.warning("a printed metric's name is taken", extra={"metric": observation.name})
+        return True
+
+
+def _observations(line: str) -> Iterator[Observation]:
+    """Every metric of a line that is as the format's specification says."""
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return
+    for directive in _list(_dict(document.get("_aws")).get("CloudWatchMetrics")):
+        namespace = _dict(directive).get("Namespace")
+        if not isinstance(namespace, str):
+            continue
+        labels = _labels(directive, document)
+        for definition in map(_dict, _list(directive.get("Metrics"))):
+            values = _values(document.get(definition.get("Name")))
+            if values:
+                yield _observation(namespace, definition, labels, values)
+
+
+def _observation(
+    namespace: str, definition: dict[str, Any], labels: Labels, values: tuple[float, ...]
+) -> Observation:
+    unit = definition.get("Unit", "None")
+    suffix, factor = UNITS.get(unit, ("", 1.0))
+    name = f"{_snake(namespace)}_{_snake(definition['Name'])}".removesuffix("_total")
+    name = name.removesuffix(suffix) + suffix
+    scaled = tuple(value * factor for value in values)
+    return Observation(name, labels, scaled, counts=unit == "Count")
+
+
+def _labels(directive: dict[str, Any], document: dict[str, Any]) -> Labels:
+    sets = [dimensions for dimensions in _list(directive.get("Dimensions")) if _list(dimensions)]
+    most_detailed: list[Any] = max(sets, key=len, default=[])
+    present = {str(name): document[name] for name in most_detailed if name in document}
+    return tuple(sorted((_snake(name), str(value)) for name, value in present.items()))
+
+
+def _values(value: object) -> tuple[float, ...]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in values):
+        return ()
+    return tuple(map(float, values))
+
+
+def _snake(name: str) -> str:
+    """`TasksSubmitted` and `tasks-submitted` are `tasks_submitted`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    text = re.sub(r"[^a-zA-Z0-9]+", "_", words).strip("_").lower()
+    return text if text[:1].isalpha() else f"_{text}"
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,128 @@
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    exposition,
+)
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from lampwork.invocation import Invocation
+from lampwork.metrics.embedded import EmbeddedMetrics
+
+CONTENT_TYPE: Final = exposition.CONTENT_TYPE_PLAIN_0_0_4
+# From a warm function's millisecond to Lambda's longest run.
+DURATIONS: Final = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1, 2.5, 5, 10, 30, 60, 300, 900),
+)
+
+Reading = tuple[tuple[str, ...], float]
+
+
+class Metrics:
+    """What the emulator counts, and the metrics its functions print, for Prometheus to read."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._refreshers: list[Callable[[], Awaitable[None]]] = []
+        self._invocations = self._counter("invocations", "Requests functions ended.", "function")
+        self._errors = self._counter(
+            "invocation_errors", "Requests that ended in a function error.", "function"
+        )
+        self._durations = self._histogram(
+            "invocation_duration_seconds", "How long functions took for a request.", "function"
+        )
+        self._cold_starts = self._counter(
+            "cold_starts", "Requests that were the first of their environment.", "function"
+        )
+        self._inits = self._histogram(
+            "init_duration_seconds", "How long environments took to load a function.", "function"
+        )
+        self._throttles = self._counter(
+            "throttles", "Requests refused for want of an environment.", "function", "reason"
+        )
+        self._requests = self._counter(
+            "http_requests", "Answers of the gateways.", "method", "route", "status"
+        )
+        self._request_durations = self._histogram(
+            "http_request_duration_seconds", "How long the gateways took to answer.", "route"
+        )
+        ProcessCollector(registry=self._registry)
+        self.embedded = EmbeddedMetrics(self._own_names())
+        self._registry.register(self.embedded)
+
+    def invoked(self, function: str, invocation: Invocation) -> None:
+        self._invocations.labels(function).inc()
+        self._durations.labels(function).observe(invocation.duration_ms / 1000)
+        if invocation.function_error is not None:
+            self._errors.labels(function).inc()
+        if invocation.init_ms is not None:
+            self._cold_starts.labels(function).inc()
+            self._inits.labels(function).observe(invocation.init_ms / 1000)
+
+    def throttled(self, function: str, reason: str) -> None:
+        self._throttles.labels(function, reason).inc()
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """`route` is the template's route, never the path: paths are without number."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._request_durations.labels(route).observe(seconds)
+
+    def watch(
+        self,
+        name: str,
+        description: str,
+        labels: tuple[str, ...],
+        read: Callable[[], Iterable[Reading]],
+        *,
+        counts: bool = False,
+    ) -> None:
+        """Show what `read` says at the time of asking: gauges or, if it only grows, a counter."""
+        self._registry.register(_Watched(f"lampwork_{name}", description, labels, read, counts))
+
+    def refresh_with(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        """Await this before each reading, for what cannot be read at once."""
+        self._refreshers.append(refresh)
+
+    async def expose(self) -> bytes:
+        """All metrics in Prometheus' text format 0.0.4."""
+        await asyncio.gather(*(refresh() for refresh in self._refreshers))
+        return exposition.generate_latest(self._registry)
+
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(f"lampwork_{name}", description, labels, registry=self._registry)
+
+    def _histogram(self, name: str, description: str, *labels: str) -> Histogram:
+        return Histogram(
+            f"lampwork_{name}", description, labels, registry=self._registry, buckets=DURATIONS
+        )
+
+    def _own_names(self) -> frozenset[str]:
+        return frozenset(metric.name for metric in self._registry.collect())
+
+
+class _Watched(Collector):
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        labels: tuple[str, ...],
+        read: Callable[[], Iterable[Reading]],
+        counts: bool,
+    ) -> None:
+        self._about = (name, description)
+        self._labels = labels
+        self._read = read
+        self._family = CounterMetricFamily if counts else GaugeMetricFamily
+
+    def collect(self) -> Iterable[Metric]:
+        family = self._family(*self._about, labels=self._labels)
+        for labels, value in self._read():
+            family.add_metric(labels, value)
+        yield family

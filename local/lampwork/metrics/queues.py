@@ -1,0 +1,57 @@
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any, Final
+
+from lampwork.metrics.metrics import Metrics, Reading
+
+logger = logging.getLogger(__name__)
+
+PATH: Final = "/_lampwork/queues"
+ANSWER_SECONDS: Final = 2
+
+
+def watch_queues(metrics: Metrics, address: tuple[str, int]) -> None:
+    """Show how full the queues of the embedded SQS are, and for how long."""
+    queues = _Queues(address)
+    metrics.refresh_with(queues.refresh)
+    metrics.watch("queue_messages", "Messages in a queue.", ("queue", "state"), queues.messages)
+    metrics.watch(
+        "queue_oldest_message_age_seconds",
+        "Age of the oldest message in a queue, 0 when it is empty.",
+        ("queue",),
+        queues.ages,
+    )
+
+
+class _Queues:
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
+        self._said: list[dict[str, Any]] = []
+
+    async def refresh(self) -> None:
+        """Without an answer nothing is shown, rather than what was true before."""
+        self._said = []
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                self._said = json.loads(await self._ask())
+        except (OSError, TimeoutError, ValueError) as error:
+            logger.warning("the queues cannot be measured", extra={"reason": repr(error)})
+
+    def messages(self) -> Iterator[Reading]:
+        for queue in self._said:
+            for state in ("visible", "in_flight", "delayed"):
+                yield (queue["name"], state), queue[state]
+
+    def ages(self) -> Iterator[Reading]:
+        for queue in self._said:
+            yield (queue["name"],), queue["oldest_age_seconds"]
+
+    async def _ask(self) -> bytes:
+        reader, writer = await asyncio.open_connection(*self._address)
+        try:
+            writer.write(f"GET {PATH} HTTP/1.0\r\n\r\n".encode())
+            return (await reader.read()).partition(b"\r\n\r\n")[2]
+        finally:
+            writer.close()
