@@ -85,22 +85,28 @@ async def check() -> None:
     await _call(_client().head_bucket, Bucket=settings.objects().bucket)
 
 
-def link(key: str, *, content_type: str, file_name: str) -> str:
+def link(key: str, *, content_type: str, file_name: str, download: bool = False) -> str:
     """A presigned URL under which anybody may read the object for a few minutes.
 
     It works only under the host it was signed for, so it is signed for S3_PUBLIC_ENDPOINT_URL
     where people reach the store under another name than the functions do.
     """
+    disposition = "attachment" if download else "inline"
     return _public_client().generate_presigned_url(
         "get_object",
         Params={
             "Bucket": settings.objects().bucket,
             "Key": key,
             "ResponseContentType": content_type,
-            "ResponseContentDisposition": f'inline; filename="{file_name}"',
+            "ResponseContentDisposition": f'{disposition}; filename="{file_name}"',
         },
         ExpiresIn=settings.objects().link_ttl_seconds,
     )
+
+
+def origin() -> str:
+    """Where the links lead, for the policy of a page that shows what they lead to."""
+    return _public_client().meta.endpoint_url
 
 
 async def _call(operation: Callable[..., Any], **parameters: Any) -> None:

@@ -11,8 +11,9 @@ app = create_app()
 
 
 @app.get("/api/v1/tasks/{task_id}/result", status_code=307, response_class=RedirectResponse)
-async def get_result(task_id: UUID, tasks: OwnTasksDep) -> str:
-    """To the picture itself: the link is good for a few minutes, for whoever has it."""
+async def get_result(task_id: UUID, tasks: OwnTasksDep, download: bool = False) -> str:
+    """To the picture itself: the link is good for a few minutes, for whoever has it. With
+    `download` a browser saves the picture instead of showing it."""
     task = await tasks.one(task_id)
     if not task.status.terminal:
         raise TaskNotFinished
@@ -22,6 +23,7 @@ async def get_result(task_id: UUID, tasks: OwnTasksDep) -> str:
         task.result["key"],
         content_type=task.result["content_type"],
         file_name=f"{task.id}.png",
+        download=download,
     )
 
 

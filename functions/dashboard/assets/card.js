@@ -1,0 +1,197 @@
+import { call } from "./api.js";
+import { announce, element, say } from "./dom.js";
+import { follow } from "./live.js";
+import { onHere, tellOtherTabs } from "./session.js";
+import { capital, describe, explain, moment } from "./words.js";
+
+const ROW_REM = 17; // the height of the pictures of a row, before they fill it
+const WORDS_STAY_MS = 2000;
+
+/** A task on the wall, alive until it ends. */
+export class Card {
+  /**
+   * @param {any} task
+   * @param {{onRetry: (task: any) => void, onGone: (card: Card) => void, onEnd?: () => void}} options
+   */
+  constructor(task, options) {
+    this.options = options;
+    this.leaving = new AbortController();
+    this.build(task);
+    this.show(task);
+    this.live();
+    onHere("session-resumed", () => this.live(), { signal: this.leaving.signal });
+  }
+
+  /** Stop following: the card is about to go. */
+  leave() {
+    this.leaving.abort();
+  }
+
+  async live() {
+    if (this.task.terminal || this.following) return;
+    this.following = true;
+    const onState = (state) => this.note(state);
+    const onLost = () => { this.element.dataset.lost = ""; };
+    try {
+      await follow(this.task, { onState, onLost, signal: this.leaving.signal });
+    } catch (error) {
+      if (error.status === 404) this.options.onGone(this);
+      else say(this.detail, explain(error));
+    } finally {
+      this.following = false;
+    }
+  }
+
+  build({ id, prompt, parameters, created_at, retry_of }) {
+    const { width, height, style, seed } = parameters;
+    this.state = element("p", { class: "state" });
+    this.detail = element("p", { class: "detail", hidden: true });
+    this.progress = element("progress", { max: 100, "aria-label": "Progress" });
+    this.waiting = element("div", { class: "waiting" }, this.state, this.detail, this.progress);
+    this.frame = element("div", { class: "frame" }, this.waiting);
+    this.frame.style.aspectRatio = `${width} / ${height}`;
+    this.actions = element("div", { class: "actions" });
+    const facts = [capital(style), `${width} × ${height}`];
+    if (Number.isSafeInteger(seed)) facts.push(`seed ${seed}`);
+    if (retry_of) facts.push("again");
+    this.element = element(
+      "article",
+      { class: "card", "aria-labelledby": `title-${id}` },
+      this.frame,
+      element("h3", { id: `title-${id}` }, element("a", { href: `/tasks/${id}`, dir: "auto" }, prompt)),
+      element("p", { class: "meta" }, `${facts.join(" · ")} · `, element("time", { dateTime: created_at }, moment(created_at))),
+      this.actions,
+    );
+    this.element.style.flex = `${width / height} 1 ${(ROW_REM * width) / height}rem`;
+  }
+
+  note(task) {
+    delete this.element.dataset.lost;
+    const changed = task.status !== this.task.status;
+    this.show({ ...this.task, ...task });
+    if (!changed) return;
+    announce(`${describe(task)[0]}: ${task.prompt}`);
+    if (task.terminal) this.options.onEnd?.();
+  }
+
+  show(task) {
+    const [state, detail] = describe(task);
+    this.task = task;
+    this.element.dataset.status = task.status;
+    this.state.textContent = state;
+    say(this.detail, detail);
+    this.progress.hidden = task.terminal;
+    if (task.status === "processing") this.progress.value = Math.round(task.progress * 100);
+    else this.progress.removeAttribute("value");
+    if (task.status === "completed") this.hang();
+    this.offer();
+  }
+
+  /** Put the picture into its frame, once. */
+  hang() {
+    if (this.picture) return;
+    const { width, height } = this.task.parameters;
+    this.picture = element("img", { width, height, alt: this.task.prompt, loading: "lazy", decoding: "async" });
+    this.picture.onload = () => this.waiting.remove();
+    this.picture.onerror = () => this.hangAgain(this.picture);
+    this.picture.src = this.task.result.url;
+    this.frame.append(this.picture);
+  }
+
+  /** The session may have to be refreshed, which a picture cannot do; or the store is away. */
+  async hangAgain(picture) {
+    picture.onerror = () => {
+      picture.remove();
+      this.picture = null;
+      this.state.textContent = "The picture could not be fetched";
+      this.offer(["Fetch it again", () => this.hang()]);
+    };
+    await this.touchSession();
+    picture.src = this.task.result.url;
+  }
+
+  /** Have the session refreshed where it must be, before the browser itself asks for a file. */
+  async touchSession() {
+    await call("GET", `/tasks/${this.task.id}`).catch(() => null);
+  }
+
+  /** The actions of this state; the same buttons are kept so that nobody loses the focus. */
+  offer(first) {
+    const { status, terminal, cancel_requested } = this.task;
+    const key = `${status} ${cancel_requested} ${first}`;
+    if (key === this.offered) return;
+    this.offered = key;
+    const hadFocus = this.actions.contains(document.activeElement);
+    this.actions.replaceChildren();
+    if (first) this.add(...first);
+    if (!terminal && !cancel_requested) this.add("Cancel", () => this.cancel());
+    if (status === "completed") this.actions.append(this.download());
+    if (status === "completed") this.add("Copy link", (button) => this.copyLink(button));
+    if (terminal) this.add(status === "completed" ? "Paint again" : "Try again", () => this.retry());
+    if (terminal) this.add("Delete", (button) => this.remove(button));
+    if (hadFocus) (this.actions.firstElementChild ?? this.element.querySelector("a")).focus();
+  }
+
+  add(label, action) {
+    const button = element("button", { type: "button", class: "quiet" }, label);
+    button.onclick = async () => {
+      try {
+        await action(button);
+      } catch (error) {
+        this.fault(explain(error));
+      }
+    };
+    this.actions.append(button);
+  }
+
+  fault(text) {
+    this.words ??= element("p", { class: "fault", role: "alert" });
+    this.words.textContent = text;
+    this.actions.after(this.words);
+  }
+
+  download() {
+    const link = element("a", { class: "quiet button", href: `${this.task.result.url}?download=true` }, "Download");
+    link.onclick = async (event) => {
+      event.preventDefault();
+      await this.touchSession();
+      location.assign(link.href);
+    };
+    return link;
+  }
+
+  async copyLink(button) {
+    await navigator.clipboard.writeText(`${location.origin}/tasks/${this.task.id}`);
+    this.flash(button, "Copied");
+  }
+
+  flash(button, text) {
+    const label = button.textContent;
+    button.textContent = text;
+    announce(text);
+    setTimeout(() => { button.textContent = label; }, WORDS_STAY_MS);
+  }
+
+  async cancel() {
+    this.note(await call("POST", `/tasks/${this.task.id}/cancel`));
+  }
+
+  async retry() {
+    const made = await call("POST", `/tasks/${this.task.id}/retry`);
+    tellOtherTabs("task-made");
+    this.options.onRetry(made);
+  }
+
+  /** Deleting asks once more, in place. */
+  async remove(button) {
+    if (!button.dataset.sure) {
+      button.dataset.sure = "yes";
+      button.textContent = "Delete for good?";
+      button.onblur = () => { delete button.dataset.sure; button.textContent = "Delete"; };
+      return;
+    }
+    await call("DELETE", `/tasks/${this.task.id}`);
+    tellOtherTabs("task-deleted", this.task.id);
+    this.options.onGone(this);
+  }
+}

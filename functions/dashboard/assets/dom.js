@@ -1,0 +1,39 @@
+/**
+ * An element with properties and children. Text becomes text, never markup.
+ * @param {string} name
+ * @param {Record<string, unknown>} [properties] `class` and names with a dash are set as attributes
+ * @param {...(Node | string)} children
+ */
+export function element(name, properties = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key === "class" || key.includes("-")) made.setAttribute(key, String(value));
+    else made[key] = value;
+  }
+  made.append(...children);
+  return made;
+}
+
+/** @param {string} id */
+export const byId = (id) => /** @type {any} */ (document.getElementById(id));
+
+/** Show a text, or hide its place where there is none. */
+export function say(place, text) {
+  place.textContent = text ?? "";
+  place.hidden = !text;
+}
+
+/** Tell a screen reader, once, what everybody else sees. */
+export function announce(text) {
+  byId("announcer").textContent = text;
+}
+
+/** Put a notice with an optional button where the content would be. */
+export function notice(place, { title, text, action, onAction }) {
+  place.replaceChildren(
+    element("p", {}, element("strong", {}, title)),
+    element("p", {}, text),
+    ...(action ? [element("button", { type: "button", class: "secondary", onclick: onAction }, action)] : []),
+  );
+  place.hidden = false;
+}

@@ -1,0 +1,35 @@
+/** What every page has: signing in and out, and what other tabs do. */
+import { followMailedLink, setUpAccess } from "./access.js";
+import { call } from "./api.js";
+import { byId } from "./dom.js";
+import { explain } from "./words.js";
+import { happen, onHere, onOtherTab, tellOtherTabs } from "./session.js";
+
+const dialog = byId("access-dialog");
+const signOut = byId("sign-out");
+
+function resume() {
+  if (!dialog) location.reload();
+  dialog.close();
+  happen("session-resumed");
+}
+
+setUpAccess(resume);
+onHere("session-ended", () => dialog?.open || dialog?.showModal());
+onOtherTab("signed-in", () => (!dialog || dialog.open) && resume());
+onOtherTab("signed-out", () => location.assign("/"));
+
+if (followMailedLink() && dialog) {
+  byId("access-reason").textContent = "This is what the link in your mail is for.";
+  dialog.showModal();
+}
+
+signOut?.addEventListener("click", async () => {
+  try {
+    await call("POST", "/auth/logout", undefined, { forAnybody: true });
+    tellOtherTabs("signed-out");
+    location.assign("/");
+  } catch (error) {
+    signOut.title = explain(error);
+  }
+});

@@ -1,0 +1,86 @@
+import { Problem, Unreachable } from "./api.js";
+
+const REFUSALS = {
+  rate_limited: "That was too often in a short time. Wait a little, then try again.",
+  too_many_tasks_at_once: "As many pictures as your plan allows are being painted. Wait for one to finish, or cancel one.",
+  quota_exceeded: "The pictures of this period are used up. See Account for when the next one begins.",
+  size_beyond_plan: "Your plan does not include pictures of this size.",
+  invalid_credentials: "The e-mail address or the password is wrong.",
+  email_not_verified: "Confirm your address first, with the token you were sent.",
+  email_taken: "This address has an account already. Sign in instead.",
+  invalid_or_expired_token: "This token is not known, or too old. Ask for a new one.",
+  token_already_used: "This token was used before. If it was you, all is done: sign in.",
+  csrf_rejected: "The request did not come from this page. Reload it and try again.",
+  task_not_found: "There is no such picture, or it is somebody else's.",
+};
+
+const FAILURES = {
+  timeout: "Painting took too long and was stopped.",
+  worker_lost: "The painter was interrupted each time it tried.",
+  generator_error: "The painter could not make this picture.",
+  invalid_output: "The painter made something that is no picture of this size.",
+  storage_unavailable: "The picture was painted but could not be stored.",
+  expired: "It waited too long for a free painter.",
+};
+
+const FIELDS = { email: "E-mail", password: "Password", token: "Token", prompt: "Prompt", display_name: "Name", locale: "Language", seed: "Seed" };
+
+/** What to tell a person about an error of `call`. */
+export function explain(error) {
+  if (error instanceof Unreachable) return "The server does not answer. Nothing is lost: try again in a moment.";
+  if (!(error instanceof Problem)) throw error;
+  if (REFUSALS[error.code]) return REFUSALS[error.code];
+  if (error.errors.length) return error.errors.map(ofField).join(" ");
+  if (error.status === 429) return REFUSALS.rate_limited;
+  if (error.status >= 500) return "Something is wrong on our side. Try again in a moment.";
+  return error.message || "The server refused this.";
+}
+
+function ofField({ loc, msg }) {
+  const name = loc.at(-1);
+  const text = msg.replace(/^Value error, /, "");
+  return `${FIELDS[name] ?? name}: ${text.endsWith(".") ? text : `${text}.`}`;
+}
+
+/** A task's state in a few words, and what there is to add. */
+export function describe(task) {
+  const again = task.attempt > 1 ? ` (try ${task.attempt} of ${task.max_attempts})` : "";
+  switch (task.status) {
+    case "queued":
+      if (task.error) return ["Trying again soon", `${failure(task.error)} The next try begins ${at(task.retry_at)}.`];
+      return ["Waiting for a painter", ""];
+    case "processing":
+      return [task.cancel_requested ? "Stopping …" : `Being painted${again}`, ""];
+    case "completed":
+      return ["Finished", ""];
+    case "failed":
+      return ["It did not work out", `${failure(task.error)} ${task.error?.retryable ? "Another try may succeed." : "Another prompt may do better."}`];
+    case "cancelled":
+      return ["Cancelled", "You stopped it before it was finished."];
+    default:
+      return ["Never begun", FAILURES.expired];
+  }
+}
+
+function failure(error) {
+  return FAILURES[error?.code] ?? error?.message ?? "Something went wrong.";
+}
+
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });
+const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+const at = (instant) => (instant ? `at ${TIME.format(new Date(instant))}` : "in a moment");
+export const day = (instant) => DAY.format(new Date(instant));
+export const moment = (instant) => MOMENT.format(new Date(instant));
+
+/** `watercolor` as `Watercolor`. */
+export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
+
+/** Which browser on which system a User-Agent names, as far as one can tell. */
+export function device(userAgent) {
+  const find = (names) => names.find(([mark]) => userAgent?.includes(mark))?.[1];
+  const browser = find([["Firefox/", "Firefox"], ["Edg/", "Edge"], ["Chrome/", "Chrome"], ["Safari/", "Safari"], ["HTTPie/", "HTTPie"], ["python", "a Python program"]]);
+  const system = find([["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]]);
+  return [browser ?? "An unknown program", system && `on ${system}`].filter(Boolean).join(" ");
+}

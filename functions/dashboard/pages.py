@@ -1,0 +1,157 @@
+"""GET / and the other pages people see, their assets, and in development the mailbox."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from shared import objects, settings
+from shared.api import ReadingSessionDep, create_app, lambda_handler
+from shared.authentication import request_headers
+from shared.errors import NotFound
+from shared.generators.port import Style
+from shared.once import once
+from shared.repositories.mailbox import MailboxRepository
+from shared.security import cookies
+from shared.security.cookies import TokenCookie
+from shared.settings import Environment as Deployment
+
+HERE = Path(str(files("functions.dashboard")))
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".webp": "image/webp",
+}
+SIZES = (
+    (768, 512, "Landscape"),
+    (512, 768, "Portrait"),
+    (512, 512, "Square"),
+    (1024, 576, "Wide"),
+    (1024, 1024, "Large"),
+    (2048, 1152, "Huge"),
+)
+# What each page's script imports, so that the browser asks for all of it at once.
+MODULES = ("access", "api", "card", "connection", "dom", "form", "live", "session", "words")
+# The address of an asset holds the digest of all: what it names never changes.
+FOREVER = "public, max-age=31536000, immutable"
+
+app = create_app()
+
+
+@app.get("/", include_in_schema=False)
+async def studio(request: Request) -> Response:
+    if not _has_session(request):
+        return _page(request, "welcome.html")
+    return _page(request, "studio.html", sizes=SIZES, styles=list(Style))
+
+
+@app.get("/tasks/{task_id}", include_in_schema=False)
+async def task(task_id: str, request: Request) -> Response:
+    try:
+        return _page(request, "task.html", task_id=UUID(task_id))
+    except ValueError:
+        return _page(request, "missing.html", status=404)
+
+
+@app.get("/account", include_in_schema=False)
+async def account(request: Request) -> Response:
+    return _page(request, "account.html" if _has_session(request) else "welcome.html")
+
+
+@app.get("/status", include_in_schema=False)
+async def status(request: Request) -> Response:
+    return _page(request, "status.html")
+
+
+@app.get("/mailbox", include_in_schema=False)
+async def mailbox(request: Request, session: ReadingSessionDep) -> Response:
+    """What was mailed at home. It holds everybody's links, so it is nowhere else."""
+    if not _keeps_mails():
+        return _page(request, "missing.html", status=404)
+    mails = await MailboxRepository(session).list()
+    return _page(request, "mailbox.html", mails=mails, link_start=settings.app().public_url)
+
+
+@app.get("/assets/{version}/{name}", include_in_schema=False)
+async def asset(version: str, name: str) -> Response:
+    served = _assets()
+    if name not in served:
+        raise NotFound
+    # While a new version is rolled out, a page may ask the other one for its assets.
+    lifetime = FOREVER if version == _version() else "no-cache"
+    return Response(
+        served[name],
+        media_type=MEDIA_TYPES[Path(name).suffix],
+        headers={"Cache-Control": lifetime, "Vary": "Accept-Encoding"},
+    )
+
+
+def _page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    body = (
+        _templates()
+        .get_template(template)
+        .render(
+            assets=f"/assets/{_version()}",
+            modules=MODULES,
+            signed_in=_has_session(request),
+            keeps_mails=_keeps_mails(),
+            **context,
+        )
+    )
+    return HTMLResponse(body, status, headers={"Content-Security-Policy": _policy()})
+
+
+def _has_session(request: Request) -> bool:
+    """Whether the browser holds what may be a session: the API says whether it still counts."""
+    header = request_headers(request).get("cookie", "")
+    return any(cookies.values(header, each) for each in (TokenCookie.ACCESS, TokenCookie.REFRESH))
+
+
+def _keeps_mails() -> bool:
+    at_home = settings.app().environment is Deployment.DEVELOPMENT
+    return at_home and urlsplit(settings.mail().url).scheme == "mailbox"
+
+
+@once
+def _policy() -> str:
+    """Nothing but our own files, and the pictures from where their links lead."""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        f"img-src 'self' {objects.origin()}; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+@once
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@once
+def _assets() -> Mapping[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((HERE / "assets").iterdir())}
+
+
+@once
+def _version() -> str:
+    digest = sha256()
+    for name, content in _assets().items():
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+handler = lambda_handler(app)

@@ -1,0 +1,120 @@
+"""The web page by direct invocation, as Lambda calls it."""
+
+import re
+from uuid import uuid4
+
+import pytest
+
+from functions.dashboard.pages import handler
+from shared import objects
+from shared.loop import run
+from shared.mail.development import DevelopmentMailbox
+from shared.mail.port import Mail
+from shared.once import forget
+from tests.http import Answer, call
+from tests.unit.test_safety import SAFE
+
+PAGES = ("/", "/account", "/status", f"/tasks/{uuid4()}")
+
+PRODUCTION = {**SAFE, "COOKIE_SECURE": "true", "RATE_LIMITS": "true"}
+
+
+@pytest.fixture(autouse=True)
+def settings(application: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    application.setenv("RESULTS_BUCKET", "results")
+    application.setenv("AWS_ACCESS_KEY_ID", "testing")
+    application.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    application.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    application.setenv("S3_PUBLIC_ENDPOINT_URL", "https://pictures.example.com")
+    forget()
+    return application
+
+
+def page(path: str, **request: object) -> Answer:
+    answer = call(handler, "GET", path, **request)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return answer
+
+
+def assets_of(answer: Answer) -> set[str]:
+    return set(re.findall(r'(?:href|src)="(/assets/[^"]+)"', answer.body.decode()))
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("cookies", [{}, {"access_token": "any"}, {"refresh_token": "any"}])
+def test_a_page_runs_nothing_inline_and_loads_nothing_from_elsewhere(path, cookies):
+    answer = page(path, cookies=cookies)
+
+    html = answer.body.decode()
+    policy = answer.headers["content-security-policy"]
+    assert answer.status == 200
+    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=|javascript:", html)
+    assert "unsafe" not in policy
+    assert "script-src 'self';" in policy
+    assert not re.search(r'(?:href|src)="(?:https?:)?//', html)
+
+
+def test_a_page_may_show_pictures_from_where_their_links_lead():
+    link = objects.link("key", content_type="image/png", file_name="picture.png")
+
+    policy = page("/").headers["content-security-policy"]
+
+    assert link.startswith("https://pictures.example.com/")
+    assert "img-src 'self' https://pictures.example.com;" in policy
+
+
+def test_who_holds_a_sessions_cookie_gets_the_studio_and_who_does_not_is_welcomed():
+    assert b'id="compose"' in page("/", cookies={"access_token": "any"}).body
+    assert b'id="compose"' not in page("/").body
+    assert b'autocomplete="current-password"' in page("/").body
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_asset_of_a_page_is_there_and_kept_forever(path):
+    for cookies in ({}, {"access_token": "any"}):
+        for asset in assets_of(page(path, cookies=cookies)):
+            answer = call(handler, "GET", asset)
+            assert (answer.status, answer.headers["cache-control"]) == (
+                200,
+                "public, max-age=31536000, immutable",
+            )
+            assert answer.headers["vary"] == "Accept-Encoding"
+
+
+def test_an_asset_at_the_address_of_another_version_is_served_but_not_kept():
+    answer = call(handler, "GET", "/assets/0123456789abcdef/api.js")
+
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-cache")
+
+
+@pytest.mark.parametrize("name", ["pages.py", "..%2fpages.py", "nothing.js"])
+def test_what_is_no_asset_is_not_found(name):
+    assert call(handler, "GET", f"/assets/0123456789abcdef/{name}").status == 404
+
+
+def test_a_task_that_cannot_be_is_not_found_and_its_name_is_shown_to_nobody():
+    answer = page("/tasks/%3Cimg%20onerror=alert(1)%3E")
+
+    assert answer.status == 404
+    assert b"alert(1)" not in answer.body
+
+
+def test_the_mailbox_shows_mails_with_their_links_and_no_markup_of_theirs():
+    text = "Hello <b>you</b>\n\nhttp://localhost:8000/#verify=ev1_token\n"
+    run(DevelopmentMailbox().send(Mail("ada@example.com", "<img src=x>", text, "")))
+
+    html = page("/mailbox").body.decode()
+
+    assert 'href="http://localhost:8000/#verify=ev1_token"' in html
+    assert "&lt;img src=x&gt;" in html
+    assert "Hello &lt;b&gt;you&lt;/b&gt;" in html
+
+
+@pytest.mark.parametrize("variables", [{"MAIL_URL": "none://"}, PRODUCTION])
+def test_there_is_no_mailbox_but_at_home(settings, variables):
+    for name, value in variables.items():
+        settings.setenv(name, value)
+    forget()
+
+    assert page("/mailbox").status == 404
+    assert b"/mailbox" not in page("/").body
