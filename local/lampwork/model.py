@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lampwork.authorization import Authorizer, Cors
+
 ACCOUNT_ID = "000000000000"
 
 
@@ -29,13 +31,30 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class FixedAnswer:
+    """What a route answers without a function: an integration of type mock."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpRoute:
-    """`method` is a verb or ANY; `path` as in the template: /tasks/{id}, /{proxy+}, $default."""
+    """`method` is a verb or ANY; `path` as in the template: /tasks/{id}, /{proxy+}, $default.
+
+    A token must have one of `scopes`, if there are any. A route with a `fixed` answer has no
+    function.
+    """
 
     method: str
     path: str
     function: str
     timeout_seconds: float = 30
+    payload_format: str = "2.0"
+    authorizer: Authorizer | None = None
+    scopes: tuple[str, ...] = ()
+    fixed: FixedAnswer | None = None
 
     @property
     def key(self) -> str:
@@ -44,17 +63,64 @@ class HttpRoute:
 
 @dataclass(frozen=True, slots=True)
 class HttpApi:
+    """One stage of an HTTP API: each stage of it is an `HttpApi` of its own."""
+
     logical_id: str
     api_id: str
     stage: str
     routes: tuple[HttpRoute, ...]
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    cors: Cors | None = None
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayResponse:
+    """How a REST API words an error of its own; `headers` and `template` as the template has them.
+
+    `template` may hold `$context.…` variables; without one the default body is sent.
+    """
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestApi:
+    """One stage of a REST API. Its routes have payload format 1.0; `path` is the resource's."""
+
+    logical_id: str
+    api_id: str
+    stage: str
+    routes: tuple[HttpRoute, ...]
+    binary_media_types: tuple[str, ...] = ()
+    gateway_responses: Mapping[str, GatewayResponse] = field(default_factory=dict)
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionUrl:
+    """A function's own address; `authorizer` is there where the caller must sign."""
+
+    logical_id: str
+    url_id: str
+    function: str
+    timeout_seconds: float
+    authorizer: Authorizer | None = None
+    cors: Cors | None = None
+    region: str = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)
 class WebSocketRoute:
+    """`two_way`: the body the function returns goes back to the client."""
+
     key: str
     function: str
     timeout_seconds: float = 29
+    two_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +138,9 @@ class WebSocketApi:
     route_selection_expression: str
     routes: Mapping[str, WebSocketRoute]
     rewrites: tuple[PathRewrite, ...] = ()
+    authorizer: Authorizer | None = None  # asked before $connect
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    region: str = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +203,16 @@ class Stack:
     functions: Mapping[str, Function]
     http_apis: tuple[HttpApi, ...] = ()
     websocket_apis: tuple[WebSocketApi, ...] = ()
+    rest_apis: tuple[RestApi, ...] = ()
+    function_urls: tuple[FunctionUrl, ...] = ()
     queues: tuple[Queue, ...] = ()
     queue_triggers: tuple[QueueTrigger, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     buckets: tuple[str, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     empty_parameters: tuple[str, ...] = ()
+
+    @property
+    def routed_apis(self) -> tuple[HttpApi | RestApi, ...]:
+        """All that plain HTTP requests find by their path."""
+        return (*self.http_apis, *self.rest_apis)

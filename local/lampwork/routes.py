@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from lampwork.model import Schedule, Stack
+from lampwork.model import HttpApi, HttpRoute, RestApi, Schedule, Stack
 
 Row = tuple[str, str, str]
 
@@ -33,9 +33,24 @@ def _interval(schedule: Schedule, seconds: Mapping[str, float]) -> str:
 
 
 def _http(stack: Stack) -> Iterable[Row]:
-    routes = (route for api in stack.http_apis for route in api.routes)
-    for route in sorted(routes, key=lambda route: (route.path, route.method)):
-        yield route.method, route.path, route.function
+    """With the stage in front where the address has it; the host is named where it tells APIs
+    apart."""
+    rows = [
+        (route.method, _address(stack, api, route), route.function)
+        for api in stack.routed_apis
+        for route in api.routes
+        if route.fixed is None
+    ]
+    yield from sorted(rows, key=lambda row: (row[1], row[0]))
+    for url in stack.function_urls:
+        yield "URL", f"{url.url_id}.lambda-url.localhost/", url.function
+
+
+def _address(stack: Stack, api: HttpApi | RestApi, route: HttpRoute) -> str:
+    stage = "" if api.stage == "$default" else f"/{api.stage}"
+    apis = {each.api_id for each in stack.routed_apis}
+    host = f"{api.api_id}.execute-api.localhost" if len(apis) > 1 else ""
+    return f"{host}{stage}{route.path}" if route.path != "$default" else f"{host}{stage} $default"
 
 
 def _websocket(stack: Stack) -> Iterable[Row]:
@@ -48,7 +63,8 @@ def _websocket(stack: Stack) -> Iterable[Row]:
 
 def _untriggered(stack: Stack) -> Iterable[Row]:
     triggered = {
-        *(route.function for api in stack.http_apis for route in api.routes),
+        *(route.function for api in stack.routed_apis for route in api.routes),
+        *(url.function for url in stack.function_urls),
         *(route.function for api in stack.websocket_apis for route in api.routes.values()),
         *(trigger.function for trigger in stack.queue_triggers),
         *(schedule.function for schedule in stack.schedules),

@@ -137,6 +137,9 @@ def test_a_path_rewrite_in_another_form_is_told(tmp_path, metadata):
             Type: AWS::ApiGatewayV2::Api
             Metadata: {{Lampwork: {metadata}}}
             Properties: {{ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.a}}
+          Stage:
+            Type: AWS::ApiGatewayV2::Stage
+            Properties: {{ApiId: !Ref Sockets, StageName: live}}
         """
 
     with pytest.raises(TemplateError, match=r"PathRewrites: \[/a/path/{parameter}\]"):
@@ -175,6 +178,9 @@ def test_apis_written_without_sam_are_read_too(tmp_path):
           Sockets:
             Type: AWS::ApiGatewayV2::Api
             Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}
+          SocketsStage:
+            Type: AWS::ApiGatewayV2::Stage
+            Properties: {ApiId: !Ref Sockets, StageName: live}
           SocketsToWork:
             Type: AWS::ApiGatewayV2::Integration
             Properties:
@@ -342,9 +348,6 @@ def test_other_events_and_settings_are_named(tmp_path):
   Files: {Type: AWS::S3::Bucket}
   News: {Type: AWS::SNS::Topic}
   Rows: {Type: AWS::DynamoDB::Table}
-  Api:
-    Type: AWS::Serverless::HttpApi
-    Properties: {CorsConfiguration: true}
   Dependencies:
     Type: AWS::Serverless::LayerVersion
     Properties: {ContentUri: .}
@@ -359,6 +362,5 @@ def test_other_events_and_settings_are_named(tmp_path):
         "AWS::Events::Rule",
         "AWS::Lambda::EventSourceMapping",
         "AWS::DynamoDB::Table",
-        "CORS settings",
         "AWS::Lambda::LayerVersion",
     }

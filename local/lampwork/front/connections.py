@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
+from lampwork.front.authorizers.signature import is_signed
 from lampwork.front.websocket import MAX_MESSAGE, NORMAL
 from lampwork.front.websocket_api import OpenConnection, WebSocketApiGateway
 from lampwork.http1 import Request, Response
@@ -24,7 +25,7 @@ def serve(request: Request, gateways: Iterable[WebSocketApiGateway]) -> Response
         return _error(404, "NotFoundException", "Not Found")
     stage, connection_id = (unquote(part) for part in found.groups())
     of_stage = [gateway for gateway in gateways if gateway.api.stage == stage]
-    if not _is_signed(request):
+    if not is_signed(request):
         return _error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
     if not of_stage:
         return _error(403, "ForbiddenException", "Forbidden")
@@ -63,11 +64,6 @@ def _get(connection: OpenConnection) -> Response:
         "lastActiveAt": connection.last_active_at.iso,
     }
     return Response(200, [("content-type", "application/json")], json.dumps(about).encode())
-
-
-def _is_signed(request: Request) -> bool:
-    authorization = request.header("authorization") or ""
-    return authorization.startswith("AWS4-HMAC-SHA256 ") or "X-Amz-Signature=" in request.query
 
 
 def _error(status: int, kind: str, message: str) -> Response:

@@ -8,20 +8,24 @@ from pathlib import Path
 from lampwork.front import connections
 from lampwork.front.certificates import Certificates
 from lampwork.front.control import OWN_PREFIX, ControlPaths
+from lampwork.front.function_url import FunctionUrlGateway
 from lampwork.front.http_api import HttpApiGateway, gateway_error
 from lampwork.front.lambda_api import PREFIX as LAMBDA_PREFIX
 from lampwork.front.lambda_api import LambdaApi
 from lampwork.front.listener import Listener
+from lampwork.front.rest_api import RestApiGateway, no_stage
 from lampwork.front.websocket_api import WebSocketApiGateway
 from lampwork.http1 import HttpProtocol, Request, Response, Upgrade, json_message
 from lampwork.invocation import Invoker
 from lampwork.metrics.metrics import Metrics, Reading
-from lampwork.model import HttpApi, Stack, WebSocketApi
+from lampwork.model import Stack, WebSocketApi
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger("lampwork.access")
 
 STOP_SECONDS = 5
+
+Gateway = HttpApiGateway | RestApiGateway | FunctionUrlGateway
 
 
 class Front:
@@ -92,7 +96,8 @@ class Front:
 
     def update(self, stack: Stack) -> None:
         """Serve another state of the template; sockets of APIs that are still there stay open."""
-        self._http_apis = [HttpApiGateway(api, self._invoker) for api in _by_stage(stack)]
+        self._gateways = _gateways(stack, self._invoker, self._time_scale)
+        self._by_api_id = _by_api_id(self._gateways)
         self._lambda_api.update(stack.functions)
         _warn_of_shared_stages(stack)
         present = {api.logical_id: api for api in stack.websocket_apis}
@@ -121,17 +126,24 @@ class Front:
         return answer
 
     async def _websocket(self, request: Request) -> Response | Upgrade:
-        for gateway in self._websocket_apis.values():
+        named = _named_api(request)
+        gateways = self._websocket_apis.values()
+        for gateway in [each for each in gateways if each.api.api_id == named] or gateways:
             query = gateway.query(request)
             if query is not None:
                 return await gateway.handshake(request, query)
         return json_message(403, "Forbidden")
 
     async def _http(self, request: Request) -> Response:
-        for gateway in self._http_apis:
+        gateways = self._by_api_id.get(_named_api(request), self._gateways)
+        for gateway in gateways:
             match = gateway.match(request)
+            if isinstance(match, Response):
+                return match
             if match is not None:
                 return await gateway.serve(request, match)
+        if gateways and all(isinstance(each, RestApiGateway) for each in gateways):
+            return no_stage(request)
         return gateway_error(404, "Not Found")
 
     async def _finish_requests(self) -> None:
@@ -173,17 +185,38 @@ class Front:
         task.add_done_callback(self._leaving.discard)
 
 
-def _by_stage(stack: Stack) -> list[HttpApi]:
-    """A named stage is asked before `$default`, which takes any path."""
-    return sorted(stack.http_apis, key=lambda api: api.stage == "$default")
+def _gateways(stack: Stack, invoker: Invoker, time_scale: float) -> list[Gateway]:
+    """In the order in which they are asked where the host names none: named stages first, since
+    `$default` takes any path, as function URLs do."""
+    http = [(api, HttpApiGateway(api, invoker, time_scale=time_scale)) for api in stack.http_apis]
+    return [
+        *(gateway for api, gateway in http if api.stage != "$default"),
+        *(RestApiGateway(api, invoker, time_scale=time_scale) for api in stack.rest_apis),
+        *(gateway for api, gateway in http if api.stage == "$default"),
+        *(FunctionUrlGateway(url, invoker) for url in stack.function_urls),
+    ]
+
+
+def _by_api_id(gateways: list[Gateway]) -> dict[str, list[Gateway]]:
+    by_api_id: dict[str, list[Gateway]] = {}
+    for gateway in gateways:
+        by_api_id.setdefault(gateway.api_id, []).append(gateway)
+    return by_api_id
+
+
+def _named_api(request: Request) -> str:
+    """The API whose own host is asked: {apiId}.execute-api.…, {urlId}.lambda-url.…"""
+    return (request.header("host") or "").partition(".")[0]
 
 
 def _warn_of_shared_stages(stack: Stack) -> None:
-    stages = Counter(api.stage for api in stack.websocket_apis)
-    for stage, apis in stages.items():
+    stages = Counter(api.stage for api in stack.routed_apis)
+    sockets = Counter(api.stage for api in stack.websocket_apis)
+    for stage, apis in (*stages.items(), *sockets.items()):
         if apis > 1:
             logger.warning(
-                "WebSocket APIs share a stage: only the first is reached by its URL",
+                "several APIs have this stage: the first answers on localhost, each under its own"
+                " host (`lampwork routes` lists them)",
                 extra={"stage": stage},
             )
 

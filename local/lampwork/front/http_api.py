@@ -1,9 +1,18 @@
 import logging
 
 from lampwork.errors import FunctionNotFound, LampworkError
+from lampwork.front.authorizers.http import HttpAuthorizers
+from lampwork.front.authorizers.verdict import (
+    AuthorizerFailed,
+    Denied,
+    Identity,
+    Refused,
+)
+from lampwork.front.cors import CrossOrigin
 from lampwork.front.http_events import MalformedResponse, http_event, http_response
 from lampwork.front.identifiers import Moment, new_id
 from lampwork.front.integration import IntegrationTimeout, call
+from lampwork.front.proxy_events import proxy_event, proxy_response
 from lampwork.front.router import Match, Router
 from lampwork.http1 import Request, Response, json_message
 from lampwork.invocation import Invoker
@@ -13,52 +22,102 @@ logger = logging.getLogger(__name__)
 
 
 class HttpApiGateway:
-    """Serves one HTTP API: the route's function answers, or the gateway with its own errors."""
+    """Serves one HTTP API: the route's function answers, or the gateway with its own errors.
 
-    def __init__(self, api: HttpApi, invoker: Invoker) -> None:
+    What routes need beside their function (authorizers, CORS) is made when the template is read.
+    """
+
+    def __init__(self, api: HttpApi, invoker: Invoker, *, time_scale: float = 1) -> None:
         self._api = api
         self._invoker = invoker
         self._router = Router(api.routes)
         self._prefix = "" if api.stage == "$default" else f"/{api.stage}"
+        self._authorizers = HttpAuthorizers(api, invoker, time_scale=time_scale)
+        self._cors = CrossOrigin(api.cors) if api.cors else None
 
-    def match(self, request: Request) -> Match | None:
-        """The route for this request; a named stage is the first segment of the path."""
+    @property
+    def api_id(self) -> str:
+        return self._api.api_id
+
+    def match(self, request: Request) -> Match | Response | None:
+        """The route for this request; a named stage is the first segment of the path.
+
+        A response is the gateway's own. None means that no route matches.
+        """
         path = request.path
         if self._prefix:
             if path != self._prefix and not path.startswith(self._prefix + "/"):
                 return None
             path = path[len(self._prefix) :] or "/"
+        if self._cors and (preflight := self._cors.preflight(request)):
+            preflight.headers.append(("apigw-requestid", new_id()))
+            return preflight
         return self._router.match(request.method, path)
 
     async def serve(self, request: Request, match: Match) -> Response:
         request.route = match.route.key
         request_id = new_id()
-        event = http_event(
-            request,
-            self._api,
-            match.route,
-            match.parameters,
-            request_id=request_id,
-            moment=Moment.now(),
-        )
+        response = await self._answer(request, match, request_id)
+        response.headers.append(("apigw-requestid", request_id))
+        return self._cors.apply(request, response) if self._cors else response
+
+    async def _answer(self, request: Request, match: Match, request_id: str) -> Response:
+        caller = None
+        if authorizer := match.route.authorizer:
+            try:
+                caller = await self._authorizers.authorize(authorizer, request, match, request_id)
+            except Refused as refused:
+                return _refusal(refused)
+            except AuthorizerFailed:
+                return json_message(500, "Internal Server Error")
         try:
-            invocation = await call(
-                self._invoker, match.route.function, event, match.route.timeout_seconds
-            )
-            if invocation.function_error:
-                return gateway_error(500, "Internal Server Error", request_id)
-            return http_response(invocation.payload, request_id=request_id)
+            return await self._call(request, match, request_id, caller)
         except (MalformedResponse, FunctionNotFound) as error:
             _log(match, error)
-            return gateway_error(500, "Internal Server Error", request_id)
+            return json_message(500, "Internal Server Error")
         except (IntegrationTimeout, LampworkError) as error:
             _log(match, error)
-            return gateway_error(503, "Service Unavailable", request_id)
+            return json_message(503, "Service Unavailable")
+
+    async def _call(
+        self, request: Request, match: Match, request_id: str, caller: Identity | None
+    ) -> Response:
+        route, moment = match.route, Moment.now()
+        if first_format := route.payload_format == "1.0":
+            event = proxy_event(
+                request, self._api, match, request_id=request_id, moment=moment, caller=caller
+            )
+        else:
+            event = http_event(
+                request,
+                self._api,
+                route,
+                match.parameters,
+                request_id=request_id,
+                moment=moment,
+                caller=caller,
+            )
+        invocation = await call(self._invoker, route.function, event, route.timeout_seconds)
+        if invocation.function_error:
+            return json_message(500, "Internal Server Error")
+        if first_format:
+            return proxy_response(invocation.payload, decode=True)
+        return http_response(invocation.payload)
 
 
-def gateway_error(status: int, message: str, request_id: str | None = None) -> Response:
+def gateway_error(status: int, message: str) -> Response:
     response = json_message(status, message)
-    response.headers.append(("apigw-requestid", request_id or new_id()))
+    response.headers.append(("apigw-requestid", new_id()))
+    return response
+
+
+def _refusal(refused: Refused) -> Response:
+    if isinstance(refused, Denied):
+        response = json_message(403, "Forbidden")
+    else:
+        response = json_message(401, "Unauthorized")
+    if refused.challenge:
+        response.headers.append(("www-authenticate", refused.challenge))
     return response
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from lampwork.front.authorizers.verdict import Identity
 from lampwork.front.forwarding import FORWARDING, forwarding_headers, host
 from lampwork.front.identifiers import Moment
 from lampwork.http1 import BODILESS, Request, Response
@@ -34,6 +35,7 @@ def http_event(
     *,
     request_id: str,
     moment: Moment,
+    caller: Identity | None = None,
 ) -> dict[str, Any]:
     """The event of one request. What there is none of (body, cookies, query) has no key."""
     event: dict[str, Any] = {
@@ -52,12 +54,16 @@ def http_event(
         event["queryStringParameters"] = _joined(parse_qsl(request.query, keep_blank_values=True))
     if path_parameters:
         event["pathParameters"] = dict(path_parameters)
+    if api.stage_variables:
+        event["stageVariables"] = dict(api.stage_variables)
+    if caller is not None:
+        event["requestContext"]["authorizer"] = {caller.form: dict(caller.context)}
     if request.body:
         event["body"], event["isBase64Encoded"] = _body(request)
     return event
 
 
-def http_response(payload: bytes, *, request_id: str) -> Response:
+def http_response(payload: bytes) -> Response:
     """What the client gets for a function's JSON answer.
 
     Raises:
@@ -68,12 +74,9 @@ def http_response(payload: bytes, *, request_id: str) -> Response:
     except ValueError as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if isinstance(answer, dict) and "statusCode" in answer:
-        response = _structured(answer)
-    else:
-        body = answer.encode() if isinstance(answer, str) else payload
-        response = Response(200, [("content-type", "application/json")], body)
-    response.headers.append(("apigw-requestid", request_id))
-    return response
+        return _structured(answer)
+    body = answer.encode() if isinstance(answer, str) else payload
+    return Response(200, [("content-type", "application/json")], body)
 
 
 def status_code(answer: Mapping[str, Any]) -> int:
@@ -162,10 +165,14 @@ def _context(
     }
 
 
-def _body(request: Request) -> tuple[str, bool]:
+def is_text(request: Request) -> bool:
     """Only a few media types count as text; all others, and none at all, are base64."""
     media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
-    if media_type.startswith("text/") or media_type in TEXT_TYPES:
+    return media_type.startswith("text/") or media_type in TEXT_TYPES
+
+
+def _body(request: Request) -> tuple[str, bool]:
+    if is_text(request):
         return request.body.decode("utf-8", "replace"), False
     return base64.b64encode(request.body).decode(), True
 
@@ -176,13 +183,17 @@ def _structured(answer: Mapping[str, Any]) -> Response:
     for name, value in header_mapping(answer).items():
         if name.lower() not in HOP_BY_HOP and name.lower() != "content-length":
             headers.append((header_value(name), header_value(value)))
-    body = _decoded(answer.get("body"), is_base64=answer.get("isBase64Encoded") is True)
+    body = decoded(answer.get("body"), is_base64=answer.get("isBase64Encoded") is True)
     if status not in BODILESS and all(name.lower() != "content-type" for name, _ in headers):
         headers.append(("content-type", "text/plain;charset=UTF-8"))
     return Response(status, headers, body)
 
 
-def _decoded(body: object, *, is_base64: bool) -> bytes:
+def decoded(body: object, *, is_base64: bool) -> bytes:
+    """
+    Raises:
+        MalformedResponse: it is no string, or no base64.
+    """
     if body is None:
         return b""
     if not isinstance(body, str):

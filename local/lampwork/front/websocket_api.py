@@ -2,7 +2,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote_plus
@@ -13,9 +13,12 @@ from websockets.http11 import Request as HandshakeRequest
 from websockets.server import ServerProtocol
 
 from lampwork.errors import LampworkError
+from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Unauthenticated
+from lampwork.front.authorizers.websocket import authorize
 from lampwork.front.http_events import MalformedResponse, header_mapping, header_value, status_code
 from lampwork.front.identifiers import Moment, new_id
 from lampwork.front.integration import IntegrationTimeout, call
+from lampwork.front.proxy_events import authorizer_context
 from lampwork.front.router import compile_path
 from lampwork.front.websocket import GOING_AWAY, Socket
 from lampwork.front.websocket_events import (
@@ -74,7 +77,7 @@ class WebSocketApiGateway:
             return json_message(400, "Bad Request")
         connection = Connection.of(request, self.api)
         request_id = new_id()
-        admission = await self._admission(connection, request, query, request_id)
+        connection, admission = await self._admission(connection, request, query, request_id)
         if not 200 <= admission.status < 300:
             return _refusal(admission.status, connection.id, request_id)
         head = _switching_protocols(accept, admission.subprotocol)
@@ -102,7 +105,10 @@ class WebSocketApiGateway:
             return
         event = message_event(connection.about, route.key, text, request_id)
         try:
-            status_code(_answer(await self._call(route, event)))
+            answer = _answer(await self._call(route, event))
+            status_code(answer)
+            if route.two_way and (body := _body(answer)):
+                connection.send(body)
         except (LampworkError, IntegrationTimeout, MalformedResponse) as error:
             _log(route, error)
             connection.send(error_frame("Internal server error", connection.about.id, request_id))
@@ -124,9 +130,22 @@ class WebSocketApiGateway:
 
     async def _admission(
         self, connection: Connection, request: Request, query: str, request_id: str
-    ) -> "Admission":
+    ) -> "tuple[Connection, Admission]":
         """Who may connect is decided here, in the order of the service: authorizer, $connect."""
-        return await self._connect(connection, request, query, request_id)
+        if authorizer := self.api.authorizer:
+            try:
+                caller = await authorize(
+                    authorizer, self.api, self._invoker, connection, request, query, request_id
+                )
+            except Unauthenticated:
+                return connection, Admission(401)
+            except Denied:
+                return connection, Admission(403)
+            except AuthorizerFailed:
+                return connection, Admission(500)
+            if caller is not None:
+                connection = replace(connection, authorizer=authorizer_context(caller))
+        return connection, await self._connect(connection, request, query, request_id)
 
     async def _connect(
         self, connection: Connection, request: Request, query: str, request_id: str
@@ -230,6 +249,13 @@ def _answer(invocation: Invocation) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise MalformedResponse("The function's answer is not an object.")
     return answer
+
+
+def _body(answer: dict[str, Any]) -> str:
+    body = answer.get("body") or ""
+    if not isinstance(body, str):
+        raise MalformedResponse("The function's body is not a string.")
+    return body
 
 
 def _subprotocol(answer: dict[str, Any]) -> str | None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from lampwork.front.forwarding import FORWARDING, forwarding_headers, host
 from lampwork.front.identifiers import Moment, new_id
+from lampwork.front.proxy_events import grouped
 from lampwork.http1 import Request
 from lampwork.model import WebSocketApi
 
@@ -25,6 +26,8 @@ class Connection:
     source_ip: str
     user_agent: str | None
     domain: str
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    authorizer: Mapping[str, Any] | None = None  # what the authorizer said of the caller
     id: str = field(default_factory=new_id)
     connected_at: Moment = field(default_factory=Moment.now)
 
@@ -36,6 +39,7 @@ class Connection:
             source_ip=request.peer[0],
             user_agent=request.header("user-agent"),
             domain=host(request),
+            stage_variables=api.stage_variables,
         )
 
     @property
@@ -46,18 +50,37 @@ class Connection:
         return identity
 
 
+def authorizer_event(
+    connection: Connection, request: Request, query: str, request_id: str, arn: str
+) -> dict[str, Any]:
+    """What an authorizer is asked before $connect; what there is none of is an empty object."""
+    seen = connect_headers(request)
+    upgrade = [("Connection", "upgrade"), ("content-length", "0"), ("Upgrade", "websocket")]
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return {
+        "type": "REQUEST",
+        "methodArn": arn,
+        **_headers([*seen, *upgrade]),
+        "queryStringParameters": dict(pairs),
+        "multiValueQueryStringParameters": grouped(pairs),
+        "stageVariables": dict(connection.stage_variables),
+        "requestContext": _context(connection, "$connect", "CONNECT", request_id),
+    }
+
+
 def connect_event(
     connection: Connection, headers: Iterable[tuple[str, str]], query: str, request_id: str
 ) -> dict[str, Any]:
     event: dict[str, Any] = {
         **_headers(headers),
+        **_stage_variables(connection),
         "requestContext": _context(connection, "$connect", "CONNECT", request_id),
         "isBase64Encoded": False,
     }
     pairs = parse_qsl(query, keep_blank_values=True)
     if pairs:
         event["queryStringParameters"] = dict(pairs)
-        event["multiValueQueryStringParameters"] = _grouped(pairs)
+        event["multiValueQueryStringParameters"] = grouped(pairs)
     return event
 
 
@@ -72,6 +95,7 @@ def message_event(
     connection: Connection, route_key: str, body: str, request_id: str
 ) -> dict[str, Any]:
     return {
+        **_stage_variables(connection),
         "requestContext": {
             **_context(connection, route_key, "MESSAGE", request_id),
             "messageId": new_id(),
@@ -93,6 +117,7 @@ def disconnect_event(connection: Connection, code: int, reason: str) -> dict[str
                 ("x-restapi", ""),
             ]
         ),
+        **_stage_variables(connection),
         "requestContext": {
             **_context(connection, "$disconnect", "DISCONNECT", new_id()),
             "disconnectStatusCode": code,
@@ -140,23 +165,21 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _stage_variables(connection: Connection) -> dict[str, Any]:
+    variables = connection.stage_variables
+    return {"stageVariables": dict(variables)} if variables else {}
+
+
 def _headers(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     pairs = list(pairs)
-    return {"headers": dict(pairs), "multiValueHeaders": _grouped(pairs)}
-
-
-def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for name, value in pairs:
-        grouped.setdefault(name, []).append(value)
-    return grouped
+    return {"headers": dict(pairs), "multiValueHeaders": grouped(pairs)}
 
 
 def _context(
     connection: Connection, route_key: str, event_type: str, request_id: str
 ) -> dict[str, Any]:
     moment = Moment.now()
-    return {
+    context: dict[str, Any] = {
         "routeKey": route_key,
         "eventType": event_type,
         "extendedRequestId": request_id,
@@ -171,3 +194,6 @@ def _context(
         "connectionId": connection.id,
         "apiId": connection.api_id,
     }
+    if connection.authorizer is not None:
+        context["authorizer"] = dict(connection.authorizer)
+    return context

@@ -11,6 +11,7 @@ from lampwork.model import ACCOUNT_ID
 PARTITION: Final = "aws"
 URL_SUFFIX: Final = "amazonaws.com"
 API: Final = "AWS::ApiGatewayV2::Api"
+REST_API: Final = "AWS::ApiGateway::RestApi"
 ID_ALPHABET: Final = string.digits + string.ascii_lowercase
 ID_LENGTH: Final = 10
 
@@ -45,7 +46,15 @@ REFERRED_TO_BY_ARN: Final = frozenset(
     {"AWS::SNS::Topic", "AWS::SecretsManager::Secret", "AWS::StepFunctions::StateMachine"}
 )
 REFERRED_TO_BY_ID: Final = frozenset(
-    {API, "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Integration"}
+    {
+        API,
+        REST_API,
+        "AWS::ApiGateway::Authorizer",
+        "AWS::ApiGateway::Resource",
+        "AWS::ApiGatewayV2::Authorizer",
+        "AWS::ApiGatewayV2::Integration",
+        "AWS::ApiGatewayV2::Route",
+    }
 )
 
 
@@ -115,7 +124,17 @@ class Identity:
 
 ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
     API: {"ApiId": lambda api: api.id, "ApiEndpoint": lambda api: api.api_endpoint},
+    REST_API: {"RestApiId": lambda api: api.id, "RootResourceId": lambda api: f"{api.id}-root"},
+    "AWS::ApiGateway::Resource": {"ResourceId": lambda resource: resource.id},
+    "AWS::ApiGateway::Authorizer": {"AuthorizerId": lambda authorizer: authorizer.id},
+    "AWS::ApiGatewayV2::Authorizer": {"AuthorizerId": lambda authorizer: authorizer.id},
+    "AWS::ApiGatewayV2::Integration": {"IntegrationId": lambda integration: integration.id},
+    "AWS::ApiGatewayV2::Route": {"RouteId": lambda route: route.id},
     "AWS::Lambda::Function": {},
+    "AWS::Lambda::Url": {
+        "FunctionUrl": lambda url: f"https://{url.id}.lambda-url.{url.place.region}.on.aws/",
+        "FunctionArn": lambda url: url.arn,
+    },
     "AWS::S3::Bucket": {
         "DomainName": lambda bucket: f"{bucket.name}.s3.{URL_SUFFIX}",
         "DualStackDomainName": lambda bucket: (

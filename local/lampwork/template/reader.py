@@ -4,27 +4,41 @@ from pathlib import Path
 from typing import Final
 
 from lampwork.model import Stack
-from lampwork.template.apis import read_http_apis, read_web_socket_apis
 from lampwork.template.document import read_document
+from lampwork.template.function_urls import read_function_urls
 from lampwork.template.functions import FunctionNames, read_functions
+from lampwork.template.http_apis import read_http_apis
 from lampwork.template.identity import Place
 from lampwork.template.intrinsics import Resolver
 from lampwork.template.parameters import parameter_values, without_value
 from lampwork.template.resource import Resource, Template
+from lampwork.template.rest_apis import read_rest_apis
 from lampwork.template.transform import transform
 from lampwork.template.triggers import read_queue_triggers, read_queues, read_schedules
+from lampwork.template.websocket_apis import read_web_socket_apis
 
 DEFAULT_STACK_NAME: Final = "local"  # as in `sam local`
 LAYER: Final = "AWS::Lambda::LayerVersion"
 RUN: Final = frozenset(
     {
+        "AWS::ApiGateway::Authorizer",
+        "AWS::ApiGateway::Deployment",
+        "AWS::ApiGateway::GatewayResponse",
+        "AWS::ApiGateway::Method",
+        "AWS::ApiGateway::Resource",
+        "AWS::ApiGateway::RestApi",
+        "AWS::ApiGateway::Stage",
         "AWS::ApiGatewayV2::Api",
+        "AWS::ApiGatewayV2::Authorizer",
         "AWS::ApiGatewayV2::Integration",
+        "AWS::ApiGatewayV2::IntegrationResponse",
         "AWS::ApiGatewayV2::Route",
+        "AWS::ApiGatewayV2::RouteResponse",
         "AWS::ApiGatewayV2::Stage",
         "AWS::Events::Rule",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
+        "AWS::Lambda::Url",
         LAYER,
         "AWS::S3::Bucket",
         "AWS::SQS::Queue",
@@ -34,10 +48,7 @@ RUN: Final = frozenset(
 # Permissions, deployments, networks and watchers: nobody misses them at home.
 SUPPORT: Final = (
     "AWS::ApiGateway::Account",
-    "AWS::ApiGateway::Deployment",
-    "AWS::ApiGateway::Stage",
     "AWS::ApiGatewayV2::ApiMapping",
-    "AWS::ApiGatewayV2::Authorizer",
     "AWS::ApiGatewayV2::Deployment",
     "AWS::ApiGatewayV2::DomainName",
     "AWS::ApplicationAutoScaling::",
@@ -98,6 +109,8 @@ def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:
         functions=functions,
         http_apis=read_http_apis(template, names),
         websocket_apis=read_web_socket_apis(template, names),
+        rest_apis=read_rest_apis(template, names),
+        function_urls=read_function_urls(template, names),
         queues=queues,
         queue_triggers=read_queue_triggers(template, names, queues),
         schedules=read_schedules(template, names),

@@ -1,0 +1,124 @@
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from lampwork.authorization import LambdaAuthorizer
+from lampwork.errors import LampworkError
+from lampwork.front.authorizers.policy import allows
+from lampwork.front.authorizers.verdict import (
+    AuthorizerFailed,
+    Denied,
+    Identity,
+    Kept,
+    Unauthenticated,
+)
+from lampwork.front.integration import IntegrationTimeout, call
+from lampwork.invocation import Invocation, Invoker
+
+logger = logging.getLogger(__name__)
+
+UNAUTHORIZED = "Unauthorized"
+
+
+class FunctionAuthorizer:
+    """Asks a function and keeps its answers as long as the template allows."""
+
+    def __init__(
+        self,
+        authorizer: LambdaAuthorizer,
+        invoker: Invoker,
+        *,
+        timeout_seconds: float,
+        time_scale: float = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._authorizer = authorizer
+        self._invoker = invoker
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._kept = Kept(authorizer.ttl_seconds * time_scale)
+
+    async def ask(
+        self, key: tuple[str, ...], arn: str, event: Callable[[], dict[str, Any]]
+    ) -> Identity:
+        """Who calls the method `arn`. `key` are the caller's identity sources; `event` is made only
+        if the function must be asked. A kept policy is evaluated again for each method.
+
+        Raises:
+            Unauthenticated: the function failed with the text "Unauthorized".
+            Denied: it says so, or its policy.
+            AuthorizerFailed: it gives no answer of a known form.
+        """
+        began = self._clock()
+        answer = self._kept.get(key, began) if key else None
+        if answer is None:
+            answer = await self._answer(event())
+            if key:
+                self._kept.put(key, self._clock(), answer)
+        identity = self._identity(answer, arn)
+        return replace(identity, latency_ms=round((self._clock() - began) * 1000))
+
+    async def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
+        name = self._authorizer.function
+        try:
+            invocation = await call(self._invoker, name, event, self._timeout_seconds)
+        except (LampworkError, IntegrationTimeout) as error:
+            raise self._failed(str(error)) from error
+        if invocation.function_error:
+            if _message(invocation) == UNAUTHORIZED:
+                raise Unauthenticated
+            raise self._failed("the function failed")
+        answer = _object(invocation.payload)
+        if answer is None:
+            raise self._failed("its answer is no JSON object")
+        return answer
+
+    def _identity(self, answer: Mapping[str, Any], arn: str) -> Identity:
+        context = answer.get("context") or {}
+        if not isinstance(context, dict):
+            raise self._failed("its context is no object")
+        if self._authorizer.simple_responses:
+            if not isinstance(answer.get("isAuthorized"), bool):
+                raise self._failed("its answer has no isAuthorized")
+            if not answer["isAuthorized"]:
+                raise Denied(explicit=True)
+            return Identity("lambda", context)
+        principal = answer.get("principalId")
+        if not isinstance(principal, str):
+            raise self._failed("its answer has no principalId")
+        try:
+            allowed, explicit = allows(answer.get("policyDocument"), arn)
+        except AuthorizerFailed as error:
+            raise self._failed(str(error)) from error
+        if not allowed:
+            raise Denied(explicit=explicit)
+        return Identity("lambda", context, principal)
+
+    def _failed(self, reason: str) -> AuthorizerFailed:
+        # Callers read no more than a status: here is where the developer finds out why.
+        logger.warning(
+            "an authorizer gives no verdict",
+            extra={
+                "authorizer": self._authorizer.name,
+                "function": self._authorizer.function,
+                "reason": reason,
+            },
+        )
+        return AuthorizerFailed(reason)
+
+
+def _object(payload: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(payload)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _message(invocation: Invocation) -> str | None:
+    failure = _object(invocation.payload) or {}
+    message = failure.get("errorMessage")
+    return message if isinstance(message, str) else None

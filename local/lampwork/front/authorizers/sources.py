@@ -1,0 +1,38 @@
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from lampwork.authorization import IdentitySource
+from lampwork.http1 import Request
+
+
+def identity(
+    sources: Iterable[IdentitySource],
+    request: Request,
+    query: str,
+    stage_variables: Mapping[str, str],
+    context: Mapping[str, Any],
+) -> tuple[str, ...] | None:
+    """The values of identity sources, in their order; None where the request lacks one."""
+    values: list[str] = []
+    for source in sources:
+        match source.place:
+            case "header":
+                value = request.header(source.name)
+            case "querystring":
+                value = dict(parse_qsl(query, keep_blank_values=True)).get(source.name)
+            case "stageVariables":
+                value = stage_variables.get(source.name)
+            case "context":
+                value = _found(context, source.name)
+        if not value:
+            return None
+        values.append(value)
+    return tuple(values)
+
+
+def _found(context: Mapping[str, Any], path: str) -> str | None:
+    value: Any = context
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return None if value is None else str(value)

@@ -1,0 +1,47 @@
+from collections.abc import Mapping
+from typing import Any
+
+from lampwork.authorization import Authorizer, IamAuthorizer, LambdaAuthorizer
+from lampwork.front.authorizers.function import FunctionAuthorizer
+from lampwork.front.authorizers.signature import is_signed
+from lampwork.front.authorizers.sources import identity
+from lampwork.front.authorizers.verdict import Denied, Identity, Unauthenticated
+from lampwork.front.websocket_events import Connection, authorizer_event
+from lampwork.http1 import Request
+from lampwork.invocation import Invoker
+from lampwork.model import ACCOUNT_ID, WebSocketApi
+
+TIMEOUT_SECONDS = 29
+
+
+async def authorize(
+    authorizer: Authorizer,
+    api: WebSocketApi,
+    invoker: Invoker,
+    connection: Connection,
+    request: Request,
+    query: str,
+    request_id: str,
+) -> Identity | None:
+    """Who asks to connect. A WebSocket API keeps no answers: each handshake is asked about.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
+
+    Raises:
+        Refused: the caller may not.
+        AuthorizerFailed: nobody can tell.
+    """
+    if isinstance(authorizer, IamAuthorizer):
+        if not is_signed(request):
+            raise Denied
+        return None
+    if not isinstance(authorizer, LambdaAuthorizer):
+        raise TypeError(f"{authorizer} is none of WebSocket APIs.")
+    arn = f"arn:aws:execute-api:{api.region}:{ACCOUNT_ID}:{api.api_id}/{api.stage}/$connect"
+    event = authorizer_event(connection, request, query, request_id, arn)
+    context: Mapping[str, Any] = event["requestContext"]
+    sources = authorizer.identity_sources
+    if identity(sources, request, query, api.stage_variables, context) is None:
+        raise Unauthenticated
+    function = FunctionAuthorizer(authorizer, invoker, timeout_seconds=TIMEOUT_SECONDS)
+    return await function.ask((), arn, lambda: event)

@@ -1,0 +1,88 @@
+import logging
+import uuid
+from typing import Final
+
+from lampwork.errors import LampworkError, Throttled
+from lampwork.front.authorizers.signature import caller, is_signed
+from lampwork.front.authorizers.verdict import Identity
+from lampwork.front.cors import CrossOrigin
+from lampwork.front.forwarding import forwarding_headers
+from lampwork.front.http_events import MalformedResponse, http_event, http_response
+from lampwork.front.identifiers import Moment
+from lampwork.front.integration import IntegrationTimeout, call
+from lampwork.front.router import Match
+from lampwork.http1 import Request, Response
+from lampwork.invocation import Invoker
+from lampwork.model import FunctionUrl, HttpApi, HttpRoute
+
+logger = logging.getLogger(__name__)
+
+ANONYMOUS: Final = "anonymous"
+
+
+class FunctionUrlGateway:
+    """Serves a function's own address: any path and method leads to it, in payload format 2.0.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+    """
+
+    def __init__(self, url: FunctionUrl, invoker: Invoker) -> None:
+        self._url = url
+        self._invoker = invoker
+        self._match = Match(HttpRoute("ANY", "$default", url.function, url.timeout_seconds))
+        self._api = HttpApi(url.logical_id, url.url_id, "$default", (self._match.route,))
+        self._cors = CrossOrigin(url.cors, preflight_status=200) if url.cors else None
+
+    @property
+    def api_id(self) -> str:
+        return self._url.url_id
+
+    def match(self, request: Request) -> Match | Response | None:
+        preflight = self._cors.preflight(request) if self._cors else None
+        return preflight or self._match
+
+    async def serve(self, request: Request, match: Match) -> Response:
+        request_id = str(uuid.uuid4())
+        response = await self._answer(request, match, request_id)
+        trace = next(v for name, v in forwarding_headers(request) if name == "X-Amzn-Trace-Id")
+        response.headers += [("x-amzn-requestid", request_id), ("x-amzn-trace-id", trace)]
+        return self._cors.apply(request, response) if self._cors else response
+
+    async def _answer(self, request: Request, match: Match, request_id: str) -> Response:
+        identity = None
+        if self._url.authorizer:
+            if not is_signed(request):
+                return _refusal(403, "AccessDeniedException", b'{"Message":"Forbidden"}')
+            identity = Identity("iam", caller(request))
+        event = http_event(
+            *(request, self._api, match.route, {}),
+            request_id=request_id,
+            moment=Moment.now(),
+            caller=identity,
+        )
+        if identity is None:
+            event["requestContext"]["accountId"] = ANONYMOUS
+        try:
+            invocation = await call(
+                self._invoker, self._url.function, event, self._url.timeout_seconds
+            )
+            if invocation.function_error:
+                raise MalformedResponse("The function failed.")
+            return http_response(invocation.payload)
+        except Throttled as error:
+            self._log(error)
+            return _refusal(429, "TooManyRequestsException", b'{"Message":"Rate Exceeded."}')
+        except (LampworkError, IntegrationTimeout, MalformedResponse) as error:
+            self._log(error)
+            return _refusal(502, "InternalServerErrorException", b"Internal Server Error")
+
+    def _log(self, error: Exception) -> None:
+        logger.warning(
+            "the function URL answers for its function",
+            extra={"function": self._url.function, "reason": str(error)},
+        )
+
+
+def _refusal(status: int, kind: str, body: bytes) -> Response:
+    media_type = "application/json" if body.startswith(b"{") else "text/plain"
+    return Response(status, [("content-type", media_type), ("x-amzn-errortype", kind)], body)

@@ -1,0 +1,174 @@
+import logging
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from lampwork.authorization import Authorizer, IamAuthorizer, LambdaAuthorizer
+from lampwork.errors import LampworkError
+from lampwork.front import rest_errors
+from lampwork.front.authorizers.function import FunctionAuthorizer
+from lampwork.front.authorizers.signature import is_signed
+from lampwork.front.authorizers.sources import identity
+from lampwork.front.authorizers.verdict import (
+    AuthorizerFailed,
+    Denied,
+    Identity,
+    Unauthenticated,
+)
+from lampwork.front.http_events import MalformedResponse
+from lampwork.front.identifiers import Moment, new_id
+from lampwork.front.integration import IntegrationTimeout, call
+from lampwork.front.proxy_events import authorizer_event, is_binary, proxy_event, proxy_response
+from lampwork.front.rest_errors import RestError, rest_error
+from lampwork.front.router import Match, Router
+from lampwork.http1 import Request, Response
+from lampwork.invocation import Invoker
+from lampwork.model import ACCOUNT_ID, FixedAnswer, RestApi
+
+logger = logging.getLogger(__name__)
+
+AUTHORIZER_TIMEOUT_SECONDS = 29
+
+
+class RestApiGateway:
+    """Serves one stage of a REST API: Lambda proxy integrations and fixed answers.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+    """
+
+    def __init__(self, api: RestApi, invoker: Invoker, *, time_scale: float = 1) -> None:
+        self._api = api
+        self._invoker = invoker
+        self._router = Router(api.routes)
+        self._prefix = f"/{api.stage}"
+        self._functions = {
+            authorizer: FunctionAuthorizer(
+                authorizer,
+                invoker,
+                timeout_seconds=AUTHORIZER_TIMEOUT_SECONDS,
+                time_scale=time_scale,
+            )
+            for authorizer in {route.authorizer for route in api.routes}
+            if isinstance(authorizer, LambdaAuthorizer)
+        }
+
+    @property
+    def api_id(self) -> str:
+        return self._api.api_id
+
+    def match(self, request: Request) -> Match | Response | None:
+        """The route for this request, the gateway's own answer, or None for another stage."""
+        path = request.path
+        if path != self._prefix and not path.startswith(self._prefix + "/"):
+            return None
+        match = self._router.match(request.method, path[len(self._prefix) :] or "/")
+        return match or self._error(rest_errors.MISSING_TOKEN, request, str(uuid.uuid4()))
+
+    async def serve(self, request: Request, match: Match) -> Response:
+        request_id = str(uuid.uuid4())
+        try:
+            caller = await self._authorize(match.route.authorizer, request, match, request_id)
+        except Unauthenticated:
+            return self._error(rest_errors.UNAUTHORIZED, request, request_id)
+        except Denied as denied:
+            error = rest_errors.EXPLICITLY_DENIED if denied.explicit else rest_errors.DENIED
+            return self._error(error, request, request_id)
+        except AuthorizerFailed:
+            return self._error(rest_errors.AUTHORIZER_FAILED, request, request_id)
+        if isinstance(caller, RestError):
+            return self._error(caller, request, request_id)
+        if match.route.fixed:
+            return _with_ids(_fixed(match.route.fixed), request_id)
+        return await self._invoke(request, match, request_id, caller)
+
+    async def _invoke(
+        self, request: Request, match: Match, request_id: str, caller: Identity | None
+    ) -> Response:
+        route = match.route
+        event = proxy_event(
+            request, self._api, match, request_id=request_id, moment=Moment.now(), caller=caller
+        )
+        try:
+            invocation = await call(self._invoker, route.function, event, route.timeout_seconds)
+            if invocation.function_error:
+                raise MalformedResponse("The function failed.")
+            binary = is_binary(request.header("accept"), self._api.binary_media_types)
+            return _with_ids(proxy_response(invocation.payload, decode=binary), request_id)
+        except MalformedResponse as error:
+            _log(match, error)
+            return self._error(rest_errors.MALFORMED, request, request_id)
+        except IntegrationTimeout as error:
+            _log(match, error)
+            return self._error(rest_errors.TIMED_OUT, request, request_id)
+        except LampworkError as error:
+            _log(match, error)
+            return self._error(rest_errors.NOT_RUN, request, request_id)
+
+    async def _authorize(
+        self, authorizer: Authorizer | None, request: Request, match: Match, request_id: str
+    ) -> Identity | RestError | None:
+        if isinstance(authorizer, IamAuthorizer):
+            if not is_signed(request):
+                return rest_errors.MISSING_TOKEN
+            return Identity("iam", {})
+        if isinstance(authorizer, LambdaAuthorizer):
+            return await self._ask(authorizer, request, match, request_id)
+        return None
+
+    async def _ask(
+        self, authorizer: LambdaAuthorizer, request: Request, match: Match, request_id: str
+    ) -> Identity:
+        api = self._api
+        path = request.path[len(self._prefix) :].lstrip("/")
+        where = f"{api.api_id}/{api.stage}/{request.method}/{path}"
+        arn = f"arn:aws:execute-api:{api.region}:{ACCOUNT_ID}:{where}"
+        event = authorizer_event(request, api, match, request_id, Moment.now(), arn)
+        key = identity(
+            authorizer.identity_sources,
+            request,
+            request.query,
+            api.stage_variables,
+            event["requestContext"],
+        )
+        if key is None:
+            raise Unauthenticated
+        if authorizer.kind == "TOKEN":
+            if authorizer.pattern and not re.match(authorizer.pattern, key[0]):
+                raise Unauthenticated
+            event = {"type": "TOKEN", "methodArn": arn, "authorizationToken": key[0]}
+        return await self._functions[authorizer].ask(key, arn, lambda: event)
+
+    def _error(self, error: RestError, request: Request, request_id: str) -> Response:
+        context = {
+            "requestId": request_id,
+            "extendedRequestId": request_id,
+            "httpMethod": request.method,
+            "path": request.path,
+            "stage": self._api.stage,
+            "identity.sourceIp": request.peer[0],
+        }
+        responses: Mapping[str, Any] = self._api.gateway_responses
+        return _with_ids(rest_error(error, request, responses, context), request_id)
+
+
+def no_stage(request: Request) -> Response:
+    """What the service answers where an API has no such stage."""
+    return _with_ids(rest_error(rest_errors.FORBIDDEN, request, {}, {}), str(uuid.uuid4()))
+
+
+def _fixed(answer: FixedAnswer) -> Response:
+    headers = [("Content-Type", "application/json"), *answer.headers.items()]
+    return Response(answer.status, headers, answer.body.encode())
+
+
+def _with_ids(response: Response, request_id: str) -> Response:
+    response.headers += [("x-amzn-RequestId", request_id), ("x-amz-apigw-id", new_id())]
+    return response
+
+
+def _log(match: Match, error: Exception) -> None:
+    logger.warning(
+        "the gateway answers for a function",
+        extra={"route": match.route.key, "function": match.route.function, "reason": str(error)},
+    )

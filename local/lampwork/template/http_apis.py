@@ -1,0 +1,110 @@
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from lampwork.model import HttpApi, HttpRoute
+from lampwork.template.authorizers import route_authorizer
+from lampwork.template.cors import read_cors
+from lampwork.template.functions import FunctionNames
+from lampwork.template.openapi import operations
+from lampwork.template.resource import Resource, Template
+
+API: Final = "AWS::ApiGatewayV2::Api"
+STAGE: Final = "AWS::ApiGatewayV2::Stage"
+TIMEOUT_SECONDS: Final = 30
+DEFAULT_STAGE: Final = "$default"
+
+
+def read_http_apis(template: Template, functions: FunctionNames) -> tuple[HttpApi, ...]:
+    """HTTP APIs with their routes, one for each of their stages: those SAM writes into `Body`, and
+    AWS::ApiGatewayV2::Route.
+
+    Raises:
+        TemplateError: a value cannot be resolved or is of the wrong kind.
+    """
+    return tuple(
+        each
+        for api in template.of_type(API)
+        if not is_web_socket(api)
+        for each in _stages(api, functions)
+    )
+
+
+def is_web_socket(api: Resource) -> bool:
+    return api.text("ProtocolType") == "WEBSOCKET"
+
+
+def parts(api: Resource, type: str) -> Iterator[Resource]:
+    """The resources of a type that belong to an API."""
+    return (
+        each for each in api.template.of_type(type) if each.get("ApiId") == api.identity.reference
+    )
+
+
+def target(route: Resource, functions: FunctionNames) -> tuple[str, Resource] | None:
+    """The function that a route's integration leads to, and the integration."""
+    named = route.required("Target").removeprefix("integrations/")
+    for integration in route.template.of_type("AWS::ApiGatewayV2::Integration"):
+        function = functions.find(integration.get("IntegrationUri"))
+        if function is not None and integration.identity.reference == named:
+            return function.logical_id, integration
+    route.ignore(f"route {route.text('RouteKey')}", "it leads to no function that runs here")
+    return None
+
+
+def seconds(milliseconds: Any, default: float) -> float:
+    return default if milliseconds is None else float(milliseconds) / 1000
+
+
+def _stages(api: Resource, functions: FunctionNames) -> Iterator[HttpApi]:
+    body = api.mapping("Body")
+    settings = api.get("CorsConfiguration") or body.get("x-amazon-apigateway-cors")
+    routes = (*_body_routes(api, body, functions), *_routes(api, functions))
+    stages = {
+        stage.required("StageName"): stage.mapping("StageVariables") for stage in parts(api, STAGE)
+    }
+    for name, variables in (stages or {DEFAULT_STAGE: {}}).items():
+        yield HttpApi(
+            logical_id=api.logical_id,
+            api_id=api.identity.id,
+            stage=name,
+            routes=routes,
+            stage_variables=variables,
+            cors=read_cors(api, settings),
+            region=api.identity.place.region,
+        )
+
+
+def _body_routes(
+    api: Resource, body: Mapping[str, Any], functions: FunctionNames
+) -> Iterator[HttpRoute]:
+    for operation in operations(api, body, functions):
+        function = functions.find(operation.integration.get("uri"))
+        if function is None:
+            route = f"route {operation.method} {operation.path}"
+            api.ignore(route, "it leads to no function that runs here")
+            continue
+        yield HttpRoute(
+            operation.method,
+            operation.path,
+            function.logical_id,
+            seconds(operation.integration.get("timeoutInMillis"), TIMEOUT_SECONDS),
+            payload_format=str(operation.integration.get("payloadFormatVersion", "2.0")),
+            authorizer=operation.authorizer,
+            scopes=operation.scopes,
+        )
+
+
+def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
+    for route in parts(api, "AWS::ApiGatewayV2::Route"):
+        method, _, path = route.required("RouteKey").rpartition(" ")
+        if found := target(route, functions):
+            function, integration = found
+            yield HttpRoute(
+                method or "ANY",
+                path,
+                function,
+                seconds(integration.get("TimeoutInMillis"), TIMEOUT_SECONDS),
+                payload_format=integration.text("PayloadFormatVersion") or "2.0",
+                authorizer=route_authorizer(route, functions),
+                scopes=tuple(map(str, route.items("AuthorizationScopes"))),
+            )

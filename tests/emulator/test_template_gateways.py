@@ -1,0 +1,463 @@
+import pytest
+
+from lampwork.authorization import (
+    Cors,
+    IamAuthorizer,
+    IdentitySource,
+    JwtAuthorizer,
+    LambdaAuthorizer,
+)
+from lampwork.errors import TemplateError
+from lampwork.model import FixedAnswer, GatewayResponse, HttpRoute
+from tests.emulator.stacks import read_text
+
+AUTHORIZATION = IdentitySource("header", "Authorization")
+SAM = """
+Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {Runtime: python3.11, CodeUri: ., Handler: app.handler}}
+Resources:
+  Judge: {Type: AWS::Serverless::Function}
+"""
+RAW = """
+Resources:
+  Work:
+    Type: AWS::Lambda::Function
+    Properties: {Handler: app.handler, Runtime: python3.11, Code: .}
+"""
+
+
+def uri(name: str) -> str:
+    """A function's address as API Gateway wants it."""
+    path = "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions"
+    return f'!Sub "{path}/${{{name}.Arn}}/invocations"'
+
+
+def test_authorizers_of_sams_http_api_stand_at_their_routes(tmp_path):
+    template = SAM + """\
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        DefaultAuthorizer: Tokens
+        EnableIamAuthorizer: true
+        Authorizers:
+          Tokens:
+            IdentitySource: $request.header.Authorization
+            AuthorizationScopes: [read]
+            JwtConfiguration: {issuer: "https://id.example", audience: [web]}
+          Keys:
+            FunctionArn: !GetAtt Judge.Arn
+            AuthorizerPayloadFormatVersion: "2.0"
+            EnableSimpleResponses: true
+            Identity: {Headers: [X-Key], QueryStrings: [q], ReauthorizeEvery: 30}
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        A: {Type: HttpApi, Properties: {ApiId: !Ref Api, Path: /jwt, Method: GET}}
+        B:
+          Type: HttpApi
+          Properties: {ApiId: !Ref Api, Path: /keys, Method: GET, Auth: {Authorizer: Keys}}
+        C:
+          Type: HttpApi
+          Properties: {ApiId: !Ref Api, Path: /iam, Method: GET, Auth: {Authorizer: AWS_IAM}}
+        D:
+          Type: HttpApi
+          Properties:
+            {ApiId: !Ref Api, Path: /open, Method: GET, Auth: {Authorizer: NONE},
+             PayloadFormatVersion: "1.0"}
+"""
+
+    (api,) = read_text(tmp_path, template).http_apis
+
+    routes = {route.path: route for route in api.routes}
+    assert routes["/jwt"].authorizer == JwtAuthorizer(
+        "Tokens", "https://id.example", ("web",), AUTHORIZATION
+    )
+    assert routes["/jwt"].scopes == ("read",)
+    assert routes["/keys"].authorizer == LambdaAuthorizer(
+        "Keys",
+        "Judge",
+        (IdentitySource("header", "X-Key"), IdentitySource("querystring", "q")),
+        ttl_seconds=30,
+        payload_format="2.0",
+        simple_responses=True,
+    )
+    assert routes["/iam"].authorizer == IamAuthorizer()
+    assert (routes["/open"].authorizer, routes["/open"].payload_format) == (None, "1.0")
+
+
+def test_an_http_api_without_sam_has_authorizers_cors_and_every_stage(tmp_path):
+    template = RAW + f"""\
+  Api:
+    Type: AWS::ApiGatewayV2::Api
+    Properties:
+      ProtocolType: HTTP
+      CorsConfiguration: {{AllowOrigins: ["*"], AllowMethods: [GET], MaxAge: 60}}
+  Tokens:
+    Type: AWS::ApiGatewayV2::Authorizer
+    Properties:
+      ApiId: !Ref Api
+      Name: tokens
+      AuthorizerType: JWT
+      IdentitySource: [$request.header.Authorization]
+      JwtConfiguration: {{Issuer: "https://id.example", Audience: [web]}}
+  Keys:
+    Type: AWS::ApiGatewayV2::Authorizer
+    Properties:
+      ApiId: !Ref Api
+      Name: keys
+      AuthorizerType: REQUEST
+      AuthorizerUri: {uri("Work")}
+      AuthorizerPayloadFormatVersion: "2.0"
+      IdentitySource: [$request.header.X-Key, $context.routeKey]
+      AuthorizerResultTtlInSeconds: 60
+  ToWork:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties: {{ApiId: !Ref Api, IntegrationUri: !GetAtt Work.Arn, PayloadFormatVersion: "1.0"}}
+  A:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      ApiId: !Ref Api
+      RouteKey: GET /a
+      Target: !Sub integrations/${{ToWork}}
+      AuthorizationType: JWT
+      AuthorizerId: !Ref Tokens
+      AuthorizationScopes: [read]
+  B:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      ApiId: !Ref Api
+      RouteKey: GET /b
+      Target: !Sub integrations/${{ToWork}}
+      AuthorizationType: CUSTOM
+      AuthorizerId: !Ref Keys
+  Live:
+    Type: AWS::ApiGatewayV2::Stage
+    Properties: {{ApiId: !Ref Api, StageName: live, StageVariables: {{tier: gold}}}}
+  Default:
+    Type: AWS::ApiGatewayV2::Stage
+    Properties: {{ApiId: !Ref Api, StageName: $default}}
+"""
+
+    stack = read_text(tmp_path, template)
+
+    assert [(api.stage, dict(api.stage_variables)) for api in stack.http_apis] == [
+        ("live", {"tier": "gold"}),
+        ("$default", {}),
+    ]
+    api = stack.http_apis[0]
+    assert api.cors == Cors(allow_origins=("*",), allow_methods=("GET",), max_age=60)
+    a, b = api.routes
+    assert a.authorizer == JwtAuthorizer("tokens", "https://id.example", ("web",), AUTHORIZATION)
+    assert (a.scopes, a.payload_format) == (("read",), "1.0")
+    assert b.authorizer == LambdaAuthorizer(
+        "keys",
+        "Work",
+        (IdentitySource("header", "X-Key"), IdentitySource("context", "routeKey")),
+        ttl_seconds=60,
+        payload_format="2.0",
+    )
+    assert stack.ignored == ()
+
+
+def test_an_http_api_may_be_an_openapi_definition(tmp_path):
+    (tmp_path / "openapi.yaml").write_text(f"""\
+openapi: 3.0.1
+paths:
+  /a:
+    get:
+      security: [{{Tokens: [read]}}]
+      x-amazon-apigateway-integration:
+        {{type: aws_proxy, payloadFormatVersion: "2.0", uri: {uri("Judge")}}}
+  /b:
+    x-amazon-apigateway-any-method:
+      x-amazon-apigateway-integration:
+        {{type: aws_proxy, payloadFormatVersion: "1.0", uri: {uri("Judge")}}}
+components:
+  securitySchemes:
+    Tokens:
+      type: oauth2
+      x-amazon-apigateway-authorizer:
+        type: jwt
+        identitySource: $request.header.Authorization
+        jwtConfiguration: {{issuer: "https://id.example", audience: [web]}}
+x-amazon-apigateway-cors: {{allowOrigins: ["https://a.example"]}}
+""")
+    template = SAM + """\
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: {DefinitionUri: openapi.yaml}
+"""
+
+    (api,) = read_text(tmp_path, template).http_apis
+
+    tokens = JwtAuthorizer("Tokens", "https://id.example", ("web",), AUTHORIZATION)
+    assert api.routes == (
+        HttpRoute("GET", "/a", "Judge", authorizer=tokens, scopes=("read",)),
+        HttpRoute("ANY", "/b", "Judge", payload_format="1.0"),
+    )
+    assert api.cors == Cors(allow_origins=("https://a.example",))
+
+
+def test_a_rest_api_of_sam_has_authorizers_cors_methods_and_its_own_errors(tmp_path):
+    template = SAM + """\
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: prod
+      Variables: {tier: gold}
+      BinaryMediaTypes: [image~1png]
+      Cors: "'https://a.example'"
+      GatewayResponses:
+        DEFAULT_4XX:
+          ResponseParameters: {Headers: {Access-Control-Allow-Origin: "'*'"}}
+          ResponseTemplates: {application/json: '{"e": $context.error.messageString}'}
+      Auth:
+        DefaultAuthorizer: Keys
+        AddDefaultAuthorizerToCorsPreflight: false
+        Authorizers:
+          Keys:
+            FunctionArn: !GetAtt Judge.Arn
+            Identity: {Header: X-Key, ValidationExpression: "k.*", ReauthorizeEvery: 5}
+          Pool: {UserPoolArn: "arn:aws:cognito-idp:eu-west-1:1:userpool/x"}
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        A: {Type: Api, Properties: {RestApiId: !Ref Api, Path: "/a/{id}", Method: get}}
+        B:
+          Type: Api
+          Properties:
+            {RestApiId: !Ref Api, Path: /b, Method: post, Auth: {Authorizer: Pool}}
+        C:
+          Type: Api
+          Properties:
+            RestApiId: !Ref Api
+            Path: /c
+            Method: post
+            Auth: {Authorizer: NONE, ApiKeyRequired: true}
+"""
+
+    stack = read_text(tmp_path, template)
+
+    (api,) = stack.rest_apis
+    keys = LambdaAuthorizer(
+        "Keys",
+        "Judge",
+        (IdentitySource("header", "X-Key"),),
+        ttl_seconds=5,
+        kind="TOKEN",
+        pattern="k.*",
+    )
+    routes = {(route.method, route.path): route for route in api.routes}
+    assert (api.stage, api.stage_variables) == ("prod", {"tier": "gold"})
+    assert routes["GET", "/a/{id}"] == HttpRoute(
+        *("GET", "/a/{id}", "Work", 29), payload_format="1.0", authorizer=keys
+    )
+    preflight = routes["OPTIONS", "/a/{id}"]
+    assert (preflight.authorizer, preflight.fixed) == (
+        None,
+        FixedAnswer(
+            200,
+            {
+                "Access-Control-Allow-Origin": "https://a.example",
+                "Access-Control-Allow-Methods": "GET,OPTIONS",
+            },
+            "{}",
+        ),
+    )
+    assert api.binary_media_types == ("image/png",)
+    assert api.gateway_responses == {
+        "DEFAULT_4XX": GatewayResponse(
+            headers={"Access-Control-Allow-Origin": "'*'"},
+            template='{"e": $context.error.messageString}',
+        )
+    }
+    assert {each.type for each in stack.ignored} == {
+        "authorizer Pool (cognito_user_pools)",
+        "API keys (api_key)",
+    }
+
+
+def test_a_rest_api_without_sam_is_read_from_its_resources(tmp_path):
+    template = RAW + f"""\
+  Api: {{Type: AWS::ApiGateway::RestApi}}
+  Items:
+    Type: AWS::ApiGateway::Resource
+    Properties: {{RestApiId: !Ref Api, ParentId: !GetAtt Api.RootResourceId, PathPart: items}}
+  Item:
+    Type: AWS::ApiGateway::Resource
+    Properties: {{RestApiId: !Ref Api, ParentId: !Ref Items, PathPart: "{{id}}"}}
+  Keys:
+    Type: AWS::ApiGateway::Authorizer
+    Properties:
+      RestApiId: !Ref Api
+      Name: keys
+      Type: REQUEST
+      IdentitySource: method.request.header.X-Key, context.path
+      AuthorizerUri: {uri("Work")}
+  GetItem:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      ResourceId: !Ref Item
+      HttpMethod: GET
+      AuthorizationType: CUSTOM
+      AuthorizerId: !Ref Keys
+      Integration: {{Type: AWS_PROXY, TimeoutInMillis: 5000, Uri: {uri("Work")}}}
+  GetRoot:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      ResourceId: !GetAtt Api.RootResourceId
+      HttpMethod: ANY
+      AuthorizationType: NONE
+      Integration: {{Type: HTTP_PROXY, Uri: "https://a.example"}}
+  Deployment:
+    Type: AWS::ApiGateway::Deployment
+    Properties: {{RestApiId: !Ref Api, StageName: live}}
+"""
+
+    stack = read_text(tmp_path, template)
+
+    (api,) = stack.rest_apis
+    keys = LambdaAuthorizer(
+        "keys",
+        "Work",
+        (IdentitySource("header", "X-Key"), IdentitySource("context", "path")),
+        ttl_seconds=300,
+    )
+    assert api.stage == "live"
+    assert api.routes == (
+        HttpRoute("GET", "/items/{id}", "Work", 5, payload_format="1.0", authorizer=keys),
+    )
+    assert [each.type for each in stack.ignored] == ["route ANY /"]
+
+
+def test_a_two_way_route_needs_its_expression_and_a_route_response(tmp_path):
+    template = SAM + """\
+  Sockets:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      StageName: live
+      StageVariables: {tier: gold}
+      RouteSelectionExpression: $request.body.action
+      Auth:
+        AuthType: CUSTOM
+        AuthArn: !GetAtt Judge.Arn
+        IdentitySource: [route.request.querystring.token]
+      Routes:
+        $connect: {FunctionArn: !GetAtt Judge.Arn}
+        ask: {FunctionArn: !GetAtt Judge.Arn, RouteResponseSelectionExpression: $default}
+        tell: {FunctionArn: !GetAtt Judge.Arn, RouteResponseSelectionExpression: $default}
+  Answer:
+    Type: AWS::ApiGatewayV2::RouteResponse
+    Properties: {ApiId: !Ref Sockets, RouteId: !Ref SocketsAskRoute, RouteResponseKey: $default}
+"""
+
+    stack = read_text(tmp_path, template)
+
+    (api,) = stack.websocket_apis
+    assert {key: route.two_way for key, route in api.routes.items()} == {
+        "$connect": False,
+        "ask": True,
+        "tell": False,
+    }
+    assert api.stage_variables == {"tier": "gold"}
+    assert api.authorizer == LambdaAuthorizer(
+        "SocketsConnectAuthorizer", "Judge", (IdentitySource("querystring", "token"),)
+    )
+    assert stack.ignored == ()
+
+
+def test_a_websocket_api_without_a_stage_has_no_address_and_is_named(tmp_path):
+    template = """
+        Resources:
+          Sockets:
+            Type: AWS::ApiGatewayV2::Api
+            Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}
+        """
+
+    stack = read_text(tmp_path, template)
+
+    assert stack.websocket_apis == ()
+    assert stack.ignored[0].reason == "it has no AWS::ApiGatewayV2::Stage, and so no address"
+
+
+def test_a_function_url_has_its_settings_and_its_address_is_known(tmp_path):
+    template = SAM + """\
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionUrlConfig: {AuthType: AWS_IAM, Cors: {AllowOrigins: ["*"], AllowMethods: [GET]}}
+  Other:
+    Type: AWS::Serverless::Function
+    Properties: {Environment: {Variables: {URL: !GetAtt WorkUrl.FunctionUrl}}}
+"""
+
+    stack = read_text(tmp_path, template)
+
+    (url,) = stack.function_urls
+    assert (url.function, url.authorizer) == ("Work", IamAuthorizer())
+    assert url.cors == Cors(allow_origins=("*",), allow_methods=("GET",))
+    assert stack.functions["Other"].environment["URL"] == (
+        f"https://{url.url_id}.lambda-url.eu-west-1.on.aws/"
+    )
+
+
+def test_an_authorizer_that_leads_nowhere_leaves_no_route_open(tmp_path):
+    template = SAM + """\
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        DefaultAuthorizer: Keys
+        Authorizers:
+          Keys:
+            FunctionArn: arn:aws:lambda:eu-west-1:1:function:elsewhere
+            AuthorizerPayloadFormatVersion: "2.0"
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events: {A: {Type: HttpApi, Properties: {ApiId: !Ref Api, Path: /, Method: GET}}}
+"""
+
+    stack = read_text(tmp_path, template)
+
+    (route,) = stack.http_apis[0].routes
+    assert isinstance(route.authorizer, LambdaAuthorizer)
+    assert stack.ignored[0].type == "authorizer Keys"
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "problem"),
+    [
+        ("AuthorizerType: JWT", "needs an issuer in its JwtConfiguration"),
+        (
+            "AuthorizerType: REQUEST, IdentitySource: [header.X], AuthorizerUri: x",
+            "'header.X' is no identity source; write \\$request.header.NAME",
+        ),
+    ],
+)
+def test_an_authorizer_that_aws_would_refuse_is_told_with_its_line(tmp_path, authorizer, problem):
+    template = RAW + f"""\
+  Api: {{Type: AWS::ApiGatewayV2::Api, Properties: {{ProtocolType: HTTP}}}}
+  ToWork:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties: {{ApiId: !Ref Api, IntegrationUri: !GetAtt Work.Arn}}
+  Keys:
+    Type: AWS::ApiGatewayV2::Authorizer
+    Properties: {{ApiId: !Ref Api, {authorizer}}}
+  A:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      ApiId: !Ref Api
+      RouteKey: GET /a
+      Target: !Sub integrations/${{ToWork}}
+      AuthorizationType: CUSTOM
+      AuthorizerId: !Ref Keys
+"""
+
+    with pytest.raises(TemplateError, match=rf"template.yaml:10: .*{problem}"):
+        read_text(tmp_path, template)
