@@ -6,11 +6,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from lampwork.errors import FunctionNotFound, LampworkError, StartError
+from lampwork.config import Config
+from lampwork.errors import ConfigurationError, FunctionNotFound, LampworkError, StartError
 from lampwork.front.lambda_api import PREFIX
 from lampwork.lock import DataLock, running
 from lampwork.logs import Log
-from lampwork.project import Options, Project
+from lampwork.project import Options, Project, load_stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,20 @@ async def invoke_alone(options: Options, log: Log, name: str, payload: bytes) ->
         except FunctionNotFound as error:
             raise _not_found(name, list(project.stack.functions)) from error
         return Outcome(invocation.payload.decode(), invocation.function_error is not None)
+
+
+def only_function(config: Config) -> str:
+    """The function that is meant where none is named.
+
+    Raises:
+        ConfigurationError: the template has several, or none.
+    """
+    functions = load_stack(config, "http://localhost").functions
+    if len(functions) != 1:
+        raise ConfigurationError(
+            f"Name the function to invoke. There are {', '.join(sorted(functions)) or 'none'}."
+        )
+    return next(iter(functions))
 
 
 def origin_of_running(data: Path) -> str | None:

@@ -2,7 +2,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lampwork.companions.guard import Guard
@@ -12,12 +12,14 @@ from lampwork.companions.services import Services
 from lampwork.config import Config
 from lampwork.errors import LampworkError, TemplateError
 from lampwork.front.certificates import Certificates
+from lampwork.handlers import problems
 from lampwork.logs import Log, is_platform_line
 from lampwork.metrics.metrics import Metrics
 from lampwork.metrics.queues import watch_queues
 from lampwork.model import Function, Stack, WebSocketApi
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
+from lampwork.scope import Debugged, Narrow, everything, find, with_variables, without_time_out
 from lampwork.template.reader import read_stack
 from lampwork.together import together
 from lampwork.variables import fill, forget_real_account, read_env_file
@@ -33,13 +35,17 @@ READ_AT_START: Final = (
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line says. `read_config` gives the configuration with its options applied;
-    `variables` win over all others."""
+    `variables` win over all others. `narrow` makes of the template's stack what is served."""
 
     read_config: Callable[[], Config]
     variables: Mapping[str, str] = field(default_factory=dict)
+    function_variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     cold: bool = False
+    freeze: bool = False
     strict: bool = False
     verbose: bool = False
+    debugged: Debugged | None = None
+    narrow: Narrow = everything
 
 
 class Project:
@@ -88,10 +94,10 @@ class Project:
             self.services.create_buckets(self.stack.buckets),
         )
 
-    def line(self, source: str, text: str) -> None:
+    def line(self, source: str, text: str, request_id: str = "") -> None:
         """One entry of the log of a function, a service or a process, unless it holds metrics."""
         if not self.metrics.embedded.take(text):
-            self._log.line(source, text)
+            self._log.line(source, text, request_id)
 
     async def read_again(self) -> bool:
         """Take up the configuration and the template as they are now.
@@ -124,6 +130,8 @@ class Project:
         return RuntimeSettings(
             data_dir=self.config.data,
             cold=self._options.cold,
+            freeze=self._options.freeze,
+            debugged=self._debugged(),
             max_environments=self.config.max_environments,
             preload=self.config.preload,
             overrides=self.variables,
@@ -132,7 +140,20 @@ class Project:
     async def _read_stack(self, config: Config) -> Stack:
         stack = await asyncio.to_thread(load_stack, config, self.services.aws_url)
         self._name_ignored(config, stack)
-        return stack
+        for problem in problems(stack.functions.values(), config.template):
+            self._log.line("lampwork", problem)
+        return self._as_told(stack)
+
+    def _as_told(self, stack: Stack) -> Stack:
+        stack = with_variables(self._options.narrow(stack), self._options.function_variables)
+        debugged = self._options.debugged
+        return without_time_out(stack, debugged.function) if debugged else stack
+
+    def _debugged(self) -> Debugged | None:
+        debugged = self._options.debugged
+        return debugged and replace(
+            debugged, function=find(self.stack, debugged.function).logical_id
+        )
 
     def _name_ignored(self, config: Config, stack: Stack) -> None:
         lines = [
@@ -187,9 +208,9 @@ class Project:
         if changed:
             self._log.line("lampwork", f"{', '.join(changed)}: changed for the next start.")
 
-    def _on_log(self, function: Function, line: str) -> None:
+    def _on_log(self, function: Function, line: str, request_id: str) -> None:
         if self._options.verbose or not is_platform_line(line):
-            self.line(function.logical_id, line)
+            self.line(function.logical_id, line, request_id)
 
 
 def load_stack(config: Config, aws_url: str) -> Stack:

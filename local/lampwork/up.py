@@ -46,6 +46,8 @@ class Up:
             lock = DataLock(self._config.data)
             lock.acquire()
             opened.callback(lock.release)
+            self._log.keep_in(self._config.data)
+            opened.callback(self._log.close_file)
             await self._open_project(opened)
             await self._open_watch(opened)
             await self._open_front(opened)

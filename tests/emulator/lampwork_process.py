@@ -115,7 +115,10 @@ class SampleProject:
 
     def up(self, *options: str, before: str = "") -> LampworkProcess:
         """Start it; `before` is what a shell does first in the same process."""
-        command = shlex.join([sys.executable, "-m", "lampwork", "up", *options])
+        return self.start("up", *options, before=before)
+
+    def start(self, *arguments: str, before: str = "") -> LampworkProcess:
+        command = shlex.join([sys.executable, "-m", "lampwork", *arguments])
         process = subprocess.Popen(
             ["sh", "-c", f"{before}\nexec {command}"],
             cwd=self.root,

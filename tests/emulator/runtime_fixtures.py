@@ -69,7 +69,7 @@ def function(folder: Path, source: str, *, name: str = "app", **options: Any) ->
 async def running(*functions: Function, **options: Any) -> AsyncIterator[Running]:
     settings = RuntimeSettings(data_dir=functions[0].code_dir / ".data", **options)
     by_id = {each.logical_id: each for each in functions}
-    run = Running(Functions(by_id, settings, lambda each, line: run.log(each, line)))
+    run = Running(Functions(by_id, settings, lambda each, line, _: run.log(each, line)))
     try:
         await run.functions.start()
         yield run

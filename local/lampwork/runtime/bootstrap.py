@@ -15,13 +15,15 @@ PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2
 
 def main() -> None:
     """Started as a process of its own, by `ColdLauncher`."""
-    parent, handler, code_dir, bytecode_dir = sys.argv[1:]
+    parent, handler, code_dir, bytecode_dir, debug_port = sys.argv[1:]
     die_with(int(parent))
-    run(handler, code_dir, bytecode_dir)
+    run(handler, code_dir, bytecode_dir, debug_port)
 
 
-def run(handler: str, code_dir: str, bytecode_dir: str) -> None:
+def run(handler: str, code_dir: str, bytecode_dir: str, debug_port: str) -> None:
     """Serve requests until the process is killed, or ends by what the function does."""
+    if debug_port:
+        _wait_for_debugger(int(debug_port))
     # Before the function's own folder can hide a module the runtime client needs.
     from awslambdaric.__main__ import main as serve
 
@@ -61,6 +63,15 @@ def outlive_parent() -> None:
 def _set_death_signal(number: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
+def _wait_for_debugger(port: int) -> None:
+    import debugpy
+
+    debugpy.listen(("127.0.0.1", port))
+    sys.stdout.write(f"Waiting for a debugger at localhost:{port}.\n")
+    sys.stdout.flush()
+    debugpy.wait_for_client()
 
 
 def _take_standard_streams(log: int) -> None:

@@ -16,7 +16,7 @@ class ColdLauncher:
         self._children: set[ColdProcess] = set()
 
     async def spawn(self, launch: Launch, log: int) -> "ColdProcess":
-        places = [str(launch.code_dir), str(launch.bytecode_dir)]
+        places = [str(launch.code_dir), str(launch.bytecode_dir), str(launch.debug_port or "")]
         try:
             process = subprocess.Popen(  # noqa: ASYNC220 - its parent must be this thread
                 [
@@ -60,8 +60,17 @@ class ColdProcess:
         self._loop.add_reader(self._pidfd, self._ended)
 
     def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         if not self.exited.done():
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.pid, number)
 
     def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)

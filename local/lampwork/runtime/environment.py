@@ -55,7 +55,7 @@ class Environment:
         function: Function,
         launcher: Launcher,
         settings: RuntimeSettings,
-        on_line: Callable[[str], None],
+        on_line: Callable[[str, str], None],
         on_death: Callable[["Environment"], None],
     ) -> None:
         self.function = function
@@ -72,6 +72,7 @@ class Environment:
         self._process: ChildProcess | None = None
         self._pipe: LogPipe | None = None
         self._log = bytearray()
+        self._request_id = ""  # of the request under way
         self._init: Outcome = TimedOut()
         self._init_ms: float | None = None
         self._memory = 0
@@ -92,12 +93,13 @@ class Environment:
         """
         try:
             self._record(f"INIT_START Runtime Version: {_version(self.function.runtime)}")
-            self._init = await self._boot(self._settings.init_seconds)
+            self._init = await self._boot(self._settings.init_limit(self.function))
         except BaseException:
             self.close()
             raise
         if self.state is State.STARTING:
             self.state = State.IDLE
+            self._freeze()
         if not self.failed and self._has_ended():
             self._die()
 
@@ -111,6 +113,7 @@ class Environment:
             raise Undelivered
         self.state = State.BUSY
         work = self._work(payload, client_context)
+        self._request_id = work.request_id
         self._record(f"START RequestId: {work.request_id} Version: $LATEST")
         started = time.perf_counter()
         outcome = await self._perform(work)
@@ -154,6 +157,7 @@ class Environment:
             code_dir=self.function.code_dir,
             bytecode_dir=self._settings.bytecode_dir,
             environment=process_variables(self.function, self._settings, address, _trace_id()),
+            debug_port=self._settings.debug_port(self.function),
         )
 
     async def _spawn(self, launch: Launch) -> None:
@@ -182,6 +186,7 @@ class Environment:
         if not isinstance(self._init, Ready):
             return self._init
         self._expect()
+        self._thaw()
         self._api.offer(work)
         outcome = await self._await_outcome(deadline - self._loop.time())
         handed_out = self._api.withdraw()
@@ -215,11 +220,12 @@ class Environment:
             self._pipe.flush()
         self._record(f"END RequestId: {request_id}")
         self._record(self._report(request_id, duration_ms, init_ms))
-        log, self._log = bytes(self._log), bytearray()
+        log, self._log, self._request_id = bytes(self._log), bytearray(), ""
         if isinstance(outcome, TimedOut):
             self.close()
         elif self.state is State.BUSY:
             self.state = State.IDLE
+            self._freeze()
         return Invocation(
             request_id=request_id,
             payload=payload,
@@ -262,7 +268,7 @@ class Environment:
         self._log += f"{line}\n".encode()
         if len(self._log) > MAX_LOG:
             del self._log[:-MAX_LOG]
-        self._on_line(line)
+        self._on_line(line, self._request_id)
 
     def _work(self, payload: bytes, client_context: str | None) -> Work:
         return Work(
@@ -283,6 +289,14 @@ class Environment:
         # After a failed init there is still a request to be told of it.
         if not self.failed or self.state is State.DEAD:
             self._die()
+
+    def _freeze(self) -> None:
+        if self._settings.freeze and self._process is not None:
+            self._process.freeze()
+
+    def _thaw(self) -> None:
+        if self._settings.freeze and self._process is not None:
+            self._process.thaw()
 
     def _has_ended(self) -> bool:
         return self._process is None or self._process.exited.done()

@@ -2,6 +2,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Collection
@@ -138,9 +139,9 @@ class ForkServer:
             raise StartError(f"No further process can be started: {reply['refused']}.")
         return self._children[reply["spawned"]]
 
-    def kill(self, pid: int) -> None:
+    def signal(self, pid: int, number: signal.Signals) -> None:
         if self.running:
-            self._send({"kill": pid})
+            self._send({"signal": number, "pid": pid})
 
     def retire(self) -> None:
         """Let it end once its last child has."""
@@ -215,9 +216,18 @@ class ForkedProcess:
         self._server = server
 
     def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         # By its parent, which alone knows that the number is not another process's by now.
         if not self.exited.done():
-            self._server.kill(self.pid)
+            self._server.signal(self.pid, number)
 
 
 def _start(python: str, control: socket.socket) -> "subprocess.Popen[bytes]":
@@ -253,5 +263,6 @@ def _spawn_command(launch: Launch) -> dict[str, Any]:
         "handler": launch.handler,
         "code_dir": str(launch.code_dir),
         "bytecode_dir": str(launch.bytecode_dir),
+        "debug_port": str(launch.debug_port or ""),
     }
     return {"spawn": what, "environment": dict(launch.environment)}

@@ -52,7 +52,7 @@ def preload(control: socket.socket) -> None:
 
 
 class ForkServer:
-    """Takes commands from the launcher: spawn, kill, and retire once the last child has ended."""
+    """Takes commands from the launcher: spawn, signal, and retire once the last child has ended."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -84,8 +84,8 @@ class ForkServer:
         match json.loads(data or "{}"):
             case {"spawn": launch, "environment": environment}:
                 return self._spawn(launch, environment, files[0])
-            case {"kill": pid} if pid in self._children:
-                _kill_group(pid)
+            case {"signal": number, "pid": pid} if pid in self._children:
+                _signal_group(pid, number)
             case {"retire": _}:
                 self._retired = True
         return None
@@ -137,10 +137,14 @@ ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 
 def _kill_group(pid: int) -> None:
+    _signal_group(pid, signal.SIGKILL)
+
+
+def _signal_group(pid: int, number: int) -> None:
     try:
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(pid, number)
     except ProcessLookupError:  # it has not made a session of its own yet
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
 
 
 def _send(control: socket.socket, message: dict[str, Any]) -> None:

@@ -25,14 +25,15 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 class Functions:
     """Runs a template's functions, each in processes of its own, under AWS's runtime client.
 
-    `on_log` gets every line of every function's log as it comes.
+    `on_log` gets every line of every function's log as it comes, with the id of the request it is
+    of, "" outside of any.
     """
 
     def __init__(
         self,
         functions: Mapping[str, Function],
         settings: RuntimeSettings,
-        on_log: Callable[[Function, str], None],
+        on_log: Callable[[Function, str, str], None],
         metrics: Metrics | None = None,
     ) -> None:
         self._functions = functions

@@ -7,12 +7,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a function's process is to run. `environment` is the whole of what it will see."""
+    """What a function's process is to run. `environment` is the whole of what it will see.
+
+    With a `debug_port` it waits there for a debugger before it loads the function.
+    """
 
     handler: str
     code_dir: Path
     bytecode_dir: Path
     environment: Mapping[str, str]
+    debug_port: int | None = None
 
 
 class ChildProcess(Protocol):
@@ -28,6 +32,12 @@ class ChildProcess(Protocol):
     def kill(self) -> None:
         """End it and its whole process group now. Harmless if it has ended already."""
         ...
+
+    def freeze(self) -> None:
+        """Let it, and its whole process group, run no further until `thaw`."""
+        ...
+
+    def thaw(self) -> None: ...
 
 
 class Launcher(Protocol):

@@ -27,7 +27,7 @@ class Pool:
         launcher: Launcher,
         settings: RuntimeSettings,
         capacity: Capacity,
-        on_log: Callable[[Function, str], None],
+        on_log: Callable[[Function, str, str], None],
         metrics: Metrics,
     ) -> None:
         self.function = function
@@ -37,6 +37,7 @@ class Pool:
         self._capacity = capacity
         self._on_log = on_log
         self._metrics = metrics
+        self._is_debugged = settings.debug_port(function) is not None
         self._loop = asyncio.get_running_loop()
         self._environments: set[Environment] = set()
         self._idle: list[Environment] = []
@@ -116,6 +117,8 @@ class Pool:
         return self._idle[0].idle_since if self._idle else None
 
     def grow(self) -> None:
+        if self._is_debugged and self._environments:  # its port is one environment's
+            return
         if self.in_need and self._capacity.take(self):
             environment = Environment(
                 self.function, self._launcher, self._settings, self._log, self._on_death
@@ -225,5 +228,5 @@ class Pool:
         self._capacity.release()
         self.grow()
 
-    def _log(self, line: str) -> None:
-        self._on_log(self.function, line)
+    def _log(self, line: str, request_id: str) -> None:
+        self._on_log(self.function, line, request_id)

@@ -3,6 +3,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lampwork.model import Function
+from lampwork.scope import DAY_SECONDS, Debugged
+
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSettings:
@@ -11,12 +14,15 @@ class RuntimeSettings:
     `defaults` are environment variables beneath a function's own, `overrides` above them: there the
     endpoints of local services belong. `preload` names packages that functions load without an
     import that can be seen in their code. `cold` starts every process from nothing, as AWS does,
-    instead of forking it from one that has the packages loaded.
+    instead of forking it from one that has the packages loaded. `freeze` stops processes while they
+    have no request. The `debugged` function has one environment, which waits for a debugger.
     """
 
     data_dir: Path
     python: str = sys.executable
     cold: bool = False
+    freeze: bool = False
+    debugged: Debugged | None = None
     max_environments: int = 64
     queue_seconds: float = 10
     init_seconds: float = 10  # as on Lambda
@@ -27,6 +33,15 @@ class RuntimeSettings:
     preload: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
+
+    def debug_port(self, function: Function) -> int | None:
+        if self.debugged is None or self.debugged.function != function.logical_id:
+            return None
+        return self.debugged.port
+
+    def init_limit(self, function: Function) -> float:
+        """Seconds a function has to load; a debugged one waits for a person first."""
+        return DAY_SECONDS if self.debug_port(function) else self.init_seconds
 
     @property
     def bytecode_dir(self) -> Path:

@@ -1,0 +1,149 @@
+"""Events as the emulator itself makes them, for `lampwork invoke NAME -e -`."""
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+
+from lampwork.front.http_events import http_event
+from lampwork.front.identifiers import Moment, new_id
+from lampwork.front.router import Router
+from lampwork.front.websocket_events import (
+    Connection,
+    connect_event,
+    disconnect_event,
+    message_event,
+)
+from lampwork.http1 import Request
+from lampwork.model import ACCOUNT_ID, HttpApi, HttpRoute, QueueTrigger, Schedule
+from lampwork.triggers.schedules import payload_of as schedule_payload
+from lampwork.triggers.sqs_events import payload_of as queue_payload
+
+HOST: Final = "localhost:8000"
+
+
+@click.group()
+def generate_event() -> None:
+    """Print an event such as a function gets it."""
+
+
+@generate_event.group()
+def apigateway() -> None:
+    """API Gateway's HTTP and WebSocket APIs."""
+
+
+@apigateway.command()
+@click.option("--method", default="GET", show_default=True)
+@click.option("--path", default="/hello", show_default=True, help="May end in a query string.")
+@click.option("--route", help="The route's path, such as /tasks/{id}; by itself the path.")
+@click.option("--body", default="")
+@click.option("--stage", default="$default", show_default=True)
+def http_api(method: str, path: str, route: str | None, body: str, stage: str) -> None:
+    """A request to an HTTP API, payload 2.0."""
+    request = _request(method, path, body)
+    served = HttpRoute(method, route or request.path, "Function")
+    match = Router([served]).match(method, request.path)
+    _print(
+        http_event(
+            request,
+            HttpApi("HttpApi", "local", stage, (served,)),
+            served,
+            match.parameters if match else {},
+            request_id=new_id(),
+            moment=Moment.now(),
+        )
+    )
+
+
+@apigateway.command()
+@click.option("--query", default="", help="The query string, such as token=abc.")
+@click.option("--stage", default="prod", show_default=True)
+def websocket_connect(query: str, stage: str) -> None:
+    """$connect of a WebSocket API."""
+    _print(connect_event(_connection(stage), [("Host", HOST)], query, new_id()))
+
+
+@apigateway.command()
+@click.option("--route", default="$default", show_default=True)
+@click.option("--body", default='{"action":"hello"}', show_default=True)
+@click.option("--stage", default="prod", show_default=True)
+def websocket_message(route: str, body: str, stage: str) -> None:
+    """A message to a route of a WebSocket API."""
+    _print(message_event(_connection(stage), route, body, new_id()))
+
+
+@apigateway.command()
+@click.option("--code", default=1001, show_default=True)
+@click.option("--reason", default="")
+@click.option("--stage", default="prod", show_default=True)
+def websocket_disconnect(code: int, reason: str, stage: str) -> None:
+    """$disconnect of a WebSocket API."""
+    _print(disconnect_event(_connection(stage), code, reason))
+
+
+@generate_event.group()
+def sqs() -> None:
+    """Queues."""
+
+
+@sqs.command()
+@click.option("--body", multiple=True, default=("Hello from SQS!",), help="May be repeated.")
+@click.option("--queue-name", default="MyQueue", show_default=True)
+@click.option("--region", default="us-east-1", show_default=True)
+def receive_message(body: tuple[str, ...], queue_name: str, region: str) -> None:
+    """A batch of messages."""
+    trigger = QueueTrigger(f"arn:aws:sqs:{region}:{ACCOUNT_ID}:{queue_name}", "Function")
+    _print(json.loads(queue_payload(map(_message, body), trigger)))
+
+
+@generate_event.group()
+def cloudwatch() -> None:
+    """EventBridge's schedules, by the name SAM has for them."""
+
+
+@cloudwatch.command()
+@click.option("--name", default="MySchedule", show_default=True)
+@click.option("--region", default="us-east-1", show_default=True)
+@click.option("--scheduler", is_flag=True, help="Of EventBridge Scheduler instead of a rule.")
+def scheduled_event(name: str, region: str, scheduler: bool) -> None:
+    """A schedule that is due now."""
+    source = "aws.scheduler" if scheduler else "aws.events"
+    schedule = Schedule(name, name, "Function", "rate(1 minute)", source=source, region=region)
+    _print(json.loads(schedule_payload(schedule, datetime.now(UTC))))
+
+
+def _print(event: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(event, indent=2, ensure_ascii=False))
+
+
+def _request(method: str, target: str, body: str) -> Request:
+    headers = [("Host", HOST), ("User-Agent", "lampwork"), ("Accept", "*/*")]
+    if body:
+        headers.append(("Content-Type", "application/json"))
+        headers.append(("Content-Length", str(len(body.encode()))))
+    return Request(method, target, headers, body.encode(), ("127.0.0.1", 0), secure=False)
+
+
+def _connection(stage: str) -> Connection:
+    return Connection("local", stage, "127.0.0.1", "lampwork", HOST)
+
+
+def _message(body: str) -> dict[str, Any]:
+    now = str(int(time.time() * 1000))
+    return {
+        "MessageId": str(uuid.uuid4()),
+        "ReceiptHandle": uuid.uuid4().hex,
+        "Body": body,
+        "MD5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
+        "Attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": now,
+            "SenderId": ACCOUNT_ID,
+            "ApproximateFirstReceiveTimestamp": now,
+        },
+    }

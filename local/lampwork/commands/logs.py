@@ -1,0 +1,34 @@
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lampwork.commands.options import config_of
+from lampwork.errors import ConfigurationError
+from lampwork.log_file import NAME, read
+from lampwork.logs import Log
+
+
+@click.command()
+@click.option(
+    *("-n", "--name", "names"), multiple=True, help="Of this function or process; may be repeated."
+)
+@click.option(
+    *("-f", "-t", "--follow", "--tail", "follow"), is_flag=True, help="Go on with what comes."
+)
+@click.option("--data", type=Path, help="Where all data are kept.")
+def logs(names: tuple[str, ...], follow: bool, **overrides: Any) -> None:
+    """Show what functions and processes have printed, each line with its request's id."""
+    folder: Path = config_of(overrides).data
+    if not (folder / NAME).exists():
+        raise ConfigurationError(f"There is no log in {folder} yet: `lampwork up` writes it.")
+    log = Log(sys.stdout)
+    try:
+        for entry in read(folder, names, follow=follow):
+            text = f"{entry.request_id} {entry.text}" if entry.request_id else entry.text
+            log.say(log.entry(entry.time, entry.source, text))
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:  # `lampwork logs | head`
+        sys.stderr.close()

@@ -1,0 +1,135 @@
+"""What several commands take, by the names `sam local` gives it."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from lampwork.config import REDIS_KINDS, Config, load_config
+from lampwork.errors import ConfigurationError
+from lampwork.logs import Log, LogHandler
+from lampwork.project import Options
+from lampwork.scope import Debugged, Narrow, everything
+from lampwork.variables import given
+
+DEBUG_PORT: Final = 5678  # debugpy's own
+
+Command = Callable[..., None]
+
+
+def project_options(command: Command) -> Command:
+    for option in (
+        click.option("--data", type=Path, help="Where all data are kept."),
+        click.option(
+            *("-t", "--template", "--template-file", "template"),
+            type=Path,
+            help="The SAM template.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def run_options(command: Command) -> Command:
+    for option in (
+        click.option("--cold", is_flag=True, help="Start each process from nothing, as AWS does."),
+        click.option("--freeze", is_flag=True, help="Stop processes between requests."),
+        click.option(
+            *("-d", "--debug-port"),
+            type=click.IntRange(1, 65535),
+            help=f"Where the debugged function waits for a debugger; {DEBUG_PORT} by itself.",
+        ),
+        click.option("--redis", type=click.Choice(REDIS_KINDS), envvar="LAMPWORK_REDIS"),
+        click.option("--env-file", type=Path, help="Variables, one NAME=value a line."),
+        click.option(
+            *("-n", "--env-vars"),
+            type=click.File("rb"),
+            help="Functions' variables as JSON, as `sam local` takes them.",
+        ),
+        click.option(
+            "--env",
+            multiple=True,
+            metavar="NAME[=VALUE]",
+            help="A variable for functions, commands and processes; without a value, the one here.",
+        ),
+    ):
+        command = option(command)
+    return project_options(command)
+
+
+def options_of(
+    *,
+    env: tuple[str, ...],
+    env_vars: Any,
+    cold: bool,
+    freeze: bool,
+    debug: str | None,
+    debug_port: int | None,
+    strict: bool = False,
+    verbose: bool = False,
+    narrow: Narrow = everything,
+    **overrides: Any,
+) -> Options:
+    return Options(
+        read_config=lambda: config_of(overrides),
+        variables=dict(given(each) for each in env),
+        function_variables=_function_variables(env_vars),
+        cold=cold,
+        freeze=freeze,
+        strict=strict,
+        verbose=verbose,
+        debugged=_debugged(debug, debug_port),
+        narrow=narrow,
+    )
+
+
+def config_of(overrides: dict[str, Any]) -> Config:
+    """The project's configuration with the options given; their paths start where one stands."""
+    here = Path.cwd()
+    options: dict[str, Any] = {
+        key: here / value if isinstance(value, Path) else value
+        for key, value in overrides.items()
+        if value not in (None, ())
+    }
+    config = replace(load_config(here), **options)
+    for name, file in (("--env-file", options.get("env_file")), ("template", config.template)):
+        if file is not None and not file.is_file():
+            raise ConfigurationError(f"{name}: there is no file {file}.")
+    return config
+
+
+def log_to(log: Log) -> Log:
+    logging.basicConfig(handlers=[LogHandler(log)], level=logging.WARNING)
+    logging.getLogger("lampwork.access").setLevel(logging.INFO)
+    return log
+
+
+def _debugged(function: str | None, port: int | None) -> Debugged | None:
+    if function is None:
+        if port is not None:
+            raise ConfigurationError("--debug-port goes with --debug NAME, the function to debug.")
+        return None
+    if find_spec("debugpy") is None:
+        raise ConfigurationError("Debugging needs debugpy: pip install 'lampwork[debug]'.")
+    return Debugged(function, port or DEBUG_PORT)
+
+
+def _function_variables(file: Any) -> Mapping[str, Mapping[str, str]]:
+    if file is None:
+        return {}
+    try:
+        values = json.load(file)
+        return {
+            function: {name: str(value) for name, value in variables.items()}
+            for function, variables in values.items()
+        }
+    except (ValueError, AttributeError) as error:
+        raise ConfigurationError(
+            f"--env-vars {file.name} must be JSON such as"
+            f' {{"FunctionName": {{"NAME": "value"}}}}: {error}.'
+        ) from error

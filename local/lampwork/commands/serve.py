@@ -1,0 +1,76 @@
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from lampwork.commands.options import Command, log_to, options_of, run_options
+from lampwork.logs import Log
+from lampwork.scope import Narrow, everything, only_functions, without_triggers
+from lampwork.signals import run_until_signalled
+from lampwork.up import Up
+
+# The ports of `sam local start-api` and `sam local start-lambda`.
+API_PORT: Final = 3000
+LAMBDA_PORT: Final = 3001
+
+
+def serve_options(port: int | None) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option(
+                *("-p", "--port"),
+                type=click.IntRange(0, 65535),
+                default=port,
+                show_default=port is not None,
+                help="0 takes any free port.",
+            ),
+            click.option("--host", help="The address to listen on."),
+            click.option(
+                "--allowed-host",
+                "allowed_hosts",
+                multiple=True,
+                envvar="LAMPWORK_ALLOWED_HOSTS",
+                help="A name, besides localhost, by which programs may read metrics and invoke.",
+            ),
+            click.option("--debug", metavar="NAME", help="Let this function wait for a debugger."),
+            click.option(
+                "--strict", is_flag=True, help="Refuse a template with what is not emulated."
+            ),
+            click.option("--no-reload", is_flag=True, help="Do not watch files for changes."),
+            click.option(
+                *("-v", "--verbose"),
+                is_flag=True,
+                help="Show Lambda's own lines: START, END, REPORT.",
+            ),
+        ):
+            command = option(command)
+        return run_options(command)
+
+    return decorate
+
+
+@click.command()
+@serve_options(port=None)
+def up(**given: Any) -> None:
+    """Serve the template's APIs and triggers until Ctrl-C."""
+    _serve(everything, **given)
+
+
+@click.command()
+@serve_options(API_PORT)
+def start_api(**given: Any) -> None:
+    """Serve the template's APIs, without its triggers."""
+    _serve(without_triggers, **given)
+
+
+@click.command()
+@serve_options(LAMBDA_PORT)
+def start_lambda(**given: Any) -> None:
+    """Serve Lambda's Invoke API alone, for `boto3.client("lambda", endpoint_url=…)`."""
+    _serve(only_functions, **given)
+
+
+def _serve(narrow: Narrow, *, no_reload: bool, **given: Any) -> None:
+    options = options_of(narrow=narrow, **given)
+    run_until_signalled(Up(options, log_to(Log(sys.stdout)), reload=not no_reload).run())

@@ -1,0 +1,79 @@
+import os
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+NAME: Final = "lampwork.log"
+MAX_BYTES: Final = 10 * 1024 * 1024
+GLANCE_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the log, as `lampwork logs` shows it. `request_id` is "" outside of requests."""
+
+    time: str
+    source: str
+    request_id: str
+    text: str
+
+
+class LogFile:
+    """What was logged, one entry a line. At 10 MB `lampwork.log` becomes `lampwork.log.1`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._file = self._open()
+
+    def write(self, source: str, request_id: str, text: str) -> None:
+        # What a function prints may be anything, so a line of its own must not look like an entry.
+        text = text.replace("\r\n", "\r").replace("\n", "\r")
+        self._file.write(f"{time.strftime('%H:%M:%S')}\t{source}\t{request_id}\t{text}\n")
+        self._file.flush()
+        if self._file.tell() > MAX_BYTES:
+            self._file.close()
+            os.replace(self._path, self._path.with_name(f"{NAME}.1"))
+            self._file = self._open()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _open(self) -> TextIO:
+        return self._path.open("a", encoding="utf-8", errors="backslashreplace")
+
+
+def read(folder: Path, sources: Collection[str], *, follow: bool) -> Iterator[Entry]:
+    """The entries of these sources, or of all; with `follow` also each that comes, without end."""
+    former, path = folder / f"{NAME}.1", folder / NAME
+    if former.exists():
+        with former.open(encoding="utf-8", errors="replace") as file:
+            yield from _entries(file, sources)
+    while path.exists():
+        with path.open(encoding="utf-8", errors="replace") as file:
+            yield from _entries(file, sources)
+            replaced = False
+            while follow and not replaced:
+                time.sleep(GLANCE_SECONDS)
+                replaced = _is_another(file, path)
+                yield from _entries(file, sources)
+        if not follow:
+            return
+
+
+def _entries(file: TextIO, sources: Collection[str]) -> Iterator[Entry]:
+    while line := file.readline():
+        if not line.endswith("\n"):  # the rest is being written
+            file.seek(file.tell() - len(line.encode()))
+            return
+        parts = line.rstrip("\n").split("\t", 3)
+        if len(parts) == 4 and (not sources or parts[1] in sources):
+            yield Entry(*parts)
+
+
+def _is_another(file: TextIO, path: Path) -> bool:
+    try:
+        return not os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,105 @@
+"""The errors of functions, as AWS's runtime client logs them, made readable."""
+
+import re
+import sysconfig
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+HEADING: Final = "[ERROR] "
+TRACEBACK: Final = "Traceback (most recent call last):"
+FRAME: Final = re.compile(r'\s*File "(?P<file>[^"]+)", line \d+')
+# Raised before the user's code runs: the message has the file and line, the frames are others'.
+SAID_IN_FULL: Final = ("Runtime.UserCodeSyntaxError", "Runtime.HandlerNotFound")
+FOREIGN: Final = ("/site-packages/", "/dist-packages/", "/awslambdaric/", "<frozen ")
+STDLIB: Final = str(Path(sysconfig.get_paths()["stdlib"]).resolve()) + "/"
+NBSP: Final = "\xa0"
+
+RED: Final = "\033[31m"
+DIM: Final = "\033[2m"
+PLAIN: Final = "\033[0m"
+
+
+class Tracebacks:
+    """Puts the lines of a traceback that a program printed together again, one source each."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, list[str]] = {}
+
+    def gather(self, source: str, text: str) -> str | None:
+        """The text, or the whole traceback it ends; None for what one has of it so far."""
+        begun = self._begun.get(source)
+        if begun is not None:
+            begun.append(text)
+            if text.startswith(" "):
+                return None
+            del self._begun[source]
+            return "\n".join(begun)
+        if text == TRACEBACK:
+            self._begun[source] = [text]
+            return None
+        return text
+
+
+def readable(lines: list[str], *, colours: bool) -> list[str]:
+    """The lines of one entry of a log; an error's frames outside the user's code are folded."""
+    if TRACEBACK not in lines:
+        return lines
+    start = lines.index(TRACEBACK)
+    shown = [_painted(line, RED, colours) for line in lines[:start]]
+    if not lines[start + 1 :] or any(kind in lines[0] for kind in SAID_IN_FULL):
+        return shown
+    shown.append(lines[start])
+    for foreign, group in groupby(_frames(lines[start + 1 :]), key=_is_foreign):
+        frames = list(group)
+        shown += _folded(frames, colours) if foreign else _text(frames, colours)
+    return shown
+
+
+def _frames(lines: list[str]) -> Iterator[list[str]]:
+    """Each frame with the lines of code below it; what is no frame stands alone."""
+    frame: list[str] = []
+    for line in (each.replace(NBSP, " ") for each in lines):
+        if FRAME.match(line) or not line.startswith("    "):
+            if frame:
+                yield frame
+            frame = [line]
+        else:
+            frame.append(line)
+    if frame:
+        yield frame
+
+
+def _is_foreign(frame: list[str]) -> bool:
+    match = FRAME.match(frame[0])
+    if match is None:
+        return False
+    file = match["file"]
+    return any(part in file for part in FOREIGN) or file.startswith(STDLIB)
+
+
+def _folded(frames: list[list[str]], colours: bool) -> list[str]:
+    """Frames of packages by their number and names; one alone is as short as that."""
+    packages = ", ".join(dict.fromkeys(_package(frame[0]) for frame in frames))
+    number = "a frame" if len(frames) == 1 else f"{len(frames)} frames"
+    return [_painted(f"  … {number} of {packages}", DIM, colours)]
+
+
+def _package(line: str) -> str:
+    match = FRAME.match(line)
+    file = match["file"] if match else ""
+    for folder in ("/site-packages/", "/dist-packages/"):
+        if folder in file:
+            return file.rpartition(folder)[2].split("/")[0].removesuffix(".py")
+    return "awslambdaric" if "/awslambdaric/" in file else "Python"
+
+
+def _text(frames: Iterable[list[str]], colours: bool) -> Iterator[str]:
+    for frame in frames:
+        own = FRAME.match(frame[0]) is not None
+        yield from frame if own else (_painted(line, RED, colours) for line in frame)
+
+
+def _painted(text: str, colour: str, colours: bool) -> str:
+    return f"{colour}{text}{PLAIN}" if colours and text else text

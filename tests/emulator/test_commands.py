@@ -1,0 +1,291 @@
+"""The command `lampwork` beside `up` and `invoke`, as a user of `sam local` would type it."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from tests.emulator.lampwork_process import LampworkProcess, SampleProject
+
+TEMPLATE = """\
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function: {Runtime: python3.11, Timeout: 1, CodeUri: .}
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.handler
+      Environment: {Variables: {COLOUR: template}}
+      Events:
+        Get: {Type: HttpApi, Properties: {Method: GET, Path: /hello}}
+  Fail:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.fail
+      Events:
+        Get: {Type: HttpApi, Properties: {Method: GET, Path: /fail}}
+  Ticker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.tick
+      Events:
+        Often: {Type: Schedule, Properties: {Schedule: rate(1 minute)}}
+"""
+APP = """\
+import json, os
+
+def handler(event, context):
+    print("said by hello")
+    return {"colour": os.environ["COLOUR"], "path": event.get("rawPath")}
+
+def fail(event, context):
+    return json.loads("{")
+
+def tick(event, context):
+    print("tick")
+"""
+CONFIG = "[tool.lampwork]\nport = 0\nservices = []\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleProject]:
+    created = _project(tmp_path_factory.mktemp("project"))
+    yield created
+    created.close()
+
+
+@pytest.fixture(scope="module")
+def lampwork(project: SampleProject) -> LampworkProcess:
+    """It has served /hello and /fail once."""
+    running = project.up()
+    origin = running.origin()
+    httpx.get(f"{origin}/hello")
+    httpx.get(f"{origin}/fail")
+    running.until("GET /fail")
+    return running
+
+
+@pytest.fixture
+def another(tmp_path: Path) -> Iterator[SampleProject]:
+    created = _project(tmp_path)
+    yield created
+    created.close()
+
+
+def _project(folder: Path) -> SampleProject:
+    (folder / "app.py").write_text(APP)
+    (folder / "template.yaml").write_text(TEMPLATE)
+    (folder / "pyproject.toml").write_text(CONFIG)
+    return SampleProject(folder)
+
+
+def test_start_api_serves_the_apis_and_leaves_triggers_alone(another: SampleProject) -> None:
+    lampwork = another.start("start-api", "--port", "0")
+    origin = lampwork.origin()
+
+    assert httpx.get(f"{origin}/hello").json() == {"colour": "template", "path": "/hello"}
+    assert not any("schedule" in line or " tick" in line for line in lampwork.output)
+
+
+def test_start_lambda_serves_invoke_alone_with_variables_as_sam_takes_them(
+    another: SampleProject,
+) -> None:
+    variables = another.root / "variables.json"
+    variables.write_text('{"Hello": {"COLOUR": "blue"}, "Parameters": {"COLOUR": "red"}}')
+    origin = another.start("start-lambda", "-p", "0", "-n", str(variables)).origin()
+    client = boto3.client(
+        "lambda",
+        endpoint_url=origin,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+    answer = client.invoke(FunctionName="Hello", Payload=b"{}")
+
+    assert json.load(answer["Payload"])["colour"] == "blue"
+    assert httpx.get(f"{origin}/hello").status_code == 404
+
+
+def test_logs_shows_what_a_function_printed_with_the_id_of_its_request(
+    project: SampleProject, lampwork: LampworkProcess
+) -> None:
+    shown = project.run("logs", "-n", "Hello").stdout.splitlines()
+
+    assert len(shown) == 1
+    assert shown[0].split()[1] == "Hello"
+    assert len(shown[0].split()[2]) == 36
+    assert shown[0].endswith(" said by hello")
+
+
+def test_logs_goes_on_with_what_comes(project: SampleProject, lampwork: LampworkProcess) -> None:
+    following = project.start("logs", "-f", "--name", "Hello")
+    following.until("said by hello")
+
+    assert project.run("invoke", "Hello", "--no-event").returncode == 0
+
+    assert following.until("said by hello")
+
+
+def test_logs_without_any_says_where_they_come_from(another: SampleProject) -> None:
+    assert "`lampwork up` writes it" in another.run("logs").stderr
+
+
+def test_a_failing_function_shows_its_traceback_once_with_the_users_own_frames(
+    lampwork: LampworkProcess,
+) -> None:
+    said = "".join(lampwork.output)
+
+    assert said.count("JSONDecodeError") == 1
+    assert 'app.py", line 8, in fail' in said
+    assert 'return json.loads("{")' in said
+    assert "… 3 frames of Python" in said
+    assert "json/decoder.py" not in said
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def handler(event, context)\n    pass\n", "app.py, line 1: expected ':' (Hello, "),
+        ("def handle(event, context): pass\n", "app.py defines no 'handler', the handler app.h"),
+        (None, "The handler app.handler has no module app in "),
+    ],
+    ids=["a syntax error", "a missing handler", "a missing module"],
+)
+def test_a_function_that_cannot_be_loaded_is_named_with_file_and_line(
+    another: SampleProject, source: str | None, said: str
+) -> None:
+    app = another.root / "app.py"
+    app.unlink() if source is None else app.write_text(source)
+    lampwork = another.up()
+    origin = lampwork.origin()
+
+    assert httpx.get(f"{origin}/hello").status_code == 500
+    app.write_text(APP)
+    lampwork.until("Reloaded")
+
+    about = [line for line in lampwork.output if said in line]
+    assert len(about) == 1
+    assert "template.yaml, line 5)" in about[0]
+    assert not any("Traceback" in line for line in lampwork.output)
+    assert httpx.get(f"{origin}/hello").status_code == 200
+
+
+def test_a_debugger_can_attach_and_time_outs_wait_for_it(another: SampleProject) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    lampwork = another.up("--debug", "Hello", "--debug-port", str(port))
+    origin = lampwork.origin()
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(httpx.get(f"{origin}/hello", timeout=30))
+    )
+    asking.start()
+    lampwork.until(f"Waiting for a debugger at localhost:{port}")
+    time.sleep(1.2)  # longer than the function may take
+
+    with socket.create_connection(("127.0.0.1", port), 5) as client:
+        debugger = Debugger(client)
+        debugger.request("initialize", {"adapterID": "test"})
+        debugger.request("attach", {"connect": {"host": "127.0.0.1", "port": port}})
+        debugger.until("initialized")
+        debugger.request("configurationDone", {})
+        asking.join(20)
+
+    assert [answer.status_code for answer in answers] == [200]
+
+
+def test_a_function_to_debug_must_be_one_of_the_templates(another: SampleProject) -> None:
+    failed = another.run("up", "--debug", "Nobody")
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("Error: There is no function 'Nobody'; the template has Fail, ")
+
+
+def test_invoke_needs_no_name_where_there_is_one_function(another: SampleProject) -> None:
+    several = another.run("invoke")
+    another.edit("template.yaml", lambda text: text[: text.index("  Fail:")])
+    one = another.run("invoke", "--no-event")
+
+    assert several.stderr == "Error: Name the function to invoke. There are Fail, Hello, Ticker.\n"
+    assert json.loads(one.stdout) == {"colour": "template", "path": None}
+
+
+def test_an_event_can_be_made_and_invoked_with(
+    project: SampleProject, lampwork: LampworkProcess
+) -> None:
+    event = project.run(
+        *("generate-event", "apigateway", "http-api", "--path", "/tasks/7?a=1"),
+        *("--route", "/tasks/{id}"),
+    ).stdout
+
+    answer = project.run("invoke", "Hello", "-e", "-", stdin=event)
+
+    made = json.loads(event)
+    assert made["routeKey"] == "GET /tasks/{id}"
+    assert made["pathParameters"] == {"id": "7"}
+    assert made["queryStringParameters"] == {"a": "1"}
+    assert json.loads(answer.stdout)["path"] == "/tasks/7"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "value"),
+    [
+        (["apigateway", "websocket-connect"], ("requestContext", "eventType"), "CONNECT"),
+        (["apigateway", "websocket-message", "--route", "x"], ("requestContext", "routeKey"), "x"),
+        (
+            ["apigateway", "websocket-disconnect", "--code", "4001"],
+            ("requestContext", "disconnectStatusCode"),
+            4001,
+        ),
+        (["sqs", "receive-message", "--body", "hi"], ("Records", 0, "body"), "hi"),
+        (["cloudwatch", "scheduled-event"], ("source",), "aws.events"),
+        (["cloudwatch", "scheduled-event", "--scheduler"], ("detail",), "{}"),
+    ],
+)
+def test_events_are_those_the_emulator_itself_makes(
+    project: SampleProject, arguments: list[str], path: tuple[Any, ...], value: object
+) -> None:
+    event = json.loads(project.run("generate-event", *arguments).stdout)
+
+    for key in path:
+        event = event[key]
+    assert event == value
+
+
+class Debugger:
+    """A client of the Debug Adapter Protocol, as far as attaching goes."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._stream = connection.makefile("rb")
+        self._number = 0
+
+    def request(self, command: str, arguments: dict[str, Any]) -> None:
+        self._number += 1
+        message = {
+            "seq": self._number,
+            "type": "request",
+            "command": command,
+            "arguments": arguments,
+        }
+        body = json.dumps(message).encode()
+        self._connection.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    def until(self, event: str) -> None:
+        while self._read().get("event") != event:
+            pass
+
+    def _read(self) -> dict[str, Any]:
+        length = int(self._stream.readline().removeprefix(b"Content-Length: "))
+        self._stream.readline()
+        message: dict[str, Any] = json.loads(self._stream.read(length))
+        return message
