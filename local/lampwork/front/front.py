@@ -141,6 +141,7 @@ class Front:
             if isinstance(match, Response):
                 return match
             if match is not None:
+                request.route = match.route.key
                 return await gateway.serve(request, match)
         if gateways and all(isinstance(each, RestApiGateway) for each in gateways):
             return no_stage(request)

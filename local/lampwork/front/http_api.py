@@ -55,7 +55,6 @@ class HttpApiGateway:
         return self._router.match(request.method, path)
 
     async def serve(self, request: Request, match: Match) -> Response:
-        request.route = match.route.key
         request_id = new_id()
         response = await self._answer(request, match, request_id)
         response.headers.append(("apigw-requestid", request_id))
