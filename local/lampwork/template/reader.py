@@ -10,7 +10,7 @@ from lampwork.template.functions import FunctionNames, read_functions
 from lampwork.template.http_apis import read_http_apis
 from lampwork.template.identity import Place
 from lampwork.template.intrinsics import Resolver
-from lampwork.template.parameters import parameter_values, without_value
+from lampwork.template.parameters import imported, parameter_values, without_value
 from lampwork.template.resource import Resource, Template
 from lampwork.template.rest_apis import read_rest_apis
 from lampwork.template.transform import transform
@@ -79,7 +79,6 @@ def read_stack(
     cache_dir: Path,
     queue_url_base: str,
     stack_name: str = DEFAULT_STACK_NAME,
-    imports: Mapping[str, str] | None = None,
 ) -> Stack:
     """What a SAM or CloudFormation template describes, with all intrinsic functions resolved.
 
@@ -87,17 +86,19 @@ def read_stack(
     environment at home mostly replaces what it leads to; the stack names such parameters.
 
     Args:
+        parameters: also the exports of other stacks that Fn::ImportValue asks for.
         queue_url_base: what a queue's URL starts with, without account and name.
-        imports: exports of other stacks, for Fn::ImportValue.
 
     Raises:
         TemplateError: the template cannot be read, or AWS would refuse it; says where and why.
     """
     document = read_document(path)
+    exports = imported(document, parameters)
+    parameters = {name: parameters[name] for name in parameters.keys() - exports.keys()}
     values = parameter_values(document, parameters)
     transformed = transform(document, parameters=values, region=region, cache_dir=cache_dir)
     place = Place(region, stack_name, queue_url_base)
-    resolver = Resolver(document, transformed, values, place, imports or {})
+    resolver = Resolver(document, transformed, values, place, exports)
     return _stack(Template(document, transformed, resolver), without_value(document, parameters))
 
 

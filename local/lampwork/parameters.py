@@ -1,0 +1,119 @@
+"""The values of a template's parameters, from the command line and from samconfig.toml.
+
+https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-config.html
+"""
+
+import shlex
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from lampwork.errors import ConfigurationError
+
+FILE: Final = "samconfig.toml"
+ENVIRONMENT: Final = "default"
+# Those whose parameters fit a project at home; a later one wins.
+COMMANDS: Final = ("global", "deploy", "local_start_api")
+KEY: Final = "ParameterKey="
+VALUE: Final = "ParameterValue="
+
+
+@dataclass(frozen=True, slots=True)
+class SamConfig:
+    """What SAM's own configuration says; None where it says nothing."""
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    template: Path | None = None
+    region: str | None = None
+
+
+def read_samconfig(
+    root: Path, *, file: Path | None = None, environment: str | None = None
+) -> SamConfig:
+    """One environment of samconfig.toml. That the file or its default environment is not there is
+    fine, as long as neither was asked for.
+
+    Raises:
+        ConfigurationError: what was asked for is not there, or the file cannot be read.
+    """
+    path = file or root / FILE
+    if not path.is_file():
+        if file is not None or environment is not None:
+            raise ConfigurationError(f"There is no file {path} to read an environment from.")
+        return SamConfig()
+    tables = _environment(path, _read(path), environment)
+    settings: dict[str, Any] = {}
+    for command in COMMANDS:
+        settings |= _parameters(path, tables.get(command))
+    template = settings.get("template_file", settings.get("template"))
+    region = settings.get("region")
+    return SamConfig(
+        parameters=overrides(_words(path, settings.get("parameter_overrides"))),
+        template=None if template is None else path.parent / str(template),
+        region=None if region is None else str(region),
+    )
+
+
+def overrides(words: Iterable[str]) -> dict[str, str]:
+    """Parameters as SAM takes them: `Key=value`, or `ParameterKey=Key,ParameterValue=value`.
+
+    Raises:
+        ConfigurationError: a word has neither form.
+    """
+    return dict(_override(word) for text in words for word in _split(text))
+
+
+def _split(text: str) -> Iterator[str]:
+    try:
+        yield from shlex.split(text)
+    except ValueError as error:
+        raise ConfigurationError(f"The parameters {text!r} cannot be read: {error}.") from error
+
+
+def _override(word: str) -> tuple[str, str]:
+    if word.startswith(KEY):
+        key, comma, value = word.removeprefix(KEY).partition(",")
+        if comma and value.startswith(VALUE):
+            return key, value.removeprefix(VALUE)
+    else:
+        key, equals, value = word.partition("=")
+        if key and equals:
+            return key, value
+    raise ConfigurationError(f"The parameter {word!r} must be given as Name=value.")
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
+
+
+def _environment(path: Path, document: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
+    table = document.get(name or ENVIRONMENT)
+    if table is None and name is not None:
+        known = ", ".join(key for key, value in document.items() if isinstance(value, dict))
+        raise ConfigurationError(f"{path} has no environment {name!r}; it has {known or 'none'}.")
+    return table if isinstance(table, dict) else {}
+
+
+def _parameters(path: Path, command: Any) -> Mapping[str, Any]:
+    if command is None:
+        return {}
+    parameters = command.get("parameters", {}) if isinstance(command, dict) else None
+    if not isinstance(parameters, dict):
+        raise ConfigurationError(f"{path}: a command holds a table `parameters`.")
+    return parameters
+
+
+def _words(path: Path, given: Any) -> list[str]:
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, list) and all(isinstance(each, str) for each in given):
+        # Each is one parameter whole, blanks and all.
+        return [shlex.quote(each) for each in given]
+    raise ConfigurationError(f"{path}: parameter_overrides must be a string or a list of strings.")

@@ -1,0 +1,117 @@
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from lampwork.config import Config, load_config
+from lampwork.errors import ConfigurationError, TemplateError
+from lampwork.parameters import overrides
+from lampwork.template_options import load_with
+from tests.emulator.stacks import read_text
+
+SAMCONFIG = """\
+version = 0.1
+[default.global.parameters]
+stack_name = "shop"
+region = "eu-west-1"
+[default.deploy.parameters]
+parameter_overrides = "Stage=\\"at home\\" Size=3"
+[staging.deploy.parameters]
+template_file = "staging.yaml"
+parameter_overrides = ["Stage=staging", "Note=two words"]
+"""
+IMPORTING = """
+    Parameters: {Stage: {Type: String}}
+    Resources:
+      Work:
+        Type: AWS::Lambda::Function
+        Properties:
+          Handler: app.handler
+          Runtime: python3.11
+          Code: .
+          Environment: {Variables: {STAGE: !Ref Stage, TABLE: !ImportValue shop-table}}
+"""
+
+
+def config(folder: Path, **given: object) -> Config:
+    return load_with(folder, dict(given))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["A=1 B=2"], {"A": "1", "B": "2"}),
+        (["A=1", "B=x=y"], {"A": "1", "B": "x=y"}),
+        (["A='two words' B=\"\""], {"A": "two words", "B": ""}),
+        (["ParameterKey=A,ParameterValue=a,b"], {"A": "a,b"}),
+        ([], {}),
+    ],
+)
+def test_overrides_have_sams_forms(words, expected):
+    assert overrides(words) == expected
+
+
+@pytest.mark.parametrize("words", [["A"], ["=1"], ["ParameterKey=A"], ["A='open"]])
+def test_an_override_of_another_form_is_told(words):
+    with pytest.raises(ConfigurationError, match=r"must be given as Name=value|cannot be read"):
+        overrides(words)
+
+
+def test_sams_configuration_gives_parameters_region_and_template(tmp_path):
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
+
+    default, staging = config(tmp_path), config(tmp_path, config_env="staging")
+
+    assert default.parameters == {"Stage": "at home", "Size": "3"}
+    assert (default.region, default.template) == ("eu-west-1", tmp_path / "template.yaml")
+    assert staging.parameters == {"Stage": "staging", "Note": "two words"}
+    assert (staging.region, staging.template) == ("us-east-1", tmp_path / "staging.yaml")
+
+
+def test_the_command_line_wins_over_lampworks_configuration_and_that_over_sams(tmp_path):
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
+    (tmp_path / "lampwork.toml").write_text('[parameters]\nSize = 4\nLevel = "low"\n')
+
+    read = config(tmp_path, parameter_overrides=("Level=mid Size=5",), parameter=("Level=high",))
+
+    assert read.parameters == {"Stage": "at home", "Size": "5", "Level": "high"}
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "problem"),
+    [
+        (SAMCONFIG, {"config_env": "production"}, "no environment 'production'; it has default"),
+        (SAMCONFIG, {"config_file": Path("other.toml")}, "There is no file .*other.toml"),
+        ("[default", {}, "samconfig.toml is not valid TOML"),
+        ("[default]\ndeploy = 3", {}, "a command holds a table `parameters`"),
+        (
+            "[default.deploy.parameters]\nparameter_overrides = 3",
+            {},
+            "parameter_overrides must be a string or a list of strings",
+        ),
+    ],
+)
+def test_what_is_wrong_with_sams_configuration_is_told(tmp_path, text, given, problem):
+    (tmp_path / "samconfig.toml").write_text(text)
+
+    with pytest.raises(ConfigurationError, match=problem):
+        config(tmp_path, **given)
+
+
+def test_without_any_configuration_there_are_no_parameters(tmp_path):
+    assert load_config(tmp_path).parameters == {}
+
+
+def test_another_stacks_export_is_given_as_a_parameter(tmp_path):
+    template = textwrap.dedent(IMPORTING)
+
+    stack = read_text(tmp_path, template, **{"Stage": "dev", "shop-table": "shop-1"})
+
+    assert stack.functions["Work"].environment == {"STAGE": "dev", "TABLE": "shop-1"}
+
+
+def test_an_export_that_nobody_gives_is_asked_for_with_its_line(tmp_path):
+    with pytest.raises(
+        TemplateError, match=r"template.yaml:4: .*'shop-table' here; give it with --parameter"
+    ):
+        read_text(tmp_path, textwrap.dedent(IMPORTING), Stage="dev")
