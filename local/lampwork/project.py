@@ -46,6 +46,7 @@ class Options:
     verbose: bool = False
     debugged: Debugged | None = None
     narrow: Narrow = everything
+    time_scale: float = 1
 
 
 class Project:

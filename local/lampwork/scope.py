@@ -32,7 +32,7 @@ def without_triggers(stack: Stack) -> Stack:
 
 def only_functions(stack: Stack) -> Stack:
     """Functions answer to Lambda's Invoke API alone."""
-    return replace(without_triggers(stack), **_emptied(stack, lambda name: name.endswith("_apis")))
+    return replace(without_triggers(stack), **_emptied(stack, lambda name: name.endswith(("_apis", "_urls"))))
 
 
 def find(stack: Stack, name: str) -> Function:
@@ -57,6 +57,13 @@ def without_time_out(stack: Stack, name: str) -> Stack:
         functions={**stack.functions, logical_id: replace(function, timeout_seconds=DAY_SECONDS)},
         http_apis=tuple(
             replace(api, routes=tuple(_patient(api.routes, logical_id))) for api in stack.http_apis
+        ),
+        rest_apis=tuple(
+            replace(api, routes=tuple(_patient(api.routes, logical_id))) for api in stack.rest_apis
+        ),
+        function_urls=tuple(
+            replace(url, timeout_seconds=DAY_SECONDS) if url.function == logical_id else url
+            for url in stack.function_urls
         ),
         websocket_apis=tuple(
             replace(

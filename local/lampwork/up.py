@@ -80,6 +80,7 @@ class Up:
             port=project.port,
             allowed_hosts=config.allowed_hosts,
             metrics=project.metrics,
+            time_scale=self._options.time_scale,
         )
         await self._front.start()
         opened.push_async_callback(self._front.stop)

@@ -158,3 +158,19 @@ async def test_health_tells_that_the_front_is_up(tmp_path):
 
     assert (health.status_code, health.json()) == (200, {"status": "ok"})
     assert unknown.status_code == 404
+
+
+async def test_a_body_that_is_over_6_mb_as_base64_is_more_than_lambda_takes(tmp_path):
+    data = b"a" * (5 * 1024 * 1024)
+    invoker = FakeInvoker(echo=lambda event: {"statusCode": 200})
+    async with (
+        running_front(stack(ECHO), invoker, tmp_path) as front,
+        httpx.AsyncClient() as client,
+    ):
+        text = await client.post(
+            f"{front.origin}/echo", content=data, headers={"Content-Type": "text/plain"}
+        )
+        binary = await client.post(f"{front.origin}/echo", content=data)
+
+    assert (text.status_code, binary.status_code) == (200, 413)
+    assert binary.text == '{"message":"Request Entity Too Large"}'

@@ -6,7 +6,7 @@ import pytest
 from lampwork.config import Config, load_config
 from lampwork.errors import ConfigurationError, TemplateError
 from lampwork.parameters import overrides
-from lampwork.template_options import load_with
+from lampwork.commands.template_options import load_with
 from tests.emulator.stacks import read_text
 
 SAMCONFIG = """\

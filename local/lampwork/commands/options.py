@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import click
 
-from lampwork.config import REDIS_KINDS, Config, load_config
+from lampwork.commands.template_options import load_with, template_options
+from lampwork.config import REDIS_KINDS, Config
 from lampwork.errors import ConfigurationError
 from lampwork.logs import Log, LogHandler
 from lampwork.project import Options
@@ -32,7 +33,7 @@ def project_options(command: Command) -> Command:
         ),
     ):
         command = option(command)
-    return command
+    return template_options(command)
 
 
 def run_options(command: Command) -> Command:
@@ -72,6 +73,7 @@ def options_of(
     debug_port: int | None,
     strict: bool = False,
     verbose: bool = False,
+    time_scale: float = 1,
     narrow: Narrow = everything,
     **overrides: Any,
 ) -> Options:
@@ -83,6 +85,7 @@ def options_of(
         freeze=freeze,
         strict=strict,
         verbose=verbose,
+        time_scale=time_scale,
         debugged=_debugged(debug, debug_port),
         narrow=narrow,
     )
@@ -91,12 +94,14 @@ def options_of(
 def config_of(overrides: dict[str, Any]) -> Config:
     """The project's configuration with the options given; their paths start where one stands."""
     here = Path.cwd()
+    overrides = dict(overrides)
+    config = load_with(here, overrides)
     options: dict[str, Any] = {
         key: here / value if isinstance(value, Path) else value
         for key, value in overrides.items()
         if value not in (None, ())
     }
-    config = replace(load_config(here), **options)
+    config = replace(config, **options)
     for name, file in (("--env-file", options.get("env_file")), ("template", config.template)):
         if file is not None and not file.is_file():
             raise ConfigurationError(f"{name}: there is no file {file}.")

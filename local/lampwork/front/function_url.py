@@ -9,7 +9,7 @@ from lampwork.front.cors import CrossOrigin
 from lampwork.front.forwarding import forwarding_headers
 from lampwork.front.http_events import MalformedResponse, http_event, http_response
 from lampwork.front.identifiers import Moment
-from lampwork.front.integration import IntegrationTimeout, call
+from lampwork.front.integration import EventTooLarge, IntegrationTimeout, call
 from lampwork.front.router import Match
 from lampwork.http1 import Request, Response
 from lampwork.invocation import Invoker
@@ -69,6 +69,9 @@ class FunctionUrlGateway:
             if invocation.function_error:
                 raise MalformedResponse("The function failed.")
             return http_response(invocation.payload)
+        except EventTooLarge as error:
+            self._log(error)
+            return _refusal(413, "RequestTooLargeException", b'{"Message":"Request Too Long"}')
         except Throttled as error:
             self._log(error)
             return _refusal(429, "TooManyRequestsException", b'{"Message":"Rate Exceeded."}')

@@ -11,7 +11,7 @@ from lampwork.front.authorizers.verdict import (
 from lampwork.front.cors import CrossOrigin
 from lampwork.front.http_events import MalformedResponse, http_event, http_response
 from lampwork.front.identifiers import Moment, new_id
-from lampwork.front.integration import IntegrationTimeout, call
+from lampwork.front.integration import EventTooLarge, IntegrationTimeout, call
 from lampwork.front.proxy_events import proxy_event, proxy_response
 from lampwork.front.router import Match, Router
 from lampwork.http1 import Request, Response, json_message
@@ -74,6 +74,9 @@ class HttpApiGateway:
         except (MalformedResponse, FunctionNotFound) as error:
             _log(match, error)
             return json_message(500, "Internal Server Error")
+        except EventTooLarge as error:
+            _log(match, error)
+            return json_message(413, "Request Entity Too Large")
         except (IntegrationTimeout, LampworkError) as error:
             _log(match, error)
             return json_message(503, "Service Unavailable")

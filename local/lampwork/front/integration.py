@@ -6,9 +6,16 @@ from typing import Any
 
 from lampwork.invocation import Invocation, Invoker
 
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_EVENT = 6 * 1024 * 1024
+
 
 class IntegrationTimeout(Exception):
     """The function took longer than its gateway waits."""
+
+
+class EventTooLarge(Exception):
+    """Lambda takes no such event; a body in base64 counts by its longer form."""
 
 
 async def call(
@@ -17,10 +24,13 @@ async def call(
     """Invoke and wait. A function that takes longer runs on, as on AWS; only its answer is lost.
 
     Raises:
+        EventTooLarge: it is over `MAX_EVENT` bytes.
         IntegrationTimeout: no answer in time.
         FunctionNotFound, Throttled, TooManyEnvironments: as `Invoker.invoke`.
     """
     payload = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if len(payload) > MAX_EVENT:
+        raise EventTooLarge(f"The event has {len(payload)} bytes; Lambda takes {MAX_EVENT}.")
     invocation = asyncio.ensure_future(invoker.invoke(function, payload))
     done, _ = await asyncio.wait({invocation}, timeout=timeout_seconds)
     if done:

@@ -18,7 +18,7 @@ from lampwork.front.authorizers.verdict import (
 )
 from lampwork.front.http_events import MalformedResponse
 from lampwork.front.identifiers import Moment, new_id
-from lampwork.front.integration import IntegrationTimeout, call
+from lampwork.front.integration import EventTooLarge, IntegrationTimeout, call
 from lampwork.front.proxy_events import authorizer_event, is_binary, proxy_event, proxy_response
 from lampwork.front.rest_errors import RestError, rest_error
 from lampwork.front.router import Match, Router
@@ -98,6 +98,9 @@ class RestApiGateway:
         except MalformedResponse as error:
             _log(match, error)
             return self._error(rest_errors.MALFORMED, request, request_id)
+        except EventTooLarge as error:
+            _log(match, error)
+            return self._error(rest_errors.TOO_LARGE, request, request_id)
         except IntegrationTimeout as error:
             _log(match, error)
             return self._error(rest_errors.TIMED_OUT, request, request_id)

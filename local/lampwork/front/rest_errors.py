@@ -43,6 +43,7 @@ AUTHORIZER_FAILED = RestError(
 )
 MALFORMED = RestError("DEFAULT_5XX", 502, "Internal server error", "InternalServerErrorException")
 NOT_RUN = RestError("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException")
+TOO_LARGE = RestError(*("REQUEST_TOO_LARGE", 413, "Request Too Long", "RequestTooLargeException"))
 TIMED_OUT = RestError(
     *("INTEGRATION_TIMEOUT", 504, "Endpoint request timed out", "InternalServerErrorException")
 )
