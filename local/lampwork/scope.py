@@ -32,7 +32,9 @@ def without_triggers(stack: Stack) -> Stack:
 
 def only_functions(stack: Stack) -> Stack:
     """Functions answer to Lambda's Invoke API alone."""
-    return replace(without_triggers(stack), **_emptied(stack, lambda name: name.endswith(("_apis", "_urls"))))
+    return replace(
+        without_triggers(stack), **_emptied(stack, lambda name: name.endswith(("_apis", "_urls")))
+    )
 
 
 def find(stack: Stack, name: str) -> Function:

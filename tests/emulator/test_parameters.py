@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from lampwork.commands.template_options import load_with
 from lampwork.config import Config, load_config
 from lampwork.errors import ConfigurationError, TemplateError
 from lampwork.parameters import overrides
-from lampwork.commands.template_options import load_with
 from tests.emulator.stacks import read_text
 
 SAMCONFIG = """\
