@@ -58,6 +58,7 @@ async def in_thread(call: Any, **arguments: Any) -> Any:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+@pytest.mark.assertion(10)
 async def test_boto3_posts_to_a_socket(tmp_path, scheme, host):
     async with running(tmp_path) as (front, invoker):
         client, connection_id = await connected(front, invoker)
@@ -70,6 +71,7 @@ async def test_boto3_posts_to_a_socket(tmp_path, scheme, host):
         api.close()
 
 
+@pytest.mark.assertion(10)
 async def test_boto3_reads_what_is_known_of_a_socket(tmp_path):
     async with running(tmp_path) as (front, invoker):
         client, connection_id = await connected(front, invoker)
@@ -85,6 +87,7 @@ async def test_boto3_reads_what_is_known_of_a_socket(tmp_path):
         api.close()
 
 
+@pytest.mark.assertion(10)
 async def test_boto3_closes_a_socket_and_then_it_is_gone(tmp_path):
     async with running(tmp_path) as (front, invoker):
         client, connection_id = await connected(front, invoker)

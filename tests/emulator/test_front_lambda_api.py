@@ -64,6 +64,7 @@ async def test_a_function_answers_under_each_of_its_names(tmp_path, name):
     assert "FunctionError" not in answer
 
 
+@pytest.mark.assertion(13)
 async def test_a_function_that_fails_is_said_to(tmp_path):
     async with client_for(tmp_path, fails) as (client, _):
         answer = await in_thread(client.invoke, FunctionName="Hello", LogType="Tail")
@@ -73,6 +74,7 @@ async def test_a_function_that_fails_is_said_to(tmp_path):
     assert base64.b64decode(answer["LogResult"]) == b"START\nEND\nREPORT\n"
 
 
+@pytest.mark.assertion(13)
 async def test_a_dry_run_runs_nothing(tmp_path):
     async with client_for(tmp_path, hello) as (client, invoker):
         answer = await in_thread(client.invoke, FunctionName="Hello", InvocationType="DryRun")
@@ -81,6 +83,7 @@ async def test_a_dry_run_runs_nothing(tmp_path):
     assert invoker.events == []
 
 
+@pytest.mark.assertion(13)
 async def test_an_event_is_accepted_at_once_and_tried_three_times(tmp_path):
     async with client_for(tmp_path, fails) as (client, invoker):
         answer = await in_thread(
@@ -130,6 +133,7 @@ async def test_a_throttled_event_waits_until_it_runs(tmp_path):
         ({"FunctionName": "Hello"}, "TooManyRequestsException", "Rate Exceeded."),
     ],
 )
+@pytest.mark.assertion(13)
 async def test_what_cannot_be_invoked_has_the_error_of_the_service(
     tmp_path, arguments, code, message
 ):

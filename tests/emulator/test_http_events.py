@@ -38,6 +38,7 @@ def event_of(
     return http_event(request, api, route, parameters, request_id=new_id(), moment=MOMENT)
 
 
+@pytest.mark.assertion(7)
 def test_a_bare_request_has_exactly_the_keys_of_the_service():
     event = event_of()
 
@@ -70,6 +71,7 @@ def test_the_context_tells_who_asked_for_what_and_when():
     assert re.fullmatch(r"[A-Za-z0-9_-]{15}=", context["requestId"])
 
 
+@pytest.mark.assertion(7)
 def test_header_names_are_lower_case_and_repeated_values_joined():
     headers = event_of(headers=[("Accept", "a"), ("ACCEPT", "b"), ("Connection", "close")])[
         "headers"
@@ -127,6 +129,7 @@ BINARY = ["application/x-www-form-urlencoded", "application/problem+json", "imag
 
 
 @pytest.mark.parametrize("content_type", TEXT)
+@pytest.mark.assertion(8)
 def test_a_body_of_a_text_type_is_a_string(content_type):
     event = event_of(headers=[("Content-Type", content_type)], body="é".encode())
 
@@ -135,6 +138,7 @@ def test_a_body_of_a_text_type_is_a_string(content_type):
 
 @pytest.mark.parametrize("content_type", BINARY)
 @pytest.mark.parametrize("body", [b"text", b"\x00\xff"])
+@pytest.mark.assertion(8)
 def test_any_other_body_is_base64(content_type, body):
     headers = [("Content-Type", content_type)] if content_type else []
 
@@ -144,6 +148,7 @@ def test_any_other_body_is_base64(content_type, body):
 
 
 @pytest.mark.parametrize("content_type", [*TEXT, *BINARY])
+@pytest.mark.assertion(8)
 def test_an_empty_body_has_no_key(content_type):
     event = event_of(headers=[("Content-Type", content_type)] if content_type else [])
 

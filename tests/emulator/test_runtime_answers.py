@@ -15,6 +15,7 @@ ECHO = """
 """
 
 
+@pytest.mark.assertion(12)
 async def test_a_function_gets_its_event_and_its_result_comes_back(tmp_path: Path) -> None:
     async with running(function(tmp_path, ECHO)) as run:
         assert await run.result(event={"name": "Lämpchen"}) == {"name": "Lämpchen"}
@@ -91,6 +92,7 @@ async def test_the_context_tells_about_the_request(tmp_path: Path) -> None:
     assert told["client"] == {"trace": "42"}
 
 
+@pytest.mark.assertion(12)
 async def test_an_exception_is_reported_with_its_stack(tmp_path: Path) -> None:
     source = """
         def handler(event, context):
@@ -125,6 +127,7 @@ async def test_an_exception_is_reported_with_its_stack(tmp_path: Path) -> None:
     ],
     ids=["import", "missing", "syntax", "exception"],
 )
+@pytest.mark.assertion(12)
 async def test_a_function_that_cannot_be_loaded_says_why_and_leaves_others_working(
     tmp_path: Path, source: str, kind: str, message: str
 ) -> None:
@@ -151,6 +154,7 @@ async def test_a_function_that_cannot_be_loaded_says_why_and_leaves_others_worki
     ],
 )
 @pytest.mark.parametrize("cold", [False, True], ids=["forked", "cold"])
+@pytest.mark.assertion(12)
 async def test_a_function_that_ends_its_process_gives_an_exit_error(
     tmp_path: Path, ending: str, reason: str, cold: bool
 ) -> None:
@@ -183,6 +187,7 @@ async def test_a_function_that_ends_its_process_while_it_loads_gives_an_exit_err
     assert error["errorMessage"].endswith("Runtime exited with error: exit status 7")
 
 
+@pytest.mark.assertion(12)
 async def test_a_request_out_of_time_is_ended_and_the_next_starts_afresh(tmp_path: Path) -> None:
     source = """
         import time
@@ -234,6 +239,7 @@ async def test_what_never_loads_runs_out_of_the_requests_time(tmp_path: Path) ->
     assert error["errorMessage"] == "RequestId: <id> Error: Task timed out after 0.30 seconds"
 
 
+@pytest.mark.assertion(12)
 async def test_a_response_may_have_6_291_556_bytes_and_no_more(tmp_path: Path) -> None:
     source = """
         def handler(event, context):
@@ -273,6 +279,7 @@ async def test_a_function_above_its_memory_is_killed(tmp_path: Path) -> None:
     assert afterwards == 1024 * 1024
 
 
+@pytest.mark.assertion(13)
 async def test_the_log_of_a_request_is_complete_and_its_own(tmp_path: Path) -> None:
     source = """
         import logging

@@ -78,6 +78,7 @@ async def test_reserved_concurrency_throttles(tmp_path: Path) -> None:
         assert await first == await run.result(event="third")
 
 
+@pytest.mark.assertion(13)
 async def test_a_reserved_concurrency_of_zero_switches_a_function_off(tmp_path: Path) -> None:
     async with running(function(tmp_path, WHO, reserved_concurrency=0)) as run:
         with pytest.raises(Throttled):

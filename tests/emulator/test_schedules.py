@@ -127,6 +127,7 @@ def test_an_unknown_time_zone_is_refused():
         parse_expression("cron(0 1 * * ? *)", "Mars/Olympus")
 
 
+@pytest.mark.assertion(15)
 def test_a_rule_sends_the_event_of_eventbridge():
     event = json.loads(payload_of(TICK, NOON))
 
@@ -143,6 +144,7 @@ def test_a_rule_sends_the_event_of_eventbridge():
     }
 
 
+@pytest.mark.assertion(15)
 def test_a_scheduler_sends_its_own_event_whose_detail_is_a_string():
     event = json.loads(payload_of(NIGHTLY, NOON))
 
@@ -153,6 +155,7 @@ def test_a_scheduler_sends_its_own_event_whose_detail_is_a_string():
     assert event["detail"] == "{}"
 
 
+@pytest.mark.assertion(15)
 def test_an_input_replaces_the_event():
     schedule = Schedule("A", "a", "work", "rate(1 minute)", input='{"deep": true}')
 

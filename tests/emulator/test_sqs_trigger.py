@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from lampwork.errors import StartError, Throttled
@@ -177,6 +178,7 @@ async def test_a_window_gathers_messages_that_come_within_it(sqs):
     assert sorted(map(int, bodies(event))) == list(range(12))
 
 
+@pytest.mark.assertion(14)
 async def test_a_failed_batch_comes_again_until_it_is_a_dead_letter(sqs):
     stack = stack_of(*WITH_DEAD_LETTERS, visibility=1)
     one = partial(send, sqs, "poison")
@@ -186,8 +188,27 @@ async def test_a_failed_batch_comes_again_until_it_is_a_dead_letter(sqs):
     counts = [
         event["Records"][0]["attributes"]["ApproximateReceiveCount"] for event in invoker.of("work")
     ]
+    sent = {event["Records"][0]["messageId"] for event in invoker.of("work")}
+    dead = sqs.receive_message(QueueUrl=url_of(sqs, "dead"))["Messages"]
     assert counts == ["1", "2"]
+    assert {message["MessageId"] for message in dead} == sent
     assert count(sqs) == 0
+
+
+@pytest.mark.assertion(14)
+async def test_a_message_has_at_most_1_mib_and_waits_at_most_15_minutes(sqs):
+    mib = 1024 * 1024
+    async with delivering(sqs, stack_of(), lambda event: None) as invoker:
+        await asyncio.to_thread(send, sqs, "a" * mib)
+        (record,) = (await invoker.event("work"))["Records"]
+        refused = []
+        for body, delay in (("a" * (mib + 1), 0), ("a", 901)):
+            with pytest.raises(ClientError) as refusal:
+                await asyncio.to_thread(send, sqs, body, DelaySeconds=delay)
+            refused.append(refusal.value.response["Error"]["Code"])
+
+    assert len(record["body"]) == mib
+    assert refused == ["InvalidParameterValue", "InvalidParameterValue"]
 
 
 async def test_a_throttled_batch_stays_in_the_queue(sqs):
@@ -200,6 +221,7 @@ async def test_a_throttled_batch_stays_in_the_queue(sqs):
     assert count(sqs) == 1
 
 
+@pytest.mark.assertion(14)
 async def test_only_the_reported_items_come_again(sqs):
     def fail_b_at_first(event: Any) -> Any:
         failed = [
@@ -237,6 +259,7 @@ BATCH = [{"MessageId": "1"}, {"MessageId": "2"}]
     "answer",
     ["", "null", '""', "{}", '{"batchItemFailures": []}', '{"batchItemFailures": null}'],
 )
+@pytest.mark.assertion(14)
 def test_an_answer_without_failures_is_the_success_of_all(answer):
     assert failed_messages(BATCH, answer.encode()) == []
 
@@ -252,6 +275,7 @@ def test_an_answer_without_failures_is_the_success_of_all(answer):
         '{"batchItemFailures": "1"}',
     ],
 )
+@pytest.mark.assertion(14)
 def test_an_answer_that_aws_cannot_read_is_the_failure_of_all(answer):
     assert failed_messages(BATCH, answer.encode()) == BATCH
 
@@ -294,6 +318,7 @@ def send_groups(sqs: Any, *messages: str) -> None:
         send(sqs, message, queue="jobs.fifo", MessageGroupId=message[0])
 
 
+@pytest.mark.assertion(14)
 async def test_a_group_has_one_batch_at_a_time_and_other_groups_go_on(sqs):
     begun: list[str] = []
     release = asyncio.Event()

@@ -62,6 +62,7 @@ async def test_an_allowed_caller_is_named_in_every_later_event(tmp_path):
         (lambda event: None, 500),
     ],
 )
+@pytest.mark.assertion(11)
 async def test_any_other_verdict_refuses_the_handshake_before_connect(tmp_path, judge, status):
     async with front_behind(tmp_path, judge) as (url, invoker):
         assert await refused(f"{url}?token=t") == status
@@ -70,6 +71,7 @@ async def test_any_other_verdict_refuses_the_handshake_before_connect(tmp_path, 
 
 
 @pytest.mark.parametrize(("message", "status"), [("Unauthorized", 401), ("out of order", 500)])
+@pytest.mark.assertion(11)
 async def test_an_authorizer_that_raises_unauthorized_is_401_and_any_other_error_500(
     tmp_path, message, status
 ):
@@ -80,6 +82,7 @@ async def test_an_authorizer_that_raises_unauthorized_is_401_and_any_other_error
         assert await refused(f"{url}?token=t") == status
 
 
+@pytest.mark.assertion(11)
 async def test_a_handshake_without_its_identity_is_refused_unasked(tmp_path):
     async with front_behind(tmp_path, ok) as (url, invoker):
         assert await refused(url) == 401

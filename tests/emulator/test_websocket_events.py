@@ -4,6 +4,7 @@ import pytest
 
 from lampwork.front.websocket_events import (
     Connection,
+    authorizer_event,
     connect_event,
     connect_headers,
     disconnect_event,
@@ -41,6 +42,7 @@ def connected(query: str = "", *headers: tuple[str, str]):
     return connect_event(connection(), connect_headers(handshake(*headers)), query, "request-id")
 
 
+@pytest.mark.assertion(1, 2)
 def test_a_connect_event_has_exactly_the_keys_of_the_service():
     event = connected()
 
@@ -50,6 +52,7 @@ def test_a_connect_event_has_exactly_the_keys_of_the_service():
     assert event["requestContext"]["routeKey"] == "$connect"
 
 
+@pytest.mark.assertion(1)
 def test_a_connect_event_has_query_maps_only_with_a_query():
     event = connected("a=1&a=2&b=%C3%A9")
 
@@ -67,6 +70,24 @@ def test_a_connect_event_keeps_the_headers_case_and_hides_the_upgrade():
     assert {"connection", "upgrade"}.isdisjoint(name.lower() for name in event["headers"])
 
 
+@pytest.mark.assertion(5)
+def test_an_authorizer_is_asked_with_exactly_the_keys_of_the_service():
+    event = authorizer_event(connection(), handshake(), "", "request-id", "arn:the-method")
+
+    assert event.keys() == {
+        *("type", "methodArn", "headers", "multiValueHeaders", "queryStringParameters"),
+        *("multiValueQueryStringParameters", "stageVariables", "requestContext"),
+    }
+    assert (event["type"], event["methodArn"]) == ("REQUEST", "arn:the-method")
+    assert event["queryStringParameters"] == event["multiValueQueryStringParameters"] == {}
+    assert event["stageVariables"] == {}
+    assert event["requestContext"].keys() == CONTEXT
+    assert event["headers"]["Connection"] == "upgrade"
+    assert event["headers"]["Upgrade"] == "websocket"
+    assert event["headers"]["content-length"] == "0"
+
+
+@pytest.mark.assertion(3)
 def test_a_message_event_has_exactly_the_keys_of_the_service():
     event = message_event(connection(), "send", "hello", "request-id")
 
@@ -75,6 +96,7 @@ def test_a_message_event_has_exactly_the_keys_of_the_service():
     assert (event["body"], event["isBase64Encoded"]) == ("hello", False)
 
 
+@pytest.mark.assertion(4)
 def test_a_disconnect_event_has_exactly_the_keys_of_the_service():
     event = disconnect_event(connection(), 4001, "bye")
 
@@ -91,6 +113,7 @@ def test_a_close_without_code_has_the_reason_of_the_service():
     assert context["disconnectReason"] == "Client-side close frame status not set"
 
 
+@pytest.mark.assertion(6)
 def test_ids_look_like_those_of_the_service_and_the_two_request_ids_are_one():
     about = connection()
 
@@ -101,6 +124,7 @@ def test_ids_look_like_those_of_the_service_and_the_two_request_ids_are_one():
     assert context["requestId"] == context["extendedRequestId"]
 
 
+@pytest.mark.assertion(6)
 def test_the_time_of_the_connection_is_the_same_in_all_its_events():
     about = connection()
 
@@ -119,6 +143,7 @@ def test_the_user_agent_is_left_out_when_the_client_sent_none():
     assert connection(("User-Agent", "wscat")).identity["userAgent"] == "wscat"
 
 
+@pytest.mark.assertion(9)
 def test_an_error_frame_is_that_of_the_service_byte_for_byte():
     assert error_frame("Forbidden", "eHrdFcnvvHcCE-w=", "eHrjDEuVPHcFWMg=") == (
         '{"message": "Forbidden", "connectionId":"eHrdFcnvvHcCE-w=", '

@@ -63,6 +63,7 @@ async def test_what_a_function_returns_does_not_go_to_the_client(tmp_path):
             await asyncio.wait_for(client.recv(), 0.05)
 
 
+@pytest.mark.assertion(9)
 async def test_a_message_without_a_route_is_forbidden_and_the_socket_stays_open(tmp_path):
     async with client_of(tmp_path, "$connect", "join") as (client, invoker, _):
         connection_id = (await invoker.event("connect"))["requestContext"]["connectionId"]
@@ -82,6 +83,7 @@ def fails(event):
 
 
 @pytest.mark.parametrize("handler", [fails, lambda event: None, lambda event: {}])
+@pytest.mark.assertion(9)
 async def test_a_failing_function_gives_an_error_frame_and_the_socket_stays_open(tmp_path, handler):
     async with client_of(tmp_path, "$default", default=handler) as (client, invoker, _):
         frames = []

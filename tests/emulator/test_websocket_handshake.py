@@ -53,6 +53,7 @@ def split_header(event):
 
 
 @pytest.mark.parametrize("status", [200, 201, 299])
+@pytest.mark.assertion(11)
 async def test_a_2xx_of_connect_opens_the_socket(tmp_path, status):
     async with (
         front_with(tmp_path, lambda event: {"statusCode": status}) as (front, _),
@@ -63,6 +64,7 @@ async def test_a_2xx_of_connect_opens_the_socket(tmp_path, status):
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 429, 501])
+@pytest.mark.assertion(11)
 async def test_any_other_status_of_connect_is_what_the_client_gets(tmp_path, status):
     async with front_with(tmp_path, lambda event: {"statusCode": status}) as (front, _):
         assert await refused(front) == status
@@ -72,11 +74,13 @@ async def test_any_other_status_of_connect_is_what_the_client_gets(tmp_path, sta
     "handler",
     [fails, throttled, split_header, lambda event: None, lambda event: "text", lambda event: b"{"],
 )
+@pytest.mark.assertion(11)
 async def test_a_connect_function_that_does_not_answer_is_a_bad_gateway(tmp_path, handler):
     async with front_with(tmp_path, handler) as (front, _):
         assert await refused(front) == 502
 
 
+@pytest.mark.assertion(11)
 async def test_a_connect_function_that_takes_too_long_is_a_bad_gateway(tmp_path):
     async with front_with(tmp_path, lambda event: asyncio.sleep(60), timeout=0.05) as (front, _):
         assert await refused(front) == 502
