@@ -135,7 +135,7 @@ def test_no_value_removes_the_variable(tmp_path):
     ],
 )
 def test_what_has_no_value_is_told_with_resource_and_line(tmp_path, expression, reason):
-    with pytest.raises(TemplateError, match=r"template.yaml:2: Function: ") as caught:
+    with pytest.raises(TemplateError, match=r"template.yaml:8: Function: ") as caught:
         variable(tmp_path, expression)
 
     assert reason in str(caught.value)

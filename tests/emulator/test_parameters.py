@@ -112,6 +112,6 @@ def test_another_stacks_export_is_given_as_a_parameter(tmp_path):
 
 def test_an_export_that_nobody_gives_is_asked_for_with_its_line(tmp_path):
     with pytest.raises(
-        TemplateError, match=r"template.yaml:4: .*'shop-table' here; give it with --parameter"
+        TemplateError, match=r"template.yaml:10: .*'shop-table' here; give it with --parameter"
     ):
         read_text(tmp_path, textwrap.dedent(IMPORTING), Stage="dev")

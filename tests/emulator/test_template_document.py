@@ -74,10 +74,10 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
         ("Resources:\n  Fn::ForEach::A: [N, [a], {}]\n", ":2: Lampwork does not expand Fn::F"),
         (FUNCTION + "  Work: {Type: T}\n", ":8: the key 'Work' stands in line 3 already; rename"),
         (FUNCTION + "      Timeout: !Foo 3\n", ":8: this is not valid here: unknown tag !Foo"),
-        (FUNCTION + "      Timeout: soon\n", ":3: Work.Timeout must be a whole number, not 'soon'"),
+        (FUNCTION + "      Timeout: soon\n", ":8: Work.Timeout must be a whole number, not 'soon'"),
         (FUNCTION + "      CodeUri: absent\n", "absent, which does not exist; correct its CodeUri"),
-        (FUNCTION + "      Bogus: 1\n", ":3: Resource with id [Work] is invalid. property Bogus"),
-        (FUNCTION + "      Events: hello\n", ":3: Resource with id [Work] is invalid"),
+        (FUNCTION + "      Bogus: 1\n", ":8: Resource with id [Work] is invalid. property Bogus"),
+        (FUNCTION + "      Events: hello\n", ":8: Resource with id [Work] is invalid"),
         (FUNCTION + "Globals: {Bogus: {}}\n", ": 'Globals' section is invalid. 'Bogus' is not"),
         (FUNCTION + "    Condition: Absent\n", ":3: Work: the template has no condition 'Absent'"),
     ],
@@ -106,3 +106,46 @@ def test_an_aliased_mapping_is_no_duplicate(tmp_path):
     stack = read_text(tmp_path, template)
 
     assert stack.functions["Work"].environment == {"LEVEL": "info", "PLACE": "away"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "problem"),
+    [
+        ("Tiemout: 3", r"AWS::Lambda::Function has no property Tiemout; Timeout may be meant"),
+        ("Timeout: soon", r"Work.Timeout must be a whole number, not 'soon'"),
+        ("FunctionName: !Ref Nobody", r"no parameter and no resource 'Nobody'"),
+        ('FunctionName: {"Fn::Foo": x}', r"Lampwork does not know Fn::Foo"),
+    ],
+)
+def test_what_is_wrong_with_a_property_is_told_with_its_own_line(tmp_path, properties, problem):
+    template = f"""\
+Resources:
+  Work:
+    Type: AWS::Lambda::Function
+    Properties:
+      Handler: app.handler
+      Runtime: python3.11
+      Code: .
+      {properties}
+"""
+
+    with pytest.raises(TemplateError, match=rf"template.yaml:8: .*{problem}"):
+        read_text(tmp_path, template)
+
+
+def test_a_property_unlike_any_known_one_is_let_pass(tmp_path):
+    template = """
+        Resources:
+          Work:
+            Type: AWS::Lambda::Function
+            Properties: {Handler: app.handler, Runtime: python3.11, Code: ., Zzz: 1}
+        """
+
+    assert read_text(tmp_path, template).functions.keys() == {"Work"}
+
+
+def test_a_misspelt_type_of_sam_is_told(tmp_path):
+    template = "Resources:\n  Work: {Type: AWS::Serverless::Functon}\n"
+
+    with pytest.raises(TemplateError, match=r"template.yaml:2: SAM has no .*::Function may be"):
+        read_text(tmp_path, template)

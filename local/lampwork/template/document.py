@@ -1,5 +1,5 @@
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,11 +27,15 @@ TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A template as it is written, its short tags (!Ref) in the long form ({"Ref": …})."""
+    """A template as it is written, its short tags (!Ref) in the long form ({"Ref": …}).
+
+    `lines` are those of resources, `property_lines` those of their properties.
+    """
 
     path: Path
     content: dict[str, Any]
     lines: Mapping[str, int]
+    property_lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
@@ -42,17 +46,19 @@ class Document:
         names = [name for name in self.lines if logical_id.startswith(name)]
         return max(names, key=len, default="")
 
-    def line(self, logical_id: str) -> int:
-        """Where a resource stands, or what it was made from; 0 where that cannot be told."""
-        return self.lines.get(self.source(logical_id), 0)
+    def line(self, logical_id: str, property: str = "") -> int:
+        """Where a resource or its property stands, or what it was made from; 0 where that cannot be
+        told."""
+        source = self.source(logical_id)
+        return self.property_lines.get((source, property), self.lines.get(source, 0))
 
     def metadata(self, logical_id: str) -> Mapping[str, Any]:
         """The metadata of a resource as written: SAM drops those of what it transforms."""
         metadata = self.resources.get(self.source(logical_id), {}).get("Metadata")
         return metadata if isinstance(metadata, Mapping) else {}
 
-    def error(self, logical_id: str, problem: str) -> TemplateError:
-        return _error(self.path, self.line(logical_id), problem)
+    def error(self, logical_id: str, problem: str, property: str = "") -> TemplateError:
+        return _error(self.path, self.line(logical_id, property), problem)
 
 
 def read_document(path: Path) -> Document:
@@ -63,8 +69,7 @@ def read_document(path: Path) -> Document:
     """
     node = _parse(path)
     content = _construct(path, node)
-    lines = _resource_lines(node)
-    document = Document(path, content, lines)
+    document = Document(path, content, _resource_lines(node), _property_lines(node))
     _check_sections(document)
     _check_resources(document)
     return document
@@ -169,12 +174,27 @@ def _duplicates(node: yaml.Node, seen: set[int]) -> Iterator[tuple[yaml.Node, ya
 
 
 def _resource_lines(document: yaml.Node) -> dict[str, int]:
+    return {key.value: _line(key) for key, _ in _entries(document, "Resources")}
+
+
+def _property_lines(document: yaml.Node) -> dict[tuple[str, str], int]:
     return {
-        resource.value: resource.start_mark.line + 1
-        for section, resources in document.value
-        if section.value == "Resources" and isinstance(resources, yaml.MappingNode)
-        for resource, _ in resources.value
+        (resource.value, key.value): _line(key)
+        for resource, content in _entries(document, "Resources")
+        for key, _ in _entries(content, "Properties")
     }
+
+
+def _entries(node: yaml.Node, name: str) -> list[tuple[yaml.Node, yaml.Node]]:
+    """The keys and values of the mapping that a mapping has under a name."""
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.value == name and isinstance(value, yaml.MappingNode):
+            return value.value  # type: ignore[no-any-return]
+    return []
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1
 
 
 def _check_sections(document: Document) -> None:

@@ -73,7 +73,8 @@ def _code_dir(resource: Resource) -> Path:
     if not folder.is_dir():
         raise resource.error(
             f"the code of {resource.logical_id} should be in the folder {folder}, which does not"
-            " exist; correct its CodeUri."
+            " exist; correct its CodeUri.",
+            "CodeUri",
         )
     return folder
 

@@ -68,19 +68,22 @@ class Resolver:
             "Fn::ToJsonString": lambda value: json.dumps(self._value(value)),
         }
 
-    def resolve(self, value: Any, *, of: str) -> Any:
+    def resolve(self, value: Any, *, of: str, property: str = "") -> Any:
         """The value with all functions in it replaced; None for AWS::NoValue.
 
         Raises:
-            TemplateError: a function has no value; names the resource `of` and its line.
+            TemplateError: a function has no value; names the resource `of` and the line of its
+                `property`.
         """
         try:
             result = self._value(value)
         except Unresolvable as error:
-            raise self._document.error(of, f"{of}: {error}") from error
+            raise self._document.error(of, f"{of}: {error}", property) from error
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise self._document.error(
-                of, f"{of}: an intrinsic function has the wrong arguments ({error!r}) in {value}."
+                of,
+                f"{of}: an intrinsic function has the wrong arguments ({error!r}) in {value}.",
+                property,
             ) from error
         finally:
             self._under_way.clear()
@@ -104,7 +107,8 @@ class Resolver:
         try:
             return self._identity(logical_id)
         except Unresolvable as error:
-            raise self._document.error(logical_id, f"{logical_id}: {error}") from error
+            name = NAME_PROPERTIES.get(self._resources[logical_id]["Type"], "Name")
+            raise self._document.error(logical_id, f"{logical_id}: {error}", name) from error
         finally:
             self._under_way.clear()
 

@@ -11,6 +11,7 @@ from lampwork.template.http_apis import read_http_apis
 from lampwork.template.identity import Place
 from lampwork.template.intrinsics import Resolver
 from lampwork.template.parameters import imported, parameter_values, without_value
+from lampwork.template.properties import check_spelling
 from lampwork.template.resource import Resource, Template
 from lampwork.template.rest_apis import read_rest_apis
 from lampwork.template.transform import transform
@@ -93,6 +94,7 @@ def read_stack(
         TemplateError: the template cannot be read, or AWS would refuse it; says where and why.
     """
     document = read_document(path)
+    check_spelling(document)
     exports = imported(document, parameters)
     parameters = {name: parameters[name] for name in parameters.keys() - exports.keys()}
     values = parameter_values(document, parameters)

@@ -40,7 +40,8 @@ class Resource:
         Raises:
             TemplateError: something in it cannot be resolved.
         """
-        return self.template.resolver.resolve(self._properties.get(name), of=self.logical_id)
+        value = self._properties.get(name)
+        return self.template.resolver.resolve(value, of=self.logical_id, property=name)
 
     def text(self, name: str) -> str | None:
         value = self.get(name)
@@ -70,8 +71,8 @@ class Resource:
         value = self.get(name)
         return None if value is None else self._integer(name, value)
 
-    def error(self, problem: str) -> TemplateError:
-        return self.template.document.error(self.logical_id, problem)
+    def error(self, problem: str, property: str = "") -> TemplateError:
+        return self.template.document.error(self.logical_id, problem, property)
 
     def ignore(self, what: str, reason: str = "") -> None:
         """Note that Lampwork does not run this resource, or a part of it."""
@@ -82,7 +83,7 @@ class Resource:
             return int(str(value))
         except ValueError:
             raise self.error(
-                f"{self.logical_id}.{name} must be a whole number, not {value!r}."
+                f"{self.logical_id}.{name} must be a whole number, not {value!r}.", name
             ) from None
 
 
@@ -110,5 +111,7 @@ class Template:
 
 def _checked(resource: Resource, name: str, kind: type[T], expected: str, value: Any) -> T:
     if not isinstance(value, kind):
-        raise resource.error(f"{resource.logical_id}.{name} must be {expected}, not {value!r}.")
+        raise resource.error(
+            f"{resource.logical_id}.{name} must be {expected}, not {value!r}.", name
+        )
     return value

@@ -139,7 +139,9 @@ def _translate(
 def _reasons(document: Document, causes: Any) -> Iterator[str]:
     for cause in causes:
         named = re.search(r"id \[(\w+)\]", cause.message)
-        yield str(document.error(named[1] if named else "", cause.message))
+        property = re.search(r"\b[Pp]roperty '?(\w+)", cause.message)
+        where = (named[1] if named else "", property[1] if property else "")
+        yield str(document.error(where[0], cause.message, where[1]))
 
 
 def _keep(file: Path, result: str) -> None:
