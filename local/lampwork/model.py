@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lampwork.authorization import Authorizer, Cors
 
 ACCOUNT_ID = "000000000000"
+# Where events for functions wait in the embedded AWS.
+FUNCTION_EVENTS_QUEUE = "lampwork-function-events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,18 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class CloudResource:
+    """What a template defines of a service of AWS. `properties` are CloudFormation's in JSON, for a
+    queue the `Attributes` that CreateQueue takes."""
+
+    type: str
+    logical_id: str
+    name: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A resource, or a part of one, that the emulator does not run; where it stands, and why."""
 
@@ -208,7 +223,7 @@ class Stack:
     queues: tuple[Queue, ...] = ()
     queue_triggers: tuple[QueueTrigger, ...] = ()
     schedules: tuple[Schedule, ...] = ()
-    buckets: tuple[str, ...] = ()
+    resources: tuple[CloudResource, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     empty_parameters: tuple[str, ...] = ()
 

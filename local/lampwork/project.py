@@ -88,12 +88,10 @@ class Project:
         opened.push_async_callback(self.services.stop)
         await together(self.services.start(), self._open_functions(opened))
         if self.services.aws is not None:
-            watch_queues(self.metrics, self.services.aws.address)
+            watch_queues(self.metrics, self.services.aws)
         self.variables.update(self._resolve(self.config, self.stack))
-        await together(
-            run_commands(self.config, self.variables, self.line),
-            self.services.create_buckets(self.stack.buckets),
-        )
+        await self.services.create(self.stack.resources)
+        await run_commands(self.config, self.variables, self.line)
 
     def line(self, source: str, text: str, request_id: str = "") -> None:
         """One entry of the log of a function, a service or a process, unless it holds metrics."""
@@ -183,6 +181,7 @@ class Project:
             "AWS_REGION": config.region,
             "AWS_DEFAULT_REGION": config.region,
             **self.services.variables(),
+            "AWS_ENDPOINT_URL_LAMBDA": self.origin,
             **self._connections_endpoint(stack),
             **fill(config.environment, known),
             **read_env_file(config.env_file),

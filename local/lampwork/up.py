@@ -6,7 +6,7 @@ from typing import Final
 
 from lampwork import routes
 from lampwork.companions.programs import Processes
-from lampwork.errors import LampworkError
+from lampwork.errors import LampworkError, StartError
 from lampwork.front.front import Front
 from lampwork.front.listener import Listener, is_loopback
 from lampwork.lock import DataLock
@@ -81,6 +81,7 @@ class Up:
             allowed_hosts=config.allowed_hosts,
             metrics=project.metrics,
             time_scale=self._options.time_scale,
+            aws=project.services.aws_address,
         )
         await self._front.start()
         opened.push_async_callback(self._front.stop)
@@ -97,9 +98,17 @@ class Up:
             region = project.config.region
             self._queues = QueueTriggers(project.stack, project.functions, endpoint, region)
             opened.push_async_callback(self._queues.stop)
-            await self._queues.start()
+            # It waits for the embedded AWS to load, which the first requests need not.
+            self._starting_queues = asyncio.create_task(self._start_queues(self._queues))
+            opened.callback(self._starting_queues.cancel)
         elif project.stack.queue_triggers:
             self._log.line("lampwork", NO_QUEUES)
+
+    async def _start_queues(self, queues: QueueTriggers) -> None:
+        try:
+            await queues.start()
+        except StartError as error:
+            self._log.line("lampwork", f"{error}")
 
     async def _find_port(self) -> int:
         """The configured port, for 0 a free one. Taken ones are found now and not at the end."""
@@ -135,7 +144,7 @@ class Up:
             await self._schedules.update(project.stack.schedules)
             if self._queues is not None:
                 await self._queues.update(project.stack)
-            await project.services.create_buckets(project.stack.buckets)
+            await project.services.create(project.stack.resources)
             await self._take_code()
 
     async def _take_code(self) -> None:

@@ -292,15 +292,17 @@ def test_an_expression_that_aws_would_refuse_is_told_with_its_line(tmp_path):
         read_text(tmp_path, template)
 
 
-def test_buckets_are_named(product):
-    assert product.buckets == ("local-results",)
+def test_resources_of_other_services_are_named_as_aws_names_them(product):
+    named = {each.logical_id: each.name for each in product.resources}
+
+    assert named["Results"] == "local-results"
 
 
 def test_what_is_not_run_is_named_with_its_line_and_support_is_not(product):
-    (table,) = product.ignored
+    (machine,) = product.ignored
 
-    assert (table.logical_id, table.type) == ("Table", "AWS::DynamoDB::Table")
-    assert PRODUCT.read_text().splitlines()[table.line - 1] == "  Table:"
+    assert (machine.logical_id, machine.type) == ("Machine", "AWS::StepFunctions::StateMachine")
+    assert PRODUCT.read_text().splitlines()[machine.line - 1] == "  Machine:"
 
 
 @pytest.mark.parametrize(
@@ -339,14 +341,9 @@ def test_a_function_that_cannot_run_here_is_named_and_so_are_its_routes(
 def test_other_events_and_settings_are_named(tmp_path):
     template = FUNCTION + """\
       Events:
-        Stored: {Type: S3, Properties: {Bucket: !Ref Files, Events: "s3:ObjectCreated:*"}}
-        Told: {Type: SNS, Properties: {Topic: !Ref News}}
-        Seen: {Type: EventBridgeRule, Properties: {Pattern: {source: [shop]}}}
         Changed:
           Type: DynamoDB
           Properties: {Stream: !GetAtt Rows.StreamArn, StartingPosition: LATEST}
-  Files: {Type: AWS::S3::Bucket}
-  News: {Type: AWS::SNS::Topic}
   Rows: {Type: AWS::DynamoDB::Table}
   Dependencies:
     Type: AWS::Serverless::LayerVersion
@@ -356,11 +353,6 @@ def test_other_events_and_settings_are_named(tmp_path):
     named = {each.type for each in read_text(tmp_path, template).ignored}
 
     assert named == {
-        "NotificationConfiguration",
-        "AWS::SNS::Topic",
-        "AWS::SNS::Subscription",
-        "AWS::Events::Rule",
         "AWS::Lambda::EventSourceMapping",
-        "AWS::DynamoDB::Table",
         "AWS::Lambda::LayerVersion",
     }

@@ -225,18 +225,18 @@ def test_a_mistake_in_the_configuration_is_said_in_one_line(project: SampleProje
 def test_what_is_not_emulated_is_named_once_and_refused_when_strict(
     project: SampleProject,
 ) -> None:
-    project.edit("template.yaml", lambda text: text + "  Table: {Type: AWS::DynamoDB::Table}\n")
+    project.edit("template.yaml", lambda text: text + "  Keys: {Type: AWS::Cognito::UserPool}\n")
     lampwork = project.up()
     lampwork.origin()
     lampwork.stop()
 
     strict = project.run("up", "--strict")
 
-    named = [line for line in lampwork.output if "Table (AWS::DynamoDB::Table)" in line]
+    named = [line for line in lampwork.output if "Keys (AWS::Cognito::UserPool)" in line]
     assert len(named) == 1
     assert "template.yaml, line 18" in named[0]
     assert strict.returncode == 1
-    assert "Table (AWS::DynamoDB::Table)" in strict.stderr
+    assert "Keys (AWS::Cognito::UserPool)" in strict.stderr
 
 
 def test_objects_are_there_again_after_a_restart(project: SampleProject) -> None:

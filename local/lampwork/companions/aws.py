@@ -1,12 +1,16 @@
 import asyncio
+import json
+import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from lampwork.companions.process import OnLog, Program, Supervised
-from lampwork.model import ACCOUNT_ID
+from lampwork.errors import StartError
+from lampwork.model import ACCOUNT_ID, CloudResource
 from lampwork.variables import inherited
 
 # moto takes any credentials; that some are set keeps boto3 from looking for real ones.
@@ -15,19 +19,25 @@ CREDENTIALS: Final = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_SESSION_TOKEN": "test",
 }
+# As in lampwork.cloud.own_paths, which only the server's process can load: it loads moto.
+RESOURCES: Final = "/_lampwork/resources"
+REFERENCES: Final = "/_lampwork/references"
 
 
 class EmbeddedAws:
-    """moto's server in a process of its own, its S3 objects kept in `data/aws/s3`.
+    """moto's server in a process of its own, its state kept in `data/aws`.
 
-    It listens on one socket that this process holds open, so that requests wait while a crashed
-    server is started again.
+    It listens on one socket that this process holds open, so that requests wait while the server
+    loads, or a crashed one is started again. It is started when it has something to create, or by
+    the first request: a project without need of it does not pay for it.
     """
 
-    def __init__(self, data: Path, on_log: OnLog) -> None:
+    def __init__(self, data: Path, on_log: OnLog, region: str) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self._data = data
-        self._server = Supervised(self._program(), on_log)
+        self._folder = data / "aws"
+        self._on_log = on_log
+        self._server = Supervised(self._program(data, region), on_log)
+        self._starting: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -39,65 +49,84 @@ class EmbeddedAws:
         return host, port
 
     @property
+    def begun(self) -> bool:
+        """Whether anything has needed it yet."""
+        return self._starting is not None
+
+    @property
     def pid(self) -> int | None:
         return self._server.pid
 
     async def start(self) -> None:
-        """Start it and wait until it answers.
-
-        Raises:
-            StartError: it does not come up.
-        """
-        await self._server.start(self._answers)
+        """Wait for the first request."""
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._begin)
 
     async def stop(self) -> None:
+        if self._socket.fileno() < 0:
+            return
+        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
         await self._server.stop()
         self._socket.close()
 
-    async def create_buckets(self, names: Iterable[str], region: str) -> None:
-        """Create the buckets that do not exist yet."""
-        host = self.url.removeprefix("http://")
-        await asyncio.to_thread(_create_buckets, host, tuple(names), region)
+    async def create(self, resources: Iterable[CloudResource]) -> None:
+        """Let these exist before any further request is answered. It is not waited for."""
+        wanted = json.dumps([asdict(each) for each in resources])
+        if not self._write(wanted):
+            return
+        if self._starting is None:
+            self._begin()
+        else:
+            await self._post(RESOURCES, b"")
 
-    def _program(self) -> Program:
-        module = "lampwork.companions.aws_server"
+    async def resolve(self, references: Sequence[str]) -> Mapping[str, str | None]:
+        """The values of dynamic references such as ssm:name; None for what there is not."""
+        values: Mapping[str, str | None] = json.loads(
+            await self._post(REFERENCES, json.dumps(references).encode())
+        )
+        return values
+
+    def _write(self, wanted: str) -> bool:
+        """Tell the server what there is to be; False if that is nothing, and was before."""
+        file = self._folder / "resources.json"
+        if wanted == "[]" and not file.exists():
+            return False
+        self._folder.mkdir(parents=True, exist_ok=True)
+        new = file.with_suffix(".new")
+        new.write_text(wanted)
+        os.replace(new, file)
+        return True
+
+    def _begin(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+
+    async def _start(self) -> None:
+        try:
+            await self._server.start()
+        except StartError as error:
+            self._on_log("aws", str(error))
+
+    def _program(self, data: Path, region: str) -> Program:
         descriptor = self._socket.fileno()
-        folder = self._data / "aws" / "s3"
+        server = ("-m", "lampwork.cloud.server", str(descriptor), str(self._folder), region)
         return Program(
             name="aws",
-            argv=(sys.executable, "-m", module, str(descriptor), str(folder)),
+            argv=(sys.executable, *server),
             environment={**inherited(), **CREDENTIALS, "MOTO_ACCOUNT_ID": ACCOUNT_ID},
             cwd=Path("/"),
-            run_dir=self._data / "run",
+            run_dir=data / "run",
             pass_fds=(descriptor,),
         )
 
-    async def _answers(self) -> bool:
-        reader, writer = await asyncio.open_connection(*self._socket.getsockname())
+    async def _post(self, path: str, body: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(*self.address)
         try:
-            writer.write(b"HEAD /moto-api/ HTTP/1.0\r\n\r\n")
-            return b" 200 " in await asyncio.wait_for(reader.readline(), 1)
-        except TimeoutError:
-            return False
+            head = f"POST {path} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            return (await reader.read()).partition(b"\r\n\r\n")[2]
         finally:
             writer.close()
-
-
-def _create_buckets(host: str, names: tuple[str, ...], region: str) -> None:
-    # boto3 takes 0.4 s to load: only here, while moto starts.
-    from localstack_client.session import Session
-
-    client = Session(localstack_host=host, region_name=region).client("s3")
-    existing = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
-    for name in names:
-        if name not in existing:
-            client.create_bucket(Bucket=name, **_location(region))
-
-
-def _location(region: str) -> dict[str, dict[str, str]]:
-    # us-east-1 is S3's default and the one region it refuses to be told.
-    return (
-        {}
-        if region == "us-east-1"
-        else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    )

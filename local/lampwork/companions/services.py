@@ -1,9 +1,10 @@
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from lampwork.companions.aws import CREDENTIALS, EmbeddedAws
 from lampwork.companions.process import OnLog
 from lampwork.companions.redis import EmbeddedRedis
 from lampwork.config import Config
+from lampwork.model import CloudResource
 from lampwork.together import together
 
 
@@ -13,8 +14,7 @@ class Services:
     def __init__(self, config: Config, on_log: OnLog) -> None:
         wanted, data = config.services, config.data
         self.redis = EmbeddedRedis(data, on_log, config.redis) if "redis" in wanted else None
-        self.aws = EmbeddedAws(data, on_log) if "aws" in wanted else None
-        self._region = config.region
+        self.aws = EmbeddedAws(data, on_log, config.region) if "aws" in wanted else None
 
     async def start(self) -> None:
         """Start all at once and wait until they answer.
@@ -27,9 +27,10 @@ class Services:
     async def stop(self) -> None:
         await together(*(each.stop() for each in self._all()))
 
-    async def create_buckets(self, names: Collection[str]) -> None:
-        if self.aws is not None and names:
-            await self.aws.create_buckets(names, self._region)
+    async def create(self, resources: Iterable[CloudResource]) -> None:
+        """Let the embedded AWS have these, if there is one."""
+        if self.aws is not None:
+            await self.aws.create(resources)
 
     def placeholders(self) -> dict[str, str]:
         """What a variable's `${…}` may name of them."""
@@ -40,6 +41,10 @@ class Services:
         """How boto3 finds them, without ever finding a real account."""
         endpoint = {"AWS_ENDPOINT_URL": self.aws.url} if self.aws else {}
         return CREDENTIALS | endpoint
+
+    @property
+    def aws_address(self) -> tuple[str, int] | None:
+        return self.aws.address if self.aws else None
 
     @property
     def aws_url(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from lampwork.front import connections
+from lampwork.front.aws_services import AwsServices
 from lampwork.front.certificates import Certificates
 from lampwork.front.control import OWN_PREFIX, ControlPaths
 from lampwork.front.function_url import FunctionUrlGateway
@@ -31,7 +32,8 @@ Gateway = HttpApiGateway | RestApiGateway | FunctionUrlGateway
 class Front:
     """The one port of a stack: HTTP APIs, WebSocket APIs, @connections and Lambda's Invoke API.
 
-    `time_scale` shortens all waiting the gateways do by the clock (idle sockets, retries).
+    `time_scale` shortens all waiting the gateways do by the clock (idle sockets, retries). `aws` is
+    where requests signed for AWS's other services go.
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class Front:
         time_scale: float = 1,
         allowed_hosts: Collection[str] = (),
         metrics: Metrics | None = None,
+        aws: tuple[str, int] | None = None,
     ) -> None:
         self._invoker = invoker
         self._metrics = metrics or Metrics()
         self._control = ControlPaths(self._metrics, {host, *allowed_hosts})
+        self._aws = AwsServices(aws)
         self._time_scale = time_scale
         self._certificates = Certificates(data_dir / "tls")
         self._http_connections: set[HttpProtocol] = set()
@@ -119,6 +123,8 @@ class Front:
             return connections.serve(request, self._websocket_apis.values())
         if path.startswith(LAMBDA_PREFIX):
             return self._control.refusal(request) or await self._lambda_api.serve(request)
+        if self._aws.serves(request):
+            return self._control.refusal(request) or await self._aws.serve(request)
         serve = self._websocket if _asks_for_websocket(request) else self._http
         began = time.perf_counter()
         answer = await serve(request)

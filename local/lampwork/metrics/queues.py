@@ -2,7 +2,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from lampwork.metrics.metrics import Metrics, Reading
 
@@ -12,9 +12,17 @@ PATH: Final = "/_lampwork/queues"
 ANSWER_SECONDS: Final = 2
 
 
-def watch_queues(metrics: Metrics, address: tuple[str, int]) -> None:
+class Server(Protocol):
+    @property
+    def address(self) -> tuple[str, int]: ...
+
+    @property
+    def begun(self) -> bool: ...
+
+
+def watch_queues(metrics: Metrics, server: Server) -> None:
     """Show how full the queues of the embedded SQS are, and for how long."""
-    queues = _Queues(address)
+    queues = _Queues(server)
     metrics.refresh_with(queues.refresh)
     metrics.watch("queue_messages", "Messages in a queue.", ("queue", "state"), queues.messages)
     metrics.watch(
@@ -26,13 +34,15 @@ def watch_queues(metrics: Metrics, address: tuple[str, int]) -> None:
 
 
 class _Queues:
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._address = address
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._said: list[dict[str, Any]] = []
 
     async def refresh(self) -> None:
         """Without an answer nothing is shown, rather than what was true before."""
         self._said = []
+        if not self._server.begun:
+            return
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 self._said = json.loads(await self._ask())
@@ -49,7 +59,7 @@ class _Queues:
             yield (queue["name"],), queue["oldest_age_seconds"]
 
     async def _ask(self) -> bytes:
-        reader, writer = await asyncio.open_connection(*self._address)
+        reader, writer = await asyncio.open_connection(*self._server.address)
         try:
             writer.write(f"GET {PATH} HTTP/1.0\r\n\r\n".encode())
             return (await reader.read()).partition(b"\r\n\r\n")[2]

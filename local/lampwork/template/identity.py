@@ -39,6 +39,7 @@ ARNS: Final = {
     "AWS::SNS::Topic": "sns:{region}:{account}:{name}",
     "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
     "AWS::Scheduler::Schedule": "scheduler:{region}:{account}:schedule/default/{name}",
+    "AWS::SSM::Parameter": "ssm:{region}:{account}:parameter/{name}",
     "AWS::SecretsManager::Secret": "secretsmanager:{region}:{account}:secret:{name}",
     "AWS::StepFunctions::StateMachine": "states:{region}:{account}:stateMachine:{name}",
 }

@@ -13,6 +13,7 @@ from lampwork.template.intrinsics import Resolver
 from lampwork.template.parameters import imported, parameter_values, without_value
 from lampwork.template.properties import check_spelling
 from lampwork.template.resource import Resource, Template
+from lampwork.template.resources import CREATED, read_resources
 from lampwork.template.rest_apis import read_rest_apis
 from lampwork.template.transform import transform
 from lampwork.template.triggers import read_queue_triggers, read_queues, read_schedules
@@ -41,8 +42,7 @@ RUN: Final = frozenset(
         "AWS::Lambda::Function",
         "AWS::Lambda::Url",
         LAYER,
-        "AWS::S3::Bucket",
-        "AWS::SQS::Queue",
+        *CREATED,
         "AWS::Scheduler::Schedule",
     }
 )
@@ -117,19 +117,11 @@ def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:
         queues=queues,
         queue_triggers=read_queue_triggers(template, names, queues),
         schedules=read_schedules(template, names),
-        buckets=_buckets(template),
+        resources=read_resources(template),
         empty_parameters=empty_parameters,
     )
     _ignore_the_rest(template)
     return replace(stack, ignored=tuple(template.ignored))
-
-
-def _buckets(template: Template) -> tuple[str, ...]:
-    buckets = list(template.of_type("AWS::S3::Bucket"))
-    for bucket in buckets:
-        if bucket.get("NotificationConfiguration"):
-            bucket.ignore("NotificationConfiguration", "objects start no function")
-    return tuple(bucket.identity.name for bucket in buckets)
 
 
 def _ignore_the_rest(template: Template) -> None:

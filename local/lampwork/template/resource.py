@@ -43,6 +43,11 @@ class Resource:
         value = self._properties.get(name)
         return self.template.resolver.resolve(value, of=self.logical_id, property=name)
 
+    def properties(self) -> dict[str, Any]:
+        """All of them, as `get` gives each."""
+        resolved = self.template.resolver.resolve(dict(self._properties), of=self.logical_id)
+        return _checked(self, "Properties", dict, "a mapping", resolved)
+
     def text(self, name: str) -> str | None:
         value = self.get(name)
         return None if value is None else _checked(self, name, str, "a string", value)

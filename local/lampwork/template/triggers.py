@@ -37,7 +37,7 @@ def read_queues(template: Template) -> tuple[Queue, ...]:
         Queue(
             logical_id=resource.logical_id,
             name=resource.identity.name,
-            attributes=dict(_attributes(resource)),
+            attributes=dict(queue_attributes(resource)),
             region=resource.identity.place.region,
         )
         for resource in template.of_type("AWS::SQS::Queue")
@@ -74,7 +74,8 @@ def read_schedules(template: Template, functions: FunctionNames) -> tuple[Schedu
     )
 
 
-def _attributes(queue: Resource) -> Iterator[tuple[str, str]]:
+def queue_attributes(queue: Resource) -> Iterator[tuple[str, str]]:
+    """What CreateQueue takes of a queue's properties, in text."""
     for name in QUEUE_ATTRIBUTES:
         value = queue.get(name)
         # SQS knows FifoQueue only as true.
@@ -142,9 +143,7 @@ def _check(
 
 def _rule(rule: Resource, functions: FunctionNames) -> Iterator[Schedule]:
     expression = rule.text("ScheduleExpression")
-    if expression is None:
-        rule.ignore(rule.type, "it waits for events of an event bus")
-    elif rule.text("State") != "DISABLED":
+    if expression is not None and rule.text("State") != "DISABLED":
         for target in rule.items("Targets"):
             if {"InputPath", "InputTransformer"} & target.keys():
                 rule.ignore("InputTransformer", "the whole event is delivered")

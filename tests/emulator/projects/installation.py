@@ -79,10 +79,18 @@ class Project:
     root: Path
     started: list[LampworkProcess] = field(default_factory=list)
 
-    def up(self, *options: str) -> str:
-        """Start it. Returns where it answers: http://localhost:…"""
+    origin: str = ""
+
+    def up(self, *options: str) -> None:
+        """Start it and wait until it answers at `origin`."""
         self.started.append(self.installation.up(*options, cwd=self.root))
-        return self.lampwork.origin()
+        self.origin = self.lampwork.origin()
+
+    @property
+    def aws(self) -> dict[str, str]:
+        """What boto3 needs to know: as AWS_ENDPOINT_URL and a profile would tell it."""
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return {"endpoint_url": self.origin, "region_name": "us-east-1", **keys}
 
     @property
     def lampwork(self) -> LampworkProcess:

@@ -8,7 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from moto.s3 import models as s3
 from moto.s3.utils import _VersionedKeyStore
 
-from lampwork.companions.object_folder import KeptObject, ObjectFolder
+from lampwork.cloud.object_folder import KeptObject, ObjectFolder
 from lampwork.model import ACCOUNT_ID
 
 READING: Final = frozenset(["GET", "HEAD", "OPTIONS"])
@@ -65,8 +65,8 @@ class FileContent:
 class KeptObjects:
     """Keeps moto's S3 in a folder: what a request changed is written before it is answered.
 
-    Kept are buckets and each object's newest version with its metadata; tags, access lists, older
-    versions and the settings of buckets live as long as the process.
+    Kept are buckets and each object's newest version with its metadata; access lists and older
+    versions live as long as the process. `KeptBuckets` keeps tags and the buckets' settings.
     """
 
     def __init__(self, app: WSGIApplication, folder: ObjectFolder) -> None:

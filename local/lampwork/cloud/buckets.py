@@ -1,0 +1,47 @@
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+# CloudFormation's list of a bucket's notifications, S3's, and the key of the target in each.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-notificationconfiguration.html
+NOTIFICATIONS: Final = (
+    ("LambdaConfigurations", "Function", "LambdaFunctionConfigurations", "LambdaFunctionArn"),
+    ("QueueConfigurations", "Queue", "QueueConfigurations", "QueueArn"),
+    ("TopicConfigurations", "Topic", "TopicConfigurations", "TopicArn"),
+)
+
+
+def create_bucket(clients: Callable[[str], Any], resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Create a bucket, and set whether it has versions and whom it notifies."""
+    s3, name, properties = clients("s3"), resource["name"], resource["properties"]
+    if name not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+        s3.create_bucket(Bucket=name, **_location(s3.meta.region_name))
+    if versioning := properties.get("VersioningConfiguration"):
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=versioning)
+    wanted = properties.get("NotificationConfiguration", {})
+    notifications: dict[str, Any] = {
+        theirs: list(_notifications(wanted.get(ours, []), target, target_arn))
+        for ours, target, theirs, target_arn in NOTIFICATIONS
+    }
+    if wanted.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled"):
+        notifications["EventBridgeConfiguration"] = {}
+    s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=notifications)
+    return {}
+
+
+def _notifications(
+    wanted: list[Mapping[str, Any]], target: str, target_arn: str
+) -> Iterator[dict[str, Any]]:
+    for each in wanted:
+        notification = {target_arn: each[target], "Events": [each["Event"]]}
+        if rules := each.get("Filter", {}).get("S3Key", {}).get("Rules"):
+            notification["Filter"] = {"Key": {"FilterRules": rules}}
+        yield notification
+
+
+def _location(region: str) -> dict[str, dict[str, str]]:
+    # us-east-1 is S3's default and the one region it refuses to be told.
+    return (
+        {}
+        if region == "us-east-1"
+        else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    )

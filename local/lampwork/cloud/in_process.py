@@ -1,0 +1,51 @@
+import io
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from wsgiref.types import WSGIApplication
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from localstack_client.session import Session
+from werkzeug.test import Client
+
+
+class Clients:
+    """boto3's clients of an application in this process: no socket lies between."""
+
+    def __init__(self, app: WSGIApplication, region: str) -> None:
+        self.region = region
+        self._client = Client(app)
+        self._session = Session(region_name=region)
+        self._made: dict[str, Any] = {}
+
+    def __call__(self, service: str) -> Any:
+        if service not in self._made:
+            client = self._session.client(service)
+            client.meta.events.register("before-send", self._send)
+            self._made[service] = client
+        return self._made[service]
+
+    def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        url = urlsplit(request.url)
+        answer = self._client.open(
+            unquote(url.path),
+            method=request.method,
+            query_string=url.query,
+            headers=[(name, _text(value)) for name, value in request.headers.items()],
+            data=request.body,
+        )
+        body = _Body(answer.get_data())
+        headers = HTTPHeaders.from_dict(dict(answer.headers))
+        return AWSResponse(request.url, answer.status_code, headers, body)
+
+
+class _Body(io.BytesIO):
+    """As botocore reads it of a response of urllib3."""
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

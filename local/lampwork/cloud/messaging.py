@@ -1,0 +1,107 @@
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+# The one attribute that a queue gets when it is created and never again.
+AT_CREATION: Final = "FifoQueue"
+OF_A_TOPIC: Final = ("ContentBasedDeduplication", "DisplayName", "FifoTopic")
+OF_A_SUBSCRIPTION: Final = (
+    *("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy"),
+)
+OF_A_TARGET: Final = (
+    *("Arn", "Id", "Input", "InputPath", "InputTransformer", "SqsParameters"),
+    *("DeadLetterConfig", "RetryPolicy"),
+)
+
+Clients = Callable[[str], Any]
+Resource = Mapping[str, Any]
+
+
+def create_queue(clients: Clients, resource: Resource) -> dict[str, Any]:
+    sqs, attributes = clients("sqs"), dict(resource["properties"]["Attributes"])
+    kind = {AT_CREATION: attributes.pop(AT_CREATION)} if AT_CREATION in attributes else {}
+    url = sqs.create_queue(QueueName=resource["name"], Attributes=kind)["QueueUrl"]
+    if attributes:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    return {}
+
+
+def create_topic(clients: Clients, resource: Resource) -> dict[str, Any]:
+    sns, properties = clients("sns"), resource["properties"]
+    attributes = dict(_texts(properties, OF_A_TOPIC))
+    topic = sns.create_topic(Name=resource["name"], Attributes=attributes)["TopicArn"]
+    for each in properties.get("Subscription", []):
+        sns.subscribe(TopicArn=topic, Protocol=each["Protocol"], Endpoint=each["Endpoint"])
+    return {}
+
+
+def subscribe(clients: Clients, resource: Resource) -> dict[str, Any]:
+    sns, properties = clients("sns"), resource["properties"]
+    attributes = dict(_texts(properties, OF_A_SUBSCRIPTION))
+    arn = sns.subscribe(
+        TopicArn=properties["TopicArn"],
+        Protocol=properties["Protocol"],
+        Endpoint=properties["Endpoint"],
+        ReturnSubscriptionArn=True,
+    )["SubscriptionArn"]
+    for name, value in attributes.items():
+        sns.set_subscription_attributes(
+            SubscriptionArn=arn, AttributeName=name, AttributeValue=value
+        )
+    return {"arn": arn}
+
+
+def unsubscribe(clients: Clients, made: Mapping[str, Any]) -> None:
+    clients("sns").unsubscribe(SubscriptionArn=made["arn"])
+
+
+def create_event_bus(clients: Clients, resource: Resource) -> dict[str, Any]:
+    events = clients("events")
+    if resource["name"] not in {bus["Name"] for bus in events.list_event_buses()["EventBuses"]}:
+        events.create_event_bus(Name=resource["name"])
+    return {}
+
+
+def put_rule(clients: Clients, resource: Resource) -> dict[str, Any]:
+    events, properties = clients("events"), resource["properties"]
+    rule = {"Rule": resource["name"], "EventBusName": properties.get("EventBusName", "default")}
+    events.put_rule(
+        Name=rule["Rule"],
+        EventBusName=rule["EventBusName"],
+        EventPattern=json.dumps(properties["EventPattern"]),
+        State=properties.get("State", "ENABLED"),
+    )
+    targets = [
+        {name: target[name] for name in OF_A_TARGET if name in target}
+        for target in properties.get("Targets", [])
+    ]
+    _remove_targets(events, rule, keeping={target["Id"] for target in targets})
+    if targets:
+        events.put_targets(**rule, Targets=targets)
+    return rule
+
+
+def delete_rule(clients: Clients, made: Mapping[str, Any]) -> None:
+    events = clients("events")
+    _remove_targets(events, made)
+    events.delete_rule(Name=made["Rule"], EventBusName=made["EventBusName"])
+
+
+def _remove_targets(
+    events: Any, rule: Mapping[str, Any], keeping: frozenset[str] | set[str] = frozenset()
+) -> None:
+    present = {target["Id"] for target in events.list_targets_by_rule(**rule)["Targets"]}
+    if gone := sorted(present - keeping):
+        events.remove_targets(**rule, Ids=gone)
+
+
+def _texts(properties: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Attributes as these APIs take them: all are strings."""
+    for name in names:
+        value = properties.get(name)
+        if isinstance(value, bool):
+            yield name, str(value).lower()
+        elif isinstance(value, str):
+            yield name, value
+        elif value is not None:
+            yield name, json.dumps(value)

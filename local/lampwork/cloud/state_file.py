@@ -1,0 +1,54 @@
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS state (
+    id INTEGER PRIMARY KEY,  -- the order of insertion; a row that is written again keeps it
+    key TEXT NOT NULL UNIQUE,
+    value BLOB NOT NULL
+)
+"""
+WRITE = """
+INSERT INTO state (key, value) VALUES (?, ?)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value
+"""
+
+
+class StateFile:
+    """Values by key in one SQLite file. What `write` has returned from survives a killed process;
+    whoever is killed within it leaves all of its changes or none."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute(SCHEMA)
+
+    def write(self, changes: Mapping[str, bytes | None]) -> None:
+        """Keep these values; None removes a key."""
+        if not changes:
+            return
+        kept = [(key, value) for key, value in changes.items() if value is not None]
+        gone = [(key,) for key, value in changes.items() if value is None]
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(WRITE, kept)
+            self._connection.executemany("DELETE FROM state WHERE key = ?", gone)
+            self._connection.execute("COMMIT")
+
+    def read(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """Keys that start so, without that start, with their values, in the order they came."""
+        # All characters of a key are below this one.
+        bounds = (prefix, prefix + chr(0x10FFFF))
+        rows = self._connection.execute(
+            "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY id", bounds
+        )
+        for key, value in rows.fetchall():
+            yield key.removeprefix(prefix), value
+
+    def close(self) -> None:
+        self._connection.close()

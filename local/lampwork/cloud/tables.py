@@ -1,0 +1,50 @@
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+# CreateTable takes these as CloudFormation has them.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
+SAME: Final = (
+    *("AttributeDefinitions", "BillingMode", "DeletionProtectionEnabled", "KeySchema"),
+    *("LocalSecondaryIndexes", "ProvisionedThroughput"),
+)
+OF_AN_INDEX: Final = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
+
+
+def create_table(clients: Callable[[str], Any], resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Create a table; one that exists gets the indexes and the expiry it does not have yet."""
+    dynamodb, properties = clients("dynamodb"), resource["properties"]
+    indexes = [
+        {name: index[name] for name in OF_AN_INDEX if name in index}
+        for index in properties.get("GlobalSecondaryIndexes", [])
+    ]
+    if resource["name"] in dynamodb.list_tables()["TableNames"]:
+        _add_indexes(dynamodb, resource, indexes)
+    else:
+        arguments = {name: properties[name] for name in SAME if name in properties}
+        if indexes:
+            arguments["GlobalSecondaryIndexes"] = indexes
+        if stream := properties.get("StreamSpecification"):
+            view = stream["StreamViewType"]
+            arguments["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": view}
+        dynamodb.create_table(TableName=resource["name"], **arguments)
+    _set_expiry(dynamodb, resource["name"], properties.get("TimeToLiveSpecification"))
+    return {}
+
+
+def _add_indexes(dynamodb: Any, resource: Mapping[str, Any], indexes: list[dict[str, Any]]) -> None:
+    table = dynamodb.describe_table(TableName=resource["name"])["Table"]
+    present = {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}
+    for index in indexes:
+        if index["IndexName"] not in present:
+            dynamodb.update_table(
+                TableName=resource["name"],
+                AttributeDefinitions=resource["properties"]["AttributeDefinitions"],
+                GlobalSecondaryIndexUpdates=[{"Create": index}],
+            )
+
+
+def _set_expiry(dynamodb: Any, table: str, wanted: Mapping[str, Any] | None) -> None:
+    present = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    enabled = present["TimeToLiveStatus"] == "ENABLED"
+    if wanted and bool(wanted.get("Enabled", True)) != enabled:
+        dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=wanted)

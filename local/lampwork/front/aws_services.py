@@ -1,0 +1,58 @@
+"""Requests that are signed for a service of AWS which the embedded one serves: they go there.
+
+So AWS_ENDPOINT_URL may name the emulator's one address for every client of boto3.
+"""
+
+import asyncio
+import re
+from typing import Final
+
+from lampwork.http1 import Request, Response, json_message
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
+SIGNED_FOR: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
+# These are the emulator's own.
+OWN: Final = frozenset(("execute-api", "lambda"))
+CONNECTION_HEADERS: Final = frozenset(
+    ("connection", "content-length", "expect", "keep-alive", "transfer-encoding")
+)
+
+
+class AwsServices:
+    """Passes requests on; `address` is the embedded server's, None without one."""
+
+    def __init__(self, address: tuple[str, int] | None) -> None:
+        self._address = address
+
+    def serves(self, request: Request) -> bool:
+        signed_for = SIGNED_FOR.match(request.header("authorization") or "")
+        return self._address is not None and signed_for is not None and signed_for[1] not in OWN
+
+    async def serve(self, request: Request) -> Response:
+        host, port = self._address or ("", 0)
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(_head(request) + request.body)
+                return _response(await reader.read(), head_only=request.method == "HEAD")
+            finally:
+                writer.close()
+        except (OSError, ValueError):
+            return json_message(503, "The embedded AWS does not answer")
+
+
+def _head(request: Request) -> bytes:
+    """As HTTP/1.0, whose answers end with the connection."""
+    passed_on = [each for each in request.headers if each[0].lower() not in CONNECTION_HEADERS]
+    headers = [*passed_on, ("Content-Length", str(len(request.body)))]
+    lines = [f"{request.method} {request.target} HTTP/1.0"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _response(answer: bytes, *, head_only: bool) -> Response:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    headers = [(name, value.strip()) for name, _, value in (each.partition(":") for each in lines)]
+    passed_on = [each for each in headers if each[0].lower() not in CONNECTION_HEADERS]
+    return Response(int(status_line.split()[1]), passed_on, b"" if head_only else body)
