@@ -81,10 +81,11 @@ class Project:
 
     origin: str = ""
 
-    def up(self, *options: str) -> None:
-        """Start it and wait until it answers at `origin`."""
+    def up(self, *options: str) -> str:
+        """Start it and wait until it answers. Returns `origin`: http://localhost:…"""
         self.started.append(self.installation.up(*options, cwd=self.root))
         self.origin = self.lampwork.origin()
+        return self.origin
 
     @property
     def aws(self) -> dict[str, str]:
