@@ -1,7 +1,9 @@
 """An HTTP/1.1 server protocol: whole requests in, whole responses out (RFC 9112)."""
 
 import asyncio
+import fcntl
 import logging
+import termios
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -178,6 +180,13 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.close()
             return None
         return self._task
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether the client has sent something that this has not been handed yet."""
+        size = bytearray(4)
+        fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.FIONREAD, size)
+        return any(size)
 
     def abort(self) -> None:
         self._transport.abort()

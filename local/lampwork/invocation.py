@@ -26,7 +26,7 @@ class Invoker(Protocol):
     async def invoke(
         self, function: str, payload: bytes, *, client_context: str | None = None
     ) -> Invocation:
-        """Run one request to its end.
+        """Run one request to its end, which it reaches also where the caller is cancelled.
 
         Raises:
             FunctionNotFound: no such function.

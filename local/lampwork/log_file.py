@@ -31,6 +31,9 @@ class LogFile:
         # What a function prints may be anything, so a line of its own must not look like an entry.
         text = text.replace("\r\n", "\r").replace("\n", "\r")
         self._file.write(f"{time.strftime('%H:%M:%S')}\t{source}\t{request_id}\t{text}\n")
+
+    def flush(self) -> None:
+        """Make what was written visible to readers, and begin anew where it has become too much."""
         self._file.flush()
         if self._file.tell() > MAX_BYTES:
             self._file.close()

@@ -32,7 +32,8 @@ class FakeInvoker:
         try:
             result = self.handlers[function](event)
             if inspect.isawaitable(result):
-                result = await result
+                # As with a real function, what has begun runs to its end.
+                result = await asyncio.shield(asyncio.ensure_future(result))
         except LampworkError:
             raise
         except Exception as error:

@@ -469,3 +469,21 @@ def _has_ended(pid: int) -> bool:
         return Ends([pid]).wait()
     except ProcessLookupError:
         return True
+
+
+async def test_requests_that_compute_do_not_multiply_processes_beyond_the_cores(
+    tmp_path: Path,
+) -> None:
+    source = """
+        import os, time
+
+        def handler(event, context):
+            until = time.thread_time() + 0.02
+            while time.thread_time() < until:
+                pass
+            return os.getpid()
+    """
+    async with running(function(tmp_path, source, timeout_seconds=30)) as run:
+        pids = await asyncio.gather(*(run.result() for _ in range(60)))
+
+    assert len(set(pids)) <= 2 * (os.cpu_count() or 1)

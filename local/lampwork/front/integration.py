@@ -31,20 +31,10 @@ async def call(
     payload = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
     if len(payload) > MAX_EVENT:
         raise EventTooLarge(f"The event has {len(payload)} bytes; Lambda takes {MAX_EVENT}.")
-    invocation = asyncio.ensure_future(invoker.invoke(function, payload))
-    done, _ = await asyncio.wait({invocation}, timeout=timeout_seconds)
-    if done:
-        return invocation.result()
-    _abandoned.add(invocation)
-    invocation.add_done_callback(_forget)
-    raise IntegrationTimeout(f"{function} did not answer within {timeout_seconds:g} s.")
-
-
-# Kept here because a loop holds its tasks weakly.
-_abandoned: set["asyncio.Future[Invocation]"] = set()
-
-
-def _forget(invocation: "asyncio.Future[Invocation]") -> None:
-    _abandoned.discard(invocation)
-    if not invocation.cancelled():
-        invocation.exception()
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await invoker.invoke(function, payload)
+    except TimeoutError as error:
+        raise IntegrationTimeout(
+            f"{function} did not answer within {timeout_seconds:g} s."
+        ) from error

@@ -102,6 +102,13 @@ class RuntimeApi:
         self._request_id = None
         return self._queued is None
 
+    @property
+    def is_owed_an_answer(self) -> bool:
+        """Whether the runtime was given a request and has sent nothing since."""
+        return self._phase is Phase.RUNNING and not any(
+            each.has_unread for each in self._connections
+        )
+
     def _protocol(self) -> HttpProtocol:
         return HttpProtocol(
             self._handle, max_body=MAX_BODY, max_head=MAX_HEAD, connections=self._connections

@@ -12,6 +12,7 @@ from lampwork.invocation import Invocation
 from lampwork.model import Function
 from lampwork.runtime import function_errors
 from lampwork.runtime.api import Answer, Ready, RuntimeApi, Work
+from lampwork.runtime.cpu import wants_cpu
 from lampwork.runtime.launcher import ChildProcess, Launch, Launcher
 from lampwork.runtime.log_pipe import LogPipe
 from lampwork.runtime.memory import MEBIBYTE, private_memory, resident_memory
@@ -20,7 +21,7 @@ from lampwork.runtime.variables import process_variables
 
 MAX_LOG = 256 * 1024
 # Reading a process's memory costs as much as a short request; many of those share one reading.
-MEMORY_FRESH_SECONDS = 0.2
+MEMORY_FRESH_SECONDS = 1
 
 
 class State(Enum):
@@ -120,6 +121,16 @@ class Environment:
         duration_ms = (time.perf_counter() - started) * 1000
         return self._conclude(work.request_id, outcome, duration_ms)
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether its request waits for something else than a core."""
+        return (
+            self.state is State.BUSY
+            and self._process is not None
+            and self._api.is_owed_an_answer
+            and not wants_cpu(self._process.pid)
+        )
+
     def check_memory(self) -> None:
         """End the process if it holds more memory than the function may have."""
         limit = self.function.memory_mb * MEBIBYTE
@@ -217,7 +228,7 @@ class Environment:
             duration_ms = self.function.timeout_seconds * 1000
         payload, failed = self._result(request_id, outcome)
         if self._pipe is not None:
-            self._pipe.flush()
+            self._pipe.end_line()
         self._record(f"END RequestId: {request_id}")
         self._record(self._report(request_id, duration_ms, init_ms))
         log, self._log, self._request_id = bytes(self._log), bytearray(), ""

@@ -34,11 +34,14 @@ class LogPipe:
         else:
             self.close()
 
-    def flush(self) -> None:
+    def end_line(self) -> None:
         """Take also a last line that has no end yet."""
-        self.drain()
         if self._partial:
             self._take(b"\n")
+
+    def flush(self) -> None:
+        self.drain()
+        self.end_line()
 
     def release_writer(self) -> None:
         """Leave the writing end to the process that has it."""

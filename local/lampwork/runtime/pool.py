@@ -1,6 +1,8 @@
 import asyncio
+import os
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from lampwork.errors import LampworkError, StartError, Throttled, TooManyEnvironments
 from lampwork.invocation import Invocation
@@ -11,14 +13,23 @@ from lampwork.runtime.environment import Environment, State, Undelivered
 from lampwork.runtime.launcher import Launcher
 from lampwork.runtime.settings import RuntimeSettings
 
-Waiter = asyncio.Future[Environment]
+CORES = os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """A request that waits for an environment, and since when."""
+
+    environment: asyncio.Future[Environment]
+    since: float
 
 
 class Pool:
     """The environments of one function and the requests that wait for one, in their order.
 
     A request takes the environment used last, so that the others can be given up when they have
-    been idle for long. It waits a moment for a busy one before another is started.
+    been idle for long. It waits a moment for a busy one before another is started, and longer where
+    the machine is busy with those there are.
     """
 
     def __init__(
@@ -45,6 +56,7 @@ class Pool:
         self._requests: set[asyncio.Task[Invocation]] = set()
         self._starts: set[asyncio.Task[None]] = set()
         self._died = asyncio.Event()
+        self._growing: asyncio.TimerHandle | None = None
         capacity.join(self)
 
     async def invoke(self, payload: bytes, client_context: str | None) -> Invocation:
@@ -155,21 +167,46 @@ class Pool:
     async def _wait_for_one(self) -> Environment:
         if self._closed:
             raise self._stopped()
-        waiter: Waiter = self._loop.create_future()
+        environment: asyncio.Future[Environment] = self._loop.create_future()
+        waiter = Waiter(environment, self._loop.time())
         self._waiting.append(waiter)
-        alone = not self._environments and len(self._waiting) == 1
-        delay = 0 if alone else self._settings.grow_after_ms / 1000
-        timer = self._loop.call_later(delay, self.grow)
+        if not self._environments:
+            self.grow()
+        self._consider_growing()
         try:
-            while not waiter.done():
-                await asyncio.wait([waiter], timeout=self._settings.queue_seconds)
-                if not waiter.done() and self._capacity.refuses(self):
+            while not environment.done():
+                await asyncio.wait([environment], timeout=self._settings.queue_seconds)
+                if not environment.done() and self._capacity.refuses(self):
                     raise self._no_room()
-            return waiter.result()
+            return environment.result()
         finally:
-            timer.cancel()
-            if not waiter.done():
+            if not environment.done():
                 self._waiting.remove(waiter)
+
+    def _consider_growing(self) -> None:
+        """Look again and again, as long as requests wait, whether more environments would help."""
+        if self._growing is None and self._waiting:
+            delay = self._settings.grow_after_ms / 1000
+            # One turn later, since what was read in this one may be an environment's answer.
+            self._growing = self._loop.call_later(
+                delay, self._loop.call_soon, self._grow_where_it_helps
+            )
+
+    def _grow_where_it_helps(self) -> None:
+        """Use all cores; beyond them add only to environments that wait for something else.
+
+        More processes that compute than there are cores would only slow each other.
+        """
+        self._growing = None
+        long_ago = self._loop.time() - self._settings.grow_after_ms / 1000
+        late = sum(waiter.since <= long_ago for waiter in self._waiting)
+        room = CORES - len(self._environments)
+        for _ in range(min(late, room if room > 0 else self._blocked())):
+            self.grow()
+        self._consider_growing()
+
+    def _blocked(self) -> int:
+        return sum(environment.is_blocked for environment in self._environments)
 
     def _no_room(self) -> TooManyEnvironments:
         return TooManyEnvironments(
@@ -182,7 +219,7 @@ class Pool:
 
     def _refuse_waiting(self, error: Exception) -> None:
         while self._waiting:
-            self._waiting.popleft().set_exception(error)
+            self._waiting.popleft().environment.set_exception(error)
 
     # Environments
 
@@ -211,7 +248,7 @@ class Pool:
 
     def _offer(self, environment: Environment) -> None:
         if self._waiting:
-            self._waiting.popleft().set_result(environment)
+            self._waiting.popleft().environment.set_result(environment)
             return
         environment.idle_since = self._loop.time()
         self._idle.append(environment)
