@@ -22,6 +22,8 @@ HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "expect"}
 )
 
+HIDDEN = FORWARDING | HOP_BY_HOP | {"cookie", "content-length"}
+
 
 class MalformedResponse(Exception):
     """The function's answer is none that a gateway can send on."""
@@ -121,9 +123,9 @@ def header_value(value: object) -> str:
 
 def _headers(request: Request) -> dict[str, str]:
     wire = [
-        (name.lower(), value)
+        (lower, value)
         for name, value in request.headers
-        if name.lower() not in FORWARDING | HOP_BY_HOP | {"cookie", "content-length"}
+        if (lower := name.lower()) not in HIDDEN
     ]
     added = [(name.lower(), value) for name, value in forwarding_headers(request)]
     return _joined([*wire, ("content-length", str(len(request.body))), *added])

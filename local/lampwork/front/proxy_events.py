@@ -26,6 +26,7 @@ from lampwork.front.router import Match
 from lampwork.http1 import Request, Response
 from lampwork.model import ACCOUNT_ID, HttpApi, RestApi
 
+HIDDEN = FORWARDING | HOP_BY_HOP
 NO_IDENTITY = (
     *("accessKey", "accountId", "caller", "cognitoAuthenticationProvider"),
     *("cognitoAuthenticationType", "cognitoIdentityId", "cognitoIdentityPoolId"),
@@ -123,8 +124,7 @@ def _answered_headers(answer: Mapping[str, Any]) -> Iterable[tuple[str, object]]
 def _request(
     request: Request, api: HttpApi | RestApi, match: Match, request_id: str, moment: Moment
 ) -> dict[str, Any]:
-    hidden = FORWARDING | HOP_BY_HOP
-    headers = [(name, value) for name, value in request.headers if name.lower() not in hidden]
+    headers = [(name, value) for name, value in request.headers if name.lower() not in HIDDEN]
     headers += forwarding_headers(request)
     query = parse_qsl(request.query, keep_blank_values=True)
     path = unquote(request.path)
