@@ -14,7 +14,10 @@ FUNCTION_EVENTS_QUEUE = "lampwork-function-events"
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A Lambda function. `logical_id` is its key here; `name` is what its code and users see."""
+    """A Lambda function. `logical_id` is its key here; `name` is what its code and users see.
+
+    `layers` are folders in the template's order; `requirements` is one of packages of its own.
+    """
 
     logical_id: str
     name: str
@@ -25,12 +28,28 @@ class Function:
     memory_mb: int = 128
     environment: Mapping[str, str] = field(default_factory=dict)
     reserved_concurrency: int | None = None
+    layers: tuple[Path, ...] = ()
+    requirements: Path | None = None
     region: str = "us-east-1"
     line: int = 0
 
     @property
     def arn(self) -> str:
         return f"arn:aws:lambda:{self.region}:{ACCOUNT_ID}:function:{self.name}"
+
+    @property
+    def packages(self) -> tuple[Path, ...]:
+        """Where Python looks after the function's own code and before what is installed.
+
+        As `sam build` puts requirements beside the code, and Lambda layers over each other in /opt.
+        https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+        """
+        upper_first = self.layers[::-1]
+        return (
+            *([self.requirements] if self.requirements else []),
+            *(layer / "python" / "lib" / self.runtime / "site-packages" for layer in upper_first),
+            *(layer / "python" for layer in upper_first),
+        )
 
 
 @dataclass(frozen=True, slots=True)

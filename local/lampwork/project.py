@@ -17,6 +17,7 @@ from lampwork.logs import Log, is_platform_line
 from lampwork.metrics.metrics import Metrics
 from lampwork.metrics.queues import watch_queues
 from lampwork.model import Function, Stack, WebSocketApi
+from lampwork.requirements import with_requirements
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.scope import Debugged, Narrow, everything, find, with_variables, without_time_out
@@ -139,6 +140,14 @@ class Project:
     async def _read_stack(self, config: Config) -> Stack:
         stack = await asyncio.to_thread(load_stack, config, self.services.aws_url)
         self._name_ignored(config, stack)
+        functions = await asyncio.to_thread(
+            with_requirements,
+            stack.functions,
+            root=config.template.parent,
+            data=config.data,
+            say=lambda text: self._log.line("lampwork", text),
+        )
+        stack = replace(stack, functions=functions)
         for problem in problems(stack.functions.values(), config.template):
             self._log.line("lampwork", problem)
         return self._as_told(stack)

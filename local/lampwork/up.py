@@ -126,7 +126,10 @@ class Up:
     def _watched(self) -> Watched:
         config = self._project.config
         files = [config.template, config.env_file, *([config.file] if config.file else [])]
-        code_dirs = {function.code_dir for function in self._project.stack.functions.values()}
+        functions = self._project.stack.functions.values()
+        code_dirs = {
+            folder for function in functions for folder in (function.code_dir, *function.layers)
+        }
         return Watched(code_dirs, files, [config.data])
 
     async def _take(self, change: Change) -> None:

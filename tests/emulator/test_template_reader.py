@@ -311,7 +311,7 @@ def test_what_is_not_run_is_named_with_its_line_and_support_is_not(product):
         ("{Runtime: nodejs22.x, Handler: a.b}", "its runtime is nodejs22.x; Lampwork runs Python"),
         ("{PackageType: Image, ImageUri: x}", "its code is a container image"),
         (
-            "{Runtime: python3.11, Handler: a.b, InlineCode: pass}",
+            "{Runtime: python3.11, Handler: a.b, CodeUri: s3://bucket/key}",
             "its code is not in a local folder",
         ),
     ],
@@ -345,14 +345,10 @@ def test_other_events_and_settings_are_named(tmp_path):
           Type: DynamoDB
           Properties: {Stream: !GetAtt Rows.StreamArn, StartingPosition: LATEST}
   Rows: {Type: AWS::DynamoDB::Table}
-  Dependencies:
-    Type: AWS::Serverless::LayerVersion
-    Properties: {ContentUri: .}
 """
 
     named = {each.type for each in read_text(tmp_path, template).ignored}
 
     assert named == {
         "AWS::Lambda::EventSourceMapping",
-        "AWS::Lambda::LayerVersion",
     }

@@ -123,9 +123,7 @@ def header_value(value: object) -> str:
 
 def _headers(request: Request) -> dict[str, str]:
     wire = [
-        (lower, value)
-        for name, value in request.headers
-        if (lower := name.lower()) not in HIDDEN
+        (lower, value) for name, value in request.headers if (lower := name.lower()) not in HIDDEN
     ]
     added = [(name.lower(), value) for name, value in forwarding_headers(request)]
     return _joined([*wire, ("content-length", str(len(request.body))), *added])

@@ -29,9 +29,15 @@ def run(handler: str, code_dir: str, bytecode_dir: str, debug_port: str) -> None
 
     os.chdir(code_dir)
     sys.path.insert(0, code_dir)
-    source_cache.install(code_dir, bytecode_dir)
+    for folder in (code_dir, *_packages()):
+        source_cache.install(folder, bytecode_dir)
     sys.argv = ["awslambdaric", handler]
     serve(sys.argv)
+
+
+def _packages() -> list[str]:
+    """The folders of layers and requirements, which the function's own PYTHONPATH names."""
+    return [path for path in os.environ.get("PYTHONPATH", "").split(":") if os.path.isdir(path)]
 
 
 def leave_fork_server(environment: Mapping[str, str], log: int, parent: int) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from lampwork.errors import StartError
@@ -21,11 +22,13 @@ class ForkLauncher:
     """Starts functions as forks of a process that has their packages loaded.
 
     That process is started when it is first needed, again when it has ended, and anew when other
-    packages are wanted: the former one then goes with its last child.
+    packages are wanted: the former one then goes with its last child. It looks for
+    them in the folder `packages` before all others.
     """
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, packages: Path | None = None) -> None:
         self._python = python
+        self._packages = packages
         self._modules: frozenset[str] = frozenset()
         self._unsafe: set[str] = set()
         self._server: ForkServer | None = None
@@ -84,7 +87,7 @@ class ForkLauncher:
         """A server that is ready, with less loaded beforehand where some module forbids it."""
         while True:
             modules = self._modules - self._unsafe
-            server = ForkServer(self._python)
+            server = ForkServer(self._python, self._packages)
             try:
                 loaded = await server.load(sorted(modules))
             except ServerEnded as error:
@@ -114,14 +117,14 @@ class ServerEnded(Exception):
 class ForkServer:
     """One `lampwork.runtime.forkserver` process, commanded over a socket one request at a time."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, packages: Path | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._turn = asyncio.Lock()
         self._reply: asyncio.Future[dict[str, Any]] | None = None
         self._children: dict[int, ForkedProcess] = {}
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._process = _start(python, theirs)
+        self._process = _start(python, packages, theirs)
         self._control.setblocking(False)
         self._loop.add_reader(self._control, self._receive)
 
@@ -230,12 +233,12 @@ class ForkedProcess:
             self._server.signal(self.pid, number)
 
 
-def _start(python: str, control: socket.socket) -> "subprocess.Popen[bytes]":
+def _start(python: str, packages: Path | None, control: socket.socket) -> "subprocess.Popen[bytes]":
     arguments = [str(control.fileno()), str(os.getpid())]
     try:
         return subprocess.Popen(
             [python, "-P", "-m", "lampwork.runtime.forkserver", *arguments],
-            env=_environment(),
+            env=_environment(packages),
             stdin=subprocess.DEVNULL,
             pass_fds=[control.fileno()],
             start_new_session=True,
@@ -246,11 +249,12 @@ def _start(python: str, control: socket.socket) -> "subprocess.Popen[bytes]":
         control.close()
 
 
-def _environment() -> dict[str, str]:
+def _environment(packages: Path | None) -> dict[str, str]:
     """Packages see nothing of this process's variables, and the numeric ones make no threads."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
+        "PYTHONPATH": str(packages or ""),
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",

@@ -9,11 +9,8 @@ from lampwork.invocation import Invocation
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.model import Function
 from lampwork.runtime.capacity import Capacity
-from lampwork.runtime.cold_launcher import ColdLauncher
-from lampwork.runtime.fork_launcher import ForkLauncher
-from lampwork.runtime.launcher import Launcher
+from lampwork.runtime.launchers import Launchers
 from lampwork.runtime.pool import Pool
-from lampwork.runtime.preload import ImportScanner
 from lampwork.runtime.settings import RuntimeSettings
 
 logger = logging.getLogger(__name__)
@@ -46,7 +43,7 @@ class Functions:
         self._capacity = Capacity(settings.max_environments)
         self._pools: dict[str, Pool] = {}
         self._by_name: dict[str, Pool] = {}
-        self._scanner = ImportScanner()
+        self._launchers = Launchers(settings)
 
     async def start(self) -> None:
         """Load the packages that functions share. Each function starts with its first request.
@@ -55,20 +52,16 @@ class Functions:
             StartError: no process can be started.
         """
         self._settings.bytecode_dir.mkdir(parents=True, exist_ok=True)
-        python = self._settings.python
-        self._launcher: Launcher = (
-            ColdLauncher(python) if self._settings.cold else ForkLauncher(python)
-        )
         self._take(self._functions)
         self._housekeeping = asyncio.create_task(self._keep_house())
-        await self._preload()
+        await self._launchers.preload(self._functions.values())
 
     async def stop(self) -> None:
         """End all processes; requests being served have `stop_seconds` to finish."""
         self._housekeeping.cancel()
         closing = [pool.close(self._settings.stop_seconds) for pool in self._pools.values()]
         await asyncio.gather(*closing)
-        await self._launcher.stop()
+        await self._launchers.stop()
 
     async def reload(self, functions: Mapping[str, Function]) -> None:
         """Serve every further request with the code and the functions as they are now.
@@ -79,7 +72,7 @@ class Functions:
         gone = [self._pools.pop(name) for name in self._pools.keys() - functions.keys()]
         self._take(functions)
         await asyncio.gather(*(pool.close(self._settings.stop_seconds) for pool in gone))
-        await self._preload()
+        await self._launchers.preload(self._functions.values())
 
     async def invoke(
         self, function: str, payload: bytes, *, client_context: str | None = None
@@ -97,27 +90,20 @@ class Functions:
         }
         for logical_id, function in self._functions.items():
             if pool := self._pools.get(logical_id):
-                pool.recycle(function)
+                pool.recycle(function, self._launchers.of(function))
             else:
                 self._pools[logical_id] = self._pool(function)
         self._by_name = {pool.function.name: pool for pool in self._pools.values()}
         self._warn_of_other_runtimes()
 
     def _pool(self, function: Function) -> Pool:
-        return Pool(
-            function, self._launcher, self._settings, self._capacity, self._on_log, self._metrics
-        )
+        launcher = self._launchers.of(function)
+        return Pool(function, launcher, self._settings, self._capacity, self._on_log, self._metrics)
 
     def _environments(self) -> Iterator[Reading]:
         for logical_id, pool in self._pools.items():
             for state, number in pool.count().items():
                 yield (logical_id, state.name.lower()), number
-
-    async def _preload(self) -> None:
-        if not self._settings.cold:
-            functions = list(self._functions.values())
-            modules = await asyncio.to_thread(self._scanner.third_party, functions)
-            await self._launcher.preload(modules | set(self._settings.preload))
 
     async def _keep_house(self) -> None:
         loop = asyncio.get_running_loop()

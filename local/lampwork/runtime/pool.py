@@ -76,9 +76,10 @@ class Pool:
         request.add_done_callback(self._served)
         return await asyncio.shield(request)
 
-    def recycle(self, function: Function) -> None:
+    def recycle(self, function: Function, launcher: Launcher) -> None:
         """Run requests from now on in new environments, and as `function` now says."""
         self.function = function
+        self._launcher = launcher
         for environment in list(self._environments):
             environment.outdated = True
             if environment.state is State.STARTING:
@@ -99,7 +100,7 @@ class Pool:
         """End all environments, those that serve a request after `seconds` at the latest."""
         self._closed = True
         self._refuse_waiting(self._stopped())
-        self.recycle(self.function)
+        self.recycle(self.function, self._launcher)
         if self._requests:
             await asyncio.wait(self._requests, timeout=seconds)
         for environment in list(self._environments):

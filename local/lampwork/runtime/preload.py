@@ -25,11 +25,15 @@ class Import:
 class ImportScanner:
     """Finds what functions import when they are loaded, without running any of their code.
 
+    What lies in a `hidden` folder hides what is installed and may be edited: it is left out.
     Files are read again only when they have changed.
     """
 
-    def __init__(self, search_path: list[str] | None = None) -> None:
+    def __init__(
+        self, search_path: Iterable[Path | str] | None = None, hidden: Iterable[Path] = ()
+    ) -> None:
         self._search_path = [Path(path) for path in search_path or sys.path if path]
+        self._hidden = tuple(hidden)
         self._known: dict[tuple[Path, int, int], tuple[Import, ...]] = {}
 
     def third_party(self, functions: Iterable[Function]) -> set[str]:
@@ -72,6 +76,8 @@ class ImportScanner:
     def _is_installed(self, name: str, code_dir: Path) -> bool:
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names or top in NEVER:
+            return False
+        if any(_is_module(folder / top) for folder in self._hidden):
             return False
         relative = name.replace(".", "/")
         return any(

@@ -26,6 +26,8 @@ def process_variables(
 def _ordinary(function: Function, settings: RuntimeSettings) -> dict[str, str]:
     python_bin = Path(settings.python).parent
     code_dir = function.code_dir
+    libraries = [f"{layer}/lib" for layer in function.layers]
+    programs = [f"{layer}/bin" for layer in function.layers]
     return {
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
@@ -33,10 +35,10 @@ def _ordinary(function: Function, settings: RuntimeSettings) -> dict[str, str]:
         "_AWS_XRAY_DAEMON_PORT": "2000",
         "LANG": "en_US.UTF-8",
         "LC_CTYPE": "C.UTF-8",
-        "LD_LIBRARY_PATH": f"{code_dir}:{code_dir}/lib:/opt/lib",
-        "PATH": f"{python_bin}:/usr/local/bin:/usr/bin:/bin:/opt/bin",
+        "LD_LIBRARY_PATH": ":".join([f"{code_dir}:{code_dir}/lib", *libraries, "/opt/lib"]),
+        "PATH": ":".join([f"{python_bin}:/usr/local/bin:/usr/bin:/bin", *programs, "/opt/bin"]),
         "PWD": str(code_dir),
-        "PYTHONPATH": "/var/runtime",
+        "PYTHONPATH": ":".join([*map(str, function.packages), "/var/runtime"]),
         "SHLVL": "0",
         "TZ": ":UTC",
     }

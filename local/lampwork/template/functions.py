@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lampwork.model import Function
+from lampwork.template.code import code_folder, inline_folder
 from lampwork.template.resource import Resource, Template
 from lampwork.template.transform import local_path
 
@@ -51,6 +52,7 @@ def _function(resource: Resource) -> Iterator[Function]:
         memory_mb=resource.integer("MemorySize", DEFAULT_MEMORY_MB),
         environment=_environment(resource),
         reserved_concurrency=resource.optional_integer("ReservedConcurrentExecutions"),
+        layers=tuple(_layers(resource)),
         region=resource.identity.place.region,
         line=resource.line,
     )
@@ -62,21 +64,45 @@ def _cannot_run(resource: Resource) -> str | None:
         return "its code is a container image; Lampwork runs Python from a folder"
     if runtime is not None and not runtime.startswith("python"):
         return f"its runtime is {runtime}; Lampwork runs Python"
-    if local_path(resource.get("Code")) is None:
+    if local_path(resource.get("Code")) is None and not _is_inline(resource.get("Code")):
         return "its code is not in a local folder; name one as CodeUri"
     return None
 
 
 def _code_dir(resource: Resource) -> Path:
-    path = local_path(resource.get("Code")) or "."
-    folder = (resource.template.document.path.parent / path).resolve()
-    if not folder.is_dir():
-        raise resource.error(
-            f"the code of {resource.logical_id} should be in the folder {folder}, which does not"
-            " exist; correct its CodeUri.",
-            "CodeUri",
-        )
-    return folder
+    code = resource.get("Code")
+    if _is_inline(code):
+        return inline_folder(resource, code["ZipFile"])
+    return code_folder(resource, local_path(code) or ".", "CodeUri")
+
+
+def _is_inline(code: Any) -> bool:
+    return isinstance(code, dict) and isinstance(code.get("ZipFile"), str)
+
+
+def _layers(resource: Resource) -> Iterator[Path]:
+    for named in resource.items("Layers"):
+        layer = _layer(resource.template, named)
+        if layer is None:
+            resource.ignore(f"layer {named}", "it is not in this template")
+        elif not _is_built(layer):
+            path = local_path(layer.get("Content"))
+            if path is None:
+                layer.ignore(layer.written_type, "its content is not in a local folder")
+            else:
+                yield code_folder(layer, path, "ContentUri")
+
+
+def _layer(template: Template, named: Any) -> Resource | None:
+    for layer in template.of_type("AWS::Lambda::LayerVersion"):
+        if layer.identity.reference == named:
+            return layer
+    return None
+
+
+def _is_built(layer: Resource) -> bool:
+    # What `sam build` puts into a layer are packages; at home they are installed.
+    return "BuildMethod" in layer.template.document.metadata(layer.logical_id)
 
 
 def _environment(resource: Resource) -> dict[str, str]:

@@ -12,7 +12,7 @@ from lampwork.template.identity import Place
 from lampwork.template.intrinsics import Resolver
 from lampwork.template.parameters import imported, parameter_values, without_value
 from lampwork.template.properties import check_spelling
-from lampwork.template.resource import Resource, Template
+from lampwork.template.resource import Template
 from lampwork.template.resources import CREATED, read_resources
 from lampwork.template.rest_apis import read_rest_apis
 from lampwork.template.transform import transform
@@ -20,7 +20,6 @@ from lampwork.template.triggers import read_queue_triggers, read_queues, read_sc
 from lampwork.template.websocket_apis import read_web_socket_apis
 
 DEFAULT_STACK_NAME: Final = "local"  # as in `sam local`
-LAYER: Final = "AWS::Lambda::LayerVersion"
 RUN: Final = frozenset(
     {
         "AWS::ApiGateway::Authorizer",
@@ -41,7 +40,7 @@ RUN: Final = frozenset(
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
         "AWS::Lambda::Url",
-        LAYER,
+        "AWS::Lambda::LayerVersion",
         *CREATED,
         "AWS::Scheduler::Schedule",
     }
@@ -101,7 +100,9 @@ def read_stack(
     transformed = transform(document, parameters=values, region=region, cache_dir=cache_dir)
     place = Place(region, stack_name, queue_url_base)
     resolver = Resolver(document, transformed, values, place, exports)
-    return _stack(Template(document, transformed, resolver), without_value(document, parameters))
+    return _stack(
+        Template(document, transformed, resolver, cache_dir), without_value(document, parameters)
+    )
 
 
 def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:
@@ -126,14 +127,5 @@ def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:
 
 def _ignore_the_rest(template: Template) -> None:
     for resource in template:
-        if resource.type == LAYER and not _is_built(resource):
-            resource.ignore(
-                resource.written_type, "functions see only their own code and installed packages"
-            )
-        elif resource.type not in RUN and not resource.type.startswith(SUPPORT):
+        if resource.type not in RUN and not resource.type.startswith(SUPPORT):
             resource.ignore(resource.written_type)
-
-
-def _is_built(layer: Resource) -> bool:
-    # What `sam build` puts into a layer are packages; at home they are installed.
-    return "BuildMethod" in layer.template.document.metadata(layer.logical_id)

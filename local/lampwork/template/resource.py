@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lampwork.errors import TemplateError
@@ -93,12 +94,20 @@ class Resource:
 
 
 class Template:
-    """The resources whose conditions hold, and what was ignored of them."""
+    """The resources whose conditions hold, and what was ignored of them.
+
+    In `cache_dir` may be kept what is made of the template's files.
+    """
 
     def __init__(
-        self, document: Document, transformed: Mapping[str, Any], resolver: Resolver
+        self,
+        document: Document,
+        transformed: Mapping[str, Any],
+        resolver: Resolver,
+        cache_dir: Path,
     ) -> None:
         self.document = document
+        self.cache_dir = cache_dir
         self.resolver = resolver
         self.ignored: list[Ignored] = []
         self._resources = {

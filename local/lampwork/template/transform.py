@@ -22,6 +22,7 @@ LOCAL_FILES: Final = {
     "AWS::Serverless::LayerVersion": "ContentUri",
     "AWS::Serverless::StateMachine": "DefinitionUri",
 }
+CODE: Final = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
 APIS: Final = ("AWS::Serverless::Api", "AWS::Serverless::HttpApi")
 KEPT_RESULTS: Final = 10
 
@@ -71,8 +72,9 @@ def _with_local_files(document: Document) -> dict[str, Any]:
             properties["CodeUri"] = "."  # as `sam build` takes it
         if resource["Type"] in LOCAL_FILES:
             _mark_local(properties, LOCAL_FILES[resource["Type"]])
-        if resource["Type"] == "AWS::Lambda::Function" and isinstance(properties.get("Code"), str):
-            properties["Code"] = {"S3Bucket": LOCAL_BUCKET, "S3Key": quote(properties["Code"], "")}
+        key = CODE.get(resource["Type"], "")
+        if isinstance(path := properties.get(key), str):
+            properties[key] = {"S3Bucket": LOCAL_BUCKET, "S3Key": quote(path, "")}
         if resource["Type"] in APIS:
             _include_definition(properties, document.path.parent)
         if resource["Type"] == "AWS::Serverless::Application":

@@ -1,0 +1,63 @@
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from lampwork.template.resource import Resource
+
+
+def code_folder(resource: Resource, path: str, property: str) -> Path:
+    """The folder that a path in the template leads to; a zip file is unpacked, once a content.
+
+    Raises:
+        TemplateError: there is neither, or the file is no zip.
+    """
+    found = (resource.template.document.path.parent / path).resolve()
+    if found.is_dir():
+        return found
+    if not found.is_file():
+        raise resource.error(
+            f"the code of {resource.logical_id} should be in the folder {found}, which does not"
+            f" exist; correct its {property}.",
+            property,
+        )
+    if not zipfile.is_zipfile(found):
+        raise resource.error(
+            f"the code of {resource.logical_id}, {found}, is neither a folder nor a zip file.",
+            property,
+        )
+    content = found.read_bytes()
+    return _made_once(resource, content, lambda folder: _unpack(found, folder))
+
+
+def inline_folder(resource: Resource, code: str) -> Path:
+    """A folder for code that stands in the template itself: there it is the module `index`.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
+    """
+    return _made_once(
+        resource, code.encode(), lambda folder: folder.joinpath("index.py").write_text(code)
+    )
+
+
+def _made_once(resource: Resource, content: bytes, make: Callable[[Path], object]) -> Path:
+    """A folder by the name of a content, whole or not there."""
+    kept = resource.template.cache_dir.resolve() / "code"
+    folder = kept / hashlib.sha256(content).hexdigest()[:32]
+    if not folder.is_dir():
+        kept.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=kept, suffix=".tmp"))
+        make(draft)
+        try:
+            os.replace(draft, folder)
+        except OSError:  # another process was quicker
+            shutil.rmtree(draft)
+    return folder
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as files:
+        files.extractall(folder)
