@@ -7,11 +7,11 @@ import termios
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from http import HTTPStatus
 from typing import cast
 
 import httptools
+
+from lampwork.responses import Response, encoded, json_message
 
 logger = logging.getLogger(__name__)
 
@@ -21,14 +21,16 @@ MAX_PIPELINED = 32
 # How long what a refused client still sends is read and dropped: closing at once would reset the
 # connection and the client would never see why (RFC 9112 §9.6).
 LINGER_SECONDS = 5
+# How long a client may take to send one request: one that never ends must not be kept for ever.
+REQUEST_SECONDS = 60
 
 # The most an event loop hands over at once.
 MAX_READ = 256 * 1024
 
-BODILESS = frozenset({*range(100, 200), 204, 304})
 UPGRADE_HEADERS = frozenset({"upgrade", "connection", "http2-settings"})
 REFUSALS = {
     400: "Bad Request",
+    408: "Request Timeout",
     413: "Request Entity Too Large",
     431: "Request Header Fields Too Large",
 }
@@ -67,15 +69,6 @@ class Request:
 
 
 @dataclass(slots=True)
-class Response:
-    """`headers` never hold Content-Length, Connection or Transfer-Encoding: the protocol frames."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes = b""
-
-
-@dataclass(slots=True)
 class Upgrade:
     """Hands the connection over: the protocol `start` returns gets the transport's next callbacks.
 
@@ -88,13 +81,6 @@ class Upgrade:
 
 
 Handler = Callable[[Request], Awaitable[Response | Upgrade]]
-
-
-def json_message(status: int, message: str) -> Response:
-    """The body API Gateway gives its own errors."""
-    return Response(
-        status, [("content-type", "application/json")], b'{"message":"%s"}' % message.encode()
-    )
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -111,12 +97,15 @@ class HttpProtocol(asyncio.Protocol):
         max_body: int = MAX_BODY,
         max_head: int = MAX_HEAD,
         secure: bool = False,
+        request_seconds: float = REQUEST_SECONDS,
         connections: "set[HttpProtocol] | None" = None,
     ) -> None:
         self._handler = handler
         self._max_body = max_body
         self._max_head = max_head
         self._secure = secure
+        self._request_seconds = request_seconds
+        self._deadline: asyncio.TimerHandle | None = None  # of a request that came in part
         self._connections = connections if connections is not None else set()
         self._queue: deque[tuple[Request | Response, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -140,6 +129,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._gone = True
+        self._forget_deadline()
         self._connections.discard(self)
         self._queue.clear()
         del self._parser  # it refers back to this protocol
@@ -164,6 +154,8 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(error)
         else:
             self._limit_unfinished_head(len(data))
+            if self._begun and self._deadline is None and not self._refused:
+                self._deadline = self._loop.call_later(self._request_seconds, self._too_slow)
 
     def pause_writing(self) -> None:
         self._writable = asyncio.Event()
@@ -193,6 +185,9 @@ class HttpProtocol(asyncio.Protocol):
 
     # httptools callbacks
 
+    def on_message_begin(self) -> None:
+        self._begun = True
+
     def on_url(self, url: bytes) -> None:
         self._target += url
 
@@ -206,8 +201,13 @@ class HttpProtocol(asyncio.Protocol):
         self._head_complete = True
         if self._head_size + len(self._target) > self._max_head:
             raise _Refusal(431)
+        hosts = 0
         for name, value in self._headers:
             lower = name.lower()
+            hosts += lower == "host"
+            # Where two servers could read a request differently, one is deceived (RFC 9112 §11.2).
+            if hosts > 1 or (lower == "transfer-encoding" and value.lower() != "chunked"):
+                raise _Refusal(400)
             if lower == "content-length" and int(value) > self._max_body:
                 raise _Refusal(413)
             if lower == "expect" and value.lower() == "100-continue" and not self._busy:
@@ -239,6 +239,8 @@ class HttpProtocol(asyncio.Protocol):
         self._body: list[bytes] = []
         self._body_size = 0
         self._fed = 0
+        self._begun = False
+        self._forget_deadline()
 
     def _request(self) -> Request:
         target = self._target.decode("latin-1")
@@ -278,11 +280,20 @@ class HttpProtocol(asyncio.Protocol):
             if self._fed > self._max_head + MAX_READ:
                 self._refuse(_Refusal(431))
 
+    def _too_slow(self) -> None:
+        self._refuse(_Refusal(408))
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
     def _refuse(self, error: Exception) -> None:
         """Answer what cannot be served, after all that came before it, and read no further."""
         refusal = error if isinstance(error, _Refusal) else error.__context__
         status = refusal.status if isinstance(refusal, _Refusal) else 400
         self._refused = True
+        self._forget_deadline()
         self._enqueue(json_message(status, REFUSALS[status]), keep_alive=False)
 
     # Answering
@@ -311,7 +322,8 @@ class HttpProtocol(asyncio.Protocol):
             if self._gone:
                 return
             keep_alive = keep_alive and not (self._closing and not self._queue)
-            self._transport.write(_encode(message, answer, keep_alive))
+            head_only = isinstance(message, Request) and message.method == "HEAD"
+            self._transport.write(encoded(answer, head_only=head_only, keep_alive=keep_alive))
             if not keep_alive:
                 self._finish()
                 return
@@ -359,23 +371,3 @@ def _origin_form(target: str) -> str:
     if not separator:
         return target
     return "/" + rest.partition("/")[2]
-
-
-def _encode(message: Request | Response, response: Response, keep_alive: bool) -> bytes:
-    lines = [_status_line(response.status)]
-    lines += [f"{name}: {value}" for name, value in response.headers]
-    if response.status not in BODILESS:
-        lines.append(f"content-length: {len(response.body)}")
-    lines.append("connection: keep-alive\r\n\r\n" if keep_alive else "connection: close\r\n\r\n")
-    head = "\r\n".join(lines).encode("latin-1")
-    if response.status in BODILESS or (isinstance(message, Request) and message.method == "HEAD"):
-        return head
-    return head + response.body
-
-
-@lru_cache
-def _status_line(status: int) -> str:
-    try:
-        return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"HTTP/1.1 {status} "

@@ -1,4 +1,5 @@
 import asyncio
+import resource
 import ssl
 import time
 from contextlib import AsyncExitStack
@@ -42,6 +43,7 @@ class Up:
             LampworkError: it cannot start.
         """
         began = time.monotonic()
+        _allow_many_sockets()
         async with AsyncExitStack() as opened:
             lock = DataLock(self._config.data)
             lock.acquire()
@@ -157,6 +159,12 @@ class Up:
             self._processes.restart(project.variables, project.stack.functions),
         )
         self._log.line("lampwork", "Reloaded: from now on requests run what was saved.")
+
+
+def _allow_many_sockets() -> None:
+    """A shell's usual limit of 1,024 open files is fewer sockets than a WebSocket API may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _no_tls() -> ssl.SSLContext:

@@ -88,7 +88,8 @@ def _project(folder: Path) -> SampleProject:
 
 
 def test_start_api_serves_the_apis_and_leaves_triggers_alone(another: SampleProject) -> None:
-    lampwork = another.start("start-api", "--port", "0")
+    lampwork = another.start("start-api", "--port", "0", "--host", "0.0.0.0")
+    lampwork.until("Listening on 0.0.0.0: whoever reaches this machine can run its functions")
     origin = lampwork.origin()
 
     assert httpx.get(f"{origin}/hello").json() == {"colour": "template", "path": "/hello"}

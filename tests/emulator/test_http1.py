@@ -4,7 +4,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from lampwork.http1 import Handler, HttpProtocol, Request, Response, Upgrade
+from lampwork.http1 import Handler, HttpProtocol, Request, Upgrade
+from lampwork.responses import Response
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

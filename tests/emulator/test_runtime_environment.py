@@ -1,3 +1,4 @@
+import asyncio
 import os
 from pathlib import Path
 
@@ -157,3 +158,42 @@ async def test_a_function_leads_a_session_of_its_own(tmp_path: Path) -> None:
         pid, session, group = await run.result()
 
     assert pid == session == group != os.getpid()
+
+
+async def test_a_function_may_open_as_many_files_as_on_lambda(tmp_path: Path) -> None:
+    source = """
+        import resource
+
+        def handler(event, context):
+            return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    """
+    async with running(function(tmp_path, source)) as run:
+        assert await run.result() == 1024
+
+
+async def test_a_frozen_function_makes_no_progress_between_requests(tmp_path: Path) -> None:
+    source = """
+        import threading, time
+
+        ticks = 0
+
+        def tick():
+            global ticks
+            while True:
+                time.sleep(0.005)
+                ticks += 1
+
+        threading.Thread(target=tick, daemon=True).start()
+
+        def handler(event, context):
+            before = ticks
+            time.sleep(event)
+            return [before, ticks]
+    """
+    async with running(function(tmp_path, source), freeze=True) as run:
+        _, when_it_ended = await run.result(event=0.1)
+        await asyncio.sleep(0.3)
+        when_it_went_on, at_last = await run.result(event=0.1)
+
+    assert when_it_went_on - when_it_ended <= 3
+    assert at_last > when_it_went_on

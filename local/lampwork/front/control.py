@@ -9,8 +9,9 @@ import ipaddress
 from collections.abc import Collection
 from typing import Final
 
-from lampwork.http1 import Request, Response, json_message
+from lampwork.http1 import Request
 from lampwork.metrics.metrics import CONTENT_TYPE, Metrics
+from lampwork.responses import Response, json_message
 
 OWN_PREFIX: Final = "/_lampwork/"
 OWN_SITE: Final = (None, "none", "same-origin")

@@ -4,7 +4,8 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 """
 
 from lampwork.authorization import Cors
-from lampwork.http1 import Request, Response
+from lampwork.http1 import Request
+from lampwork.responses import Response
 
 PREFIX = "access-control-"
 

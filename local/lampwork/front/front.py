@@ -16,10 +16,11 @@ from lampwork.front.lambda_api import LambdaApi
 from lampwork.front.listener import Listener
 from lampwork.front.rest_api import RestApiGateway, no_stage
 from lampwork.front.websocket_api import WebSocketApiGateway
-from lampwork.http1 import HttpProtocol, Request, Response, Upgrade, json_message
+from lampwork.http1 import HttpProtocol, Request, Upgrade
 from lampwork.invocation import Invoker
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.model import Stack, WebSocketApi
+from lampwork.responses import Response, json_message
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger("lampwork.access")

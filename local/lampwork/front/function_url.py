@@ -11,9 +11,10 @@ from lampwork.front.http_events import MalformedResponse, http_event, http_respo
 from lampwork.front.identifiers import Moment
 from lampwork.front.integration import EventTooLarge, IntegrationTimeout, call
 from lampwork.front.router import Match
-from lampwork.http1 import Request, Response
+from lampwork.http1 import Request
 from lampwork.invocation import Invoker
 from lampwork.model import FunctionUrl, HttpApi, HttpRoute
+from lampwork.responses import Response
 
 logger = logging.getLogger(__name__)
 

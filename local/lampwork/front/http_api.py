@@ -14,9 +14,10 @@ from lampwork.front.identifiers import Moment, new_id
 from lampwork.front.integration import EventTooLarge, IntegrationTimeout, call
 from lampwork.front.proxy_events import proxy_event, proxy_response
 from lampwork.front.router import Match, Router
-from lampwork.http1 import Request, Response, json_message
+from lampwork.http1 import Request
 from lampwork.invocation import Invoker
 from lampwork.model import HttpApi
+from lampwork.responses import Response, json_message
 
 logger = logging.getLogger(__name__)
 

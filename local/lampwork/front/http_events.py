@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl
 from lampwork.front.authorizers.verdict import Identity
 from lampwork.front.forwarding import FORWARDING, forwarding_headers, host
 from lampwork.front.identifiers import Moment
-from lampwork.http1 import BODILESS, Request, Response
+from lampwork.http1 import Request
 from lampwork.model import ACCOUNT_ID, HttpApi, HttpRoute
+from lampwork.responses import BODILESS, Response
 
 TEXT_TYPES = frozenset({"application/json", "application/xml", "application/javascript"})
 # Between two neighbours, not for the function or the client behind (RFC 9110 §7.6.1).

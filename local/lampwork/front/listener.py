@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 TLS_HANDSHAKE = b"\x16"  # RFC 8446 §5.1: the first byte of a ClientHello's record
 BACKLOG = 1024
 ACCEPT_PAUSE_SECONDS = 0.5
+# A client that has not said a word by then is let go.
+SILENT_SECONDS = 60
 ANY_PORT_TRIES = 10
 
 
@@ -31,7 +33,9 @@ class Listener:
         *,
         host: str,
         port: int,
+        silent_seconds: float = SILENT_SECONDS,
     ) -> None:
+        self._silent_seconds = silent_seconds
         self._protocol = protocol
         self._make_context = tls
         self._context: ssl.SSLContext | None = None
@@ -76,6 +80,7 @@ class Listener:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._silent.add(client)
         self._loop.add_reader(client, self._peek, client)
+        self._loop.call_later(self._silent_seconds, self._drop_silent, client)
 
     def _accept_again(self, listening: socket.socket) -> None:
         if listening.fileno() != -1:
@@ -110,6 +115,10 @@ class Listener:
         if self._context is None:
             self._context = self._make_context()
         return self._context
+
+    def _drop_silent(self, client: socket.socket) -> None:
+        if client in self._silent:
+            self._drop(client)
 
     def _drop(self, client: socket.socket) -> None:
         self._loop.remove_reader(client)

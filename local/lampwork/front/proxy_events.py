@@ -23,8 +23,9 @@ from lampwork.front.http_events import (
 )
 from lampwork.front.identifiers import Moment
 from lampwork.front.router import Match
-from lampwork.http1 import Request, Response
+from lampwork.http1 import Request
 from lampwork.model import ACCOUNT_ID, HttpApi, RestApi
+from lampwork.responses import Response
 
 HIDDEN = FORWARDING | HOP_BY_HOP
 NO_IDENTITY = (

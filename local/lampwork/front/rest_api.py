@@ -22,9 +22,10 @@ from lampwork.front.integration import EventTooLarge, IntegrationTimeout, call
 from lampwork.front.proxy_events import authorizer_event, is_binary, proxy_event, proxy_response
 from lampwork.front.rest_errors import RestError, rest_error
 from lampwork.front.router import Match, Router
-from lampwork.http1 import Request, Response
+from lampwork.http1 import Request
 from lampwork.invocation import Invoker
 from lampwork.model import ACCOUNT_ID, FixedAnswer, RestApi
+from lampwork.responses import Response
 
 logger = logging.getLogger(__name__)
 

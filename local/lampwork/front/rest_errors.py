@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lampwork.http1 import Request, Response
+from lampwork.http1 import Request
 from lampwork.model import GatewayResponse
+from lampwork.responses import Response
 
 VARIABLE = re.compile(r"\$context\.([A-Za-z.]+)")
 

@@ -30,9 +30,10 @@ from lampwork.front.websocket_events import (
     message_event,
     selected_route,
 )
-from lampwork.http1 import Request, Response, Upgrade, json_message
+from lampwork.http1 import Request, Upgrade
 from lampwork.invocation import Invocation, Invoker
 from lampwork.model import WebSocketApi, WebSocketRoute
+from lampwork.responses import Response, json_message
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from lampwork.http1 import HttpProtocol, Request, Response
+from lampwork.http1 import HttpProtocol, Request
+from lampwork.responses import Response
 
 # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 ROOT = "/2018-06-01/runtime/"

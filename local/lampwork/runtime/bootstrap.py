@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import resource
 import signal
 import sys
 import time
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 
 from lampwork.runtime import source_cache
 
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+OPEN_FILES = 1024
 PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 
 
@@ -27,6 +30,8 @@ def run(handler: str, code_dir: str, bytecode_dir: str, debug_port: str) -> None
     # Before the function's own folder can hide a module the runtime client needs.
     from awslambdaric.__main__ import main as serve
 
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, most), most))
     os.chdir(code_dir)
     sys.path.insert(0, code_dir)
     for folder in (code_dir, *_packages()):
