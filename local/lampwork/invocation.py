@@ -24,9 +24,16 @@ class Invoker(Protocol):
     """Runs functions by logical id, name or ARN."""
 
     async def invoke(
-        self, function: str, payload: bytes, *, client_context: str | None = None
+        self,
+        function: str,
+        payload: bytes,
+        *,
+        client_context: str | None = None,
+        request_id: str | None = None,
     ) -> Invocation:
         """Run one request to its end, which it reaches also where the caller is cancelled.
+
+        A try again has the `request_id` of the first.
 
         Raises:
             FunctionNotFound: no such function.

@@ -13,6 +13,17 @@ FUNCTION_EVENTS_QUEUE = "lampwork-function-events"
 
 
 @dataclass(frozen=True, slots=True)
+class EventConfig:
+    """How a function is invoked without waiting. Destinations and dead letters are ARNs."""
+
+    retries: int = 2
+    maximum_age_seconds: float = 6 * 60 * 60
+    on_success: str | None = None
+    on_failure: str | None = None
+    dead_letter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A Lambda function. `logical_id` is its key here; `name` is what its code and users see.
 
@@ -30,6 +41,7 @@ class Function:
     reserved_concurrency: int | None = None
     layers: tuple[Path, ...] = ()
     requirements: Path | None = None
+    on_event: EventConfig = EventConfig()
     region: str = "us-east-1"
     line: int = 0
 
@@ -189,6 +201,7 @@ class QueueTrigger:
     window_seconds: float = 0
     reports_item_failures: bool = False
     maximum_concurrency: int | None = None
+    filters: tuple[str, ...] = ()  # event patterns in JSON: a message that fits none is deleted
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from lampwork.logs import Log, is_platform_line
 from lampwork.metrics.metrics import Metrics
 from lampwork.metrics.queues import watch_queues
 from lampwork.model import Function, Stack, WebSocketApi
+from lampwork.references import references_in, unresolved, with_values
 from lampwork.requirements import with_requirements
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
@@ -92,6 +93,10 @@ class Project:
             watch_queues(self.metrics, self.services.aws)
         self.variables.update(self._resolve(self.config, self.stack))
         await self.services.create(self.stack.resources)
+        resolved = await self._with_references(self.stack)
+        if resolved is not self.stack:
+            self.stack = resolved
+            await self.functions.reload(resolved.functions)
         await run_commands(self.config, self.variables, self.line)
 
     def line(self, source: str, text: str, request_id: str = "") -> None:
@@ -108,6 +113,8 @@ class Project:
             config = self._options.read_config()
             stack = await self._read_stack(config)
             variables = self._resolve(config, stack)
+            await self.services.create(stack.resources)
+            stack = await self._with_references(stack)
         except LampworkError as error:
             self._log.line("lampwork", f"{error}\nGoing on with what was read before.")
             return False
@@ -116,6 +123,20 @@ class Project:
         self.variables.clear()
         self.variables.update(variables)
         return True
+
+    async def _with_references(self, stack: Stack) -> Stack:
+        """The stack with the values that its functions' variables refer to."""
+        references = references_in(stack.functions)
+        if not references:
+            return stack
+        values = await self.services.resolve(references)
+        for function, name, reference in unresolved(stack.functions, values):
+            self._log.line(
+                "lampwork",
+                f"{self.config.template.name}, line {function.line}: {name} of"
+                f" {function.logical_id} is empty, since there is no {reference}.",
+            )
+        return replace(stack, functions=with_values(stack.functions, values))
 
     async def _open_functions(self, opened: AsyncExitStack) -> None:
         self.stack = await self._read_stack(self.config)

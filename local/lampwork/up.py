@@ -15,6 +15,9 @@ from lampwork.logs import Log
 from lampwork.project import Options, Project
 from lampwork.reload import Change, Watched, Watcher
 from lampwork.together import together
+from lampwork.triggers.destinations import Destinations
+from lampwork.triggers.event_invocations import EventInvocations
+from lampwork.triggers.function_events import FunctionEvents
 from lampwork.triggers.schedules import Schedules
 from lampwork.triggers.sqs import QueueTriggers
 
@@ -74,6 +77,9 @@ class Up:
         project, config = self._project, self._config
         if not is_loopback(config.host):
             self._log.line("lampwork", OPEN_TO_OTHERS.format(config.host))
+        self._events = EventInvocations(
+            project.functions, project.stack.functions, time_scale=self._options.time_scale
+        )
         self._front = Front(
             project.stack,
             project.functions,
@@ -84,20 +90,26 @@ class Up:
             metrics=project.metrics,
             time_scale=self._options.time_scale,
             aws=project.services.aws_address,
+            events=self._events,
         )
         await self._front.start()
         opened.push_async_callback(self._front.stop)
         await self._open_queues(opened)
         opened.push_async_callback(self._processes.stop)
         await self._processes.start(project.variables, project.stack.functions)
-        self._schedules = Schedules(project.stack.schedules, project.functions, config.schedules)
+        self._schedules = Schedules(project.stack.schedules, self._events, config.schedules)
         opened.push_async_callback(self._schedules.stop)
         await self._schedules.start()
 
     async def _open_queues(self, opened: AsyncExitStack) -> None:
         project = self._project
+        region = project.config.region
+        if aws := project.services.aws:
+            self._events.outlet = Destinations(aws.url, region, self._events)
+            self._function_events = FunctionEvents(self._events, aws.url, region)
+            opened.push_async_callback(self._function_events.stop)
+            self._receive_events()
         if endpoint := project.sqs_endpoint:
-            region = project.config.region
             self._queues = QueueTriggers(project.stack, project.functions, endpoint, region)
             opened.push_async_callback(self._queues.stop)
             # It waits for the embedded AWS to load, which the first requests need not.
@@ -105,6 +117,11 @@ class Up:
             opened.callback(self._starting_queues.cancel)
         elif project.stack.queue_triggers:
             self._log.line("lampwork", NO_QUEUES)
+
+    def _receive_events(self) -> None:
+        """Once the template has anything that invokes functions by the embedded AWS."""
+        if any(":function:" in str(each.properties) for each in self._project.stack.resources):
+            self._function_events.start()
 
     async def _start_queues(self, queues: QueueTriggers) -> None:
         try:
@@ -149,7 +166,8 @@ class Up:
             await self._schedules.update(project.stack.schedules)
             if self._queues is not None:
                 await self._queues.update(project.stack)
-            await project.services.create(project.stack.resources)
+            if project.services.aws is not None:
+                self._receive_events()
             await self._take_code()
 
     async def _take_code(self) -> None:

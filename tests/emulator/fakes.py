@@ -18,15 +18,22 @@ class FakeInvoker:
     def __init__(self, **handlers: Handler) -> None:
         self.handlers = handlers
         self.events: list[tuple[str, Any]] = []
+        self.request_ids: list[str | None] = []
         self._invoked = asyncio.Condition()
 
     async def invoke(
-        self, function: str, payload: bytes, *, client_context: str | None = None
+        self,
+        function: str,
+        payload: bytes,
+        *,
+        client_context: str | None = None,
+        request_id: str | None = None,
     ) -> Invocation:
         if function not in self.handlers:
             raise FunctionNotFound(function)
         event = json.loads(payload)
         self.events.append((function, event))
+        self.request_ids.append(request_id)
         async with self._invoked:
             self._invoked.notify_all()
         try:

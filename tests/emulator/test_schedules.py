@@ -3,12 +3,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lampwork.errors import ConfigurationError, TooManyEnvironments
-from lampwork.model import Schedule
+from lampwork.model import Function, Schedule
+from lampwork.triggers.event_invocations import EventInvocations
 from lampwork.triggers.expressions import Cron, Once, Rate, parse_expression
 from lampwork.triggers.schedules import Schedules, payload_of
 from tests.emulator.fakes import FakeInvoker
@@ -18,15 +20,22 @@ TICK = Schedule("Tick", "local-Tick", "work", "rate(1 minute)")
 NIGHTLY = Schedule("Nightly", "nightly", "work", "cron(0 3 * * ? *)", source="aws.scheduler")
 
 
+def events_for(invoker: FakeInvoker) -> EventInvocations:
+    functions = {n: Function(n, n, f"{n}.handler", Path()) for n in invoker.handlers}
+    return EventInvocations(invoker, functions)
+
+
 @asynccontextmanager
 async def firing(*schedules: Schedule, work: Any, **overrides: float) -> AsyncIterator[Any]:
     invoker = FakeInvoker(work=work)
-    firing = Schedules(schedules, invoker, overrides)
+    events = events_for(invoker)
+    firing = Schedules(schedules, events, overrides)
     await firing.start()
     try:
         yield invoker
     finally:
         await firing.stop()
+        await events.stop()
 
 
 def next_firings(expression: str, count: int = 2, timezone: str = "UTC") -> list[str]:
@@ -173,7 +182,7 @@ async def test_an_override_may_name_the_schedule_by_its_name_on_aws():
 
 
 async def test_an_override_of_no_schedule_is_told():
-    schedules = Schedules([TICK], FakeInvoker(), {"Tock": 5})
+    schedules = Schedules([TICK], events_for(FakeInvoker()), {"Tock": 5})
 
     with pytest.raises(
         ConfigurationError, match="names Tock, but the template's schedules are Tick"
@@ -238,7 +247,7 @@ async def test_failing_is_told_once_and_so_is_its_end(caplog):
 
 async def test_an_update_leaves_the_rhythm_of_unchanged_schedules():
     invoker = FakeInvoker(work=lambda event: None, more=lambda event: None)
-    schedules = Schedules([TICK], invoker, {})
+    schedules = Schedules([TICK], events_for(invoker), {})
     await schedules.start()
     await invoker.event("work")
 

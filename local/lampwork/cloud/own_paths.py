@@ -50,5 +50,6 @@ class OwnPaths:
 
 
 def _json(start: StartResponse, answer: Mapping[str, Any]) -> Iterable[bytes]:
-    start("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(answer).encode()]
+    body = json.dumps(answer).encode()
+    start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]

@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from lampwork.companions.aws import CREDENTIALS, EmbeddedAws
 from lampwork.companions.process import OnLog
@@ -31,6 +31,10 @@ class Services:
         """Let the embedded AWS have these, if there is one."""
         if self.aws is not None:
             await self.aws.create(resources)
+
+    async def resolve(self, references: Sequence[str]) -> Mapping[str, str | None]:
+        """What the embedded AWS has for dynamic references."""
+        return await self.aws.resolve(references) if self.aws else {}
 
     def placeholders(self) -> dict[str, str]:
         """What a variable's `${…}` may name of them."""

@@ -21,6 +21,7 @@ from lampwork.invocation import Invoker
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.model import Stack, WebSocketApi
 from lampwork.responses import Response, json_message
+from lampwork.triggers.event_invocations import EventInvocations
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger("lampwork.access")
@@ -49,6 +50,7 @@ class Front:
         allowed_hosts: Collection[str] = (),
         metrics: Metrics | None = None,
         aws: tuple[str, int] | None = None,
+        events: EventInvocations | None = None,
     ) -> None:
         self._invoker = invoker
         self._metrics = metrics or Metrics()
@@ -59,7 +61,8 @@ class Front:
         self._http_connections: set[HttpProtocol] = set()
         self._websocket_apis: dict[str, WebSocketApiGateway] = {}
         self._leaving: set[asyncio.Task[None]] = set()
-        self._lambda_api = LambdaApi(stack.functions, invoker, time_scale=time_scale)
+        self._events = events or EventInvocations(invoker, stack.functions, time_scale=time_scale)
+        self._lambda_api = LambdaApi(stack.functions, invoker, self._events)
         self._listener = Listener(
             self._protocol, self._certificates.server_context, host=host, port=port
         )
@@ -97,12 +100,13 @@ class Front:
         self._listener.stop()
         await self._finish_requests()
         await asyncio.gather(*(gateway.stop() for gateway in self._websocket_apis.values()))
-        await self._lambda_api.stop()
+        await self._events.stop()
 
     def update(self, stack: Stack) -> None:
         """Serve another state of the template; sockets of APIs that are still there stay open."""
         self._gateways = _gateways(stack, self._invoker, self._time_scale)
         self._by_api_id = _by_api_id(self._gateways)
+        self._events.update(stack.functions)
         self._lambda_api.update(stack.functions)
         _warn_of_shared_stages(stack)
         present = {api.logical_id: api for api in stack.websocket_apis}

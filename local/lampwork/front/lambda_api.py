@@ -12,10 +12,11 @@ from urllib.parse import unquote
 
 from lampwork.errors import FunctionNotFound, Throttled, TooManyEnvironments
 from lampwork.front.event_invocations import EventInvocations
-from lampwork.http1 import Request
+from lampwork.http1 import Request, Response
 from lampwork.invocation import Invocation, Invoker
 from lampwork.model import ACCOUNT_ID, Function
 from lampwork.responses import Response
+from lampwork.triggers.event_invocations import EventInvocations
 
 PREFIX = "/2015-03-31/functions/"
 PATH = re.compile(PREFIX + "([^/]+)/invocations")
@@ -26,17 +27,14 @@ LOG_TAIL = 4096
 
 class LambdaApi:
     def __init__(
-        self, functions: Mapping[str, Function], invoker: Invoker, *, time_scale: float = 1
+        self, functions: Mapping[str, Function], invoker: Invoker, events: EventInvocations
     ) -> None:
         self._invoker = invoker
-        self._events = EventInvocations(invoker, time_scale=time_scale)
+        self._events = events
         self.update(functions)
 
     def update(self, functions: Mapping[str, Function]) -> None:
         self._by_name = {**{f.name: f for f in functions.values()}, **functions}
-
-    async def stop(self) -> None:
-        await self._events.stop()
 
     async def serve(self, request: Request) -> Response:
         """Answer `POST /2015-03-31/functions/{name, ARN or partial ARN}/invocations`."""
@@ -72,8 +70,9 @@ class LambdaApi:
             case "DryRun":
                 return Response(204, _headers())
             case "Event":
-                self._events.submit(function.logical_id, payload)
-                return Response(202, _headers())
+                request_id = str(uuid.uuid4())
+                self._events.submit(function.logical_id, payload, request_id=request_id)
+                return Response(202, _headers(request_id))
             case "RequestResponse":
                 return await self._wait(request, function, payload)
             case _:

@@ -104,7 +104,12 @@ class Environment:
         if not self.failed and self._has_ended():
             self._die()
 
-    async def invoke(self, payload: bytes, client_context: str | None = None) -> Invocation:
+    async def invoke(
+        self,
+        payload: bytes,
+        client_context: str | None = None,
+        request_id: str | None = None,
+    ) -> Invocation:
         """Run one request to its end, which may be the environment's too.
 
         Raises:
@@ -113,7 +118,7 @@ class Environment:
         if self.state is State.DEAD:
             raise Undelivered
         self.state = State.BUSY
-        work = self._work(payload, client_context)
+        work = self._work(payload, client_context, request_id)
         self._request_id = work.request_id
         self._record(f"START RequestId: {work.request_id} Version: $LATEST")
         started = time.perf_counter()
@@ -281,9 +286,9 @@ class Environment:
             del self._log[:-MAX_LOG]
         self._on_line(line, self._request_id)
 
-    def _work(self, payload: bytes, client_context: str | None) -> Work:
+    def _work(self, payload: bytes, client_context: str | None, request_id: str | None) -> Work:
         return Work(
-            request_id=str(uuid.uuid4()),
+            request_id=request_id or str(uuid.uuid4()),
             payload=payload,
             function_arn=self.function.arn,
             trace_id=_trace_id(),

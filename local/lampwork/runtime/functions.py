@@ -75,12 +75,17 @@ class Functions:
         await self._launchers.preload(self._functions.values())
 
     async def invoke(
-        self, function: str, payload: bytes, *, client_context: str | None = None
+        self,
+        function: str,
+        payload: bytes,
+        *,
+        client_context: str | None = None,
+        request_id: str | None = None,
     ) -> Invocation:
         pool = self._pools.get(function) or self._by_name.get(_name(function))
         if pool is None:
             raise FunctionNotFound(f"Function not found: {function}")
-        return await pool.invoke(payload, client_context)
+        return await pool.invoke(payload, client_context, request_id)
 
     def _take(self, functions: Mapping[str, Function]) -> None:
         # Their processes run in other folders: relative paths would lead elsewhere there.

@@ -59,7 +59,9 @@ class Pool:
         self._growing: asyncio.TimerHandle | None = None
         capacity.join(self)
 
-    async def invoke(self, payload: bytes, client_context: str | None) -> Invocation:
+    async def invoke(
+        self, payload: bytes, client_context: str | None, request_id: str | None = None
+    ) -> Invocation:
         """Run one request. It runs to its end, as on Lambda, even if the caller is cancelled.
 
         Raises:
@@ -71,7 +73,7 @@ class Pool:
         if reserved is not None and len(self._requests) >= reserved:
             self._metrics.throttled(self.function.logical_id, "reserved concurrency")
             raise Throttled(f"{self.function.name} already runs {reserved} requests, all it may.")
-        request = self._loop.create_task(self._serve(payload, client_context))
+        request = self._loop.create_task(self._serve(payload, client_context, request_id))
         self._requests.add(request)
         request.add_done_callback(self._served)
         return await asyncio.shield(request)
@@ -144,11 +146,13 @@ class Pool:
 
     # Requests
 
-    async def _serve(self, payload: bytes, client_context: str | None) -> Invocation:
+    async def _serve(
+        self, payload: bytes, client_context: str | None, request_id: str | None
+    ) -> Invocation:
         while True:
             environment = self._idle.pop() if self._idle else await self._wait_for_one()
             try:
-                return await environment.invoke(payload, client_context)
+                return await environment.invoke(payload, client_context, request_id)
             except Undelivered:
                 continue
             finally:

@@ -1,9 +1,10 @@
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from lampwork.model import Function
+from lampwork.model import EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder
 from lampwork.template.resource import Resource, Template
 from lampwork.template.transform import local_path
@@ -20,11 +21,17 @@ def read_functions(template: Template) -> dict[str, Function]:
     Raises:
         TemplateError: one has no handler, no such folder or a value of the wrong kind.
     """
-    return {
+    functions = {
         function.logical_id: function
         for resource in template.of_type("AWS::Lambda::Function")
         for function in _function(resource)
     }
+    names = FunctionNames(functions)
+    for resource in template.of_type("AWS::Lambda::EventInvokeConfig"):
+        if function := names.find(resource.get("FunctionName")):
+            configured = replace(function, on_event=_event_config(resource, function.on_event))
+            functions[function.logical_id] = configured
+    return functions
 
 
 class FunctionNames:
@@ -53,8 +60,22 @@ def _function(resource: Resource) -> Iterator[Function]:
         environment=_environment(resource),
         reserved_concurrency=resource.optional_integer("ReservedConcurrentExecutions"),
         layers=tuple(_layers(resource)),
+        on_event=EventConfig(dead_letter=resource.mapping("DeadLetterConfig").get("TargetArn")),
         region=resource.identity.place.region,
         line=resource.line,
+    )
+
+
+def _event_config(resource: Resource, without: EventConfig) -> EventConfig:
+    destinations = resource.mapping("DestinationConfig")
+    return replace(
+        without,
+        retries=resource.integer("MaximumRetryAttempts", without.retries),
+        maximum_age_seconds=resource.integer(
+            "MaximumEventAgeInSeconds", int(without.maximum_age_seconds)
+        ),
+        on_success=destinations.get("OnSuccess", {}).get("Destination"),
+        on_failure=destinations.get("OnFailure", {}).get("Destination"),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from lampwork.model import Function, Queue, QueueTrigger, Schedule
 from lampwork.template.functions import FunctionNames
 from lampwork.template.resource import Resource, Template
+from lampwork.triggers.event_pattern import check
 from lampwork.triggers.expressions import parse_expression
 
 # What CreateQueue takes of AWS::SQS::Queue. Keys of KMS are left out: nothing is encrypted here.
@@ -102,8 +103,6 @@ def _queue_trigger(
     if function is None:
         mapping.ignore(mapping.type, "it leads to no function that runs here")
         return
-    if mapping.get("FilterCriteria"):
-        mapping.ignore("FilterCriteria", "every message is delivered")
     trigger = QueueTrigger(
         queue_arn=source,
         function=function.logical_id,
@@ -111,9 +110,21 @@ def _queue_trigger(
         window_seconds=mapping.integer("MaximumBatchingWindowInSeconds", 0),
         reports_item_failures="ReportBatchItemFailures" in mapping.items("FunctionResponseTypes"),
         maximum_concurrency=mapping.mapping("ScalingConfig").get("MaximumConcurrency"),
+        filters=tuple(_filters(mapping)),
     )
     _check(mapping, trigger, function, queues.get(source))
     yield trigger
+
+
+def _filters(mapping: Resource) -> Iterator[str]:
+    for each in mapping.mapping("FilterCriteria").get("Filters", []):
+        pattern = each.get("Pattern")
+        try:
+            check(json.loads(pattern))
+        except (TypeError, ValueError) as error:
+            problem = f"the filter {pattern!r} of {mapping.logical_id}: {error}."
+            raise mapping.error(problem) from error
+        yield pattern
 
 
 def _check(

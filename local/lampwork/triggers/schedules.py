@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lampwork.errors import ConfigurationError
-from lampwork.invocation import Invoker
 from lampwork.model import ACCOUNT_ID, Schedule
+from lampwork.triggers.event_invocations import EventInvocations
 from lampwork.triggers.expressions import Cron, Once, Rate, parse_expression
-from lampwork.triggers.outcome import run
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +18,8 @@ LONGEST_SLEEP_SECONDS: Final = 30
 
 
 class Schedules:
-    """Fires schedules. A rate() fires once at the start, and then after each interval.
+    """Fires schedules. A rate() fires once at the start, and then after each interval. A run that
+    fails is tried again as any event for a function is, beside the schedule's further runs.
 
     `overrides` are intervals in seconds by a schedule's logical id or name; they replace its
     expression. Unlike on AWS a schedule never overlaps itself: what comes due while its last run
@@ -27,10 +27,13 @@ class Schedules:
     """
 
     def __init__(
-        self, schedules: Iterable[Schedule], invoker: Invoker, overrides: Mapping[str, float]
+        self,
+        schedules: Iterable[Schedule],
+        events: EventInvocations,
+        overrides: Mapping[str, float],
     ) -> None:
         self._schedules = tuple(schedules)
-        self._invoker = invoker
+        self._events = events
         self._overrides = overrides
         self._tasks: dict[Schedule, asyncio.Task[None]] = {}
 
@@ -70,8 +73,7 @@ class Schedules:
     async def _run(self, schedule: Schedule) -> None:
         failing = False
         async for due in self._firings(schedule):
-            outcome = await run(self._invoker, schedule.function, payload_of(schedule, due))
-            reason = outcome.failure
+            reason = await self._events.submit(schedule.function, payload_of(schedule, due))
             # The function's own log has each error; here only that it began, and that it is over.
             if reason and not failing:
                 logger.warning(

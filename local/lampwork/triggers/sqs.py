@@ -9,7 +9,7 @@ from lampwork.invocation import Invoker
 from lampwork.model import QueueTrigger, Stack
 from lampwork.triggers.outcome import run
 from lampwork.triggers.sqs_client import SqsClient, SqsError
-from lampwork.triggers.sqs_events import Message, failed_messages, payload_of
+from lampwork.triggers.sqs_events import Message, failed_messages, passes, payload_of
 
 logger = logging.getLogger(__name__)
 
@@ -193,7 +193,11 @@ class _Poller:
             )
 
     async def _invoke(self, messages: list[Message]) -> list[Message]:
-        """Run the function with a batch; the messages that failed."""
+        """Run the function with those of a batch that its filters let through; the messages that
+        failed. The others are as if done."""
+        messages = [each for each in messages if passes(each, self._trigger)]
+        if not messages:
+            return []
         payload = payload_of(messages, self._trigger)
         outcome = await run(self._invoker, self._trigger.function, payload)
         if outcome.failure is not None:

@@ -3,9 +3,11 @@
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from lampwork.model import QueueTrigger
+from lampwork.triggers.event_pattern import matches
 
 # The attributes Lambda passes on, of all that ReceiveMessage may answer.
 ATTRIBUTES: Final = (
@@ -27,6 +29,16 @@ def payload_of(messages: Iterable[Message], trigger: QueueTrigger) -> bytes:
     """The event for one batch."""
     records = [_record(message, trigger.queue_arn) for message in messages]
     return json.dumps({"Records": records}).encode()
+
+
+def passes(message: Message, trigger: QueueTrigger) -> bool:
+    """Whether a mapping's filters let a message through. A filter that looks into the body takes
+    it as JSON. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html
+    """
+    record = _record(message, trigger.queue_arn)
+    with suppress(ValueError):
+        record = {**record, "body": json.loads(record["body"])}
+    return not trigger.filters or any(matches(json.loads(each), record) for each in trigger.filters)
 
 
 def failed_messages(messages: Sequence[Message], answer: bytes) -> list[Message]:

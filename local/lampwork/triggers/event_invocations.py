@@ -1,0 +1,210 @@
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyEnvironments
+from lampwork.invocation import Invocation, Invoker
+from lampwork.model import EventConfig, Function
+
+logger = logging.getLogger(__name__)
+
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+RETRY_AFTER_SECONDS: Final = (60.0, 120.0)
+THROTTLE_FIRST_SECONDS: Final = 1.0
+THROTTLE_LONGEST_SECONDS: Final = 300.0
+
+SUCCESS: Final = "Success"
+EXHAUSTED: Final = "RetriesExhausted"
+TOO_OLD: Final = "EventAgeExceeded"
+NEVER_RUNS: Final = "ZeroReservedConcurrency"
+
+Finished = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Event:
+    """One asynchronous invocation; all its tries have the same request id."""
+
+    function: Function
+    payload: bytes
+    request_id: str
+    received: float
+    invocations: int = 0
+    last: Invocation | None = None
+
+    @property
+    def failure(self) -> str | None:
+        if self.last is None:
+            return "it could not be invoked"
+        if self.last.function_error is None:
+            return None
+        error = json.loads(self.last.payload)
+        return f"{error.get('errorType')}: {error.get('errorMessage')}"
+
+
+class Outlet:
+    """Where finished events go; see `lampwork.triggers.destinations`."""
+
+    async def send_record(self, destination: str, record: Mapping[str, Any]) -> None:
+        """Send a record of an invocation to the ARN of a destination."""
+
+    async def send_dead_letter(self, queue: str, event: Event) -> None:
+        """Send what a function could not be made to do to its dead-letter queue or topic."""
+
+
+class EventInvocations:
+    """Functions invoked without waiting: tried again when they fail, as Lambda does, and then told
+    of where the function's configuration says.
+
+    `time_scale` shortens the pauses: 0.1 makes a minute six seconds.
+    """
+
+    def __init__(
+        self, invoker: Invoker, functions: Mapping[str, Function], *, time_scale: float = 1
+    ) -> None:
+        self.outlet = Outlet()
+        self._invoker = invoker
+        self._time_scale = time_scale
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.update(functions)
+
+    def update(self, functions: Mapping[str, Function]) -> None:
+        self._functions = {**{each.name: each for each in functions.values()}, **functions}
+
+    def submit(
+        self,
+        function: str,
+        payload: bytes,
+        *,
+        request_id: str | None = None,
+        finished: Finished | None = None,
+    ) -> asyncio.Future[str | None]:
+        """Invoke a function, by logical id, name or ARN.
+
+        Returns why its first try failed, None if it did not; further tries are not waited for.
+        `finished` is called when there will be no more of them, but not when this is stopped.
+        """
+        first: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        task = asyncio.ensure_future(
+            self._run(function, payload, request_id or str(uuid.uuid4()), first, finished)
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return first
+
+    async def stop(self) -> None:
+        """Give up what is not done."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(
+        self,
+        name: str,
+        payload: bytes,
+        request_id: str,
+        first: asyncio.Future[str | None],
+        finished: Finished | None,
+    ) -> None:
+        try:
+            if function := self._functions.get(_name(name)):
+                event = Event(function, payload, request_id, time.time())
+                condition = await self._try_until_done(event, first)
+                await self._tell(event, condition)
+            else:
+                _resolve(first, f"there is no function {name!r}")
+        finally:
+            _resolve(first, "stopped")
+        if finished is not None:
+            await finished()
+
+    async def _try_until_done(self, event: Event, first: asyncio.Future[str | None]) -> str:
+        config = event.function.on_event
+        if event.function.reserved_concurrency == 0:
+            return NEVER_RUNS
+        while True:
+            if not await self._invoke(event, config):
+                return TOO_OLD
+            failure = event.failure
+            _resolve(first, failure)
+            if failure is None:
+                return SUCCESS
+            if event.invocations > config.retries:
+                return EXHAUSTED
+            pause = RETRY_AFTER_SECONDS[event.invocations - 1]
+            if self._age(event) + pause > config.maximum_age_seconds:
+                return TOO_OLD
+            await asyncio.sleep(pause * self._time_scale)
+
+    async def _invoke(self, event: Event, config: EventConfig) -> bool:
+        """One try. Being throttled is none: it waits, longer each time; False if it is too old."""
+        pause = THROTTLE_FIRST_SECONDS
+        while self._age(event) < config.maximum_age_seconds:
+            try:
+                event.last = await self._invoker.invoke(
+                    event.function.logical_id, event.payload, request_id=event.request_id
+                )
+            except (Throttled, TooManyEnvironments):
+                await asyncio.sleep(pause * self._time_scale)
+                pause = min(pause * 2, THROTTLE_LONGEST_SECONDS)
+                continue
+            except (FunctionNotFound, LampworkError):
+                event.last = None
+            event.invocations += 1
+            return True
+        return False
+
+    def _age(self, event: Event) -> float:
+        return (time.time() - event.received) / self._time_scale
+
+    async def _tell(self, event: Event, condition: str) -> None:
+        config = event.function.on_event
+        succeeded = condition == SUCCESS
+        if not succeeded:
+            logger.error(
+                "an event was given up",
+                extra={"function": event.function.name, "reason": event.failure or condition},
+            )
+        if destination := config.on_success if succeeded else config.on_failure:
+            await self.outlet.send_record(destination, record_of(event, condition))
+        if config.dead_letter and not succeeded:
+            await self.outlet.send_dead_letter(config.dead_letter, event)
+
+
+def record_of(event: Event, condition: str) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
+    record: dict[str, Any] = {
+        "version": "1.0",
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "requestContext": {
+            "requestId": event.request_id,
+            "functionArn": f"{event.function.arn}:$LATEST",
+            "condition": condition,
+            "approximateInvokeCount": event.invocations,
+        },
+        "requestPayload": json.loads(event.payload),
+    }
+    if event.last is not None:
+        context = {"statusCode": 200, "executedVersion": "$LATEST"}
+        if event.last.function_error:
+            context["functionError"] = event.last.function_error
+        record["responseContext"] = context
+        record["responsePayload"] = json.loads(event.last.payload or b"null")
+    return record
+
+
+def _name(function: str) -> str:
+    """The name in an ARN, without a qualifier, or what else names a function."""
+    return function.rpartition(":function:")[2].partition(":")[0]
+
+
+def _resolve(future: asyncio.Future[str | None], value: str | None) -> None:
+    if not future.done():
+        future.set_result(value)
