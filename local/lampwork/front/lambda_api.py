@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from lampwork.errors import FunctionNotFound, Throttled, TooManyEnvironments
-from lampwork.front.event_invocations import EventInvocations
-from lampwork.http1 import Request, Response
+from lampwork.http1 import Request
 from lampwork.invocation import Invocation, Invoker
 from lampwork.model import ACCOUNT_ID, Function
 from lampwork.responses import Response
