@@ -1,5 +1,6 @@
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -174,3 +175,33 @@ async def test_a_body_that_is_over_6_mb_as_base64_is_more_than_lambda_takes(tmp_
 
     assert (text.status_code, binary.status_code) == (200, 413)
     assert binary.text == '{"message":"Request Entity Too Large"}'
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "answered"),
+    [("/live/echo", 200, "live"), ("/live/else", 404, ""), ("/else", 200, "$default")],
+)
+async def test_a_path_of_a_named_stage_is_no_other_stages(tmp_path, path, status, answered):
+    live = http_api(("ANY", "/echo", "echo"), stage="live")
+    default = http_api(("ANY", "$default", "echo"))
+    say = lambda event: {"statusCode": 200, "body": event["requestContext"]["stage"]}  # noqa: E731
+    async with running_front(stack(default, live), FakeInvoker(echo=say), tmp_path) as front:
+        response = await get(front, path)
+
+    assert (response.status_code, response.text) == (status, answered or '{"message":"Not Found"}')
+
+
+async def test_each_of_several_apis_answers_under_its_own_host(tmp_path):
+    first = replace(http_api(("ANY", "$default", "first")), api_id="first12345")
+    second = replace(http_api(("ANY", "$default", "second")), api_id="second1234")
+    invoker = FakeInvoker(
+        first=lambda event: {"statusCode": 200, "body": "first"},
+        second=lambda event: {"statusCode": 200, "body": "second"},
+    )
+    async with running_front(stack(first, second), invoker, tmp_path) as front:
+        answers = [
+            (await get(front, "/", headers={"Host": host})).text
+            for host in ("localhost", "second1234.execute-api.eu-west-1.localhost", "other.example")
+        ]
+
+    assert answers == ["first", "second", "first"]

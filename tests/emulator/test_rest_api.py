@@ -248,6 +248,18 @@ async def test_a_request_authorizers_answer_is_kept(rest):
     assert questions[0]["stageVariables"] == {}
 
 
+async def test_who_signed_a_request_stands_in_its_identity(rest):
+    client, invoker = await rest()
+    signature = "AWS4-HMAC-SHA256 Credential=AKIA1/20260101/us-east-1/execute-api/aws4_request"
+
+    response = await client.get("/prod/signed", headers={"Authorization": signature})
+
+    context = invoker.of("work")[0]["requestContext"]
+    assert response.status_code == 200
+    assert (context["identity"]["accessKey"], context["identity"]["user"]) == ("AKIA1", "AKIA1")
+    assert "authorizer" not in context
+
+
 async def test_a_fixed_answer_needs_no_function(rest):
     client, invoker = await rest()
 

@@ -43,7 +43,8 @@ class HttpApiGateway:
     def match(self, request: Request) -> Match | Response | None:
         """The route for this request; a named stage is the first segment of the path.
 
-        A response is the gateway's own. None means that no route matches.
+        A response is the gateway's own. None means that the path is another stage's, or that
+        `$default` has no route for it.
         """
         path = request.path
         if self._prefix:
@@ -53,7 +54,8 @@ class HttpApiGateway:
         if self._cors and (preflight := self._cors.preflight(request)):
             preflight.headers.append(("apigw-requestid", new_id()))
             return preflight
-        return self._router.match(request.method, path)
+        match = self._router.match(request.method, path)
+        return match or (gateway_error(404, "Not Found") if self._prefix else None)
 
     async def serve(self, request: Request, match: Match) -> Response:
         request_id = new_id()

@@ -53,7 +53,9 @@ def proxy_event(
     if isinstance(api, HttpApi):
         event = {"version": "1.0", **event}
         context["authorizer"] = {"claims": None, "scopes": None}
-    if caller is not None:
+    if caller is not None and caller.form == "iam":
+        context["identity"] |= _signer(caller)
+    elif caller is not None:
         context["authorizer"] = authorizer_context(caller)
     return event
 
@@ -79,6 +81,12 @@ def authorizer_context(caller: Identity) -> dict[str, Any]:
     if caller.principal is not None:
         context["principalId"] = caller.principal
     return {**context, "integrationLatency": caller.latency_ms}
+
+
+def _signer(caller: Identity) -> dict[str, Any]:
+    who = caller.context
+    same = {name: who[name] for name in ("accessKey", "accountId", "userArn")}
+    return {**same, "caller": who["callerId"], "user": who["userId"]}
 
 
 def stringified(value: object) -> str:

@@ -8,7 +8,7 @@ from lampwork.authorization import Authorizer, IamAuthorizer, LambdaAuthorizer
 from lampwork.errors import LampworkError
 from lampwork.front import rest_errors
 from lampwork.front.authorizers.function import FunctionAuthorizer
-from lampwork.front.authorizers.signature import is_signed
+from lampwork.front.authorizers.signature import caller, is_signed
 from lampwork.front.authorizers.sources import identity
 from lampwork.front.authorizers.verdict import (
     AuthorizerFailed,
@@ -115,7 +115,7 @@ class RestApiGateway:
         if isinstance(authorizer, IamAuthorizer):
             if not is_signed(request):
                 return rest_errors.MISSING_TOKEN
-            return Identity("iam", {})
+            return Identity("iam", caller(request))
         if isinstance(authorizer, LambdaAuthorizer):
             return await self._ask(authorizer, request, match, request_id)
         return None
