@@ -23,9 +23,11 @@ def test_an_idle_socket_closes_after_its_ten_minutes_however_short_they_are(tmp_
     project.edit("template.yaml", lambda template: template + SOCKETS)
     try:
         origin = project.up("--time-scale", "0.001", "--no-reload").origin()
-        with connect(origin.replace("http", "ws") + "/live") as client:
-            with pytest.raises(ConnectionClosed) as closed:
-                client.recv(timeout=20)
+        with (
+            connect(origin.replace("http", "ws") + "/live") as client,
+            pytest.raises(ConnectionClosed) as closed,
+        ):
+            client.recv(timeout=20)
     finally:
         project.close()
 
