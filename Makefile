@@ -51,6 +51,10 @@ demo: $(BIN)/.ready ## Sign up, submit a prompt, watch it live, save the picture
 contact-sheet: $(BIN)/.ready ## Paint twenty prompts on one sheet
 	@exec $(BIN)/python -m local.contact_sheet
 
+.PHONY: screenshots
+screenshots: $(BIN)/.ready ## Take pictures of every page and state, into screenshots/
+	@exec $(BIN)/python -m tests.browser.screenshots
+
 # --- Testing --------------------------------------------------------------------------------------
 
 .PHONY: test

@@ -38,10 +38,17 @@ SIZES = (
     (1024, 1024, "Large"),
     (2048, 1152, "Huge"),
 )
+DEPENDENCIES = (
+    ("database", "accounts and tasks"),
+    ("redis", "live status and limits"),
+    ("queue", "what waits for a painter"),
+    ("storage", "the pictures"),
+)
 # What each page's script imports, so that the browser asks for all of it at once.
 MODULES = ("access", "api", "card", "connection", "dom", "form", "live", "session", "words")
 # The address of an asset holds the digest of all: what it names never changes.
 FOREVER = "public, max-age=31536000, immutable"
+LOOPBACK = "127.0.0.1"
 
 app = create_app()
 
@@ -68,7 +75,7 @@ async def account(request: Request) -> Response:
 
 @app.get("/status", include_in_schema=False)
 async def status(request: Request) -> Response:
-    return _page(request, "status.html")
+    return _page(request, "status.html", dependencies=DEPENDENCIES)
 
 
 @app.get("/mailbox", include_in_schema=False)
@@ -116,8 +123,11 @@ def _has_session(request: Request) -> bool:
 
 
 def _keeps_mails() -> bool:
-    at_home = settings.app().environment is Deployment.DEVELOPMENT
-    return at_home and urlsplit(settings.mail().url).scheme == "mailbox"
+    return _is_development() and urlsplit(settings.mail().url).scheme == "mailbox"
+
+
+def _is_development() -> bool:
+    return settings.app().environment is Deployment.DEVELOPMENT
 
 
 @once
@@ -125,9 +135,16 @@ def _policy() -> str:
     """Nothing but our own files, and the pictures from where their links lead."""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        f"img-src 'self' {objects.origin()}; form-action 'self'; base-uri 'none'; "
+        f"img-src 'self' {_picture_source()}; form-action 'none'; base-uri 'none'; "
         "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
+
+
+def _picture_source() -> str:
+    """A store at home comes back on another port while pages are open, and they go on."""
+    origin = urlsplit(objects.origin())
+    at_home = origin.hostname == LOOPBACK and _is_development()
+    return f"{origin.scheme}://{LOOPBACK}:*" if at_home else objects.origin()
 
 
 @once

@@ -1,5 +1,5 @@
 import { call } from "./api.js";
-import { byId, say } from "./dom.js";
+import { byId, onPress, say } from "./dom.js";
 import { onSubmit } from "./form.js";
 import { tellOtherTabs } from "./session.js";
 
@@ -13,7 +13,7 @@ export function setUpAccess(onSignedIn) {
   root = byId("access");
   if (!root) return;
   for (const link of root.querySelectorAll("[data-show]")) {
-    link.addEventListener("click", () => show(link.dataset.show));
+    onPress(link, () => show(link.dataset.show));
   }
   onSubmit(view("sign-in"), async ({ email, password, remember }) => {
     await signIn(email, password, remember === "on");
@@ -21,7 +21,7 @@ export function setUpAccess(onSignedIn) {
   });
   onSubmit(view("sign-up"), signUp);
   onSubmit(view("verify"), verify);
-  root.querySelector("[data-resend]").addEventListener("click", resend);
+  onPress(root.querySelector("[data-resend]"), resend);
   onSubmit(view("forgot"), async ({ email }) => {
     await call("POST", "/auth/password/forgot", { email }, ANYBODY);
     return "If this address has an account, the mail is on its way.";

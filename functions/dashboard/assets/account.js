@@ -1,5 +1,5 @@
 import { call } from "./api.js";
-import { byId, element, notice, say } from "./dom.js";
+import { byId, element, notice, onPress, say } from "./dom.js";
 import { onSubmit } from "./form.js";
 import { onHere } from "./session.js";
 import { capital, day, device, explain, moment } from "./words.js";
@@ -72,6 +72,6 @@ onSubmit(profile, async ({ display_name, locale }) => {
   await call("PATCH", "/auth/me", { display_name: display_name.trim() || null, locale: locale.trim() || null });
   return "Saved.";
 });
-byId("others").addEventListener("click", () => change(() => call("POST", "/auth/logout?scope=others")));
+onPress(byId("others"), () => change(() => call("POST", "/auth/logout?scope=others")));
 onHere("session-resumed", load);
 load();

@@ -11,7 +11,7 @@ const WORDS_STAY_MS = 2000;
 export class Card {
   /**
    * @param {any} task
-   * @param {{onRetry: (task: any) => void, onGone: (card: Card) => void, onEnd?: () => void}} options
+   * @param {{onRetry: (task: any) => void, onGone: (card: Card) => void, onEnd?: () => void, heading?: string}} options
    */
   constructor(task, options) {
     this.options = options;
@@ -58,7 +58,7 @@ export class Card {
       "article",
       { class: "card", "aria-labelledby": `title-${id}` },
       this.frame,
-      element("h3", { id: `title-${id}` }, element("a", { href: `/tasks/${id}`, dir: "auto" }, prompt)),
+      element(this.options.heading ?? "h3", { id: `title-${id}`, class: "title" }, element("a", { href: `/tasks/${id}`, dir: "auto" }, prompt)),
       element("p", { class: "meta" }, `${facts.join(" · ")} · `, element("time", { dateTime: created_at }, moment(created_at))),
       this.actions,
     );
@@ -80,9 +80,9 @@ export class Card {
     this.element.dataset.status = task.status;
     this.state.textContent = state;
     say(this.detail, detail);
-    this.progress.hidden = task.terminal;
-    if (task.status === "processing") this.progress.value = Math.round(task.progress * 100);
-    else this.progress.removeAttribute("value");
+    this.progress.hidden = task.terminal && task.status !== "completed";
+    if (task.status === "queued") this.progress.removeAttribute("value");
+    else this.progress.value = Math.round(task.progress * 100);
     if (task.status === "completed") this.hang();
     this.offer();
   }
@@ -138,7 +138,8 @@ export class Card {
       try {
         await action(button);
       } catch (error) {
-        this.fault(explain(error));
+        if (error.status === 404) this.options.onGone(this);
+        else this.fault(explain(error));
       }
     };
     this.actions.append(button);

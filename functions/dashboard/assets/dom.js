@@ -17,6 +17,12 @@ export function element(name, properties = {}, ...children) {
 /** @param {string} id */
 export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
+/** Give a button of the page its action; until then it is disabled. */
+export function onPress(button, action) {
+  button.disabled = false;
+  button.addEventListener("click", action);
+}
+
 /** Show a text, or hide its place where there is none. */
 export function say(place, text) {
   place.textContent = text ?? "";
@@ -29,9 +35,9 @@ export function announce(text) {
 }
 
 /** Put a notice with an optional button where the content would be. */
-export function notice(place, { title, text, action, onAction }) {
+export function notice(place, { title, text, action, onAction, heading = "strong" }) {
   place.replaceChildren(
-    element("p", {}, element("strong", {}, title)),
+    element(heading, {}, title),
     element("p", {}, text),
     ...(action ? [element("button", { type: "button", class: "secondary", onclick: onAction }, action)] : []),
   );

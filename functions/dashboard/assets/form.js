@@ -9,6 +9,7 @@ import { explain } from "./words.js";
  */
 export function onSubmit(form, send) {
   const button = form.querySelector("button:not([type])");
+  button.disabled = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.ariaDisabled === "true" || !isFilledIn(form)) return;

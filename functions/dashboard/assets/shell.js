@@ -1,7 +1,7 @@
 /** What every page has: signing in and out, and what other tabs do. */
 import { followMailedLink, setUpAccess } from "./access.js";
 import { call } from "./api.js";
-import { byId } from "./dom.js";
+import { announce, byId, onPress } from "./dom.js";
 import { explain } from "./words.js";
 import { happen, onHere, onOtherTab, tellOtherTabs } from "./session.js";
 
@@ -9,7 +9,7 @@ const dialog = byId("access-dialog");
 const signOut = byId("sign-out");
 
 function resume() {
-  if (!dialog) location.reload();
+  if (!dialog) return location.reload();
   dialog.close();
   happen("session-resumed");
 }
@@ -24,12 +24,14 @@ if (followMailedLink() && dialog) {
   dialog.showModal();
 }
 
-signOut?.addEventListener("click", async () => {
+async function leave() {
   try {
     await call("POST", "/auth/logout", undefined, { forAnybody: true });
     tellOtherTabs("signed-out");
     location.assign("/");
   } catch (error) {
-    signOut.title = explain(error);
+    announce(explain(error)); // the page itself says that the server is away
   }
-});
+}
+
+if (signOut) onPress(signOut, leave);

@@ -11,20 +11,8 @@ const VERDICTS = {
   down: ["It is down.", "Without its database nothing can be answered. Nothing is lost."],
   silent: ["The server does not answer.", "Asking again every five seconds."],
 };
-const PARTS = {
-  database: ["Database", "accounts and tasks"],
-  redis: ["Redis", "live status and limits"],
-  queue: ["Queue", "what waits for a painter"],
-  storage: ["Storage", "the pictures"],
-};
 
 const latencies = new Map();
-
-for (const row of document.querySelectorAll("[data-name]")) {
-  const [name, purpose] = PARTS[row.dataset.name];
-  row.querySelector("strong").textContent = name;
-  row.querySelector("small").textContent = purpose;
-}
 
 async function ask() {
   const answer = await fetch("/api/health", { cache: "no-store" }).catch(() => null);

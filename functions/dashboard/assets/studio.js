@@ -1,6 +1,6 @@
 import { call } from "./api.js";
 import { Card } from "./card.js";
-import { announce, byId, element, notice } from "./dom.js";
+import { announce, byId, element, notice, onPress } from "./dom.js";
 import { onSubmit } from "./form.js";
 import { onHere, onOtherTab, tellOtherTabs } from "./session.js";
 import { explain } from "./words.js";
@@ -121,7 +121,7 @@ onSubmit(form, async ({ prompt, size, style, seed }) => {
 const randomNumbers = (count) => [...crypto.getRandomValues(new Uint32Array(count))];
 
 form.addEventListener("input", () => { attempt = null; });
-older.addEventListener("click", async () => {
+onPress(older, async () => {
   try {
     const added = (await fetchPage(cursor)).map((task) => hang(task)).filter(Boolean);
     added[0]?.element.querySelector("a").focus();

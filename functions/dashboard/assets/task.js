@@ -13,13 +13,14 @@ async function load() {
     const card = new Card(task, {
       onRetry: ({ id }) => location.assign(`/tasks/${id}`),
       onGone: () => location.assign("/"),
+      heading: "h1",
     });
     document.title = `${task.prompt} · Lampwork`;
     place.replaceChildren(card.element);
   } catch (error) {
     const box = element("div", { class: "notice" });
     const title = error.status === 404 ? "There is no such picture." : "The picture could not be fetched.";
-    notice(box, { title, text: explain(error), action: "Try again", onAction: load });
+    notice(box, { title, text: explain(error), action: "Try again", onAction: load, heading: "h1" });
     place.replaceChildren(box);
   }
   place.ariaBusy = "false";

@@ -1,0 +1,62 @@
+"""What people do in the studio, and what they see there."""
+
+import io
+from typing import Any
+
+from PIL import Image, ImageChops, ImageStat
+from playwright.sync_api import Locator, Page, expect
+
+RECORD = """() => {
+  window.seen = [];
+  const note = () => {
+    const card = document.querySelector("#cards .card[data-status]");
+    if (!card) return;
+    const progress = card.querySelector("progress")?.value;
+    const last = window.seen.at(-1);
+    if (last?.[0] !== card.dataset.status || last?.[1] !== progress)
+      window.seen.push([card.dataset.status, progress]);
+  };
+  const all = { subtree: true, childList: true, attributes: true };
+  new MutationObserver(note).observe(document.getElementById("cards"), all);
+}"""
+
+
+def submit(page: Page, prompt: str, *, size: str = "768x512", style: str = "painting") -> Locator:
+    """Fill in the form as a person does; the new card."""
+    page.get_by_label("What should it show?").fill(prompt)
+    page.locator(f'input[value="{size}"]').check()
+    page.locator(f'input[value="{style}"]').check()
+    page.get_by_role("button", name="Paint it").click()
+    card = page.get_by_role("article", name=prompt).first
+    expect(card).to_be_visible()
+    return card
+
+
+def expect_picture(card: Locator) -> Locator:
+    """The card's picture, once the browser has decoded it."""
+    picture = card.locator("img")
+    expect(picture).to_be_visible()
+    picture.evaluate("(image) => image.decode()")
+    return picture
+
+
+def record(page: Page) -> None:
+    """From now on, note what the newest card shows."""
+    page.evaluate(RECORD)
+
+
+def recorded(page: Page) -> list[list[Any]]:
+    """Pairs of status and progress (0 to 1), each that was another than the one before."""
+    seen: list[list[Any]] = page.evaluate("window.seen")
+    return seen
+
+
+def difference(one: bytes, other: bytes) -> float:
+    """How far two pictures are apart at a glance: 0 for the same, 255 for black and white."""
+    small = [Image.open(io.BytesIO(each)).convert("RGB").resize((32, 32)) for each in (one, other)]
+    return max(ImageStat.Stat(ImageChops.difference(*small)).mean)
+
+
+def variety(picture: bytes) -> float:
+    """How much there is to see: 0 for a blank one."""
+    return max(ImageStat.Stat(Image.open(io.BytesIO(picture)).convert("RGB")).stddev)
