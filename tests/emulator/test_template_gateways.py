@@ -134,7 +134,7 @@ def test_an_http_api_without_sam_has_authorizers_cors_and_every_stage(tmp_path):
       AuthorizerId: !Ref Keys
   Live:
     Type: AWS::ApiGatewayV2::Stage
-    Properties: {{ApiId: !Ref Api, StageName: live, StageVariables: {{tier: gold}}}}
+    Properties: {{ApiId: !Ref Api, StageName: live, StageVariables: {{tier: gold, level: 3}}}}
   Default:
     Type: AWS::ApiGatewayV2::Stage
     Properties: {{ApiId: !Ref Api, StageName: $default}}
@@ -143,7 +143,7 @@ def test_an_http_api_without_sam_has_authorizers_cors_and_every_stage(tmp_path):
     stack = read_text(tmp_path, template)
 
     assert [(api.stage, dict(api.stage_variables)) for api in stack.http_apis] == [
-        ("live", {"tier": "gold"}),
+        ("live", {"tier": "gold", "level": "3"}),
         ("$default", {}),
     ]
     api = stack.http_apis[0]
@@ -159,6 +159,18 @@ def test_an_http_api_without_sam_has_authorizers_cors_and_every_stage(tmp_path):
         payload_format="2.0",
     )
     assert stack.ignored == ()
+
+
+def test_an_http_api_may_name_its_function_itself(tmp_path):
+    template = RAW + """\
+  Api:
+    Type: AWS::ApiGatewayV2::Api
+    Properties: {ProtocolType: HTTP, Target: !GetAtt Work.Arn}
+"""
+
+    (api,) = read_text(tmp_path, template).http_apis
+
+    assert (api.stage, api.routes) == ("$default", (HttpRoute("ANY", "$default", "Work"),))
 
 
 def test_an_http_api_may_be_an_openapi_definition(tmp_path):
@@ -434,6 +446,10 @@ def test_an_authorizer_that_leads_nowhere_leaves_no_route_open(tmp_path):
     ("authorizer", "problem"),
     [
         ("AuthorizerType: JWT", "needs an issuer in its JwtConfiguration"),
+        (
+            'AuthorizerType: REQUEST, AuthorizerUri: x, IdentityValidationExpression: "(a"',
+            "is no regular expression",
+        ),
         (
             "AuthorizerType: REQUEST, IdentitySource: [header.X], AuthorizerUri: x",
             "'header.X' is no identity source; write \\$request.header.NAME",

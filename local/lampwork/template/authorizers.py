@@ -48,7 +48,7 @@ def scheme_authorizer(
                 _sources(api, sources),
                 ttl_seconds=_seconds(own.get("authorizerResultTtlInSeconds"), REST_TTL_SECONDS),
                 kind="TOKEN",
-                pattern=own.get("identityValidationExpression"),
+                pattern=_pattern(api, name, own.get("identityValidationExpression")),
             )
         case "request":
             payload_format = own.get("authorizerPayloadFormatVersion")
@@ -93,7 +93,7 @@ def resource_authorizer(authorizer: Resource, functions: FunctionNames) -> Autho
         kind="TOKEN" if kind == "TOKEN" else "REQUEST",
         payload_format=authorizer.text("AuthorizerPayloadFormatVersion") or "1.0",
         simple_responses=authorizer.get("EnableSimpleResponses") in (True, "true"),
-        pattern=authorizer.text("IdentityValidationExpression"),
+        pattern=_pattern(authorizer, name, authorizer.get("IdentityValidationExpression")),
     )
 
 
@@ -157,6 +157,18 @@ def _function(api: Resource, name: str, uri: Any, functions: FunctionNames) -> s
         api.ignore(f"authorizer {name}", "it leads to no function here: its routes answer 500")
         return name
     return function.logical_id
+
+
+def _pattern(api: Resource, name: str, expression: Any) -> str | None:
+    if expression is None:
+        return None
+    try:
+        return re.compile(str(expression)).pattern
+    except re.error as error:
+        raise api.error(
+            f"the validation expression {expression!r} of the authorizer {name} is no regular"
+            f" expression: {error}."
+        ) from error
 
 
 def _ignore(api: Resource, name: str, kind: str) -> None:

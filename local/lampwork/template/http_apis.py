@@ -58,9 +58,13 @@ def seconds(milliseconds: Any, default: float) -> float:
 def _stages(api: Resource, functions: FunctionNames) -> Iterator[HttpApi]:
     body = api.mapping("Body")
     settings = api.get("CorsConfiguration") or body.get("x-amazon-apigateway-cors")
-    routes = (*_body_routes(api, body, functions), *_routes(api, functions))
+    routes = (
+        *_body_routes(api, body, functions),
+        *_routes(api, functions),
+        *_quick_create(api, functions),
+    )
     stages = {
-        stage.required("StageName"): stage.mapping("StageVariables") for stage in parts(api, STAGE)
+        stage.required("StageName"): stage.texts("StageVariables") for stage in parts(api, STAGE)
     }
     for name, variables in (stages or {DEFAULT_STAGE: {}}).items():
         yield HttpApi(
@@ -108,3 +112,17 @@ def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
                 authorizer=route_authorizer(route, functions),
                 scopes=tuple(map(str, route.items("AuthorizationScopes"))),
             )
+
+
+def _quick_create(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
+    """The one route of an API that names its function itself.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
+    """
+    if (named := api.get("Target")) is None:
+        return
+    if function := functions.find(named):
+        method, _, path = (api.text("RouteKey") or "$default").rpartition(" ")
+        yield HttpRoute(method or "ANY", path, function.logical_id, TIMEOUT_SECONDS)
+    else:
+        api.ignore("Target", "it leads to no function that runs here")

@@ -66,6 +66,13 @@ class Resource:
     def mapping(self, name: str) -> dict[str, Any]:
         return _checked(self, name, dict, "a mapping", self.get(name) or {})
 
+    def texts(self, name: str) -> dict[str, str]:
+        """A mapping of variables, whose numbers and truths are text to whoever reads them."""
+        return {
+            key: str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in self.mapping(name).items()
+        }
+
     def items(self, name: str) -> list[Any]:
         return _checked(self, name, list, "a list", self.get(name) or [])
 

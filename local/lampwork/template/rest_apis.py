@@ -47,10 +47,10 @@ def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
         )
 
 
-def _stage_variables(api: Resource) -> dict[str, dict[str, Any]]:
+def _stage_variables(api: Resource) -> dict[str, dict[str, str]]:
     """By the name of the stage. A deployment may name one too, but SAM names a spare one there."""
     stages = {
-        stage.required("StageName"): stage.mapping("Variables")
+        stage.required("StageName"): stage.texts("Variables")
         for stage in _parts(api, "AWS::ApiGateway::Stage")
     }
     if stages:

@@ -53,7 +53,7 @@ def _web_socket_api(api: Resource, functions: FunctionNames) -> Iterator[WebSock
         routes={route.key: route for route in _routes(api, functions)},
         rewrites=_path_rewrites(api),
         authorizer=_authorizer(api, functions),
-        stage_variables=stages[0].mapping("StageVariables"),
+        stage_variables=stages[0].texts("StageVariables"),
         region=api.identity.place.region,
     )
 
