@@ -55,6 +55,46 @@ contact-sheet: $(BIN)/.ready ## Paint twenty prompts on one sheet
 screenshots: $(BIN)/.ready ## Take pictures of every page and state, into screenshots/
 	@exec $(BIN)/python -m tests.browser.screenshots
 
+# --- The Compose stack: see docs/compose.md -------------------------------------------------------
+
+ENV_FILE ?= .env.docker
+TAIL_SERVICE ?= backend
+export COMPOSE_PROJECT_NAME ?= lampwork
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+STORAGE_IMAGE_seaweedfs = MINIO_IMAGE=$${SEAWEEDFS_IMAGE:-chrislusf/seaweedfs:4.40}
+STACK = $(STORAGE_IMAGE_$(STORAGE)) $(COMPOSE) --env-file $(ENV_FILE) -f local/compose.yml $(STORAGE:%=-f local/compose.%.yml)
+
+.PHONY: up
+up: ## Run the whole cloud in containers on http://localhost:8080
+	@$(STACK) build backend
+	@$(STACK) up -d --no-build --remove-orphans || { $(STACK) ps; $(STACK) logs --tail 20; exit 1; }
+	@local/docker/wait-healthy $(COMPOSE_PROJECT_NAME) || { $(STACK) logs --tail 20; exit 1; }
+	@echo "Lampwork is up: http://$$($(STACK) port nginx 8080)/   (make connectivity tries it, make ps lists it)"
+
+.PHONY: down
+down: ## Stop the containers; data stay
+	@$(STACK) down --remove-orphans
+
+.PHONY: destroy
+destroy: ## Remove containers, networks and all data of the stack
+	@$(STACK) down --volumes --remove-orphans
+
+.PHONY: logs
+logs: ## Show what the containers said last
+	@$(STACK) logs --tail 100
+
+.PHONY: tail
+tail: ## Follow one: make tail TAIL_SERVICE=worker
+	@$(STACK) logs --follow --tail 20 $(TAIL_SERVICE)
+
+.PHONY: ps
+ps: ## List the containers and their health
+	@$(STACK) ps
+
+.PHONY: connectivity
+connectivity: $(BIN)/.ready ## Try every part of the stack from outside, with times
+	@exec $(BIN)/python -m local.connectivity --env-file $(ENV_FILE)
+
 # --- Testing --------------------------------------------------------------------------------------
 
 .PHONY: test

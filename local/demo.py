@@ -82,7 +82,8 @@ def answers(url: str) -> bool:
 async def story(options: argparse.Namespace) -> bytes:
     """The picture, as PNG."""
     async with httpx.AsyncClient(base_url=f"{options.url}/api/v1", timeout=30) as client:
-        token = await sign_up(client)
+        email, token = await sign_up(client)
+        console.print(f"Signed up and in as [bold]{email}[/]")
         client.headers["Authorization"] = f"Bearer {token}"
         task = await submit(client, options)
         last = await watch(options.url, token, task["id"])
@@ -95,19 +96,18 @@ async def story(options: argparse.Namespace) -> bytes:
     return picture.raise_for_status().content
 
 
-async def sign_up(client: httpx.AsyncClient) -> str:
+async def sign_up(client: httpx.AsyncClient) -> tuple[str, str]:
+    """A new account, verified and signed in: its address and an access token."""
     account = {
         "email": f"demo-{secrets.token_hex(4)}@example.com",
         "password": secrets.token_urlsafe(16),
     }
     registered = checked(await client.post("/auth/register", json=account))
-    console.print(f"Registered [bold]{account['email']}[/]")
     verification = {"token": registered["verification"]["token"]}
     checked(await client.post("/auth/verify", params=verification))
     session = checked(await client.post("/auth/login", json=account))
-    client.cookies.clear()  # the demo goes on with the bearer token
-    console.print("Verified and signed in")
-    return str(session["access_token"])
+    client.cookies.clear()  # it goes on with the bearer token
+    return account["email"], str(session["access_token"])
 
 
 async def submit(client: httpx.AsyncClient, options: argparse.Namespace) -> dict[str, Any]:

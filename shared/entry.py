@@ -3,6 +3,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from shared import logs, safety
+from shared.error_tracking import tracker
 from shared.once import once
 
 R = TypeVar("R")
@@ -17,6 +18,7 @@ def prepare() -> None:
     """
     logs.install()
     safety.check()
+    tracker()
 
 
 def entry(handler: Callable[[dict[str, Any], Any], R]) -> Callable[[dict[str, Any], Any], R]:
@@ -25,6 +27,15 @@ def entry(handler: Callable[[dict[str, Any], Any], R]) -> Callable[[dict[str, An
     @wraps(handler)
     def prepared(event: dict[str, Any], context: Any) -> R:
         prepare()
-        return handler(event, context)
+        tracking = tracker()
+        if tracking is None:
+            return handler(event, context)
+        try:
+            return handler(event, context)
+        except Exception as error:
+            tracking.capture(error)
+            raise
+        finally:
+            tracking.flush()
 
     return prepared

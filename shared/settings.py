@@ -235,6 +235,15 @@ class GeneratorSettings(Settings):
     timeout_seconds: float = Field(100, alias="GENERATOR_TIMEOUT_SECONDS", gt=0)
 
 
+class SentrySettings(Settings):
+    """Lambda itself sets AWS_LAMBDA_FUNCTION_NAME, the name under which an event is found."""
+
+    dsn: SecretStr | None = Field(None, alias="SENTRY_DSN")
+    environment: str | None = Field(None, alias="SENTRY_ENVIRONMENT")
+    release: str | None = Field(None, alias="SENTRY_RELEASE")
+    function_name: str | None = Field(None, alias="AWS_LAMBDA_FUNCTION_NAME")
+
+
 app = once(AppSettings.load)
 database = once(DatabaseSettings.load)
 redis = once(RedisSettings.load)
@@ -251,3 +260,4 @@ websocket = once(WebSocketSettings.load)
 management_api = once(ManagementApiSettings.load)
 objects = once(ObjectSettings.load)
 generator = once(GeneratorSettings.load)
+sentry = once(SentrySettings.load)

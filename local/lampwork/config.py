@@ -62,6 +62,7 @@ class Config:
     redis: str = "auto"
     max_environments: int = 64
     preload: tuple[str, ...] = ()
+    inherit: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[Command, ...] = ()
@@ -212,6 +213,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
         redis=table.choice("redis", REDIS_KINDS, "auto"),
         max_environments=_positive(table, "max_environments", 64),
         preload=table.words("preload"),
+        inherit=table.words("inherit"),
         parameters={**sam.parameters, **table.table("parameters").texts()},
         environment=table.table("environment").texts(),
         commands=tuple(_command(each) for each in table.tables("commands")),

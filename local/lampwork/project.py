@@ -24,13 +24,14 @@ from lampwork.runtime.settings import RuntimeSettings
 from lampwork.scope import Debugged, Narrow, everything, find, with_variables, without_time_out
 from lampwork.template.reader import read_stack
 from lampwork.together import together
-from lampwork.variables import fill, forget_real_account, read_env_file
+from lampwork.triggers.schedules import check_overrides
+from lampwork.variables import chosen, fill, forget_real_account, read_env_file
 
 logger = logging.getLogger(__name__)
 
 READ_AT_START: Final = (
     *("host", "port", "data", "services", "redis", "commands", "processes"),
-    *("allowed_hosts", "max_environments", "preload"),
+    *("allowed_hosts", "max_environments", "preload", "inherit"),
 )
 
 
@@ -66,6 +67,7 @@ class Project:
         self._options = options
         self._log = log
         self.port = port
+        self._inherited = chosen(config.inherit)  # before `open` forgets the shell's AWS account
         self._certificates = Certificates(config.data / "tls")
 
     @property
@@ -161,6 +163,7 @@ class Project:
     async def _read_stack(self, config: Config) -> Stack:
         stack = await asyncio.to_thread(load_stack, config, self.services.aws_url)
         self._name_ignored(config, stack)
+        check_overrides(config.schedules, stack.schedules)
         functions = await asyncio.to_thread(
             with_requirements,
             stack.functions,
@@ -214,6 +217,7 @@ class Project:
             "AWS_ENDPOINT_URL_LAMBDA": self.origin,
             **self._connections_endpoint(stack),
             **fill(config.environment, known),
+            **self._inherited,
             **read_env_file(config.env_file),
             **self._options.variables,
         }

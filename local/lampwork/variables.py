@@ -3,7 +3,8 @@
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -68,6 +69,15 @@ def inherited() -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if name in INHERITED or name.startswith(("LC_", "XDG_"))
+    }
+
+
+def chosen(patterns: Collection[str]) -> dict[str, str]:
+    """The variables of this process whose names fit a pattern such as `AUTH_*`."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if any(fnmatchcase(name, pattern) for pattern in patterns)
     }
 
 

@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -7,6 +8,7 @@ import click
 from lampwork.commands.options import Command, log_to, options_of, run_options
 from lampwork.logs import Log
 from lampwork.scope import Narrow, everything, only_functions, without_triggers
+from lampwork.selection import select
 from lampwork.signals import run_until_signalled
 from lampwork.up import Up
 
@@ -58,9 +60,10 @@ def serve_options(port: int | None) -> Callable[[Command], Command]:
 
 @click.command()
 @serve_options(port=None)
-def up(**given: Any) -> None:
+@click.option("--only", multiple=True, metavar="NAME", help="Serve this function, not the others.")
+def up(only: tuple[str, ...], **given: Any) -> None:
     """Serve the template's APIs and triggers until Ctrl-C."""
-    _serve(everything, **given)
+    _serve(partial(select, names=only) if only else everything, **given)
 
 
 @click.command()

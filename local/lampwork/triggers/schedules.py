@@ -2,7 +2,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +15,19 @@ logger = logging.getLogger(__name__)
 
 # A sleep this long notices within it that the machine was suspended or its clock set.
 LONGEST_SLEEP_SECONDS: Final = 30
+
+
+def check_overrides(overrides: Collection[str], schedules: Collection[Schedule]) -> None:
+    """
+    Raises:
+        ConfigurationError: an override names no schedule of the template.
+    """
+    known = {name for each in schedules for name in (each.logical_id, each.name)}
+    if unknown := sorted(set(overrides) - known):
+        raise ConfigurationError(
+            f"[tool.lampwork.schedules] names {', '.join(unknown)}, but the template's"
+            f" schedules are {', '.join(each.logical_id for each in schedules)}."
+        )
 
 
 class Schedules:
@@ -38,17 +51,7 @@ class Schedules:
         self._tasks: dict[Schedule, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        """Begin to fire.
-
-        Raises:
-            ConfigurationError: an override names no schedule.
-        """
-        known = {name for each in self._schedules for name in (each.logical_id, each.name)}
-        if unknown := sorted(self._overrides.keys() - known):
-            raise ConfigurationError(
-                f"[tool.lampwork.schedules] names {', '.join(unknown)}, but the template's"
-                f" schedules are {', '.join(each.logical_id for each in self._schedules)}."
-            )
+        """Begin to fire."""
         for schedule in self._schedules:
             self._tasks[schedule] = asyncio.create_task(self._run(schedule))
 
