@@ -6,6 +6,7 @@ import click
 from lampwork.commands.generate_event import generate_event
 from lampwork.commands.invoke import invoke
 from lampwork.commands.logs import logs
+from lampwork.commands.queues import queues
 from lampwork.commands.routes import routes
 from lampwork.commands.serve import start_api, start_lambda, up
 from lampwork.errors import LampworkError
@@ -28,5 +29,5 @@ def lampwork() -> None:
     """Run the Python functions of a SAM template on this machine."""
 
 
-for command in (up, start_api, start_lambda, invoke, routes, logs, generate_event):
+for command in (up, start_api, start_lambda, invoke, routes, queues, logs, generate_event):
     lampwork.add_command(command)

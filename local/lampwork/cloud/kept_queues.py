@@ -12,7 +12,7 @@ PREFIX: Final = "sqs/"
 # Messages have rows of their own; the rest is made anew.
 NOT_KEPT: Final = (
     *("_messages", "_pending_messages", "_messages_lock", "deleted_messages"),
-    "dead_letter_queue",
+    *("dead_letter_queue", "recent_deduplication"),
 )
 
 Signature = tuple[Any, ...]

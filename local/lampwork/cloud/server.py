@@ -15,6 +15,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
+from lampwork.cloud import queue_rules
 from lampwork.cloud.function_targets import FunctionTargets
 from lampwork.cloud.keeper import Keeper, KeptState
 from lampwork.cloud.kept_buckets import KeptBuckets
@@ -22,6 +23,7 @@ from lampwork.cloud.kept_objects import KeptObjects
 from lampwork.cloud.kept_queues import KeptQueues
 from lampwork.cloud.kept_services import KeptServices
 from lampwork.cloud.kept_tables import KeptTables
+from lampwork.cloud.move_tasks import MoveTasks
 from lampwork.cloud.object_folder import ObjectFolder
 from lampwork.cloud.own_paths import OwnPaths
 from lampwork.cloud.queue_report import QueueReport
@@ -40,7 +42,8 @@ def application(folder: Path, region: str) -> Any:
     )
     keepers: list[Keeper] = [KeptQueues(), KeptTables(), KeptServices(), KeptBuckets()]
     state = StateFile(folder / "state.db")
-    kept = KeptState(objects, state, keepers)
+    kept = KeptState(MoveTasks(objects), state, keepers)
+    queue_rules.install()
     objects.load()
     kept.load()
     FunctionTargets(region).install()

@@ -80,7 +80,7 @@ class Destinations(Outlet):
         if service not in self._clients:
             host = self._endpoint_url.partition("://")[2]
             session = Session(localstack_host=host, region_name=self._region)
-            self._clients[service] = session.client(service, endpoint_url=self._endpoint_url)
+            self._clients[service] = session.client(service)
         return self._clients[service]
 
 

@@ -87,6 +87,9 @@ class Project:
         self.origin = self.lampwork.origin()
         return self.origin
 
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return self.installation.run(*arguments, cwd=self.root)
+
     @property
     def aws(self) -> dict[str, str]:
         """What boto3 needs to know: as AWS_ENDPOINT_URL and a profile would tell it."""

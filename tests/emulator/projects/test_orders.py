@@ -110,6 +110,29 @@ def test_what_fails_goes_to_the_dead_letters_and_the_rest_of_its_batch_does_not(
     assert dead["id"] == "priceless"
 
 
+def test_dead_letters_are_listed_and_go_back_where_they_came_from(orders: Project) -> None:
+    until(lambda: bodies(orders, "dead-orders.fifo") != [])
+
+    table = orders.run("queues").stdout
+    shown = json.loads(orders.run("queues", "show", "dead-orders.fifo").stdout)
+    moved = orders.run("queues", "redrive", "dead-orders.fifo").stdout
+
+    assert "lampwork" not in table
+    (row,) = [line.split() for line in table.splitlines() if line.startswith("orders.fifo")]
+    assert row == ["orders.fifo", "0", "0", "0", "dead-orders.fifo"]
+    assert json.loads(shown["Body"])["id"] == "priceless"
+    assert moved == "Moved 1 messages from dead-orders.fifo.\n"
+    until(lambda: bodies(orders, "dead-orders.fifo") != [])  # since it is as bad as before
+
+
+def test_a_queue_that_is_not_there_is_told_in_one_line(orders: Project) -> None:
+    failed = orders.run("queues", "show", "nothing")
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("Error: ")
+    assert failed.stderr.count("\n") == 1
+
+
 def test_messages_that_the_filter_refuses_are_deleted_unseen(orders: Project) -> None:
     sqs = client(orders, "sqs")
     url = sqs.get_queue_url(QueueName="orders.fifo")["QueueUrl"]

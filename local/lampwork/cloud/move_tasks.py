@@ -1,0 +1,110 @@
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from moto.sqs.models import Message, Queue
+
+from lampwork.cloud.backends import backend
+
+REGION: Final = re.compile(r"Credential=[^/]+/\d+/([^/]+)/sqs/")
+JSON: Final = "application/x-amz-json-1.0"
+
+
+class Refused(Exception):
+    """What SQS answers with status 400: a code and a text."""
+
+
+class MoveTasks:
+    """SQS's tasks that move dead letters back, which moto does not have.
+
+    A task is over before it is answered.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+    """
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+        self._done: list[dict[str, Any]] = []
+        self._operations = {
+            "AmazonSQS.StartMessageMoveTask": self._start,
+            "AmazonSQS.ListMessageMoveTasks": self._list,
+            "AmazonSQS.CancelMessageMoveTask": self._cancel,
+        }
+
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        operation = self._operations.get(environ.get("HTTP_X_AMZ_TARGET", ""))
+        signed_for = REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
+        if operation is None or signed_for is None:
+            return self._app(environ, start)
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        try:
+            status, answer = "200 OK", operation(json.loads(body), signed_for[1])
+        except Refused as error:
+            code, text = error.args
+            status, answer = "400 Bad Request", {"__type": code, "message": text}
+        content = json.dumps(answer).encode()
+        start(status, [("Content-Type", JSON), ("Content-Length", str(len(content)))])
+        return [content]
+
+    def _start(self, asked: dict[str, Any], region: str) -> dict[str, Any]:
+        source = _queue(asked["SourceArn"], region)
+        if not _sources(source, region):
+            raise Refused("InvalidParameterValue", "Source queue must be configured as a DLQ.")
+        destination_arn = asked.get("DestinationArn")
+        moved = 0
+        for message in list(source.messages):
+            destination = _queue(destination_arn or _origin(message, source, region), region)
+            source._messages.remove(message)
+            destination.add_message(_anew(message))
+            moved += 1
+        task = {
+            "TaskHandle": str(uuid.uuid4()),
+            "Status": "COMPLETED",
+            "SourceArn": source.queue_arn,
+            **({"DestinationArn": destination_arn} if destination_arn else {}),
+            "ApproximateNumberOfMessagesMoved": moved,
+            "ApproximateNumberOfMessagesToMove": moved,
+            "StartedTimestamp": int(time.time() * 1000),
+        }
+        self._done.insert(0, task)
+        return {"TaskHandle": task["TaskHandle"]}
+
+    def _list(self, asked: dict[str, Any], region: str) -> dict[str, Any]:
+        of_source = [each for each in self._done if each["SourceArn"] == asked["SourceArn"]]
+        shown = of_source[: asked.get("MaxResults", 1)]
+        return {"Results": [{k: v for k, v in each.items() if k != "TaskHandle"} for each in shown]}
+
+    def _cancel(self, asked: dict[str, Any], region: str) -> dict[str, Any]:
+        raise Refused("ResourceNotFoundException", "The task is over.")
+
+
+def _queue(arn: str, region: str) -> Any:
+    name = arn.rpartition(":")[2]
+    if name not in backend("sqs", region).queues:
+        raise Refused("ResourceNotFoundException", f"There is no queue {arn}.")
+    return backend("sqs", region).get_queue(name)
+
+
+def _sources(dead: Any, region: str) -> list[Queue]:
+    queues = list(backend("sqs", region).queues.values())
+    return [queue for queue in queues if queue.dead_letter_queue is dead]
+
+
+def _origin(message: Any, dead: Any, region: str) -> str:
+    """Where a dead letter came from; one that was sent to its queue, a queue that uses that."""
+    arn: str = vars(message).get("source_arn", dead.queue_arn)
+    return arn if arn != dead.queue_arn else str(_sources(dead, region)[0].queue_arn)
+
+
+def _anew(message: Any) -> Message:
+    """A moved message is a new one with the old one's content."""
+    again = Message(str(uuid.uuid4()), message.body, message.system_attributes)
+    again.message_attributes = message.message_attributes
+    again.group_id, again.sequence_number = message.group_id, message.sequence_number
+    if message.deduplication_id is not None:
+        again.deduplication_id = str(uuid.uuid4())
+    again.mark_sent()
+    return again

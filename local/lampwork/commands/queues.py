@@ -1,0 +1,117 @@
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+
+from lampwork.commands.options import config_of, project_options
+from lampwork.errors import LampworkError, StartError
+from lampwork.invoke import origin_of_running
+
+DEPTHS: Final = {
+    "ApproximateNumberOfMessages": "waiting",
+    "ApproximateNumberOfMessagesNotVisible": "in flight",
+    "ApproximateNumberOfMessagesDelayed": "delayed",
+}
+SHOWN_AT_ONCE: Final = 10
+NOT_SHOWN: Final = ("ReceiptHandle", "MD5OfBody")
+
+
+@click.group(invoke_without_command=True)
+@project_options
+@click.pass_context
+def queues(context: click.Context, /, **given: Any) -> None:
+    """Look into the queues of a running `lampwork up`, and move dead letters back.
+
+    Without a further word: all queues with what they hold.
+    """
+    config = config_of(given)
+    origin = origin_of_running(config.data)
+    if origin is None:
+        raise StartError("Nothing runs here; start `lampwork up` first.")
+    context.obj = _Queues(origin, config.region)
+    if context.invoked_subcommand is None:
+        click.echo(context.obj.table())
+
+
+@queues.command()
+@click.argument("queue")
+@click.pass_obj
+def show(queues: "_Queues", queue: str) -> None:
+    """Print the messages that wait in a queue, and leave them there."""
+    for message in queues.messages(queue):
+        click.echo(json.dumps(message, ensure_ascii=False))
+
+
+@queues.command()
+@click.argument("queue")
+@click.option("--to", metavar="QUEUE", help="Another queue than the one they came from.")
+@click.pass_obj
+def redrive(queues: "_Queues", queue: str, to: str | None) -> None:
+    """Move the messages of a dead-letter queue back to where they came from."""
+    click.echo(f"Moved {queues.redrive(queue, to)} messages from {queue}.")
+
+
+class _Queues:
+    """The queues at an address, by name. What SQS refuses is a LampworkError."""
+
+    def __init__(self, endpoint_url: str, region: str) -> None:
+        from botocore.exceptions import ClientError
+        from localstack_client.session import Session
+
+        host = endpoint_url.partition("://")[2]
+        self._sqs = Session(localstack_host=host, region_name=region).client("sqs")
+        self._refused = ClientError
+
+    def table(self) -> str:
+        urls = self._sqs.list_queues().get("QueueUrls", [])
+        rows = [("queue", *DEPTHS.values(), "dead letters to"), *(self._row(url) for url in urls)]
+        if not urls:
+            return "There are no queues."
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+
+    def messages(self, queue: str) -> Iterator[dict[str, Any]]:
+        """Those that wait, received with no time to hide in."""
+        answer = self._call(
+            "receive_message",
+            QueueUrl=self._url(queue),
+            MaxNumberOfMessages=SHOWN_AT_ONCE,
+            VisibilityTimeout=0,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        for message in answer.get("Messages", []):
+            yield {key: message[key] for key in message if key not in NOT_SHOWN}
+
+    def redrive(self, queue: str, to: str | None) -> int:
+        source = self._arn(queue)
+        destination = {"DestinationArn": self._arn(to)} if to else {}
+        self._call("start_message_move_task", SourceArn=source, **destination)
+        (task,) = self._call("list_message_move_tasks", SourceArn=source)["Results"]
+        return int(task["ApproximateNumberOfMessagesMoved"])
+
+    def _row(self, url: str) -> tuple[str, ...]:
+        attributes = self._call("get_queue_attributes", QueueUrl=url, AttributeNames=["All"])
+        values = attributes["Attributes"]
+        policy = json.loads(values.get("RedrivePolicy") or "{}")
+        dead = policy.get("deadLetterTargetArn", "").rpartition(":")[2]
+        return (url.rpartition("/")[2], *(str(values[name]) for name in DEPTHS), dead)
+
+    def _url(self, queue: str) -> str:
+        return str(self._call("get_queue_url", QueueName=queue)["QueueUrl"])
+
+    def _arn(self, queue: str) -> str:
+        answer = self._call(
+            "get_queue_attributes", QueueUrl=self._url(queue), AttributeNames=["QueueArn"]
+        )
+        return str(answer["Attributes"]["QueueArn"])
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self._sqs, operation)(**arguments)
+        except self._refused as error:
+            raise LampworkError(f"{error.response['Error']['Message']}") from error
