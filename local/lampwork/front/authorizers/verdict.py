@@ -47,6 +47,10 @@ class Kept:
     seconds: float
     _answers: dict[Any, tuple[float, Any]] = field(default_factory=dict)
 
+    @property
+    def size(self) -> int:
+        return len(self._answers)
+
     def get(self, key: Any, now: float) -> Any:
         until, answer = self._answers.get(key, (0.0, None))
         return answer if now < until else None
