@@ -25,7 +25,10 @@ SCREENS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
 }
 SCHEMES = ("light", "dark")
-DECODE = "Promise.all([...document.images].map((each) => each.decode().catch(() => null)))"
+DECODE = """() => Promise.all([...document.images].map((each) => {
+  each.loading = "eager"; // what is below the screen would never come
+  return each.decode().catch(() => null);
+}))"""
 WALL: tuple[tuple[str, dict[str, Any]], ...] = (
     ("a lighthouse above a stormy sea at dusk", {"width": 768, "height": 512, "seed": 7}),
     ("city skyline at sunset", {"width": 512, "height": 512, "style": "poster", "seed": 2}),

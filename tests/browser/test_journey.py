@@ -166,3 +166,20 @@ def test_older_pictures_come_page_by_page(context, ada):
     expect(page.get_by_role("article")).to_have_count(16)
     expect(page.get_by_role("link", name="picture 3", exact=True)).to_be_focused()
     expect(page.get_by_role("button", name="Show older pictures")).to_be_hidden()
+
+
+def test_where_no_socket_may_open_a_picture_is_followed_all_the_same(product, ada, context):
+    address = f"http://127.0.0.1:{product.port}"
+    cookies = [
+        {"name": name, "value": value, "url": address} for name, value in ada.cookies.items()
+    ]
+    context.add_cookies(cookies)
+    page = context.new_page()
+    opened: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda _: opened.append("")))
+    page.goto(address)
+
+    card = submit(page, "a paper boat", size="512x512")
+
+    expect_picture(card)
+    assert opened == []

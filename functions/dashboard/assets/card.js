@@ -4,7 +4,7 @@ import { follow } from "./live.js";
 import { onHere, tellOtherTabs } from "./session.js";
 import { capital, describe, explain, moment } from "./words.js";
 
-const ROW_REM = 17; // the height of the pictures of a row, before they fill it
+const ROW_REM = 14; // the height of the pictures of a row, before they fill it
 const WORDS_STAY_MS = 2000;
 
 /** A task on the wall, alive until it ends. */

@@ -75,7 +75,7 @@ function begin(task) {
     filter.value = "";
     load();
   } else {
-    hang(task, { first: true });
+    hang(task, { first: true })?.element.scrollIntoView({ block: "nearest" });
   }
   announce(`Waiting for a painter: ${task.prompt}`);
   showUsage();
