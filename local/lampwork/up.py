@@ -21,6 +21,7 @@ from lampwork.triggers.function_events import FunctionEvents
 from lampwork.triggers.schedules import Schedules
 from lampwork.triggers.sqs import QueueTriggers
 
+TRY_AGAIN_SECONDS: Final = 1
 NO_QUEUES: Final = (
     "The template's queues are not served: add 'aws' to services, or set AWS_ENDPOINT_URL_SQS."
 )
@@ -108,13 +109,12 @@ class Up:
             self._events.outlet = Destinations(aws.url, region, self._events)
             self._function_events = FunctionEvents(self._events, aws.url, region)
             opened.push_async_callback(self._function_events.stop)
-            self._receive_events()
         if endpoint := project.sqs_endpoint:
             self._queues = QueueTriggers(project.stack, project.functions, endpoint, region)
             opened.push_async_callback(self._queues.stop)
-            # It waits for the embedded AWS to load, which the first requests need not.
-            self._starting_queues = asyncio.create_task(self._start_queues(self._queues))
-            opened.callback(self._starting_queues.cancel)
+            # They wait for the embedded AWS to load, which the first requests need not.
+            self._starting = asyncio.create_task(self._start_triggers(self._queues))
+            opened.callback(self._starting.cancel)
         elif project.stack.queue_triggers:
             self._log.line("lampwork", NO_QUEUES)
 
@@ -123,11 +123,20 @@ class Up:
         if any(":function:" in str(each.properties) for each in self._project.stack.resources):
             self._function_events.start()
 
-    async def _start_queues(self, queues: QueueTriggers) -> None:
-        try:
-            await queues.start()
-        except StartError as error:
-            self._log.line("lampwork", f"{error}")
+    async def _start_triggers(self, queues: QueueTriggers) -> None:
+        aws, told = self._project.services.aws, False
+        while True:
+            try:
+                if aws is not None and aws.begun:
+                    await aws.loaded()
+                    self._receive_events()
+                await queues.start()
+                return
+            except StartError as error:
+                if not told:
+                    self._log.line("lampwork", f"{error} Trying again.")
+                told = True
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
 
     async def _find_port(self) -> int:
         """The configured port, for 0 a free one. Taken ones are found now and not at the end."""

@@ -82,11 +82,24 @@ class EmbeddedAws:
             await self._post(RESOURCES, b"")
 
     async def resolve(self, references: Sequence[str]) -> Mapping[str, str | None]:
-        """The values of dynamic references such as ssm:name; None for what there is not."""
-        values: Mapping[str, str | None] = json.loads(
-            await self._post(REFERENCES, json.dumps(references).encode())
-        )
+        """The values of dynamic references such as ssm:name; None for what there is not.
+
+        Raises:
+            StartError: the server has ended; its log says why.
+        """
+        answer = await self._post(REFERENCES, json.dumps(references).encode())
+        if not answer:
+            raise StartError("The embedded AWS ended before it answered; its log is above.")
+        values: Mapping[str, str | None] = json.loads(answer)
         return values
+
+    async def loaded(self) -> None:
+        """Wait until it answers, which lets it start.
+
+        Raises:
+            StartError: it ends before.
+        """
+        await self.resolve([])
 
     def _write(self, wanted: str) -> bool:
         """Tell the server what there is to be; False if that is nothing, and was before."""
@@ -128,5 +141,7 @@ class EmbeddedAws:
             head = f"POST {path} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
             return (await reader.read()).partition(b"\r\n\r\n")[2]
+        except ConnectionError:
+            return b""
         finally:
             writer.close()
