@@ -332,6 +332,7 @@ async def test_a_group_has_one_batch_at_a_time_and_other_groups_go_on(sqs):
     messages = partial(send_groups, sqs, "a1", "a2", "b1", "b2")
     async with delivering(sqs, stack, work, before=messages) as invoker:
         await invoker.event("work", 3)
+        await becomes(3, lambda: len(begun))
         during = list(begun)
         release.set()
         await becomes(0, lambda: count(sqs, "jobs.fifo"))
