@@ -106,7 +106,7 @@ mutations: $(BIN)/.ready ## Take guards away one by one; a test must notice each
 	@exec $(BIN)/python -m tests.catalogue.mutations
 
 .PHONY: soak
-soak: $(BIN)/.ready mutations ## Statistics, and real processes killed and frozen for SOAK_ROUNDS rounds
+soak: $(BIN)/.ready mutations ## Statistics, real processes killed for SOAK_ROUNDS rounds, the emulator for SOAK_MINUTES
 	@exec $(BIN)/pytest -m soak -s
 
 .PHONY: catalogue

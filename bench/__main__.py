@@ -6,11 +6,10 @@ import os
 import sys
 from types import ModuleType
 
-from bench import cold_start, http, stream, throughput, watchers
-from bench.report import show
+from bench import cold_start, emulator, stream, throughput, watchers
+from bench.report import show, show_goals
 
 MEASURES: dict[str, ModuleType] = {
-    "http": http,
     "cold-start": cold_start,
     "stream": stream,
     "watchers": watchers,
@@ -20,12 +19,15 @@ MEASURES: dict[str, ModuleType] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURES))
-    names = parser.parse_args().names or list(MEASURES)
-    if unknown := set(names) - set(MEASURES):
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(["emulator", *MEASURES]))
+    names = parser.parse_args().names or ["emulator", *MEASURES]
+    if unknown := set(names) - {"emulator", *MEASURES}:
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}")
     for name in names:
+        if name == "emulator":
+            show_goals((emulator.__doc__ or name).strip(), asyncio.run(emulator.measure()))
+            continue
         measure = MEASURES[name]
         rows = asyncio.run(measure.measure())
         show((measure.__doc__ or name).strip(), rows)

@@ -14,9 +14,9 @@ async def measure() -> list[Row]:
     cold: dict[str, list[float]] = {"fork server": [], "--cold": []}
     for _ in range(ROUNDS):
         for name, options in (("fork server", []), ("--cold", ["--cold"])):
-            with lampwork(*options) as port:
-                up[name].append(await first(port, "/_lampwork/health"))
-                cold[name].append(await first(port, "/hello"))
+            with lampwork(*options) as served:
+                up[name].append(await first(served.port, "/_lampwork/health"))
+                cold[name].append(await first(served.port, "/hello"))
     return [
         Row("start of the emulator, ms", {k: statistics.median(v) for k, v in up.items()}),
         Row("then the first answer, ms", {k: statistics.median(v) for k, v in cold.items()}),

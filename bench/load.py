@@ -28,12 +28,21 @@ async def load(port: int, path: str, *, connections: int, seconds: float) -> Fig
     return Figures(tuple(latencies), len(latencies) / (perf_counter() - started))
 
 
-async def first(port: int, path: str, *, seconds: float = 30) -> float:
-    """Milliseconds until the path first answers 200, from now."""
+async def burst(port: int, path: str, *, connections: int) -> list[float]:
+    """Ask once over each of as many connections at the same time; milliseconds of each answer."""
+    return [
+        each
+        for many in await asyncio.gather(*(_ask(port, path, 0) for _ in range(connections)))
+        for each in many
+    ]
+
+
+async def first(port: int, path: str, *, seconds: float = 60, any_status: bool = False) -> float:
+    """Milliseconds until the path first answers 200, or anything, from now."""
     started = perf_counter()
     while perf_counter() - started < seconds:
         try:
-            await _ask(port, path, 0)
+            await text(port, path, any_status=any_status)
         except OSError:
             await asyncio.sleep(0.005)
         else:
@@ -41,10 +50,20 @@ async def first(port: int, path: str, *, seconds: float = 30) -> float:
     raise TimeoutError(f"Nothing answered at port {port}.")
 
 
+async def text(port: int, path: str, *, any_status: bool = False) -> str:
+    """The body that a path is answered with."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(_request(port, path))
+        return (await _answer(reader, any_status=any_status)).decode()
+    finally:
+        writer.close()
+
+
 async def _ask(port: int, path: str, until: float) -> list[float]:
     """Ask once at least, then until the time is over; the latencies in milliseconds."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode()
+    request = _request(port, path)
     latencies: list[float] = []
     try:
         while not latencies or perf_counter() < until:
@@ -57,9 +76,16 @@ async def _ask(port: int, path: str, until: float) -> list[float]:
     return latencies
 
 
-async def _answer(reader: asyncio.StreamReader) -> None:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    if b" 200 " not in head.partition(b"\r\n")[0]:
+def _request(port: int, path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode()
+
+
+async def _answer(reader: asyncio.StreamReader, *, any_status: bool = False) -> bytes:
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    except asyncio.IncompleteReadError as error:
+        raise ConnectionResetError("It ended the connection.") from error
+    if not any_status and b" 200 " not in head.partition(b"\r\n")[0]:
         raise OSError(head.partition(b"\r\n")[0].decode())
     length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-    await reader.readexactly(length)
+    return await reader.readexactly(length)

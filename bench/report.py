@@ -1,5 +1,6 @@
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
@@ -24,3 +25,40 @@ def show(title: str, rows: list[Row]) -> None:
     for row in rows:
         table.add_row(row.what, *(f"{value:,.2f}" for value in row.figures.values()), row.ratio)
     Console().print(table)
+
+
+Peers = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure beside what it has to be; `peers` are the same for what one would use instead."""
+
+    what: str
+    goal: str
+    figure: float
+    holds: bool
+    peers: Peers = field(default_factory=dict)
+
+    @classmethod
+    def at_most(cls, what: str, limit: float, figure: float, peers: Peers | None = None) -> "Goal":
+        return cls(what, f"≤ {limit:g}", figure, figure <= limit, peers or {})
+
+    @classmethod
+    def at_least(cls, what: str, limit: float, figure: float) -> "Goal":
+        return cls(what, f"≥ {limit:g}", figure, figure >= limit)
+
+    @classmethod
+    def none(cls, what: str, figure: float, peers: Peers) -> "Goal":
+        """Shown for what it is."""
+        return cls(what, "", figure, True, peers)
+
+
+def show_goals(title: str, goals: list[Goal]) -> None:
+    peers = list(dict.fromkeys(name for goal in goals for name in goal.peers))
+    table = Table("", "goal", "lampwork", "holds", *peers, title=title, title_justify="left")
+    for goal in goals:
+        theirs = (f"{goal.peers[name]:,.2f}" if name in goal.peers else "" for name in peers)
+        holds = "yes" if goal.holds else "NO"
+        table.add_row(goal.what, goal.goal, f"{goal.figure:,.2f}", holds, *theirs)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 SAMPLE = Path(__file__).parent / "sample"
@@ -20,12 +21,19 @@ def free_port() -> int:
 
 @contextmanager
 def server(
-    *command: str, folder: Path, environment: Mapping[str, str] | None = None
+    *command: str,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    quiet: bool = False,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A server process for as long as the block lasts."""
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with subprocess.Popen(
-        command, cwd=folder, env={**clean, **(environment or {})}, stdout=subprocess.DEVNULL
+        command,
+        cwd=folder,
+        env={**clean, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if quiet else None,
     ) as process:
         try:
             yield process
@@ -33,20 +41,30 @@ def server(
             process.terminate()
 
 
+@dataclass(frozen=True)
+class Served:
+    """A project that is being served: where, by which process, and the folder its code is in."""
+
+    port: int
+    pid: int
+    folder: Path
+
+
 @contextmanager
-def uvicorn() -> Iterator[int]:
+def uvicorn() -> Iterator[Served]:
     """The sample as a developer would run it without functions."""
     port = free_port()
     command = [str(BIN / "uvicorn"), "app:app", "--port", str(port), "--log-level", "warning"]
-    with server(*command, folder=SAMPLE):
-        yield port
+    with server(*command, folder=SAMPLE) as process:
+        yield Served(port, process.pid, SAMPLE)
 
 
 @contextmanager
-def lampwork(*options: str, folder: Path = SAMPLE) -> Iterator[int]:
-    """The emulator on a project, with a data folder of its own."""
+def lampwork(*options: str, folder: Path = SAMPLE, data: Path | None = None) -> Iterator[Served]:
+    """The emulator on a project, with a data folder of its own unless one is given."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as data:
-        command = [str(BIN / "lampwork"), "up", "--port", str(port), "--data", data, *options]
-        with server(*command, folder=folder):
-            yield port
+    with tempfile.TemporaryDirectory() as fresh:
+        where = ["--port", str(port), "--data", str(data or fresh)]
+        command = [str(BIN / "lampwork"), "up", *where, *options]
+        with server(*command, folder=folder) as process:
+            yield Served(port, process.pid, folder)
