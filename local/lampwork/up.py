@@ -14,6 +14,7 @@ from lampwork.lock import DataLock
 from lampwork.logs import Log
 from lampwork.project import Options, Project
 from lampwork.reload import Change, Watched, Watcher
+from lampwork.requirements import FILE as REQUIREMENTS
 from lampwork.together import together
 from lampwork.triggers.destinations import Destinations
 from lampwork.triggers.event_invocations import EventInvocations
@@ -155,6 +156,7 @@ class Up:
         config = self._project.config
         files = [config.template, config.env_file, *([config.file] if config.file else [])]
         functions = self._project.stack.functions.values()
+        files += {function.code_dir / REQUIREMENTS for function in functions}
         code_dirs = {
             folder for function in functions for folder in (function.code_dir, *function.layers)
         }

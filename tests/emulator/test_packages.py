@@ -9,6 +9,7 @@ import pytest
 
 from lampwork.errors import StartError, TemplateError
 from lampwork.requirements import with_requirements
+from tests.emulator.lampwork_process import SampleProject
 from tests.emulator.runtime_fixtures import function, running, write
 from tests.emulator.stacks import read_text
 
@@ -141,6 +142,26 @@ def test_the_projects_own_requirements_are_those_of_its_environment(tmp_path):
     asked = {"App": asking(tmp_path, "hello")}
 
     assert with_requirements(asked, tmp_path, tmp_path / "data", print) == asked
+
+
+def test_saved_requirements_are_installed_and_take_effect(tmp_path):
+    project = SampleProject.create(tmp_path)
+    asking(tmp_path / "own", "hello")
+    (tmp_path / "own" / "requirements.txt").unlink()
+    own = "{Handler: app.handler, CodeUri: own}"
+    project.edit("template.yaml", lambda text: text.replace("{Handler: hello.fail}", own))
+    try:
+        lampwork = project.up()
+        lampwork.origin()
+        missing = project.run("invoke", "Fail")
+        (tmp_path / "own" / "requirements.txt").write_text("./greeter-1.0-py3-none-any.whl\n")
+        lampwork.until("Reloaded")
+        installed = project.run("invoke", "Fail")
+    finally:
+        project.close()
+
+    assert "No module named 'greeter'" in missing.stdout
+    assert installed.stdout == '"hello"\n'
 
 
 def test_requirements_that_ask_for_nothing_need_no_installer(tmp_path):
