@@ -9,6 +9,7 @@ from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.sessions import RevokeReason
 from shared.repositories.tasks import TaskRepository
 from shared.repositories.users import UserRepository
+from shared.services import open_sockets
 from shared.services.sessions import end_sessions
 from shared.services.step_up import require_recent_password
 
@@ -32,3 +33,4 @@ async def delete_account(user_id: UUID, session_id: UUID | None) -> None:
         for task_id in await TaskRepository(session, owner_id=user_id).unfinished():
             await transitions.cancel(session, task_id, owner_id=user_id)
         await OutgoingMailRepository(session).add(MailKind.ACCOUNT_DELETED, user.email)
+    await open_sockets.review(user_id)

@@ -14,6 +14,7 @@ from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.sessions import RevokeReason
 from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
+from shared.services import open_sockets
 from shared.services.one_time_tokens import new_token
 from shared.services.sessions import end_sessions
 from shared.services.step_up import require_recent_password
@@ -66,6 +67,8 @@ async def confirm_change(token: str) -> Confirmed:
             await _lock_thief_out(session, used)
         else:
             await _tell_old_address(session, used.user_id, left)
+    if purpose is UNDO:
+        await open_sockets.review(used.user_id)
     return Confirmed(used.user_id, undone=purpose is UNDO)
 
 

@@ -12,6 +12,7 @@ from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
 from shared.security.password_policy import check_new_password
 from shared.security.passwords import PasswordHasher
+from shared.services import open_sockets
 from shared.services.reauthentication import WRONG_PASSWORD, check_current_password
 from shared.services.sessions import (
     Client,
@@ -57,6 +58,7 @@ async def change_password(
         user = await UserRepository(session).get_fresh(user_id)
         fresh = new_session(user, client, remember=former is None or former.remember)
         await sessions.add(fresh)
+    await open_sockets.review(user_id)
     return issue_tokens(fresh, user)
 
 
@@ -84,4 +86,5 @@ async def reset_password(token: str, password: str, hasher: PasswordHasher) -> U
         await end_sessions(session, used.user_id, reason=RevokeReason.PASSWORD_RESET)
         await tokens.delete_all(used.user_id, RESET, TokenPurpose.VERIFY_EMAIL)
         await OutgoingMailRepository(session).add(MailKind.PASSWORD_CHANGED, owner.email)
+    await open_sockets.review(used.user_id)
     return used.user_id

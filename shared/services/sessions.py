@@ -149,6 +149,7 @@ async def end_session(user_id: UUID, session_id: UUID) -> None:
         if session_id not in {each.id for each in live}:
             raise SessionNotFound
         await SessionRepository(session).revoke(session_id, RevokeReason.LOGOUT, now=clock.now())
+    await open_sockets.review(user_id)
 
 
 async def end_sessions(

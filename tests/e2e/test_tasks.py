@@ -128,12 +128,31 @@ async def test_a_known_version_is_not_sent_again(ada):
     assert again.headers["preference-applied"] == "wait"
 
 
-async def test_leaving_closes_open_sockets_at_once(ada):
+def log_out(person: Person) -> httpx.Response:
+    return person.client.post("/auth/logout")
+
+
+def change_password(person: Person) -> httpx.Response:
+    change = {"current_password": person.password, "new_password": "another long pass phrase"}
+    return person.client.post("/auth/password/change", json=change)
+
+
+def revoke_session(person: Person) -> httpx.Response:
+    (session,) = person.client.get("/auth/sessions").json()["items"]
+    return person.client.delete(f"/auth/sessions/{session['id']}")
+
+
+def delete_account(person: Person) -> httpx.Response:
+    return person.client.delete("/auth/me")
+
+
+@pytest.mark.parametrize("leave", [log_out, change_password, revoke_session, delete_account])
+async def test_leaving_closes_open_sockets_at_once(ada, leave):
     task = await asyncio.to_thread(ada.submit, "a closing door", **LARGE)
 
     async with ada.socket(task["id"]) as socket:
         await socket.recv()
-        await asyncio.to_thread(ada.client.post, "/auth/logout")
+        (await asyncio.to_thread(leave, ada)).raise_for_status()
         left_at = time.monotonic()
         frames = [json.loads(text) async for text in socket]
         seconds = time.monotonic() - left_at
