@@ -53,6 +53,7 @@ class DeliveryLock:
         self._token = str(uuid4())
         self._held = False
         self._held_until = 0.0
+        self._ending = False
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[bool]:
@@ -67,6 +68,7 @@ class DeliveryLock:
         try:
             yield True
         finally:
+            self._ending = True
             renewal.cancel()
             with suppress(asyncio.CancelledError):
                 await renewal
@@ -98,7 +100,8 @@ class DeliveryLock:
     async def _keep_renewing(self) -> None:
         """When this fails, check() tells the holder as soon as the last lease is over."""
         arguments = (self._keys[0], self._token, int(TTL_SECONDS * 1000))
-        while True:
+        # A client whose connection breaks just then may turn a cancellation into its own error.
+        while not self._ending:
             await asyncio.sleep(RENEWAL_SECONDS)
             asked_at = time.monotonic()
             with suppress(RedisError):
