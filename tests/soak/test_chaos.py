@@ -18,7 +18,7 @@ from shared.reader import Database
 from shared.readers.postgresql import PostgresqlDatabase
 from shared.readers.sqlite import SqliteDatabase
 from tests.e2e.product import Process, Product, kill, processes_of, running, sign_up, start
-from tests.services import postgresql_server
+from tests.services import postgresql_server, rabbitmq_server
 from tests.soak.ledger import Ledger
 
 pytestmark = pytest.mark.soak
@@ -195,6 +195,35 @@ async def test_a_restarted_postgresql_loses_nothing(tmp_path, monkeypatch):
                 server.start()
 
             await live_through(fault, product, PostgresqlDatabase(url), "restart PostgreSQL")
+
+
+async def test_a_restarted_rabbitmq_loses_nothing(tmp_path):
+    with rabbitmq_server() as server:
+        environment = {**SETTINGS, "QUEUE_URL": server.address}
+        with running(tmp_path / "data", environment=environment) as product:
+
+            async def fault() -> None:
+                await asyncio.to_thread(server.stop)
+                await asyncio.sleep(random.uniform(0, 2))
+                await asyncio.to_thread(server.start)
+
+            await live_through(fault, product, sqlite_of(product), "restart RabbitMQ")
+
+
+@pytest.mark.parametrize("victim", ["child", "master"])
+@pytest.mark.stream_case(31, 33)
+async def test_killed_workers_of_rabbitmq_lose_nothing(victim, tmp_path):
+    with rabbitmq_server() as server:
+        environment = {**SETTINGS, "QUEUE_URL": server.address}
+        with running(tmp_path / "data", environment=environment) as product:
+
+            async def fault() -> None:
+                with suppress(StopIteration, ProcessLookupError):  # it may be starting just now
+                    master, children = workers(product, "generate")
+                    kill(master.pid if victim == "master" else random.choice(children).pid)
+
+            name = f"kill -9 generate {victim} over RabbitMQ"
+            await live_through(fault, product, sqlite_of(product), name)
 
 
 async def test_a_killed_product_goes_on_where_it_was(tmp_path):

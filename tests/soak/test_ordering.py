@@ -4,7 +4,7 @@ import asyncio
 import random
 import statistics
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,10 +39,21 @@ TICK_SECONDS = 0.5
 PUBLISH_DELAY_SECONDS = 0.010
 DELIVERERS = 3
 END_SECONDS = 120
+SETTLE_SECONDS = 30
 PICTURE = {"key": "k", "content_type": "image/png", "width": 64, "height": 64, "bytes": 1}
 
 # As in the worker: a wake-up or a tick that a slow machine lets fail is not missed.
 MENDED_BY_THE_NEXT = (Unavailable, DeliveryIncomplete, LockLost, RedisError)
+
+
+@asynccontextmanager
+async def ending(seconds: float, what: str, left: Callable[[], object]) -> AsyncIterator[None]:
+    """Fail with what is left when this takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        pytest.fail(f"{what} took more than {seconds:.0f} s; {left()}")
 
 
 class LossyQueue(RecordingQueue):
@@ -70,6 +81,9 @@ class LossyQueue(RecordingQueue):
 
     async def settle(self) -> None:
         await asyncio.gather(*self._running)
+
+    def running(self) -> object:
+        return [task.get_stack() for task in self._running]
 
 
 @dataclass
@@ -106,13 +120,19 @@ class Experiment:
 
     async def run(self) -> None:
         owner = await make_user()
-        async with self._ticking(), asyncio.timeout(END_SECONDS):
-            async with asyncio.TaskGroup() as group:
+        async with self._ticking():
+            writing = ending(END_SECONDS, "writers and watchers", self._left)
+            async with writing, asyncio.TaskGroup() as group:
                 for _ in range(TASKS):
                     group.create_task(self._one_task(owner))
-            while self.gateway.open:
-                await asyncio.sleep(0.05)
-        await self.queue.settle()
+            async with ending(END_SECONDS, "the last sockets", self._left):
+                while self.gateway.open:
+                    await asyncio.sleep(0.05)
+        async with ending(SETTLE_SECONDS, "deliveries under way", self.queue.running):
+            await self.queue.settle()
+
+    def _left(self) -> object:
+        return f"{len(self.gateway.open)} sockets are open: {sorted(self.gateway.open)[:5]}"
 
     async def _one_task(self, owner: UUID) -> None:
         task = await make_task(owner)
@@ -172,8 +192,9 @@ class Experiment:
             yield
         finally:
             ticking.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticking
+            # A tick that swallowed its cancellation would otherwise be waited for in vain.
+            await asyncio.wait((ticking,), timeout=SETTLE_SECONDS)
+            assert ticking.done(), f"a tick does not end: {ticking.get_stack()}"
 
     def _note_lag(self, connection_id: str, frame: dict[str, Any]) -> None:
         if frame["type"] == "update":
