@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lampwork.companions.pidfile import identity
 
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 90  # far more than it takes, for a machine with much else to do
 
 TEMPLATE = """\
 Transform: AWS::Serverless-2016-10-31
