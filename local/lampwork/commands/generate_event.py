@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, Final
 
 import click
@@ -115,6 +116,60 @@ def scheduled_event(name: str, region: str, scheduler: bool) -> None:
     source = "aws.scheduler" if scheduler else "aws.events"
     schedule = Schedule(name, name, "Function", "rate(1 minute)", source=source, region=region)
     _print(json.loads(schedule_payload(schedule, datetime.now(UTC))))
+
+
+@generate_event.group()
+def s3() -> None:
+    """Buckets."""
+
+
+@s3.command()
+@click.option("--bucket", default="my-bucket", show_default=True)
+@click.option("--key", default="folder/picture.png", show_default=True)
+@click.option("--size", default=1024, show_default=True)
+@click.option("--region", default="us-east-1", show_default=True)
+def put(bucket: str, key: str, size: int, region: str) -> None:
+    """An object that was put."""
+    _print(_s3_event("s3:ObjectCreated:Put", bucket, key, size, region))
+
+
+@s3.command()
+@click.option("--bucket", default="my-bucket", show_default=True)
+@click.option("--key", default="folder/picture.png", show_default=True)
+@click.option("--region", default="us-east-1", show_default=True)
+def delete(bucket: str, key: str, region: str) -> None:
+    """An object that was deleted."""
+    _print(_s3_event("s3:ObjectRemoved:Delete", bucket, key, 0, region))
+
+
+@generate_event.group()
+def sns() -> None:
+    """Topics."""
+
+
+@sns.command()
+@click.option("--message", default="Hello from SNS!", show_default=True)
+@click.option("--subject")
+@click.option("--topic", default="MyTopic", show_default=True)
+@click.option("--region", default="us-east-1", show_default=True)
+def notification(message: str, subject: str | None, topic: str, region: str) -> None:
+    """A message that was published."""
+    # moto, which this builds on, takes a second to load: no other command should wait for it.
+    from lampwork.cloud.function_targets import sns_event
+
+    topic_arn = f"arn:aws:sns:{region}:{ACCOUNT_ID}:{topic}"
+    subscription = SimpleNamespace(topic_arn=topic_arn, arn=f"{topic_arn}:{uuid.uuid4()}")
+    _print(sns_event(subscription, message, str(uuid.uuid4()), {"subject": subject}))
+
+
+def _s3_event(name: str, bucket: str, key: str, size: int, region: str) -> dict[str, Any]:
+    from lampwork.cloud.function_targets import s3_event  # as for SNS
+
+    where = SimpleNamespace(
+        name=bucket, region_name=region, arn=f"arn:aws:s3:::{bucket}", is_versioned=False
+    )
+    what = SimpleNamespace(name=key, size=size, etag=f'"{uuid.uuid4().hex}"', version_id="null")
+    return s3_event(name, where, what, "lampwork")
 
 
 def _print(event: Mapping[str, Any]) -> None:
