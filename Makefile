@@ -95,6 +95,10 @@ ps: ## List the containers and their health
 connectivity: $(BIN)/.ready ## Try every part of the stack from outside, with times
 	@exec $(BIN)/python -m local.connectivity --env-file $(ENV_FILE)
 
+.PHONY: stack-test
+stack-test: $(BIN)/.ready ## Test the running stack: gateway, dashboards, each service stopped
+	@exec $(BIN)/pytest -m stack tests/stack
+
 # --- Testing --------------------------------------------------------------------------------------
 
 .PHONY: test

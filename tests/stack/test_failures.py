@@ -1,0 +1,104 @@
+"""Each server stopped in turn: it is seen, the rest works, and no accepted task is lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from local.connectivity import examine
+from local.demo import sign_up
+from local.stack import Stack
+
+pytestmark = pytest.mark.stack
+SEEN_SECONDS = 60
+HEALED_SECONDS = 150
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What stopping a service does: to /api/health, to Prometheus, and to new tasks."""
+
+    service: str
+    dependency: str | None
+    alert: str
+    health: int = 200
+    accepts_tasks: bool = True
+
+
+FAILURES = [
+    Failure("rabbitmq", "queue", "TargetDown"),
+    Failure("redis", "redis", "RedisDown"),
+    Failure("minio", "storage", "TargetDown"),
+    Failure("worker", None, "NobodyConsumes"),
+    Failure("postgres", "database", "PostgresDown", health=503, accepts_tasks=False),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: str(failure.service))
+async def test_a_stopped_service_is_seen_and_its_tasks_are_done_later(
+    stack: Stack, failure: Failure
+):
+    async with httpx.AsyncClient(base_url=stack.origin, timeout=30) as client:
+        api = httpx.AsyncClient(base_url=f"{stack.origin}/api/v1", timeout=30)
+        _, token = await sign_up(api)
+        api.headers["Authorization"] = f"Bearer {token}"
+        accepted = [await submit(api)]
+
+        stack.compose("stop", "-t", "5", failure.service)
+
+        if failure.dependency:
+            health = await client.get("/api/health")
+            assert health.status_code == failure.health
+            body = health.json()
+            assert body["status"] == ("degraded" if failure.health == 200 else "down")
+            down = [n for n, each in body["dependencies"].items() if each["status"] != "ok"]
+            assert down == [failure.dependency]
+        if failure.accepts_tasks:
+            accepted.append(await submit(api))
+        else:
+            refused = await api.post("/tasks", json=ORDER)
+            assert refused.status_code == 503
+            assert refused.headers["Retry-After"]
+        failed = [result.name for result in await examine(stack) if not result.passed]
+        assert failed
+        await until(SEEN_SECONDS, lambda: fires(client, failure.alert))
+
+        stack.compose("up", "-d", "--no-build")
+
+        await until(HEALED_SECONDS, lambda: all_done(api, accepted))
+        await until(SEEN_SECONDS, lambda: is_whole(client))
+        await api.aclose()
+
+
+ORDER = {"prompt": "a lamp that goes out", "parameters": {"width": 256, "height": 256}}
+
+
+async def submit(api: httpx.AsyncClient) -> str:
+    answer = await api.post("/tasks", json=ORDER)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+async def fires(client: httpx.AsyncClient, alert: str) -> bool:
+    answer = await client.get("/prometheus/api/v1/alerts")
+    active: list[dict[str, Any]] = answer.json()["data"]["alerts"]
+    return any(a["labels"]["alertname"] == alert and a["state"] == "firing" for a in active)
+
+
+async def all_done(api: httpx.AsyncClient, tasks: list[str]) -> bool:
+    answers = [await api.get(f"/tasks/{task}") for task in tasks]
+    return all(a.status_code == 200 and a.json()["status"] == "completed" for a in answers)
+
+
+async def is_whole(client: httpx.AsyncClient) -> bool:
+    answer = await client.get("/api/health")
+    return answer.status_code == 200 and bool(answer.json()["status"] == "ok")
+
+
+async def until(seconds: float, condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(1)
