@@ -78,6 +78,7 @@ async def _task(owner: UUID) -> UUID:
         prompt="nothing",
         parameters={"width": 64, "height": 64, "style": "painting", "seed": 1},
         run_timeout_seconds=30,
+        runs_at_once=PROCESSES,
         queued_deadline=database_now(3600),
     )
     async with transaction() as session:  # one, so that no sweep rings in between

@@ -5,12 +5,11 @@ import random
 from collections.abc import Awaitable
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import objects, settings, transitions
+from shared import objects, settings, transitions, turns
 from shared.broadcast import broadcaster
 from shared.database import transaction
 from shared.dispatching import dispatch
@@ -63,18 +62,15 @@ def generator() -> Generator:
     return choose.generator(settings.generator().url.get_secret_value())
 
 
-async def execute_task(
-    task_id: UUID, *, worker_id: str, stopping: asyncio.Event | None = None
-) -> None:
-    """Run one attempt of a task, unless another worker has it or it needs none.
+async def execute_next(*, worker_id: str, stopping: asyncio.Event | None = None) -> None:
+    """Run one attempt of the task whose turn it is, unless none may begin.
 
     Once `stopping` is set, the task goes back to the queue and the attempt does not count.
     What is wrong with the task or its generator ends in the task; what is wrong with the
     database is raised, and the lease runs out.
     """
     chosen = generator()  # before the claim: a wrong setting must not cost an attempt
-    async with transaction() as session:
-        task = await transitions.claim(session, task_id, worker_id=worker_id)
+    task = await turns.begin_next(worker_id=worker_id)
     if task is not None:
         await broadcaster().publish(task)
         await Attempt(task, chosen, stopping or asyncio.Event()).run()
@@ -92,6 +88,7 @@ class Attempt:
         self._key = f"{objects.folder(task.id)}{task.attempt}-{task.lease_token.hex[:8]}.png"
         self._over = asyncio.Event()
         self._stored = False
+        self._kept_waiting: Task | None = None
         self._progress = 0.0
         self._news = asyncio.Event()
 
@@ -107,6 +104,8 @@ class Attempt:
             pause = task.next_attempt_at - task.updated_at
             await dispatch(task, delay_seconds=max(pause.total_seconds(), 0))
         await broadcaster().publish(task)
+        if self._kept_waiting:
+            await dispatch(self._kept_waiting)
         if task.status.terminal and task.attempt > 1:
             await self._remove_leavings(task)
 
@@ -263,9 +262,11 @@ class Attempt:
 
     async def _write_end(self, outcome: dict[str, Any] | TaskFailed | Interruption) -> Task | None:
         async with transaction() as session:
-            return await self._end(session, outcome) or await transitions.acknowledge_cancel(
+            task = await self._end(session, outcome) or await transitions.acknowledge_cancel(
                 session, self._lease
             )
+            self._kept_waiting = await turns.next_without_doorbell(session, self._task.user_id)
+        return task
 
     async def _written_end(self) -> Task | None:
         """The task, if it has this picture: the commit whose answer was lost had come through."""

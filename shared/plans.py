@@ -10,16 +10,31 @@ from shared.models.user import Plan
 @dataclass(frozen=True, slots=True)
 class PlanLimits:
     """What a subscription allows: tasks accepted within a period of a month, tasks that wait or
-    run at a time, and the longest side of a picture in pixels."""
+    run at a time, those of them that run, the longest side of a picture in pixels, and how many
+    seconds its tasks stand ahead in line of those that came when they did."""
 
     tasks_per_period: int
     tasks_at_once: int
+    runs_at_once: int
     longest_side: int
+    head_start_seconds: int
 
 
 PLANS: Mapping[Plan, PlanLimits] = {
-    Plan.FREE: PlanLimits(tasks_per_period=100, tasks_at_once=5, longest_side=1024),
-    Plan.PRO: PlanLimits(tasks_per_period=2000, tasks_at_once=20, longest_side=2048),
+    Plan.FREE: PlanLimits(
+        tasks_per_period=100,
+        tasks_at_once=5,
+        runs_at_once=2,
+        longest_side=1024,
+        head_start_seconds=0,
+    ),
+    Plan.PRO: PlanLimits(
+        tasks_per_period=2000,
+        tasks_at_once=20,
+        runs_at_once=5,
+        longest_side=2048,
+        head_start_seconds=600,
+    ),
 }
 
 

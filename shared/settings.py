@@ -196,6 +196,7 @@ class TaskSettings(Settings):
     run_timeout_seconds: float = Field(120, alias="TASK_RUN_TIMEOUT_SECONDS", gt=0)
     queue_timeout_seconds: float = Field(3600, alias="TASK_QUEUE_TIMEOUT_SECONDS", gt=0)
     max_attempts: int = Field(3, alias="TASK_MAX_ATTEMPTS", ge=1)
+    turn_seconds: float = Field(30, alias="TASK_TURN_SECONDS", gt=0)
     redispatch_seconds: float = Field(60, alias="TASK_REDISPATCH_SECONDS", gt=0)
     republish_seconds: float = Field(2, alias="TASK_REPUBLISH_SECONDS", gt=0)
     sweep_delays_seconds: Words = Field(("0", "15", "30", "45"), alias="SWEEP_DELAYS_SECONDS")

@@ -77,8 +77,9 @@ async def _keep_promises() -> None:
 
 async def _ring_again() -> None:
     seconds = settings.tasks().redispatch_seconds
-    for task in await _tasks(repository.unheard(seconds)):
-        await dispatch(task)
+    for query in (repository.unheard(seconds), repository.without_doorbell()):
+        for task in await _tasks(query):
+            await dispatch(task)
 
 
 async def _publish_again() -> None:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, case, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from shared import settings
 from shared.models.base import database_now
@@ -60,10 +61,8 @@ async def claim(session: AsyncSession, task_id: UUID, *, worker_id: str) -> Task
     return await _transition(
         session,
         Task.id == task_id,
-        Task.status == TaskStatus.QUEUED,
-        Task.next_attempt_at <= database_now(EARLY_SECONDS),
-        Task.queued_deadline > database_now(),
-        Task.attempt < Task.max_attempts,
+        *is_due(),
+        has_room(),
         status=TaskStatus.PROCESSING,
         attempt=Task.attempt + 1,
         progress=0.0,
@@ -72,6 +71,29 @@ async def claim(session: AsyncSession, task_id: UUID, *, worker_id: str) -> Task
         lease_token=uuid4(),
         lease_expires_at=_lease_end(),
     )
+
+
+def is_due() -> tuple[ColumnElement[bool], ...]:
+    """Whether a task waits, and no longer for its time."""
+    return (
+        Task.status == TaskStatus.QUEUED,
+        Task.next_attempt_at <= database_now(EARLY_SECONDS),
+        Task.queued_deadline > database_now(),
+        Task.attempt < Task.max_attempts,
+    )
+
+
+def has_room() -> ColumnElement[bool]:
+    """Whether fewer of the owner's tasks run than may at once."""
+    running = aliased(Task)
+    count = (
+        select(func.count())
+        .select_from(running)
+        .where(running.user_id == Task.user_id, running.status == TaskStatus.PROCESSING)
+        .correlate(Task)
+        .scalar_subquery()
+    )
+    return count < Task.runs_at_once
 
 
 async def renew_lease(session: AsyncSession, lease: Lease) -> Task | None:

@@ -1,5 +1,6 @@
 """Real services, each started once per test session on a port of its own."""
 
+import json
 import os
 import shutil
 import signal
@@ -250,6 +251,18 @@ def postgresql_backend(backend: pytest.MonkeyPatch, migrated_postgresql: str) ->
     backend.setenv("DATABASE_POOL_SIZE", "10")
     forget()
     return backend
+
+
+@pytest.fixture
+def broker(redis_server: str) -> Any:
+    return Redis.from_url(f"{redis_server}/1", decode_responses=True)
+
+
+def rung(broker: Any) -> list[str]:
+    """The tasks whose doorbells rang, in order."""
+    ids = broker.lrange("dramatiq:generate", 0, -1)
+    messages = [json.loads(broker.hget("dramatiq:generate.msgs", id)) for id in ids]
+    return [message["kwargs"]["task_id"] for message in messages]
 
 
 def objects_stored() -> list[str]:

@@ -3,18 +3,18 @@
 import struct
 import zlib
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, update
 
-from shared import transitions
+from shared import clock, transitions
 from shared.database import transaction
 from shared.generators.port import GenerationParameters, Image, Progress
 from shared.models.base import database_now
 from shared.models.task import Outbox, Task, TaskEvent
-from shared.models.user import User, UserStatus
+from shared.models.user import Plan, Subscription, User, UserProfile, UserStatus
 from shared.task_status import TaskStatus
 
 Generate = Callable[[str, GenerationParameters, Progress], Awaitable[Image]]
@@ -28,6 +28,20 @@ async def make_user() -> UUID:
     return user.id
 
 
+async def make_subscriber(
+    plan: Plan = Plan.FREE, *, ends_in: timedelta = timedelta(days=3)
+) -> UUID:
+    user_id, end = await make_user(), clock.now() + ends_in
+    async with transaction() as session:
+        session.add(UserProfile(user_id=user_id))
+        session.add(
+            Subscription(
+                user_id=user_id, plan=plan, period_start=end - timedelta(days=30), period_end=end
+            )
+        )
+    return user_id
+
+
 async def make_task(owner_id: UUID | None = None, **columns: Any) -> Task:
     """A queued task that nobody was told of."""
     owner_id = owner_id or await make_user()
@@ -37,6 +51,7 @@ async def make_task(owner_id: UUID | None = None, **columns: Any) -> Task:
         "prompt": "a lamp",
         "parameters": {"width": 64, "height": 64, "style": "painting", "seed": 1},
         "run_timeout_seconds": 30,
+        "runs_at_once": 100,
         "queued_deadline": database_now(3600),
     }
     async with transaction() as session:

@@ -124,6 +124,7 @@ class Story:
             prompt="a lighthouse 💡",
             parameters={"width": 512, "style": "ink"},
             run_timeout_seconds=60,
+            runs_at_once=1,
             queued_deadline=datetime.now(UTC) + timedelta(hours=1),
         )
         async with self._session() as session, session.begin():

@@ -2,6 +2,7 @@ import asyncio
 import logging
 import os
 import platform
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -9,16 +10,23 @@ import dramatiq
 
 from shared import sqs_records
 from shared.entry import entry
-from shared.execution import execute_task
+from shared.execution import execute_next
 from shared.loop import run
 from shared.queue import GENERATE
 
 logger = logging.getLogger(__name__)
 
 
-async def generate(task_id: UUID, stopping: asyncio.Event | None = None) -> None:
-    """Run one attempt of a task; `stopping` is set when the process must give it back."""
-    await execute_task(task_id, worker_id=_worker_id(), stopping=stopping)
+async def generate(doorbell: Mapping[str, str], stopping: asyncio.Event | None = None) -> None:
+    """Run one attempt of the task whose turn it is, whichever task the doorbell rang for.
+
+    `stopping` is set when the process must give it back.
+
+    Raises:
+        ValueError, KeyError: what rang names no task, so it is no doorbell.
+    """
+    logger.debug("A doorbell rang", extra={"task_id": str(UUID(doorbell["task_id"]))})
+    await execute_next(worker_id=_worker_id(), stopping=stopping)
 
 
 def register(broker: dramatiq.Broker, *, stopping: asyncio.Event) -> None:
@@ -26,7 +34,7 @@ def register(broker: dramatiq.Broker, *, stopping: asyncio.Event) -> None:
 
     @dramatiq.actor(broker=broker, actor_name=GENERATE, queue_name=GENERATE)
     def _generate(task_id: str) -> None:
-        run(generate(UUID(task_id), stopping))
+        run(generate({"task_id": task_id}, stopping))
 
 
 @entry
@@ -38,7 +46,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def _process(record: dict[str, Any]) -> bool:
     try:
-        run(generate(UUID(sqs_records.read(record).kwargs["task_id"])))
+        run(generate(sqs_records.read(record).kwargs))
     except Exception:  # SQS sends this message again, and at last to the dead letters
         logger.exception("A message failed", extra={"message_id": record["messageId"]})
         return False

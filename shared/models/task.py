@@ -30,12 +30,13 @@ class Task(Base):
     `sequence` rises by one with each transition, in the transaction that writes the task_events
     row, so the row's lock makes the order of sequences the order of commits. `lease_token` fences
     a worker that lost its lease: its writes match no row. `published_sequence` is how far
-    watchers have been told.
+    watchers have been told. Waiting tasks begin in the order of `turn_at`, unless `runs_at_once`
+    of their owner's run already; `dispatched_at` is set while a doorbell is on its way.
     """
 
     __tablename__ = "tasks"
     __table_args__ = (
-        _partial("ix_tasks_waiting", "next_attempt_at", where="status = 'queued'"),
+        _partial("ix_tasks_waiting", "turn_at", where="status = 'queued'"),
         _partial("ix_tasks_leased", "lease_expires_at", where="status = 'processing'"),
         _partial("ix_tasks_unpublished", "updated_at", where="published_sequence < sequence"),
         Index("ix_tasks_owner", "user_id", "created_at", "id"),
@@ -54,7 +55,8 @@ class Task(Base):
     published_sequence: Mapped[int] = mapped_column(BigInteger, default=0)
     attempt: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int] = mapped_column(default=3)
-    priority: Mapped[int] = mapped_column(default=0)
+    turn_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
+    runs_at_once: Mapped[int] = mapped_column()
     prompt: Mapped[str] = mapped_column(Text)
     parameters: Mapped[dict[str, Any]] = mapped_column(Json)
     progress: Mapped[float] = mapped_column(default=0.0)

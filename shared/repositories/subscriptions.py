@@ -1,9 +1,10 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.models.base import database_now
 from shared.models.task import Task
 from shared.models.user import Plan, Subscription, User
 from shared.plans import Period
@@ -58,11 +59,25 @@ class SubscriptionRepository:
 
     async def tasks_at_once(self) -> int:
         """How many tasks wait or run now."""
-        unfinished = Task.status.in_((TaskStatus.QUEUED, TaskStatus.PROCESSING))
-        counted = select(func.count()).select_from(Task)
+        counted = select(func.count()).select_from(Task).where(*self._unfinished())
+        return await self._session.scalar(counted) or 0
+
+    async def next_turn(self, *, apart_seconds: float, head_start_seconds: float) -> datetime:
+        """When a task made now has its turn: so long before others' of now, but that much after
+        the last of the same owner's. The owner is locked, so no two get the same."""
+        now, last = (
+            await self._session.execute(
+                select(database_now(-head_start_seconds), func.max(Task.turn_at)).where(
+                    *self._unfinished()
+                )
+            )
+        ).one()
+        return max(now, last + timedelta(seconds=apart_seconds)) if last else now
+
+    def _unfinished(self) -> tuple[ColumnElement[bool], ...]:
         return (
-            await self._session.scalar(counted.where(Task.user_id == self._user_id, unfinished))
-            or 0
+            Task.user_id == self._user_id,
+            Task.status.in_((TaskStatus.QUEUED, TaskStatus.PROCESSING)),
         )
 
 

@@ -10,6 +10,7 @@ from shared.models.base import database_now
 from shared.models.rate_limit_counter import RateLimitCounter
 from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
 from shared.task_status import TaskStatus
+from shared.transitions import has_room, is_due
 
 BATCH = 50
 PRUNED_BATCH = 500
@@ -79,6 +80,17 @@ def unheard(seconds: float) -> Select[Task]:
             Task.dispatched_at <= database_now(-seconds),
         )
         .order_by(Task.dispatched_at)
+        .limit(BATCH)
+    )
+
+
+def without_doorbell() -> Select[Task]:
+    """Tasks that may begin, and whose doorbell was used up while their owner's others ran."""
+    promised = exists().where(Outbox.task_id == Task.id, Outbox.done_at.is_(None))
+    return (
+        select(Task)
+        .where(*is_due(), has_room(), Task.dispatched_at.is_(None), ~promised)
+        .order_by(Task.turn_at)
         .limit(BATCH)
     )
 

@@ -6,15 +6,19 @@ from shared import clock
 from shared.database import transaction
 from shared.errors import QuotaExceeded, SizeBeyondPlan, TooManyTasksAtOnce
 from shared.models.user import Plan, Subscription
-from shared.plans import PLANS, Period, Usage
+from shared.plans import PLANS, Period, PlanLimits, Usage
 from shared.repositories.subscriptions import SubscriptionRepository, overdue
 from shared.schemas.user import LimitsRead, SubscriptionRead, UsageRead
 
 BUSY_SECONDS = 10  # after so long, one of the tasks that run may have ended
 
 
-async def admit_task(subscriptions: SubscriptionRepository, *, width: int, height: int) -> None:
+async def admit_task(
+    subscriptions: SubscriptionRepository, *, width: int, height: int
+) -> PlanLimits:
     """Count one more task, in the transaction that makes it; the owner is locked.
+
+    Gives the limits of the plan under which it was admitted.
 
     Raises:
         SizeBeyondPlan: the picture is larger than the plan allows.
@@ -37,6 +41,7 @@ async def admit_task(subscriptions: SubscriptionRepository, *, width: int, heigh
             retry_after_seconds=BUSY_SECONDS, plan=live.plan, limit=limits.tasks_at_once
         )
     live.tasks_used += 1
+    return limits
 
 
 async def renew(subscriptions: SubscriptionRepository, now: datetime) -> Subscription:

@@ -1,5 +1,6 @@
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -96,8 +97,13 @@ class TaskService:
                     raise IdempotencyKeyReused
                 return Accepted(known.body, replayed=True)
             size = order.task.parameters
-            await admit_task(subscriptions, width=size.width, height=size.height)
-            task = await transitions.create(session, self._new_task(order))
+            limits = await admit_task(subscriptions, width=size.width, height=size.height)
+            turn_at = await subscriptions.next_turn(
+                apart_seconds=settings.tasks().turn_seconds,
+                head_start_seconds=limits.head_start_seconds,
+            )
+            new = self._new_task(order, turn_at=turn_at, runs_at_once=limits.runs_at_once)
+            task = await transitions.create(session, new)
             body = TaskRead.of(task).model_dump(mode="json")
             if order.key is not None:
                 await keys.add(
@@ -119,7 +125,7 @@ class TaskService:
             raise InvalidToken
         return subscriptions
 
-    def _new_task(self, order: Order) -> Task:
+    def _new_task(self, order: Order, *, turn_at: datetime, runs_at_once: int) -> Task:
         configured, new = settings.tasks(), order.task
         parameters = new.parameters.model_dump(mode="json")
         if parameters["seed"] is None:  # drawn here, so that the picture can be made again
@@ -129,6 +135,8 @@ class TaskService:
             user_id=self.owner_id,
             prompt=new.prompt,
             parameters=parameters,
+            turn_at=turn_at,
+            runs_at_once=runs_at_once,
             max_attempts=configured.max_attempts,
             run_timeout_seconds=configured.run_timeout_seconds,
             queued_deadline=database_now(configured.queue_timeout_seconds),

@@ -18,7 +18,7 @@ from sqlalchemy import select, text, update
 from shared import objects, transitions
 from shared.database import transaction
 from shared.errors import Unavailable
-from shared.execution import Attempt, execute_task
+from shared.execution import Attempt, execute_next
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
 from shared.loop import run
 from shared.models.base import database_now
@@ -102,7 +102,7 @@ def test_a_message_for_a_task_that_cannot_run_changes_nothing(make):
     task_id = run(make())
     before = run(history(task_id)), objects_stored()
 
-    run(execute_task(task_id, worker_id="late"))
+    run(execute_next(worker_id="late"))
 
     assert (run(history(task_id)), objects_stored()) == before
 
@@ -200,14 +200,14 @@ def test_sqlite_serves_many_who_read_and_then_write(backend):
         for _ in range(25):
             async with transaction() as session:
                 known = await session.get_one(Task, task.id)
-                known.priority += 1
+                known.runs_at_once += 1
 
     async def scenario() -> Task:
         task = await make_task()
         await asyncio.gather(*(read_then_write(task) for _ in range(8)))
         return await read(task.id)
 
-    assert run(scenario()).priority == 200
+    assert run(scenario()).runs_at_once == 300
 
 
 WRITER = """

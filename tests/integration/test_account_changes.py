@@ -279,6 +279,7 @@ async def make_task(user_id: str, status: TaskStatus = TaskStatus.QUEUED) -> UUI
             parameters={},
             queued_deadline=clock.now() + timedelta(hours=1),
             run_timeout_seconds=60,
+            runs_at_once=2,
         )
         session.add(task)
         await session.flush()

@@ -9,7 +9,7 @@ import pytest
 
 from shared import transitions
 from shared.database import transaction
-from shared.execution import Attempt, backoff_seconds, execute_task
+from shared.execution import Attempt, backoff_seconds, execute_next
 from shared.generators import choose
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
 from shared.loop import run
@@ -374,7 +374,7 @@ def test_one_message_many_times_runs_the_task_once(backend):
 
     async def scenario() -> Task:
         task = await make_task()
-        copies = (execute_task(task.id, worker_id=str(n)) for n in range(10))
+        copies = (execute_next(worker_id=str(n)) for n in range(10))
         await asyncio.gather(*copies)
         return await read(task.id)
 

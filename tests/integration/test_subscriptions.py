@@ -1,5 +1,6 @@
 import asyncio
 from collections import Counter
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,14 +16,14 @@ from shared.database import transaction
 from shared.errors import DomainError, Unprocessable, UserNotFound
 from shared.loop import run
 from shared.models.task import Task
-from shared.models.user import Plan, Subscription, User, UserProfile
-from shared.plans import PLANS, PlanLimits
+from shared.models.user import Plan, Subscription, User
+from shared.plans import PLANS
 from shared.schemas.task import ParametersIn, TaskCreate
 from shared.services.subscriptions import renew_overdue
 from shared.services.tasks import TaskService
 from shared.task_status import TaskStatus
 from tests.http import Answer, call
-from tests.tasks import make_user
+from tests.tasks import make_subscriber
 
 DATABASES = ["backend", "postgresql_backend"]
 LAMP = TaskCreate(prompt="a lamp")
@@ -44,23 +45,9 @@ def owner(database: pytest.MonkeyPatch) -> UUID:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plans whose limits are quickly met."""
-    free = PlanLimits(tasks_per_period=7, tasks_at_once=50, longest_side=1024)
-    pro = PlanLimits(tasks_per_period=9, tasks_at_once=50, longest_side=2048)
+    free = replace(PLANS[Plan.FREE], tasks_per_period=7, tasks_at_once=50)
+    pro = replace(PLANS[Plan.PRO], tasks_per_period=9, tasks_at_once=50)
     monkeypatch.setattr("shared.services.subscriptions.PLANS", {Plan.FREE: free, Plan.PRO: pro})
-
-
-async def make_subscriber(
-    plan: Plan = Plan.FREE, *, ends_in: timedelta = timedelta(days=3)
-) -> UUID:
-    user_id, end = await make_user(), clock.now() + ends_in
-    async with transaction() as session:
-        session.add(UserProfile(user_id=user_id))
-        session.add(
-            Subscription(
-                user_id=user_id, plan=plan, period_start=end - timedelta(days=30), period_end=end
-            )
-        )
-    return user_id
 
 
 async def subscriptions_of(user_id: UUID) -> list[Subscription]:
@@ -250,7 +237,7 @@ def test_me_shows_limits_and_usage(owner):
     shown = subscription_shown(owner)
 
     assert shown["plan"] == "free"
-    assert shown["limits"] == {"tasks_per_period": 100, "tasks_at_once": 5, "longest_side": 1024}
+    assert shown["limits"] == asdict(PLANS[Plan.FREE])
     assert shown["usage"] == {"tasks": 1, "at_once": 1}
 
 

@@ -20,6 +20,7 @@ from shared.repositories import sweeping as repository
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.sweeping import sweep
 from shared.task_status import TaskStatus
+from tests.services import rung
 from tests.tasks import (
     change,
     claim,
@@ -32,18 +33,6 @@ from tests.tasks import (
 )
 
 pytestmark = pytest.mark.usefixtures("backend")
-
-
-@pytest.fixture
-def broker(redis_server: str) -> Any:
-    return Redis.from_url(f"{redis_server}/1", decode_responses=True)
-
-
-def rung(broker: Any) -> list[str]:
-    """The tasks whose doorbells rang, in order."""
-    ids = broker.lrange("dramatiq:generate", 0, -1)
-    messages = [json.loads(broker.hget("dramatiq:generate.msgs", id)) for id in ids]
-    return [message["kwargs"]["task_id"] for message in messages]
 
 
 async def finished_task() -> Task:

@@ -93,8 +93,8 @@ def test_the_documented_limits_are_the_defaults():
 def test_the_documented_plans_are_those_in_force(plan):
     limits = PLANS[plan]
     row = (
-        f"| `{plan}` | {limits.tasks_per_period} | {limits.tasks_at_once} "
-        f"| {limits.longest_side} px |"
+        f"| `{plan}` | {limits.tasks_per_period} | {limits.tasks_at_once} | {limits.runs_at_once} "
+        f"| {limits.longest_side} px | {limits.head_start_seconds} s |"
     )
 
     assert row in USER_DOMAIN
