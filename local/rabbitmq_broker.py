@@ -4,6 +4,7 @@ from dramatiq import MessageProxy
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
 
 from local.message_shape import is_readable
+from shared import metrics
 
 IDLE_MS = 500
 
@@ -25,10 +26,28 @@ class DecodeSafeRabbitmqBroker(RabbitmqBroker):
 
 
 class _DecodeSafeConsumer(_RabbitmqConsumer):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)  # type: ignore[no-untyped-call]
+        self._counted_elsewhere: set[int] = set()
+
     def __next__(self) -> MessageProxy | None:
         message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         if message is None or is_readable(message, self.queue_name):
             return message
         self.logger.error("A message of queue %s cannot be read.", self.queue_name)
-        self.nack(message)  # type: ignore[no-untyped-call]
+        self.known_tags.discard(message._tag)
+        self._nack(message._tag)
         return None
+
+    def nack(self, message: Any) -> None:
+        """Reject a message that reached the worker, which counts it itself."""
+        self._counted_elsewhere.add(message._tag)
+        super().nack(message)  # type: ignore[no-untyped-call]
+
+    def _nack(self, tag: int) -> None:
+        """Called by Dramatiq straight for what it cannot decode."""
+        super()._nack(tag)  # type: ignore[no-untyped-call]
+        if tag in self._counted_elsewhere:
+            self._counted_elsewhere.remove(tag)
+        else:
+            metrics.record(metrics.MESSAGES_REJECTED, Queue=self.queue_name, Reason="unreadable")

@@ -5,6 +5,7 @@ from dramatiq import DecodeError, Message
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 
 from local.message_shape import is_readable
+from shared import metrics
 
 BACKGROUND_POLL_MS = 500
 
@@ -85,6 +86,7 @@ class DecodeSafeRedisBroker(RedisBroker):
             elif _message_id(data, queue_name) != redis_id.decode(errors="replace"):
                 self.logger.error("A message of queue %s cannot be read.", queue_name)
                 self.do_nack(queue_name, redis_id)
+                metrics.record(metrics.MESSAGES_REJECTED, Queue=queue_name, Reason="unreadable")
 
     def _acks(self, queue_name: str) -> str:
         """The set of ids of what this broker has fetched and not yet acknowledged."""

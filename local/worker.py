@@ -21,6 +21,7 @@ import functions.tasks.generate
 import functions.tasks.sweep
 import functions.ws_broadcast.deliver
 import functions.ws_broadcast.tick
+from local.metering import middleware as metering
 from local.redis_broker import DecodeSafeRedisBroker
 from shared import database, redis_client, settings
 from shared.entry import prepare
@@ -67,7 +68,8 @@ def _broker(urgent_queue: str, *middleware: Middleware) -> Broker:
     prepare()
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it finds its keys
     age_limit = AgeLimit(max_age=round(settings.tasks().queue_timeout_seconds * 1000))
-    broker = _broker_of_queue([age_limit, Burial(), *middleware], urgent_queue)
+    ours = [age_limit, Burial(), *metering(settings.metrics().format), *middleware]
+    broker = _broker_of_queue(ours, urgent_queue)
     dramatiq.set_broker(broker)
     return broker
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from shared import frames, redis_client
+from shared import frames, metrics, redis_client
 from shared.connections import Connections, Cursor, connections
 from shared.delivery_lock import DeliveryLock
 from shared.gateway import Gateway, GatewayError, Gone, gateway
@@ -56,6 +56,7 @@ class Deliverer:
             LockLost: this process stood still for too long.
             Unavailable: the database is away. RedisError: Redis is.
         """
+        metrics.record(metrics.WAKE_UPS)
         lock = DeliveryLock(self._redis, task_id)
         async with lock.hold() as held:
             if held:
@@ -131,6 +132,7 @@ class _Delivery:
     async def _post(self, connection_id: str, text: str) -> None:
         self.lock.check()
         await self.gateway.post(connection_id, text)
+        metrics.record(metrics.FRAMES_DELIVERED, Kind="state")
         self.told.add(connection_id)
 
     async def _end(self, connection_id: str) -> None:
@@ -142,6 +144,7 @@ class _Delivery:
         if not told_before and await self._may_be_opening(connection_id):
             self.opening.add(connection_id)
         else:
+            metrics.record(metrics.SOCKETS_DROPPED, Reason="gone")
             await self.connections.deregister(connection_id, self.task_id)
 
     async def _may_be_opening(self, connection_id: str) -> bool:

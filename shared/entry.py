@@ -2,7 +2,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from shared import logs, safety
+from shared import logs, metrics, safety
 from shared.error_tracking import tracker
 from shared.once import once
 
@@ -22,20 +22,22 @@ def prepare() -> None:
 
 
 def entry(handler: Callable[[dict[str, Any], Any], R]) -> Callable[[dict[str, Any], Any], R]:
-    """Mark what Lambda calls: the process is made ready by its first request."""
+    """Mark what Lambda calls: the process is made ready by its first request, and tells
+    what was recorded at the end of each."""
 
     @wraps(handler)
     def prepared(event: dict[str, Any], context: Any) -> R:
         prepare()
         tracking = tracker()
-        if tracking is None:
-            return handler(event, context)
         try:
             return handler(event, context)
         except Exception as error:
-            tracking.capture(error)
+            if tracking is not None:
+                tracking.capture(error)
             raise
         finally:
-            tracking.flush()
+            metrics.flush()
+            if tracking is not None:
+                tracking.flush()
 
     return prepared

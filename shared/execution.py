@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import objects, settings, transitions, turns
+from shared import objects, settings, task_metrics, transitions, turns
 from shared.broadcast import broadcaster
 from shared.database import transaction
 from shared.dispatching import dispatch
@@ -72,6 +72,7 @@ async def execute_next(*, worker_id: str, stopping: asyncio.Event | None = None)
     chosen = generator()  # before the claim: a wrong setting must not cost an attempt
     task = await turns.begin_next(worker_id=worker_id)
     if task is not None:
+        task_metrics.started(task)
         await broadcaster().publish(task)
         await Attempt(task, chosen, stopping or asyncio.Event()).run()
 
@@ -95,6 +96,7 @@ class Attempt:
     async def run(self) -> None:
         outcome = await self._work_under_watch()
         task = await self._settle(outcome)
+        task_metrics.attempt_ended(self._task, task)
         if task is None or task.status != TaskStatus.COMPLETED:
             await self._remove_object()
         if task is None:

@@ -218,6 +218,19 @@ class WebSocketSettings(Settings):
     sockets_per_task: int = Field(5, alias="WS_SOCKETS_PER_TASK", ge=1)
 
 
+class MetricsFormat(StrEnum):
+    """CloudWatch's embedded metric format on standard output, or a page for Prometheus."""
+
+    EMF = "emf"
+    PROMETHEUS = "prometheus"
+
+
+class MetricsSettings(Settings):
+    """How workers tell what they count; functions always print."""
+
+    format: MetricsFormat = Field(MetricsFormat.EMF, alias="METRICS_FORMAT")
+
+
 class ManagementApiSettings(Settings):
     """Where open sockets are posted to; the variable is boto3's own."""
 
@@ -258,6 +271,7 @@ rate_limits = once(RateLimitSettings.load)
 queue = once(QueueSettings.load)
 tasks = once(TaskSettings.load)
 websocket = once(WebSocketSettings.load)
+metrics = once(MetricsSettings.load)
 management_api = once(ManagementApiSettings.load)
 objects = once(ObjectSettings.load)
 generator = once(GeneratorSettings.load)

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import settings, transitions
+from shared import metrics, settings, task_metrics, transitions
 from shared.broadcast import broadcaster
 from shared.database import transaction
 from shared.dispatching import dispatch
@@ -17,6 +17,8 @@ from shared.services.subscriptions import renew_overdue
 from shared.task_status import TaskStatus
 
 logger = logging.getLogger(__name__)
+
+STUCK_LEASES = 4  # a sweep takes a lost lease after one; this long it must have failed to
 
 
 async def sweep() -> None:
@@ -32,25 +34,31 @@ async def sweep() -> None:
     await renew_overdue()
     await _prune()
     await send_due()
+    await _measure()
+    metrics.record(metrics.SWEEPS)
 
 
 async def _take_from_lost_workers() -> None:
     for task_id in await _ids(repository.with_lost_lease()):
-        await _change(transitions.lose_lease, task_id)
+        await _change(transitions.lose_lease, task_id, "lost_lease")
 
 
 async def _expire_overdue() -> None:
     for task_id in await _ids(repository.overdue()):
-        await _change(transitions.expire, task_id)
+        await _change(transitions.expire, task_id, "expired")
 
 
 async def _change(
-    transition: Callable[[AsyncSession, UUID], Awaitable[Task | None]], task_id: UUID
+    transition: Callable[[AsyncSession, UUID], Awaitable[Task | None]],
+    task_id: UUID,
+    repair: str,
 ) -> None:
     async with transaction() as session:
         task = await transition(session, task_id)
     if task is None:
         return
+    metrics.record(metrics.SWEEP_REPAIRS, Repair=repair)
+    task_metrics.finished(task)
     logger.info("A task was swept", extra={"task_id": str(task.id), "status": task.status.value})
     if task.status == TaskStatus.QUEUED:
         await dispatch(task)
@@ -73,13 +81,15 @@ async def _keep_promises() -> None:
         async with transaction() as session:
             await repository.mark_done(session, promise)
             await transitions.mark_dispatched(session, promise.task_id, promise.sequence)
+        metrics.record(metrics.SWEEP_REPAIRS, Repair="dispatched")
 
 
 async def _ring_again() -> None:
     seconds = settings.tasks().redispatch_seconds
     for query in (repository.unheard(seconds), repository.without_doorbell()):
         for task in await _tasks(query):
-            await dispatch(task)
+            if await dispatch(task):
+                metrics.record(metrics.SWEEP_REPAIRS, Repair="rung_again")
 
 
 async def _publish_again() -> None:
@@ -87,6 +97,18 @@ async def _publish_again() -> None:
     for task in await _tasks(repository.unpublished(seconds)):
         if not await broadcaster().publish(task):
             return
+        metrics.record(metrics.SWEEP_REPAIRS, Repair="published_again")
+
+
+async def _measure() -> None:
+    stuck_seconds = STUCK_LEASES * settings.tasks().lease_seconds
+    async with transaction(writing=False) as session:
+        backlog = await repository.backlog(session, stuck_seconds=stuck_seconds)
+    metrics.record(metrics.QUEUED_TASKS, backlog.queued)
+    metrics.record(metrics.PROCESSING_TASKS, backlog.processing)
+    metrics.record(metrics.STUCK_TASKS, backlog.stuck)
+    metrics.record(metrics.OLDEST_QUEUED_AGE, backlog.oldest_queued_seconds)
+    metrics.record(metrics.UNDISPATCHED_MESSAGES, backlog.undispatched)
 
 
 async def _prune() -> None:

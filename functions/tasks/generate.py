@@ -8,7 +8,7 @@ from uuid import UUID
 
 import dramatiq
 
-from shared import sqs_records
+from shared import metrics, sqs_records
 from shared.entry import entry
 from shared.execution import execute_next
 from shared.loop import run
@@ -47,7 +47,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _process(record: dict[str, Any]) -> bool:
     try:
         run(generate(sqs_records.read(record).kwargs))
-    except Exception:  # SQS sends this message again, and at last to the dead letters
+    except Exception as error:  # SQS sends this message again, and at last to the dead letters
+        unreadable = isinstance(error, sqs_records.UndecodableRecord)
+        reason = "unreadable" if unreadable else "failed"
+        metrics.record(metrics.MESSAGES_REJECTED, Queue=GENERATE, Reason=reason)
         logger.exception("A message failed", extra={"message_id": record["messageId"]})
         return False
     return True

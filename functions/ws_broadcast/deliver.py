@@ -7,7 +7,7 @@ from uuid import UUID
 
 import dramatiq
 
-from shared import sqs_records
+from shared import metrics, sqs_records
 from shared.delivery import deliverer
 from shared.entry import entry
 from shared.loop import run
@@ -46,7 +46,11 @@ async def _deliver_batch(records: Sequence[Record]) -> list[str]:
         (unreadable if task_id is None else records_of[task_id]).append(record["messageId"])
     delivered = await asyncio.gather(*map(_try_to_deliver, records_of))
     outcomes = zip(delivered, records_of.values(), strict=True)
-    return unreadable + [id for was_delivered, ids in outcomes if not was_delivered for id in ids]
+    failed = [id for was_delivered, ids in outcomes if not was_delivered for id in ids]
+    for reason, rejected in (("unreadable", unreadable), ("failed", failed)):
+        if rejected:
+            metrics.record(metrics.MESSAGES_REJECTED, len(rejected), Queue=DELIVER, Reason=reason)
+    return unreadable + failed
 
 
 def _task_id(record: Record) -> UUID | None:

@@ -1,10 +1,23 @@
 """What the sweep looks for, over all owners, a limited batch at a time."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, delete, exists, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from shared.models.base import database_now
 from shared.models.rate_limit_counter import RateLimitCounter
@@ -103,6 +116,44 @@ def unpublished(seconds: float) -> Select[Task]:
         .order_by(Task.updated_at)
         .limit(BATCH)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much there is to do at this moment, by the database's clock."""
+
+    queued: int
+    processing: int
+    stuck: int
+    oldest_queued_seconds: float
+    undispatched: int
+
+
+async def backlog(session: AsyncSession, *, stuck_seconds: float) -> Backlog:
+    """Tasks that wait or run, those whose lease ran out `stuck_seconds` ago, how long the oldest
+    that may run has waited, and promises that are due and not kept."""
+    waiting = Task.status == TaskStatus.QUEUED
+    running = Task.status == TaskStatus.PROCESSING
+    due = select(func.min(Task.next_attempt_at)).where(
+        waiting, Task.next_attempt_at <= database_now()
+    )
+    found = await session.execute(
+        select(
+            _number(Task.id, waiting),
+            _number(Task.id, running),
+            _number(Task.id, running, Task.lease_expires_at <= database_now(-stuck_seconds)),
+            _number(Outbox.id, Outbox.done_at.is_(None), Outbox.available_at <= database_now()),
+            due.scalar_subquery(),
+            database_now(),
+        )
+    )
+    queued, processing, stuck, undispatched, oldest, now = found.one()
+    age = (now - oldest).total_seconds() if oldest else 0.0
+    return Backlog(queued, processing, stuck, max(age, 0.0), undispatched)
+
+
+def _number(ids: InstrumentedAttribute[UUID], *condition: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count(ids)).where(*condition).scalar_subquery()
 
 
 async def prune_idempotency_keys(session: AsyncSession) -> None:

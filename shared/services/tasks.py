@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import objects, settings, transitions
+from shared import objects, settings, task_metrics, transitions
 from shared.broadcast import broadcaster
 from shared.database import transaction
 from shared.dispatching import dispatch
@@ -114,6 +114,7 @@ class TaskService:
                     body=body,
                     ttl_seconds=settings.tasks().idempotency_ttl_seconds,
                 )
+        task_metrics.submitted()
         await dispatch(task)
         await broadcaster().publish(task)
         return Accepted(body, replayed=False)
@@ -155,6 +156,7 @@ class TaskService:
             cancelled = await transitions.cancel(session, task_id, owner_id=self.owner_id)
             task = cancelled or await self._cancelled_before(session, task_id)
         if cancelled:
+            task_metrics.finished(cancelled)
             await broadcaster().publish(cancelled)
         return task
 

@@ -3,7 +3,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from shared import frames, settings
+from shared import frames, metrics, settings
 from shared.connections import Connection, Connections, Cursor, connections
 from shared.delivery import OPENING_SECONDS
 from shared.gateway import Gateway, GatewayError, Gone, gateway
@@ -69,6 +69,7 @@ class Upkeep:
         found = await self._connections.find_all(await self._connections.ids())
         for connection_id, connection in found.items():
             if connection is None:
+                metrics.record(metrics.SOCKETS_DROPPED, Reason="registration_expired")
                 await self._connections.deregister(connection_id)
         return [connection for connection in found.values() if connection is not None]
 
@@ -87,6 +88,7 @@ class Upkeep:
         try:
             await self._gateway.post(connection.id, frames.error(code, ENDINGS[code]))
             await self._gateway.close(connection.id)
+            metrics.record(metrics.SOCKETS_DROPPED, Reason=code)
         except Gone:
             pass  # it went by itself
         except GatewayError as error:
@@ -122,6 +124,7 @@ class Upkeep:
     async def _send_heartbeat(self, connection_id: str, task_id: UUID, sequence: int) -> None:
         try:
             await self._gateway.post(connection_id, frames.heartbeat(task_id, sequence))
+            metrics.record(metrics.FRAMES_DELIVERED, Kind="heartbeat")
         except Gone:
             await self._drop_unless_opening(connection_id, task_id)
         except GatewayError as error:
@@ -130,6 +133,7 @@ class Upkeep:
     async def _drop_unless_opening(self, connection_id: str, task_id: UUID) -> None:
         connection = await self._connections.find(connection_id)
         if connection is None or connection.age_seconds() >= OPENING_SECONDS:
+            metrics.record(metrics.SOCKETS_DROPPED, Reason="gone")
             await self._connections.deregister(connection_id, task_id)
 
 

@@ -1,0 +1,111 @@
+import json
+import re
+
+import pytest
+
+from lampwork.metrics.embedded import EmbeddedMetrics
+from local.metering import prometheus_name
+from shared import metrics
+from shared.entry import entry
+from shared.metrics import METRICS, Unit
+from shared.queue import GENERATE
+from tests.conftest import ROOT
+
+WORDS = {"Status": "failed", "Outcome": "failed", "Queue": GENERATE}
+
+
+@pytest.fixture(autouse=True)
+def nothing_recorded():
+    metrics.use(metrics.EmbeddedRecorder())
+
+
+def lines(printed):
+    return [json.loads(line) for line in printed.readouterr().out.splitlines()]
+
+
+def record_everything():
+    for metric in METRICS:
+        metrics.record(metric, 1.5, **{name: WORDS.get(name, "x") for name in metric.dimensions})
+
+
+def test_the_table_and_the_code_are_in_step():
+    text = (ROOT / "docs/metrics.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \|", text, re.MULTILINE)
+
+    documented = [(name, unit, re.findall(r"`(\w+)`", said)) for name, unit, said in rows]
+
+    assert documented == [(each.name, each.unit.value, [*each.dimensions]) for each in METRICS]
+
+
+def test_an_invocation_prints_one_line_of_all_it_recorded(capsys):
+    @entry
+    def handler(event, context):
+        metrics.record(metrics.TASKS_SUBMITTED)
+        metrics.record(metrics.TASKS_SUBMITTED)
+        metrics.record(metrics.TASKS_FINISHED, Status="failed")
+        for seconds in (0.5, 2.0):
+            metrics.record(metrics.TASK_QUEUE_WAIT, seconds)
+
+    handler({}, None)
+
+    (line,) = lines(capsys)
+    assert (line["TasksSubmitted"], line["TaskQueueWait"]) == (2, [0.5, 2.0])
+    assert (line["TasksFinished"], line["Status"]) == (1, "failed")
+    directives = line["_aws"]["CloudWatchMetrics"]
+    assert [each["Dimensions"] for each in directives] == [[[]], [["Status"]]]
+    assert {each["Namespace"] for each in directives} == {"Lampwork"}
+    assert {"Name": "TasksSubmitted", "Unit": "Count"} in directives[0]["Metrics"]
+
+
+def test_an_invocation_that_fails_tells_what_it_recorded(capsys):
+    @entry
+    def handler(event, context):
+        metrics.record(metrics.SWEEPS)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        handler({}, None)
+
+    assert [line["Sweeps"] for line in lines(capsys)] == [1]
+
+
+def test_nothing_is_printed_when_nothing_was_recorded(capsys):
+    entry(lambda event, context: None)({}, None)
+
+    assert capsys.readouterr().out == ""
+
+
+def test_two_values_of_one_dimension_take_two_lines(capsys):
+    metrics.record(metrics.TASKS_FINISHED, Status="failed")
+    metrics.record(metrics.TASKS_FINISHED, 2, Status="completed")
+    metrics.flush()
+
+    said = [(line["Status"], line["TasksFinished"]) for line in lines(capsys)]
+    assert said == [("failed", 1), ("completed", 2)]
+
+
+def test_no_line_has_more_values_of_a_metric_than_the_format_allows(capsys):
+    for _ in range(250):
+        metrics.record(metrics.TASK_QUEUE_WAIT, 1.0)
+    metrics.flush()
+
+    assert [len(line["TaskQueueWait"]) for line in lines(capsys)] == [100, 100, 50]
+
+
+def test_the_emulator_shows_every_metric_under_the_name_a_worker_has_for_it(capsys):
+    shown = EmbeddedMetrics()
+    record_everything()
+    metrics.flush()
+
+    assert all(shown.take(line) for line in capsys.readouterr().out.splitlines())
+
+    kinds = {metric.name: metric.type for metric in shown.collect()}
+    assert kinds == {
+        prometheus_name(each): "counter" if each.unit is Unit.COUNT else "summary"
+        for each in METRICS
+    }
+
+
+def test_a_dimension_left_out_is_a_mistake():
+    with pytest.raises(KeyError):
+        metrics.record(metrics.TASKS_FINISHED)
