@@ -58,6 +58,7 @@ class MoveTasks:
         for message in list(source.messages):
             destination = _queue(destination_arn or _origin(message, source, region), region)
             source._messages.remove(message)
+            source.pending_messages.discard(message)  # it would hold back its group for ever
             destination.add_message(_anew(message))
             moved += 1
         task = {
