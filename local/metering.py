@@ -25,7 +25,7 @@ def middleware(format: MetricsFormat) -> list[Middleware]:
         return [Rejections(), Printer()]
     from dramatiq.middleware.prometheus import Prometheus  # makes a folder when it is loaded
 
-    return [Rejections(), Prometheus(), PrometheusRecords()]
+    return [Rejections(), PrometheusRecords(), Prometheus()]
 
 
 class Rejections(Middleware):
@@ -66,7 +66,8 @@ class Printer(Middleware):
 
 
 class PrometheusRecords(Middleware):
-    """Records beside Dramatiq's own metrics, whose middleware must come before this one."""
+    """Records beside Dramatiq's own metrics. Its middleware must stand behind this one: what comes
+    after an event is told to the last middleware first."""
 
     def after_process_boot(self, broker: Broker) -> None:
         metrics.use(PrometheusRecorder())

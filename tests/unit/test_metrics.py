@@ -1,5 +1,8 @@
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -109,3 +112,29 @@ def test_the_emulator_shows_every_metric_under_the_name_a_worker_has_for_it(caps
 def test_a_dimension_left_out_is_a_mistake():
     with pytest.raises(KeyError):
         metrics.record(metrics.TASKS_FINISHED)
+
+
+def test_a_worker_shows_prometheus_what_its_processes_recorded(tmp_path):
+    script = """
+from dramatiq.brokers.stub import StubBroker
+from local.metering import middleware
+from shared import metrics
+from shared.settings import MetricsFormat
+StubBroker(middleware=middleware(MetricsFormat.PROMETHEUS)).emit_after("process_boot")
+metrics.record(metrics.TASKS_FINISHED, 3, Status="failed")
+from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+registry = CollectorRegistry()
+multiprocess.MultiProcessCollector(registry)
+print(generate_latest(registry).decode())
+"""
+    environment = {**os.environ, "dramatiq_prom_db": str(tmp_path)}
+    finished = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert 'lampwork_tasks_finished_total{status="failed"} 3.0' in finished.stdout
