@@ -2,12 +2,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, TypeDecorator
+from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, TypeDecorator, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.functions import FunctionElement
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -57,22 +57,27 @@ def words(enum: type[StrEnum], name: str) -> Enum:
     )
 
 
-class database_now(ColumnElement[datetime]):
-    """The database's clock, `seconds` from now: leases are compared on one clock only."""
+class database_now(FunctionElement[datetime]):
+    """The database's clock, `seconds` from now: leases are compared on one clock only.
 
-    inherit_cache = False
+    The seconds are text of the statement, so that it is compiled once for each wait there is.
+    """
+
+    inherit_cache = True
     type = UtcDateTime()
 
     def __init__(self, seconds: float = 0) -> None:
-        self.seconds = float(seconds)
+        super().__init__(literal_column(f"{seconds:+.3f}"))
 
 
 @compiles(database_now, "postgresql")
-def _postgresql_now(element: database_now, _compiler: SQLCompiler, **_: Any) -> str:
-    return f"(clock_timestamp() + make_interval(secs => {element.seconds!r}))"
+def _postgresql_now(element: database_now, compiler: SQLCompiler, **options: Any) -> str:
+    seconds = compiler.process(element.clauses, **options)
+    return f"(clock_timestamp() + make_interval(secs => {seconds}))"
 
 
 @compiles(database_now, "sqlite")
-def _sqlite_now(element: database_now, _compiler: SQLCompiler, **_: Any) -> str:
+def _sqlite_now(element: database_now, compiler: SQLCompiler, **options: Any) -> str:
     # The text SQLAlchemy stores has six decimals; strftime gives three.
-    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', '{element.seconds:+.3f} seconds')"
+    seconds = compiler.process(element.clauses, **options)
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', '{seconds} seconds')"
