@@ -142,6 +142,8 @@ class RabbitmqServer:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(20)
+        # The script may end before its node does, whose name another cannot take until then.
+        _wait_until_closed(self._port)
 
 
 @pytest.fixture(scope="session")
@@ -306,6 +308,15 @@ def _wait_until_open(port: int, server: "subprocess.Popen[bytes]") -> None:
             return
         time.sleep(0.05)
     raise TimeoutError(f"{server.args!r} did not open port {port}")
+
+
+def _wait_until_closed(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"Something still answers on port {port}.")
 
 
 def _program(name: str, first: Path | None = None) -> str:
