@@ -14,6 +14,7 @@ and waits are measured by the database's clock alone.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -83,6 +84,7 @@ def is_due() -> tuple[ColumnElement[bool], ...]:
     )
 
 
+@cache
 def has_room() -> ColumnElement[bool]:
     """Whether fewer of the owner's tasks run than may at once."""
     running = aliased(Task)

@@ -6,6 +6,7 @@ tasks of such users is used up: theirs stand without one, until a task of their 
 (`next_without_doorbell`) or the sweep comes by.
 """
 
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import Select, select, update
@@ -48,6 +49,7 @@ async def next_without_doorbell(session: AsyncSession, owner_id: UUID) -> Task |
     )
 
 
+@cache
 def _first_in_line(*, skip_locked: bool) -> Select[UUID]:
     """The owner is locked: of two claims at once, the second counts what the first began."""
     return (
