@@ -16,12 +16,12 @@ from sqlalchemy import func, select
 
 from bench.product import act_as_a_worker_of
 from bench.report import Row
-from shared import transitions
 from shared.database import engine, transaction
+from shared.engine import transitions
+from shared.engine.task_status import TaskStatus
 from shared.models.base import database_now
 from shared.models.task import Task
 from shared.queue import queue
-from shared.task_status import TaskStatus
 from tests.conftest import ROOT
 from tests.e2e.product import Person, running, sign_up
 from tests.services import postgresql_server

@@ -3,10 +3,10 @@
 import sys
 from uuid import UUID
 
-from shared import transitions, turns
 from shared.database import transaction
+from shared.engine import transitions, turns
+from shared.engine.transitions import Lease
 from shared.loop import run
-from shared.transitions import Lease
 
 PICTURE = {"key": "k", "content_type": "image/png", "width": 64, "height": 64, "bytes": 1}
 

@@ -16,11 +16,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from bench.product import act_as_a_worker_of, open_many, private_kilobytes, until_open
 from bench.report import Row
 from bench.servers import free_port, server
-from shared import transitions
-from shared.broadcast import broadcaster
 from shared.database import transaction
+from shared.engine import transitions
+from shared.engine.transitions import Lease
 from shared.models.task import Task
-from shared.transitions import Lease
+from shared.stream.broadcast import broadcaster
 from tests.conftest import ROOT
 from tests.e2e.product import Person, Product, running, sign_up
 from tests.tasks import claim, lease_of, make_task

@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 import functions
-from shared.authentication import authenticated
+from shared.web.authentication import authenticated
 
 TARGET = Path(functions.__path__[0]) / "docs" / "openapi.json"
 DESCRIPTION = (

@@ -6,10 +6,10 @@ from fastapi import Depends, Request
 
 from shared import audit
 from shared.audit import AuditTrail
-from shared.authentication import request_client
 from shared.database import transaction
 from shared.errors import DomainError, TooManyRequests, Unavailable
 from shared.models.auth_event import AuthEventKind
+from shared.web.authentication import request_client
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select, update
 
-from shared import clock, transitions
+from shared import clock
 from shared.database import transaction
+from shared.engine import transitions
+from shared.engine.task_status import TaskStatus
 from shared.generators.port import GenerationParameters, Image, Progress
 from shared.models.base import database_now
 from shared.models.task import Outbox, Task, TaskEvent
 from shared.models.user import Plan, Subscription, User, UserProfile, UserStatus
-from shared.task_status import TaskStatus
 
 Generate = Callable[[str, GenerationParameters, Progress], Awaitable[Image]]
 

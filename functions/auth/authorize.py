@@ -1,9 +1,9 @@
 from fastapi import Request, Response
 
-from shared.api import create_app, lambda_handler
-from shared.authentication import UserDep
 from shared.errors import AmbiguousCredentials, InvalidToken
-from shared.problem import domain_error
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import UserDep
+from shared.web.problem import domain_error
 
 app = create_app()
 

@@ -2,16 +2,16 @@ from typing import Annotated
 
 from fastapi import Response
 
-from shared.api import create_app, lambda_handler
 from shared.audit import AuditTrail
 from shared.auditing import audited
-from shared.authentication import ClientDep, UserDep
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.account import PasswordChangeRequest
 from shared.schemas.auth import TokenResponse
 from shared.security.passwords import password_hasher
 from shared.services import passwords
-from shared.token_delivery import TokenDelivery, deliver
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import ClientDep, UserDep
+from shared.web.token_delivery import TokenDelivery, deliver
 
 app = create_app()
 

@@ -2,14 +2,14 @@ from typing import Annotated
 
 from fastapi import Response
 
-from shared.api import create_app, lambda_handler
 from shared.audit import AuditTrail
 from shared.auditing import audited
-from shared.authentication import UserDep
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.account import Accepted
 from shared.services import account_deletion
-from shared.token_delivery import take_back
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import UserDep
+from shared.web.token_delivery import take_back
 
 app = create_app()
 

@@ -1,8 +1,8 @@
 from fastapi import Response
 
-from shared.api import create_app, lambda_handler
 from shared.schemas.jwks import PublicKey, PublicKeySet
 from shared.security.keys import keys
+from shared.web.api import create_app, lambda_handler
 
 app = create_app()
 

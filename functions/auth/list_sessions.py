@@ -1,10 +1,10 @@
 from uuid import UUID
 
-from shared.api import create_app, lambda_handler
-from shared.authentication import UserDep
 from shared.models.session import UserSession
 from shared.schemas.session import SessionList, SessionRead
 from shared.services import sessions
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import UserDep
 
 app = create_app()
 

@@ -1,7 +1,7 @@
-from shared.api import ReadingSessionDep, create_app, lambda_handler
-from shared.authentication import UserDep
 from shared.schemas.user import AccountRead
 from shared.services import accounts
+from shared.web.api import ReadingSessionDep, create_app, lambda_handler
+from shared.web.authentication import UserDep
 
 app = create_app()
 

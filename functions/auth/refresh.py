@@ -3,21 +3,21 @@ from typing import Annotated
 from fastapi import Header, Request, Response
 
 from shared import buckets, rate_limits
-from shared.api import create_app, lambda_handler
 from shared.audit import AuditTrail
 from shared.auditing import audited
-from shared.authentication import ClientDep, OwnPageOnly, request_headers
 from shared.errors import InvalidRefreshToken, RefreshTokenReused
-from shared.idempotency import parse_key
 from shared.models.auth_event import AuthEventKind
-from shared.problem import domain_error
 from shared.schemas.auth import RefreshRequest, TokenResponse
 from shared.security import cookies, origins, refresh_tokens
 from shared.security.cookies import TokenCookie
 from shared.services.rotation import Attempt
 from shared.services.rotation import refresh as rotate
 from shared.services.sessions import IssuedTokens
-from shared.token_delivery import TokenDelivery, deliver, take_back
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import ClientDep, OwnPageOnly, request_headers
+from shared.web.idempotency import parse_key
+from shared.web.problem import domain_error
+from shared.web.token_delivery import TokenDelivery, deliver, take_back
 
 app = create_app()
 

@@ -1,14 +1,14 @@
 from typing import Annotated
 
 from shared import buckets, rate_limits
-from shared.api import create_app, lambda_handler
 from shared.audit import AuditTrail
 from shared.auditing import audited
-from shared.authentication import ClientDep, OwnPageOnly
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import RegisteredUser, RegisterRequest, RegisterResponse, Verification
 from shared.security.passwords import password_hasher
 from shared.services import registration
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import ClientDep, OwnPageOnly
 
 app = create_app()
 

@@ -1,13 +1,13 @@
 from typing import Annotated
 
-from shared.api import create_app, lambda_handler
 from shared.audit import AuditTrail
 from shared.auditing import audited
-from shared.authentication import UserDep
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.account import ProfileUpdate
 from shared.schemas.user import AccountRead
 from shared.services import accounts
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import UserDep
 
 app = create_app()
 

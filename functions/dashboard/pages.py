@@ -13,8 +13,6 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared import objects, settings
-from shared.api import ReadingSessionDep, create_app, lambda_handler
-from shared.authentication import request_headers
 from shared.errors import NotFound
 from shared.generators.port import Style
 from shared.once import once
@@ -22,6 +20,8 @@ from shared.repositories.mailbox import MailboxRepository
 from shared.security import cookies
 from shared.security.cookies import TokenCookie
 from shared.settings import Environment as Deployment
+from shared.web.api import ReadingSessionDep, create_app, lambda_handler
+from shared.web.authentication import request_headers
 
 HERE = Path(str(files("functions.dashboard")))
 MEDIA_TYPES = {

@@ -5,8 +5,8 @@ from importlib.resources.abc import Traversable
 
 from fastapi import Response
 
-from shared.api import create_app, lambda_handler
 from shared.errors import NotFound
+from shared.web.api import create_app, lambda_handler
 
 # Swagger UI styles its own elements, and shows images of the schema as data: URLs.
 PAGE_POLICY = (

@@ -2,9 +2,9 @@
 
 from fastapi import Response
 
-from shared.api import create_app, lambda_handler
 from shared.health import examine
 from shared.schemas.health import Health
+from shared.web.api import create_app, lambda_handler
 
 app = create_app()
 

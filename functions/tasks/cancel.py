@@ -1,9 +1,9 @@
 from uuid import UUID
 
-from shared.api import create_app, lambda_handler
-from shared.authentication import UserDep
 from shared.schemas.task import TaskRead
 from shared.services.tasks import TaskService
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import UserDep
 
 app = create_app()
 

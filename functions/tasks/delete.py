@@ -1,8 +1,8 @@
 from uuid import UUID
 
-from shared.api import create_app, lambda_handler
-from shared.authentication import UserDep
 from shared.services.tasks import TaskService
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import UserDep
 
 app = create_app()
 

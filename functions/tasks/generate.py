@@ -8,11 +8,12 @@ from uuid import UUID
 
 import dramatiq
 
-from shared import metrics, sqs_records
+from shared import metrics
+from shared.engine.execution import execute_next
 from shared.entry import entry
-from shared.execution import execute_next
 from shared.loop import run
 from shared.queue import GENERATE
+from shared.queues import sqs_records
 
 logger = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@ from typing import Annotated
 
 from fastapi import Query
 
-from shared.api import create_app, lambda_handler
+from shared.engine.task_status import TaskStatus
 from shared.repositories.tasks import Cursor
 from shared.schemas.task import TaskList, TaskRead
-from shared.task_access import OwnTasksDep
-from shared.task_status import TaskStatus
+from shared.web.api import create_app, lambda_handler
+from shared.web.task_access import OwnTasksDep
 
 app = create_app()
 

@@ -3,9 +3,9 @@ from uuid import UUID
 from fastapi.responses import RedirectResponse
 
 from shared import objects
-from shared.api import create_app, lambda_handler
 from shared.errors import NotFound, TaskNotFinished
-from shared.task_access import OwnTasksDep
+from shared.web.api import create_app, lambda_handler
+from shared.web.task_access import OwnTasksDep
 
 app = create_app()
 

@@ -4,11 +4,11 @@ from uuid import UUID
 from fastapi import Header, Request
 from fastapi.responses import JSONResponse
 
-from shared.api import create_app, lambda_handler
-from shared.authentication import UserDep
-from shared.idempotency import parse_key
 from shared.schemas.task import TaskRead, task_url
 from shared.services.tasks import TaskService
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import UserDep
+from shared.web.idempotency import parse_key
 
 app = create_app()
 

@@ -3,10 +3,10 @@ from typing import Any
 import dramatiq
 
 from shared import settings
+from shared.engine.sweeping import sweep
 from shared.entry import entry
 from shared.loop import run
 from shared.queue import SWEEP, queue
-from shared.sweeping import sweep
 
 
 def register(broker: dramatiq.Broker) -> None:

@@ -1,11 +1,11 @@
 from uuid import UUID
 
-from shared.api import create_app, lambda_handler
-from shared.authentication import UserDep
 from shared.schemas.task import WsTicket
 from shared.security.authority import Authority
 from shared.services.socket_tickets import issue_ticket
-from shared.tickets import TTL_SECONDS
+from shared.stream.tickets import TTL_SECONDS
+from shared.web.api import create_app, lambda_handler
+from shared.web.authentication import UserDep
 
 app = create_app()
 

@@ -7,11 +7,12 @@ from uuid import UUID
 
 import dramatiq
 
-from shared import metrics, sqs_records
-from shared.delivery import deliverer
+from shared import metrics
 from shared.entry import entry
 from shared.loop import run
 from shared.queue import DELIVER
+from shared.queues import sqs_records
+from shared.stream.delivery import deliverer
 
 logger = logging.getLogger(__name__)
 

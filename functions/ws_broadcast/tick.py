@@ -5,10 +5,11 @@ from uuid import UUID
 
 import dramatiq
 
-from shared import settings, sqs_records
+from shared import settings
 from shared.entry import entry
 from shared.loop import run
 from shared.queue import TICK, queue
+from shared.queues import sqs_records
 from shared.services.upkeep import upkeep
 
 logger = logging.getLogger(__name__)

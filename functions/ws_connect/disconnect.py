@@ -3,9 +3,9 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from shared.connections import connections
 from shared.entry import entry
 from shared.loop import run
+from shared.stream.connections import connections
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from shared.entry import entry
-from shared.gateway import GatewayError
 from shared.loop import run
 from shared.services.messages import messages
+from shared.stream.gateway import GatewayError
 
 logger = logging.getLogger(__name__)
 

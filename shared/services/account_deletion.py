@@ -1,7 +1,8 @@
 from uuid import UUID
 
-from shared import clock, transitions
+from shared import clock
 from shared.database import transaction
+from shared.engine import transitions
 from shared.errors import InvalidToken
 from shared.models.mail import MailKind
 from shared.repositories.one_time_tokens import OneTimeTokenRepository

@@ -1,9 +1,9 @@
 import json
 
-from shared import frames
-from shared.connections import Connections, connections
-from shared.gateway import Gateway, gateway
 from shared.once import once
+from shared.stream import frames
+from shared.stream.connections import Connections, connections
+from shared.stream.gateway import Gateway, gateway
 
 MAX_PER_SECOND = 10
 

@@ -12,8 +12,8 @@ async def review(user_id: UUID) -> None:
     # Here, since most functions that know of sessions never end one: their start is too dear.
     from redis.exceptions import RedisError
 
-    from shared.connections import connections
     from shared.queue import QueueUnavailable, queue
+    from shared.stream.connections import connections
 
     try:
         if await connections().of_user(user_id):

@@ -6,7 +6,7 @@ from shared.database import transaction
 from shared.errors import Unavailable
 from shared.repositories.tasks import TaskRepository
 from shared.security.authority import Authority
-from shared.tickets import tickets
+from shared.stream.tickets import tickets
 
 
 async def issue_ticket(task_id: UUID, authority: Authority) -> str:

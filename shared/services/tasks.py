@@ -6,10 +6,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import objects, settings, task_metrics, transitions
-from shared.broadcast import broadcaster
+from shared import objects, settings
 from shared.database import transaction
-from shared.dispatching import dispatch
+from shared.engine import task_metrics, transitions
+from shared.engine.dispatching import dispatch
+from shared.engine.task_status import TaskStatus
 from shared.errors import (
     IdempotencyKeyReused,
     InvalidToken,
@@ -17,7 +18,6 @@ from shared.errors import (
     TaskNotFinished,
     Unavailable,
 )
-from shared.idempotency import fingerprint
 from shared.models.base import database_now
 from shared.models.task import Task
 from shared.objects import ObjectStoreUnavailable
@@ -27,7 +27,8 @@ from shared.repositories.tasks import TaskRepository
 from shared.schemas.task import MAX_SEED, TaskCreate, TaskRead, task_url
 from shared.services.sessions import is_in_use
 from shared.services.subscriptions import admit_task
-from shared.task_status import TaskStatus
+from shared.stream.broadcast import broadcaster
+from shared.web.idempotency import fingerprint
 
 ACCEPTED = 202
 

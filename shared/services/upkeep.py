@@ -3,14 +3,15 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from shared import frames, metrics, settings
-from shared.connections import Connection, Connections, Cursor, connections
-from shared.delivery import OPENING_SECONDS
-from shared.gateway import Gateway, GatewayError, Gone, gateway
+from shared import metrics, settings
 from shared.once import once
 from shared.parallel import for_each
 from shared.queue import Queue, queue
-from shared.reader import Event, Reader, SessionState, reader
+from shared.stream import frames
+from shared.stream.connections import Connection, Connections, Cursor, connections
+from shared.stream.delivery import OPENING_SECONDS
+from shared.stream.gateway import Gateway, GatewayError, Gone, gateway
+from shared.stream.reader import Event, Reader, SessionState, reader
 
 logger = logging.getLogger(__name__)
 

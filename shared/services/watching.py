@@ -7,7 +7,6 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from shared import settings
-from shared.connections import Connection, Connections, Cursor, connections
 from shared.errors import (
     BadRequest,
     InvalidToken,
@@ -18,11 +17,12 @@ from shared.errors import (
 )
 from shared.once import once
 from shared.queue import Queue, QueueUnavailable, queue
-from shared.reader import Reader, reader
 from shared.security import credentials, origins
 from shared.security.authority import Authority
 from shared.security.credentials import Source
-from shared.tickets import Tickets, tickets
+from shared.stream.connections import Connection, Connections, Cursor, connections
+from shared.stream.reader import Reader, reader
+from shared.stream.tickets import Tickets, tickets
 
 MAX_SEQUENCE = 2**63 - 1
 # A socket is looked at just after its token has expired, however the clocks' fractions fall.

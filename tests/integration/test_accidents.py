@@ -15,17 +15,18 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, text, update
 
-from shared import objects, transitions
+from shared import objects
 from shared.database import transaction
+from shared.engine import transitions
+from shared.engine.execution import Attempt, execute_next
+from shared.engine.task_status import TaskStatus
+from shared.engine.transitions import Lease
 from shared.errors import Unavailable
-from shared.execution import Attempt, execute_next
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
 from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import IdempotencyKey, Task
 from shared.queue import queue
-from shared.task_status import TaskStatus
-from shared.transitions import Lease
 from tests.conftest import ROOT
 from tests.http import Answer
 from tests.services import objects_stored
@@ -213,7 +214,7 @@ def test_sqlite_serves_many_who_read_and_then_write(backend):
 WRITER = """
 import sys
 from uuid import UUID
-from shared import transitions
+from shared.engine import transitions
 from shared.database import transaction
 from shared.loop import run
 from tests.tasks import claim, lease_of, read

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 import functions.ops.purge
 from shared import clock, objects
 from shared.database import transaction
+from shared.engine.task_status import TaskStatus
 from shared.errors import InvalidOrExpiredToken
 from shared.loop import run
 from shared.models.auth_event import AuthEvent
@@ -20,7 +21,6 @@ from shared.models.task import Task
 from shared.models.user import Subscription, User, UserProfile
 from shared.security.passwords import password_hasher
 from shared.services.passwords import reset_password
-from shared.task_status import TaskStatus
 from tests.auth import EMAIL, PASSWORD, ask_me, confirm, open_account, rotate, sign_in, sign_up
 from tests.catalogue.gateway import request
 from tests.catalogue.mailbox import letters, token_in

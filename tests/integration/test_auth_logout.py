@@ -8,8 +8,8 @@ from dramatiq import Message
 from redis import Redis
 
 from shared import clock
-from shared.connections import Cursor, connections
 from shared.loop import run
+from shared.stream.connections import Cursor, connections
 from tests.auth import ask_me, open_account, rotate, send, sign_in
 from tests.http import Answer
 from tests.watchers import connection

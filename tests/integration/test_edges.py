@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from shared.api import create_app, lambda_handler
 from shared.errors import DomainError
 from shared.once import forget
+from shared.web.api import create_app, lambda_handler
 from tests.http import Answer, call
 from tests.unit.test_template import function_modules
 

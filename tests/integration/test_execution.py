@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from shared import transitions
 from shared.database import transaction
-from shared.execution import Attempt, backoff_seconds, execute_next
+from shared.engine import transitions
+from shared.engine.execution import Attempt, backoff_seconds, execute_next
+from shared.engine.task_status import TaskStatus
 from shared.generators import choose
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
 from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
-from shared.task_status import TaskStatus
 from tests.providers import answers, base64_text, providing
 from tests.services import objects_stored
 from tests.tasks import (

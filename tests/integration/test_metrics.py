@@ -4,12 +4,12 @@ import pytest
 
 from shared import metrics
 from shared.database import transaction
-from shared.execution import execute_next
+from shared.engine.execution import execute_next
+from shared.engine.sweeping import sweep
 from shared.loop import run
 from shared.models.base import database_now
 from shared.repositories import sweeping
 from shared.services.tasks import TaskService
-from shared.sweeping import sweep
 from tests.recorded import recording
 from tests.tasks import change, claim, make_task
 

@@ -9,12 +9,12 @@ from sqlalchemy import func, select
 
 from shared import clock, database, rate_limits
 from shared.database import transaction
+from shared.engine.sweeping import sweep
 from shared.errors import RateLimited
 from shared.loop import run
 from shared.models.rate_limit_counter import RateLimitCounter
 from shared.once import forget
 from shared.rate_limits import Bucket
-from shared.sweeping import sweep
 from tests.services import running_redis
 
 COUNTERS = ["rate_limited", "rate_limited_without_redis"]

@@ -16,10 +16,10 @@ import functions.tasks.generate
 import functions.ws_broadcast.deliver
 from lampwork.model import Queue, QueueTrigger, Stack
 from lampwork.triggers.sqs import QueueTriggers
+from shared.engine.task_status import TaskStatus
 from shared.generators import choose
 from shared.loop import run
 from shared.queue import DELIVER, GENERATE, doorbell
-from shared.task_status import TaskStatus
 from tests.emulator.fakes import FakeInvoker
 from tests.tasks import FakeGenerator, make_task, picture, read
 

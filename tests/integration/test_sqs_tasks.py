@@ -9,10 +9,10 @@ import pytest
 from dramatiq import Message
 
 import functions.tasks.generate
+from shared.engine.task_status import TaskStatus
 from shared.generators import choose
 from shared.loop import run
 from shared.queue import queue
-from shared.task_status import TaskStatus
 from tests.tasks import FakeGenerator, make_task, picture, read
 
 pytestmark = pytest.mark.usefixtures("backend")

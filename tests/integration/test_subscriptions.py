@@ -13,6 +13,7 @@ import functions.ops.set_plan
 import functions.tasks.create
 from shared import clock
 from shared.database import transaction
+from shared.engine.task_status import TaskStatus
 from shared.errors import DomainError, Unprocessable, UserNotFound
 from shared.loop import run
 from shared.models.task import Task
@@ -21,7 +22,6 @@ from shared.plans import PLANS
 from shared.schemas.task import ParametersIn, TaskCreate
 from shared.services.subscriptions import renew_overdue
 from shared.services.tasks import TaskService
-from shared.task_status import TaskStatus
 from tests.http import Answer, call
 from tests.tasks import make_subscriber
 

@@ -9,17 +9,18 @@ from redis import Redis
 from sqlalchemy import func, select
 
 import functions.tasks.sweep
-from shared import database, redis_client, transitions
-from shared.broadcast import broadcaster, latest_key
+from shared import database, redis_client
 from shared.database import transaction
+from shared.engine import transitions
+from shared.engine.sweeping import sweep
+from shared.engine.task_status import TaskStatus
 from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
 from shared.once import forget
 from shared.repositories import sweeping as repository
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
-from shared.sweeping import sweep
-from shared.task_status import TaskStatus
+from shared.stream.broadcast import broadcaster, latest_key
 from tests.services import rung
 from tests.tasks import (
     change,

@@ -12,11 +12,11 @@ import functions.tasks.create
 import functions.tasks.get
 import functions.tasks.list
 import functions.tasks.result
-from shared.broadcast import latest_key
 from shared.loop import run
 from shared.models.base import database_now
 from shared.schemas.task import TaskCreate
 from shared.services.tasks import TaskService
+from shared.stream.broadcast import latest_key
 from tests.catalogue.cases import case
 from tests.http import call
 from tests.task_functions import cancel, complete, get, list_tasks, result, submit

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from shared import transitions
 from shared.database import transaction
+from shared.engine import transitions
+from shared.engine.task_status import TaskStatus
+from shared.engine.transitions import Lease
 from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
-from shared.task_status import TaskStatus
-from shared.transitions import Lease
 from tests.tasks import (
     change,
     claim,

@@ -5,10 +5,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete
 
-from shared import turns
 from shared.database import transaction
-from shared.dispatching import dispatch
-from shared.execution import Attempt, execute_next
+from shared.engine import turns
+from shared.engine.dispatching import dispatch
+from shared.engine.execution import Attempt, execute_next
+from shared.engine.sweeping import sweep
+from shared.engine.task_status import TaskStatus
 from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
@@ -16,8 +18,6 @@ from shared.models.user import Plan
 from shared.plans import PLANS
 from shared.schemas.task import TaskCreate
 from shared.services.tasks import TaskService
-from shared.sweeping import sweep
-from shared.task_status import TaskStatus
 from tests.services import rung
 from tests.tasks import (
     FakeGenerator,

@@ -14,16 +14,16 @@ from uuid import UUID, uuid4
 import pytest
 from dramatiq import Broker, Message
 
-from shared import transitions
 from shared.database import transaction
+from shared.engine import transitions
+from shared.engine.sweeping import sweep
+from shared.engine.task_status import TaskStatus
 from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
 from shared.queue import DELIVER, GENERATE, SWEEP, TICK, queue
 from shared.queues import brokers
 from shared.queues.dramatiq_queue import DramatiqQueue
-from shared.sweeping import sweep
-from shared.task_status import TaskStatus
 from tests.conftest import ROOT
 from tests.proxy import Proxy
 from tests.services import delete_queues, objects_stored

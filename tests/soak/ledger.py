@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from shared.reader import Database, Reader
+from shared.stream.reader import Database, Reader
 from tests.e2e.product import Person
 from tests.follower import Follower
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from shared.reader import Database
-from shared.readers.postgresql import PostgresqlDatabase
-from shared.readers.sqlite import SqliteDatabase
+from shared.stream.reader import Database
+from shared.stream.readers.postgresql import PostgresqlDatabase
+from shared.stream.readers.sqlite import SqliteDatabase
 from tests.e2e.product import Process, Product, kill, processes_of, running, sign_up, start
 from tests.services import postgresql_server, rabbitmq_server
 from tests.soak.ledger import Ledger

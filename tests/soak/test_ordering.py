@@ -15,17 +15,18 @@ from uuid import UUID
 import pytest
 from redis.exceptions import RedisError
 
-from shared import redis_client, transitions
-from shared.broadcast import TaskStatusBroadcaster
-from shared.connections import Connections, Cursor
+from shared import redis_client
 from shared.database import transaction
-from shared.delivery import Deliverer, DeliveryIncomplete
-from shared.delivery_lock import LockLost
+from shared.engine import transitions
+from shared.engine.transitions import Lease
 from shared.errors import Unavailable
 from shared.loop import run
-from shared.reader import Reader, reader
 from shared.services.upkeep import Upkeep
-from shared.transitions import Lease
+from shared.stream.broadcast import TaskStatusBroadcaster
+from shared.stream.connections import Connections, Cursor
+from shared.stream.delivery import Deliverer, DeliveryIncomplete
+from shared.stream.delivery_lock import LockLost
+from shared.stream.reader import Reader, reader
 from tests.tasks import claim, history, lease_of, make_task, make_user, read
 from tests.watchers import FakeGateway, RecordingQueue, connection
 

@@ -3,7 +3,7 @@ from uuid import UUID
 
 import pytest
 
-from shared import frames
+from shared.stream import frames
 
 TASK = UUID("0a89f0bd-3a3a-4f5e-9d35-5a6b1f6d9c11")
 PAYLOAD = {

@@ -1,6 +1,6 @@
 import pytest
 
-from shared.preferences import wait_seconds
+from shared.web.preferences import wait_seconds
 
 
 @pytest.mark.parametrize(

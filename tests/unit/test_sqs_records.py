@@ -3,9 +3,9 @@ import json
 
 import pytest
 
-from shared import sqs_records
 from shared.queue import doorbell
-from shared.sqs_records import UndecodableRecord
+from shared.queues import sqs_records
+from shared.queues.sqs_records import UndecodableRecord
 
 TASK = "0a89f0bd-3a3a-4f5e-9d35-5a6b1f6d9c11"
 TEXT = doorbell("deliver", TASK).encode().decode()  # type: ignore[arg-type]

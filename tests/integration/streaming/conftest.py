@@ -9,11 +9,11 @@ import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.connections import Connections, Cursor
-from shared.delivery import Deliverer
-from shared.reader import Reader
-from shared.readers.sqlite import SqliteDatabase
 from shared.services.upkeep import Upkeep
+from shared.stream.connections import Connections, Cursor
+from shared.stream.delivery import Deliverer
+from shared.stream.reader import Reader
+from shared.stream.readers.sqlite import SqliteDatabase
 from tests.watchers import FakeGateway, RecordingQueue, Story, connection
 
 

@@ -6,8 +6,8 @@ import fakeredis
 import pytest
 from redis.asyncio import Redis
 
-from shared.connections import Connections, Cursor, task_key
-from shared.delivery_lock import DeliveryLock
+from shared.stream.connections import Connections, Cursor, task_key
+from shared.stream.delivery_lock import DeliveryLock
 from tests.watchers import connection
 
 

@@ -4,9 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from shared.delivery import DeliveryIncomplete
-from shared.delivery_lock import DeliveryLock, LockLost
-from shared.gateway import Overloaded
+from shared.stream.delivery import DeliveryIncomplete
+from shared.stream.delivery_lock import DeliveryLock, LockLost
+from shared.stream.gateway import Overloaded
 from tests.integration.streaming.conftest import Stage
 
 
@@ -178,7 +178,7 @@ class TestGone:
         assert await stage.connections.find(watcher) is None
 
     async def test_a_gateway_whose_clock_is_ahead_holds_nobody_up(self, stage: Stage, monkeypatch):
-        monkeypatch.setattr("shared.delivery.OPENING_SECONDS", 0.2)
+        monkeypatch.setattr("shared.stream.delivery.OPENING_SECONDS", 0.2)
         task = await stage.story.task()
         watcher = await stage.watch(task, age_seconds=-3600)
         stage.gateway.open.remove(watcher)
@@ -356,7 +356,7 @@ class TestLock:
     async def test_one_that_stood_still_too_long_posts_nothing_more(
         self, stage: Stage, monkeypatch
     ):
-        monkeypatch.setattr("shared.delivery_lock.TTL_SECONDS", 0.1)
+        monkeypatch.setattr("shared.stream.delivery_lock.TTL_SECONDS", 0.1)
         task = await stage.story.task(sequence=3)
         watcher = await stage.watch(task, after=1)
         stage.gateway.after_post = lambda _id, _frame: time.sleep(0.15)
@@ -371,8 +371,8 @@ class TestLock:
         assert stage.gateway.sequences(watcher) == [1, 2, 3]
 
     async def test_it_is_renewed_while_it_is_held(self, stage: Stage, monkeypatch):
-        monkeypatch.setattr("shared.delivery_lock.TTL_SECONDS", 0.3)
-        monkeypatch.setattr("shared.delivery_lock.RENEWAL_SECONDS", 0.1)
+        monkeypatch.setattr("shared.stream.delivery_lock.TTL_SECONDS", 0.3)
+        monkeypatch.setattr("shared.stream.delivery_lock.RENEWAL_SECONDS", 0.1)
         task = await stage.story.task()
         lock, other = DeliveryLock(stage.redis, task), DeliveryLock(stage.redis, task)
 

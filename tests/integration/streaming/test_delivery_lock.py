@@ -4,8 +4,8 @@ from uuid import uuid4
 
 from redis.exceptions import RedisError
 
-from shared import delivery_lock
-from shared.delivery_lock import RENEW, DeliveryLock
+from shared.stream import delivery_lock
+from shared.stream.delivery_lock import RENEW, DeliveryLock
 
 
 class RedisThatLosesCancellations:

@@ -17,14 +17,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from functions.ws_broadcast import deliver, tick
 from functions.ws_connect import connect, disconnect, receive
 from shared import clock, redis_client, settings
-from shared.connections import Cursor, connections
-from shared.gateway import gateway
 from shared.loop import run
 from shared.once import forget
-from shared.reader import reader
 from shared.security import access_tokens
 from shared.security.authority import Authority
-from shared.tickets import tickets
+from shared.stream.connections import Cursor, connections
+from shared.stream.gateway import gateway
+from shared.stream.reader import reader
+from shared.stream.tickets import tickets
 from tests.watchers import Story, connection
 from tests.websocket_events import (
     CONNECTION_ID,

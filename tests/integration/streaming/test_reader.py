@@ -10,9 +10,9 @@ from shared import settings
 from shared.errors import SettingsError, Unavailable
 from shared.models.user import UserStatus
 from shared.once import forget
-from shared.reader import Reader, reader
-from shared.readers.postgresql import PostgresqlDatabase
-from shared.readers.sqlite import SqliteDatabase
+from shared.stream.reader import Reader, reader
+from shared.stream.readers.postgresql import PostgresqlDatabase
+from shared.stream.readers.sqlite import SqliteDatabase
 from tests.watchers import Story
 
 

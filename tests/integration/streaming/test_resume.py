@@ -46,7 +46,7 @@ async def test_pruned_events_begin_anew(stage: Stage, pruned):
 
 
 async def test_a_long_absence_begins_anew(stage: Stage, monkeypatch):
-    monkeypatch.setattr("shared.history.MAX_REPLAYED", 3)
+    monkeypatch.setattr("shared.stream.history.MAX_REPLAYED", 3)
     task = await stage.story.task(sequence=6)
     inside, outside = await stage.watch(task, after=3), await stage.watch(task, after=2)
 

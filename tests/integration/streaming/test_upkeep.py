@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.connections import Cursor
-from shared.gateway import Overloaded
+from shared.stream.connections import Cursor
+from shared.stream.gateway import Overloaded
 from tests.integration.streaming.conftest import Stage
 from tests.watchers import connection
 

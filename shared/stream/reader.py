@@ -12,8 +12,8 @@ from shared.once import once
 
 # By dotted name, so that only the chosen one's driver is loaded. Each is called with the URL.
 DATABASES = {
-    "sqlite": "shared.readers.sqlite:SqliteDatabase",
-    "postgresql": "shared.readers.postgresql:PostgresqlDatabase",
+    "sqlite": "shared.stream.readers.sqlite:SqliteDatabase",
+    "postgresql": "shared.stream.readers.postgresql:PostgresqlDatabase",
 }
 IDS_PER_QUERY = 500
 

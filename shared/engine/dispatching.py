@@ -2,8 +2,8 @@ import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared import transitions
 from shared.database import transaction
+from shared.engine import transitions
 from shared.errors import Unavailable
 from shared.models.task import Task
 from shared.queue import QueueUnavailable, queue

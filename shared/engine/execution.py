@@ -9,19 +9,20 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import objects, settings, task_metrics, transitions, turns
-from shared.broadcast import broadcaster
+from shared import objects, settings
 from shared.database import transaction
-from shared.dispatching import dispatch
+from shared.engine import task_metrics, transitions, turns
+from shared.engine.dispatching import dispatch
+from shared.engine.pictures import is_png_of
+from shared.engine.task_status import TaskStatus
+from shared.engine.transitions import Lease
 from shared.errors import Unavailable
 from shared.generators import choose
 from shared.generators.port import GenerationFailed, GenerationParameters, Generator, Style
 from shared.models.task import Task
 from shared.objects import ObjectStoreUnavailable
 from shared.once import once
-from shared.pictures import is_png_of
-from shared.task_status import TaskStatus
-from shared.transitions import Lease
+from shared.stream.broadcast import broadcaster
 
 logger = logging.getLogger(__name__)
 

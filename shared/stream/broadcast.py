@@ -6,13 +6,15 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared import connections, redis_client, settings, transitions
+from shared import redis_client, settings
 from shared.database import transaction
+from shared.engine import transitions
+from shared.engine.task_payload import task_payload
 from shared.errors import Unavailable
 from shared.models.task import Task
 from shared.once import once
 from shared.queue import Queue, QueueUnavailable, queue
-from shared.task_payload import task_payload
+from shared.stream import connections
 
 logger = logging.getLogger(__name__)
 

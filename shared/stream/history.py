@@ -2,9 +2,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from shared import frames
-from shared.connections import Cursor
-from shared.reader import Event, Reader
+from shared.stream import frames
+from shared.stream.connections import Cursor
+from shared.stream.reader import Event, Reader
 
 MAX_REPLAYED = 500
 

@@ -2,9 +2,9 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from shared.api import ReadingSessionDep
-from shared.authentication import UserDep
 from shared.repositories.tasks import TaskRepository
+from shared.web.api import ReadingSessionDep
+from shared.web.authentication import UserDep
 
 
 async def _own_tasks(user: UserDep, session: ReadingSessionDep) -> TaskRepository:

@@ -8,8 +8,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import settings
-from shared.problem import problem
 from shared.security.origins import is_allowed
+from shared.web.problem import problem
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from mangum import Mangum
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
-from shared import problem, strict_json
 from shared.database import transaction
-from shared.edge import Edge
 from shared.entry import entry
 from shared.errors import BadRequest, DomainError, PayloadTooLarge, UnsupportedMediaType
 from shared.loop import adopt_loop
+from shared.web import problem, strict_json
+from shared.web.edge import Edge
 
 MAX_BODY_BYTES = 16 * 1024
 TEXT_MEDIA_TYPES = ["text/", "application/json", "application/javascript", problem.MEDIA_TYPE]

@@ -5,16 +5,17 @@ from uuid import UUID
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import metrics, settings, task_metrics, transitions
-from shared.broadcast import broadcaster
+from shared import metrics, settings
 from shared.database import transaction
-from shared.dispatching import dispatch
+from shared.engine import task_metrics, transitions
+from shared.engine.dispatching import dispatch
+from shared.engine.task_status import TaskStatus
 from shared.models.task import Task
 from shared.queue import QueueUnavailable, queue
 from shared.repositories import sweeping as repository
 from shared.services.mailing import send_due
 from shared.services.subscriptions import renew_overdue
-from shared.task_status import TaskStatus
+from shared.stream.broadcast import broadcaster
 
 logger = logging.getLogger(__name__)
 

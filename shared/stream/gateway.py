@@ -10,8 +10,8 @@ from botocore.session import Session
 
 from shared import settings
 from shared.errors import SettingsError
-from shared.http_client import HttpClient, NoAnswer
 from shared.once import once
+from shared.stream.http_client import HttpClient, NoAnswer
 
 TIMEOUT_SECONDS = 3
 

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import transitions
 from shared.database import transaction
+from shared.engine import transitions
 from shared.models.task import Task
 from shared.models.user import User
 

@@ -5,14 +5,15 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from shared import frames, metrics, redis_client
-from shared.connections import Connections, Cursor, connections
-from shared.delivery_lock import DeliveryLock
-from shared.gateway import Gateway, GatewayError, Gone, gateway
-from shared.history import History
+from shared import metrics, redis_client
 from shared.once import once
 from shared.parallel import for_each
-from shared.reader import Reader, reader
+from shared.stream import frames
+from shared.stream.connections import Connections, Cursor, connections
+from shared.stream.delivery_lock import DeliveryLock
+from shared.stream.gateway import Gateway, GatewayError, Gone, gateway
+from shared.stream.history import History
+from shared.stream.reader import Reader, reader
 
 POSTS_AT_A_TIME = 32
 
