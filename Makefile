@@ -95,6 +95,10 @@ ps: ## List the containers and their health
 connectivity: $(BIN)/.ready ## Try every part of the stack from outside, with times
 	@exec $(BIN)/python -m local.connectivity --env-file $(ENV_FILE)
 
+.PHONY: config
+config: ## Check the Compose files; COMPOSE=docker-compose for v1
+	@$(STACK) config --quiet
+
 .PHONY: stack-test
 stack-test: $(BIN)/.ready ## Test the running stack: gateway, dashboards, each service stopped
 	@exec $(BIN)/pytest -m stack tests/stack
@@ -118,12 +122,13 @@ catalogue: $(BIN)/.ready ## Run the abuse catalogue and list its cases
 	@exec $(BIN)/pytest -n auto -q -p tests.catalogue.listing -m case
 
 .PHONY: check
-check: $(BIN)/.ready .tools/.ready ## Lint, types, migrations, schema and template
+check: $(BIN)/.ready .tools/.ready ## Lint, types, migrations, schema, Dockerfile and template
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/black --check --quiet $(CODE)
 	$(BIN)/mypy
 	$(BIN)/python -m local.check_migrations
 	$(BIN)/python -m local.openapi --check
+	$(BIN)/hadolint local/docker/Dockerfile
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/bin/sam validate --lint
 
 .PHONY: format
