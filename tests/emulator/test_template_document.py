@@ -36,6 +36,20 @@ Resources:
     }
 
 
+def test_a_name_that_yaml_takes_for_something_else_is_a_name(tmp_path):
+    template = tmp_path / "template.yaml"
+    template.write_text("""\
+Resources:
+  Off:
+    Type: Custom::Switch
+    Properties: {200: ok, Null: 1}
+""")
+
+    assert read_document(template).resources == {
+        "Off": {"Type": "Custom::Switch", "Properties": {"200": "ok", "Null": 1}}
+    }
+
+
 def test_a_resource_and_what_sam_makes_of_it_stand_in_the_same_line(tmp_path):
     template = tmp_path / "template.yaml"
     template.write_text(FUNCTION + "  WorkQueue:\n    Type: AWS::SQS::Queue\n")

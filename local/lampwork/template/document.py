@@ -22,6 +22,10 @@ FUNCTIONS: Final = frozenset(
 WITHOUT_PREFIX: Final = frozenset({"Ref", "Condition"})
 MAPPINGS: Final = ("Parameters", "Mappings", "Conditions", "Globals", "Resources")
 # A date and a lone "=" are plain text in a template.
+TEXT: Final = "tag:yaml.org,2002:str"
+NO_NAMES: Final = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int", "null")
+)
 TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
 
 
@@ -85,7 +89,12 @@ def read_content(path: Path) -> dict[str, Any]:
 
 
 class _Loader(SafeLoader):
-    pass
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A name is text, also one that YAML takes for a truth value or a number (`Off`, `200`)."""
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag in NO_NAMES:
+                key.tag = TEXT
+        return super().construct_mapping(node, deep=deep)
 
 
 _Loader.yaml_implicit_resolvers = {
