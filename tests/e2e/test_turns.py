@@ -1,0 +1,33 @@
+"""Who asks for much does not keep others waiting, whichever way doorbells come."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.e2e.product import Person
+from tests.e2e.queues import over_each_queue
+
+BACKLOG = 8
+LARGE = {"width": 2048, "height": 2048}
+
+
+def statuses(person: Person, tasks: list[dict[str, Any]]) -> list[str]:
+    return [person.client.get(f"/tasks/{task['id']}").json()["status"] for task in tasks]
+
+
+@over_each_queue
+@pytest.mark.stream_case(47)
+async def test_one_picture_is_painted_while_somebody_elses_many_still_wait(ada, bob):
+    ada.put_on_plan("pro")
+    bob.put_on_plan("pro")
+    many = [await asyncio.to_thread(ada.submit, "a city at night", **LARGE) for _ in range(BACKLOG)]
+    one = await asyncio.to_thread(bob.submit, "a lamp", width=64, height=64)
+
+    last = (await bob.watch(one["id"]))[-1]
+    waiting = statuses(ada, many).count("queued")
+
+    for task in many:
+        ada.client.post(f"/tasks/{task['id']}/cancel")
+    assert last["status"] == "completed"
+    assert waiting > 0
