@@ -1,6 +1,7 @@
 """Each server stopped in turn: it is seen, the rest works, and no accepted task is lost."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -85,6 +86,38 @@ async def test_a_stopped_service_is_seen_and_its_tasks_are_done_later(
                 await until(HEALED_SECONDS, partial(is_completed, api, again))
 
 
+@pytest.mark.parametrize(
+    ("service", "check", "alert"),
+    [
+        ("backend", "health: database", "TargetDown"),
+        ("frontend", "web page", "TargetDown"),
+        ("deliverer", "Prometheus: targets", "TargetDown"),
+        ("nginx", "web page", "NginxDown"),
+        ("grafana", "Grafana", "TargetDown"),
+        ("sentry-relay", "Sentry Relay", None),  # it has no page of metrics
+        ("prometheus", "Prometheus", None),  # nobody watches the watchman
+    ],
+)
+async def test_a_stopped_part_of_the_stack_is_seen_and_comes_back(
+    stack: Stack, service: str, check: str, alert: str | None
+):
+    async with httpx.AsyncClient(base_url=f"{stack.origin}/api/v1", timeout=30) as api:
+        _, token = await sign_up(api)
+        api.headers["Authorization"] = f"Bearer {token}"
+        accepted = await submit(api)
+
+        stack.compose("stop", "-t", "5", service)
+
+        assert check in [result.name for result in await examine(stack) if not result.passed]
+        if alert:
+            await until(SEEN_SECONDS, partial(fires_inside, stack, alert))
+
+        stack.compose("up", "-d", "--no-build")
+
+        await until(HEALED_SECONDS, partial(is_green, stack))
+        assert await is_completed(api, accepted)
+
+
 ORDER = {"prompt": "a lamp that goes out", "parameters": {"width": 256, "height": 256}}
 
 
@@ -95,8 +128,11 @@ async def submit(api: httpx.AsyncClient) -> str:
 
 
 async def fires(client: httpx.AsyncClient, alert: str) -> bool:
-    answer = await client.get("/prometheus/api/v1/alerts")
-    active: list[dict[str, Any]] = answer.json()["data"]["alerts"]
+    return is_firing((await client.get("/prometheus/api/v1/alerts")).json(), alert)
+
+
+def is_firing(answer: dict[str, Any], alert: str) -> bool:
+    active: list[dict[str, Any]] = answer["data"]["alerts"]
     return any(a["labels"]["alertname"] == alert and a["state"] == "firing" for a in active)
 
 
@@ -111,6 +147,17 @@ async def read(api: httpx.AsyncClient, task_id: str) -> dict[str, Any]:
     answer = await api.get(f"/tasks/{task_id}")
     task: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
     return task
+
+
+async def fires_inside(stack: Stack, alert: str) -> bool:
+    """As `fires`, also while nginx is away."""
+    address = "http://127.0.0.1:9090/prometheus/api/v1/alerts"
+    answer = await asyncio.to_thread(stack.run, "prometheus", "wget", "-qO-", address)
+    return is_firing(json.loads(answer), alert)
+
+
+async def is_green(stack: Stack) -> bool:
+    return all(result.passed for result in await examine(stack))
 
 
 async def all_ended(api: httpx.AsyncClient, tasks: list[str]) -> bool:
