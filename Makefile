@@ -107,6 +107,7 @@ stack-test: $(BIN)/.ready ## Test the running stack: gateway, dashboards, each s
 
 .PHONY: test
 test: $(BIN)/.ready ## Run all tests, in parallel
+	@tests/install-services
 	@exec $(BIN)/pytest -n auto --dist worksteal
 
 .PHONY: mutations
