@@ -26,7 +26,8 @@ async def generate(doorbell: Mapping[str, str], stopping: asyncio.Event | None =
     Raises:
         ValueError, KeyError: what rang names no task, so it is no doorbell.
     """
-    logger.debug("A doorbell rang", extra={"task_id": str(UUID(doorbell["task_id"]))})
+    rung_for = UUID(doorbell["task_id"])
+    logger.debug("A doorbell rang", extra={"task_id": str(rung_for)})
     await execute_next(worker_id=_worker_id(), stopping=stopping)
 
 
