@@ -1,45 +1,100 @@
 """What can be said about a function's handler without running it."""
 
 import ast
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from importlib.machinery import all_suffixes
 from pathlib import Path
+from typing import Final
 
 from lampwork.model import Function
 
+# How AWS's runtime client begins what it logs, for each request, of the same mistakes.
+ITS_WORDS: Final = tuple(
+    f"[ERROR] Runtime.{kind}: "
+    for kind in (
+        *("ImportModuleError", "MalformedHandlerName"),
+        *("UserCodeSyntaxError", "HandlerNotFound"),
+    )
+)
 
-def problems(functions: Iterable[Function], template: Path) -> Iterator[str]:
-    """One line for each function that cannot be loaded, with the file and line to put right."""
-    for function in functions:
-        if problem := _problem(function):
-            yield f"{problem} ({function.logical_id}, {template.name}, line {function.line})"
+
+class Problems:
+    """Tells of functions that cannot be loaded, once, with the file and line to put right."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._told: dict[str, str] = {}
+
+    def tell(self, functions: Iterable[Function], template: Path) -> None:
+        """Say what is wrong with these functions as they are now."""
+        self._told.clear()
+        for function in functions:
+            self._tell(function, template)
+
+    def explain(self, line: str, function: Function, template: Path) -> bool:
+        """Whether a line of a function's log is what the runtime client makes of a problem that has
+        been told, if only just now."""
+        return line.startswith(ITS_WORDS) and self._tell(function, template)
+
+    def _tell(self, function: Function, template: Path) -> bool:
+        problem = _problem(function, template)
+        if problem is None:
+            return False
+        if self._told.get(function.logical_id) != problem:
+            self._told[function.logical_id] = problem
+            self._say(problem)
+        return True
 
 
-def _problem(function: Function) -> str | None:
+def _problem(function: Function, template: Path) -> str | None:
+    named = f"the handler {function.handler} of {function.logical_id}"
+    where = f"{template}:{function.handler_line}"
     module, _, name = function.handler.rpartition(".")
     if not module:
-        return f"The handler {function.handler!r} is not of the form module.function"
-    file = _file(function.code_dir, module.replace(".", "/"))
+        return (
+            f"{where}: the handler {function.handler!r} of {function.logical_id} is not of the form"
+            " module.function; write it so."
+        )
+    path = module.replace(".", "/")
+    file = _file(function.code_dir, path)
+    if file is None and _is_elsewhere(path, function):
+        return None
     if file is None:
-        return f"The handler {function.handler} has no module {module} in {function.code_dir}"
-    shown = file.relative_to(function.code_dir)
+        return (
+            f"{where}: {named} has no module {module} in {function.code_dir};"
+            " correct its Handler or CodeUri."
+        )
     try:
-        tree = ast.parse(file.read_bytes(), filename=str(shown))
+        tree = ast.parse(file.read_bytes(), filename=file.name)
     except SyntaxError as error:
-        return f"{shown}, line {error.lineno}: {error.msg}"
+        return f"{file}:{error.lineno}: {error.msg}; {function.logical_id} cannot be loaded."
     except ValueError as error:  # a null byte
-        return f"{shown}: {error}"
+        return f"{file}:1: {error}; {function.logical_id} cannot be loaded."
     if _may_define(tree.body, name):
         return None
-    return f"{shown} defines no {name!r}, the handler {function.handler}"
+    return f"{where}: {named} is not there: {file} defines no {name}."
 
 
 def _file(code_dir: Path, module: str) -> Path | None:
-    """A compiled module, a package installed elsewhere and the like are not for us to judge."""
     path = code_dir / module
     for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
         if file.is_file():
             return file
     return None
+
+
+def _is_elsewhere(module: str, function: Function) -> bool:
+    """Whether a layer or an installed package has a module, or it is a compiled one: not for us to
+    judge."""
+    # The first place is where the command itself lies, or was called.
+    installed = map(Path, sys.path[1:])
+    paths = [place / module for place in (function.code_dir, *function.packages, *installed)]
+    return any(
+        path.is_dir() or path.with_name(path.name + suffix).is_file()
+        for path in paths
+        for suffix in all_suffixes()
+    )
 
 
 def _may_define(body: Iterable[ast.stmt], name: str) -> bool:

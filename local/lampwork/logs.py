@@ -23,7 +23,11 @@ STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asct
 
 def is_platform_line(line: str) -> bool:
     """Whether Lambda wrote this line of a function's log, and not the function."""
-    return line.startswith(PLATFORM) or ADVICE in line
+    return line.startswith(PLATFORM)
+
+
+def is_advice(line: str) -> bool:
+    return ADVICE in line
 
 
 class Log:

@@ -44,6 +44,7 @@ class Function:
     on_event: EventConfig = EventConfig()
     region: str = "us-east-1"
     line: int = 0
+    handler_line: int = 0
 
     @property
     def arn(self) -> str:

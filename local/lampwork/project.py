@@ -12,8 +12,8 @@ from lampwork.companions.services import Services
 from lampwork.config import Config
 from lampwork.errors import LampworkError, TemplateError
 from lampwork.front.certificates import Certificates
-from lampwork.handlers import problems
-from lampwork.logs import Log, is_platform_line
+from lampwork.handlers import Problems
+from lampwork.logs import Log, is_advice, is_platform_line
 from lampwork.metrics.metrics import Metrics
 from lampwork.metrics.queues import watch_queues
 from lampwork.model import Function, Stack, WebSocketApi
@@ -68,6 +68,7 @@ class Project:
         self._log = log
         self.port = port
         self._inherited = chosen(config.inherit)  # before `open` forgets the shell's AWS account
+        self._problems = Problems(lambda text: self._log.line("lampwork", text))
         self._certificates = Certificates(config.data / "tls")
 
     @property
@@ -100,6 +101,10 @@ class Project:
             self.stack = resolved
             await self.functions.reload(resolved.functions)
         await run_commands(self.config, self.variables, self.line)
+
+    def tell_problems(self) -> None:
+        """Say which functions cannot be loaded, and why."""
+        self._problems.tell(self.stack.functions.values(), self.config.template)
 
     def line(self, source: str, text: str, request_id: str = "") -> None:
         """One entry of the log of a function, a service or a process, unless it holds metrics."""
@@ -172,8 +177,6 @@ class Project:
             say=lambda text: self._log.line("lampwork", text),
         )
         stack = replace(stack, functions=functions)
-        for problem in problems(stack.functions.values(), config.template):
-            self._log.line("lampwork", problem)
         return self._as_told(stack)
 
     def _as_told(self, stack: Stack) -> Stack:
@@ -243,6 +246,8 @@ class Project:
             self._log.line("lampwork", f"{', '.join(changed)}: changed for the next start.")
 
     def _on_log(self, function: Function, line: str, request_id: str) -> None:
+        if is_advice(line) or self._problems.explain(line, function, self.config.template):
+            return
         if self._options.verbose or not is_platform_line(line):
             self.line(function.logical_id, line, request_id)
 

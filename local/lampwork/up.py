@@ -68,6 +68,7 @@ class Up:
         self._project = Project(self._config, self._options, self._log, port)
         self._processes = Processes(self._config, self._project.line)
         await self._project.open(opened)
+        self._project.tell_problems()
 
     async def _open_watch(self, opened: AsyncExitStack) -> None:
         self._watcher = Watcher(self._watched(), self._take)
@@ -187,6 +188,7 @@ class Up:
             project.functions.reload(project.stack.functions),
             self._processes.restart(project.variables, project.stack.functions),
         )
+        project.tell_problems()
         self._log.line("lampwork", "Reloaded: from now on requests run what was saved.")
 
 

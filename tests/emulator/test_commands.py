@@ -52,6 +52,31 @@ def fail(event, context):
 def tick(event, context):
     print("tick")
 """
+UNLOADABLE = """\
+Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {Runtime: python3.11, CodeUri: .}}
+Resources:
+  Typo:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: typo.handler
+      Events: {Get: {Type: HttpApi, Properties: {Method: GET, Path: /typo}}}
+  Unnamed:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.handle
+      Events: {Get: {Type: HttpApi, Properties: {Method: GET, Path: /unnamed}}}
+  Nowhere:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: web.app.handler
+      Events: {Get: {Type: HttpApi, Properties: {Method: GET, Path: /nowhere}}}
+  Dotless:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: handler
+      Events: {Get: {Type: HttpApi, Properties: {Method: GET, Path: /dotless}}}
+"""
 CONFIG = "[tool.lampwork]\nport = 0\nservices = []\n"
 
 
@@ -152,32 +177,37 @@ def test_a_failing_function_shows_its_traceback_once_with_the_users_own_frames(
     assert "json/decoder.py" not in said
 
 
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("def handler(event, context)\n    pass\n", "app.py, line 1: expected ':' (Hello, "),
-        ("def handle(event, context): pass\n", "app.py defines no 'handler', the handler app.h"),
-        (None, "The handler app.handler has no module app in "),
-    ],
-    ids=["a syntax error", "a missing handler", "a missing module"],
-)
-def test_a_function_that_cannot_be_loaded_is_named_with_file_and_line(
-    another: SampleProject, source: str | None, said: str
+def test_functions_that_cannot_be_loaded_are_told_once_with_file_and_line_and_can_be_mended(
+    another: SampleProject,
 ) -> None:
-    app = another.root / "app.py"
-    app.unlink() if source is None else app.write_text(source)
+    template, app = another.root / "template.yaml", another.root / "app.py"
+    template.write_text(UNLOADABLE)
+    (another.root / "typo.py").write_text("import os\ndef handler(event, context)\n")
     lampwork = another.up()
     origin = lampwork.origin()
 
-    assert httpx.get(f"{origin}/hello").status_code == 500
-    app.write_text(APP)
+    names = ("typo", "unnamed", "nowhere", "dotless")
+    answers = [httpx.get(f"{origin}/{name}") for name in names * 2]
+    app.write_text("def handler(:\n")
+    lampwork.until("app.py:1: invalid syntax; Unnamed cannot be loaded.")
+    lampwork.until("Reloaded")
+    app.write_text("def handle(event, context): return {}\n")
     lampwork.until("Reloaded")
 
-    about = [line for line in lampwork.output if said in line]
-    assert len(about) == 1
-    assert "template.yaml, line 5)" in about[0]
-    assert not any("Traceback" in line for line in lampwork.output)
-    assert httpx.get(f"{origin}/hello").status_code == 200
+    assert [(each.status_code, each.text) for each in answers] == [
+        (500, '{"message":"Internal Server Error"}')
+    ] * 8
+    said = lampwork.output[: next(n for n, line in enumerate(lampwork.output) if "GET" in line)]
+    assert [line.split(maxsplit=2)[2].rstrip() for line in said if "lampwork  " in line] == [
+        f"{another.root}/typo.py:2: expected ':'; Typo cannot be loaded.",
+        f"{template}:12: the handler app.handle of Unnamed is not there: {app} defines no handle.",
+        f"{template}:17: the handler web.app.handler of Nowhere has no module web.app in"
+        f" {another.root}; correct its Handler or CodeUri.",
+        f"{template}:22: the handler 'handler' of Dotless is not of the form module.function;"
+        " write it so.",
+    ]
+    assert not any("Traceback" in line or "[ERROR]" in line for line in lampwork.output)
+    assert httpx.get(f"{origin}/unnamed").status_code == 200
 
 
 def test_a_debugger_can_attach_and_time_outs_wait_for_it(another: SampleProject) -> None:

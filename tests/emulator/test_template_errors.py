@@ -23,7 +23,7 @@ def test_a_wrong_template_is_told_in_one_line(tmp_path: Path, before, after, lin
     project = SampleProject.create(tmp_path)
     (tmp_path / "template.yaml").write_text(TEMPLATE.replace(before, after, 1))
 
-    failed = project.run("routes")
+    failed = project.run("up")
 
     said = [each for each in failed.stderr.splitlines() + failed.stdout.splitlines() if each]
     assert failed.returncode == 1

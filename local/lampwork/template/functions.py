@@ -63,6 +63,7 @@ def _function(resource: Resource) -> Iterator[Function]:
         on_event=EventConfig(dead_letter=resource.mapping("DeadLetterConfig").get("TargetArn")),
         region=resource.identity.place.region,
         line=resource.line,
+        handler_line=resource.template.document.line(resource.logical_id, "Handler"),
     )
 
 
