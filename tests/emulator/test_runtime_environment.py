@@ -19,6 +19,7 @@ SHOW = """
         }
 """
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+# and TMPDIR, since /tmp is not the environment's own here.
 ON_LAMBDA = {
     "_HANDLER",
     "_X_AMZN_TRACE_ID",
@@ -48,6 +49,7 @@ ON_LAMBDA = {
     "PWD",
     "PYTHONPATH",
     "SHLVL",
+    "TMPDIR",
     "TZ",
 }
 

@@ -96,6 +96,7 @@ def test_a_killed_lampwork_leaves_no_process_and_the_next_one_starts(
 
     until_gone(processes)
     assert greeting(project.up().origin()) == "hello"
+    assert len(list((project.root / ".lampwork" / "tmp").iterdir())) == 1  # the new environment's
 
 
 def test_a_second_one_on_the_same_data_is_refused(project: SampleProject) -> None:

@@ -56,6 +56,7 @@ def leave_fork_server(environment: Mapping[str, str], log: int, parent: int) -> 
     os.environ.update(environment)
     time.tzset()
     sys.path[:0] = [path for path in environment.get("PYTHONPATH", "").split(":") if path]
+    _forget_temporary_folder()
     _reseed()
     gc.enable()
 
@@ -94,6 +95,12 @@ def _take_standard_streams(log: int) -> None:
     os.close(log)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _forget_temporary_folder() -> None:
+    """A package may have asked for it when it was loaded."""
+    if tempfile := sys.modules.get("tempfile"):
+        tempfile.tempdir = None  # type: ignore[attr-defined]
 
 
 def _reseed() -> None:

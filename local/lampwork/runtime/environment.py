@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
+from pathlib import Path
 
+from lampwork.errors import StartError
 from lampwork.invocation import Invocation
 from lampwork.model import Function
 from lampwork.runtime import function_errors
@@ -49,17 +51,23 @@ class Undelivered(Exception):
 
 
 class Environment:
-    """One execution environment: a function's process, which serves one request at a time."""
+    """One execution environment: a function's process, which serves one request at a time.
+
+    Its `folder` for temporary files need not exist yet. One that is `outdated` serves no further
+    request.
+    """
 
     def __init__(
         self,
         function: Function,
         launcher: Launcher,
         settings: RuntimeSettings,
+        folder: Path,
         on_line: Callable[[str, str], None],
         on_death: Callable[["Environment"], None],
     ) -> None:
         self.function = function
+        self.folder = folder
         self.state = State.STARTING
         self.idle_since = 0.0
         self.outdated = False
@@ -158,6 +166,7 @@ class Environment:
         address = await self._api.start()
         started = time.perf_counter()
         self._expect()
+        self._make_folder()
         await self._spawn(self._launch(address))
         outcome = await self._await_outcome(seconds)
         self._init_ms = (time.perf_counter() - started) * 1000
@@ -167,12 +176,21 @@ class Environment:
             self._process = None
         return outcome
 
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartError(f"Cannot make {self.folder}: {error.strerror}.") from error
+
     def _launch(self, address: str) -> Launch:
+        variables = process_variables(
+            self.function, self._settings, address, _trace_id(), self.folder
+        )
         return Launch(
             handler=self.function.handler,
             code_dir=self.function.code_dir,
             bytecode_dir=self._settings.bytecode_dir,
-            environment=process_variables(self.function, self._settings, address, _trace_id()),
+            environment=variables,
             debug_port=self._settings.debug_port(self.function),
         )
 

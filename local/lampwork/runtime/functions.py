@@ -12,6 +12,7 @@ from lampwork.runtime.capacity import Capacity
 from lampwork.runtime.launchers import Launchers
 from lampwork.runtime.pool import Pool
 from lampwork.runtime.settings import RuntimeSettings
+from lampwork.runtime.temporary_folders import TemporaryFolders
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Functions:
         self._pools: dict[str, Pool] = {}
         self._by_name: dict[str, Pool] = {}
         self._launchers = Launchers(settings)
+        self._folders = TemporaryFolders(settings.temporary_dir)
 
     async def start(self) -> None:
         """Load the packages that functions share. Each function starts with its first request.
@@ -52,6 +54,7 @@ class Functions:
             StartError: no process can be started.
         """
         self._settings.bytecode_dir.mkdir(parents=True, exist_ok=True)
+        await self._folders.open()
         self._take(self._functions)
         self._housekeeping = asyncio.create_task(self._keep_house())
         await self._launchers.preload(self._functions.values())
@@ -62,6 +65,7 @@ class Functions:
         closing = [pool.close(self._settings.stop_seconds) for pool in self._pools.values()]
         await asyncio.gather(*closing)
         await self._launchers.stop()
+        await self._folders.close()
 
     async def reload(self, functions: Mapping[str, Function]) -> None:
         """Serve every further request with the code and the functions as they are now.
@@ -103,7 +107,15 @@ class Functions:
 
     def _pool(self, function: Function) -> Pool:
         launcher = self._launchers.of(function)
-        return Pool(function, launcher, self._settings, self._capacity, self._on_log, self._metrics)
+        return Pool(
+            function,
+            launcher,
+            self._settings,
+            self._capacity,
+            self._folders,
+            self._on_log,
+            self._metrics,
+        )
 
     def _environments(self) -> Iterator[Reading]:
         for logical_id, pool in self._pools.items():

@@ -3,6 +3,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from lampwork.errors import LampworkError, StartError, Throttled, TooManyEnvironments
 from lampwork.invocation import Invocation
@@ -12,6 +13,7 @@ from lampwork.runtime.capacity import Capacity
 from lampwork.runtime.environment import Environment, State, Undelivered
 from lampwork.runtime.launcher import Launcher
 from lampwork.runtime.settings import RuntimeSettings
+from lampwork.runtime.temporary_folders import TemporaryFolders
 
 CORES = os.cpu_count() or 1
 
@@ -38,6 +40,7 @@ class Pool:
         launcher: Launcher,
         settings: RuntimeSettings,
         capacity: Capacity,
+        folders: TemporaryFolders,
         on_log: Callable[[Function, str, str], None],
         metrics: Metrics,
     ) -> None:
@@ -46,6 +49,8 @@ class Pool:
         self._launcher = launcher
         self._settings = settings
         self._capacity = capacity
+        self._folders = folders
+        self._left_folders: list[Path] = []
         self._on_log = on_log
         self._metrics = metrics
         self._is_debugged = settings.debug_port(function) is not None
@@ -88,6 +93,8 @@ class Pool:
                 environment.close()
         while self._idle:
             self.give_up_idle()
+        while self._left_folders:
+            self._folders.remove(self._left_folders.pop())
 
     def reap(self, idle_before: float) -> None:
         while self._idle and self._idle[0].idle_since < idle_before:
@@ -136,7 +143,12 @@ class Pool:
             return
         if self.in_need and self._capacity.take(self):
             environment = Environment(
-                self.function, self._launcher, self._settings, self._log, self._on_death
+                self.function,
+                self._launcher,
+                self._settings,
+                self._next_folder(),
+                self._log,
+                self._on_death,
             )
             self._environments.add(environment)
             self._starts.add(self._loop.create_task(self._start(environment)))
@@ -247,7 +259,7 @@ class Pool:
         if environment.state is not State.IDLE:
             return
         if environment.failed or environment.outdated or self._capacity.claims_from(self):
-            environment.close()
+            self._end(environment)
         else:
             self._offer(environment)
 
@@ -260,10 +272,22 @@ class Pool:
 
     def _give_up(self, environment: Environment) -> None:
         self._idle.remove(environment)
+        self._end(environment)
+
+    def _end(self, environment: Environment) -> None:
+        environment.outdated = True
         environment.close()
+
+    def _next_folder(self) -> Path:
+        return self._left_folders.pop() if self._left_folders else self._folders.name_one()
 
     def _on_death(self, environment: Environment) -> None:
         self._environments.discard(environment)
+        if environment.outdated:
+            self._folders.remove(environment.folder)
+        else:
+            # After a time-out or an exit Lambda starts the same environment again, its /tmp kept.
+            self._left_folders.append(environment.folder)
         if environment in self._idle:
             self._idle.remove(environment)
         self._died.set()

@@ -44,5 +44,9 @@ class RuntimeSettings:
         return DAY_SECONDS if self.debug_port(function) else self.init_seconds
 
     @property
+    def temporary_dir(self) -> Path:
+        return self.data_dir.resolve() / "tmp"
+
+    @property
     def bytecode_dir(self) -> Path:
         return self.data_dir.resolve() / "bytecode"

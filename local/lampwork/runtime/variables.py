@@ -7,7 +7,11 @@ from lampwork.runtime.settings import RuntimeSettings
 
 
 def process_variables(
-    function: Function, settings: RuntimeSettings, runtime_api: str, trace_id: str
+    function: Function,
+    settings: RuntimeSettings,
+    runtime_api: str,
+    trace_id: str,
+    temporary_folder: Path,
 ) -> dict[str, str]:
     """All environment variables of a function's process, as on Lambda.
 
@@ -16,6 +20,7 @@ def process_variables(
     """
     return {
         **_ordinary(function, settings),
+        "TMPDIR": str(temporary_folder),  # not on Lambda, where it is /tmp
         **settings.defaults,
         **function.environment,
         **_reserved(function, runtime_api, trace_id),
