@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from shared import clock
 from shared.database import transaction
@@ -80,6 +80,12 @@ async def change(task_id: UUID, **columns: Any) -> None:
     """Let time pass for one task, say."""
     async with transaction() as session:
         await session.execute(update(Task).where(Task.id == task_id).values(**columns))
+
+
+async def forget_others() -> None:
+    """Whatever was left to be run: a database may have served other tests before."""
+    async with transaction() as session:
+        await session.execute(delete(Task))
 
 
 async def history(task_id: UUID) -> list[dict[str, Any]]:

@@ -89,6 +89,22 @@ MUTATIONS = (
         replacement="",
         test="tests/integration/test_auth_me.py::test_a_token_of_an_earlier_epoch_is_void",
     ),
+    Mutation(
+        guard="how many of an owner's tasks run at once",
+        path="shared/engine/transitions.py",
+        text="        has_room(),\n        status=TaskStatus.PROCESSING,",
+        replacement="        status=TaskStatus.PROCESSING,",
+        test="tests/integration/test_transitions.py"
+        "::test_whatever_happens_in_whatever_order_the_history_holds",
+    ),
+    Mutation(
+        guard="the lock on the owner whose task is claimed",
+        path="shared/engine/turns.py",
+        text="\n        .with_for_update(of=User, key_share=True, skip_locked=skip_locked)",
+        replacement="",
+        test="tests/integration/test_turns.py"
+        "::test_what_becomes_due_while_another_of_the_same_owner_is_claimed_waits_for_that",
+    ),
 )
 
 

@@ -1,4 +1,6 @@
 import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -7,17 +9,19 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
+from sqlalchemy import select
 
 from shared.database import transaction
-from shared.engine import transitions
+from shared.engine import transitions, turns
 from shared.engine.task_status import TaskStatus
 from shared.engine.transitions import Lease
 from shared.loop import run
 from shared.models.base import database_now
-from shared.models.task import Task
+from shared.models.task import Task, TaskEvent
 from tests.tasks import (
     change,
     claim,
+    forget_others,
     history,
     lease_of,
     make_task,
@@ -210,20 +214,28 @@ def test_a_stranger_cannot_cancel():
     assert run(scenario()) is None
 
 
-class TaskLife(RuleBasedStateMachine):
-    """One task between workers, its owner and the sweep, in any order they may come."""
+class TaskLives(RuleBasedStateMachine):
+    """An owner's tasks between workers, the owner and the sweep, in any order they may come."""
 
-    @initialize()
-    def submit(self) -> None:
+    @initialize(runs_at_once=st.integers(1, 2))
+    def submit(self, runs_at_once: int) -> None:
+        self.runs_at_once = runs_at_once
+        run(forget_others())
         self.owner_id = run(make_user())
-        self.task_id: UUID = run(make_task(self.owner_id)).id
+        self.task_ids = [
+            run(make_task(self.owner_id, runs_at_once=runs_at_once, turn_at=database_now(n))).id
+            for n in range(3)
+        ]
         self.leases: list[Lease] = []
-        self.ended: list[TaskStatus] = []
+        self.ended: list[UUID] = []
+
+    @rule(data=st.data())
+    def redeliver(self, data: st.DataObject) -> None:
+        self._note_lease(run(apply(transitions.claim, self._task_id(data), worker_id="w")))
 
     @rule()
-    def redeliver(self) -> None:
-        if task := run(apply(transitions.claim, self.task_id, worker_id="w")):
-            self.leases.append(lease_of(task))
+    def ring(self) -> None:
+        self._note_lease(run(turns.begin_next(worker_id="w")))
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), progress=st.floats(0.01, 1))
@@ -233,12 +245,12 @@ class TaskLife(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def complete(self, data: st.DataObject) -> None:
-        self._note(run(apply(transitions.complete, self._lease(data), RESULT)))
+        self._note_end(run(apply(transitions.complete, self._lease(data), RESULT)))
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def fail(self, data: st.DataObject) -> None:
-        self._note(run(apply(transitions.fail, self._lease(data), ERROR)))
+        self._note_end(run(apply(transitions.fail, self._lease(data), ERROR)))
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
@@ -253,50 +265,69 @@ class TaskLife(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def stop(self, data: st.DataObject) -> None:
-        self._note(run(apply(transitions.acknowledge_cancel, self._lease(data))))
+        self._note_end(run(apply(transitions.acknowledge_cancel, self._lease(data))))
 
-    @rule()
-    def cancel(self) -> None:
-        self._note(run(apply(transitions.cancel, self.task_id, owner_id=self.owner_id)))
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        task_id = self._task_id(data)
+        self._note_end(run(apply(transitions.cancel, task_id, owner_id=self.owner_id)))
 
-    @rule(lost=st.booleans())
-    def sweep(self, lost: bool) -> None:
+    @rule(data=st.data(), lost=st.booleans())
+    def sweep(self, data: st.DataObject, lost: bool) -> None:
+        task_id = self._task_id(data)
         if lost:
-            run(change(self.task_id, lease_expires_at=database_now(-1)))
-        self._note(run(apply(transitions.lose_lease, self.task_id)))
-        self._note(run(apply(transitions.expire, self.task_id)))
+            run(change(task_id, lease_expires_at=database_now(-1)))
+        self._note_end(run(apply(transitions.lose_lease, task_id)))
+        self._note_end(run(apply(transitions.expire, task_id)))
 
-    @rule()
-    def publish(self) -> None:
-        task = run(read(self.task_id))
-        run(apply(transitions.mark_published, self.task_id, task.sequence))
+    @rule(data=st.data())
+    def publish(self, data: st.DataObject) -> None:
+        task = run(read(self._task_id(data)))
+        run(apply(transitions.mark_published, task.id, task.sequence))
 
     @invariant()
     def history_holds(self) -> None:
-        task = run(read(self.task_id))
-        events = run(history(self.task_id))
+        tasks, events_of = run(self._everything())
+        for task in tasks:
+            events = events_of[task.id]
+            assert [event["sequence"] for event in events] == list(range(1, task.sequence + 1))
+            assert [event["terminal"] for event in events[:-1]] == [False] * (len(events) - 1)
+            assert events[-1]["status"] == task.status
+            assert self.ended.count(task.id) == task.status.terminal
+            assert 0 <= task.attempt <= task.max_attempts
+            assert task.published_sequence <= task.sequence
+            assert (task.lease_token is not None) == (task.status == TaskStatus.PROCESSING)
+        running = [task for task in tasks if task.status == TaskStatus.PROCESSING]
+        assert len(running) <= self.runs_at_once
 
-        assert [event["sequence"] for event in events] == list(range(1, task.sequence + 1))
-        assert [event["terminal"] for event in events[:-1]] == [False] * (len(events) - 1)
-        assert events[-1]["status"] == task.status
-        assert len(self.ended) <= 1
-        assert 0 <= task.attempt <= task.max_attempts
-        assert task.published_sequence <= task.sequence
-        assert (task.lease_token is not None) == (task.status == TaskStatus.PROCESSING)
+    async def _everything(self) -> tuple[Sequence[Task], dict[UUID, list[dict[str, Any]]]]:
+        events_of = defaultdict(list)
+        async with transaction(writing=False) as session:
+            tasks = (await session.scalars(select(Task))).all()
+            for event in await session.scalars(select(TaskEvent).order_by(TaskEvent.sequence)):
+                events_of[event.task_id].append(event.payload)
+        return tasks, events_of
+
+    def _task_id(self, data: st.DataObject) -> UUID:
+        return data.draw(st.sampled_from(self.task_ids))
 
     def _lease(self, data: st.DataObject) -> Lease:
         return data.draw(st.sampled_from(self.leases))
 
-    def _note(self, task: Task | None) -> None:
+    def _note_lease(self, task: Task | None) -> None:
+        if task is not None:
+            self.leases.append(lease_of(task))
+
+    def _note_end(self, task: Task | None) -> None:
         if task is not None and task.status.terminal:
-            self.ended.append(task.status)
+            self.ended.append(task.id)
 
 
 @pytest.mark.usefixtures("application")
 @pytest.mark.stream_case(74)
 def test_whatever_happens_in_whatever_order_the_history_holds():
     run_machine(
-        TaskLife,
+        TaskLives,
         settings=settings(
             max_examples=40,
             stateful_step_count=25,

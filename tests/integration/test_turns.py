@@ -3,7 +3,7 @@ from collections import Counter
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import select, text
 
 from shared.database import transaction
 from shared.engine import turns
@@ -23,6 +23,7 @@ from tests.tasks import (
     FakeGenerator,
     change,
     claim,
+    forget_others,
     make_subscriber,
     make_task,
     make_user,
@@ -40,12 +41,6 @@ def database(request: pytest.FixtureRequest) -> pytest.MonkeyPatch:
     backend.setenv("DATABASE_POOL_SIZE", "10")
     run(forget_others())
     return backend
-
-
-async def forget_others() -> None:
-    """PostgreSQL still holds what other tests left to be run."""
-    async with transaction() as session:
-        await session.execute(delete(Task))
 
 
 async def submit(owner_id: UUID, count: int = 1) -> list[UUID]:
@@ -92,6 +87,46 @@ def test_however_many_workers_ask_at_once_no_user_runs_more_than_the_plan_allows
     running = run(scenario())
 
     assert list(running.values()) == [PLANS[Plan.FREE].runs_at_once] * 3
+
+
+async def blocked_transactions() -> int:
+    """How many wait for a lock that another transaction holds; only PostgreSQL tells."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    async with transaction(writing=False) as session:
+        return int(await session.scalar(text(waiting)) or 0)
+
+
+async def until_blocked_or_done(claims: list[asyncio.Task[Task | None]]) -> None:
+    async with asyncio.timeout(30):
+        while await blocked_transactions() + sum(claim.done() for claim in claims) < len(claims):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("postgresql_backend")
+@pytest.mark.stream_case(47)
+def test_what_becomes_due_while_another_of_the_same_owner_is_claimed_waits_for_that():
+    """Two claims of the first in line meet at its row. Here the line changes between them, and
+    neither sees what the other has yet to commit."""
+
+    async def scenario() -> tuple[UUID, list[UUID]]:
+        await forget_others()
+        owner = await make_user()
+        first = await make_task(owner, runs_at_once=1, next_attempt_at=database_now(3600))
+        second = await make_task(owner, runs_at_once=1)
+        claims: list[asyncio.Task[Task | None]] = []
+        async with transaction() as session:
+            await session.execute(select(Task).where(Task.id == second.id).with_for_update())
+            claims.append(asyncio.create_task(turns.begin_next(worker_id="a")))
+            await until_blocked_or_done(claims)
+            await change(first.id, next_attempt_at=database_now())
+            claims.append(asyncio.create_task(turns.begin_next(worker_id="b")))
+            await until_blocked_or_done(claims)
+        begun = await asyncio.gather(*claims)
+        return second.id, [task.id for task in begun if task]
+
+    second, begun = run(scenario())
+
+    assert begun == [second]
 
 
 @pytest.mark.usefixtures("database")
