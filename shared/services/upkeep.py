@@ -1,6 +1,6 @@
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from shared import metrics, settings
@@ -77,7 +77,8 @@ class Upkeep:
     async def _close_ended(self, live: Sequence[Connection]) -> list[Connection]:
         """Close what has no right to stay open any more; give the rest."""
         sessions = await self._reader.sessions({c.session_id for c in live if c.session_id})
-        endings = [(connection, _ending(connection, sessions)) for connection in live]
+        users = await self._reader.live_users({c.user_id for c in live if not c.session_id})
+        endings = [(connection, _ending(connection, sessions, users)) for connection in live]
         await for_each(
             [(connection, code) for connection, code in endings if code],
             lambda ending: self._close(*ending),
@@ -149,9 +150,11 @@ def upkeep() -> Upkeep:
     )
 
 
-def _ending(connection: Connection, sessions: Mapping[UUID, SessionState]) -> str | None:
-    if connection.session_id is None:
-        return None
+def _ending(
+    connection: Connection, sessions: Mapping[UUID, SessionState], users: Container[UUID]
+) -> str | None:
+    if connection.session_id is None:  # on a trusted gateway's word, as long as the account lives
+        return None if connection.user_id in users else SESSION_REVOKED
     state = sessions.get(connection.session_id)
     if state is None or not state.live or state.epoch != connection.epoch:
         return SESSION_REVOKED

@@ -86,7 +86,7 @@ class Watching:
 
     async def _still_counts(self, authority: Authority) -> bool:
         if authority.session_id is None:
-            return await self._reader.is_live_user(authority.user_id)
+            return bool(await self._reader.live_users([authority.user_id]))
         session = await self._reader.session(authority.session_id)
         return (
             session is not None

@@ -101,13 +101,13 @@ class Reader:
     async def session(self, session_id: UUID) -> SessionState | None:
         return (await self.sessions([session_id])).get(session_id)
 
-    async def is_live_user(self, user_id: UUID) -> bool:
-        """Whether the account exists, is active and was not deleted."""
-        rows = await self._database.fetch(
-            "SELECT 1 FROM users WHERE id = $1 AND status = 'active' AND deleted_at IS NULL",
-            user_id,
+    async def live_users(self, user_ids: Iterable[UUID]) -> set[UUID]:
+        """Those whose account exists, is active and was not deleted."""
+        rows = await self._fetch_in(
+            "SELECT id FROM users WHERE status = 'active' AND deleted_at IS NULL AND id IN ({ids})",
+            user_ids,
         )
-        return bool(rows)
+        return {_uuid(user_id) for (user_id,) in rows}
 
     async def close(self) -> None:
         await self._database.close()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -18,6 +19,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.conftest import ROOT
+from tests.waiting import until
 
 LAMPWORK = str(Path(sys.executable).parent / "lampwork")
 START_SECONDS = 60
@@ -39,6 +41,12 @@ class Product:
     @property
     def session(self) -> int:
         return self.process.pid
+
+    def invoke(self, function: str, event: dict[str, Any]) -> None:
+        """Run a function as from the console."""
+        path = f"/2015-03-31/functions/{function}/invocations"
+        answer = httpx.post(f"{self.origin}{path}", json=event, timeout=30)
+        assert "X-Amz-Function-Error" not in answer.raise_for_status().headers, answer.text
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
@@ -134,10 +142,21 @@ class Person:
 
     def put_on_plan(self, plan: str) -> None:
         """Have operations change the plan, as from the console: large pictures need `pro`."""
-        change = {"user_id": self.user_id, "plan": plan}
-        path = "/2015-03-31/functions/OpsSetPlan/invocations"
-        answer = httpx.post(f"{self.product.origin}{path}", json=change, timeout=30)
-        assert "X-Amz-Function-Error" not in answer.raise_for_status().headers, answer.text
+        self.product.invoke("OpsSetPlan", {"user_id": self.user_id, "plan": plan})
+
+    def mailed_token(self, recipient: str | None = None) -> str:
+        """The token that was mailed to this person, or to somebody else, once it has come."""
+        self.product.invoke("TasksSweep", {})  # the next one would send it too
+        until(lambda: self._mailed_link(recipient) is not None)
+        link = self._mailed_link(recipient)
+        assert link is not None
+        return link.partition("=")[2]
+
+    def _mailed_link(self, recipient: str | None) -> str | None:
+        mailbox = httpx.get(f"{self.product.origin}/mailbox", timeout=30).text
+        _, _, newest = mailbox.partition(f"To {recipient or self.email} ")
+        found = re.search(r'href="[^"]*#([^"]+)"', newest.partition("</article>")[0])
+        return found[1] if found else None
 
     def picture(self, task_id: str) -> bytes:
         link = self.client.get(f"/tasks/{task_id}/result")

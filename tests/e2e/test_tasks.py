@@ -18,6 +18,7 @@ from tests.proxy import Proxy
 
 SMALL = {"width": 64, "height": 64}
 LARGE = {"width": 2048, "height": 2048}
+NEW_PASSWORD = "another long pass phrase"
 
 Watch = Callable[[str, Callable[[], str]], AsyncIterator[dict[str, Any]]]
 
@@ -128,37 +129,73 @@ async def test_a_known_version_is_not_sent_again(ada):
     assert again.headers["preference-applied"] == "wait"
 
 
-def log_out(person: Person) -> httpx.Response:
-    return person.client.post("/auth/logout")
+def log_out(person: Person) -> httpx.Request:
+    return person.client.build_request("POST", "/auth/logout")
 
 
-def change_password(person: Person) -> httpx.Response:
-    change = {"current_password": person.password, "new_password": "another long pass phrase"}
-    return person.client.post("/auth/password/change", json=change)
+def change_password(person: Person) -> httpx.Request:
+    change = {"current_password": person.password, "new_password": NEW_PASSWORD}
+    return person.client.build_request("POST", "/auth/password/change", json=change)
 
 
-def revoke_session(person: Person) -> httpx.Response:
+def reset_password(person: Person) -> httpx.Request:
+    person.client.post("/auth/password/forgot", json={"email": person.email}).raise_for_status()
+    reset = {"token": person.mailed_token(), "password": NEW_PASSWORD}
+    return person.client.build_request("POST", "/auth/password/reset", json=reset)
+
+
+def undo_change_of_address(person: Person) -> httpx.Request:
+    thief = f"thief.of.{person.email}"
+    person.client.post("/auth/email/change", json={"email": thief}).raise_for_status()
+    moved = {"token": person.mailed_token(thief)}
+    person.client.post("/auth/email/confirm", json=moved).raise_for_status()
+    undo = {"token": person.mailed_token()}
+    return person.client.build_request("POST", "/auth/email/confirm", json=undo)
+
+
+def revoke_session(person: Person) -> httpx.Request:
     (session,) = person.client.get("/auth/sessions").json()["items"]
-    return person.client.delete(f"/auth/sessions/{session['id']}")
+    return person.client.build_request("DELETE", f"/auth/sessions/{session['id']}")
 
 
-def delete_account(person: Person) -> httpx.Response:
-    return person.client.delete("/auth/me")
+def delete_account(person: Person) -> httpx.Request:
+    return person.client.build_request("DELETE", "/auth/me")
 
 
-@pytest.mark.parametrize("leave", [log_out, change_password, revoke_session, delete_account])
-async def test_leaving_closes_open_sockets_at_once(ada, leave):
-    task = await asyncio.to_thread(ada.submit, "a closing door", **LARGE)
+async def is_closed_at_once(person: Person, leave: httpx.Request, **options: Any) -> None:
+    """A socket that is open while somebody leaves."""
+    task = await asyncio.to_thread(person.submit, "a closing door", **LARGE)
 
-    async with ada.socket(task["id"]) as socket:
+    async with person.socket(task["id"], **options) as socket:
         await socket.recv()
-        (await asyncio.to_thread(leave, ada)).raise_for_status()
+        (await asyncio.to_thread(person.client.send, leave)).raise_for_status()
         left_at = time.monotonic()
         frames = [json.loads(text) async for text in socket]
         seconds = time.monotonic() - left_at
 
     assert (frames[-1]["type"], frames[-1]["code"]) == ("error", "session_revoked")
     assert seconds < 1
+
+
+@pytest.mark.parametrize(
+    "leaving",
+    [
+        log_out,
+        change_password,
+        reset_password,
+        undo_change_of_address,
+        revoke_session,
+        delete_account,
+    ],
+)
+async def test_leaving_closes_open_sockets_at_once(ada, leaving):
+    await is_closed_at_once(ada, await asyncio.to_thread(leaving, ada))
+
+
+async def test_deleting_the_account_also_closes_sockets_on_a_trusted_gateways_word(ada):
+    named = {"additional_headers": {"X-User-Id": ada.user_id}}
+
+    await is_closed_at_once(ada, delete_account(ada), **named)
 
 
 @pytest.mark.stream_case(16)

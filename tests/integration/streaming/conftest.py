@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -32,7 +32,8 @@ class Stage:
 
     async def watch(self, task_id: UUID, after: int | None = None, **fields: Any) -> str:
         """An open socket that was registered and has not been sent anything."""
-        watcher = connection(task_id, **fields)
+        owner_id = await self.reader.task_owner(task_id)
+        watcher = connection(task_id, **{"user_id": owner_id or uuid4(), **fields})
         self.gateway.open.add(watcher.id)
         await self.connections.register(watcher, Cursor(after=after))
         return watcher.id

@@ -68,7 +68,7 @@ class Site:
 
     def watch(self, task: UUID) -> str:
         """A registered, open socket that was not told anything yet."""
-        watcher = connection(task)
+        watcher = connection(task, user_id=run(reader().task_owner(task)) or uuid4())
         run(connections().register(watcher, Cursor()))
         self.api.open.add(watcher.id)
         return watcher.id

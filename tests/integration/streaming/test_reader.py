@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -98,12 +99,13 @@ async def test_a_session_of_a_disabled_account_does_not_live(story: Story, reads
 
     assert state is not None
     assert state.live is False
-    assert await reads.is_live_user(user) is False
+    assert await reads.live_users([user]) == set()
 
 
-async def test_a_live_user(story: Story, reads: Reader):
-    assert await reads.is_live_user(await story.user()) is True
-    assert await reads.is_live_user(uuid4()) is False
+async def test_live_users(story: Story, reads: Reader):
+    user, deleted = await story.user(), await story.user(deleted_at=datetime.now(UTC))
+
+    assert await reads.live_users([user, deleted, uuid4()]) == {user}
 
 
 async def test_a_missing_database_file_is_unavailable_and_not_created(tmp_path: Path):

@@ -1,9 +1,11 @@
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from shared.models.user import UserStatus
 from shared.stream.connections import Cursor
 from shared.stream.gateway import Overloaded
 from tests.integration.streaming.conftest import Stage
@@ -170,6 +172,22 @@ async def test_a_socket_whose_right_has_ended_is_told_and_closed(
     assert await stage.connections.find(watcher) is None
 
 
+@pytest.mark.parametrize(
+    "columns", [{"deleted_at": datetime.now(UTC)}, {"status": UserStatus.DISABLED}]
+)
+async def test_a_socket_on_a_trusted_gateways_word_is_closed_with_the_account(
+    stage: Stage, columns
+):
+    gone = await stage.story.user(**columns)
+    watcher = await stage.watch(await stage.story.task(gone))
+    other = await stage.watch(await stage.story.task())
+
+    await stage.upkeep.run()
+
+    assert stage.gateway.frames[watcher][-1]["code"] == "session_revoked"
+    assert stage.gateway.open == {other}
+
+
 async def test_a_socket_of_a_live_session_stays(stage: Stage):
     user = await stage.story.user()
     session = await stage.story.session(user)
@@ -185,8 +203,9 @@ async def test_a_socket_of_a_live_session_stays(stage: Stage):
 
 @pytest.mark.stream_case(68)
 async def test_five_thousand_watchers_get_their_heartbeats(stage: Stage):
-    tasks = [await stage.story.task() for _ in range(5)]
-    watchers = [connection(tasks[number % 5]) for number in range(5000)]
+    user = await stage.story.user()
+    tasks = [await stage.story.task(user) for _ in range(5)]
+    watchers = [connection(tasks[number % 5], user_id=user) for number in range(5000)]
     stage.gateway.open = {watcher.id for watcher in watchers}
     for start in range(0, len(watchers), 100):
         some = watchers[start : start + 100]
