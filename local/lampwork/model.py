@@ -207,9 +207,11 @@ class QueueTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A rule or an EventBridge Scheduler schedule. `input` replaces the default event.
+    """A rule or an EventBridge Scheduler schedule.
 
-    `timezone` is the IANA name in which a cron() or at() expression is read.
+    `input` replaces the default event; `input_path` and `input_transformer`, CloudFormation's in
+    JSON, make something of it. `timezone` is the IANA name in which a cron() or at() expression is
+    read. `function` is an ARN where the template has no such function: all events of it are dead.
     """
 
     logical_id: str
@@ -217,9 +219,18 @@ class Schedule:
     function: str
     expression: str
     input: str | None = None
+    input_path: str | None = None
+    input_transformer: str | None = None
+    dead_letter: str | None = None
     source: str = "aws.events"  # or aws.scheduler
     timezone: str = "UTC"
     region: str = "us-east-1"
+
+    @property
+    def arn(self) -> str:
+        by_rule = self.source == "aws.events"
+        service, path = ("events", "rule") if by_rule else ("scheduler", "schedule/default")
+        return f"arn:aws:{service}:{self.region}:{ACCOUNT_ID}:{path}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lampwork.errors import Throttled
 from lampwork.model import EventConfig, Function
-from lampwork.triggers.event_invocations import Event, EventInvocations, Outlet
+from lampwork.triggers.event_invocations import Attributes, EventInvocations, Outlet
 from tests.emulator.fakes import FakeInvoker
 
 CONFIG = EventConfig(on_success="arn:success", on_failure="arn:failure", dead_letter="arn:dead")
@@ -16,13 +16,13 @@ CONFIG = EventConfig(on_success="arn:success", on_failure="arn:failure", dead_le
 class Kept(Outlet):
     def __init__(self) -> None:
         self.records: list[tuple[str, Mapping[str, Any]]] = []
-        self.dead: list[tuple[str, Event]] = []
+        self.dead: list[tuple[str, str, str]] = []
 
     async def send_record(self, destination: str, record: Mapping[str, Any]) -> None:
         self.records.append((destination, record))
 
-    async def send_dead_letter(self, queue: str, event: Event) -> None:
-        self.dead.append((queue, event))
+    async def send_dead_letter(self, queue: str, text: str, attributes: Attributes) -> None:
+        self.dead.append((queue, text, attributes["ErrorMessage"]["StringValue"]))
 
 
 @asynccontextmanager
@@ -77,9 +77,7 @@ async def test_a_failure_has_three_tries_with_one_request_id():
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 3
     assert record["responseContext"]["functionError"] == "Unhandled"
-    assert [(queue, event.failure) for queue, event in outlet.dead] == [
-        ("arn:dead", "ValueError: no")
-    ]
+    assert outlet.dead == [("arn:dead", '{"n": 1}', "ValueError: no")]
 
 
 async def test_a_function_may_be_tried_only_once():

@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,33 @@ def test_an_input_replaces_the_event():
     schedule = Schedule("A", "a", "work", "rate(1 minute)", input='{"deep": true}')
 
     assert payload_of(schedule, NOON) == b'{"deep": true}'
+
+
+def test_a_path_or_a_transformer_makes_something_of_the_event():
+    part = Schedule("A", "a", "work", "rate(1 minute)", input_path="$.resources[0]")
+    transformer = {
+        "InputPathsMap": {"at": "$.time"},
+        "InputTemplate": '{"at": <at>, "rule": <aws.events.rule-arn>}',
+    }
+    made = Schedule("B", "b", "work", "rate(1 minute)", input_transformer=json.dumps(transformer))
+
+    assert json.loads(payload_of(part, NOON)) == "arn:aws:events:us-east-1:000000000000:rule/a"
+    assert json.loads(payload_of(made, NOON)) == {
+        "at": "2026-11-23T12:00:00Z",
+        "rule": "arn:aws:events:us-east-1:000000000000:rule/b",
+    }
+
+
+def test_a_schedulers_input_may_name_its_context():
+    given = '{"at": "<aws.scheduler.scheduled-time>", "by": "<aws.scheduler.schedule-arn>",'
+    given += ' "try": <aws.scheduler.attempt-number>, "other": "<aws.scheduler.unknown>"}'
+
+    assert json.loads(payload_of(replace(NIGHTLY, input=given), NOON)) == {
+        "at": "2026-11-23T12:00:00Z",
+        "by": "arn:aws:scheduler:us-east-1:000000000000:schedule/default/nightly",
+        "try": 1,
+        "other": "<aws.scheduler.unknown>",
+    }
 
 
 async def test_a_rate_fires_at_once_and_after_each_interval():

@@ -292,6 +292,38 @@ def test_an_expression_that_aws_would_refuse_is_told_with_its_line(tmp_path):
         read_text(tmp_path, template)
 
 
+def test_what_a_schedule_makes_of_its_event_is_read(tmp_path):
+    rule = """
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      ScheduleExpression: rate(1 minute)
+      Targets:
+        - {Id: a, Arn: !GetAtt Work.Arn, InputPath: $.time}
+        - Id: b
+          Arn: !GetAtt Work.Arn
+          InputTransformer: {InputPathsMap: {at: $.time}, InputTemplate: '"at <at>"'}
+"""
+    path, transformed = read_text(tmp_path, FUNCTION + rule).schedules
+
+    assert path.input_path == "$.time"
+    assert json.loads(transformed.input_transformer or "") == {
+        "InputPathsMap": {"at": "$.time"},
+        "InputTemplate": '"at <at>"',
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression"), [("Schedule", "Schedule"), ("ScheduleV2", "ScheduleExpression")]
+)
+def test_an_input_that_is_no_text_is_told_with_its_line(tmp_path, kind, expression):
+    properties = f"{{{expression}: rate(1 minute), Input: {{a: 1}}}}"
+    template = FUNCTION + f"      Events: {{Often: {{Type: {kind}, Properties: {properties}}}}}\n"
+
+    with pytest.raises(TemplateError, match=r"template.yaml:6: .*Input"):
+        read_text(tmp_path, template)
+
+
 def test_resources_of_other_services_are_named_as_aws_names_them(product):
     named = {each.logical_id: each.name for each in product.resources}
 

@@ -3,7 +3,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lampwork.model import Function, Queue, QueueTrigger, Schedule
-from lampwork.template.functions import FunctionNames
+from lampwork.template.functions import FUNCTION_ARN, FunctionNames
 from lampwork.template.resource import Resource, Template
 from lampwork.triggers.event_pattern import check
 from lampwork.triggers.expressions import parse_expression
@@ -156,8 +156,6 @@ def _rule(rule: Resource, functions: FunctionNames) -> Iterator[Schedule]:
     expression = rule.text("ScheduleExpression")
     if expression is not None and rule.text("State") != "DISABLED":
         for target in rule.items("Targets"):
-            if {"InputPath", "InputTransformer"} & target.keys():
-                rule.ignore("InputTransformer", "the whole event is delivered")
             yield from _to_function(rule, functions, target, expression, "aws.events")
 
 
@@ -165,6 +163,9 @@ def _schedule(schedule: Resource, functions: FunctionNames) -> Iterator[Schedule
     if schedule.text("State") != "DISABLED":
         expression = schedule.required("ScheduleExpression")
         timezone = schedule.text("ScheduleExpressionTimezone") or "UTC"
+        for name in ("StartDate", "EndDate"):
+            if schedule.get(name):
+                schedule.ignore(name, "it fires at all times")
         target = schedule.mapping("Target")
         yield from _to_function(schedule, functions, target, expression, "aws.scheduler", timezone)
 
@@ -178,20 +179,33 @@ def _to_function(
     timezone: str = "UTC",
 ) -> Iterator[Schedule]:
     function = functions.find(target.get("Arn"))
-    if function is None:
+    dead_letter = target.get("DeadLetterConfig", {}).get("Arn")
+    is_lost = dead_letter and FUNCTION_ARN.search(str(target.get("Arn")))
+    if function is None and not is_lost:
         resource.ignore(resource.type, "it leads to no function that runs here")
         return
     try:
         parse_expression(expression, timezone)
     except ValueError as error:
         raise resource.error(f"{resource.logical_id}: {error}") from error
+    transformer = target.get("InputTransformer")
     yield Schedule(
         logical_id=resource.logical_id,
         name=resource.identity.name,
-        function=function.logical_id,
+        function=function.logical_id if function else target["Arn"],
         expression=expression,
-        input=target.get("Input"),
+        input=_input(resource, target),
+        input_path=target.get("InputPath"),
+        input_transformer=json.dumps(transformer) if transformer else None,
+        dead_letter=dead_letter,
         source=source,
         timezone=timezone,
         region=resource.identity.place.region,
     )
+
+
+def _input(resource: Resource, target: Mapping[str, Any]) -> str | None:
+    given = target.get("Input")
+    if given is not None and not isinstance(given, str):
+        raise resource.error(f"the Input of {resource.logical_id} must be JSON in a string.")
+    return given

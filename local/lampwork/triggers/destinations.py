@@ -2,14 +2,11 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
-from lampwork.triggers.event_invocations import SUCCESS, Event, EventInvocations, Outlet
+from lampwork.triggers.event_invocations import SUCCESS, Attributes, EventInvocations, Outlet
 
 logger = logging.getLogger(__name__)
-
-# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-LONGEST_ERROR_MESSAGE: Final = 1024
 
 
 class Destinations(Outlet):
@@ -35,9 +32,7 @@ class Destinations(Outlet):
             case service:
                 logger.warning("no destination here", extra={"service": service})
 
-    async def send_dead_letter(self, queue: str, event: Event) -> None:
-        attributes = dict(_attributes(event))
-        text = event.payload.decode()
+    async def send_dead_letter(self, queue: str, text: str, attributes: Attributes) -> None:
         if queue.split(":")[2] == "sns":
             await self._send(queue, lambda: self._publish(queue, text, attributes))
         else:
@@ -86,12 +81,3 @@ class Destinations(Outlet):
 
 def _outcome(succeeded: bool) -> str:
     return "Success" if succeeded else "Failure"
-
-
-def _attributes(event: Event) -> list[tuple[str, dict[str, str]]]:
-    message = (event.failure or "")[:LONGEST_ERROR_MESSAGE]
-    return [
-        ("RequestID", {"DataType": "String", "StringValue": event.request_id}),
-        ("ErrorCode", {"DataType": "Number", "StringValue": "200" if event.last else "429"}),
-        ("ErrorMessage", {"DataType": "String", "StringValue": message or "not invoked"}),
-    ]

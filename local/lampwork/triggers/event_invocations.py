@@ -24,6 +24,12 @@ EXHAUSTED: Final = "RetriesExhausted"
 TOO_OLD: Final = "EventAgeExceeded"
 NEVER_RUNS: Final = "ZeroReservedConcurrency"
 
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+LONGEST_ERROR_MESSAGE: Final = 1024
+
+Attributes = Mapping[str, Mapping[str, str]]
+"""A message's, as SQS and SNS take them."""
+
 Finished = Callable[[], Awaitable[None]]
 
 
@@ -54,8 +60,8 @@ class Outlet:
     async def send_record(self, destination: str, record: Mapping[str, Any]) -> None:
         """Send a record of an invocation to the ARN of a destination."""
 
-    async def send_dead_letter(self, queue: str, event: Event) -> None:
-        """Send what a function could not be made to do to its dead-letter queue or topic."""
+    async def send_dead_letter(self, queue: str, text: str, attributes: Attributes) -> None:
+        """Send what a function could not be made to do to a dead-letter queue or topic."""
 
 
 class EventInvocations:
@@ -76,6 +82,9 @@ class EventInvocations:
 
     def update(self, functions: Mapping[str, Function]) -> None:
         self._functions = {**{each.name: each for each in functions.values()}, **functions}
+
+    def knows(self, function: str) -> bool:
+        return function in self._functions or _name(function) in self._functions
 
     def submit(
         self,
@@ -175,7 +184,9 @@ class EventInvocations:
         if destination := config.on_success if succeeded else config.on_failure:
             await self.outlet.send_record(destination, record_of(event, condition))
         if config.dead_letter and not succeeded:
-            await self.outlet.send_dead_letter(config.dead_letter, event)
+            await self.outlet.send_dead_letter(
+                config.dead_letter, event.payload.decode(), _attributes(event)
+            )
 
 
 def record_of(event: Event, condition: str) -> dict[str, Any]:
@@ -198,6 +209,19 @@ def record_of(event: Event, condition: str) -> dict[str, Any]:
         record["responseContext"] = context
         record["responsePayload"] = json.loads(event.last.payload or b"null")
     return record
+
+
+def texts(attributes: Mapping[str, str]) -> Attributes:
+    return {
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+    }
+
+
+def _attributes(event: Event) -> Attributes:
+    message = (event.failure or "")[:LONGEST_ERROR_MESSAGE] or "not invoked"
+    code = {"DataType": "Number", "StringValue": "200" if event.last else "429"}
+    named = texts({"RequestID": event.request_id, "ErrorMessage": message})
+    return {**named, "ErrorCode": code}
 
 
 def _name(function: str) -> str:

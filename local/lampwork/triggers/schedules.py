@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import re
 import uuid
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import UTC, datetime
@@ -8,13 +9,18 @@ from typing import Any, Final
 
 from lampwork.errors import ConfigurationError
 from lampwork.model import ACCOUNT_ID, Schedule
-from lampwork.triggers.event_invocations import EventInvocations
+from lampwork.triggers.event_input import input_of
+from lampwork.triggers.event_invocations import Attributes, EventInvocations, texts
 from lampwork.triggers.expressions import Cron, Once, Rate, parse_expression
 
 logger = logging.getLogger(__name__)
 
 # A sleep this long notices within it that the machine was suspended or its clock set.
 LONGEST_SLEEP_SECONDS: Final = 30
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+CONTEXT: Final = re.compile(
+    "<aws\\.scheduler\\.(schedule-arn|scheduled-time|execution-id|attempt-number)>"
+)
 
 
 def check_overrides(overrides: Collection[str], schedules: Collection[Schedule]) -> None:
@@ -76,7 +82,7 @@ class Schedules:
     async def _run(self, schedule: Schedule) -> None:
         failing = False
         async for due in self._firings(schedule):
-            reason = await self._events.submit(schedule.function, payload_of(schedule, due))
+            reason = await self._deliver(schedule, due)
             # The function's own log has each error; here only that it began, and that it is over.
             if reason and not failing:
                 logger.warning(
@@ -85,6 +91,17 @@ class Schedules:
             if failing and not reason:
                 logger.info("schedule works again", extra={"schedule": schedule.logical_id})
             failing = bool(reason)
+
+    async def _deliver(self, schedule: Schedule, due: datetime) -> str | None:
+        """Why its first try failed, None if it did not."""
+        payload = payload_of(schedule, due)
+        if self._events.knows(schedule.function):
+            return await self._events.submit(schedule.function, payload)
+        if schedule.dead_letter:
+            await self._events.outlet.send_dead_letter(
+                schedule.dead_letter, payload.decode(), _no_function(schedule, due)
+            )
+        return f"there is no function {schedule.function}"
 
     async def _firings(self, schedule: Schedule) -> AsyncIterator[datetime]:
         seconds = self._overrides.get(schedule.logical_id, self._overrides.get(schedule.name))
@@ -106,26 +123,66 @@ class Schedules:
 
 
 def payload_of(schedule: Schedule, due: datetime) -> bytes:
-    """The event a function gets: the schedule's own input, else what AWS sends."""
-    if schedule.input is not None:
-        return schedule.input.encode()
-    return json.dumps(_event(schedule, due)).encode()
+    """What a function gets: the schedule's own input, else what AWS sends, or is made of that."""
+    target = {"Input": schedule.input, "InputPath": schedule.input_path}
+    if schedule.input_transformer is not None:
+        target["InputTransformer"] = json.loads(schedule.input_transformer)
+    event = _event(schedule, due)
+    text = input_of(target, event, rule_arn=schedule.arn, rule_name=schedule.name)
+    if schedule.source == "aws.scheduler":
+        text = CONTEXT.sub(lambda match: _context(schedule, event)[match[1]], text)
+    return text.encode()
 
 
 def _event(schedule: Schedule, due: datetime) -> dict[str, Any]:
-    by_rule = schedule.source == "aws.events"
-    service, path = ("events", "rule") if by_rule else ("scheduler", "schedule/default")
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
         "detail-type": "Scheduled Event",
         "source": schedule.source,
         "account": ACCOUNT_ID,
-        "time": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": _time(due),
         "region": schedule.region,
-        "resources": [f"arn:aws:{service}:{schedule.region}:{ACCOUNT_ID}:{path}/{schedule.name}"],
-        "detail": {} if by_rule else "{}",  # EventBridge Scheduler does send a string
+        "resources": [schedule.arn],
+        # EventBridge Scheduler does send a string.
+        "detail": {} if schedule.source == "aws.events" else "{}",
     }
+
+
+def _context(schedule: Schedule, event: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "schedule-arn": schedule.arn,
+        "scheduled-time": event["time"],
+        "execution-id": event["id"],
+        "attempt-number": "1",
+    }
+
+
+def _no_function(schedule: Schedule, due: datetime) -> Attributes:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+    """
+    about = {
+        "TARGET_ARN": schedule.function,
+        "ERROR_MESSAGE": f"Function not found: {schedule.function}",
+        "RETRY_ATTEMPTS": "0",
+    }
+    if schedule.source == "aws.events":
+        return texts(about | {"RULE_ARN": schedule.arn, "ERROR_CODE": "NO_RESOURCE"})
+    return texts(
+        about
+        | {
+            "SCHEDULE_ARN": schedule.arn,
+            "SCHEDULED_TIME": _time(due),
+            "EXECUTION_ID": str(uuid.uuid4()),
+            "IS_PAYLOAD_TRUNCATED": "false",
+            "ERROR_CODE": "ResourceNotFoundException",
+        }
+    )
+
+
+def _time(due: datetime) -> str:
+    return due.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _every(seconds: float) -> AsyncIterator[datetime]:
