@@ -17,6 +17,10 @@ DELIVER = "deliver"
 SWEEP = "sweep"
 TICK = "tick"
 
+# SQS refuses a longer delay, and RabbitMQ takes back what a worker has held for half an hour, as
+# Dramatiq's hold what is delayed. Whom a message wakes early finds that it is not yet time.
+MAX_DELAY_SECONDS = 900
+
 # By dotted name, so that only the chosen one's libraries are loaded. Each is called with the URL.
 QUEUES = {
     "redis": "shared.queues.dramatiq_queue:over_redis",

@@ -7,7 +7,16 @@ from uuid import UUID
 from dramatiq import Broker, BrokerConnectionError, Message
 from redis import RedisError
 
-from shared.queue import DELIVER, GENERATE, SWEEP, QueueUnavailable, doorbell, message, tick_message
+from shared.queue import (
+    DELIVER,
+    GENERATE,
+    MAX_DELAY_SECONDS,
+    SWEEP,
+    QueueUnavailable,
+    doorbell,
+    message,
+    tick_message,
+)
 from shared.queues import brokers
 
 PATIENCE_SECONDS = 5
@@ -55,7 +64,7 @@ class DramatiqQueue:
         self._sender.shutdown()
 
     async def _send(self, sent: Message[Any], delay_seconds: float = 0) -> None:
-        delay = round(delay_seconds * 1000) if delay_seconds > 0 else None
+        delay = round(min(delay_seconds, MAX_DELAY_SECONDS) * 1000) if delay_seconds > 0 else None
         await self._in_sender(lambda: self._broker.enqueue(sent, delay=delay))
 
     async def _in_sender(self, call: Callable[[], object]) -> None:

@@ -15,6 +15,7 @@ from shared.errors import SettingsError
 from shared.queue import (
     DELIVER,
     GENERATE,
+    MAX_DELAY_SECONDS,
     SWEEP,
     TICK,
     QueueUnavailable,
@@ -25,8 +26,6 @@ from shared.queue import (
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-MAX_DELAY_SECONDS = 900  # SQS refuses more; a doorbell that rings early is refused by the task
 
 
 def from_settings(_url: str) -> "SQSQueue":

@@ -11,7 +11,8 @@ from dramatiq import Message, Worker
 from redis import Redis
 
 from local.redis_broker import DecodeSafeRedisBroker
-from shared.queues import brokers
+from shared.loop import run
+from shared.queues import brokers, dramatiq_queue
 
 GOOD = 10
 
@@ -143,3 +144,16 @@ def test_a_backlog_runs_without_a_pause_between_messages(broker):
 
     assert finished
     assert done == list(range(GOOD))
+
+
+@pytest.mark.stream_case(41)
+@pytest.mark.usefixtures("broker")
+def test_no_worker_is_made_to_hold_a_message_for_long(redis_server):
+    queue = dramatiq_queue.over_redis(f"{redis_server}/2")
+
+    run(queue.send_tick(7200))
+
+    with Redis.from_url(f"{redis_server}/2") as client:
+        (data,) = client.hgetall("dramatiq:tick.DQ.msgs").values()
+    queue.close()
+    assert Message.decode(data).options["eta"] / 1000 - time.time() <= 900

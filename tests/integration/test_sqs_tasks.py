@@ -118,3 +118,9 @@ def test_sweeps_and_ticks_have_queues_of_their_own(sqs):
         json.loads(received(sqs, name)[0]["Body"])["actor_name"] for name in ("SWEEP", "TICK")
     ]
     assert actors == ["sweep", "tick"]
+
+
+@pytest.mark.usefixtures("sqs")
+@pytest.mark.stream_case(41)
+def test_sqs_is_asked_for_no_longer_delay_than_it_grants():
+    run(queue().send_tick(7200))  # more than a quarter of an hour would be refused
