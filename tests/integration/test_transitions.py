@@ -1,6 +1,9 @@
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +21,7 @@ from shared.engine.transitions import Lease
 from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task, TaskEvent
+from tests.conftest import ROOT
 from tests.tasks import (
     change,
     claim,
@@ -214,6 +218,42 @@ def test_a_stranger_cannot_cancel():
     assert run(scenario()) is None
 
 
+@cache
+def documented_steps() -> set[tuple[str, str]]:
+    """The arrows of the diagram in docs/tasks.md, from a status to a status."""
+    diagram = (
+        (ROOT / "docs" / "tasks.md").read_text().partition("```mermaid")[2].partition("```")[0]
+    )
+    return set(re.findall(r"^ *(\w+) --> (\w+)", diagram, re.MULTILINE))
+
+
+def steps(events: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return set(pairwise(event["status"] for event in events))
+
+
+@pytest.mark.usefixtures("backend")
+def test_every_arrow_of_the_documented_diagram_is_there():
+    async def scenario() -> set[tuple[str, str]]:
+        owner = await make_user()
+        ends, fails, waits, stops, expires = [await make_task(owner) for _ in range(5)]
+        lease = lease_of(await claim(ends))
+        await apply(transitions.record_progress, lease, 0.5)
+        await apply(transitions.complete, lease, RESULT)
+        await apply(transitions.fail, lease_of(await claim(fails)), ERROR)
+        lease = lease_of(await claim(waits))
+        await apply(transitions.retry_later, lease, ERROR, delay_seconds=60)
+        await apply(transitions.cancel, waits.id, owner_id=owner)
+        lease = lease_of(await claim(stops))
+        await apply(transitions.cancel, stops.id, owner_id=owner)
+        await apply(transitions.acknowledge_cancel, lease)
+        await change(expires.id, queued_deadline=database_now(-1))
+        await apply(transitions.expire, expires.id)
+        every = (ends, fails, waits, stops, expires)
+        return set[tuple[str, str]]().union(*[steps(await history(task.id)) for task in every])
+
+    assert run(scenario()) == documented_steps()
+
+
 class TaskLives(RuleBasedStateMachine):
     """An owner's tasks between workers, the owner and the sweep, in any order they may come."""
 
@@ -245,39 +285,40 @@ class TaskLives(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def complete(self, data: st.DataObject) -> None:
-        self._note_end(run(apply(transitions.complete, self._lease(data), RESULT)))
+        self._settle(transitions.complete, self._lease(data), RESULT)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def fail(self, data: st.DataObject) -> None:
-        self._note_end(run(apply(transitions.fail, self._lease(data), ERROR)))
+        self._settle(transitions.fail, self._lease(data), ERROR)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
-        run(apply(transitions.retry_later, self._lease(data), ERROR, delay_seconds=0))
+        self._settle(transitions.retry_later, self._lease(data), ERROR, delay_seconds=0)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
-        run(apply(transitions.release, self._lease(data)))
-
-    @precondition(lambda self: self.leases)
-    @rule(data=st.data())
-    def stop(self, data: st.DataObject) -> None:
-        self._note_end(run(apply(transitions.acknowledge_cancel, self._lease(data))))
+        self._settle(transitions.release, self._lease(data))
 
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         task_id = self._task_id(data)
         self._note_end(run(apply(transitions.cancel, task_id, owner_id=self.owner_id)))
 
-    @rule(data=st.data(), lost=st.booleans())
-    def sweep(self, data: st.DataObject, lost: bool) -> None:
+    @rule(data=st.data(), silent=st.booleans())
+    def sweep_leases(self, data: st.DataObject, silent: bool) -> None:
         task_id = self._task_id(data)
-        if lost:
+        if silent:
             run(change(task_id, lease_expires_at=database_now(-1)))
         self._note_end(run(apply(transitions.lose_lease, task_id)))
+
+    @rule(data=st.data(), overdue=st.booleans())
+    def sweep_waiting(self, data: st.DataObject, overdue: bool) -> None:
+        task_id = self._task_id(data)
+        if overdue:
+            run(change(task_id, queued_deadline=database_now(-1)))
         self._note_end(run(apply(transitions.expire, task_id)))
 
     @rule(data=st.data())
@@ -293,6 +334,7 @@ class TaskLives(RuleBasedStateMachine):
             assert [event["sequence"] for event in events] == list(range(1, task.sequence + 1))
             assert [event["terminal"] for event in events[:-1]] == [False] * (len(events) - 1)
             assert events[-1]["status"] == task.status
+            assert steps(events) <= documented_steps()
             assert self.ended.count(task.id) == task.status.terminal
             assert 0 <= task.attempt <= task.max_attempts
             assert task.published_sequence <= task.sequence
@@ -312,11 +354,16 @@ class TaskLives(RuleBasedStateMachine):
         return data.draw(st.sampled_from(self.task_ids))
 
     def _lease(self, data: st.DataObject) -> Lease:
-        return data.draw(st.sampled_from(self.leases))
+        return data.draw(st.sampled_from(self.leases[::-1]))
 
     def _note_lease(self, task: Task | None) -> None:
         if task is not None:
             self.leases.append(lease_of(task))
+
+    def _settle(self, transition: Any, lease: Lease, *arguments: Any, **options: Any) -> None:
+        """As a worker does, whose task may have been cancelled meanwhile."""
+        ended = run(apply(transition, lease, *arguments, **options))
+        self._note_end(ended or run(apply(transitions.acknowledge_cancel, lease)))
 
     def _note_end(self, task: Task | None) -> None:
         if task is not None and task.status.terminal:
