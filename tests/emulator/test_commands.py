@@ -270,6 +270,11 @@ def test_an_event_can_be_made_and_invoked_with(
 @pytest.mark.parametrize(
     ("arguments", "path", "value"),
     [
+        (["apigateway", "http-api-proxy", "--stage", "dev"], ("rawPath",), "/dev/hello"),
+        (["apigateway", "aws-proxy", "--path", "/a?b=1"], ("path",), "/a"),
+        (["apigateway", "aws-proxy"], ("requestContext", "path"), "/Prod/hello"),
+        (["eventbridge", "event", "--detail", '{"a": [1]}'], ("detail",), {"a": [1]}),
+        (["eventbridge", "scheduled-event"], ("source",), "aws.events"),
         (["apigateway", "websocket-connect"], ("requestContext", "eventType"), "CONNECT"),
         (["apigateway", "websocket-message", "--route", "x"], ("requestContext", "routeKey"), "x"),
         (
@@ -293,6 +298,23 @@ def test_events_are_those_the_emulator_itself_makes(
     for key in path:
         event = event[key]
     assert event == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["eventbridge", "event", "--detail", "["], "Invalid value for --detail: "),
+        (["apigateway", "aws-proxy", "--route", "/a/{id}"], "/hello does not fit /a/{id}."),
+    ],
+)
+def test_an_event_that_cannot_be_made_is_told(
+    project: SampleProject, arguments: list[str], problem: str
+) -> None:
+    failed = project.run("generate-event", *arguments)
+
+    assert failed.returncode == 2
+    assert problem in failed.stderr
+    assert failed.stdout == ""
 
 
 class Debugger:

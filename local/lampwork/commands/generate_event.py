@@ -4,16 +4,18 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Final
 
 import click
 
+from lampwork.commands.options import Command
 from lampwork.front.http_events import http_event
 from lampwork.front.identifiers import Moment, new_id
-from lampwork.front.router import Router
+from lampwork.front.proxy_events import proxy_event
+from lampwork.front.router import Match, Router
 from lampwork.front.websocket_events import (
     Connection,
     connect_event,
@@ -21,7 +23,7 @@ from lampwork.front.websocket_events import (
     message_event,
 )
 from lampwork.http1 import Request
-from lampwork.model import ACCOUNT_ID, HttpApi, HttpRoute, QueueTrigger, Schedule
+from lampwork.model import ACCOUNT_ID, HttpApi, HttpRoute, QueueTrigger, RestApi, Schedule
 from lampwork.triggers.schedules import payload_of as schedule_payload
 from lampwork.triggers.sqs_events import payload_of as queue_payload
 
@@ -38,27 +40,56 @@ def apigateway() -> None:
     """API Gateway's HTTP and WebSocket APIs."""
 
 
+def _request_options(stage: str) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option("--method", default="GET", show_default=True),
+            click.option(
+                *("--path",),
+                default="/hello",
+                show_default=True,
+                help="May end in a query string.",
+            ),
+            click.option("--route", help="The route's path, such as /tasks/{id}; else the path."),
+            click.option("--body", default=""),
+            click.option("--stage", default=stage, show_default=True),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 @apigateway.command()
-@click.option("--method", default="GET", show_default=True)
-@click.option("--path", default="/hello", show_default=True, help="May end in a query string.")
-@click.option("--route", help="The route's path, such as /tasks/{id}; by itself the path.")
-@click.option("--body", default="")
-@click.option("--stage", default="$default", show_default=True)
+@_request_options(stage="$default")
 def http_api(method: str, path: str, route: str | None, body: str, stage: str) -> None:
     """A request to an HTTP API, payload 2.0."""
-    request = _request(method, path, body)
-    served = HttpRoute(method, route or request.path, "Function")
-    match = Router([served]).match(method, request.path)
+    request = _request(method, _staged(stage, path), body)
+    match = _match(method, path, route)
     _print(
         http_event(
             request,
-            HttpApi("HttpApi", "local", stage, (served,)),
-            served,
-            match.parameters if match else {},
+            HttpApi("HttpApi", "local", stage, (match.route,)),
+            match.route,
+            match.parameters,
             request_id=new_id(),
             moment=Moment.now(),
         )
     )
+
+
+@apigateway.command()
+@_request_options(stage="Prod")
+def aws_proxy(method: str, path: str, route: str | None, body: str, stage: str) -> None:
+    """A request to a REST API, payload 1.0."""
+    request = _request(method, _staged(stage, path), body)
+    match = _match(method, path, route)
+    api = RestApi("RestApi", "local", stage, (match.route,))
+    event = proxy_event(request, api, match, request_id=str(uuid.uuid4()), moment=Moment.now())
+    _print(event)
+
+
+apigateway.add_command(http_api, "http-api-proxy")  # as SAM names it
 
 
 @apigateway.command()
@@ -119,6 +150,33 @@ def scheduled_event(name: str, region: str, scheduler: bool) -> None:
 
 
 @generate_event.group()
+def eventbridge() -> None:
+    """EventBridge's buses and schedules."""
+
+
+@eventbridge.command()
+@click.option("--source", default="my.application", show_default=True)
+@click.option("--detail-type", default="Something happened", show_default=True)
+@click.option("--detail", default='{"key": "value"}', show_default=True, help="A JSON object.")
+@click.option("--resource", "resources", multiple=True, help="An ARN; may be repeated.")
+@click.option("--region", default="us-east-1", show_default=True)
+def event(
+    source: str, detail_type: str, detail: str, resources: tuple[str, ...], region: str
+) -> None:
+    """An event that was put on a bus, such as a rule's pattern lets through."""
+    # In moto's form first, as for SNS.
+    from lampwork.cloud.function_targets import rule_event
+
+    about = {"version": "0", "id": str(uuid.uuid4()), "detail-type": detail_type, "source": source}
+    place = {"account": ACCOUNT_ID, "time": time.time(), "region": region}
+    content = {"resources": list(resources), "detail": _json_object("--detail", detail)}
+    _print(rule_event(about | place | content))
+
+
+eventbridge.add_command(scheduled_event)
+
+
+@generate_event.group()
 def s3() -> None:
     """Buckets."""
 
@@ -174,6 +232,29 @@ def _s3_event(name: str, bucket: str, key: str, size: int, region: str) -> dict[
 
 def _print(event: Mapping[str, Any]) -> None:
     click.echo(json.dumps(event, indent=2, ensure_ascii=False))
+
+
+def _json_object(option: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", param_hint=option) from error
+    if not isinstance(value, dict):
+        raise click.BadParameter("it must be a JSON object.", param_hint=option)
+    return value
+
+
+def _staged(stage: str, path: str) -> str:
+    """The path as a client of the stage sends it."""
+    return path if stage == "$default" else f"/{stage}{path}"
+
+
+def _match(method: str, target: str, route: str | None) -> Match:
+    """A route of this path, or of the request's own, as the gateway would find it."""
+    path = target.partition("?")[0]
+    if match := Router([HttpRoute(method, route or path, "Function")]).match(method, path):
+        return match
+    raise click.BadParameter(f"{path} does not fit {route}.", param_hint="--route")
 
 
 def _request(method: str, target: str, body: str) -> Request:
