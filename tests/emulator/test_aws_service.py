@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lampwork.cloud.object_folder import ObjectFolder
+from lampwork.cloud.state_file import StateFile
 from lampwork.companions.aws import EmbeddedAws
 from lampwork.model import CloudResource
 
@@ -260,6 +261,78 @@ async def test_buckets_are_created_once(aws: EmbeddedAws, s3: "S3Client") -> Non
 
     assert {each["Name"] for each in s3.list_buckets()["Buckets"]} == {"pictures", "more-pictures"}
     assert s3.head_object(Bucket="pictures", Key="k")["ContentLength"] == 1
+
+
+async def test_what_another_moto_has_kept_is_set_aside_and_all_begins_anew(
+    aws: EmbeddedAws, s3: "S3Client", tmp_path: Path
+) -> None:
+    s3.put_object(Bucket="pictures", Key="k", Body=b"x")
+    sns_client(aws.url).create_topic(Name="news")
+    await aws.stop()
+    state = tmp_path / "aws" / "state.db"
+    _as_of_another_moto(state)
+    before = rows(state)
+
+    said: list[str] = []
+    again = EmbeddedAws(tmp_path, lambda _name, line: said.append(line), "us-east-1")
+    await again.start()
+    await again.create([bucket("pictures"), CloudResource("AWS::SNS::Topic", "News", "news")])
+    await begun(again)
+    sns = sns_client(again.url)
+    try:
+        topics = [each["TopicArn"] for each in sns.list_topics()["Topics"]]
+        assert read(s3_client(again.url), "k") == b"x"
+    finally:
+        await again.stop()
+
+    aside = tmp_path / "aws" / "state-of-moto-4.0.0.db"
+    assert topics == ["arn:aws:sns:us-east-1:000000000000:news"]
+    (line,) = said
+    assert line.startswith("What moto 4.0.0 has kept cannot be read by moto ")
+    assert f"It is in {aside} now" in line
+    assert rows(aside) == before
+    assert rows(state)["moto"] != b"4.0.0"
+
+
+def test_a_state_that_is_set_aside_takes_no_others_place(tmp_path: Path) -> None:
+    for content in (b"first", b"second"):
+        state = StateFile(tmp_path / "state.db")
+        state.write({"key": content})
+        state.set_aside("old")
+
+    assert rows(tmp_path / "state-old.db") == {"key": b"first"}
+    assert rows(tmp_path / "state-old-2.db") == {"key": b"second"}
+    assert not (tmp_path / "state.db").exists()
+
+
+def _as_of_another_moto(path: Path) -> None:
+    """Its topics are of a class that is not there."""
+    state = StateFile(path)
+    kept = {
+        key: value.replace(b"moto.sns.models", b"moto.sns.modelz")
+        for key, value in rows(path).items()
+    }
+    state.write({**kept, "moto": b"4.0.0"})
+    state.close()
+
+
+def rows(path: Path) -> dict[str, bytes]:
+    state = StateFile(path)
+    try:
+        return dict(state.read(""))
+    finally:
+        state.close()
+
+
+def sns_client(url: str) -> Any:
+    session: Any = boto3.session.Session()
+    return session.client(
+        "sns",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
 
 
 def test_files_no_record_names_are_swept_away(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ What the template's resources are it reads from FOLDER/resources.json at the sta
 each POST to /_lampwork/resources.
 """
 
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import moto
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -29,34 +31,67 @@ from lampwork.cloud.own_paths import OwnPaths
 from lampwork.cloud.queue_report import QueueReport
 from lampwork.cloud.state_file import StateFile
 
+FILE: Final = "state.db"
+VERSION: Final = "moto"
+
 
 class QuietRequestHandler(MotoRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
 
+class Unreadable(Exception):
+    """What was kept cannot be read; the text says where it is now."""
+
+
 def application(folder: Path, region: str) -> Any:
-    """moto as a WSGI application, with its state loaded and the template's resources created."""
+    """moto as a WSGI application, with its state loaded and the template's resources created.
+
+    Raises:
+        Unreadable: moto is half loaded then; a new process finds nothing kept.
+    """
     objects = KeptObjects(
         DomainDispatcherApplication(create_backend_app), ObjectFolder(folder / "s3")
     )
     keepers: list[Keeper] = [KeptQueues(), KeptTables(), KeptServices(), KeptBuckets()]
-    state = StateFile(folder / "state.db")
+    state = StateFile(folder / FILE)
     kept = KeptState(MoveTasks(objects), state, keepers)
     queue_rules.install()
     objects.load()
-    kept.load()
+    _load(kept, state)
     FunctionTargets(region).install()
     own = OwnPaths(kept, state, folder / "resources.json", region)
     own.create_resources()
     return QueueReport(own)
 
 
+def _load(kept: KeptState, state: StateFile) -> None:
+    version = dict(state.read(VERSION)).get("", b"unknown").decode()
+    try:
+        kept.load()
+    except Exception as error:  # whatever another version's objects raise when they are made
+        place = state.set_aside(f"of-moto-{version}")
+        raise Unreadable(
+            f"What moto {version} has kept cannot be read by moto {moto.__version__}"
+            f" ({type(error).__name__}: {error}). It is in {place} now, and all but the objects"
+            f" of buckets begins anew. To have it back, install moto {version} and rename it to"
+            f" {FILE}."
+        ) from error
+    state.write({VERSION: moto.__version__.encode()})
+
+
 def main(descriptor: int, folder: Path, region: str) -> None:
+    try:
+        app = application(folder, region)
+    except Unreadable as error:
+        sys.stderr.write(f"{error}\n")
+        sys.stderr.flush()
+        again = [sys.executable, "-m", "lampwork.cloud.server", *sys.argv[1:]]
+        os.execv(again[0], again)  # noqa: S606 - itself
     server = make_server(
         "127.0.0.1",
         0,
-        application(folder, region),
+        app,
         threaded=True,
         request_handler=QuietRequestHandler,
         fd=descriptor,

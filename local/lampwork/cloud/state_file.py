@@ -1,6 +1,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
+from itertools import chain, count
 from pathlib import Path
 
 SCHEMA = """
@@ -22,6 +23,7 @@ class StateFile:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -52,3 +54,11 @@ class StateFile:
 
     def close(self) -> None:
         self._connection.close()
+
+    def set_aside(self, label: str) -> Path:
+        """Close it and leave it beside its place, under a name with this label."""
+        self.close()
+        path = self._path
+        numbered = (f"-{label}{suffix}" for suffix in chain([""], map("-{}".format, count(2))))
+        places = (path.with_name(f"{path.stem}{each}{path.suffix}") for each in numbered)
+        return path.rename(next(place for place in places if not place.exists()))
