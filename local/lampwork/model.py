@@ -10,6 +10,8 @@ from lampwork.authorization import Authorizer, Cors
 ACCOUNT_ID = "000000000000"
 # Where events for functions wait in the embedded AWS.
 FUNCTION_EVENTS_QUEUE = "lampwork-function-events"
+# How the queues begin in which the records of tables' streams wait.
+STREAM_QUEUE_PREFIX = "lampwork-stream-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,30 @@ class QueueTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamTrigger:
+    """An event source mapping of a DynamoDB table's stream. Its records wait in `queue` of the
+    embedded AWS. None stands for no limit."""
+
+    logical_id: str
+    stream_arn: str
+    function: str
+    queue: str
+    batch_size: int = 100
+    window_seconds: float = 0
+    retries: int | None = None
+    maximum_age_seconds: float | None = None
+    bisects: bool = False
+    reports_item_failures: bool = False
+    filters: tuple[str, ...] = ()
+    on_failure: str | None = None
+    line: int = 0
+
+    @property
+    def table(self) -> str:
+        return self.stream_arn.split("/")[1]
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """A rule or an EventBridge Scheduler schedule.
 
@@ -266,6 +292,7 @@ class Stack:
     function_urls: tuple[FunctionUrl, ...] = ()
     queues: tuple[Queue, ...] = ()
     queue_triggers: tuple[QueueTrigger, ...] = ()
+    stream_triggers: tuple[StreamTrigger, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     resources: tuple[CloudResource, ...] = ()
     ignored: tuple[Ignored, ...] = ()

@@ -22,6 +22,8 @@ def _rows(stack: Stack, seconds: Mapping[str, float]) -> Iterator[Row]:
     yield from _websocket(stack)
     for trigger in stack.queue_triggers:
         yield "queue", trigger.queue_arn.rpartition(":")[2], trigger.function
+    for stream in stack.stream_triggers:
+        yield "stream", stream.table, stream.function
     for schedule in stack.schedules:
         yield "schedule", _interval(schedule, seconds), schedule.function
     yield from _untriggered(stack)
@@ -67,6 +69,7 @@ def _untriggered(stack: Stack) -> Iterable[Row]:
         *(url.function for url in stack.function_urls),
         *(route.function for api in stack.websocket_apis for route in api.routes.values()),
         *(trigger.function for trigger in stack.queue_triggers),
+        *(stream.function for stream in stack.stream_triggers),
         *(schedule.function for schedule in stack.schedules),
     }
     for name in stack.functions:

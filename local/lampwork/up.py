@@ -21,11 +21,14 @@ from lampwork.triggers.event_invocations import EventInvocations
 from lampwork.triggers.function_events import FunctionEvents
 from lampwork.triggers.schedules import Schedules
 from lampwork.triggers.sqs import QueueTriggers
+from lampwork.triggers.sqs_client import SqsClient
+from lampwork.triggers.streams import StreamTriggers
 
 TRY_AGAIN_SECONDS: Final = 1
 NO_QUEUES: Final = (
     "The template's queues are not served: add 'aws' to services, or set AWS_ENDPOINT_URL_SQS."
 )
+NO_STREAMS: Final = "The streams of the template's tables are not served: add 'aws' to services."
 OPEN_TO_OTHERS: Final = (
     "Listening on {}: whoever reaches this machine can run its functions, and read what they keep."
 )
@@ -40,6 +43,7 @@ class Up:
         self._reload = reload
         self._config = options.read_config()
         self._queues: QueueTriggers | None = None
+        self._streams: StreamTriggers | None = None
 
     async def run(self) -> None:
         """Serve until cancelled, then stop everything.
@@ -111,6 +115,8 @@ class Up:
             self._events.outlet = Destinations(aws.url, region, self._events)
             self._function_events = FunctionEvents(self._events, aws.url, region)
             opened.push_async_callback(self._function_events.stop)
+            self._streams = self._stream_triggers(aws.url)
+            opened.push_async_callback(self._streams.stop)
         if endpoint := project.sqs_endpoint:
             self._queues = QueueTriggers(project.stack, project.functions, endpoint, region)
             opened.push_async_callback(self._queues.stop)
@@ -119,6 +125,18 @@ class Up:
             opened.callback(self._starting.cancel)
         elif project.stack.queue_triggers:
             self._log.line("lampwork", NO_QUEUES)
+        if self._streams is None and project.stack.stream_triggers:
+            self._log.line("lampwork", NO_STREAMS)
+
+    def _stream_triggers(self, url: str) -> StreamTriggers:
+        project = self._project
+        return StreamTriggers(
+            project.stack,
+            project.functions,
+            self._events.outlet,
+            SqsClient(url, project.config.region),
+            time_scale=self._options.time_scale,
+        )
 
     def _receive_events(self) -> None:
         """Once the template has anything that invokes functions by the embedded AWS."""
@@ -132,6 +150,8 @@ class Up:
                 if aws is not None and aws.begun:
                     await aws.loaded()
                     self._receive_events()
+                if self._streams is not None:
+                    await self._streams.start()
                 await queues.start()
                 return
             except StartError as error:
@@ -178,8 +198,9 @@ class Up:
             await self._schedules.update(project.stack.schedules)
             if self._queues is not None:
                 await self._queues.update(project.stack)
-            if project.services.aws is not None:
+            if self._streams is not None:
                 self._receive_events()
+                await self._streams.update(project.stack)
             await self._take_code()
 
     async def _take_code(self) -> None:

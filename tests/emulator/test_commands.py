@@ -286,6 +286,12 @@ def test_an_event_can_be_made_and_invoked_with(
         (["s3", "put", "--key", "a b"], ("Records", 0, "s3", "object", "key"), "a+b"),
         (["s3", "delete"], ("Records", 0, "eventName"), "ObjectRemoved:Delete"),
         (["sns", "notification", "--message", "hi"], ("Records", 0, "Sns", "Message"), "hi"),
+        (["dynamodb", "update"], ("Records", 0, "eventName"), "INSERT"),
+        (
+            ["dynamodb", "update", "--old", '{"id": {"S": "7"}}'],
+            ("Records", 0, "dynamodb", "Keys"),
+            {"id": {"S": "7"}},
+        ),
         (["cloudwatch", "scheduled-event"], ("source",), "aws.events"),
         (["cloudwatch", "scheduled-event", "--scheduler"], ("detail",), "{}"),
     ],

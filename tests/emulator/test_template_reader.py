@@ -370,17 +370,62 @@ def test_a_function_that_cannot_run_here_is_named_and_so_are_its_routes(
     assert route.type == "route GET /"
 
 
-def test_other_events_and_settings_are_named(tmp_path):
-    template = FUNCTION + """\
+@pytest.mark.parametrize(
+    ("kind", "arn", "reason"),
+    [
+        (
+            "Kinesis",
+            "kinesis:eu-west-1:000000000000:stream/clicks",
+            "its source is arn:aws:kinesis",
+        ),
+        (
+            "DynamoDB",
+            "dynamodb:eu-west-1:000000000000:table/others/stream/now",
+            "its table is not in this template",
+        ),
+    ],
+)
+def test_other_streams_are_named(tmp_path, kind, arn, reason):
+    properties = f"{{Stream: 'arn:aws:{arn}', StartingPosition: LATEST}}"
+    template = FUNCTION + f"      Events: {{Changed: {{Type: {kind}, Properties: {properties}}}}}\n"
+
+    (ignored,) = read_text(tmp_path, template).ignored
+
+    assert ignored.type == "AWS::Lambda::EventSourceMapping"
+    assert ignored.reason.startswith(reason)
+
+
+STREAM = FUNCTION + """\
       Events:
         Changed:
           Type: DynamoDB
-          Properties: {Stream: !GetAtt Rows.StreamArn, StartingPosition: LATEST}
-  Rows: {Type: AWS::DynamoDB::Table}
+          Properties:
+            Stream: !GetAtt Rows.StreamArn
+            StartingPosition: LATEST
+            MaximumRetryAttempts: 3
+            MaximumRecordAgeInSeconds: -1
+            ParallelizationFactor: 2
+  Rows:
+    Type: AWS::DynamoDB::Table
+    Properties: {TableName: rows}
 """
 
-    named = {each.type for each in read_text(tmp_path, template).ignored}
 
-    assert named == {
-        "AWS::Lambda::EventSourceMapping",
+def test_a_mapping_of_a_tables_stream_is_read_with_a_queue_for_its_records(tmp_path):
+    table = "{TableName: rows, StreamSpecification: {StreamViewType: KEYS_ONLY}}"
+    stack = read_text(tmp_path, STREAM.replace("{TableName: rows}", table))
+
+    (stream,) = stack.stream_triggers
+    assert (stream.table, stream.function, stream.batch_size) == ("rows", "Work", 100)
+    assert (stream.retries, stream.maximum_age_seconds) == (3, None)
+    assert {"lampwork-stream-WorkChanged"} == {
+        each.name for each in stack.resources if each.properties.get("Table") == "rows"
     }
+    assert [each.type for each in stack.ignored] == ["ParallelizationFactor"]
+
+
+def test_a_table_without_a_stream_is_told_with_the_mappings_line(tmp_path):
+    problem = "template.yaml:6: WorkChanged reads the stream of Rows, which has none"
+
+    with pytest.raises(TemplateError, match=problem):
+        read_text(tmp_path, STREAM)

@@ -11,7 +11,7 @@ from moto.sns.models import Subscription
 from moto.sqs.models import Message, SQSBackend
 
 from lampwork.cloud.backends import backend
-from lampwork.model import ACCOUNT_ID, FUNCTION_EVENTS_QUEUE
+from lampwork.model import ACCOUNT_ID, FUNCTION_EVENTS_QUEUE, STREAM_QUEUE_PREFIX
 from lampwork.triggers.event_input import input_of
 
 # As long as SQS can hide a message: until it is deleted it is somebody's work.
@@ -36,7 +36,7 @@ class FunctionTargets:
         self._notify_from_s3()
         self._publish_from_sns()
         self._send_from_rules()
-        _hide(FUNCTION_EVENTS_QUEUE)
+        _hide_own_queues()
 
     def _put(self, function_arn: str, payload: str) -> None:
         body = json.dumps({"function": function_arn, "payload": payload})
@@ -176,14 +176,18 @@ def rule_event(event: Mapping[str, Any]) -> dict[str, Any]:
     return seen
 
 
-def _hide(queue_name: str) -> None:
+def _hide_own_queues() -> None:
     kind: Any = SQSBackend
     list_queues = kind.list_queues
 
-    def without_it(backend: Any, prefix: str) -> list[Any]:
-        return [queue for queue in list_queues(backend, prefix) if queue.name != queue_name]
+    def without_own(backend: Any, prefix: str) -> list[Any]:
+        return [queue for queue in list_queues(backend, prefix) if not _is_own(queue.name)]
 
-    kind.list_queues = without_it
+    kind.list_queues = without_own
+
+
+def _is_own(queue: str) -> bool:
+    return queue == FUNCTION_EVENTS_QUEUE or queue.startswith(STREAM_QUEUE_PREFIX)
 
 
 def _plain(value: Any) -> Any:

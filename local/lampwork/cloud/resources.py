@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lampwork.cloud import buckets, messaging, parameters, tables
+from lampwork.cloud import buckets, messaging, parameters, table_streams, tables
 from lampwork.cloud.state_file import StateFile
 
 PREFIX: Final = "template/"
@@ -27,6 +27,7 @@ CREATE: Final[Mapping[str, Create]] = {
     "AWS::SecretsManager::Secret": parameters.create_secret,
     "AWS::SQS::Queue": messaging.create_queue,
     "AWS::DynamoDB::Table": tables.create_table,
+    "AWS::Lambda::EventSourceMapping": table_streams.create_reader,
     "AWS::SNS::Topic": messaging.create_topic,
     "AWS::SNS::Subscription": messaging.subscribe,
     "AWS::S3::Bucket": buckets.create_bucket,
@@ -35,6 +36,7 @@ CREATE: Final[Mapping[str, Create]] = {
 }
 # What connects others goes with the template; what may hold data stays.
 REMOVE: Final[Mapping[str, Remove]] = {
+    "AWS::Lambda::EventSourceMapping": table_streams.remove_reader,
     "AWS::SNS::Subscription": messaging.unsubscribe,
     "AWS::Events::Rule": messaging.delete_rule,
 }

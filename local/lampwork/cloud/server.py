@@ -30,6 +30,7 @@ from lampwork.cloud.object_folder import ObjectFolder
 from lampwork.cloud.own_paths import OwnPaths
 from lampwork.cloud.queue_report import QueueReport
 from lampwork.cloud.state_file import StateFile
+from lampwork.cloud.table_streams import TableStreams
 
 FILE: Final = "state.db"
 VERSION: Final = "moto"
@@ -55,11 +56,13 @@ def application(folder: Path, region: str) -> Any:
     )
     keepers: list[Keeper] = [KeptQueues(), KeptTables(), KeptServices(), KeptBuckets()]
     state = StateFile(folder / FILE)
-    kept = KeptState(MoveTasks(objects), state, keepers)
+    streams = TableStreams(MoveTasks(objects))
+    kept = KeptState(streams, state, keepers)
     queue_rules.install()
     objects.load()
     _load(kept, state)
     FunctionTargets(region).install()
+    streams.install()
     own = OwnPaths(kept, state, folder / "resources.json", region)
     own.create_resources()
     return QueueReport(own)

@@ -11,21 +11,23 @@ OF_AN_INDEX: Final = ("IndexName", "KeySchema", "Projection", "ProvisionedThroug
 
 
 def create_table(clients: Callable[[str], Any], resource: Mapping[str, Any]) -> dict[str, Any]:
-    """Create a table; one that exists gets the indexes and the expiry it does not have yet."""
+    """Create a table; one that exists gets what it does not have yet."""
     dynamodb, properties = clients("dynamodb"), resource["properties"]
     indexes = [
         {name: index[name] for name in OF_AN_INDEX if name in index}
         for index in properties.get("GlobalSecondaryIndexes", [])
     ]
+    stream = properties.get("StreamSpecification", {}).get("StreamViewType")
+    wanted = {"StreamEnabled": True, "StreamViewType": stream} if stream else None
     if resource["name"] in dynamodb.list_tables()["TableNames"]:
         _add_indexes(dynamodb, resource, indexes)
+        _set_stream(dynamodb, resource["name"], wanted)
     else:
         arguments = {name: properties[name] for name in SAME if name in properties}
         if indexes:
             arguments["GlobalSecondaryIndexes"] = indexes
-        if stream := properties.get("StreamSpecification"):
-            view = stream["StreamViewType"]
-            arguments["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": view}
+        if wanted:
+            arguments["StreamSpecification"] = wanted
         dynamodb.create_table(TableName=resource["name"], **arguments)
     _set_expiry(dynamodb, resource["name"], properties.get("TimeToLiveSpecification"))
     return {}
@@ -41,6 +43,12 @@ def _add_indexes(dynamodb: Any, resource: Mapping[str, Any], indexes: list[dict[
                 AttributeDefinitions=resource["properties"]["AttributeDefinitions"],
                 GlobalSecondaryIndexUpdates=[{"Create": index}],
             )
+
+
+def _set_stream(dynamodb: Any, table: str, wanted: Mapping[str, Any] | None) -> None:
+    present = dynamodb.describe_table(TableName=table)["Table"].get("StreamSpecification")
+    if wanted and wanted != present:
+        dynamodb.update_table(TableName=table, StreamSpecification=wanted)
 
 
 def _set_expiry(dynamodb: Any, table: str, wanted: Mapping[str, Any] | None) -> None:

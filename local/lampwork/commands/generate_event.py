@@ -24,8 +24,11 @@ from lampwork.front.websocket_events import (
 )
 from lampwork.http1 import Request
 from lampwork.model import ACCOUNT_ID, HttpApi, HttpRoute, QueueTrigger, RestApi, Schedule
+from lampwork.template.identity import Identity, Place
 from lampwork.triggers.schedules import payload_of as schedule_payload
 from lampwork.triggers.sqs_events import payload_of as queue_payload
+from lampwork.triggers.stream_events import payload_of as stream_payload
+from lampwork.triggers.stream_events import record_of
 
 HOST: Final = "localhost:8000"
 
@@ -174,6 +177,39 @@ def event(
 
 
 eventbridge.add_command(scheduled_event)
+
+
+@generate_event.group()
+def dynamodb() -> None:
+    """Streams of tables."""
+
+
+@dynamodb.command()
+@click.option("--table", default="MyTable", show_default=True)
+@click.option("--key", default="id", show_default=True, help="The attribute that is the key.")
+@click.option("--new", help="The item as it is now, in DynamoDB's JSON; without, it is removed.")
+@click.option("--old", help="The item as it was before; without, it is new.")
+@click.option("--region", default="us-east-1", show_default=True)
+def update(table: str, key: str, new: str | None, old: str | None, region: str) -> None:
+    """A change of an item."""
+    if new is None and old is None:
+        new = json.dumps({key: {"S": "1"}, "message": {"S": "Hello from DynamoDB!"}})
+    now = _json_object("--new", new) if new else None
+    before = _json_object("--old", old) if old else None
+    item = now or before or {}
+    if key not in item:
+        raise click.BadParameter(f"the item has no attribute {key}.", param_hint="--key")
+    place = Place(region, "", "")
+    arn = Identity("Table", "AWS::DynamoDB::Table", table, place).attribute("StreamArn") or ""
+    record = record_of(
+        {key: item[key]},
+        before,
+        now,
+        view="NEW_AND_OLD_IMAGES",
+        sequence=time.time_ns(),
+        region=region,
+    )
+    _print(json.loads(stream_payload([record], arn)))
 
 
 @generate_event.group()

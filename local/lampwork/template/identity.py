@@ -14,6 +14,7 @@ API: Final = "AWS::ApiGatewayV2::Api"
 REST_API: Final = "AWS::ApiGateway::RestApi"
 ID_ALPHABET: Final = string.digits + string.ascii_lowercase
 ID_LENGTH: Final = 10
+STREAM_LABEL: Final = "2026-01-01T00:00:00.000"  # on AWS, when it was enabled
 
 # The properties a name may be given in; `Name` is looked at for every type.
 NAME_PROPERTIES: Final = {
@@ -131,6 +132,7 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
     "AWS::ApiGatewayV2::Authorizer": {"AuthorizerId": lambda authorizer: authorizer.id},
     "AWS::ApiGatewayV2::Integration": {"IntegrationId": lambda integration: integration.id},
     "AWS::ApiGatewayV2::Route": {"RouteId": lambda route: route.id},
+    "AWS::DynamoDB::Table": {"StreamArn": lambda table: f"{table.arn}/stream/{STREAM_LABEL}"},
     "AWS::Lambda::Function": {},
     "AWS::Lambda::Url": {
         "FunctionUrl": lambda url: f"https://{url.id}.lambda-url.{url.place.region}.on.aws/",

@@ -15,6 +15,7 @@ from lampwork.template.properties import check_spelling
 from lampwork.template.resource import Template
 from lampwork.template.resources import CREATED, read_resources
 from lampwork.template.rest_apis import read_rest_apis
+from lampwork.template.streams import read_stream_triggers, readers
 from lampwork.template.transform import transform
 from lampwork.template.triggers import read_queue_triggers, read_queues, read_schedules
 from lampwork.template.websocket_apis import read_web_socket_apis
@@ -110,6 +111,7 @@ def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:
     functions = read_functions(template)
     names = FunctionNames(functions)
     queues = read_queues(template)
+    streams = read_stream_triggers(template, names)
     stack = Stack(
         functions=functions,
         http_apis=read_http_apis(template, names),
@@ -118,8 +120,9 @@ def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:
         function_urls=read_function_urls(template, names),
         queues=queues,
         queue_triggers=read_queue_triggers(template, names, queues),
+        stream_triggers=streams,
         schedules=read_schedules(template, names),
-        resources=read_resources(template),
+        resources=(*read_resources(template), *readers(streams)),
         empty_parameters=empty_parameters,
     )
     _ignore_the_rest(template)

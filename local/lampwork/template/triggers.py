@@ -5,7 +5,7 @@ from typing import Any, Final
 from lampwork.model import Function, Queue, QueueTrigger, Schedule
 from lampwork.template.functions import FUNCTION_ARN, FunctionNames
 from lampwork.template.resource import Resource, Template
-from lampwork.triggers.event_pattern import check
+from lampwork.template.streams import filters_of, is_stream
 from lampwork.triggers.expressions import parse_expression
 
 # What CreateQueue takes of AWS::SQS::Queue. Keys of KMS are left out: nothing is encrypted here.
@@ -95,7 +95,7 @@ def _queue_trigger(
 ) -> Iterator[QueueTrigger]:
     source = mapping.text("EventSourceArn") or ""
     function = functions.find(mapping.text("FunctionName"))
-    if mapping.get("Enabled") in (False, "false"):
+    if mapping.get("Enabled") in (False, "false") or is_stream(source):
         return
     if ":sqs:" not in source:
         mapping.ignore(mapping.type, f"its source is {source or 'no queue'}")
@@ -110,21 +110,10 @@ def _queue_trigger(
         window_seconds=mapping.integer("MaximumBatchingWindowInSeconds", 0),
         reports_item_failures="ReportBatchItemFailures" in mapping.items("FunctionResponseTypes"),
         maximum_concurrency=mapping.mapping("ScalingConfig").get("MaximumConcurrency"),
-        filters=tuple(_filters(mapping)),
+        filters=tuple(filters_of(mapping)),
     )
     _check(mapping, trigger, function, queues.get(source))
     yield trigger
-
-
-def _filters(mapping: Resource) -> Iterator[str]:
-    for each in mapping.mapping("FilterCriteria").get("Filters", []):
-        pattern = each.get("Pattern")
-        try:
-            check(json.loads(pattern))
-        except (TypeError, ValueError) as error:
-            problem = f"the filter {pattern!r} of {mapping.logical_id}: {error}."
-            raise mapping.error(problem) from error
-        yield pattern
 
 
 def _check(

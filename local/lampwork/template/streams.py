@@ -1,0 +1,107 @@
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from lampwork.model import STREAM_QUEUE_PREFIX, CloudResource, Function, StreamTrigger
+from lampwork.template.functions import FunctionNames
+from lampwork.template.resource import Resource, Template
+from lampwork.triggers.event_pattern import check
+
+# https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
+DEFAULT_BATCH_SIZE: Final = 100
+LONGEST_QUEUE_NAME: Final = 80
+NOT_EMULATED: Final = ("ParallelizationFactor", "TumblingWindowInSeconds")
+
+
+def read_stream_triggers(template: Template, functions: FunctionNames) -> tuple[StreamTrigger, ...]:
+    """The event source mappings of the streams of the template's own tables.
+
+    Raises:
+        TemplateError: AWS would refuse one.
+    """
+    tables = {
+        table.identity.attribute("StreamArn"): table
+        for table in template.of_type("AWS::DynamoDB::Table")
+    }
+    return tuple(
+        trigger
+        for mapping in template.of_type("AWS::Lambda::EventSourceMapping")
+        if is_stream(source := mapping.text("EventSourceArn") or "")
+        for trigger in _trigger(
+            mapping, functions.find(mapping.text("FunctionName")), tables.get(source)
+        )
+    )
+
+
+def is_stream(source: str) -> bool:
+    return ":dynamodb:" in source
+
+
+def readers(triggers: tuple[StreamTrigger, ...]) -> Iterator[CloudResource]:
+    """The queues in which changes wait for these functions."""
+    for each in triggers:
+        yield CloudResource(
+            type="AWS::Lambda::EventSourceMapping",
+            logical_id=each.logical_id,
+            name=each.queue,
+            properties={"Table": each.table},
+            line=each.line,
+        )
+
+
+def filters_of(mapping: Resource) -> Iterator[str]:
+    """The patterns of a mapping's filter criteria.
+
+    Raises:
+        TemplateError: AWS would refuse one.
+    """
+    for each in mapping.mapping("FilterCriteria").get("Filters", []):
+        pattern = each.get("Pattern")
+        try:
+            check(json.loads(pattern))
+        except (TypeError, ValueError) as error:
+            problem = f"the filter {pattern!r} of {mapping.logical_id}: {error}."
+            raise mapping.error(problem) from error
+        yield pattern
+
+
+def _trigger(
+    mapping: Resource, function: Function | None, table: Resource | None
+) -> Iterator[StreamTrigger]:
+    if mapping.get("Enabled") in (False, "false"):
+        return
+    if function is None:
+        mapping.ignore(mapping.type, "it leads to no function that runs here")
+        return
+    if table is None:
+        mapping.ignore(mapping.type, "its table is not in this template")
+        return
+    if not table.mapping("StreamSpecification"):
+        raise mapping.error(
+            f"{mapping.logical_id} reads the stream of {table.logical_id}, which has none;"
+            " give it a StreamSpecification."
+        )
+    for name in NOT_EMULATED:
+        if mapping.get(name) not in (None, 0, 1):
+            mapping.ignore(name, "one batch is under way at a time")
+    yield StreamTrigger(
+        logical_id=mapping.logical_id,
+        stream_arn=mapping.required("EventSourceArn"),
+        function=function.logical_id,
+        queue=f"{STREAM_QUEUE_PREFIX}{mapping.logical_id}"[:LONGEST_QUEUE_NAME],
+        batch_size=mapping.integer("BatchSize", DEFAULT_BATCH_SIZE),
+        window_seconds=mapping.integer("MaximumBatchingWindowInSeconds", 0),
+        retries=_limit(mapping, "MaximumRetryAttempts"),
+        maximum_age_seconds=_limit(mapping, "MaximumRecordAgeInSeconds"),
+        bisects=mapping.get("BisectBatchOnFunctionError") in (True, "true"),
+        reports_item_failures="ReportBatchItemFailures" in mapping.items("FunctionResponseTypes"),
+        filters=tuple(filters_of(mapping)),
+        on_failure=mapping.mapping("DestinationConfig").get("OnFailure", {}).get("Destination"),
+        line=mapping.line,
+    )
+
+
+def _limit(mapping: Resource, name: str) -> int | None:
+    """A limit; -1 is AWS's word for none."""
+    limit = mapping.integer(name, -1)
+    return None if limit < 0 else limit

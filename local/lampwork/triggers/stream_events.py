@@ -1,0 +1,65 @@
+"""What Lambda makes of the changes of a DynamoDB table, and of a function's answer to them.
+
+https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+WITH_NEW: Final = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
+WITH_OLD: Final = ("OLD_IMAGE", "NEW_AND_OLD_IMAGES")
+
+Record = Mapping[str, Any]
+Item = Mapping[str, Any]
+"""Attributes in DynamoDB's JSON, such as {"id": {"S": "a"}}."""
+
+
+def record_of(
+    keys: Item, old: Item | None, new: Item | None, *, view: str, sequence: int, region: str
+) -> Record:
+    """A stream's record of one change: what was before, and what is now."""
+    change: dict[str, Any] = {"Keys": keys}
+    if new is not None and view in WITH_NEW:
+        change["NewImage"] = new
+    if old is not None and view in WITH_OLD:
+        change["OldImage"] = old
+    name = "INSERT" if old is None else "REMOVE" if new is None else "MODIFY"
+    return {
+        "eventID": uuid.uuid4().hex,
+        "eventName": name,
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": region,
+        "dynamodb": {
+            "ApproximateCreationDateTime": int(time.time()),
+            **change,
+            "SequenceNumber": str(sequence),
+            "SizeBytes": len(json.dumps(change)),
+            "StreamViewType": view,
+        },
+    }
+
+
+def payload_of(records: Iterable[Record], stream_arn: str) -> bytes:
+    """The event for one batch."""
+    named = [{**record, "eventSourceARN": stream_arn} for record in records]
+    return json.dumps({"Records": named}).encode()
+
+
+def done_before_a_failure(records: Sequence[Record], answer: bytes) -> int:
+    """How many records at the start of a batch a function with ReportBatchItemFailures has done.
+
+    What AWS cannot read as a list of failures counts as the failure of all.
+    """
+    numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+    try:
+        result = json.loads(answer) if answer else None
+        failures = (result.get("batchItemFailures") if result else None) or []
+        return min(
+            (numbers.index(each["itemIdentifier"]) for each in failures), default=len(numbers)
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return 0

@@ -1,0 +1,276 @@
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lampwork.errors import LampworkError
+from lampwork.invocation import Invocation, Invoker
+from lampwork.model import Function, Stack, StreamTrigger
+from lampwork.triggers.event_invocations import Outlet
+from lampwork.triggers.event_pattern import matches
+from lampwork.triggers.sqs_client import SqsClient, SqsError
+from lampwork.triggers.sqs_events import Message
+from lampwork.triggers.stream_events import Record, done_before_a_failure, payload_of
+
+logger = logging.getLogger(__name__)
+
+LONG_POLL_SECONDS: Final = 1
+SHORT_POLL_SECONDS: Final = 0.1
+FIRST_RETRY_SECONDS: Final = 0.5
+LAST_RETRY_SECONDS: Final = 60.0
+RETRIES_OVER: Final = "RetryAttemptsExhausted"
+TOO_OLD: Final = "RecordAgeExceeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A record of a stream, and the message in which it waits."""
+
+    message: Message
+    record: Record
+
+    @property
+    def age_seconds(self) -> float:
+        return time.time() - float(self.record["dynamodb"]["ApproximateCreationDateTime"])
+
+
+class StreamTriggers:
+    """Runs functions with the changes of tables of the embedded AWS, in their order.
+
+    `time_scale` shortens the pauses between tries.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        invoker: Invoker,
+        outlet: Outlet,
+        client: SqsClient,
+        *,
+        time_scale: float = 1,
+    ) -> None:
+        self._stack = stack
+        self._invoker = invoker
+        self._outlet = outlet
+        self._client = client
+        self._time_scale = time_scale
+        self._connected = False
+        self._readers: dict[StreamTrigger, _Reader] = {}
+
+    async def start(self) -> None:
+        """Begin to read. The queues of the streams must exist."""
+        await self._take(self._stack)
+
+    async def update(self, stack: Stack) -> None:
+        """Go on with this stack; mappings that are the same as before are not disturbed."""
+        await self._stop([each for each in self._readers if each not in stack.stream_triggers])
+        await self._take(stack)
+
+    async def stop(self) -> None:
+        """Read no more; what is under way comes again."""
+        await self._stop(tuple(self._readers))
+        await self._client.close()
+
+    async def _take(self, stack: Stack) -> None:
+        self._stack = stack
+        if stack.stream_triggers and not self._connected:
+            await self._client.connect()
+            self._connected = True
+        for trigger in stack.stream_triggers:
+            if trigger not in self._readers:
+                function = stack.functions[trigger.function]
+                self._readers[trigger] = _Reader(
+                    trigger, function, self._invoker, self._outlet, self._client, self._time_scale
+                )
+
+    async def _stop(self, triggers: Sequence[StreamTrigger]) -> None:
+        await asyncio.gather(*(self._readers.pop(trigger).stop() for trigger in triggers))
+
+
+class _Reader:
+    """One mapping: the next batch is read when the last one is done with."""
+
+    def __init__(
+        self,
+        trigger: StreamTrigger,
+        function: Function,
+        invoker: Invoker,
+        outlet: Outlet,
+        client: SqsClient,
+        time_scale: float,
+    ) -> None:
+        self._trigger = trigger
+        self._function = function
+        self._invoker = invoker
+        self._outlet = outlet
+        self._client = client
+        self._time_scale = time_scale
+        self._held: list[Message] = []
+        self._delivery: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+
+    async def stop(self) -> None:
+        # A receive under way is waited for: the messages it brings would stay hidden.
+        self._stopping.set()
+        if self._delivery is not None:
+            self._delivery.cancel()
+        await self._reading
+
+    async def _read(self) -> None:
+        failing = False
+        while not self._stopping.is_set():
+            try:
+                await self._receive()
+                if self._held and not self._stopping.is_set():
+                    self._delivery = asyncio.create_task(self._deliver())
+                    await asyncio.wait([self._delivery])
+                    self._raise_what_went_wrong(self._delivery)
+                failing = False
+            except SqsError as error:
+                if not failing:
+                    logger.warning("stream cannot be read", extra=self._about(str(error)))
+                failing = True
+                await self._pause(FIRST_RETRY_SECONDS)
+        with suppress(SqsError):  # they come back by themselves after a restart
+            await self._client.put_back(self._trigger.queue, self._held)
+
+    def _raise_what_went_wrong(self, delivery: "asyncio.Task[None]") -> None:
+        if not delivery.cancelled() and (error := delivery.exception()):
+            raise error
+
+    async def _receive(self) -> None:
+        """Hold the next batch; nothing if none comes."""
+        wait, end = LONG_POLL_SECONDS, time.monotonic() + self._trigger.window_seconds
+        while (missing := self._trigger.batch_size - len(self._held)) > 0:
+            queue = self._trigger.queue
+            more = await self._client.receive(queue, limit=missing, wait_seconds=wait)
+            if wait:
+                end, wait = time.monotonic() + self._trigger.window_seconds, 0
+            self._held += more
+            if not more:
+                if not self._held or self._stopping.is_set() or time.monotonic() >= end:
+                    return
+                await self._pause(min(SHORT_POLL_SECONDS, end - time.monotonic()))
+
+    async def _deliver(self) -> None:
+        waiting = [Waiting(each, json.loads(each["Body"])) for each in self._held]
+        waiting.sort(key=lambda each: int(each.record["dynamodb"]["SequenceNumber"]))
+        wanted = [each for each in waiting if self._passes(each.record)]
+        await self._settle(each for each in waiting if each not in wanted)
+        await self._run(wanted)
+
+    def _passes(self, record: Record) -> bool:
+        filters = self._trigger.filters
+        return not filters or any(matches(json.loads(each), record) for each in filters)
+
+    async def _run(self, batch: list[Waiting]) -> None:
+        """Try a batch until it is done or given up."""
+        pause, tries = FIRST_RETRY_SECONDS, 0
+        while batch:
+            if self._is_too_old(batch[0]):
+                await self._give_up(batch[:1], TOO_OLD, tries, None)
+                batch = batch[1:]
+                continue
+            invocation, reason = await self._invoke(batch)
+            tries += 1
+            done = self._done(batch, invocation)
+            await self._settle(batch[:done])
+            batch = batch[done:]
+            if not batch:
+                return
+            logger.warning("batch failed", extra=self._about(reason))
+            if self._trigger.bisects and len(batch) > 1:
+                middle = len(batch) // 2
+                await self._run(batch[:middle])
+                await self._run(batch[middle:])
+                return
+            if self._trigger.retries is not None and tries > self._trigger.retries:
+                await self._give_up(batch, RETRIES_OVER, tries, invocation)
+                return
+            await asyncio.sleep(pause * self._time_scale)
+            pause = min(pause * 2, LAST_RETRY_SECONDS)
+
+    async def _invoke(self, batch: Sequence[Waiting]) -> tuple[Invocation | None, str]:
+        """The invocation, None if there could be none, and why it failed if it did."""
+        payload = payload_of((each.record for each in batch), self._trigger.stream_arn)
+        try:
+            invocation = await self._invoker.invoke(self._trigger.function, payload)
+        except LampworkError as error:
+            return None, str(error)
+        if invocation.function_error is None:
+            return invocation, "some of its records failed"
+        failure = json.loads(invocation.payload)
+        return invocation, f"{failure.get('errorType')}: {failure.get('errorMessage')}"
+
+    def _done(self, batch: Sequence[Waiting], invocation: Invocation | None) -> int:
+        """How many records at the start of a batch are done with."""
+        if invocation is None or invocation.function_error is not None:
+            return 0
+        if self._trigger.reports_item_failures:
+            return done_before_a_failure([each.record for each in batch], invocation.payload)
+        return len(batch)
+
+    def _is_too_old(self, waiting: Waiting) -> bool:
+        limit = self._trigger.maximum_age_seconds
+        return limit is not None and waiting.age_seconds > limit
+
+    async def _give_up(
+        self, batch: Sequence[Waiting], condition: str, tries: int, last: Invocation | None
+    ) -> None:
+        logger.error("records of a stream were given up", extra=self._about(condition))
+        if destination := self._trigger.on_failure:
+            record = self._failure(batch, condition, tries, last)
+            await self._outlet.send_record(destination, record)
+        await self._settle(batch)
+
+    def _failure(
+        self, batch: Sequence[Waiting], condition: str, tries: int, last: Invocation | None
+    ) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
+        changes = [each.record["dynamodb"] for each in batch]
+        record: dict[str, Any] = {
+            "version": "1.0",
+            "timestamp": _text(time.time()),
+            "requestContext": {
+                "requestId": last.request_id if last else "",
+                "functionArn": self._function.arn,
+                "condition": condition,
+                "approximateInvokeCount": tries,
+            },
+            "DDBStreamBatchInfo": {
+                "shardId": "shardId-00000000000000000000-00000000",
+                "startSequenceNumber": changes[0]["SequenceNumber"],
+                "endSequenceNumber": changes[-1]["SequenceNumber"],
+                "approximateArrivalOfFirstRecord": _text(changes[0]["ApproximateCreationDateTime"]),
+                "approximateArrivalOfLastRecord": _text(changes[-1]["ApproximateCreationDateTime"]),
+                "batchSize": len(batch),
+                "streamArn": self._trigger.stream_arn,
+            },
+        }
+        if last is not None:
+            context = {"statusCode": 200, "executedVersion": "$LATEST"}
+            record["responseContext"] = {**context, "functionError": last.function_error}
+        return record
+
+    async def _settle(self, done: Iterable[Waiting]) -> None:
+        messages = [each.message for each in done]
+        await self._client.delete(self._trigger.queue, messages)
+        self._held = [each for each in self._held if each not in messages]
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _about(self, reason: str) -> dict[str, str]:
+        return {"table": self._trigger.table, "reason": reason}
+
+
+def _text(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

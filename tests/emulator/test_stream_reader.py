@@ -1,0 +1,186 @@
+"""How a batch of a stream is tried, with a real queue in which its records wait."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+from lampwork.model import Function, Stack, StreamTrigger
+from lampwork.triggers.event_invocations import Outlet
+from lampwork.triggers.sqs_client import SqsClient
+from lampwork.triggers.stream_events import done_before_a_failure, record_of
+from lampwork.triggers.streams import StreamTriggers
+from tests.emulator.fakes import FakeInvoker
+
+ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/rows/stream/now"
+QUEUE = "lampwork-stream-rows"
+WORK = Function("work", "work", "app.handler", Path())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ThreadedMotoServer]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def sqs(server: ThreadedMotoServer) -> Iterator[Any]:
+    host, port = server.get_host_and_port()
+    client = boto3.client(
+        "sqs",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    url = client.create_queue(QueueName=QUEUE, Attributes={"VisibilityTimeout": "43200"})[
+        "QueueUrl"
+    ]
+    yield client
+    client.delete_queue(QueueUrl=url)
+    client.close()
+
+
+def record(number: int) -> Any:
+    key = {"id": {"S": str(number)}}
+    return record_of(key, None, key, view="NEW_IMAGE", sequence=number, region="us-east-1")
+
+
+def send(sqs: Any, *records: Any) -> None:
+    url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+    for each in records:
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(each))
+
+
+def visible(sqs: Any) -> tuple[int, int]:
+    """How many messages can be received, and how many are under way."""
+    url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return int(counts[names[0]]), int(counts[names[1]])
+
+
+def numbers(event: Any) -> list[int]:
+    return [int(each["dynamodb"]["SequenceNumber"]) for each in event["Records"]]
+
+
+class Kept(Outlet):
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    async def send_record(self, destination: str, record: Any) -> None:
+        self.records.append((destination, record))
+
+
+@asynccontextmanager
+async def reading(
+    sqs: Any, work: Callable[[Any], Any], outlet: Outlet | None = None, **trigger: Any
+) -> AsyncIterator[tuple[FakeInvoker, StreamTriggers]]:
+    mapping = StreamTrigger("Rows", ARN, "work", QUEUE, **trigger)
+    stack = Stack(functions={"work": WORK}, stream_triggers=(mapping,))
+    invoker, client = FakeInvoker(work=work), SqsClient(sqs.meta.endpoint_url, "us-east-1")
+    triggers = StreamTriggers(stack, invoker, outlet or Outlet(), client, time_scale=0.01)
+    await triggers.start()
+    try:
+        yield invoker, triggers
+    finally:
+        await triggers.stop()
+
+
+async def becomes(expected: Any, read: Callable[[], Any]) -> None:
+    async with asyncio.timeout(10):
+        while await asyncio.to_thread(read) != expected:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_batch_is_tried_until_it_works_and_the_next_one_waits_for_it(sqs):
+    failures = iter([True, True, False, False])
+
+    def work(event: Any) -> None:
+        if next(failures):
+            raise ValueError("not yet")
+
+    send(sqs, *map(record, range(3)))
+    async with reading(sqs, work, batch_size=2) as (invoker, _):
+        await invoker.event("work", 4)
+        await becomes((0, 0), lambda: visible(sqs))
+
+    assert list(map(numbers, invoker.of("work"))) == [[0, 1], [0, 1], [0, 1], [2]]
+
+
+async def test_of_a_batch_only_what_follows_the_first_reported_failure_comes_again(sqs):
+    tries = iter([{"batchItemFailures": [{"itemIdentifier": "1"}]}, None])
+
+    send(sqs, *map(record, range(3)))
+    async with reading(sqs, lambda _: next(tries), reports_item_failures=True) as (invoker, _):
+        await invoker.event("work", 2)
+        await becomes((0, 0), lambda: visible(sqs))
+
+    assert list(map(numbers, invoker.of("work"))) == [[0, 1, 2], [1, 2]]
+
+
+async def test_a_batch_may_be_larger_than_what_a_queue_gives_at_once(sqs):
+    send(sqs, *map(record, range(25)))
+    async with reading(sqs, lambda event: None) as (invoker, _):
+        first = await invoker.event("work")
+
+    assert numbers(first) == list(range(25))
+
+
+async def test_a_record_that_is_too_old_is_given_up(sqs):
+    old = record(1)
+    old["dynamodb"]["ApproximateCreationDateTime"] -= 100
+    outlet = Kept()
+
+    send(sqs, old, record(2))
+    limits = {"maximum_age_seconds": 60, "on_failure": "arn:failed"}
+    async with reading(sqs, lambda event: None, outlet, **limits) as (invoker, _):
+        event = await invoker.event("work")
+
+    ((destination, told),) = outlet.records
+    assert numbers(event) == [2]
+    assert destination == "arn:failed"
+    assert told["requestContext"]["condition"] == "RecordAgeExceeded"
+    assert told["DDBStreamBatchInfo"]["batchSize"] == 1
+
+
+@pytest.mark.parametrize("stopped_by", ["stop", "update"])
+async def test_what_is_under_way_at_a_stop_can_be_read_again(sqs, stopped_by):
+    async def hang(event: Any) -> None:
+        await asyncio.Event().wait()
+
+    send(sqs, record(1))
+    async with reading(sqs, hang) as (invoker, triggers):
+        await invoker.event("work")
+        during = visible(sqs)
+        if stopped_by == "update":
+            await triggers.update(Stack(functions={}))
+            assert visible(sqs) == (1, 0)
+
+    assert during == (0, 1)
+    assert visible(sqs) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "done"),
+    [
+        (b"", 3),
+        (b"null", 3),
+        (b'{"batchItemFailures": []}', 3),
+        (b'{"batchItemFailures": [{"itemIdentifier": "2"}, {"itemIdentifier": "1"}]}', 1),
+        (b'{"batchItemFailures": [{"itemIdentifier": ""}]}', 0),
+        (b'{"batchItemFailures": [{"itemIdentifier": "7"}]}', 0),
+        (b'{"batchItemFailures": [{}]}', 0),
+        (b"[1]", 0),
+    ],
+)
+def test_what_is_done_before_a_failure(answer, done):
+    assert done_before_a_failure(list(map(record, range(3))), answer) == done

@@ -1,0 +1,205 @@
+"""Functions that a table's stream triggers, with the embedded DynamoDB, as boto3 sees them."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.emulator.lampwork_process import LampworkProcess, SampleProject
+from tests.waiting import until
+
+TEMPLATE = """\
+Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {Runtime: python3.11, CodeUri: ., Timeout: 10}}
+Resources:
+  Rows:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: rows
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      StreamSpecification: {StreamViewType: NEW_AND_OLD_IMAGES}
+  Told: {Type: AWS::SQS::Queue, Properties: {QueueName: told}}
+  Failed: {Type: AWS::SQS::Queue, Properties: {QueueName: failed}}
+  Tell:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.tell
+      Environment: {Variables: {QUEUE: !Ref Told}}
+      Events:
+        Change:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Rows.StreamArn
+            StartingPosition: LATEST
+            FilterCriteria:
+              Filters: [{Pattern: '{"dynamodb": {"Keys": {"id": {"S": [{"anything-but": "x"}]}}}}'}]
+  Fail:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.fail
+      Events:
+        Change:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Rows.StreamArn
+            StartingPosition: TRIM_HORIZON
+            BatchSize: 10
+            MaximumRetryAttempts: 1
+            BisectBatchOnFunctionError: true
+            FilterCriteria:
+              Filters: [{Pattern: '{"dynamodb": {"NewImage": {"bad": {"BOOL": [true, false]}}}}'}]
+            DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Failed.Arn}}
+"""
+APP = """\
+import os, boto3, json, time
+
+def tell(event, context):
+    sqs = boto3.client("sqs")
+    for record in event["Records"]:
+        if record["dynamodb"]["Keys"] == {"id": {"S": "late"}} and not os.path.exists("began"):
+            open("began", "w").close()
+            time.sleep(60)
+        sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(record))
+
+def fail(event, context):
+    for record in event["Records"]:
+        if record["dynamodb"]["NewImage"]["bad"]["BOOL"]:
+            raise ValueError("bad")
+"""
+CONFIG = '[tool.lampwork]\nport = 0\nservices = ["aws"]\n'
+
+
+class Cloud:
+    def __init__(self, project: SampleProject) -> None:
+        session: Any = boto3.session.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"
+        )
+        self.process: LampworkProcess = project.up("--time-scale", "0.001")
+        origin = self.process.origin()
+        self.sqs = session.client("sqs", endpoint_url=origin)
+        self.dynamodb = session.client("dynamodb", endpoint_url=origin)
+        self.rows = session.resource("dynamodb", endpoint_url=origin).Table("rows")
+
+    def received(self, queue: str, number: int) -> list[Any]:
+        """The next messages of a queue, which are gone then."""
+        url = self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        found: list[Any] = []
+
+        def all_came() -> bool:
+            for message in self.sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1
+            ).get("Messages", []):
+                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                found.append(json.loads(message["Body"]))
+            return len(found) >= number
+
+        until(all_came)
+        return found
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleProject]:
+    root: Path = tmp_path_factory.mktemp("streams")
+    for name, text in (("template.yaml", TEMPLATE), ("app.py", APP), ("pyproject.toml", CONFIG)):
+        (root / name).write_text(text)
+    created = SampleProject(root)
+    yield created
+    created.close()
+
+
+@pytest.fixture(scope="module")
+def cloud(project: SampleProject) -> Cloud:
+    return Cloud(project)
+
+
+def test_changes_arrive_in_their_order_as_the_event_lambda_makes(cloud: Cloud) -> None:
+    cloud.rows.put_item(Item={"id": "a", "n": 1})
+    cloud.rows.update_item(
+        Key={"id": "a"}, UpdateExpression="SET n = :n", ExpressionAttributeValues={":n": 2}
+    )
+    cloud.rows.delete_item(Key={"id": "a"})
+
+    records = cloud.received("told", 3)
+
+    one, two = ({"id": {"S": "a"}, "n": {"N": number}} for number in "12")
+    assert [each["eventName"] for each in records] == ["INSERT", "MODIFY", "REMOVE"]
+    assert [each["dynamodb"].get("NewImage") for each in records] == [one, two, None]
+    assert [each["dynamodb"].get("OldImage") for each in records] == [None, one, two]
+    numbers = [int(each["dynamodb"]["SequenceNumber"]) for each in records]
+    assert numbers == sorted(set(numbers))
+    assert records[0].keys() == {
+        *("eventID", "eventName", "eventVersion", "eventSource", "awsRegion"),
+        *("dynamodb", "eventSourceARN"),
+    }
+    assert records[0]["dynamodb"].keys() == {
+        *("ApproximateCreationDateTime", "Keys", "NewImage", "SequenceNumber", "SizeBytes"),
+        "StreamViewType",
+    }
+    assert records[0]["dynamodb"]["Keys"] == {"id": {"S": "a"}}
+    assert records[0]["eventSource"] == "aws:dynamodb"
+    assert ":table/rows/stream/" in records[0]["eventSourceARN"]
+
+
+def test_only_what_has_changed_is_told(cloud: Cloud) -> None:
+    cloud.rows.put_item(Item={"id": "x"})  # which the filter does not let through
+    cloud.rows.update_item(  # makes the item
+        Key={"id": "b"}, UpdateExpression="SET n = :n", ExpressionAttributeValues={":n": 1}
+    )
+    cloud.rows.put_item(Item={"id": "b", "n": 1})
+    item = {"id": {"S": "c"}}
+    impossible = {
+        "TableName": "rows",
+        "Item": {"id": {"S": "b"}},
+        "ConditionExpression": "attribute_not_exists(id)",
+    }
+    with pytest.raises(ClientError, match="TransactionCanceled"):
+        cloud.dynamodb.transact_write_items(
+            TransactItems=[{"Put": {"TableName": "rows", "Item": item}}, {"Put": impossible}]
+        )
+    cloud.rows.put_item(Item={"id": "d"})
+
+    records = cloud.received("told", 2)
+
+    assert [(each["eventName"], each["dynamodb"]["NewImage"]["id"]["S"]) for each in records] == [
+        ("INSERT", "b"),
+        ("INSERT", "d"),
+    ]
+    assert records[0]["dynamodb"]["NewImage"]["n"] == {"N": "1"}
+
+
+def test_of_a_failing_batch_only_the_bad_record_is_given_up(cloud: Cloud) -> None:
+    with cloud.rows.batch_writer() as batch:
+        for number in range(8):
+            batch.put_item(Item={"id": f"e{number}", "bad": number == 5})
+
+    (failed,) = cloud.received("failed", 1)
+
+    told = {each["dynamodb"]["Keys"]["id"]["S"]: each for each in cloud.received("told", 8)}
+    about = failed["DDBStreamBatchInfo"]
+    assert about["batchSize"] == 1
+    assert about["startSequenceNumber"] == told["e5"]["dynamodb"]["SequenceNumber"]
+    assert failed["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert failed["requestContext"]["approximateInvokeCount"] == 2
+    assert failed["responseContext"]["functionError"] == "Unhandled"
+
+
+def test_a_change_outlives_a_killed_emulator_and_its_queue_is_nobodys_to_see(
+    cloud: Cloud, project: SampleProject
+) -> None:
+    cloud.rows.put_item(Item={"id": "late"})
+    until((project.root / "began").exists)
+    cloud.process.stop(signal.SIGKILL)
+
+    again = Cloud(project)
+
+    (record,) = again.received("told", 1)
+    assert record["dynamodb"]["Keys"] == {"id": {"S": "late"}}
+    names = [url.rpartition("/")[2] for url in again.sqs.list_queues()["QueueUrls"]]
+    assert sorted(names) == ["failed", "told"]
