@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
+from urllib.parse import unquote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lampwork.cloud.state_file import StateFile
@@ -22,9 +23,12 @@ class Request:
     """What the head of a request to AWS tells; `service` is the one it is signed for, if it is."""
 
     def __init__(self, environ: WSGIEnvironment) -> None:
-        scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split("/")
+        signature = environ.get("HTTP_AUTHORIZATION") or unquote(environ.get("QUERY_STRING", ""))
+        scope = signature.partition("Credential=")[2].split("/")
         self.service = scope[3] if len(scope) > 3 else ""
         self.method = environ["REQUEST_METHOD"]
+        # Under a bucket's own host name this misses keys without a slash.
+        self.names_an_object = "/" in environ["PATH_INFO"].strip("/")
         self.operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
 
 

@@ -31,12 +31,17 @@ class KeptBuckets:
         if request.service not in ("s3", "") or request.method in READING:
             return {}
         s3 = backend("s3", S3_REGION)
-        present = {PREFIX + name: _settings(bucket) for name, bucket in list(s3.buckets.items())}
-        present[TAGS] = freeze(s3.tagger)
+        # What is asked of one object leaves the settings of buckets as they are.
+        settings = self._kept if request.names_an_object else _settings_of_all(s3)
+        present = {**settings, TAGS: freeze(s3.tagger)}
         changed = {key: value for key, value in present.items() if self._kept.get(key) != value}
         gone = self._kept.keys() - present.keys()
         self._kept = present
         return {**changed, **dict.fromkeys(gone)}
+
+
+def _settings_of_all(s3: Any) -> dict[str, bytes]:
+    return {PREFIX + name: _settings(bucket) for name, bucket in list(s3.buckets.items())}
 
 
 def _settings(bucket: Any) -> bytes:
