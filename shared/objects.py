@@ -1,7 +1,9 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import boto3
@@ -9,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import settings
+from shared.http_client import HttpClient, NoAnswer, tls
 from shared.once import once
 
 if TYPE_CHECKING:
@@ -23,6 +26,10 @@ CONFIG = Config(
     read_timeout=10,
     retries={"total_max_attempts": 2, "mode": "standard"},
 )
+
+PUT_PAUSE_SECONDS = 0.2
+PUT_TIMEOUT_SECONDS = 30
+SIGNED_FOR_SECONDS = 300  # as far as clocks may be apart
 
 
 class ObjectStoreUnavailable(Exception):
@@ -40,13 +47,29 @@ async def put(key: str, data: bytes, *, content_type: str) -> None:
     Raises:
         ObjectStoreUnavailable: it may be stored or not.
     """
-    await _call(
-        _client().put_object,
-        Bucket=settings.objects().bucket,
-        Key=key,
-        Body=data,
-        ContentType=content_type,
-    )
+    try:
+        await _put(key, data, content_type)
+    except ObjectStoreUnavailable:
+        await asyncio.sleep(PUT_PAUSE_SECONDS)
+        await _put(key, data, content_type)
+
+
+async def _put(key: str, data: bytes, content_type: str) -> None:
+    # Only signed by boto3: its own upload takes several times as long, in a thread besides.
+    parameters = {"Bucket": settings.objects().bucket, "Key": key, "ContentType": content_type}
+    try:
+        url = _client().generate_presigned_url(
+            "put_object", Params=parameters, ExpiresIn=SIGNED_FOR_SECONDS
+        )
+        split = urlsplit(url)
+        headers = {"Host": split.netloc, "Content-Type": content_type}
+        http = _http(f"{split.scheme}://{split.netloc}")
+        status = await http.request("PUT", f"{split.path}?{split.query}", headers, data)
+    except (BotoCoreError, NoAnswer) as error:
+        raise ObjectStoreUnavailable(str(error)) from error
+    if status != HTTPStatus.OK:
+        bucket = parameters["Bucket"]
+        raise ObjectStoreUnavailable(f"A PUT into the bucket {bucket!r} was answered {status}.")
 
 
 async def delete(key: str) -> None:
@@ -114,6 +137,11 @@ async def _call(operation: Callable[..., Any], **parameters: Any) -> None:
         await asyncio.to_thread(partial(operation, **parameters))
     except (BotoCoreError, ClientError) as error:
         raise ObjectStoreUnavailable(str(error)) from error
+
+
+@once
+def _http(origin: str) -> HttpClient:
+    return HttpClient(origin, tls=tls(), timeout_seconds=PUT_TIMEOUT_SECONDS)
 
 
 @once

@@ -1,4 +1,3 @@
-import ssl
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -10,8 +9,8 @@ from botocore.session import Session
 
 from shared import settings
 from shared.errors import SettingsError
+from shared.http_client import HttpClient, NoAnswer, tls
 from shared.once import once
-from shared.stream.http_client import HttpClient, NoAnswer
 
 TIMEOUT_SECONDS = 3
 
@@ -83,12 +82,11 @@ def gateway() -> ApiGateway:
     stored = session.get_credentials()
     if stored is None:
         raise SettingsError("AWS_ACCESS_KEY_ID: no credentials to sign calls to the gateway with")
-    context = ssl.create_default_context(cafile=session.get_config_variable("ca_bundle"))
     return ApiGateway(
         endpoint_url,
         credentials=stored.get_frozen_credentials,
         region=session.get_config_variable("region"),
-        http=HttpClient(endpoint_url, tls=context, timeout_seconds=TIMEOUT_SECONDS),
+        http=HttpClient(endpoint_url, tls=tls(), timeout_seconds=TIMEOUT_SECONDS),
     )
 
 

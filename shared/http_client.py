@@ -1,12 +1,17 @@
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from ssl import SSLContext
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from botocore.session import Session
+
+from shared.once import once
+
 MAX_IDLE = 32
+CONNECT_SECONDS = 2
 BROKEN = (OSError, EOFError, TimeoutError, ValueError, asyncio.LimitOverrunError)
 
 
@@ -30,13 +35,13 @@ class _Answer:
 
 
 class HttpClient:
-    """Sends small requests to one server over connections it keeps, and reads the status alone.
+    """Sends requests to one server over connections it keeps, and reads the status alone.
 
     As many requests run at a time as the caller starts. On the event loop itself: a thousand
     posts take a ninth of the processor time that a client with threads needs.
     """
 
-    def __init__(self, origin: str, *, tls: SSLContext | None, timeout_seconds: float) -> None:
+    def __init__(self, origin: str, *, tls: ssl.SSLContext | None, timeout_seconds: float) -> None:
         split = urlsplit(origin)
         self._host = split.hostname or ""
         self._port = split.port or (443 if split.scheme == "https" else 80)
@@ -71,7 +76,9 @@ class HttpClient:
             await writer.wait_closed()
 
     async def _connect(self) -> _Connection:
-        return _Connection(*await asyncio.open_connection(self._host, self._port, ssl=self._tls))
+        async with asyncio.timeout(CONNECT_SECONDS):
+            opened = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+        return _Connection(*opened)
 
     async def _exchange(self, connection: _Connection, message: bytes) -> int:
         reader, writer = connection
@@ -85,6 +92,12 @@ class HttpClient:
         else:
             writer.close()
         return answer.status
+
+
+@once
+def tls() -> ssl.SSLContext:
+    """What is trusted: the authorities that boto3's settings name, or those of the system."""
+    return ssl.create_default_context(cafile=Session().get_config_variable("ca_bundle"))
 
 
 async def _send(
