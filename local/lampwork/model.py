@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +238,8 @@ class Schedule:
 
     `input` replaces the default event; `input_path` and `input_transformer`, CloudFormation's in
     JSON, make something of it. `timezone` is the IANA name in which a cron() or at() expression is
-    read. `function` is an ARN where the template has no such function: all events of it are dead.
+    read; it fires from `begins` until `ends`. `function` is an ARN where the template has no such
+    function: all events of it are dead.
     """
 
     logical_id: str
@@ -250,6 +252,8 @@ class Schedule:
     dead_letter: str | None = None
     source: str = "aws.events"  # or aws.scheduler
     timezone: str = "UTC"
+    begins: datetime | None = None
+    ends: datetime | None = None
     region: str = "us-east-1"
 
     @property

@@ -23,7 +23,7 @@ Globals:
 Resources:
   Told: {Type: AWS::SQS::Queue, Properties: {QueueName: told}}
   DeadEvents: {Type: AWS::SQS::Queue, Properties: {QueueName: dead-events}}
-  DeadSchedules: {Type: AWS::SQS::Queue, Properties: {QueueName: dead-schedules}}
+  DeadRules: {Type: AWS::SQS::Queue, Properties: {QueueName: dead-rules}}
   Untouched: {Type: AWS::SQS::Queue, Properties: {QueueName: untouched}}
   Topic:
     Type: AWS::SNS::Topic
@@ -82,7 +82,7 @@ Resources:
           Properties:
             ScheduleExpression: rate(1 hour)
             Input: '{"fail": "<aws.scheduler.scheduled-time>"}'
-            DeadLetterConfig: {Arn: !GetAtt DeadSchedules.Arn}
+            DeadLetterConfig: {Arn: !GetAtt DeadRules.Arn}
   Sleeping:
     Type: AWS::Serverless::Function
     Properties:
@@ -107,7 +107,17 @@ Resources:
         - Id: gone
           Arn: !Sub arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:gone
           Input: '{"by": "rule"}'
-          DeadLetterConfig: {Arn: !GetAtt DeadSchedules.Arn}
+          DeadLetterConfig: {Arn: !GetAtt DeadRules.Arn}
+  PatternToNobody:
+    Type: AWS::Events::Rule
+    Properties:
+      Name: pattern-to-nobody
+      EventPattern: {source: [lost]}
+      Targets:
+        - Id: gone
+          Arn: !Sub arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:gone
+          Input: '{"by": "pattern"}'
+          DeadLetterConfig: {Arn: !GetAtt DeadRules.Arn}
   ScheduleToNobody:
     Type: AWS::Scheduler::Schedule
     Properties:
@@ -118,7 +128,7 @@ Resources:
         Arn: !Sub arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:gone
         RoleArn: arn:aws:iam::000000000000:role/any
         Input: '{"by": "scheduler"}'
-        DeadLetterConfig: {Arn: !GetAtt DeadSchedules.Arn}
+        DeadLetterConfig: {Arn: !GetAtt DeadRules.Arn}
 """
 APP = """\
 import os, boto3, json
@@ -241,11 +251,16 @@ def test_a_functions_dead_letter_queue_has_the_events_it_failed(cloud: Cloud) ->
     assert moment.endswith("Z")
 
 
-def test_a_schedules_dead_letter_queue_has_the_events_for_a_function_that_is_gone(
+def test_the_dead_letter_queue_of_a_rule_has_the_events_for_a_function_that_is_gone(
     cloud: Cloud,
 ) -> None:
-    dead = {json.loads(each["Body"])["by"]: each for each in cloud.messages("dead-schedules", 2)}
+    cloud.events.put_events(Entries=[{"Source": "lost", "DetailType": "Any", "Detail": "{}"}])
 
+    dead = {json.loads(each["Body"])["by"]: each for each in cloud.messages("dead-rules", 3)}
+
+    pattern = attributes(dead["pattern"])
+    assert pattern["RULE_ARN"].endswith(":rule/pattern-to-nobody")
+    assert pattern["ERROR_CODE"] == "NO_RESOURCE"
     rule, scheduler = attributes(dead["rule"]), attributes(dead["scheduler"])
     gone = "arn:aws:lambda:us-east-1:000000000000:function:gone"
     assert rule == {
@@ -258,7 +273,7 @@ def test_a_schedules_dead_letter_queue_has_the_events_for_a_function_that_is_gon
     assert scheduler["SCHEDULE_ARN"].endswith(":schedule/default/to-nobody")
     assert scheduler["TARGET_ARN"] == gone
     assert scheduler["SCHEDULED_TIME"].endswith("Z")
-    assert cloud.count("dead-schedules") == 0  # the failing function's is not here
+    assert cloud.count("dead-rules") == 0  # the failing function's is not here
 
 
 def test_what_is_disabled_delivers_nothing(cloud: Cloud) -> None:

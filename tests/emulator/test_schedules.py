@@ -236,6 +236,20 @@ async def test_a_schedule_fires_at_its_one_moment():
     assert event["resources"][0].endswith("rule/once")
 
 
+async def test_a_schedule_fires_from_its_beginning_to_its_end():
+    now = datetime.now(UTC)
+    over = replace(TICK, logical_id="Over", name="over", ends=now - timedelta(seconds=1))
+    later = replace(TICK, logical_id="Later", name="later", begins=now + timedelta(hours=1))
+    soon = replace(TICK, logical_id="Soon", name="soon", begins=now + timedelta(seconds=0.3))
+
+    async with firing(over, later, soon, work=lambda event: None) as invoker:
+        event = await invoker.event("work")
+
+    assert invoker.of("work") == [event]
+    assert event["resources"][0].endswith("/soon")
+    assert datetime.now(UTC) >= now + timedelta(seconds=0.3)
+
+
 async def test_a_slow_function_is_never_run_twice_at_once():
     running, most = 0, 0
 

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -281,6 +282,24 @@ def test_rules_and_schedules_are_read_with_their_expressions(product):
         *("DeliverNightly", "cron(0 3 * * ? *)", "aws.scheduler"),
     )
     assert (nightly.timezone, nightly.input) == ("Europe/Berlin", '{"deep": true}')
+
+
+def test_a_schedule_has_a_beginning_and_an_end(tmp_path):
+    properties = "ScheduleExpression: rate(1 minute), StartDate: 2026-01-01T00:00:00Z, EndDate: {}"
+    template = (
+        FUNCTION + f"      Events: {{Often: {{Type: ScheduleV2, Properties: {{{properties}}}}}}}\n"
+    )
+
+    (often,) = read_text(
+        tmp_path, template.replace("EndDate: {}", "EndDate: 2027-01-01T00:00:00")
+    ).schedules
+
+    assert (often.begins, often.ends) == (
+        datetime(2026, 1, 1, tzinfo=UTC),
+        datetime(2027, 1, 1, tzinfo=UTC),
+    )
+    with pytest.raises(TemplateError, match=r"template.yaml:6: WorkOften.EndDate: "):
+        read_text(tmp_path, template.replace("EndDate: {}", "EndDate: tomorrow"))
 
 
 def test_an_expression_that_aws_would_refuse_is_told_with_its_line(tmp_path):

@@ -12,7 +12,7 @@ from moto.sqs.models import Message, SQSBackend
 
 from lampwork.cloud.backends import backend
 from lampwork.model import ACCOUNT_ID, FUNCTION_EVENTS_QUEUE, STREAM_QUEUE_PREFIX
-from lampwork.triggers.event_input import input_of
+from lampwork.triggers.event_input import input_of, rule_event
 
 # As long as SQS can hide a message: until it is deleted it is somebody's work.
 VISIBILITY_SECONDS: Final = 43_200
@@ -38,8 +38,8 @@ class FunctionTargets:
         self._send_from_rules()
         _hide_own_queues()
 
-    def _put(self, function_arn: str, payload: str) -> None:
-        body = json.dumps({"function": function_arn, "payload": payload})
+    def _put(self, function_arn: str, payload: str, **more: str) -> None:
+        body = json.dumps({"function": function_arn, "payload": payload, **more})
         message = Message(str(uuid.uuid4()), body)
         message.mark_sent()
         # By `get_queue`, so that the message is kept; SQS's own limit is not for these.
@@ -87,7 +87,8 @@ class FunctionTargets:
         text = input_of(target, event, rule_arn=rule.arn, rule_name=rule.name)
         match service:
             case "lambda":
-                self._put(target["Arn"], text)
+                dead_letter = target.get("DeadLetterConfig", {}).get("Arn", "")
+                self._put(target["Arn"], text, rule=rule.arn, dead_letter=dead_letter)
             case "sqs":
                 group = target.get("SqsParameters", {}).get("MessageGroupId")
                 backend("sqs", region).send_message(name, text, group_id=group)
@@ -165,15 +166,6 @@ def sns_event(
         "Sns": notification,
     }
     return {"Records": [record]}
-
-
-def rule_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event as targets see it; moto counts its time in seconds."""
-    seen = {name: value for name, value in event.items() if name != "ingestion-time"}
-    if isinstance(seen["time"], int | float):
-        moment = datetime.fromtimestamp(seen["time"], UTC)
-        seen["time"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return seen
 
 
 def _hide_own_queues() -> None:

@@ -25,6 +25,7 @@ from lampwork.front.websocket_events import (
 from lampwork.http1 import Request
 from lampwork.model import ACCOUNT_ID, HttpApi, HttpRoute, QueueTrigger, RestApi, Schedule
 from lampwork.template.identity import Identity, Place
+from lampwork.triggers.event_input import rule_event
 from lampwork.triggers.schedules import payload_of as schedule_payload
 from lampwork.triggers.sqs_events import payload_of as queue_payload
 from lampwork.triggers.stream_events import payload_of as stream_payload
@@ -167,9 +168,6 @@ def event(
     source: str, detail_type: str, detail: str, resources: tuple[str, ...], region: str
 ) -> None:
     """An event that was put on a bus, such as a rule's pattern lets through."""
-    # In moto's form first, as for SNS.
-    from lampwork.cloud.function_targets import rule_event
-
     about = {"version": "0", "id": str(uuid.uuid4()), "detail-type": detail_type, "source": source}
     place = {"account": ACCOUNT_ID, "time": time.time(), "region": region}
     content = {"resources": list(resources), "detail": _json_object("--detail", detail)}

@@ -1,5 +1,7 @@
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from lampwork.model import Function, Queue, QueueTrigger, Schedule
@@ -152,11 +154,23 @@ def _schedule(schedule: Resource, functions: FunctionNames) -> Iterator[Schedule
     if schedule.text("State") != "DISABLED":
         expression = schedule.required("ScheduleExpression")
         timezone = schedule.text("ScheduleExpressionTimezone") or "UTC"
-        for name in ("StartDate", "EndDate"):
-            if schedule.get(name):
-                schedule.ignore(name, "it fires at all times")
         target = schedule.mapping("Target")
-        yield from _to_function(schedule, functions, target, expression, "aws.scheduler", timezone)
+        begins, ends = _moment(schedule, "StartDate"), _moment(schedule, "EndDate")
+        for each in _to_function(
+            schedule, functions, target, expression, "aws.scheduler", timezone
+        ):
+            yield replace(each, begins=begins, ends=ends)
+
+
+def _moment(schedule: Resource, name: str) -> datetime | None:
+    text = schedule.text(name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise schedule.error(f"{schedule.logical_id}.{name}: {error}.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _to_function(

@@ -6,10 +6,20 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-inp
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 PLACEHOLDER: Final = re.compile(r"<([A-Za-z0-9_.-]+)>")
 STEP: Final = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\['([^']+)'\]")
+
+
+def rule_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as targets see it; moto counts its time in seconds."""
+    seen = {name: value for name, value in event.items() if name != "ingestion-time"}
+    if isinstance(seen["time"], int | float):
+        moment = datetime.fromtimestamp(seen["time"], UTC)
+        seen["time"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return seen
 
 
 def input_of(

@@ -217,6 +217,20 @@ def texts(attributes: Mapping[str, str]) -> Attributes:
     }
 
 
+def function_not_found(rule_arn: str, function: str) -> dict[str, str]:
+    """What a rule's dead letter says of a target that is not there.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+    """
+    return {
+        "RULE_ARN": rule_arn,
+        "TARGET_ARN": function,
+        "ERROR_CODE": "NO_RESOURCE",
+        "ERROR_MESSAGE": f"Function not found: {function}",
+        "RETRY_ATTEMPTS": "0",
+    }
+
+
 def _attributes(event: Event) -> Attributes:
     message = (event.failure or "")[:LONGEST_ERROR_MESSAGE] or "not invoked"
     code = {"DataType": "Number", "StringValue": "200" if event.last else "429"}

@@ -1,12 +1,13 @@
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from lampwork.model import FUNCTION_EVENTS_QUEUE
-from lampwork.triggers.event_invocations import EventInvocations
+from lampwork.triggers.event_invocations import EventInvocations, function_not_found, texts
 from lampwork.triggers.sqs_client import SqsClient, SqsError
 from lampwork.triggers.sqs_events import Message
 
@@ -46,19 +47,30 @@ class FunctionEvents:
                 for message in await self._client.receive(
                     FUNCTION_EVENTS_QUEUE, limit=BATCH, wait_seconds=LONG_POLL_SECONDS
                 ):
-                    self._deliver(message)
+                    await self._deliver(message)
             except SqsError as error:
                 logger.warning("events cannot be received", extra={"reason": str(error)})
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _deliver(self, message: Message) -> None:
+    async def _deliver(self, message: Message) -> None:
         event = json.loads(message["Body"])
+        if not self._events.knows(event["function"]):
+            await self._give_up(event)
+            await self._delete(message)
+            return
         self._events.submit(
             event["function"],
             event["payload"].encode(),
             request_id=message["MessageId"],
             finished=partial(self._delete, message),
         )
+
+    async def _give_up(self, event: Mapping[str, str]) -> None:
+        function = event["function"]
+        logger.error("an event is for no function here", extra={"function": function})
+        if dead_letter := event.get("dead_letter"):
+            attributes = texts(function_not_found(event["rule"], function))
+            await self._events.outlet.send_dead_letter(dead_letter, event["payload"], attributes)
 
     async def _delete(self, message: Message) -> None:
         with suppress(SqsError):  # it is delivered once more after the next start

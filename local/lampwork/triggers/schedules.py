@@ -10,7 +10,12 @@ from typing import Any, Final
 from lampwork.errors import ConfigurationError
 from lampwork.model import ACCOUNT_ID, Schedule
 from lampwork.triggers.event_input import input_of
-from lampwork.triggers.event_invocations import Attributes, EventInvocations, texts
+from lampwork.triggers.event_invocations import (
+    Attributes,
+    EventInvocations,
+    function_not_found,
+    texts,
+)
 from lampwork.triggers.expressions import Cron, Once, Rate, parse_expression
 
 logger = logging.getLogger(__name__)
@@ -81,7 +86,11 @@ class Schedules:
 
     async def _run(self, schedule: Schedule) -> None:
         failing = False
+        if schedule.begins is not None:
+            await _until(schedule.begins)
         async for due in self._firings(schedule):
+            if schedule.ends is not None and due > schedule.ends:
+                return
             reason = await self._deliver(schedule, due)
             # The function's own log has each error; here only that it began, and that it is over.
             if reason and not failing:
@@ -159,26 +168,18 @@ def _context(schedule: Schedule, event: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _no_function(schedule: Schedule, due: datetime) -> Attributes:
-    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
-    https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
-    """
-    about = {
-        "TARGET_ARN": schedule.function,
-        "ERROR_MESSAGE": f"Function not found: {schedule.function}",
-        "RETRY_ATTEMPTS": "0",
-    }
-    if schedule.source == "aws.events":
-        return texts(about | {"RULE_ARN": schedule.arn, "ERROR_CODE": "NO_RESOURCE"})
-    return texts(
-        about
-        | {
+    """https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html"""
+    about = function_not_found(schedule.arn, schedule.function)
+    if schedule.source == "aws.scheduler":
+        del about["RULE_ARN"]
+        about |= {
             "SCHEDULE_ARN": schedule.arn,
             "SCHEDULED_TIME": _time(due),
             "EXECUTION_ID": str(uuid.uuid4()),
             "IS_PAYLOAD_TRUNCATED": "false",
             "ERROR_CODE": "ResourceNotFoundException",
         }
-    )
+    return texts(about)
 
 
 def _time(due: datetime) -> str:
