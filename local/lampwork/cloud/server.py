@@ -6,6 +6,7 @@ each POST to /_lampwork/resources.
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,14 @@ FILE: Final = "state.db"
 VERSION: Final = "moto"
 
 
+class Dispatcher(DomainDispatcherApplication):
+    """Remembers whom a host name means: moto looks through all its folders at each request."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self.get_backend_for_host = lru_cache(super().get_backend_for_host)  # type: ignore[method-assign]
+
+
 class QuietRequestHandler(MotoRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
@@ -51,9 +60,7 @@ def application(folder: Path, region: str) -> Any:
     Raises:
         Unreadable: moto is half loaded then; a new process finds nothing kept.
     """
-    objects = KeptObjects(
-        DomainDispatcherApplication(create_backend_app), ObjectFolder(folder / "s3")
-    )
+    objects = KeptObjects(Dispatcher(), ObjectFolder(folder / "s3"))
     keepers: list[Keeper] = [KeptQueues(), KeptTables(), KeptServices(), KeptBuckets()]
     state = StateFile(folder / FILE)
     streams = TableStreams(MoveTasks(objects))
