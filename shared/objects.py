@@ -3,16 +3,18 @@ from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import boto3
+from botocore.auth import S3SigV4Auth
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import settings
 from shared.http_client import HttpClient, NoAnswer, tls
 from shared.once import once
+from shared.signing import Signer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,7 +31,6 @@ CONFIG = Config(
 
 PUT_PAUSE_SECONDS = 0.2
 PUT_TIMEOUT_SECONDS = 30
-SIGNED_FOR_SECONDS = 300  # as far as clocks may be apart
 
 
 class ObjectStoreUnavailable(Exception):
@@ -55,20 +56,17 @@ async def put(key: str, data: bytes, *, content_type: str) -> None:
 
 
 async def _put(key: str, data: bytes, content_type: str) -> None:
-    # Only signed by boto3: its own upload takes several times as long, in a thread besides.
-    parameters = {"Bucket": settings.objects().bucket, "Key": key, "ContentType": content_type}
+    # Not by boto3's client, which takes several times the processor time, in a thread besides.
+    bucket = settings.objects().bucket
+    origin = _client().meta.endpoint_url
+    path = quote(f"/{bucket}/{key}", safe="/~")
+    headers = {"Host": urlsplit(origin).netloc, "Content-Type": content_type}
+    signed = _signer().sign("PUT", origin + path, headers, data)
     try:
-        url = _client().generate_presigned_url(
-            "put_object", Params=parameters, ExpiresIn=SIGNED_FOR_SECONDS
-        )
-        split = urlsplit(url)
-        headers = {"Host": split.netloc, "Content-Type": content_type}
-        http = _http(f"{split.scheme}://{split.netloc}")
-        status = await http.request("PUT", f"{split.path}?{split.query}", headers, data)
-    except (BotoCoreError, NoAnswer) as error:
+        status = await _http(origin).request("PUT", path, signed, data)
+    except NoAnswer as error:
         raise ObjectStoreUnavailable(str(error)) from error
     if status != HTTPStatus.OK:
-        bucket = parameters["Bucket"]
         raise ObjectStoreUnavailable(f"A PUT into the bucket {bucket!r} was answered {status}.")
 
 
@@ -142,6 +140,11 @@ async def _call(operation: Callable[..., Any], **parameters: Any) -> None:
 @once
 def _http(origin: str) -> HttpClient:
     return HttpClient(origin, tls=tls(), timeout_seconds=PUT_TIMEOUT_SECONDS)
+
+
+@once
+def _signer() -> Signer:
+    return Signer.of_process("s3", S3SigV4Auth)
 
 
 @once

@@ -1,16 +1,11 @@
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import quote, urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.session import Session
-
 from shared import settings
-from shared.errors import SettingsError
 from shared.http_client import HttpClient, NoAnswer, tls
 from shared.once import once
+from shared.signing import Signer
 
 TIMEOUT_SECONDS = 3
 
@@ -44,12 +39,9 @@ class ApiGateway:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
     """
 
-    def __init__(
-        self, endpoint_url: str, *, credentials: Callable[[], Any], region: str, http: HttpClient
-    ) -> None:
+    def __init__(self, endpoint_url: str, *, signer: Signer, http: HttpClient) -> None:
         self._endpoint_url = endpoint_url.rstrip("/")
-        self._credentials = credentials
-        self._region = region
+        self._signer = signer
         self._http = http
 
     async def post(self, connection_id: str, text: str) -> None:
@@ -65,10 +57,9 @@ class ApiGateway:
     async def _call(self, method: str, connection_id: str, body: bytes = b"") -> None:
         url = f"{self._endpoint_url}/@connections/{quote(connection_id, safe='')}"
         split = urlsplit(url)
-        request = AWSRequest(method, url, headers={"Host": split.netloc}, data=body)
-        SigV4Auth(self._credentials(), "execute-api", self._region).add_auth(request)
+        headers = self._signer.sign(method, url, {"Host": split.netloc}, body)
         try:
-            status = await self._http.request(method, split.path, dict(request.headers), body)
+            status = await self._http.request(method, split.path, headers, body)
         except NoAnswer as error:
             raise Overloaded(str(error)) from error
         _check(status)
@@ -78,14 +69,9 @@ class ApiGateway:
 def gateway() -> ApiGateway:
     """The process's gateway, at the address boto3 would use; it connects at its first call."""
     endpoint_url = settings.management_api().endpoint_url
-    session = Session()
-    stored = session.get_credentials()
-    if stored is None:
-        raise SettingsError("AWS_ACCESS_KEY_ID: no credentials to sign calls to the gateway with")
     return ApiGateway(
         endpoint_url,
-        credentials=stored.get_frozen_credentials,
-        region=session.get_config_variable("region"),
+        signer=Signer.of_process("execute-api"),
         http=HttpClient(endpoint_url, tls=tls(), timeout_seconds=TIMEOUT_SECONDS),
     )
 

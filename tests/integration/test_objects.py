@@ -4,9 +4,13 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+import boto3
 import httpx
 import pytest
+from botocore.config import Config
 
 from shared import objects
 from shared.loop import run
@@ -29,22 +33,32 @@ def store_at(backend: pytest.MonkeyPatch) -> Callable[[str], None]:
     return use
 
 
+@dataclass
+class Sent:
+    """A request as the store got it."""
+
+    head: bytes
+    body: bytes
+
+    def header(self, name: bytes) -> bytes:
+        return self.head.lower().partition(name + b": ")[2].partition(b"\r\n")[0]
+
+
 @asynccontextmanager
-async def answering(*statuses: int) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A store that gives these answers in turn, and the bodies it was sent."""
-    left, bodies = list(statuses), list[bytes]()
+async def answering(*statuses: int) -> AsyncIterator[tuple[str, list[Sent]]]:
+    """A store that gives these answers in turn, and what it was sent."""
+    left, sent = list(statuses), list[Sent]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].split()[0])
-        bodies.append(await reader.readexactly(length))
-        writer.write(
-            b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % left.pop(0)
-        )
+        head = Sent(await reader.readuntil(b"\r\n\r\n"), b"")
+        head.body = await reader.readexactly(int(head.header(b"content-length")))
+        sent.append(head)
+        status = left.pop(0)
+        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", bodies
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", sent
 
 
 @pytest.mark.usefixtures("backend")
@@ -68,13 +82,38 @@ def test_a_large_object_is_stored_whole():
 
 
 def test_a_store_that_was_busy_is_asked_again(store_at):
-    async def scenario() -> list[bytes]:
-        async with answering(503, 200) as (url, bodies):
+    async def scenario() -> list[Sent]:
+        async with answering(503, 200) as (url, sent):
             store_at(url)
             await objects.put(KEY, b"a picture", content_type="image/png")
-            return bodies
+            return sent
 
-    assert run(scenario()) == [b"a picture"] * 2
+    assert [each.body for each in run(scenario())] == [b"a picture"] * 2
+
+
+def test_a_picture_is_signed_as_boto3_signs_it(store_at, monkeypatch):
+    now = datetime(2026, 4, 21, 15, 8, 21, tzinfo=UTC)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: now)
+    monkeypatch.setattr("botocore.compat.get_current_datetime", lambda: now)
+    config = Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
+
+    async def scenario() -> list[Sent]:
+        async with answering(200, 200) as (url, sent):
+            store_at(url)
+            await objects.put(KEY, b"a picture", content_type="image/png")
+            await asyncio.to_thread(
+                boto3.client("s3", config=config).put_object,
+                Bucket=BUCKET,
+                Key=KEY,
+                Body=b"a picture",
+                ContentType="image/png",
+            )
+            return sent
+
+    ours, theirs = run(scenario())
+
+    assert ours.head.split(b"\r\n")[0] == theirs.head.split(b"\r\n")[0]
+    assert ours.header(b"authorization") == theirs.header(b"authorization") != b""
 
 
 def test_a_store_that_refuses_twice_has_not_stored(store_at):

@@ -9,6 +9,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from shared.http_client import HttpClient
+from shared.signing import Signer
 from shared.stream.gateway import ApiGateway, GatewayError, Gone, Overloaded
 from tests.websocket_events import CONNECTION_ID, ConnectionsApi, serving_connections
 
@@ -20,6 +21,7 @@ def api() -> Iterator[ConnectionsApi]:
         yield api
 
 
+CREDENTIALS = Credentials("AKIDEXAMPLE", "secret", "session-token")
 FIXED = datetime(2026, 4, 21, 15, 8, 21, tzinfo=UTC)
 
 
@@ -34,8 +36,7 @@ async def gateway_to() -> AsyncIterator[GatewayTo]:
         clients.append(HttpClient(url, tls=None, timeout_seconds=timeout_seconds))
         return ApiGateway(
             url,
-            credentials=lambda: Credentials("AKIDEXAMPLE", "secret", "session-token"),
-            region="us-east-1",
+            signer=Signer("execute-api", "us-east-1", lambda: CREDENTIALS),
             http=clients[-1],
         )
 

@@ -1,0 +1,43 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.session import Session
+
+from shared.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Signs requests to one AWS service as boto3's client does, without what that does besides."""
+
+    service: str
+    region: str
+    credentials: Callable[[], Any]
+    method: type[SigV4Auth] = SigV4Auth
+
+    @classmethod
+    def of_process(cls, service: str, method: type[SigV4Auth] = SigV4Auth) -> Self:
+        """With the credentials and in the region that boto3 would use.
+
+        Raises:
+            SettingsError: there are no credentials.
+        """
+        session = Session()
+        stored = session.get_credentials()
+        if stored is None:
+            raise SettingsError(
+                f"AWS_ACCESS_KEY_ID: no credentials to sign calls of {service} with"
+            )
+        region = session.get_config_variable("region")
+        return cls(service, region, stored.get_frozen_credentials, method)
+
+    def sign(
+        self, method: str, url: str, headers: dict[str, str], body: bytes = b""
+    ) -> dict[str, str]:
+        """The headers, those of the signature added. Among them must be Host."""
+        request = AWSRequest(method, url, headers=headers, data=body)
+        self.method(self.credentials(), self.service, self.region).add_auth(request)
+        return dict(request.headers)
