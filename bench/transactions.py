@@ -1,7 +1,10 @@
 """The transactions of tasks and nothing else: `python -m bench.transactions`, one line a task."""
 
+import asyncio
 import sys
 from uuid import UUID
+
+import uvloop
 
 from shared.database import transaction
 from shared.engine import transitions, turns
@@ -29,6 +32,7 @@ async def _note_published(task_id: UUID, sequence: int) -> None:
 
 
 if __name__ == "__main__":
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # as a worker does
     for _ in sys.stdin:
         run(live())
         print("done", flush=True)

@@ -14,6 +14,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 import dramatiq
+import uvloop
 from dramatiq import Broker, MessageProxy, Middleware, Worker
 from dramatiq.middleware import AgeLimit, TimeLimit
 
@@ -65,6 +66,7 @@ def deliver() -> None:
 def _broker(urgent_queue: str, *middleware: Middleware) -> Broker:
     """The broker of this process, without Dramatiq's retries: the database knows of them."""
     _die_with_parent()
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # a tenth less processor time a task
     prepare()
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it finds its keys
     age_limit = AgeLimit(max_age=round(settings.tasks().queue_timeout_seconds * 1000))
