@@ -1,17 +1,15 @@
 """The emulator's WebSocket API: connect, echo, and one message to many."""
 
-import asyncio
-import http.client
 import json
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 from statistics import median
 from time import perf_counter
 from urllib.parse import quote
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from bench.light_client import LightConnection, open_socket, text_frame
 from bench.load import first
-from bench.product import open_many
 from bench.report import Goal
 from bench.servers import SAMPLE, lampwork
 
@@ -20,7 +18,7 @@ ROUNDS = 9
 ECHOES = 500
 CONNECTS = 50
 MANY = 100
-SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=bench"}
+SIGNED = "Host: localhost\r\nAuthorization: AWS4-HMAC-SHA256 Credential=bench\r\n"
 
 
 async def measure() -> list[Goal]:
@@ -29,11 +27,11 @@ async def measure() -> list[Goal]:
         address = f"ws://localhost:{served.port}/dev"
         connecting = await _connects(address)
         echo = await _echoes(address)
-        async with AsyncExitStack() as opened:
-            sockets = await open_many(
-                opened, lambda: connect(address, compression=None), number=MANY
-            )
-            ids = [await _id(socket) for socket in sockets]
+        with ExitStack() as opened:
+            sockets = [await open_socket(served.port, "/dev") for _ in range(MANY)]
+            for socket in sockets:
+                opened.callback(socket.close)
+            ids = [await _light_id(socket) for socket in sockets]
             broadcast = median([await _broadcast(sockets, ids) for _ in range(ROUNDS)])
             posts = median([await _posts(served.port, sockets, ids) for _ in range(ROUNDS)])
     return [
@@ -69,25 +67,29 @@ async def _id(socket: ClientConnection) -> str:
     return str(await socket.recv())
 
 
-async def _broadcast(sockets: list[ClientConnection], ids: list[str]) -> float:
+async def _light_id(socket: LightConnection) -> str:
+    socket.send(text_frame('{"action": "echo"}'))
+    return (await socket.frame()).decode()
+
+
+async def _broadcast(sockets: list[LightConnection], ids: list[str]) -> float:
     began = perf_counter()
-    await sockets[0].send(json.dumps({"action": "all", "to": ids}))
-    await asyncio.gather(*(socket.recv() for socket in sockets))
+    sockets[0].send(text_frame(json.dumps({"action": "all", "to": ids})))
+    for socket in sockets:
+        await socket.frame()
     return (perf_counter() - began) * 1000
 
 
-async def _posts(port: int, sockets: list[ClientConnection], ids: list[str]) -> float:
+async def _posts(port: int, sockets: list[LightConnection], ids: list[str]) -> float:
+    """One caller, one post after the other."""
+    caller = await LightConnection.open(port)
     began = perf_counter()
-    await asyncio.gather(
-        asyncio.to_thread(_post_all, port, ids), *(socket.recv() for socket in sockets)
-    )
-    return (perf_counter() - began) * 1000
-
-
-def _post_all(port: int, ids: list[str]) -> None:
-    client = http.client.HTTPConnection("localhost", port)
     for connection_id in ids:
         path = f"/dev/@connections/{quote(connection_id, safe='')}"
-        client.request("POST", path, b"news", SIGNED)
-        client.getresponse().read()
-    client.close()
+        caller.send(f"POST {path} HTTP/1.1\r\n{SIGNED}Content-Length: 4\r\n\r\nnews".encode())
+        await caller.response()
+    for socket in sockets:
+        await socket.frame()
+    elapsed = (perf_counter() - began) * 1000
+    caller.close()
+    return elapsed

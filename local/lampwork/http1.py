@@ -5,9 +5,9 @@ import fcntl
 import logging
 import termios
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import httptools
 
@@ -50,6 +50,7 @@ class Request:
     peer: tuple[str, int]
     secure: bool
     route: str | None = None
+    _first: dict[str, str] | None = None
 
     @property
     def path(self) -> str:
@@ -61,11 +62,9 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """The first header of this name, in any case."""
-        name = name.lower()
-        for key, value in self.headers:
-            if key.lower() == name:
-                return value
-        return None
+        if self._first is None:
+            self._first = {key.lower(): value for key, value in reversed(self.headers)}
+        return self._first.get(name.lower())
 
 
 @dataclass(slots=True)
@@ -80,7 +79,9 @@ class Upgrade:
     start: Callable[[asyncio.Transport, bytes], asyncio.Protocol]
 
 
-Handler = Callable[[Request], Awaitable[Response | Upgrade]]
+Answer = Response | Upgrade
+# What can be answered at once costs no task.
+Handler = Callable[[Request], Answer | Coroutine[Any, Any, Answer]]
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -113,6 +114,7 @@ class HttpProtocol(asyncio.Protocol):
         self._early: bytearray | None = None  # read after a WebSocket request, before its answer
         self._refused = False
         self._closing = False
+        self._finished = False
         self._gone = False
         self._writable: asyncio.Event | None = None
         self._start_message()
@@ -299,47 +301,69 @@ class HttpProtocol(asyncio.Protocol):
     # Answering
 
     def _enqueue(self, message: Request | Response, keep_alive: bool) -> None:
-        self._queue.append((message, keep_alive))
-        if not self._busy:
-            self._busy = True
-            self._task = self._loop.create_task(self._serve())
-        elif len(self._queue) == MAX_PIPELINED:
-            self._transport.pause_reading()
+        if self._finished:
+            return
+        if self._busy:
+            self._queue.append((message, keep_alive))
+            if len(self._queue) == MAX_PIPELINED:
+                self._transport.pause_reading()
+            return
+        answer = self._begin(message)
+        if isinstance(answer, Response) and self._writable is None:
+            self._send(message, answer, keep_alive)
+            return
+        self._busy = True
+        self._task = self._loop.create_task(self._serve(message, answer, keep_alive))
 
-    async def _serve(self) -> None:
+    def _begin(self, message: Request | Response) -> Answer | Coroutine[Any, Any, Answer]:
+        if isinstance(message, Response):
+            return message
         try:
-            await self._answer_all()
+            answer = self._handler(message)
+        except Exception:
+            return _failure(message)
+        return answer if isinstance(answer, Answer) else _awaited(message, answer)
+
+    async def _serve(
+        self,
+        message: Request | Response,
+        answer: Answer | Coroutine[Any, Any, Answer],
+        keep_alive: bool,
+    ) -> None:
+        try:
+            while await self._serve_one(message, answer, keep_alive) and self._queue:
+                message, keep_alive = self._queue.popleft()
+                answer = self._begin(message)
         finally:
             self._busy = False
 
-    async def _answer_all(self) -> None:
-        while self._queue:
-            message, keep_alive = self._queue.popleft()
-            answer = await self._answer(message) if isinstance(message, Request) else message
-            if isinstance(answer, Upgrade):
-                self._hand_over(answer)
-                return
-            if self._gone:
-                return
-            keep_alive = keep_alive and not (self._closing and not self._queue)
-            head_only = isinstance(message, Request) and message.method == "HEAD"
-            self._transport.write(encoded(answer, head_only=head_only, keep_alive=keep_alive))
-            if not keep_alive:
-                self._finish()
-                return
-            if self._writable is not None:
-                await self._writable.wait()
-            if len(self._queue) == MAX_PIPELINED - 1:
-                self._transport.resume_reading()
+    async def _serve_one(
+        self,
+        message: Request | Response,
+        answer: Answer | Coroutine[Any, Any, Answer],
+        keep_alive: bool,
+    ) -> bool:
+        """Whether the next one may follow."""
+        if not isinstance(answer, Answer):
+            answer = await answer
+        if isinstance(answer, Upgrade):
+            self._hand_over(answer)
+            return False
+        if self._gone:
+            return False
+        self._send(message, answer, keep_alive)
+        if self._writable is not None:
+            await self._writable.wait()
+        if len(self._queue) == MAX_PIPELINED:
+            self._transport.resume_reading()
+        return not self._finished
 
-    async def _answer(self, request: Request) -> Response | Upgrade:
-        try:
-            return await self._handler(request)
-        except Exception:  # the border: whatever went wrong, the client gets an answer
-            logger.exception(
-                "request failed", extra={"method": request.method, "path": request.path}
-            )
-            return json_message(500, "Internal Server Error")
+    def _send(self, message: Request | Response, answer: Response, keep_alive: bool) -> None:
+        keep_alive = keep_alive and not (self._closing and not self._queue)
+        head_only = isinstance(message, Request) and message.method == "HEAD"
+        self._transport.write(encoded(answer, head_only=head_only, keep_alive=keep_alive))
+        if not keep_alive:
+            self._finish()
 
     def _hand_over(self, upgrade: Upgrade) -> None:
         protocol = upgrade.start(self._transport, bytes(self._early or b""))
@@ -350,6 +374,7 @@ class HttpProtocol(asyncio.Protocol):
         self._transport.set_protocol(protocol)
 
     def _finish(self) -> None:
+        self._finished = True
         self._queue.clear()
         if not self._refused:
             self._transport.close()
@@ -357,6 +382,19 @@ class HttpProtocol(asyncio.Protocol):
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._loop.call_later(LINGER_SECONDS, self._transport.close)
+
+
+async def _awaited(request: Request, answer: Coroutine[Any, Any, Answer]) -> Answer:
+    try:
+        return await answer
+    except Exception:
+        return _failure(request)
+
+
+def _failure(request: Request) -> Response:
+    """The border: whatever went wrong, the client gets an answer."""
+    logger.exception("request failed", extra={"method": request.method, "path": request.path})
+    return json_message(500, "Internal Server Error")
 
 
 class _Refusal(Exception):

@@ -2,6 +2,7 @@ import os
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -30,7 +31,7 @@ class LogFile:
     def write(self, source: str, request_id: str, text: str) -> None:
         # What a function prints may be anything, so a line of its own must not look like an entry.
         text = text.replace("\r\n", "\r").replace("\n", "\r")
-        self._file.write(f"{time.strftime('%H:%M:%S')}\t{source}\t{request_id}\t{text}\n")
+        self._file.write(f"{clock()}\t{source}\t{request_id}\t{text}\n")
 
     def flush(self) -> None:
         """Make what was written visible to readers, and begin anew where it has become too much."""
@@ -45,6 +46,16 @@ class LogFile:
 
     def _open(self) -> TextIO:
         return self._path.open("a", encoding="utf-8", errors="backslashreplace")
+
+
+def clock() -> str:
+    """The time of day, as entries have it."""
+    return _clock(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
 
 
 def read(folder: Path, sources: Collection[str], *, follow: bool) -> Iterator[Entry]:

@@ -2,13 +2,12 @@ import asyncio
 import logging
 import sys
 import threading
-import time
 import traceback
 import zlib
 from pathlib import Path
 from typing import Final, TextIO
 
-from lampwork.log_file import LogFile
+from lampwork.log_file import LogFile, clock
 from lampwork.tracebacks import Tracebacks, readable
 
 COLOURS: Final = (36, 32, 35, 34, 33, 96, 92, 95, 94, 93)
@@ -63,7 +62,7 @@ class Log:
             self._file.write(source, request_id, text)
         whole = self._tracebacks.gather(source, text)
         if whole is not None:
-            self.say(self.entry(time.strftime("%H:%M:%S"), source, whole))
+            self.say(self.entry(clock(), source, whole))
 
     def say(self, text: str) -> None:
         """Text of Lampwork itself, as it stands."""
@@ -79,7 +78,10 @@ class Log:
 
     def entry(self, clock: str, source: str, text: str) -> str:
         """An entry as it is printed: its further lines stand below the first."""
-        lines = text.rstrip().replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        text = text.rstrip()
+        if "\n" not in text and "\r" not in text:
+            return f"{clock} {self._paint(source)} {text}"
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         indent = " " * (len("00:00:00") + NAME_WIDTH + 2)
         shown = readable(lines, colours=self._colours)
         return f"{clock} {self._paint(source)} " + f"\n{indent}".join(shown)

@@ -3,6 +3,7 @@ import resource
 import ssl
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Final
 
 from lampwork import routes
@@ -98,6 +99,7 @@ class Up:
             time_scale=self._options.time_scale,
             aws=project.services.aws_address,
             events=self._events,
+            on_access=partial(project.line, "lampwork"),
         )
         await self._front.start()
         opened.push_async_callback(self._front.stop)

@@ -110,7 +110,6 @@ def config_of(overrides: dict[str, Any]) -> Config:
 
 def log_to(log: Log) -> Log:
     logging.basicConfig(handlers=[LogHandler(log)], level=logging.WARNING)
-    logging.getLogger("lampwork.access").setLevel(logging.INFO)
     return log
 
 

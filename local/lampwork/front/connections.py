@@ -15,15 +15,10 @@ PATH = re.compile(r"/([^/]+)/(?:@|%40)connections/([^/]+)")
 CONNECTION_ID = re.compile(r"[A-Za-z0-9_-]{15}=")
 
 
-def is_connections_path(path: str) -> bool:
-    return PATH.fullmatch(path) is not None
-
-
-def serve(request: Request, gateways: Iterable[WebSocketApiGateway]) -> Response:
-    """Answer one request for `/{stage}/@connections/{connectionId}`."""
-    found = PATH.fullmatch(request.path)
-    if found is None:
-        return _error(404, "NotFoundException", "Not Found")
+def serve(
+    request: Request, found: re.Match[str], gateways: Iterable[WebSocketApiGateway]
+) -> Response:
+    """Answer one request for `/{stage}/@connections/{connectionId}`, whose path `PATH` matches."""
     stage, connection_id = (unquote(part) for part in found.groups())
     of_stage = [gateway for gateway in gateways if gateway.api.stage == stage]
     if not is_signed(request):

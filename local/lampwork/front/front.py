@@ -2,8 +2,9 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 from lampwork.front import connections
 from lampwork.front.aws_services import AwsServices
@@ -16,7 +17,7 @@ from lampwork.front.lambda_api import LambdaApi
 from lampwork.front.listener import Listener
 from lampwork.front.rest_api import RestApiGateway, no_stage
 from lampwork.front.websocket_api import WebSocketApiGateway
-from lampwork.http1 import HttpProtocol, Request, Upgrade
+from lampwork.http1 import Answer, HttpProtocol, Request
 from lampwork.invocation import Invoker
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.model import Stack, WebSocketApi
@@ -24,7 +25,6 @@ from lampwork.responses import Response, json_message
 from lampwork.triggers.event_invocations import EventInvocations
 
 logger = logging.getLogger(__name__)
-access = logging.getLogger("lampwork.access")
 
 STOP_SECONDS = 5
 
@@ -35,7 +35,7 @@ class Front:
     """The one port of a stack: HTTP APIs, WebSocket APIs, @connections and Lambda's Invoke API.
 
     `time_scale` shortens all waiting the gateways do by the clock (idle sockets, retries). `aws` is
-    where requests signed for AWS's other services go.
+    where requests signed for AWS's other services go. `on_access` gets a line for each answer.
     """
 
     def __init__(
@@ -51,9 +51,11 @@ class Front:
         metrics: Metrics | None = None,
         aws: tuple[str, int] | None = None,
         events: EventInvocations | None = None,
+        on_access: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._invoker = invoker
         self._metrics = metrics or Metrics()
+        self._on_access = on_access
         self._control = ControlPaths(self._metrics, {host, *allowed_hosts})
         self._aws = AwsServices(aws)
         self._time_scale = time_scale
@@ -120,23 +122,26 @@ class Front:
                     api, self._invoker, time_scale=self._time_scale
                 )
 
-    async def handle(self, request: Request) -> Response | Upgrade:
+    def handle(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
         path = request.path
         if path.startswith(OWN_PREFIX):
-            return await self._control.serve(request)
-        if connections.is_connections_path(path):
-            return connections.serve(request, self._websocket_apis.values())
+            return self._control.serve(request)
+        if found := connections.PATH.fullmatch(path):
+            return connections.serve(request, found, self._websocket_apis.values())
         if path.startswith(LAMBDA_PREFIX):
-            return self._control.refusal(request) or await self._lambda_api.serve(request)
+            return self._control.refusal(request) or self._lambda_api.serve(request)
         if self._aws.serves(request):
-            return self._control.refusal(request) or await self._aws.serve(request)
+            return self._control.refusal(request) or self._aws.serve(request)
+        return self._serve_api(request)
+
+    async def _serve_api(self, request: Request) -> Answer:
         serve = self._websocket if _asks_for_websocket(request) else self._http
         began = time.perf_counter()
         answer = await serve(request)
         self._note(request, answer, time.perf_counter() - began)
         return answer
 
-    async def _websocket(self, request: Request) -> Response | Upgrade:
+    async def _websocket(self, request: Request) -> Answer:
         named = _named_api(request)
         gateways = self._websocket_apis.values()
         for gateway in [each for each in gateways if each.api.api_id == named] or gateways:
@@ -168,11 +173,11 @@ class Front:
     def _protocol(self, secure: bool) -> HttpProtocol:
         return HttpProtocol(self.handle, secure=secure, connections=self._http_connections)
 
-    def _note(self, request: Request, answer: Response | Upgrade, seconds: float) -> None:
+    def _note(self, request: Request, answer: Answer, seconds: float) -> None:
         status = answer.status if isinstance(answer, Response) else 101
         self._metrics.answered(request.method, request.route or "none", status, seconds)
         # The path only: a query string may hold a token.
-        access.info("%s %s  %d  %.0f ms", request.method, request.path, status, seconds * 1000)
+        self._on_access(f"{request.method} {request.path}  {status}  {seconds * 1000:.0f} ms")
 
     def _watch_sockets(self) -> None:
         watch = self._metrics.watch

@@ -9,6 +9,8 @@ from lampwork.invocation import Invocation, Invoker
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_EVENT = 6 * 1024 * 1024
 
+encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class IntegrationTimeout(Exception):
     """The function took longer than its gateway waits."""
@@ -28,7 +30,7 @@ async def call(
         IntegrationTimeout: no answer in time.
         FunctionNotFound, Throttled, TooManyEnvironments: as `Invoker.invoke`.
     """
-    payload = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    payload = encode(event).encode("utf-8", "surrogatepass")
     if len(payload) > MAX_EVENT:
         raise EventTooLarge(f"The event has {len(payload)} bytes; Lambda takes {MAX_EVENT}.")
     try:

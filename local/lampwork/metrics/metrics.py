@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
 from typing import Final
 
 from prometheus_client import (
@@ -58,21 +59,21 @@ class Metrics:
         self._registry.register(self.embedded)
 
     def invoked(self, function: str, invocation: Invocation) -> None:
-        self._invocations.labels(function).inc()
-        self._durations.labels(function).observe(invocation.duration_ms / 1000)
+        self._invocations(function).inc()
+        self._durations(function).observe(invocation.duration_ms / 1000)
         if invocation.function_error is not None:
-            self._errors.labels(function).inc()
+            self._errors(function).inc()
         if invocation.init_ms is not None:
-            self._cold_starts.labels(function).inc()
-            self._inits.labels(function).observe(invocation.init_ms / 1000)
+            self._cold_starts(function).inc()
+            self._inits(function).observe(invocation.init_ms / 1000)
 
     def throttled(self, function: str, reason: str) -> None:
-        self._throttles.labels(function, reason).inc()
+        self._throttles(function, reason).inc()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """`route` is the template's route, never the path: paths are without number."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._request_durations.labels(route).observe(seconds)
+        self._requests(method, route, status).inc()
+        self._request_durations(route).observe(seconds)
 
     def watch(
         self,
@@ -95,13 +96,16 @@ class Metrics:
         await asyncio.gather(*(refresh() for refresh in self._refreshers))
         return exposition.generate_latest(self._registry)
 
-    def _counter(self, name: str, description: str, *labels: str) -> Counter:
-        return Counter(f"lampwork_{name}", description, labels, registry=self._registry)
+    def _counter(self, name: str, description: str, *labels: str) -> Callable[..., Counter]:
+        """By the values of its labels, remembered: to look one up costs more than to count."""
+        counter = Counter(f"lampwork_{name}", description, labels, registry=self._registry)
+        return cache(counter.labels)
 
-    def _histogram(self, name: str, description: str, *labels: str) -> Histogram:
-        return Histogram(
+    def _histogram(self, name: str, description: str, *labels: str) -> Callable[..., Histogram]:
+        histogram = Histogram(
             f"lampwork_{name}", description, labels, registry=self._registry, buckets=DURATIONS
         )
+        return cache(histogram.labels)
 
     def _own_names(self) -> frozenset[str]:
         return frozenset(metric.name for metric in self._registry.collect())

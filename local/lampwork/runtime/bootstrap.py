@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from lampwork.runtime import source_cache
+from lampwork.runtime import client, source_cache
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 OPEN_FILES = 1024
@@ -18,26 +18,24 @@ PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2
 
 def main() -> None:
     """Started as a process of its own, by `ColdLauncher`."""
-    parent, handler, code_dir, bytecode_dir, debug_port = sys.argv[1:]
+    parent, channel, handler, code_dir, bytecode_dir, debug_port = sys.argv[1:]
     die_with(int(parent))
-    run(handler, code_dir, bytecode_dir, debug_port)
+    run(int(channel), handler, code_dir, bytecode_dir, debug_port)
 
 
-def run(handler: str, code_dir: str, bytecode_dir: str, debug_port: str) -> None:
+def run(channel: int, handler: str, code_dir: str, bytecode_dir: str, debug_port: str) -> None:
     """Serve requests until the process is killed, or ends by what the function does."""
     if debug_port:
         _wait_for_debugger(int(debug_port))
     # Before the function's own folder can hide a module the runtime client needs.
-    from awslambdaric.__main__ import main as serve
-
+    serve = client.load(channel)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, most), most))
     os.chdir(code_dir)
     sys.path.insert(0, code_dir)
     for folder in (code_dir, *_packages()):
         source_cache.install(folder, bytecode_dir)
-    sys.argv = ["awslambdaric", handler]
-    serve(sys.argv)
+    serve(handler)
 
 
 def _packages() -> list[str]:

@@ -15,7 +15,7 @@ class ColdLauncher:
         self._python = python
         self._children: set[ColdProcess] = set()
 
-    async def spawn(self, launch: Launch, log: int) -> "ColdProcess":
+    async def spawn(self, launch: Launch, log: int, channel: int) -> "ColdProcess":
         places = [str(launch.code_dir), str(launch.bytecode_dir), str(launch.debug_port or "")]
         try:
             process = subprocess.Popen(  # noqa: ASYNC220 - its parent must be this thread
@@ -25,6 +25,7 @@ class ColdLauncher:
                     "-m",
                     "lampwork.runtime.bootstrap",
                     str(os.getpid()),
+                    str(channel),
                     launch.handler,
                     *places,
                 ],
@@ -32,6 +33,7 @@ class ColdLauncher:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=[channel],
                 start_new_session=True,
             )
         except OSError as error:

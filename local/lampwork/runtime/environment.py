@@ -2,18 +2,18 @@ import asyncio
 import math
 import secrets
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 from lampwork.errors import StartError
 from lampwork.invocation import Invocation
 from lampwork.model import Function
 from lampwork.runtime import function_errors
-from lampwork.runtime.api import Answer, Ready, RuntimeApi, Work
+from lampwork.runtime.channel import Answer, Channel, Ready, Work
 from lampwork.runtime.cpu import wants_cpu
 from lampwork.runtime.launcher import ChildProcess, Launch, Launcher
 from lampwork.runtime.log_pipe import LogPipe
@@ -35,7 +35,10 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Exited:
+    """`untaken` says that a request had been offered which the process never read."""
+
     status: int
+    untaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,25 @@ class TimedOut:
 Outcome = Ready | Answer | Exited | TimedOut
 
 
-class Undelivered(Exception):
-    """The process ended before it was handed the request: another one can have it."""
+@dataclass(slots=True)
+class Request:
+    """One request for a function, from its acceptance to its end.
+
+    Its end is told to `ended`, unless whoever waits for that has gone.
+    """
+
+    payload: bytes
+    client_context: str | None
+    request_id: str
+    since: float
+    ended: "asyncio.Future[Invocation]"
 
 
 class Environment:
     """One execution environment: a function's process, which serves one request at a time.
 
+    `on_end` is told of the end of each request: its invocation, or None where the process ended
+    before it took the request, so that another one can have it.
     Its `folder` for temporary files need not exist yet. One that is `outdated` serves no further
     request.
     """
@@ -64,6 +79,7 @@ class Environment:
         settings: RuntimeSettings,
         folder: Path,
         on_line: Callable[[str, str], None],
+        on_end: Callable[["Environment", Request, Invocation | None], None],
         on_death: Callable[["Environment"], None],
     ) -> None:
         self.function = function
@@ -74,14 +90,18 @@ class Environment:
         self._launcher = launcher
         self._settings = settings
         self._on_line = on_line
+        self._on_end = on_end
         self._on_death = on_death
         self._loop = asyncio.get_running_loop()
-        self._api = RuntimeApi(self._settle)
-        self._outcome: asyncio.Future[Outcome] = self._loop.create_future()
+        self._channel: Channel | None = None
+        self._awaiting: Callable[[Outcome], None] | None = None  # what the present outcome is for
+        self._time_limit: asyncio.TimerHandle | None = None
+        self._reboot: asyncio.Task[None] | None = None
         self._process: ChildProcess | None = None
         self._pipe: LogPipe | None = None
         self._log = bytearray()
-        self._request_id = ""  # of the request under way
+        self._request: Request | None = None  # the one under way
+        self._request_began = 0.0
         self._init: Outcome = TimedOut()
         self._init_ms: float | None = None
         self._memory = 0
@@ -112,27 +132,21 @@ class Environment:
         if not self.failed and self._has_ended():
             self._die()
 
-    async def invoke(
-        self,
-        payload: bytes,
-        client_context: str | None = None,
-        request_id: str | None = None,
-    ) -> Invocation:
-        """Run one request to its end, which may be the environment's too.
-
-        Raises:
-            Undelivered: the process had ended before.
-        """
+    def invoke(self, request: Request) -> None:
+        """Begin a request; it runs to its end, which may be the environment's too."""
         if self.state is State.DEAD:
-            raise Undelivered
+            self._on_end(self, request, None)
+            return
         self.state = State.BUSY
-        work = self._work(payload, client_context, request_id)
-        self._request_id = work.request_id
-        self._record(f"START RequestId: {work.request_id} Version: $LATEST")
-        started = time.perf_counter()
-        outcome = await self._perform(work)
-        duration_ms = (time.perf_counter() - started) * 1000
-        return self._conclude(work.request_id, outcome, duration_ms)
+        self._request = request
+        self._record(f"START RequestId: {request.request_id} Version: $LATEST")
+        self._request_began = time.perf_counter()
+        seconds = self.function.timeout_seconds
+        if isinstance(self._init, TimedOut):
+            # Lambda tries once more, now in the time of the request.
+            self._reboot = self._loop.create_task(self._boot_for_request(request, seconds))
+        else:
+            self._perform(request, seconds)
 
     @property
     def is_blocked(self) -> bool:
@@ -140,7 +154,8 @@ class Environment:
         return (
             self.state is State.BUSY
             and self._process is not None
-            and self._api.is_owed_an_answer
+            and self._channel is not None
+            and self._channel.is_owed_an_answer
             and not wants_cpu(self._process.pid)
         )
 
@@ -162,16 +177,16 @@ class Environment:
 
     async def _boot(self, seconds: float) -> Outcome:
         """Start the process and wait until its function is loaded or has failed to."""
-        self._api = RuntimeApi(self._settle)
-        address = await self._api.start()
+        channel = self._channel = await Channel.open(self._settle)
+        booted: asyncio.Future[Outcome] = self._loop.create_future()
         started = time.perf_counter()
-        self._expect()
+        self._expect(booted.set_result, seconds)
         self._make_folder()
-        await self._spawn(self._launch(address))
-        outcome = await self._await_outcome(seconds)
+        await self._spawn(self._launch(), channel)
+        outcome = await booted
         self._init_ms = (time.perf_counter() - started) * 1000
         if isinstance(outcome, TimedOut) and self._process is not None:
-            self._api.close()
+            channel.close()
             self._process.kill()
             self._process = None
         return outcome
@@ -182,10 +197,8 @@ class Environment:
         except OSError as error:
             raise StartError(f"Cannot make {self.folder}: {error.strerror}.") from error
 
-    def _launch(self, address: str) -> Launch:
-        variables = process_variables(
-            self.function, self._settings, address, _trace_id(), self.folder
-        )
+    def _launch(self) -> Launch:
+        variables = process_variables(self.function, self._settings, _trace_id(), self.folder)
         return Launch(
             handler=self.function.handler,
             code_dir=self.function.code_dir,
@@ -194,10 +207,10 @@ class Environment:
             debug_port=self._settings.debug_port(self.function),
         )
 
-    async def _spawn(self, launch: Launch) -> None:
+    async def _spawn(self, launch: Launch, channel: Channel) -> None:
         pipe = LogPipe(self._record)
         try:
-            process = await self._launcher.spawn(launch, pipe.writer)
+            process = await self._launcher.spawn(launch, pipe.writer, channel.remote)
         except BaseException:
             pipe.close()
             raise
@@ -205,69 +218,69 @@ class Environment:
             pipe.release_writer()
         self._pipe, self._process = pipe, process
         process.exited.add_done_callback(
-            lambda exited: self._exited(process, pipe, exited.result())
+            lambda exited: self._exited(process, pipe, channel, exited.result())
         )
         if self.state is State.DEAD:  # closed meanwhile
             process.kill()
-            self._api.close()
+            channel.close()
 
-    async def _perform(self, work: Work) -> Outcome:
-        seconds = self.function.timeout_seconds
-        deadline = self._loop.time() + seconds
-        if isinstance(self._init, TimedOut):
-            # Lambda tries once more, now in the time of the request.
-            self._init = await self._boot(seconds)
-        if not isinstance(self._init, Ready):
-            return self._init
-        self._expect()
+    async def _boot_for_request(self, request: Request, seconds: float) -> None:
+        self._init = await self._boot(seconds)
+        elapsed = time.perf_counter() - self._request_began
+        self._perform(request, seconds - elapsed)
+
+    def _perform(self, request: Request, seconds: float) -> None:
+        if not isinstance(self._init, Ready) or self._channel is None:
+            self._conclude(request, self._init)
+            return
+        self._expect(partial(self._conclude, request), seconds)
         self._thaw()
-        self._api.offer(work)
-        outcome = await self._await_outcome(deadline - self._loop.time())
-        handed_out = self._api.withdraw()
-        if isinstance(outcome, Exited) and not handed_out:
-            raise Undelivered
-        return outcome
+        self._channel.offer(self._work(request))
 
-    def _expect(self) -> None:
-        self._outcome = self._loop.create_future()
-
-    async def _await_outcome(self, seconds: float) -> Outcome:
-        timer = self._loop.call_later(seconds, self._settle, TimedOut())
-        try:
-            return await self._outcome
-        finally:
-            timer.cancel()
+    def _expect(self, then: Callable[[Outcome], None], seconds: float) -> None:
+        self._awaiting = then
+        self._time_limit = self._loop.call_later(seconds, self._settle, TimedOut())
 
     def _settle(self, outcome: Outcome) -> None:
-        if not self._outcome.done():
-            # What the process has printed until now belongs to the request that ends here.
-            if self._pipe is not None:
-                self._pipe.drain()
-            self._outcome.set_result(outcome)
+        then, self._awaiting = self._awaiting, None
+        if then is None:
+            return
+        if self._time_limit is not None:
+            self._time_limit.cancel()
+        # What the process has printed until now belongs to the request that ends here.
+        if self._pipe is not None:
+            self._pipe.drain()
+        then(outcome)
 
-    def _conclude(self, request_id: str, outcome: Outcome, duration_ms: float) -> Invocation:
+    def _conclude(self, request: Request, outcome: Outcome) -> None:
+        if isinstance(outcome, Exited) and outcome.untaken:
+            self._request = None
+            self._on_end(self, request, None)
+            return
+        duration_ms = (time.perf_counter() - self._request_began) * 1000
         init_ms, self._init_ms = self._init_ms, None
         if isinstance(outcome, TimedOut):
             duration_ms = self.function.timeout_seconds * 1000
-        payload, failed = self._result(request_id, outcome)
+        payload, failed = self._result(request.request_id, outcome)
         if self._pipe is not None:
             self._pipe.end_line()
-        self._record(f"END RequestId: {request_id}")
-        self._record(self._report(request_id, duration_ms, init_ms))
-        log, self._log, self._request_id = bytes(self._log), bytearray(), ""
+        self._record(f"END RequestId: {request.request_id}")
+        self._record(self._report(request.request_id, duration_ms, init_ms))
+        log, self._log, self._request = bytes(self._log), bytearray(), None
         if isinstance(outcome, TimedOut):
             self.close()
-        elif self.state is State.BUSY:
+        elif self.failed or not isinstance(outcome, Exited):
             self.state = State.IDLE
             self._freeze()
-        return Invocation(
-            request_id=request_id,
+        invocation = Invocation(
+            request_id=request.request_id,
             payload=payload,
             function_error="Unhandled" if failed else None,
             log=log,
             duration_ms=duration_ms,
             init_ms=init_ms,
         )
+        self._on_end(self, request, invocation)
 
     def _result(self, request_id: str, outcome: Outcome) -> tuple[bytes, bool]:
         match outcome:
@@ -302,24 +315,24 @@ class Environment:
         self._log += f"{line}\n".encode()
         if len(self._log) > MAX_LOG:
             del self._log[:-MAX_LOG]
-        self._on_line(line, self._request_id)
+        self._on_line(line, self._request.request_id if self._request else "")
 
-    def _work(self, payload: bytes, client_context: str | None, request_id: str | None) -> Work:
+    def _work(self, request: Request) -> Work:
         return Work(
-            request_id=request_id or str(uuid.uuid4()),
-            payload=payload,
+            request_id=request.request_id,
+            payload=request.payload,
             function_arn=self.function.arn,
             trace_id=_trace_id(),
             deadline_ms=int((time.time() + self.function.timeout_seconds) * 1000),
-            client_context=client_context,
+            client_context=request.client_context,
         )
 
-    def _exited(self, process: ChildProcess, pipe: LogPipe, status: int) -> None:
+    def _exited(self, process: ChildProcess, pipe: LogPipe, channel: Channel, status: int) -> None:
         pipe.flush()
         pipe.close()
         if process is not self._process:  # one that could not load the function in time
             return
-        self._settle(Exited(status))
+        self._settle(Exited(status, channel.is_untaken))
         # After a failed init there is still a request to be told of it.
         if not self.failed or self.state is State.DEAD:
             self._die()
@@ -338,7 +351,8 @@ class Environment:
     def _die(self) -> None:
         if self.state is not State.DEAD:
             self.state = State.DEAD
-            self._api.close()
+            if self._channel is not None:
+                self._channel.close()
             self._on_death(self)
 
 

@@ -35,15 +35,15 @@ class ForkLauncher:
         self._retired: set[ForkServer] = set()
         self._starting = asyncio.Lock()
 
-    async def spawn(self, launch: Launch, log: int) -> "ForkedProcess":
+    async def spawn(self, launch: Launch, log: int, channel: int) -> "ForkedProcess":
         server = await self._running()
         try:
-            return await server.spawn(launch, log)
+            return await server.spawn(launch, log, channel)
         except ServerEnded:
             logger.warning("fork server ended and is started again")
         server = await self._running()
         try:
-            return await server.spawn(launch, log)
+            return await server.spawn(launch, log, channel)
         except ServerEnded as error:
             raise StartError("The fork server ended twice. Try `--cold`.") from error
 
@@ -135,9 +135,9 @@ class ForkServer:
     async def load(self, modules: list[str]) -> dict[str, Any]:
         return await self._request(modules)
 
-    async def spawn(self, launch: Launch, log: int) -> "ForkedProcess":
+    async def spawn(self, launch: Launch, log: int, channel: int) -> "ForkedProcess":
         async with self._turn:
-            reply = await self._request(_spawn_command(launch), log)
+            reply = await self._request(_spawn_command(launch), log, channel)
         if "refused" in reply:
             raise StartError(f"No further process can be started: {reply['refused']}.")
         return self._children[reply["spawned"]]

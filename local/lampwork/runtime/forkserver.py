@@ -64,7 +64,7 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(wake)
 
-    def serve(self) -> dict[str, str]:
+    def serve(self) -> dict[str, Any]:
         """Run until the launcher goes away. Returns in a forked child only: what it is to run."""
         sources: list[socket.socket | int] = [self._control, self._wakeup]
         while not (self._retired and not self._children):
@@ -77,13 +77,13 @@ class ForkServer:
                     return launch
         sys.exit()
 
-    def _obey(self) -> dict[str, str] | None:
-        data, files, _, _ = socket.recv_fds(self._control, MAX_MESSAGE, 1)
+    def _obey(self) -> dict[str, Any] | None:
+        data, files, _, _ = socket.recv_fds(self._control, MAX_MESSAGE, 2)
         if not data:
             self._end_all()
         match json.loads(data or "{}"):
             case {"spawn": launch, "environment": environment}:
-                return self._spawn(launch, environment, files[0])
+                return self._spawn(launch, environment, *files)
             case {"signal": number, "pid": pid} if pid in self._children:
                 _signal_group(pid, number)
             case {"retire": _}:
@@ -91,14 +91,15 @@ class ForkServer:
         return None
 
     def _spawn(
-        self, launch: dict[str, str], environment: dict[str, str], log: int
-    ) -> dict[str, str] | None:
+        self, launch: dict[str, str], environment: dict[str, str], log: int, channel: int
+    ) -> dict[str, Any] | None:
         server = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:
             _send(self._control, {"refused": str(error)})
             os.close(log)
+            os.close(channel)
             return None
         if pid == 0:
             signal.set_wakeup_fd(-1)
@@ -106,8 +107,9 @@ class ForkServer:
             for file in self._own_files:
                 os.close(file)
             bootstrap.leave_fork_server(environment, log, server)
-            return launch
+            return {**launch, "channel": channel}
         os.close(log)
+        os.close(channel)
         self._children.add(pid)
         _send(self._control, {"spawned": pid})
         return None

@@ -43,8 +43,8 @@ class ChildProcess(Protocol):
 class Launcher(Protocol):
     """Starts functions' processes; all of them end when it is stopped or this process ends."""
 
-    async def spawn(self, launch: Launch, log: int) -> ChildProcess:
-        """Start a process whose standard output and error go to the file descriptor `log`.
+    async def spawn(self, launch: Launch, log: int, channel: int) -> ChildProcess:
+        """Start a process that writes to the file descriptor `log` and serves the socket `channel`.
 
         Raises:
             StartError: no process could be started.

@@ -1,8 +1,9 @@
 import asyncio
+import contextlib
 import os
+import uuid
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from lampwork.errors import LampworkError, StartError, Throttled, TooManyEnvironments
@@ -10,20 +11,12 @@ from lampwork.invocation import Invocation
 from lampwork.metrics.metrics import Metrics
 from lampwork.model import Function
 from lampwork.runtime.capacity import Capacity
-from lampwork.runtime.environment import Environment, State, Undelivered
+from lampwork.runtime.environment import Environment, Request, State
 from lampwork.runtime.launcher import Launcher
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
 
 CORES = os.cpu_count() or 1
-
-
-@dataclass(frozen=True, slots=True)
-class Waiter:
-    """A request that waits for an environment, and since when."""
-
-    environment: asyncio.Future[Environment]
-    since: float
 
 
 class Pool:
@@ -57,31 +50,39 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._environments: set[Environment] = set()
         self._idle: list[Environment] = []
-        self._waiting: deque[Waiter] = deque()
-        self._requests: set[asyncio.Task[Invocation]] = set()
+        self._waiting: deque[Request] = deque()
+        self._accepted = 0  # requests that have not ended
         self._starts: set[asyncio.Task[None]] = set()
-        self._died = asyncio.Event()
+        self._changed = asyncio.Event()  # a request or an environment has ended
         self._growing: asyncio.TimerHandle | None = None
         capacity.join(self)
 
-    async def invoke(
+    def invoke(
         self, payload: bytes, client_context: str | None, request_id: str | None = None
-    ) -> Invocation:
-        """Run one request. It runs to its end, as on Lambda, even if the caller is cancelled.
+    ) -> "asyncio.Future[Invocation]":
+        """Accept one request. It runs to its end, as on Lambda, even if nobody waits for that.
 
         Raises:
             Throttled: the function's reserved concurrency is used up.
-            TooManyEnvironments: no environment could be had for too long.
-            StartError: no process could be started.
+            TooManyEnvironments (later): no environment could be had for too long.
+            StartError (later): no process could be started.
         """
         reserved = self.function.reserved_concurrency
-        if reserved is not None and len(self._requests) >= reserved:
+        if reserved is not None and self._accepted >= reserved:
             self._metrics.throttled(self.function.logical_id, "reserved concurrency")
             raise Throttled(f"{self.function.name} already runs {reserved} requests, all it may.")
-        request = self._loop.create_task(self._serve(payload, client_context, request_id))
-        self._requests.add(request)
-        request.add_done_callback(self._served)
-        return await asyncio.shield(request)
+        if self._closed:
+            raise self._stopped()
+        request = Request(
+            payload=payload,
+            client_context=client_context,
+            request_id=request_id or str(uuid.uuid4()),
+            since=self._loop.time(),
+            ended=self._loop.create_future(),
+        )
+        self._accepted += 1
+        self._dispatch(request)
+        return request.ended
 
     def recycle(self, function: Function, launcher: Launcher) -> None:
         """Run requests from now on in new environments, and as `function` now says."""
@@ -110,13 +111,14 @@ class Pool:
         self._closed = True
         self._refuse_waiting(self._stopped())
         self.recycle(self.function, self._launcher)
-        if self._requests:
-            await asyncio.wait(self._requests, timeout=seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._accepted:
+                    await self._change()
         for environment in list(self._environments):
             environment.close()
         while self._environments:
-            self._died.clear()
-            await self._died.wait()
+            await self._change()
         self._capacity.leave(self)
 
     def count(self) -> dict[State, int]:
@@ -147,8 +149,9 @@ class Pool:
                 self._launcher,
                 self._settings,
                 self._next_folder(),
-                self._log,
-                self._on_death,
+                on_line=self._log,
+                on_end=self._ended,
+                on_death=self._on_death,
             )
             self._environments.add(environment)
             self._starts.add(self._loop.create_task(self._start(environment)))
@@ -158,47 +161,35 @@ class Pool:
 
     # Requests
 
-    async def _serve(
-        self, payload: bytes, client_context: str | None, request_id: str | None
-    ) -> Invocation:
-        while True:
-            environment = self._idle.pop() if self._idle else await self._wait_for_one()
-            try:
-                return await environment.invoke(payload, client_context, request_id)
-            except Undelivered:
-                continue
-            finally:
-                self._take_back(environment)
-
-    def _served(self, request: asyncio.Task[Invocation]) -> None:
-        self._requests.discard(request)
-        if request.cancelled():
+    def _dispatch(self, request: Request) -> None:
+        if self._idle:
+            self._idle.pop().invoke(request)
             return
-        # Retrieved also where the caller has gone.
-        error = request.exception()
-        if error is None:
-            self._metrics.invoked(self.function.logical_id, request.result())
-        elif isinstance(error, TooManyEnvironments):
-            self._metrics.throttled(self.function.logical_id, "max environments")
-
-    async def _wait_for_one(self) -> Environment:
-        if self._closed:
-            raise self._stopped()
-        environment: asyncio.Future[Environment] = self._loop.create_future()
-        waiter = Waiter(environment, self._loop.time())
-        self._waiting.append(waiter)
+        self._waiting.append(request)
         if not self._environments:
             self.grow()
         self._consider_growing()
-        try:
-            while not environment.done():
-                await asyncio.wait([environment], timeout=self._settings.queue_seconds)
-                if not environment.done() and self._capacity.refuses(self):
-                    raise self._no_room()
-            return environment.result()
-        finally:
-            if not environment.done():
-                self._waiting.remove(waiter)
+
+    def _ended(
+        self, environment: Environment, request: Request, invocation: Invocation | None
+    ) -> None:
+        self._take_back(environment)
+        if invocation is None:
+            self._dispatch(request)
+            return
+        self._metrics.invoked(self.function.logical_id, invocation)
+        self._leave()
+        if not request.ended.done():
+            request.ended.set_result(invocation)
+
+    def _refuse(self, request: Request, error: Exception) -> None:
+        self._leave()
+        if not request.ended.done():
+            request.ended.set_exception(error)
+
+    def _leave(self) -> None:
+        self._accepted -= 1
+        self._changed.set()
 
     def _consider_growing(self) -> None:
         """Look again and again, as long as requests wait, whether more environments would help."""
@@ -215,8 +206,9 @@ class Pool:
         More processes that compute than there are cores would only slow each other.
         """
         self._growing = None
+        self._refuse_late()
         long_ago = self._loop.time() - self._settings.grow_after_ms / 1000
-        late = sum(waiter.since <= long_ago for waiter in self._waiting)
+        late = sum(request.since <= long_ago for request in self._waiting)
         room = CORES - len(self._environments)
         for _ in range(min(late, room if room > 0 else self._blocked())):
             self.grow()
@@ -224,6 +216,13 @@ class Pool:
 
     def _blocked(self) -> int:
         return sum(environment.is_blocked for environment in self._environments)
+
+    def _refuse_late(self) -> None:
+        """Those that have waited for too long where no environment can be had."""
+        long_ago = self._loop.time() - self._settings.queue_seconds
+        while self._waiting and self._waiting[0].since <= long_ago and self._capacity.refuses(self):
+            self._metrics.throttled(self.function.logical_id, "max environments")
+            self._refuse(self._waiting.popleft(), self._no_room())
 
     def _no_room(self) -> TooManyEnvironments:
         return TooManyEnvironments(
@@ -236,7 +235,7 @@ class Pool:
 
     def _refuse_waiting(self, error: Exception) -> None:
         while self._waiting:
-            self._waiting.popleft().environment.set_exception(error)
+            self._refuse(self._waiting.popleft(), error)
 
     # Environments
 
@@ -265,7 +264,7 @@ class Pool:
 
     def _offer(self, environment: Environment) -> None:
         if self._waiting:
-            self._waiting.popleft().environment.set_result(environment)
+            environment.invoke(self._waiting.popleft())
             return
         environment.idle_since = self._loop.time()
         self._idle.append(environment)
@@ -290,9 +289,13 @@ class Pool:
             self._left_folders.append(environment.folder)
         if environment in self._idle:
             self._idle.remove(environment)
-        self._died.set()
+        self._changed.set()
         self._capacity.release()
         self.grow()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
     def _log(self, line: str, request_id: str) -> None:
         self._on_log(self.function, line, request_id)

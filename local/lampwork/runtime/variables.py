@@ -5,13 +5,12 @@ from pathlib import Path
 from lampwork.model import Function
 from lampwork.runtime.settings import RuntimeSettings
 
+# As on Lambda; nothing listens there, since the runtime client has a socket of its own.
+RUNTIME_API = "127.0.0.1:9001"
+
 
 def process_variables(
-    function: Function,
-    settings: RuntimeSettings,
-    runtime_api: str,
-    trace_id: str,
-    temporary_folder: Path,
+    function: Function, settings: RuntimeSettings, trace_id: str, temporary_folder: Path
 ) -> dict[str, str]:
     """All environment variables of a function's process, as on Lambda.
 
@@ -23,7 +22,7 @@ def process_variables(
         "TMPDIR": str(temporary_folder),  # not on Lambda, where it is /tmp
         **settings.defaults,
         **function.environment,
-        **_reserved(function, runtime_api, trace_id),
+        **_reserved(function, trace_id),
         **settings.overrides,
     }
 
@@ -49,7 +48,7 @@ def _ordinary(function: Function, settings: RuntimeSettings) -> dict[str, str]:
     }
 
 
-def _reserved(function: Function, runtime_api: str, trace_id: str) -> dict[str, str]:
+def _reserved(function: Function, trace_id: str) -> dict[str, str]:
     return {
         "_HANDLER": function.handler,
         "_X_AMZN_TRACE_ID": trace_id,
@@ -62,7 +61,7 @@ def _reserved(function: Function, runtime_api: str, trace_id: str) -> dict[str, 
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": _log_stream(),
-        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_LAMBDA_RUNTIME_API": RUNTIME_API,
         "AWS_REGION": function.region,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SESSION_TOKEN": "local",

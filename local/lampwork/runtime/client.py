@@ -1,0 +1,91 @@
+"""AWS's own runtime client, over a socket of the emulator's in place of HTTP."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, cast
+
+from lampwork.runtime import frames
+
+
+def load(channel: int) -> Callable[[str], None]:
+    """Import awslambdaric, to serve the socket `channel`.
+
+    What is returned loads a function, by its handler's name, and serves requests until the process
+    ends.
+    """
+    os.set_inheritable(channel, False)  # nobody else's, even if the function starts a program
+    connection = Connection(socket.socket(fileno=channel))
+    # What awslambdaric imports under this name is a C++ extension that speaks HTTP.
+    sys.modules["runtime_client"] = cast(ModuleType, connection)
+    from awslambdaric import bootstrap
+    from awslambdaric.lambda_config import LambdaConfigProvider
+    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+    from awslambdaric.lambda_runtime_marshaller import to_json
+
+    class RuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]
+        def call_rapid(
+            self,
+            http_method: str,
+            endpoint: str,
+            expected_http_code: int,
+            payload: Any = None,
+            headers: Mapping[str, str] | None = None,
+        ) -> None:
+            """Only a failed init is told this way."""
+            connection.send(frames.INIT_ERROR, to_json(payload).encode())
+
+    def serve(handler: str) -> None:
+        sys.argv = ["awslambdaric", handler]
+        config = LambdaConfigProvider(sys.argv)
+        bootstrap.run(handler, RuntimeClient(config.api_address, config.use_thread_polling))
+
+    return serve
+
+
+class Connection:
+    """What awslambdaric's extension offers, by the same names."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._socket = channel
+        self._reader = channel.makefile("rb")
+        self._is_ready = False
+
+    def close(self) -> None:
+        self._reader.close()
+        self._socket.close()
+
+    def send(self, kind: bytes, body: bytes = b"") -> None:
+        self._socket.sendall(frames.frame(kind, body))
+
+    def initialize_client(self, user_agent: str) -> None:
+        pass
+
+    def next(self) -> tuple[bytes, dict[str, str | int]]:
+        """Wait for the next request: its event and its headers."""
+        if not self._is_ready:
+            self._is_ready = True
+            self.send(frames.READY)
+        header = self._reader.read(frames.HEADER.size)
+        if len(header) < frames.HEADER.size:
+            self.close()
+            sys.exit()  # the emulator has ended
+        _, length = frames.HEADER.unpack(header)
+        headers, _, event = self._reader.read(length).partition(b"\n")
+        return event, json.loads(headers)
+
+    def post_invocation_result(
+        self, request_id: str, result: bytes, content_type: str, invocation_id: str | None
+    ) -> None:
+        if len(result) > frames.MAX_RESPONSE:
+            self.send(frames.TOO_LARGE)
+            raise RuntimeError("Failed to post invocation response")
+        self.send(frames.RESPONSE, result)
+
+    def post_error(
+        self, request_id: str, error: str, xray_fault: str, invocation_id: str | None
+    ) -> None:
+        self.send(frames.ERROR, error.encode())
