@@ -19,6 +19,11 @@ ITS_WORDS: Final = tuple(
 )
 
 
+def is_about_loading(line: str) -> bool:
+    """Whether in a line of a function's log the runtime client says that it cannot be loaded."""
+    return line.startswith(ITS_WORDS)
+
+
 class Problems:
     """Tells of functions that cannot be loaded, once, with the file and line to put right."""
 
@@ -35,7 +40,7 @@ class Problems:
     def explain(self, line: str, function: Function, template: Path) -> bool:
         """Whether a line of a function's log is what the runtime client makes of a problem that has
         been told, if only just now."""
-        return line.startswith(ITS_WORDS) and self._tell(function, template)
+        return is_about_loading(line) and self._tell(function, template)
 
     def _tell(self, function: Function, template: Path) -> bool:
         problem = _problem(function, template)

@@ -2,16 +2,20 @@ import base64
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lampwork.config import Config
 from lampwork.errors import ConfigurationError, FunctionNotFound, LampworkError, StartError
 from lampwork.front.lambda_api import PREFIX
+from lampwork.handlers import Problems, is_about_loading
 from lampwork.lock import DataLock, running
-from lampwork.logs import Log
+from lampwork.logs import Log, is_advice
+from lampwork.model import Function
 from lampwork.project import Options, Project, load_stack
+from lampwork.scope import find
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,29 @@ def invoke_running(origin: str, name: str, payload: bytes) -> Outcome:
         raise LampworkError(f"{origin} refused: {error.read().decode()}") from error
     except urllib.error.URLError as error:
         raise StartError(f"{origin} does not answer: {error.reason}.") from error
+
+
+def explained(outcome: Outcome, config: Config, name: str) -> Outcome:
+    """With what is wrong with a function that cannot be loaded, as `lampwork up` has told it.
+
+    Raises:
+        LampworkError: the template cannot be read any more.
+    """
+    lines = [line for line in outcome.log.split("\n") if not is_advice(line)]
+    if any(map(is_about_loading, lines)):
+        function = find(load_stack(config, "http://localhost"), name.rpartition(":")[2])
+        lines = list(_explained(lines, function, config.template))
+    return replace(outcome, log="\n".join(lines))
+
+
+def _explained(lines: Iterable[str], function: Function, template: Path) -> Iterator[str]:
+    said: list[str] = []
+    problems = Problems(said.append)
+    for line in lines:
+        if not problems.explain(line, function, template):
+            yield line
+        yield from said
+        said.clear()
 
 
 def _not_found(name: str, functions: list[str]) -> FunctionNotFound:

@@ -67,7 +67,12 @@ def test_a_failing_function_ends_the_call_with_1(project: SampleProject, running
     assert 'raise ValueError("on purpose")' in called.stderr
 
 
-def test_a_function_that_cannot_be_loaded_is_told_once(project: SampleProject) -> None:
+@pytest.mark.parametrize("running", [True, False])
+def test_a_function_that_cannot_be_loaded_is_told_once(
+    project: SampleProject, running: bool
+) -> None:
+    if running:
+        project.up("--no-reload").origin()
     (project.root / "hello.py").write_text("def handler(:\n")
 
     called = project.run("invoke", "Hello")
@@ -75,6 +80,7 @@ def test_a_function_that_cannot_be_loaded_is_told_once(project: SampleProject) -
     assert called.returncode == 1
     assert called.stderr.count("hello.py:1: invalid syntax; Hello cannot be loaded.") == 1
     assert "[ERROR]" not in called.stderr
+    assert "Traceback" not in called.stderr
     assert json.loads(called.stdout)["errorType"] == "Runtime.UserCodeSyntaxError"
 
 

@@ -38,6 +38,7 @@ def invoke(
         outcome = run_until_signalled(invoking.invoke_alone(options, log, name, payload))
     else:
         outcome = invoking.invoke_running(origin, name, payload)
+        outcome = invoking.explained(outcome, options.read_config(), name)
     if outcome is None:
         sys.exit(INTERRUPTED)
     click.echo(outcome.log, err=True, nl=False)
