@@ -237,6 +237,23 @@ async def test_parallel_writers_of_one_key_leave_one_of_their_objects(
     assert kept["Body"].read() == written == kept["Metadata"]["writer"].encode() * 5000
 
 
+async def test_what_is_put_by_a_link_is_kept_and_so_are_settings_and_tags_around_it(
+    s3: "S3Client", restarted: Restarted
+) -> None:
+    rule: Any = {"AllowedMethods": ["GET"], "AllowedOrigins": ["https://app.example"]}
+    tags: Any = [{"Key": "kind", "Value": "picture"}]
+    s3.put_bucket_cors(Bucket="pictures", CORSConfiguration={"CORSRules": [rule]})
+    link = s3.generate_presigned_url("put_object", Params={"Bucket": "pictures", "Key": "a/b"})
+    httpx.put(link, content=b"by link").raise_for_status()
+    s3.put_object_tagging(Bucket="pictures", Key="a/b", Tagging={"TagSet": tags})
+
+    s3 = await restarted()
+
+    assert read(s3, "a/b") == b"by link"
+    assert s3.get_object_tagging(Bucket="pictures", Key="a/b")["TagSet"] == tags
+    assert s3.get_bucket_cors(Bucket="pictures")["CORSRules"] == [rule]
+
+
 async def test_a_refused_upload_changes_nothing(s3: "S3Client", tmp_path: Path) -> None:
     with pytest.raises(ClientError, match="NoSuchBucket"):
         s3.put_object(Bucket="elsewhere", Key="k", Body=b"x")
