@@ -2,23 +2,21 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.catalogue.products import WITHOUT_LIMITS
-from tests.e2e.product import Product, running, sign_up
+from tests.e2e.product import Person, Product, sign_up
 
 TABS, ROUNDS, JITTER_SECONDS = 8, 20, 0.5
 BROWSER = {"Sec-Fetch-Site": "same-origin", "X-Token-Delivery": "cookie"}
 
 
 @pytest.mark.case("E3")
-async def test_eight_tabs_that_refresh_together_are_never_signed_out(tmp_path: Path):
-    with running(tmp_path / "data", environment=WITHOUT_LIMITS) as product:
+async def test_eight_tabs_that_refresh_together_are_never_signed_out(product: Product):
+    with await asyncio.to_thread(sign_up, product) as person:
         for _ in range(ROUNDS):
-            async with browser(product) as client:
+            async with browser(person) as client:
                 before = client.cookies["refresh_token"]
                 refreshed = await asyncio.gather(*(tab(client) for _ in range(TABS)))
                 assert refreshed == [httpx.codes.OK] * TABS
@@ -27,11 +25,10 @@ async def test_eight_tabs_that_refresh_together_are_never_signed_out(tmp_path: P
 
 
 @asynccontextmanager
-async def browser(product: Product) -> AsyncIterator[httpx.AsyncClient]:
+async def browser(person: Person) -> AsyncIterator[httpx.AsyncClient]:
     """One jar of cookies for all tabs, and nothing else that says who it is."""
-    with await asyncio.to_thread(sign_up, product) as person:
-        account = {"email": person.email, "password": person.password}
-    address = f"{product.origin}/api/v1"
+    account = {"email": person.email, "password": person.password}
+    address = f"{person.product.origin}/api/v1"
     async with httpx.AsyncClient(base_url=address, headers=BROWSER, timeout=30) as client:
         (await client.post("/auth/login", json=account)).raise_for_status()
         yield client

@@ -2,17 +2,22 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e import painters
 from tests.e2e.product import Person, Product, running, sign_up
 from tests.e2e.queues import QUEUES
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", params=["workers"], ids=[pytest.HIDDEN_PARAM])
 def product(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
-    """One product for all tests that leave it whole, also with the queue of `over_each_queue`."""
+    """One product for all tests that leave it whole, also with the queue of `over_each_queue`.
+
+    Its parameter is there so that tests without that mark share the one with workers.
+    """
     data = tmp_path_factory.mktemp("product") / "data"
-    with running(data, environment=QUEUES[getattr(request, "param", "workers")]) as started:
+    environment = {**QUEUES[request.param], **painters.ENVIRONMENT}
+    with running(data, environment=environment) as started:
         yield started
 
 

@@ -140,6 +140,10 @@ class Person:
         task: dict[str, Any] = answer.json()
         return task
 
+    def submit_slow(self, seconds: int) -> dict[str, Any]:
+        """A task that runs so long: see `tests.e2e.painters`."""
+        return self.submit(str(seconds), width=64, height=64)
+
     def put_on_plan(self, plan: str) -> None:
         """Have operations change the plan, as from the console: large pictures need `pro`."""
         self.product.invoke("OpsSetPlan", {"user_id": self.user_id, "plan": plan})

@@ -26,9 +26,7 @@ def credentials(person: Person, kind: str) -> dict[str, str]:
 @pytest.mark.parametrize("kind", ["bearer", "cookie", "user id"])
 @pytest.mark.stream_case(3)
 async def test_a_task_is_seen_from_its_snapshot_to_its_end(ada, kind):
-    prompt = f"a red fox in the snow, {kind}"
-    await asyncio.to_thread(ada.put_on_plan, "pro")
-    task = await asyncio.to_thread(ada.submit, prompt, width=1536, height=1536)
+    task = await asyncio.to_thread(ada.submit_slow, 2)
 
     async with ada.socket(task["id"], additional_headers=credentials(ada, kind)) as socket:
         frames = [frame async for frame in states(socket)]
@@ -110,8 +108,7 @@ async def test_who_may_not_watch_is_refused_before_the_socket_opens(ada, bob):
 
 
 async def test_a_cancelled_task_ends_its_stream(ada):
-    await asyncio.to_thread(ada.put_on_plan, "pro")
-    task = await asyncio.to_thread(ada.submit, "a long panorama", width=2048, height=2048)
+    task = await asyncio.to_thread(ada.submit_slow, 20)
 
     async with ada.socket(task["id"]) as socket:
         frames = []

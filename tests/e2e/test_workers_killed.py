@@ -2,14 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.e2e import painters
 from tests.e2e.product import Process, Product, kill, processes_of, running, sign_up, states
 
-QUICK = {"TASK_LEASE_SECONDS": "2"}
-LONG = {"width": 2048, "height": 2048}
+QUICK = {"TASK_LEASE_SECONDS": "2", **painters.ENVIRONMENT}
 
 
 def generate_workers(product: Product) -> tuple[Process, list[Process]]:
@@ -24,8 +25,7 @@ def generate_workers(product: Product) -> tuple[Process, list[Process]]:
 
 async def frames_around_a_kill(person, pids) -> tuple[list[dict[str, Any]], float]:
     """Submit a long task, kill while it runs; all states, and the seconds until it ran again."""
-    await asyncio.to_thread(person.put_on_plan, "pro")
-    task = await asyncio.to_thread(person.submit, "a wide mountain panorama at dawn", **LONG)
+    task = await asyncio.to_thread(person.submit_slow, 2)
     frames = []
     killed_at = again_at = 0.0
     async with person.socket(task["id"]) as socket:
@@ -40,15 +40,20 @@ async def frames_around_a_kill(person, pids) -> tuple[list[dict[str, Any]], floa
     return frames, again_at - killed_at
 
 
+@pytest.fixture(scope="module")
+def quick_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with running(tmp_path_factory.mktemp("quick") / "data", environment=QUICK) as product:
+        yield product
+
+
 @pytest.mark.parametrize("victim", ["master", "child"])
 @pytest.mark.stream_case(31)
-async def test_a_killed_worker_is_replaced_and_the_task_completes(victim, tmp_path):
-    with running(tmp_path / "data", environment=QUICK) as product, sign_up(product) as person:
+async def test_a_killed_worker_is_replaced_and_the_task_completes(victim, quick_product):
+    def pids() -> list[int]:
+        master, children = generate_workers(quick_product)
+        return [master.pid] if victim == "master" else [child.pid for child in children]
 
-        def pids() -> list[int]:
-            master, children = generate_workers(product)
-            return [master.pid] if victim == "master" else [child.pid for child in children]
-
+    with sign_up(quick_product) as person:
         frames, seconds = await frames_around_a_kill(person, pids)
 
     assert frames[-1]["status"] == "completed"
@@ -59,11 +64,10 @@ async def test_a_killed_worker_is_replaced_and_the_task_completes(victim, tmp_pa
     assert seconds <= 10
 
 
-async def test_with_the_default_settings_a_killed_worker_is_replaced_within_20_seconds(tmp_path):
-    with running(tmp_path / "data") as product, sign_up(product) as person:
-        frames, seconds = await frames_around_a_kill(
-            person, lambda: [generate_workers(product)[0].pid]
-        )
+async def test_with_the_default_settings_a_killed_worker_is_replaced_within_20_seconds(ada):
+    frames, seconds = await frames_around_a_kill(
+        ada, lambda: [generate_workers(ada.product)[0].pid]
+    )
 
     assert (frames[-1]["status"], frames[-1]["attempt"]) == ("completed", 2)
     assert seconds <= 20

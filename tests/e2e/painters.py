@@ -1,0 +1,21 @@
+"""The painter, who also takes a prompt that is a number: so many seconds, in which he only waits.
+
+For tests that need a task to run for a while: those that paint all the time keep others waiting.
+"""
+
+from shared.generators import choose
+from shared.generators.port import GenerationParameters, Image, Progress
+from tests import slow_generator
+from tests.tasks import FakeGenerator
+
+ENVIRONMENT = {"GENERATOR_URL": f"python:{__name__}:from_url"}
+
+
+def from_url(url: str) -> FakeGenerator:
+    painter = choose.generator("painter://")
+
+    async def generate(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+        chosen = slow_generator if prompt.isdecimal() else painter
+        return await chosen.generate(prompt, parameters, progress)
+
+    return FakeGenerator(generate)
