@@ -236,7 +236,8 @@ def test_senders_side_by_side_send_each_mail_once(
 
     run(race())
 
-    assert sorted(mail.recipient for mail in service.taken) == sorted(addresses)
+    sent = [mail.recipient for mail in service.taken if mail.recipient in addresses]
+    assert sorted(sent) == sorted(addresses)  # the database also holds mails of other tests
 
 
 @pytest.mark.usefixtures("backend")
