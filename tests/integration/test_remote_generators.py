@@ -197,7 +197,7 @@ async def test_a_provider_that_takes_too_long_is_left(adapter, behaviour, monkey
     async with providing(behaviour) as provider:
         with pytest.raises(GenerationFailed) as raised:
             await ask(adapter, provider.origin)
-        await asyncio.wait_for(provider.was_left.wait(), 2)
+        await asyncio.wait_for(provider.was_left.wait(), 20)
 
     assert (raised.value.code, raised.value.retryable) == ("generator_unavailable", True)
 
@@ -206,13 +206,13 @@ async def test_a_provider_that_takes_too_long_is_left(adapter, behaviour, monkey
 async def test_a_cancelled_task_closes_its_connection(adapter, behaviour):
     async with providing(behaviour) as provider:
         working = asyncio.create_task(ask(adapter, provider.origin))
-        await asyncio.wait_for(provider.was_asked.wait(), 2)
+        await asyncio.wait_for(provider.was_asked.wait(), 20)
 
         working.cancel()
 
         with pytest.raises(asyncio.CancelledError):
             await working
-        await asyncio.wait_for(provider.was_left.wait(), 2)
+        await asyncio.wait_for(provider.was_left.wait(), 20)
 
 
 async def test_a_provider_that_is_not_there_may_come_back(adapter):
