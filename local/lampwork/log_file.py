@@ -1,6 +1,6 @@
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,27 +22,49 @@ class Entry:
 
 
 class LogFile:
-    """What was logged, one entry a line. At 10 MB `lampwork.log` becomes `lampwork.log.1`."""
+    """What was logged, one entry a line. At 10 MB `lampwork.log` becomes `lampwork.log.1`.
 
-    def __init__(self, folder: Path) -> None:
+    `on_failure` is told when it cannot be written, on a full disk for example, and not again until
+    it could be. What is written meanwhile is lost: no request may fail for want of its log.
+    """
+
+    def __init__(self, folder: Path, on_failure: Callable[[OSError], None]) -> None:
         self._path = folder / NAME
         self._file = self._open()
+        self._on_failure = on_failure
+        self._failing = False
 
     def write(self, source: str, request_id: str, text: str) -> None:
         # What a function prints may be anything, so a line of its own must not look like an entry.
         text = text.replace("\r\n", "\r").replace("\n", "\r")
-        self._file.write(f"{clock()}\t{source}\t{request_id}\t{text}\n")
+        try:
+            self._file.write(f"{clock()}\t{source}\t{request_id}\t{text}\n")
+        except OSError as error:
+            self._fail(error)
 
     def flush(self) -> None:
         """Make what was written visible to readers, and begin anew where it has become too much."""
-        self._file.flush()
-        if self._file.tell() > MAX_BYTES:
-            self._file.close()
-            os.replace(self._path, self._path.with_name(f"{NAME}.1"))
-            self._file = self._open()
+        try:
+            self._file.flush()
+            if self._file.tell() > MAX_BYTES:
+                os.replace(self._path, self._path.with_name(f"{NAME}.1"))
+                former, self._file = self._file, self._open()
+                former.close()
+        except OSError as error:
+            self._fail(error)
+        else:
+            self._failing = False
 
     def close(self) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        if not self._failing:
+            self._failing = True
+            self._on_failure(error)
 
     def _open(self) -> TextIO:
         return self._path.open("a", encoding="utf-8", errors="backslashreplace")

@@ -47,7 +47,7 @@ class Log:
         To be called in an event loop, which must not end before `close`.
         """
         self._loop = asyncio.get_running_loop()
-        self._file = LogFile(folder)
+        self._file = LogFile(folder, self._tell_of_failure)
 
     def close(self) -> None:
         self._write_pending()
@@ -87,12 +87,23 @@ class Log:
         return f"{clock} {self._paint(source)} " + f"\n{indent}".join(shown)
 
     def _write_pending(self) -> None:
-        with self._lock:
-            self._stream.write("".join(self._pending))
-            self._stream.flush()
-            self._pending.clear()
         if self._file is not None:
             self._file.flush()
+        with self._lock:
+            text = "".join(self._pending)
+            self._pending.clear()
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except OSError:
+                # Whoever read it has gone, or its disk is full. That ends a command that only
+                # prints; a stack runs on, though there is nobody left to tell.
+                if self._loop is None:
+                    raise
+
+    def _tell_of_failure(self, error: OSError) -> None:
+        text = f"The log file cannot be written: {error.strerror}. Entries are lost meanwhile."
+        self.say(self.entry(clock(), "lampwork", text))
 
     def _paint(self, source: str) -> str:
         name = source.ljust(NAME_WIDTH)

@@ -281,6 +281,8 @@ async def test_units_become_prometheus_base_units_with_the_most_detailed_dimensi
         emf(Latency="slow"),
         emf(Latency=True),
         emf(Latency=[]),
+        '{"_aws": {"CloudWatchMetrics": [{"Namespace": "A", "Metrics": [{"Name": ["B"]}]}]}}',
+        '{"_aws": ' + 100_000 * "[",
     ],
 )
 def test_what_only_looks_like_metrics_stays_a_line_of_the_log(line: str) -> None:

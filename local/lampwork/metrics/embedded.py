@@ -97,7 +97,7 @@ def _observations(line: str) -> Iterator[Observation]:
     """Every metric of a line that is as the format's specification says."""
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     for directive in _list(_dict(document.get("_aws")).get("CloudWatchMetrics")):
         namespace = _dict(directive).get("Namespace")
@@ -105,7 +105,8 @@ def _observations(line: str) -> Iterator[Observation]:
             continue
         labels = _labels(directive, document)
         for definition in map(_dict, _list(directive.get("Metrics"))):
-            values = _values(document.get(definition.get("Name")))
+            name = definition.get("Name")
+            values = _values(document.get(name)) if isinstance(name, str) else ()
             if values:
                 yield _observation(namespace, definition, labels, values)
 
@@ -114,7 +115,7 @@ def _observation(
     namespace: str, definition: dict[str, Any], labels: Labels, values: tuple[float, ...]
 ) -> Observation:
     unit = definition.get("Unit", "None")
-    suffix, factor = UNITS.get(unit, ("", 1.0))
+    suffix, factor = UNITS.get(str(unit), ("", 1.0))
     name = f"{_snake(namespace)}_{_snake(definition['Name'])}".removesuffix("_total")
     name = name.removesuffix(suffix) + suffix
     scaled = tuple(value * factor for value in values)
@@ -124,7 +125,8 @@ def _observation(
 def _labels(directive: dict[str, Any], document: dict[str, Any]) -> Labels:
     sets = [dimensions for dimensions in _list(directive.get("Dimensions")) if _list(dimensions)]
     most_detailed: list[Any] = max(sets, key=len, default=[])
-    present = {str(name): document[name] for name in most_detailed if name in document}
+    names = [name for name in most_detailed if isinstance(name, str)]
+    present = {name: document[name] for name in names if name in document}
     return tuple(sorted((_snake(name), str(value)) for name, value in present.items()))
 
 

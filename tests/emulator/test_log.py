@@ -1,0 +1,46 @@
+"""What the emulator prints and keeps, where that cannot be written."""
+
+import asyncio
+from contextlib import suppress
+from io import StringIO
+from pathlib import Path
+
+from lampwork.logs import Log
+
+
+async def test_a_log_file_on_a_full_disk_is_told_of_once_and_all_is_still_printed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "lampwork.log").symlink_to("/dev/full")
+    printed = StringIO()
+    log = Log(printed)
+    log.open(tmp_path)
+
+    for number in range(1000):
+        log.line("App", f"line {number} of many")
+        if number % 100 == 0:
+            await asyncio.sleep(0.03)
+    log.close()
+
+    assert printed.getvalue().count(" of many\n") == 1000
+    assert printed.getvalue().count("The log file cannot be written: No space left on device.") == 1
+
+
+async def test_a_terminal_that_cannot_be_written_leaves_the_log_file_as_it_was(
+    tmp_path: Path,
+) -> None:
+    # Closing it fails too.
+    with suppress(OSError), Path("/dev/full").open("w") as terminal:
+        log = Log(terminal)
+        log.open(tmp_path)
+
+        log.line("App", "first")
+        await asyncio.sleep(0.1)
+        log.line("App", "second")
+        log.close()
+
+    entries = (tmp_path / "lampwork.log").read_text().splitlines()
+    assert [entry.split("\t")[1:] for entry in entries] == [
+        ["App", "", "first"],
+        ["App", "", "second"],
+    ]
