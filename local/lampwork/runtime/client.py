@@ -19,6 +19,7 @@ def load(channel: int) -> Callable[[str], None]:
     """
     os.set_inheritable(channel, False)  # nobody else's, even if the function starts a program
     connection = Connection(socket.socket(fileno=channel))
+    os.register_at_fork(after_in_child=connection.abandon)
     # What awslambdaric imports under this name is a C++ extension that speaks HTTP.
     sys.modules["runtime_client"] = cast(ModuleType, connection)
     from awslambdaric import bootstrap
@@ -57,6 +58,13 @@ class Connection:
     def close(self) -> None:
         self._reader.close()
         self._socket.close()
+
+    def abandon(self) -> None:
+        """Leave it to the process this one was forked from.
+
+        What a function's child says could pass for the answer to another request.
+        """
+        os.close(self._socket.detach())
 
     def send(self, kind: bytes, body: bytes = b"") -> None:
         self._socket.sendall(frames.frame(kind, body))

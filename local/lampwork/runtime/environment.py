@@ -1,8 +1,10 @@
 import asyncio
+import logging
 import math
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -20,6 +22,8 @@ from lampwork.runtime.log_pipe import LogPipe
 from lampwork.runtime.memory import MEBIBYTE, private_memory, resident_memory
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.variables import process_variables
+
+logger = logging.getLogger(__name__)
 
 MAX_LOG = 256 * 1024
 # Reading a process's memory costs as much as a short request; many of those share one reading.
@@ -177,18 +181,20 @@ class Environment:
 
     async def _boot(self, seconds: float) -> Outcome:
         """Start the process and wait until its function is loaded or has failed to."""
-        channel = self._channel = await Channel.open(self._settle)
         booted: asyncio.Future[Outcome] = self._loop.create_future()
         started = time.perf_counter()
-        self._expect(booted.set_result, seconds)
+        self._awaiting = booted.set_result
         self._make_folder()
-        await self._spawn(self._launch(), channel)
+        await self._spawn(self._launch())
+        if not booted.done():
+            self._limit(seconds)  # from now on: a fork server may have had to start first
         outcome = await booted
         self._init_ms = (time.perf_counter() - started) * 1000
         if isinstance(outcome, TimedOut) and self._process is not None:
-            channel.close()
             self._process.kill()
             self._process = None
+            if self._channel is not None:
+                self._channel.close()
         return outcome
 
     def _make_folder(self) -> None:
@@ -207,16 +213,22 @@ class Environment:
             debug_port=self._settings.debug_port(self.function),
         )
 
-    async def _spawn(self, launch: Launch, channel: Channel) -> None:
-        pipe = LogPipe(self._record)
-        try:
-            process = await self._launcher.spawn(launch, pipe.writer, channel.remote)
-        except BaseException:
-            pipe.close()
-            raise
-        finally:
-            pipe.release_writer()
-        self._pipe, self._process = pipe, process
+    async def _spawn(self, launch: Launch) -> None:
+        with ExitStack() as opened:
+            try:
+                channel = await Channel.open(self._settle)
+                opened.callback(channel.close)
+                pipe = LogPipe(self._record)
+                opened.callback(pipe.close)
+            except OSError as error:
+                raise StartError(f"No further process can be started: {error.strerror}.") from error
+            try:
+                process = await self._launcher.spawn(launch, pipe.writer, channel.remote)
+            finally:
+                pipe.release_writer()
+            opened.pop_all()
+        # Not before: what the launcher is still to hand over must not be closed by `close`.
+        self._pipe, self._channel, self._process = pipe, channel, process
         process.exited.add_done_callback(
             lambda exited: self._exited(process, pipe, channel, exited.result())
         )
@@ -225,7 +237,14 @@ class Environment:
             channel.close()
 
     async def _boot_for_request(self, request: Request, seconds: float) -> None:
-        self._init = await self._boot(seconds)
+        try:
+            self._init = await self._boot(seconds)
+        except StartError:
+            # As for a process that ended before it took the request; whoever starts it tells why.
+            self.close()
+            self._request = None
+            self._on_end(self, request, None)
+            return
         elapsed = time.perf_counter() - self._request_began
         self._perform(request, seconds - elapsed)
 
@@ -233,12 +252,12 @@ class Environment:
         if not isinstance(self._init, Ready) or self._channel is None:
             self._conclude(request, self._init)
             return
-        self._expect(partial(self._conclude, request), seconds)
+        self._awaiting = partial(self._conclude, request)
+        self._limit(seconds)
         self._thaw()
         self._channel.offer(self._work(request))
 
-    def _expect(self, then: Callable[[Outcome], None], seconds: float) -> None:
-        self._awaiting = then
+    def _limit(self, seconds: float) -> None:
         self._time_limit = self._loop.call_later(seconds, self._settle, TimedOut())
 
     def _settle(self, outcome: Outcome) -> None:
@@ -269,7 +288,7 @@ class Environment:
         log, self._log, self._request = bytes(self._log), bytearray(), None
         if isinstance(outcome, TimedOut):
             self.close()
-        elif self.failed or not isinstance(outcome, Exited):
+        elif self.state is State.BUSY and (self.failed or not isinstance(outcome, Exited)):
             self.state = State.IDLE
             self._freeze()
         invocation = Invocation(
@@ -315,7 +334,10 @@ class Environment:
         self._log += f"{line}\n".encode()
         if len(self._log) > MAX_LOG:
             del self._log[:-MAX_LOG]
-        self._on_line(line, self._request.request_id if self._request else "")
+        try:
+            self._on_line(line, self._request.request_id if self._request else "")
+        except Exception:  # whatever becomes of a line, requests go on
+            logger.exception("a line of a log is lost")
 
     def _work(self, request: Request) -> Work:
         return Work(

@@ -175,7 +175,10 @@ class Pool:
     ) -> None:
         self._take_back(environment)
         if invocation is None:
-            self._dispatch(request)
+            if self._closed:
+                self._refuse(request, self._stopped())
+            else:
+                self._dispatch(request)
             return
         self._metrics.invoked(self.function.logical_id, invocation)
         self._leave()

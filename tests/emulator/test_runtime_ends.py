@@ -1,0 +1,173 @@
+"""Every request ends, and with its own answer, whatever happens to the process that has it."""
+
+import asyncio
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from lampwork.errors import LampworkError, StartError
+from lampwork.model import Function
+from lampwork.runtime.functions import Functions
+from lampwork.runtime.settings import RuntimeSettings
+from tests.emulator.runtime_fixtures import function, processes_of, running
+
+NAME = """
+    def handler(event, context):
+        return __name__
+"""
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """The process makes no progress meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def fork_server() -> int:
+    (server,) = processes_of(os.getpid())
+    return server
+
+
+async def test_what_a_forked_child_says_is_no_answer_to_the_next_request(tmp_path: Path) -> None:
+    source = """
+        import os, time
+
+        def handler(event, context):
+            if event == "fork" and not os.fork():
+                time.sleep(0.3)
+                raise ValueError("of the child")
+            time.sleep(0.6 if event == "next" else 0)
+            return event
+    """
+    async with running(function(tmp_path, source)) as run:
+        assert await run.result(event="fork") == "fork"
+        assert await run.result(event="next") == "next"
+        assert await run.result(event="later") == "later"
+
+
+async def test_a_request_whose_function_cannot_be_started_a_second_time_is_told(
+    tmp_path: Path,
+) -> None:
+    source = """
+        import os, shutil, time
+
+        folder = os.environ["TMPDIR"]
+        shutil.rmtree(folder)
+        open(folder, "w").close()
+        time.sleep(60)
+    """
+    async with running(function(tmp_path, source), init_seconds=0.3) as run:
+        with pytest.raises(StartError, match=r"Cannot make .*: File exists"):
+            async with asyncio.timeout(10):
+                await run.invoke()
+
+
+async def test_a_reload_while_processes_are_being_started_ends_no_request(tmp_path: Path) -> None:
+    functions = [function(tmp_path, NAME, name=name) for name in ("one", "other", "third")]
+    async with running(*functions) as run:
+        with stopped(fork_server()):
+            requests = [asyncio.create_task(run.result(each.name)) for each in functions]
+            await asyncio.sleep(0.1)
+            await run.functions.reload({each.logical_id: each for each in functions})
+        async with asyncio.timeout(10):
+            assert await asyncio.gather(*requests) == ["one", "other", "third"]
+
+
+async def test_the_time_a_fork_server_takes_is_not_the_functions(tmp_path: Path) -> None:
+    app = function(tmp_path, f"import time; time.sleep(0.6)\n{dedent(NAME)}", timeout_seconds=0.5)
+    async with running(app, init_seconds=1.5) as run:
+        with stopped(fork_server()):
+            request = asyncio.create_task(run.result())
+            await asyncio.sleep(1.6)
+        assert await request == "app"
+
+
+async def test_stopping_refuses_a_request_that_its_process_has_not_read(tmp_path: Path) -> None:
+    source = """
+        import os
+
+        def handler(event, context):
+            return os.getpid()
+    """
+    async with asyncio.timeout(10):
+        async with running(function(tmp_path, source), stop_seconds=0.1) as run:
+            os.kill(await run.result(), signal.SIGSTOP)
+            request = asyncio.create_task(run.invoke())
+            await asyncio.sleep(0)
+
+    with pytest.raises(LampworkError, match="app is being stopped"):
+        await request
+
+
+async def test_a_request_for_which_no_file_can_be_opened_is_told_and_the_next_is_served(
+    tmp_path: Path,
+) -> None:
+    one, other = (function(tmp_path, NAME, name=name) for name in ("one", "other"))
+    async with running(one, other) as run:
+        await run.result("one")
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+        try:
+            with pytest.raises(StartError, match="Too many open files"):
+                async with asyncio.timeout(5):
+                    await run.invoke("other")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+        assert await run.result("other") == "other"
+
+
+async def test_a_function_removed_while_it_is_loaded_again_leaves_room_for_one_other(
+    tmp_path: Path,
+) -> None:
+    slow = function(tmp_path, "print('loading'); import time; time.sleep(60)", name="slow")
+    held = """
+        import time
+
+        def handler(event, context):
+            print("begun")
+            time.sleep(0.5)
+    """
+    others = [function(tmp_path, held, name=name) for name in ("one", "other")]
+    options = {"init_seconds": 0.2, "stop_seconds": 0.1, "max_environments": 1}
+    async with running(slow, **options) as run:
+        request = asyncio.create_task(run.error("slow"))
+        while [line for _, line in run.lines].count("loading") < 2:
+            await asyncio.sleep(0.01)
+        await run.functions.reload({each.logical_id: each for each in others})
+        assert (await request)["errorType"] == "Runtime.ExitError"
+
+        both = asyncio.gather(*(run.invoke(each.name) for each in others))
+        await run.printed("begun")
+        await asyncio.sleep(0.2)
+        assert len(processes_of(os.getpid())) == 2  # the fork server, and one
+        await both
+
+
+async def test_a_line_that_cannot_be_logged_keeps_no_request_from_its_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(of: Function, line: str, request_id: str) -> None:
+        raise PermissionError(line)
+
+    app = function(tmp_path, NAME)
+    functions = Functions({"App": app}, RuntimeSettings(tmp_path / ".data"), refuse)
+    await functions.start()
+    async with asyncio.timeout(10):
+        invocation = await functions.invoke("app", b"null")
+    await functions.stop()
+
+    assert invocation.payload == b'"app"'
+    assert "a line of a log is lost" in caplog.text
