@@ -12,6 +12,7 @@ from textwrap import dedent
 import pytest
 
 from lampwork.errors import LampworkError, StartError
+from lampwork.logs import is_platform_line
 from lampwork.model import Function
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
@@ -53,6 +54,26 @@ async def test_what_a_forked_child_says_is_no_answer_to_the_next_request(tmp_pat
         assert await run.result(event="fork") == "fork"
         assert await run.result(event="next") == "next"
         assert await run.result(event="later") == "later"
+
+
+async def test_children_of_a_forked_child_print_nothing_of_their_own(tmp_path: Path) -> None:
+    source = """
+        import os
+
+        def handler(event, context):
+            child = os.fork()
+            if child == 0:
+                grandchild = os.fork()
+                if grandchild:
+                    os.waitpid(grandchild, 0)
+                os._exit(0)
+            os.waitpid(child, 0)
+    """
+    async with running(function(tmp_path, source)) as run:
+        await run.result()
+
+    own = [line for _, line in run.lines if not is_platform_line(line)]
+    assert own == []
 
 
 async def test_a_request_whose_function_cannot_be_started_a_second_time_is_told(

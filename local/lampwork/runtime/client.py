@@ -64,7 +64,8 @@ class Connection:
 
         What a function's child says could pass for the answer to another request.
         """
-        os.close(self._socket.detach())
+        if (file := self._socket.detach()) >= 0:  # else a child of a child's
+            os.close(file)
 
     def send(self, kind: bytes, body: bytes = b"") -> None:
         self._socket.sendall(frames.frame(kind, body))
