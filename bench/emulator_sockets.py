@@ -1,6 +1,7 @@
 """The emulator's WebSocket API: connect, echo, and one message to many."""
 
 import json
+import socket
 from contextlib import ExitStack
 from statistics import median
 from time import perf_counter
@@ -8,6 +9,7 @@ from urllib.parse import quote
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from bench import boto3_alone
 from bench.light_client import LightConnection, open_socket, text_frame
 from bench.load import first
 from bench.report import Goal
@@ -29,15 +31,23 @@ async def measure() -> list[Goal]:
         echo = await _echoes(address)
         with ExitStack() as opened:
             sockets = [await open_socket(served.port, "/dev") for _ in range(MANY)]
-            for socket in sockets:
-                opened.callback(socket.close)
-            ids = [await _light_id(socket) for socket in sockets]
+            for each in sockets:
+                opened.callback(each.close)
+            ids = [await _light_id(each) for each in sockets]
             broadcast = median([await _broadcast(sockets, ids) for _ in range(ROUNDS)])
             posts = median([await _posts(served.port, sockets, ids) for _ in range(ROUNDS)])
+    alone = median((await boto3_alone.measure(MANY, ROUNDS))[1:])
     return [
         Goal.at_most("WebSocket connect, p50 ms", 1.5, connecting),
         Goal.at_most("… echo by route response, p50 ms", 0.6, echo),
-        Goal.at_most(f"one message to {MANY}, boto3 in the handler, ms", 75, broadcast),
+        Goal.at_most(
+            f"one message to {MANY}, boto3 in the handler, ms",
+            75,
+            broadcast,
+            {"boto3 alone": alone},
+        ),
+        # 75 ms were asked for where boto3 alone took 54.
+        Goal.at_most("… of boto3 alone", 1.39, broadcast / alone),
         Goal.at_most(f"{MANY} direct posts, ms", 15, posts),
     ]
 
@@ -67,29 +77,33 @@ async def _id(socket: ClientConnection) -> str:
     return str(await socket.recv())
 
 
-async def _light_id(socket: LightConnection) -> str:
-    socket.send(text_frame('{"action": "echo"}'))
-    return (await socket.frame()).decode()
+async def _light_id(connection: LightConnection) -> str:
+    connection.send(text_frame('{"action": "echo"}'))
+    return (await connection.frame()).decode()
 
 
 async def _broadcast(sockets: list[LightConnection], ids: list[str]) -> float:
     began = perf_counter()
     sockets[0].send(text_frame(json.dumps({"action": "all", "to": ids})))
-    for socket in sockets:
-        await socket.frame()
+    for each in sockets:
+        await each.frame()
     return (perf_counter() - began) * 1000
 
 
 async def _posts(port: int, sockets: list[LightConnection], ids: list[str]) -> float:
     """One caller, one post after the other."""
-    caller = await LightConnection.open(port)
-    began = perf_counter()
-    for connection_id in ids:
-        path = f"/dev/@connections/{quote(connection_id, safe='')}"
-        caller.send(f"POST {path} HTTP/1.1\r\n{SIGNED}Content-Length: 4\r\n\r\nnews".encode())
-        await caller.response()
-    for socket in sockets:
-        await socket.frame()
-    elapsed = (perf_counter() - began) * 1000
-    caller.close()
-    return elapsed
+    with socket.create_connection(("127.0.0.1", port)) as caller:
+        began = perf_counter()
+        for connection_id in ids:
+            path = f"/dev/@connections/{quote(connection_id, safe='')}"
+            _post(caller, f"POST {path} HTTP/1.1\r\n{SIGNED}Content-Length: 4\r\n\r\nnews")
+        for each in sockets:
+            await each.frame()
+        return (perf_counter() - began) * 1000
+
+
+def _post(caller: socket.socket, request: str) -> None:
+    caller.sendall(request.encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += caller.recv(4096)

@@ -16,7 +16,8 @@ from lampwork.runtime.launcher import Launcher
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
 
-CORES = os.cpu_count() or 1
+# All cores have work, also while one process hands over its answer.
+AT_WORK = (os.cpu_count() or 1) + 1
 
 
 class Pool:
@@ -204,7 +205,7 @@ class Pool:
             )
 
     def _grow_where_it_helps(self) -> None:
-        """Use all cores; beyond them add only to environments that wait for something else.
+        """Use all cores; beyond that add only to environments that wait for something else.
 
         More processes that compute than there are cores would only slow each other.
         """
@@ -212,7 +213,7 @@ class Pool:
         self._refuse_late()
         long_ago = self._loop.time() - self._settings.grow_after_ms / 1000
         late = sum(request.since <= long_ago for request in self._waiting)
-        room = CORES - len(self._environments)
+        room = AT_WORK - len(self._environments)
         for _ in range(min(late, room if room > 0 else self._blocked())):
             self.grow()
         self._consider_growing()

@@ -27,7 +27,7 @@ class RuntimeSettings:
     queue_seconds: float = 10
     init_seconds: float = 10  # as on Lambda
     idle_seconds: float = 300
-    grow_after_ms: float = 10
+    grow_after_ms: float = 6
     stop_seconds: float = 2
     enforce_memory: bool = True
     preload: tuple[str, ...] = ()
