@@ -1,6 +1,8 @@
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
+import boto3
 import pytest
 import uvloop
 
@@ -14,3 +16,19 @@ def pytest_asyncio_loop_factories(
     if item.path.name in ON_BOTH_LOOPS:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture
+def sqs(object_store: str) -> Iterator[Any]:
+    """A plain boto3 client of an endpoint without queues."""
+    client = boto3.client(
+        "sqs",
+        endpoint_url=object_store,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    yield client
+    for url in client.list_queues().get("QueueUrls", []):
+        client.delete_queue(QueueUrl=url)
+    client.close()

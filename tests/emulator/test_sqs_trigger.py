@@ -2,15 +2,13 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from lampwork.errors import StartError, Throttled
 from lampwork.model import Queue, QueueTrigger, Stack
@@ -20,31 +18,6 @@ from tests.emulator.fakes import FakeInvoker
 
 REGION = "us-east-1"
 ARN = "arn:aws:sqs:us-east-1:000000000000:"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ThreadedMotoServer]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def sqs(server: ThreadedMotoServer) -> Iterator[Any]:
-    """A plain boto3 client of an endpoint without queues."""
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "sqs",
-        endpoint_url=f"http://{host}:{port}",
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    yield client
-    for url in client.list_queues().get("QueueUrls", []):
-        client.delete_queue(QueueUrl=url)
-    client.close()
 
 
 def stack_of(*queues: Queue, batch_size: int = 10, visibility: int = 30, **trigger: Any) -> Stack:

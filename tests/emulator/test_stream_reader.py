@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from lampwork.model import Function, Stack, StreamTrigger
 from lampwork.triggers.event_invocations import Outlet
@@ -23,30 +21,11 @@ QUEUE = "lampwork-stream-rows"
 WORK = Function("work", "work", "app.handler", Path())
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ThreadedMotoServer]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def sqs(server: ThreadedMotoServer) -> Iterator[Any]:
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "sqs",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    url = client.create_queue(QueueName=QUEUE, Attributes={"VisibilityTimeout": "43200"})[
-        "QueueUrl"
-    ]
-    yield client
-    client.delete_queue(QueueUrl=url)
-    client.close()
+def sqs(sqs: Any) -> Any:
+    """With the queue in which the records of the stream wait."""
+    sqs.create_queue(QueueName=QUEUE, Attributes={"VisibilityTimeout": "43200"})
+    return sqs
 
 
 def record(number: int) -> Any:
