@@ -74,7 +74,6 @@ async def execute_next(*, worker_id: str, stopping: asyncio.Event | None = None)
     task = await turns.begin_next(worker_id=worker_id)
     if task is not None:
         task_metrics.started(task)
-        await broadcaster().publish(task)
         await Attempt(task, chosen, stopping or asyncio.Event()).run()
 
 
@@ -116,7 +115,7 @@ class Attempt:
         """The stored picture, or why there is none."""
         work = asyncio.create_task(self._work())
         lease = asyncio.create_task(self._keep_lease())
-        reports = asyncio.create_task(self._report_progress())
+        reports = asyncio.create_task(self._report())
         stop = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait(
@@ -193,8 +192,9 @@ class Attempt:
         if self._over.is_set():
             raise AttemptIsOver
 
-    async def _report_progress(self) -> None:
-        """Write the newest progress, at most a few times a second."""
+    async def _report(self) -> None:
+        """Tell that the attempt has begun; then write the newest progress, not too often."""
+        await broadcaster().publish(self._task)
         reported = 0.0
         while True:
             await self._news.wait()

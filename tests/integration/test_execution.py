@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import sqlite3
 import threading
@@ -6,7 +7,9 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from redis.asyncio.client import PubSub
 
+from shared import redis_client
 from shared.database import transaction
 from shared.engine import transitions
 from shared.engine.execution import Attempt, backoff_seconds, execute_next
@@ -16,6 +19,7 @@ from shared.generators.port import GenerationFailed, GenerationParameters, Image
 from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
+from shared.stream.broadcast import channel
 from tests.providers import answers, base64_text, providing
 from tests.services import objects_stored
 from tests.tasks import (
@@ -33,6 +37,8 @@ from tests.tasks import (
     read,
     statuses,
 )
+
+PAUSE_MS = 10_000
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -79,6 +85,53 @@ def test_a_task_ends_with_its_picture_stored_and_published():
     assert objects_stored() == [object_key(task)]
     assert object_key(task).startswith(f"tasks/{task.id}/1-")
     assert task.published_sequence == task.sequence
+
+
+def test_a_generator_does_not_wait_until_its_beginning_is_told(backend):
+    backend.setitem(choose.GENERATORS, "looking", f"{__name__}:looking_generator")
+    backend.setenv("GENERATOR_URL", "looking://")
+    told_when_begun.clear()
+
+    async def scenario() -> list[str]:
+        task, redis = await make_task(), redis_client.client()
+        async with redis.pubsub() as frames:
+            await frames.subscribe(channel(task.id))
+            await redis.client_pause(PAUSE_MS, all=False)  # it can be read, not written
+            try:
+                await execute_next(worker_id="w")
+            finally:
+                await redis.client_unpause()
+            return await told(frames)
+
+    first, *_, last = run(scenario())
+
+    assert told_when_begun == [False]
+    assert (first, last) == ("processing", "completed")
+
+
+told_when_begun: list[bool] = []
+
+
+async def looking(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+    redis = redis_client.client()
+    told_when_begun.append(bool([key async for key in redis.scan_iter("task:*:latest")]))
+    await redis.client_unpause()
+    return await picture(prompt, parameters, progress)
+
+
+def looking_generator(url: str) -> FakeGenerator:
+    return FakeGenerator(looking)
+
+
+async def told(frames: PubSub) -> list[str]:
+    """The statuses of the frames up to the task's completion."""
+    statuses: list[str] = []
+    async with asyncio.timeout(5):
+        while "completed" not in statuses:
+            message = await frames.get_message(ignore_subscribe_messages=True, timeout=1)
+            if message is not None:
+                statuses.append(json.loads(message["data"])["status"])
+    return statuses
 
 
 def test_progress_rises_and_is_written_only_so_often():
