@@ -184,22 +184,23 @@ def sign_up(product: Product) -> Person:
         "email": f"{secrets.token_hex(6)}@example.com",
         "password": "correct horse battery staple",
     }
-    client = httpx.Client(base_url=f"{product.origin}/api/v1", timeout=30)
-    registered = client.post("/auth/register", json=account)
-    assert registered.status_code == httpx.codes.CREATED, registered.text
-    token = registered.json()["verification"]["token"]
-    client.post("/auth/verify", params={"token": token}).raise_for_status()
-    signed_in = client.post("/auth/login", json=account).raise_for_status()
-    cookies = dict(client.cookies)
-    client.cookies.clear()
-    client.headers["Authorization"] = f"Bearer {signed_in.json()['access_token']}"
+    address = f"{product.origin}/api/v1"
+    with httpx.Client(base_url=address, timeout=30) as client:
+        registered = client.post("/auth/register", json=account).raise_for_status().json()
+        token = registered["verification"]["token"]
+        client.post("/auth/verify", params={"token": token}).raise_for_status()
+        signed_in = client.post("/auth/login", json=account).raise_for_status().json()
+        cookies = dict(client.cookies)
+    token = signed_in["access_token"]
     return Person(
         product=product,
         **account,
-        user_id=signed_in.json()["user"]["id"],
-        token=signed_in.json()["access_token"],
+        user_id=signed_in["user"]["id"],
+        token=token,
         cookies=cookies,
-        client=client,
+        client=httpx.Client(
+            base_url=address, timeout=30, headers={"Authorization": f"Bearer {token}"}
+        ),
     )
 
 
