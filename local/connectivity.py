@@ -21,6 +21,7 @@ from local.demo import frames, sign_up
 from local.stack import Stack
 
 TIMEOUT_SECONDS = 15
+SCRAPE_SECONDS = 10  # as local/monitoring/prometheus/prometheus.yml has it
 PNG = b"\x89PNG\r\n\x1a\n"
 
 Check = Callable[[], Awaitable[str]]
@@ -41,9 +42,10 @@ class Result:
 class Connectivity:
     """The checks; each returns a word on what it saw, and raises where something is wrong."""
 
-    def __init__(self, tried: Stack, client: httpx.AsyncClient) -> None:
+    def __init__(self, tried: Stack, client: httpx.AsyncClient, patience_seconds: float) -> None:
         self._stack = tried
         self._client = client
+        self._patience_seconds = patience_seconds
 
     def all(self) -> Mapping[str, Check]:
         dependencies = ("database", "redis", "queue", "storage")
@@ -60,12 +62,17 @@ class Connectivity:
         }
 
     async def targets(self) -> str:
-        answer = await self._get("/prometheus/api/v1/targets?state=active")
-        active = answer.json()["data"]["activeTargets"]
-        away = [each["scrapePool"] for each in active if each["health"] == "down"]
-        if away:
-            raise Failed(f"down: {', '.join(sorted(set(away)))}")
-        return f"{len(active)} scraped"
+        """What has only just started counts as down until Prometheus comes by again."""
+        give_up = time.monotonic() + self._patience_seconds
+        while True:
+            answer = await self._get("/prometheus/api/v1/targets?state=active")
+            active = answer.json()["data"]["activeTargets"]
+            away = {each["scrapePool"] for each in active if each["health"] == "down"}
+            if not away:
+                return f"{len(active)} scraped"
+            if time.monotonic() > give_up:
+                raise Failed(f"down: {', '.join(sorted(away))}")
+            await asyncio.sleep(1)
 
     async def story(self) -> str:
         """As a person has it: an account, a prompt, its progress live, and the picture."""
@@ -114,10 +121,10 @@ class Connectivity:
         return (await self._client.get(url)).raise_for_status()
 
 
-async def examine(tried: Stack) -> list[Result]:
-    """The result of every check, in order."""
+async def examine(tried: Stack, *, patience_seconds: float = 0) -> list[Result]:
+    """The result of every check, in order; what Prometheus calls down may come up meanwhile."""
     async with httpx.AsyncClient(base_url=tried.origin, timeout=TIMEOUT_SECONDS) as client:
-        checks = Connectivity(tried, client).all()
+        checks = Connectivity(tried, client, patience_seconds).all()
         return [await _try(name, check) for name, check in checks.items()]
 
 
@@ -134,7 +141,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--env-file", type=Path, default=stack.ENV_FILE)
     tried = Stack(arguments.parse_args().env_file)
-    results = asyncio.run(examine(tried))
+    results = asyncio.run(examine(tried, patience_seconds=SCRAPE_SECONDS + 2))
     Console(width=None if sys.stdout.isatty() else 100).print(_table(results))
     for image in tried.stand_ins():
         sys.stdout.write(f"A stand-in, not the real program: {image}\n")
