@@ -158,7 +158,10 @@ async def load(soak: Soak, client: httpx.AsyncClient) -> None:
     async def reload() -> None:
         version = soak.done["reload"] + 1
         app = soak.project.root / "app.py"
-        app.write_text(APP.replace("VERSION = 0", f"VERSION = {version}"))
+        # At once, as editors save: what starts meanwhile would load half a file.
+        saved = app.with_suffix(".saved")
+        saved.write_text(APP.replace("VERSION = 0", f"VERSION = {version}"))
+        saved.replace(app)
         while (await client.get("/hello/ada")).json()["version"] != version:
             await asyncio.sleep(0.02)
 
