@@ -1,9 +1,7 @@
 """An HTTP/1.1 server protocol: whole requests in, whole responses out (RFC 9112)."""
 
 import asyncio
-import fcntl
 import logging
-import termios
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -175,13 +173,6 @@ class HttpProtocol(asyncio.Protocol):
             return None
         return self._task
 
-    @property
-    def has_unread(self) -> bool:
-        """Whether the client has sent something that this has not been handed yet."""
-        size = bytearray(4)
-        fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.FIONREAD, size)
-        return any(size)
-
     def abort(self) -> None:
         self._transport.abort()
 
@@ -320,7 +311,7 @@ class HttpProtocol(asyncio.Protocol):
             return message
         try:
             answer = self._handler(message)
-        except Exception:
+        except Exception:  # the border: whatever went wrong, the client gets an answer
             return _failure(message)
         return answer if isinstance(answer, Answer) else _awaited(message, answer)
 
@@ -387,12 +378,11 @@ class HttpProtocol(asyncio.Protocol):
 async def _awaited(request: Request, answer: Coroutine[Any, Any, Answer]) -> Answer:
     try:
         return await answer
-    except Exception:
+    except Exception:  # the border, as above
         return _failure(request)
 
 
 def _failure(request: Request) -> Response:
-    """The border: whatever went wrong, the client gets an answer."""
     logger.exception("request failed", extra={"method": request.method, "path": request.path})
     return json_message(500, "Internal Server Error")
 
