@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from lampwork.errors import Throttled
+from lampwork.errors import StartError, Throttled
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front, stack
 from tests.emulator.test_connections import in_thread
@@ -43,6 +43,10 @@ def fails(event):
 
 def throttled(event):
     raise Throttled("used up")
+
+
+def unstartable(event):
+    raise StartError("No further process can be started: Too many open files.")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +148,29 @@ async def test_what_cannot_be_invoked_has_the_error_of_the_service(
     error = refusal.value.response["Error"]
     assert error["Code"] == code
     assert message in error["Message"]
+
+
+@pytest.mark.parametrize("context", ["not base64!", "e25vIGpzb24=", "/w==", "WzFd", "{}"])
+async def test_a_client_context_must_be_a_json_object_in_base64(tmp_path, context):
+    async with client_for(tmp_path, hello) as (client, invoker):
+        with pytest.raises(ClientError) as refusal:
+            await in_thread(client.invoke, FunctionName="Hello", ClientContext=context)
+
+    error = refusal.value.response["Error"]
+    assert error["Code"] == "InvalidRequestContentException"
+    assert error["Message"] == "Client context must be a valid Base64-encoded JSON object."
+    assert invoker.events == []
+
+
+async def test_a_function_that_cannot_be_started_is_an_error_of_the_service_that_says_why(tmp_path):
+    async with client_for(tmp_path, unstartable) as (client, _):
+        with pytest.raises(ClientError) as refusal:
+            await in_thread(client.invoke, FunctionName="Hello")
+
+    response = refusal.value.response
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert response["Error"]["Code"] == "ServiceException"
+    assert response["Error"]["Message"].startswith("No further process can be started")
 
 
 async def test_a_page_in_a_browser_may_not_invoke(tmp_path):

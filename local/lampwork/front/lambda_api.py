@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from lampwork.errors import FunctionNotFound, Throttled, TooManyEnvironments
+from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyEnvironments
 from lampwork.http1 import Request
 from lampwork.invocation import Invocation, Invoker
 from lampwork.model import ACCOUNT_ID, Function
@@ -61,6 +61,13 @@ class LambdaApi:
                 "InvalidRequestContentException",
                 message=f"Could not parse request body into json: {error}",
             )
+        if not _is_client_context(request.header("x-amz-client-context")):
+            return _error(
+                400,
+                "InvalidRequestContentException",
+                fault=None,
+                message="Client context must be a valid Base64-encoded JSON object.",
+            )
         return None
 
     async def _invoke(self, request: Request, function: Function, kind: str) -> Response:
@@ -93,6 +100,8 @@ class LambdaApi:
             return _too_many("ReservedFunctionConcurrentInvocationLimitExceeded")
         except TooManyEnvironments:
             return _too_many("ConcurrentInvocationLimitExceeded")
+        except LampworkError as error:
+            return _error(500, "ServiceException", fault="Service", message=str(error))
         tail = (request.header("x-amz-log-type") or "").lower() == "tail"
         return _result(invocation, tail=tail)
 
@@ -100,6 +109,15 @@ class LambdaApi:
 def _function_name(reference: str) -> str:
     """The name in a name, an ARN or a partial ARN, without a qualifier."""
     return reference.rpartition("function:")[2].partition(":")[0]
+
+
+def _is_client_context(header: str | None) -> bool:
+    if not header:
+        return True
+    try:
+        return isinstance(json.loads(base64.b64decode(header, validate=True)), dict)
+    except ValueError:
+        return False
 
 
 def _result(invocation: Invocation, *, tail: bool) -> Response:
@@ -128,6 +146,6 @@ def _too_many(reason: str) -> Response:
     return _error(429, "TooManyRequestsException", Reason=reason, message="Rate Exceeded.")
 
 
-def _error(status: int, kind: str, **fields: str) -> Response:
+def _error(status: int, kind: str, fault: str | None = "User", **fields: str) -> Response:
     headers = [*_headers(), ("content-type", "application/json"), ("x-amzn-ErrorType", kind)]
-    return Response(status, headers, json.dumps({"Type": "User", **fields}).encode())
+    return Response(status, headers, json.dumps({"Type": fault, **fields}).encode())
