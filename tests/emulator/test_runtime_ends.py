@@ -93,6 +93,50 @@ async def test_a_request_whose_function_cannot_be_started_a_second_time_is_told(
                 await run.invoke()
 
 
+ENDS_ONCE_LOADED = """
+    import os, sys, time
+
+    send = sys.modules["runtime_client"].send
+
+    def send_and_end(*message):
+        send(*message)
+        time.sleep({seconds})
+        os._exit(3)
+
+    sys.modules["runtime_client"].send = send_and_end
+
+    with open("starts", "a") as starts:
+        starts.write("x")
+
+    def handler(event, context): ...
+"""
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2], ids=["before", "after"])
+async def test_a_function_that_ends_around_the_time_of_its_request_is_not_started_without_end(
+    tmp_path: Path, seconds: float
+) -> None:
+    app = function(tmp_path, ENDS_ONCE_LOADED.format(seconds=seconds))
+    async with running(app) as run:
+        async with asyncio.timeout(10):
+            told = await asyncio.gather(run.error(), run.error())
+        starts = (tmp_path / "starts").stat().st_size
+        await asyncio.sleep(0.3)
+
+        reason = "Runtime exited with error: exit status 3"
+        error = {
+            "errorType": "Runtime.ExitError",
+            "errorMessage": f"RequestId: <id> Error: {reason}",
+        }
+        assert list(told) == [error] * 2
+        assert starts <= 6
+        assert (tmp_path / "starts").stat().st_size == starts
+
+        await run.functions.reload({app.logical_id: function(tmp_path, NAME)})
+
+        assert await run.result() == "app"
+
+
 async def test_a_reload_while_processes_are_being_started_ends_no_request(tmp_path: Path) -> None:
     functions = [function(tmp_path, NAME, name=name) for name in ("one", "other", "third")]
     async with running(*functions) as run:

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 MAX_LOG = 256 * 1024
 # Reading a process's memory costs as much as a short request; many of those share one reading.
 MEMORY_FRESH_SECONDS = 1
+# Processes that may end while a request waits in their sockets. An idle one may do so by chance;
+# a function whose processes go on doing it is at fault.
+MAX_UNTAKEN = 3
 
 
 class State(Enum):
@@ -65,6 +68,7 @@ class Request:
     request_id: str
     since: float
     ended: "asyncio.Future[Invocation]"
+    untaken: int = 0  # by processes that ended before they read it
 
 
 class Environment:
@@ -130,11 +134,12 @@ class Environment:
         except BaseException:
             self.close()
             raise
+        if self._process is not None and self._process.exited.done() and not self.failed:
+            # It was ready and ended at once: no better than one that did not get so far.
+            self._init = Exited(self._process.exited.result())
         if self.state is State.STARTING:
             self.state = State.IDLE
             self._freeze()
-        if not self.failed and self._has_ended():
-            self._die()
 
     def invoke(self, request: Request) -> None:
         """Begin a request; it runs to its end, which may be the environment's too."""
@@ -273,9 +278,11 @@ class Environment:
 
     def _conclude(self, request: Request, outcome: Outcome) -> None:
         if isinstance(outcome, Exited) and outcome.untaken:
-            self._request = None
-            self._on_end(self, request, None)
-            return
+            request.untaken += 1
+            if request.untaken < MAX_UNTAKEN:
+                self._request = None
+                self._on_end(self, request, None)
+                return
         duration_ms = (time.perf_counter() - self._request_began) * 1000
         init_ms, self._init_ms = self._init_ms, None
         if isinstance(outcome, TimedOut):
