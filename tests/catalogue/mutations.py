@@ -79,8 +79,7 @@ MUTATIONS = (
         path="shared/schemas/base.py",
         text='extra="forbid"',
         replacement='extra="ignore"',
-        test="tests/catalogue/test_register.py"
-        "::test_nobody_gives_themselves_more_than_an_account",
+        test="tests/catalogue/test_register.py::test_nobody_gives_themselves_more_than_an_account",
     ),
     Mutation(
         guard="the epoch of the account",

@@ -251,11 +251,7 @@ async def test_a_left_over_of_an_earlier_run_is_stopped(child: Child, tmp_path: 
 async def test_what_a_left_over_has_started_is_stopped_too(
     program: Callable[..., Program], output: Output, tmp_path: Path
 ) -> None:
-    code = (
-        "import subprocess, time\n"
-        "print(subprocess.Popen(['sleep', '600']).pid)\n"
-        "time.sleep(600)"
-    )
+    code = "import subprocess, time\nprint(subprocess.Popen(['sleep', '600']).pid)\ntime.sleep(600)"
     child = await Child.start(program(code), output)
     await output.until(lambda lines: bool(lines))
     os.kill(child.pid, signal.SIGKILL)

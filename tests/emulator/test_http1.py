@@ -46,7 +46,9 @@ async def serving(handler: Handler, **options: object) -> AsyncIterator[Connect]
     connections: set[HttpProtocol] = set()
     options.setdefault("connections", connections)
     server = await loop.create_server(
-        lambda: HttpProtocol(handler, **options), "127.0.0.1", 0  # type: ignore[arg-type]
+        lambda: HttpProtocol(handler, **options),  # type: ignore[arg-type]
+        "127.0.0.1",
+        0,
     )
     clients: list[Client] = []
 

@@ -33,7 +33,8 @@ def uri(name: str) -> str:
 
 
 def test_authorizers_of_sams_http_api_stand_at_their_routes(tmp_path):
-    template = SAM + """\
+    template = SAM
+    template += """\
   Api:
     Type: AWS::Serverless::HttpApi
     Properties:
@@ -88,7 +89,8 @@ def test_authorizers_of_sams_http_api_stand_at_their_routes(tmp_path):
 
 
 def test_an_http_api_without_sam_has_authorizers_cors_and_every_stage(tmp_path):
-    template = RAW + f"""\
+    template = RAW
+    template += f"""\
   Api:
     Type: AWS::ApiGatewayV2::Api
     Properties:
@@ -162,7 +164,8 @@ def test_an_http_api_without_sam_has_authorizers_cors_and_every_stage(tmp_path):
 
 
 def test_an_http_api_may_name_its_function_itself(tmp_path):
-    template = RAW + """\
+    template = RAW
+    template += """\
   Api:
     Type: AWS::ApiGatewayV2::Api
     Properties: {ProtocolType: HTTP, Target: !GetAtt Work.Arn}
@@ -196,7 +199,8 @@ components:
         jwtConfiguration: {{issuer: "https://id.example", audience: [web]}}
 x-amazon-apigateway-cors: {{allowOrigins: ["https://a.example"]}}
 """)
-    template = SAM + """\
+    template = SAM
+    template += """\
   Api:
     Type: AWS::Serverless::HttpApi
     Properties: {DefinitionUri: openapi.yaml}
@@ -213,7 +217,8 @@ x-amazon-apigateway-cors: {{allowOrigins: ["https://a.example"]}}
 
 
 def test_a_rest_api_of_sam_has_authorizers_cors_methods_and_its_own_errors(tmp_path):
-    template = SAM + """\
+    template = SAM
+    template += """\
   Api:
     Type: AWS::Serverless::Api
     Properties:
@@ -293,7 +298,8 @@ def test_a_rest_api_of_sam_has_authorizers_cors_methods_and_its_own_errors(tmp_p
 
 
 def test_a_rest_api_without_sam_is_read_from_its_resources(tmp_path):
-    template = RAW + f"""\
+    template = RAW
+    template += f"""\
   Api: {{Type: AWS::ApiGateway::RestApi}}
   Items:
     Type: AWS::ApiGateway::Resource
@@ -348,7 +354,8 @@ def test_a_rest_api_without_sam_is_read_from_its_resources(tmp_path):
 
 
 def test_a_two_way_route_needs_its_expression_and_a_route_response(tmp_path):
-    template = SAM + """\
+    template = SAM
+    template += """\
   Sockets:
     Type: AWS::Serverless::WebSocketApi
     Properties:
@@ -398,7 +405,8 @@ def test_a_websocket_api_without_a_stage_has_no_address_and_is_named(tmp_path):
 
 
 def test_a_function_url_has_its_settings_and_its_address_is_known(tmp_path):
-    template = SAM + """\
+    template = SAM
+    template += """\
   Work:
     Type: AWS::Serverless::Function
     Properties:
@@ -419,7 +427,8 @@ def test_a_function_url_has_its_settings_and_its_address_is_known(tmp_path):
 
 
 def test_an_authorizer_that_leads_nowhere_leaves_no_route_open(tmp_path):
-    template = SAM + """\
+    template = SAM
+    template += """\
   Api:
     Type: AWS::Serverless::HttpApi
     Properties:
@@ -457,7 +466,8 @@ def test_an_authorizer_that_leads_nowhere_leaves_no_route_open(tmp_path):
     ],
 )
 def test_an_authorizer_that_aws_would_refuse_is_told_with_its_line(tmp_path, authorizer, problem):
-    template = RAW + f"""\
+    template = RAW
+    template += f"""\
   Api: {{Type: AWS::ApiGatewayV2::Api, Properties: {{ProtocolType: HTTP}}}}
   ToWork:
     Type: AWS::ApiGatewayV2::Integration

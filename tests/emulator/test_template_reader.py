@@ -414,7 +414,8 @@ def test_other_streams_are_named(tmp_path, kind, arn, reason):
     assert ignored.reason.startswith(reason)
 
 
-STREAM = FUNCTION + """\
+STREAM = FUNCTION
+STREAM += """\
       Events:
         Changed:
           Type: DynamoDB

@@ -243,13 +243,11 @@ def test_what_is_not_emulated_is_named_once_and_refused_when_strict(
 def test_objects_are_there_again_after_a_restart(project: SampleProject) -> None:
     url_file = project.root / "aws_url"
     project.edit("pyproject.toml", lambda text: text.replace('["redis"]', '["aws"]'))
-    project.edit(
-        "pyproject.toml",
-        lambda text: text + f"""
+    tell = f"""
 [tool.lampwork.processes.tell]
 run = ["sh", "-c", "echo $AWS_ENDPOINT_URL > {url_file}; echo told; sleep 600"]
-""",
-    )
+"""
+    project.edit("pyproject.toml", lambda text: text + tell)
     lampwork = project.up()
     lampwork.until("told")
     s3_client(url_file).put_object(Bucket="pictures", Key="k", Body=b"a picture")

@@ -255,8 +255,9 @@ def test_me_shows_the_period_that_runs_before_anything_has_renewed_it(database):
 
 
 def test_the_sweep_renews_what_is_over_and_nothing_else(database):
-    over, running = run(make_subscriber(Plan.PRO, ends_in=-timedelta(days=70))), run(
-        make_subscriber()
+    over, running = (
+        run(make_subscriber(Plan.PRO, ends_in=-timedelta(days=70))),
+        run(make_subscriber()),
     )
 
     async def sweep_twice() -> None:

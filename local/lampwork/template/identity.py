@@ -143,9 +143,7 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
         "DualStackDomainName": lambda bucket: (
             f"{bucket.name}.s3.dualstack.{bucket.place.region}.{URL_SUFFIX}"
         ),
-        "RegionalDomainName": lambda bucket: (
-            f"{bucket.name}.s3.{bucket.place.region}.{URL_SUFFIX}"
-        ),
+        "RegionalDomainName": lambda bucket: f"{bucket.name}.s3.{bucket.place.region}.{URL_SUFFIX}",
         "WebsiteURL": lambda bucket: (
             f"http://{bucket.name}.s3-website-{bucket.place.region}.{URL_SUFFIX}"
         ),

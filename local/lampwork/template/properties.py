@@ -53,16 +53,14 @@ PROPERTIES: Final = {
         "RouteResponseSelectionExpression Target"
     ),
     "AWS::ApiGatewayV2::RouteResponse": (
-        "ApiId ModelSelectionExpression ResponseModels ResponseParameters RouteId "
-        "RouteResponseKey"
+        "ApiId ModelSelectionExpression ResponseModels ResponseParameters RouteId RouteResponseKey"
     ),
     "AWS::ApiGatewayV2::Stage": (
         "AccessLogSettings ApiId AutoDeploy ClientCertificateId DefaultRouteSettings "
         "DeploymentId Description RouteSettings StageName StageVariables Tags"
     ),
     "AWS::Events::Rule": (
-        "Description EventBusName EventPattern Name RoleArn ScheduleExpression State Tags "
-        "Targets"
+        "Description EventBusName EventPattern Name RoleArn ScheduleExpression State Tags Targets"
     ),
     "AWS::Lambda::EventSourceMapping": (
         "AmazonManagedKafkaEventSourceConfig BatchSize BisectBatchOnFunctionError "

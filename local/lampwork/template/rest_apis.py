@@ -184,8 +184,9 @@ def _gateway_responses(
         yield type, _gateway_response(response)
     for resource in _parts(api, "AWS::ApiGateway::GatewayResponse"):
         names = ("StatusCode", "ResponseParameters", "ResponseTemplates")
-        yield resource.required("ResponseType"), _gateway_response(
-            {name: resource.get(name) for name in names}
+        yield (
+            resource.required("ResponseType"),
+            _gateway_response({name: resource.get(name) for name in names}),
         )
 
 

@@ -44,8 +44,9 @@ def starfield(canvas: Canvas, scene: Scene) -> None:
 def galaxy(canvas: Canvas, scene: Scene) -> None:
     """A spiral seen aslant, somewhere off the middle."""
     rng = scene.dice.stream("galaxy")
-    x, y = float(rng.uniform(-0.35, 0.35)) * canvas.right, canvas.bottom * float(
-        rng.uniform(0.25, 0.6)
+    x, y = (
+        float(rng.uniform(-0.35, 0.35)) * canvas.right,
+        canvas.bottom * float(rng.uniform(0.25, 0.6)),
     )
     lean, squeeze, size = rng.uniform(0, math.pi), rng.uniform(0.35, 0.8), rng.uniform(0.16, 0.3)
     dx, dy = canvas.x - x, canvas.y - y

@@ -45,8 +45,9 @@ def reef(canvas: Canvas, scene: Scene, depth: float) -> None:
         for _ in range(max(int(3 * canvas.right), 1)):
             x = float(rng.uniform(-1, 1)) * canvas.right
             column = min(max(int((x + canvas.right) * canvas.unit), 0), canvas.width - 1)
-            foot, size = float(ridge[column]) + 0.02, float(rng.uniform(0.08, 0.2)) * (
-                0.6 + 0.5 * depth
+            foot, size = (
+                float(ridge[column]) + 0.02,
+                float(rng.uniform(0.08, 0.2)) * (0.6 + 0.5 * depth),
             )
             _growth(rng, mask, x, foot, size, kind)
         tone = corals[kind % 3].turned(24 * (kind // 3)).toward(water, 0.66 * (1 - depth) + 0.12)
