@@ -87,7 +87,7 @@ async def test_a_request_whose_function_cannot_be_started_a_second_time_is_told(
         open(folder, "w").close()
         time.sleep(60)
     """
-    async with running(function(tmp_path, source), init_seconds=0.3) as run:
+    async with running(function(tmp_path, source), init_seconds=1.5) as run:
         with pytest.raises(StartError, match=r"Cannot make .*: File exists"):
             async with asyncio.timeout(10):
                 await run.invoke()
