@@ -3,8 +3,11 @@
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from textwrap import indent
+from types import MappingProxyType
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -41,6 +44,20 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
 }
 
 
+_subject: ContextVar[Mapping[str, Any]] = ContextVar("subject", default=MappingProxyType({}))
+
+
+@contextmanager
+def about(**names: Any) -> Iterator[None]:
+    """Have every record that is made meanwhile, here and in what this starts, carry these names."""
+    known = {name: value for name, value in names.items() if value is not None}
+    token = _subject.set({**_subject.get(), **known})
+    try:
+        yield
+    finally:
+        _subject.reset(token)
+
+
 def install() -> None:
     """Let no handler of the process show a secret, and let plain ones show `extra` too.
 
@@ -59,9 +76,11 @@ def install() -> None:
 
 class Redaction(logging.Filter):
     """Takes secrets out of a record: its message, its `extra`, its traceback. What somebody else
-    chose cannot begin a line of its own."""
+    chose cannot begin a line of its own. What the record is `about` is added before."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        for name, value in _subject.get().items():
+            vars(record).setdefault(name, value)
         record.msg, record.args = _message(record), None
         for name in vars(record).keys() - STANDARD:
             setattr(record, name, clean(getattr(record, name), name))

@@ -23,7 +23,7 @@ async def dispatch(task: Task, *, delay_seconds: float = 0) -> bool:
     except (QueueUnavailable, SQLAlchemyError, Unavailable) as error:
         logger.warning(
             "A task was not dispatched",
-            extra={"task_id": str(task.id), "error": str(error)},
+            extra={"task_id": str(task.id), "request_id": task.request_id, "error": str(error)},
         )
         return False
     return True

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import objects, settings
+from shared import logs, objects, settings
 from shared.database import transaction
 from shared.engine import task_metrics, transitions, turns
 from shared.engine.dispatching import dispatch
@@ -94,14 +94,21 @@ class Attempt:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
+        with logs.about(task_id=str(self._task.id), request_id=self._task.request_id):
+            await self._run()
+
+    async def _run(self) -> None:
         outcome = await self._work_under_watch()
         task = await self._settle(outcome)
         task_metrics.attempt_ended(self._task, task)
         if task is None or task.status != TaskStatus.COMPLETED:
             await self._remove_object()
         if task is None:
-            logger.warning("A lease was lost", extra={"task_id": str(self._task.id)})
+            logger.warning("A lease was lost")
             return
+        logger.info(
+            "An attempt ended", extra={"attempt": self._task.attempt, "status": task.status.value}
+        )
         if task.status == TaskStatus.QUEUED:
             pause = task.next_attempt_at - task.updated_at
             await dispatch(task, delay_seconds=max(pause.total_seconds(), 0))
@@ -154,12 +161,12 @@ class Attempt:
                 retry_after_seconds=failure.retry_after_seconds,
             )
         except ObjectStoreUnavailable:
-            logger.exception("A picture was not stored", extra={"task_id": str(self._task.id)})
+            logger.exception("A picture was not stored")
             return TaskFailed(
                 "storage_unavailable", "The picture could not be stored.", retryable=True
             )
         except Exception:  # a generator is foreign code: whatever it raises ends its own task only
-            logger.exception("The generator failed", extra={"task_id": str(self._task.id)})
+            logger.exception("The generator failed")
             return TaskFailed("generator_error", "The generator failed.", retryable=False)
 
     async def _make_picture(self) -> dict[str, Any]:
@@ -256,10 +263,7 @@ class Attempt:
         try:
             return await self._write_end(outcome)
         except (SQLAlchemyError, Unavailable) as error:
-            logger.warning(
-                "An end was not written",
-                extra={"task_id": str(self._task.id), "error": str(error)},
-            )
+            logger.warning("An end was not written", extra={"error": str(error)})
         await asyncio.sleep(SETTLE_PAUSE_SECONDS)
         return await self._write_end(outcome) or await self._written_end()
 

@@ -60,7 +60,14 @@ async def _change(
         return
     metrics.record(metrics.SWEEP_REPAIRS, Repair=repair)
     task_metrics.finished(task)
-    logger.info("A task was swept", extra={"task_id": str(task.id), "status": task.status.value})
+    logger.info(
+        "A task was swept",
+        extra={
+            "task_id": str(task.id),
+            "request_id": task.request_id,
+            "status": task.status.value,
+        },
+    )
     if task.status == TaskStatus.QUEUED:
         await dispatch(task)
     await broadcaster().publish(task)

@@ -25,6 +25,7 @@ def task_payload(task: Task) -> dict[str, Any]:
         "result": _result(task),
         "retry_at": iso(task.next_attempt_at) if _waits_for_retry(task) else None,
         "retry_of": str(task.retry_of) if task.retry_of else None,
+        "request_id": task.request_id,
         "created_at": iso(task.created_at),
         "updated_at": iso(task.updated_at),
     }

@@ -13,7 +13,7 @@ from shared.models.task import Task
 MAX_PROMPT_CHARACTERS = 2000
 MAX_SEED = 2**63 - 1
 MAX_SEQUENCE = 2**63 - 1
-FORM = 1  # raise it when the body of a task changes its members
+FORM = 2  # raise it when the body of a task changes its members
 
 
 def _check_prompt(prompt: str) -> str:
@@ -84,6 +84,7 @@ class TaskRead(BaseModel):
     result: TaskResult | None
     retry_at: Timestamp | None
     retry_of: UUID | None
+    request_id: str | None
     created_at: Timestamp
     updated_at: Timestamp
     url: str

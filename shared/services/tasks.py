@@ -1,3 +1,4 @@
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,8 @@ from shared.services.sessions import is_in_use
 from shared.services.subscriptions import admit_task
 from shared.stream.broadcast import broadcaster
 from shared.web.idempotency import fingerprint
+
+logger = logging.getLogger(__name__)
 
 ACCEPTED = 202
 
@@ -116,6 +119,7 @@ class TaskService:
                     ttl_seconds=settings.tasks().idempotency_ttl_seconds,
                 )
         task_metrics.submitted()
+        logger.info("A task was submitted", extra={"task_id": str(task.id)})
         await dispatch(task)
         await broadcaster().publish(task)
         return Accepted(body, replayed=False)

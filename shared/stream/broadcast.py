@@ -63,7 +63,12 @@ class TaskStatusBroadcaster:
         except (RedisError, QueueUnavailable, SQLAlchemyError, Unavailable, OSError) as error:
             logger.warning(
                 "A task's state was not published",
-                extra={"task_id": str(task.id), "sequence": task.sequence, "error": str(error)},
+                extra={
+                    "task_id": str(task.id),
+                    "sequence": task.sequence,
+                    "request_id": task.request_id,
+                    "error": str(error),
+                },
             )
             return False
         return True

@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import settings
+from shared import logs, settings
 from shared.security.origins import is_allowed
 from shared.web.problem import problem
 
@@ -55,7 +55,8 @@ class Edge:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_headers)
+            with logs.about(request_id=request_id):
+                await self.app(scope, receive, send_with_headers)
         except Exception:  # the last place that can still answer the caller
             logger.exception("Request failed", extra={"request_id": request_id})
             if not started:

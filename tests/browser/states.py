@@ -97,6 +97,7 @@ def _task(status: str, **changes: Any) -> dict[str, Any]:
         "result": None,
         "retry_at": None,
         "retry_of": None,
+        "request_id": "Y2hhc2U9",
         "created_at": "2026-01-30T10:15:31.762Z",
         "updated_at": "2026-01-30T10:16:05.114Z",
         **changes,

@@ -42,6 +42,18 @@ async def test_a_task_is_seen_from_its_snapshot_to_its_end(ada, kind):
     assert socket.close_code == 1000
 
 
+async def test_the_id_of_the_request_stands_in_its_answer_and_in_every_frame(ada):
+    wanted = {"prompt": "a lighthouse", "parameters": {"width": 64, "height": 64}}
+    answer = await asyncio.to_thread(ada.client.post, "/tasks", json=wanted)
+
+    frames = await ada.watch(answer.json()["id"])
+
+    request_id = answer.headers["X-Request-Id"]
+    assert request_id
+    assert answer.json()["request_id"] == request_id
+    assert {frame["request_id"] for frame in frames} == {request_id}
+
+
 async def test_a_token_may_come_as_a_subprotocol(ada):
     task = await asyncio.to_thread(ada.submit, "a lighthouse")
 

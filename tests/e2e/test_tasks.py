@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 from tests.e2e import painters
 from tests.e2e.product import Person, running, sign_up, states
 from tests.proxy import Proxy
+from tests.waiting import until
 
 SMALL = {"width": 64, "height": 64}
 SHORT_TOKENS = {"AUTH_ACCESS_TTL_SECONDS": "4", **painters.ENVIRONMENT}
@@ -73,6 +74,17 @@ async def test_a_task_is_tried_again_and_deleted(ada):
     assert ada.client.delete(f"/tasks/{second['id']}").status_code == 204
     assert ada.client.get(f"/tasks/{second['id']}").status_code == 404
     assert httpx.get(link).is_client_error
+
+
+async def test_the_workers_log_names_the_request_that_asked_for_the_task(ada):
+    wanted = {"prompt": "a lighthouse", "parameters": {"width": 64, "height": 64}}
+    answer = await asyncio.to_thread(ada.client.post, "/tasks", json=wanted)
+
+    await ada.watch(answer.json()["id"])
+
+    task_id, request_id = answer.json()["id"], answer.headers["X-Request-Id"]
+    ended = f'status=completed task_id={task_id} request_id="{request_id}"'
+    await asyncio.to_thread(until, lambda: ended in ada.product.log.read_text())
 
 
 async def test_a_running_task_is_neither_tried_again_nor_deleted(ada):

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from redis.asyncio.client import PubSub
 
-from shared import redis_client
+from shared import logs, redis_client
 from shared.database import transaction
 from shared.engine import transitions
 from shared.engine.execution import Attempt, backoff_seconds, execute_next
 from shared.engine.task_status import TaskStatus
-from shared.generators import choose
+from shared.generators import choose, failures
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
 from shared.loop import run
 from shared.models.base import database_now
@@ -178,6 +178,18 @@ def test_a_generator_that_raises_fails_the_task_in_words_for_its_owner(raised, c
     assert error_of(task)["code"] == code
     assert error_of(task)["message"].startswith(message)
     assert "secret" not in str(task.error)
+
+
+def test_why_there_is_no_picture_is_logged_with_the_request_that_asked_for_it(caplog):
+    caplog.handler.addFilter(logs.Redaction())
+
+    async def broken(*_: object) -> Image:
+        raise failures.unavailable("ConnectError")
+
+    task = run(attempt(broken, request_id="Y2hhc2U9"))
+
+    [record] = [record for record in caplog.records if record.message == "No picture was generated"]
+    assert (vars(record)["request_id"], vars(record)["task_id"]) == ("Y2hhc2U9", str(task.id))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import logging
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ import functions.tasks.create
 import functions.tasks.get
 import functions.tasks.list
 import functions.tasks.result
+from shared import logs
 from shared.loop import run
 from shared.models.base import database_now
 from shared.schemas.task import TaskCreate
@@ -72,6 +74,18 @@ def test_a_task_is_accepted_while_redis_and_the_broker_are_away(owner, backend):
     task_id = UUID(answer.json["id"])
     assert len(run(open_promises(task_id))) == 1
     assert run(read(task_id)).published_sequence == 0
+
+
+def test_whatever_a_submission_logs_names_its_request(owner, backend, caplog):
+    caplog.handler.addFilter(logs.Redaction())
+    backend.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
+
+    with caplog.at_level(logging.INFO, logger="shared"):
+        answer = submit(owner)
+
+    request_id = answer.headers["x-request-id"]
+    assert {"A task was submitted", "A task was not dispatched"} <= set(caplog.messages)
+    assert {vars(record)["request_id"] for record in caplog.records} == {request_id}
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import logging
 import subprocess
@@ -187,3 +188,24 @@ logging.getLogger("x").info("Next")
         first, *_, last = ended.stdout.splitlines()
         assert first.endswith("Failed [redacted] task_id=7 cookie=[redacted]")
         assert last.endswith("Next")
+
+
+def test_what_is_logged_about_something_names_it_also_in_what_was_started_meanwhile(log):
+    async def scenario() -> None:
+        with logs.about(request_id="r-1", task_id=None):
+            logger.warning("Here", extra={"attempt": 2})
+            with logs.about(task_id="t-1"):
+                started = asyncio.create_task(in_the_background())
+        logger.warning("Outside")
+        await started
+
+    async def in_the_background() -> None:
+        await asyncio.to_thread(logger.warning, "In a thread")
+
+    asyncio.run(scenario())
+
+    assert log.lines == [
+        "WARNING Here attempt=2 request_id=r-1",
+        "WARNING Outside",
+        "WARNING In a thread request_id=r-1 task_id=t-1",
+    ]
