@@ -67,8 +67,8 @@ class FunctionUrlGateway:
             invocation = await call(
                 self._invoker, self._url.function, event, self._url.timeout_seconds
             )
-            if invocation.function_error:
-                raise MalformedResponse("The function failed.")
+            if invocation.function_error:  # which its log has told
+                return _failed()
             return http_response(invocation.payload)
         except EventTooLarge as error:
             self._log(error)
@@ -78,13 +78,17 @@ class FunctionUrlGateway:
             return _refusal(429, "TooManyRequestsException", b'{"Message":"Rate Exceeded."}')
         except (LampworkError, IntegrationTimeout, MalformedResponse) as error:
             self._log(error)
-            return _refusal(502, "InternalServerErrorException", b"Internal Server Error")
+            return _failed()
 
     def _log(self, error: Exception) -> None:
         logger.warning(
             "the function URL answers for its function",
             extra={"function": self._url.function, "reason": str(error)},
         )
+
+
+def _failed() -> Response:
+    return _refusal(502, "InternalServerErrorException", b"Internal Server Error")
 
 
 def _refusal(status: int, kind: str, body: bytes) -> Response:

@@ -88,10 +88,13 @@ def status_code(answer: Mapping[str, Any]) -> int:
     Raises:
         MalformedResponse: it is none of 200 to 599.
     """
+    if "statusCode" not in answer:
+        raise MalformedResponse("The function's answer has no statusCode.")
     try:
         status = int(answer["statusCode"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise MalformedResponse("The function's answer has no statusCode.") from error
+    except (TypeError, ValueError) as error:
+        code = json.dumps(answer["statusCode"])
+        raise MalformedResponse(f"The function's statusCode {code} is no number.") from error
     if not 200 <= status <= 599:
         raise MalformedResponse(f"The function's statusCode {status} is none of 200 to 599.")
     return status
@@ -202,6 +205,6 @@ def decoded(body: object, *, is_base64: bool) -> bytes:
     if not is_base64:
         return body.encode("utf-8", "replace")
     try:
-        return base64.b64decode(body)
+        return base64.b64decode("".join(body.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedResponse("The function's body is not base64.") from error

@@ -92,8 +92,8 @@ class RestApiGateway:
         )
         try:
             invocation = await call(self._invoker, route.function, event, route.timeout_seconds)
-            if invocation.function_error:
-                raise MalformedResponse("The function failed.")
+            if invocation.function_error:  # which its log has told
+                return self._error(rest_errors.MALFORMED, request, request_id)
             binary = is_binary(request.header("accept"), self._api.binary_media_types)
             return _with_ids(proxy_response(invocation.payload, decode=binary), request_id)
         except MalformedResponse as error:
