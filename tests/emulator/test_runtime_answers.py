@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.errors import FunctionNotFound
+from lampwork.logs import is_platform_line
 from tests.emulator.runtime_fixtures import function, running, write
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -237,6 +238,10 @@ async def test_what_never_loads_runs_out_of_the_requests_time(tmp_path: Path) ->
         error = await run.error()
 
     assert error["errorMessage"] == "RequestId: <id> Error: Task timed out after 0.30 seconds"
+    (report,) = [line for _, line in run.lines if line.startswith("INIT_REPORT")]
+    assert re.fullmatch(
+        r"INIT_REPORT Init Duration: \d+\.\d\d ms\tPhase: init\tStatus: timeout\t", report
+    )
 
 
 @pytest.mark.assertion(12)
@@ -258,9 +263,15 @@ async def test_a_response_may_have_6_291_556_bytes_and_no_more(tmp_path: Path) -
         ),
     }
     assert afterwards == "x"
+    assert [line for _, line in run.lines if not is_platform_line(line)] == [
+        "[ERROR] Function.ResponseSizeTooLarge: The function's answer has 6291557 bytes; Lambda"
+        " takes 6291556."
+    ]
 
 
-async def test_a_function_above_its_memory_is_killed(tmp_path: Path) -> None:
+async def test_a_function_above_its_memory_is_killed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     source = """
         import time
 
@@ -277,6 +288,9 @@ async def test_a_function_above_its_memory_is_killed(tmp_path: Path) -> None:
         error["errorMessage"] == "RequestId: <id> Error: Runtime exited with error: signal: killed"
     )
     assert afterwards == 1024 * 1024
+    (warning,) = [each for each in caplog.records if each.name.startswith("lampwork")]
+    assert warning.getMessage() == "a function is ended: it holds more memory than it may"
+    assert vars(warning)["memory_size"] == "128 MB"
 
 
 @pytest.mark.assertion(13)

@@ -90,8 +90,13 @@ class Connection:
         self, request_id: str, result: bytes, content_type: str, invocation_id: str | None
     ) -> None:
         if len(result) > frames.MAX_RESPONSE:
+            sys.stderr.write(
+                f"[ERROR] Function.ResponseSizeTooLarge: The function's answer has {len(result)}"
+                f" bytes; Lambda takes {frames.MAX_RESPONSE}.\n"
+            )
+            sys.stderr.flush()
             self.send(frames.TOO_LARGE)
-            raise RuntimeError("Failed to post invocation response")
+            sys.exit(1)  # as AWS's own client does
         self.send(frames.RESPONSE, result)
 
     def post_error(

@@ -134,6 +134,9 @@ class Environment:
         except BaseException:
             self.close()
             raise
+        if isinstance(self._init, TimedOut):
+            duration = f"Init Duration: {self._init_ms:.2f} ms"
+            self._record(f"INIT_REPORT {duration}\tPhase: init\tStatus: timeout\t")
         if self._process is not None and self._process.exited.done() and not self.failed:
             # It was ready and ended at once: no better than one that did not get so far.
             self._init = Exited(self._process.exited.result())
@@ -314,6 +317,7 @@ class Environment:
                 return payload, failed
             case Exited(status):
                 reason = function_errors.exit_reason(status)
+                self._warn_of_memory()
                 self._record(f"RequestId: {request_id} Error: {reason}")
                 return function_errors.exited(request_id, status), True
             case _:
@@ -331,6 +335,18 @@ class Environment:
             f"Max Memory Used: {math.ceil(self._memory / MEBIBYTE)} MB\t"
         )
         return report if init_ms is None else f"{report}Init Duration: {init_ms:.2f} ms\t"
+
+    def _warn_of_memory(self) -> None:
+        """Lambda's own words, `signal: killed`, leave one to guess."""
+        if self._memory > self.function.memory_mb * MEBIBYTE:
+            logger.warning(
+                "a function is ended: it holds more memory than it may",
+                extra={
+                    "function": self.function.logical_id,
+                    "held": f"{math.ceil(self._memory / MEBIBYTE)} MB",
+                    "memory_size": f"{self.function.memory_mb} MB",
+                },
+            )
 
     def _read_memory(self) -> None:
         if self._process is not None:
