@@ -88,6 +88,17 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
         ("Resources:\n  Fn::ForEach::A: [N, [a], {}]\n", ":2: Lampwork does not expand Fn::F"),
         (FUNCTION + "  Work: {Type: T}\n", ":8: the key 'Work' stands in line 3 already; rename"),
         (FUNCTION + "      Timeout: !Foo 3\n", ":8: this is not valid here: unknown tag !Foo"),
+        (FUNCTION + "      Timeout: 0\n", ":8: Work.Timeout must be from 1 to 900, not 0"),
+        (FUNCTION + "      MemorySize: 64\n", ":8: Work.MemorySize must be from 128 to 10240, not"),
+        (FUNCTION.replace("Transform", "Transfrom"), ":1: no section of a template is named 'Tra"),
+        (
+            FUNCTION.partition("\n")[2],
+            ":2: Work has a type of SAM: the template needs `Transform: A",
+        ),
+        (
+            FUNCTION + "      Events: {Get: {Type: HttpApi, Properties: {Path: x, Method: get}}}\n",
+            ":8: the path 'x' of Work's event Get must begin with /",
+        ),
         (FUNCTION + "      Timeout: soon\n", ":8: Work.Timeout must be a whole number, not 'soon'"),
         (FUNCTION + "      CodeUri: absent\n", "absent, which does not exist; correct its CodeUri"),
         (FUNCTION + "      Bogus: 1\n", ":8: Resource with id [Work] is invalid. property Bogus"),

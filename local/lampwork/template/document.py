@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,13 @@ FUNCTIONS: Final = frozenset(
     }
 )
 WITHOUT_PREFIX: Final = frozenset({"Ref", "Condition"})
+SAM: Final = "AWS::Serverless-2016-10-31"
 MAPPINGS: Final = ("Parameters", "Mappings", "Conditions", "Globals", "Resources")
+# Those of CloudFormation, and SAM's Globals.
+SECTIONS: Final = (
+    *("AWSTemplateFormatVersion", "Conditions", "Description", "Globals", "Hooks", "Mappings"),
+    *("Metadata", "Outputs", "Parameters", "Resources", "Rules", "Transform"),
+)
 # A date and a lone "=" are plain text in a template.
 TEXT: Final = "tag:yaml.org,2002:str"
 NO_NAMES: Final = frozenset(
@@ -44,6 +51,12 @@ class Document:
     @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         return self.content["Resources"]  # type: ignore[no-any-return]
+
+    @property
+    def is_sam(self) -> bool:
+        """Whether SAM is to transform it."""
+        names = self.content.get("Transform", [])
+        return SAM in (names if isinstance(names, list) else [names])
 
     def source(self, logical_id: str) -> str:
         """The resource that one of SAM's making was made from, whose name begins its own."""
@@ -72,6 +85,7 @@ def read_document(path: Path) -> Document:
         TemplateError: there is no such file, or it is not a template; says in which line.
     """
     node = _parse(path)
+    _check_section_names(path, node)
     content = _construct(path, node)
     document = Document(path, content, _resource_lines(node), _property_lines(node))
     _check_sections(document)
@@ -204,6 +218,15 @@ def _entries(node: yaml.Node, name: str) -> list[tuple[yaml.Node, yaml.Node]]:
 
 def _line(node: yaml.Node) -> int:
     return node.start_mark.line + 1
+
+
+def _check_section_names(path: Path, node: yaml.Node) -> None:
+    """A misspelt section would be passed over, with all that depends on it."""
+    for key, _ in node.value:
+        name = str(key.value)
+        if name not in SECTIONS and (meant := get_close_matches(name, SECTIONS, 1)):
+            problem = f"no section of a template is named {name!r}; {meant[0]} may be meant."
+            raise _error(path, _line(key), problem)
 
 
 def _check_sections(document: Document) -> None:

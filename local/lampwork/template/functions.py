@@ -13,6 +13,9 @@ from lampwork.template.transform import local_path
 FUNCTION_ARN: Final = re.compile(r":function:([^:/]+)")
 DEFAULT_TIMEOUT_SECONDS: Final = 3
 DEFAULT_MEMORY_MB: Final = 128
+# https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+TIMEOUTS: Final = range(1, 901)
+MEMORY_SIZES: Final = range(128, 10_241)
 
 
 def read_functions(template: Template) -> dict[str, Function]:
@@ -55,8 +58,8 @@ def _function(resource: Resource) -> Iterator[Function]:
         handler=resource.required("Handler"),
         code_dir=_code_dir(resource),
         runtime=resource.required("Runtime"),
-        timeout_seconds=resource.integer("Timeout", DEFAULT_TIMEOUT_SECONDS),
-        memory_mb=resource.integer("MemorySize", DEFAULT_MEMORY_MB),
+        timeout_seconds=resource.integer("Timeout", DEFAULT_TIMEOUT_SECONDS, TIMEOUTS),
+        memory_mb=resource.integer("MemorySize", DEFAULT_MEMORY_MB, MEMORY_SIZES),
         environment=_environment(resource),
         reserved_concurrency=resource.optional_integer("ReservedConcurrentExecutions"),
         layers=tuple(_layers(resource)),

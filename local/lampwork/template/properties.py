@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from lampwork.template.document import Document
+from lampwork.template.document import SAM, Document
 
 PROPERTIES: Final = {
     "AWS::ApiGateway::Authorizer": (
@@ -102,7 +102,7 @@ SAM_PREFIX: Final = "AWS::Serverless::"
 
 
 def check_spelling(document: Document) -> None:
-    """What SAM does not check itself: CloudFormation's own resources, and types of its own.
+    """What SAM does not check itself: CloudFormation's own resources, and some of its own.
 
     A name that resembles none of the known ones is let pass: AWS may have it by now.
 
@@ -111,6 +111,7 @@ def check_spelling(document: Document) -> None:
     """
     for logical_id, resource in document.resources.items():
         _check_type(document, logical_id, resource["Type"])
+        _check_paths(document, logical_id, resource.get("Properties") or {})
         known = PROPERTIES.get(resource["Type"], "").split()
         properties: Mapping[str, Any] = resource.get("Properties") or {}
         for name in properties:
@@ -128,3 +129,20 @@ def _check_type(document: Document, logical_id: str, type: str) -> None:
         meant = get_close_matches(type, known, 1)
         hint = f"; {meant[0]} may be meant" if meant else ""
         raise document.error(logical_id, f"SAM has no resource type {type}{hint}.")
+    if type.startswith(SAM_PREFIX) and not document.is_sam:
+        raise document.error(
+            logical_id, f"{logical_id} has a type of SAM: the template needs `Transform: {SAM}`."
+        )
+
+
+def _check_paths(document: Document, logical_id: str, properties: Mapping[str, Any]) -> None:
+    events = properties.get("Events")
+    for name, event in events.items() if isinstance(events, dict) else ():
+        about = event.get("Properties") if isinstance(event, dict) else None
+        path = about.get("Path") if isinstance(about, dict) else None
+        if isinstance(path, str) and path != "$default" and not path.startswith("/"):
+            raise document.error(
+                logical_id,
+                f"the path {path!r} of {logical_id}'s event {name} must begin with /.",
+                "Events",
+            )

@@ -76,9 +76,15 @@ class Resource:
     def items(self, name: str) -> list[Any]:
         return _checked(self, name, list, "a list", self.get(name) or [])
 
-    def integer(self, name: str, default: int) -> int:
-        value = self.get(name)
-        return default if value is None else self._integer(name, value)
+    def integer(self, name: str, default: int, within: range | None = None) -> int:
+        given = self.get(name)
+        value = default if given is None else self._integer(name, given)
+        if within is not None and value not in within:
+            raise self.error(
+                f"{self.logical_id}.{name} must be from {within[0]} to {within[-1]}, not {value}.",
+                name,
+            )
+        return value
 
     def optional_integer(self, name: str) -> int | None:
         value = self.get(name)

@@ -14,7 +14,6 @@ from urllib.parse import quote, unquote
 from lampwork.errors import TemplateError
 from lampwork.template.document import Document, read_content
 
-SAM: Final = "AWS::Serverless-2016-10-31"
 # Named in place of a folder, which only `sam package` would turn into an object in S3.
 LOCAL_BUCKET: Final = "lampwork-local"
 LOCAL_FILES: Final = {
@@ -40,7 +39,7 @@ def transform(
         TemplateError: SAM refuses the template; holds all its reasons with their lines.
     """
     content = _with_local_files(document)
-    if SAM not in _transforms(document):
+    if not document.is_sam:
         return content
     cached = cache_dir / f"sam-{_fingerprint(content, parameters, region)}.json"
     with suppress(FileNotFoundError):
@@ -55,11 +54,6 @@ def local_path(code: Any) -> str | None:
     if isinstance(code, Mapping) and code.get("S3Bucket") == LOCAL_BUCKET:
         return unquote(code["S3Key"])
     return None
-
-
-def _transforms(document: Document) -> list[Any]:
-    names = document.content.get("Transform", [])
-    return names if isinstance(names, list) else [names]
 
 
 def _with_local_files(document: Document) -> dict[str, Any]:
