@@ -173,6 +173,20 @@ async def test_a_function_that_cannot_be_started_is_an_error_of_the_service_that
     assert response["Error"]["Message"].startswith("No further process can be started")
 
 
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("list_functions", {}),
+        ("get_function", {"FunctionName": "Hello"}),
+        ("list_event_source_mappings", {}),
+    ],
+)
+async def test_other_operations_are_named_as_not_served(tmp_path, operation, arguments):
+    async with client_for(tmp_path, hello) as (client, _):
+        with pytest.raises(ClientError, match="Lampwork serves Invoke alone of Lambda"):
+            await in_thread(getattr(client, operation), **arguments)
+
+
 async def test_a_page_in_a_browser_may_not_invoke(tmp_path):
     invoker = FakeInvoker(Hello=hello)
     async with running_front(stack(functions=("Hello",)), invoker, tmp_path) as front:

@@ -27,8 +27,8 @@ class AwsServices:
         self._address = address
 
     def serves(self, request: Request) -> bool:
-        signed_for = SIGNED_FOR.match(request.header("authorization") or "")
-        return self._address is not None and signed_for is not None and signed_for[1] not in OWN
+        service = signed_for(request)
+        return self._address is not None and service is not None and service not in OWN
 
     async def serve(self, request: Request) -> Response:
         host, port = self._address or ("", 0)
@@ -41,6 +41,12 @@ class AwsServices:
                 writer.close()
         except (OSError, ValueError):
             return json_message(503, "The embedded AWS does not answer")
+
+
+def signed_for(request: Request) -> str | None:
+    """The service of AWS for which the request is signed."""
+    found = SIGNED_FOR.match(request.header("authorization") or "")
+    return found[1] if found else None
 
 
 def _head(request: Request) -> bytes:

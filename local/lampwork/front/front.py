@@ -12,7 +12,6 @@ from lampwork.front.certificates import Certificates
 from lampwork.front.control import OWN_PREFIX, ControlPaths
 from lampwork.front.function_url import FunctionUrlGateway
 from lampwork.front.http_api import HttpApiGateway, gateway_error
-from lampwork.front.lambda_api import PREFIX as LAMBDA_PREFIX
 from lampwork.front.lambda_api import LambdaApi
 from lampwork.front.listener import Listener
 from lampwork.front.rest_api import RestApiGateway, no_stage
@@ -128,7 +127,7 @@ class Front:
             return self._control.serve(request)
         if found := connections.PATH.fullmatch(path):
             return connections.serve(request, found, self._websocket_apis.values())
-        if path.startswith(LAMBDA_PREFIX):
+        if self._lambda_api.serves(request):
             return self._control.refusal(request) or self._lambda_api.serve(request)
         if self._aws.serves(request):
             return self._control.refusal(request) or self._aws.serve(request)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyEnvironments
+from lampwork.front.aws_services import signed_for
 from lampwork.http1 import Request
 from lampwork.invocation import Invocation, Invoker
 from lampwork.model import ACCOUNT_ID, Function
@@ -18,6 +19,8 @@ from lampwork.responses import Response
 from lampwork.triggers.event_invocations import EventInvocations
 
 PREFIX = "/2015-03-31/functions/"
+# Those of its other operations begin with the day of their version as well.
+DATED = re.compile(r"/20\d\d-\d\d-\d\d/")
 PATH = re.compile(PREFIX + "([^/]+)/invocations")
 MAX_PAYLOAD = 6 * 1024 * 1024
 MAX_EVENT_PAYLOAD = 1024 * 1024
@@ -35,11 +38,20 @@ class LambdaApi:
     def update(self, functions: Mapping[str, Function]) -> None:
         self._by_name = {**{f.name: f for f in functions.values()}, **functions}
 
+    def serves(self, request: Request) -> bool:
+        """Whether it is one for Lambda; a function URL's caller may have signed for Lambda too."""
+        path = request.path
+        return path.startswith(PREFIX) or (
+            DATED.match(path) is not None and signed_for(request) == "lambda"
+        )
+
     async def serve(self, request: Request) -> Response:
         """Answer `POST /2015-03-31/functions/{name, ARN or partial ARN}/invocations`."""
         found = PATH.fullmatch(request.path)
         if found is None or request.method != "POST":
-            return _error(404, "ResourceNotFoundException", Message="Only Invoke is served here.")
+            return _error(
+                501, "NotImplementedException", message="Lampwork serves Invoke alone of Lambda."
+            )
         name = _function_name(unquote(found[1]))
         function = self._by_name.get(name)
         if function is None:
