@@ -16,6 +16,7 @@ from lampwork.logs import Log, is_advice
 from lampwork.model import Function
 from lampwork.project import Options, Project, load_stack
 from lampwork.scope import find
+from lampwork.tracebacks import readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,23 @@ def invoke_running(origin: str, name: str, payload: bytes) -> Outcome:
     )
     try:
         with urllib.request.urlopen(request) as response:
-            log = base64.b64decode(response.headers.get("X-Amz-Log-Result", "")).decode()
+            log = base64.b64decode(response.headers.get("X-Amz-Log-Result", ""))
             failed = "X-Amz-Function-Error" in response.headers
-            return Outcome(response.read().decode(), failed, log)
+            # The log's tail may begin within a letter.
+            return Outcome(response.read().decode(), failed, log.decode(errors="replace"))
     except urllib.error.HTTPError as error:
         if error.code == 404:
             raise _not_found(name, []) from error
         raise LampworkError(f"{origin} refused: {error.read().decode()}") from error
     except urllib.error.URLError as error:
         raise StartError(f"{origin} does not answer: {error.reason}.") from error
+
+
+def readable_log(log: str, *, colours: bool) -> str:
+    """A request's log with the lines of its tracebacks apart, which AWS's client joins by `\\r`."""
+    return "\n".join(
+        part for line in log.split("\n") for part in readable(line.split("\r"), colours=colours)
+    )
 
 
 def explained(outcome: Outcome, config: Config, name: str) -> Outcome:

@@ -191,10 +191,7 @@ class Project:
         )
 
     def _name_ignored(self, config: Config, stack: Stack) -> None:
-        lines = [
-            f"{config.template.name}, line {each.line}: {each.logical_id} ({each.type})"
-            for each in stack.ignored
-        ]
+        lines = not_emulated(config, stack)
         if lines and self._options.strict:
             raise TemplateError("Not emulated, and --strict is set:\n  " + "\n  ".join(lines))
         for line in lines:
@@ -250,6 +247,15 @@ class Project:
             return
         if self._options.verbose or not is_platform_line(line):
             self.line(function.logical_id, line, request_id)
+
+
+def not_emulated(config: Config, stack: Stack) -> list[str]:
+    """What the template has and Lampwork does not run, a line for each."""
+    return [
+        f"{config.template.name}, line {each.line}: {each.logical_id} ({each.type})"
+        + (f": {each.reason}" if each.reason else "")
+        for each in stack.ignored
+    ]
 
 
 def load_stack(config: Config, aws_url: str) -> Stack:

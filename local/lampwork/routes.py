@@ -1,8 +1,9 @@
 """What a stack answers to and wakes up by, as text."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from lampwork.model import HttpApi, HttpRoute, RestApi, Schedule, Stack
+from lampwork.model import CloudResource, HttpApi, HttpRoute, RestApi, Schedule, Stack
+from lampwork.template.functions import FunctionNames
 
 Row = tuple[str, str, str]
 
@@ -14,6 +15,8 @@ def table(stack: Stack, seconds: Mapping[str, float]) -> str:
     """
     rows = list(_rows(stack, seconds))
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    if not rows:
+        return "  The template has no function that Lampwork runs."
     return "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows)
 
 
@@ -21,12 +24,14 @@ def _rows(stack: Stack, seconds: Mapping[str, float]) -> Iterator[Row]:
     yield from _http(stack)
     yield from _websocket(stack)
     for trigger in stack.queue_triggers:
-        yield "queue", trigger.queue_arn.rpartition(":")[2], trigger.function
+        yield "queue", _name(trigger.queue_arn), trigger.function
     for stream in stack.stream_triggers:
         yield "stream", stream.table, stream.function
     for schedule in stack.schedules:
         yield "schedule", _interval(schedule, seconds), schedule.function
-    yield from _untriggered(stack)
+    events = list(_events(stack))
+    yield from events
+    yield from _untriggered(stack, {function for _, _, function in events})
 
 
 def _interval(schedule: Schedule, seconds: Mapping[str, float]) -> str:
@@ -63,8 +68,40 @@ def _websocket(stack: Stack) -> Iterable[Row]:
             yield "WS", f"/{api.stage}  {route.key}", route.function
 
 
-def _untriggered(stack: Stack) -> Iterable[Row]:
+def _events(stack: Stack) -> Iterator[Row]:
+    """What the embedded AWS invokes functions for."""
+    functions = FunctionNames(stack.functions)
+    for resource in stack.resources:
+        for kind, what, target in _targets(resource):
+            if function := functions.find(target):
+                yield kind, what, function.logical_id
+
+
+def _targets(resource: CloudResource) -> Iterator[Row]:
+    """Each with the ARN of whatever it leads to, which may be no function."""
+    properties = resource.properties
+    match resource.type:
+        case "AWS::SNS::Subscription":
+            yield "topic", _name(properties.get("TopicArn")), str(properties.get("Endpoint"))
+        case "AWS::SNS::Topic":
+            for subscription in properties.get("Subscription") or []:
+                yield "topic", resource.name, str(subscription.get("Endpoint"))
+        case "AWS::S3::Bucket":
+            notifications = properties.get("NotificationConfiguration") or {}
+            for each in notifications.get("LambdaConfigurations") or []:
+                yield "bucket", f"{resource.name}  {each.get('Event')}", str(each.get("Function"))
+        case "AWS::Events::Rule":
+            for target in properties.get("Targets") or []:
+                yield "rule", resource.name, str(target.get("Arn"))
+
+
+def _name(arn: object) -> str:
+    return str(arn).rpartition(":")[2]
+
+
+def _untriggered(stack: Stack, by_events: Collection[str]) -> Iterable[Row]:
     triggered = {
+        *by_events,
         *(route.function for api in stack.routed_apis for route in api.routes),
         *(url.function for url in stack.function_urls),
         *(route.function for api in stack.websocket_apis for route in api.routes.values()),

@@ -161,6 +161,16 @@ def test_logs_goes_on_with_what_comes(project: SampleProject, lampwork: Lampwork
     assert following.until("said by hello")
 
 
+def test_logs_of_an_unknown_name_says_which_there_are(
+    project: SampleProject, lampwork: LampworkProcess
+) -> None:
+    shown = project.run("logs", "-n", "Helo")
+
+    assert shown.returncode == 1
+    assert "The log has nothing of Helo; it has entries of " in shown.stderr
+    assert "Hello" in shown.stderr
+
+
 def test_logs_without_any_says_where_they_come_from(another: SampleProject) -> None:
     assert "`lampwork up` writes it" in another.run("logs").stderr
 

@@ -64,6 +64,7 @@ def test_a_failing_function_ends_the_call_with_1(project: SampleProject, running
     assert called.returncode == 1
     assert json.loads(called.stdout)["errorMessage"] == "on purpose"
     assert called.stderr.count("ValueError: on purpose") == 1
+    assert "\xa0" not in called.stderr  # by which AWS's client indents what it joins
     assert 'raise ValueError("on purpose")' in called.stderr
 
 
@@ -97,6 +98,21 @@ def test_an_unknown_function_is_named(project: SampleProject, running: bool) -> 
     assert "Traceback" not in called.stderr
 
 
+def test_a_log_that_is_cut_within_a_letter_is_shown(
+    project: SampleProject, lampwork: LampworkProcess
+) -> None:
+    project.edit(
+        "hello.py", lambda text: text + "\ndef wide(event, context):\n    print('ü' * 4000)"
+    )
+    project.edit("template.yaml", lambda text: text.replace("hello.fail", "hello.wide"))
+    lampwork.until("Reloaded")
+
+    called = project.run("invoke", "Fail")
+
+    assert (called.returncode, called.stdout) == (0, "null\n")
+    assert "üüü" in called.stderr
+
+
 def test_an_event_must_be_json(project: SampleProject) -> None:
     called = project.run("invoke", "Hello", "-e", "-", stdin="{name: Ada}")
 
@@ -112,6 +128,53 @@ def test_routes_lists_every_way_into_a_function(project: SampleProject) -> None:
         ["GET", "/hello", "Hello"],
         ["invoke", "Fail"],
     ]
+
+
+EVENTS = """\
+  Topic: {Type: AWS::SNS::Topic}
+  Uploads: {Type: AWS::S3::Bucket, Properties: {BucketName: uploads}}
+  Told:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: hello.handler
+      Events:
+        Topic: {Type: SNS, Properties: {Topic: !Ref Topic}}
+        Bucket: {Type: S3, Properties: {Bucket: !Ref Uploads, Events: "s3:ObjectCreated:*"}}
+        Rule:
+          Type: EventBridgeRule
+          Properties: {RuleName: shipped, Pattern: {source: [shop]}}
+  Other:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: index.handler, Runtime: nodejs22.x}
+"""
+
+
+def test_routes_lists_topics_buckets_and_rules_and_names_what_does_not_run(
+    project: SampleProject,
+) -> None:
+    project.edit("template.yaml", lambda text: text + EVENTS)
+
+    listed = project.run("routes")
+
+    assert [line.split() for line in listed.stdout.splitlines()] == [
+        ["GET", "/hello", "Hello"],
+        ["bucket", "uploads", "s3:ObjectCreated:*", "Told"],
+        ["rule", "shipped", "Told"],
+        ["topic", "local-Topic", "Told"],
+        ["invoke", "Fail"],
+    ]
+    assert listed.stderr == (
+        "Not emulated: template.yaml, line 30: Other (AWS::Serverless::Function):"
+        " its runtime is nodejs22.x; Lampwork runs Python\n"
+    )
+
+
+def test_a_template_without_a_function_that_runs_says_so(project: SampleProject) -> None:
+    (project.root / "template.yaml").write_text("Resources: {Jobs: {Type: AWS::SQS::Queue}}\n")
+
+    listed = project.run("routes")
+
+    assert listed.stdout == "  The template has no function that Lampwork runs.\n"
 
 
 def test_a_missing_template_is_named(project: SampleProject) -> None:

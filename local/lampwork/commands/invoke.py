@@ -41,7 +41,8 @@ def invoke(
         outcome = invoking.explained(outcome, options.read_config(), name)
     if outcome is None:
         sys.exit(INTERRUPTED)
-    click.echo(outcome.log, err=True, nl=False)
+    text = invoking.readable_log(outcome.log, colours=sys.stderr.isatty())
+    click.echo(text, err=True, nl=False)
     click.echo(outcome.payload)
     sys.exit(1 if outcome.failed else 0)
 

@@ -24,11 +24,20 @@ def logs(names: tuple[str, ...], follow: bool, **overrides: Any) -> None:
     if not (folder / NAME).exists():
         raise ConfigurationError(f"There is no log in {folder} yet: `lampwork up` writes it.")
     log = Log(sys.stdout)
+    found = False
     try:
         for entry in read(folder, names, follow=follow):
+            found = True
             text = f"{entry.request_id} {entry.text}" if entry.request_id else entry.text
             log.say(log.entry(entry.time, entry.source, text))
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:  # `lampwork logs | head`
         sys.stderr.close()
+    else:
+        if names and not found:
+            sources = sorted({entry.source for entry in read(folder, (), follow=False)})
+            raise ConfigurationError(
+                f"The log has nothing of {', '.join(names)}; it has entries of"
+                f" {', '.join(sources) or 'nobody'}."
+            )

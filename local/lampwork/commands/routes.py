@@ -4,7 +4,7 @@ import click
 
 from lampwork import routes as routing
 from lampwork.commands.options import config_of, project_options
-from lampwork.project import load_stack
+from lampwork.project import load_stack, not_emulated
 
 
 @click.command()
@@ -12,4 +12,7 @@ from lampwork.project import load_stack
 def routes(**overrides: Any) -> None:
     """List what the template's functions answer to and wake up by."""
     config = config_of(overrides)
-    click.echo(routing.table(load_stack(config, "http://localhost"), config.schedules))
+    stack = load_stack(config, "http://localhost")
+    click.echo(routing.table(stack, config.schedules))
+    for line in not_emulated(config, stack):
+        click.echo(f"Not emulated: {line}", err=True)
