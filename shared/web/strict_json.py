@@ -34,14 +34,19 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _check_strings(value: Any) -> None:
+def _check_strings(value: Any, place: tuple[str, ...] = ("body",)) -> None:
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise Unprocessable("A text holds NUL or half a surrogate pair.")
+            raise _unkeepable(place)
     elif isinstance(value, list):
-        for item in value:
-            _check_strings(item)
+        for number, item in enumerate(value):
+            _check_strings(item, (*place, str(number)))
     elif isinstance(value, dict):
         for name, item in value.items():
-            _check_strings(name)
-            _check_strings(item)
+            _check_strings(name, place)
+            _check_strings(item, (*place, name))
+
+
+def _unkeepable(place: tuple[str, ...]) -> Unprocessable:
+    message = "A text holds NUL or half a surrogate pair."
+    return Unprocessable(message, errors=[{"loc": place, "msg": message, "type": "value_error"}])

@@ -20,7 +20,7 @@ from shared.schemas.task import TaskCreate
 from shared.services.tasks import TaskService
 from shared.stream.broadcast import latest_key
 from tests.catalogue.cases import case
-from tests.http import call
+from tests.http import Answer, call
 from tests.task_functions import cancel, complete, get, list_tasks, result, submit
 from tests.tasks import (
     blank_png,
@@ -38,6 +38,12 @@ pytestmark = pytest.mark.usefixtures("backend")
 @pytest.fixture
 def owner(backend: pytest.MonkeyPatch) -> UUID:
     return run(make_user())
+
+
+def submit_raw(owner: UUID, body: bytes) -> Answer:
+    headers = {"X-User-Id": str(owner), "Content-Type": "application/json"}
+    request = {"body": body, "headers": headers, "source_ip": "127.0.0.1"}
+    return call(functions.tasks.create.handler, "POST", "/api/v1/tasks", **request)
 
 
 def test_a_submitted_task_is_queued_announced_and_rung_for(owner, redis_server):
@@ -89,37 +95,66 @@ def test_whatever_a_submission_logs_names_its_request(owner, backend, caplog):
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "place"),
     [
-        {},
-        {"prompt": ""},
-        {"prompt": " \n "},
-        {"prompt": "x" * 2001},
-        {"prompt": "bell \x07"},
-        {"prompt": "escape \x1b[31m"},
-        {"prompt": 5},
-        {"prompt": ["a lamp"]},
-        {"prompt": "a lamp", "parameters": []},
-        {"prompt": "a lamp", "parameters": None},
-        {"prompt": "a lamp", "parameters": {"width": 63}},
-        {"prompt": "a lamp", "parameters": {"width": 10**9}},
-        {"prompt": "a lamp", "parameters": {"width": "64"}},
-        {"prompt": "a lamp", "parameters": {"width": 64.0}},
-        {"prompt": "a lamp", "parameters": {"width": True}},
-        {"prompt": "a lamp", "parameters": {"style": "baroque"}},
-        {"prompt": "a lamp", "parameters": {"seed": -1}},
-        {"prompt": "a lamp", "parameters": {"seed": 2**63}},
-        {"prompt": "a lamp", "parameters": {"steps": 5}},
-        case("H15", {"prompt": "a lamp", "user_id": str(UUID(int=1))}),
+        ({}, "prompt"),
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": " \n "}, "prompt"),
+        ({"prompt": "x" * 2001}, "prompt"),
+        ({"prompt": "bell \x07"}, "prompt"),
+        ({"prompt": "escape \x1b[31m"}, "prompt"),
+        ({"prompt": "NUL \x00"}, "prompt"),
+        ({"prompt": "half a lamp \ud83c"}, "prompt"),
+        ({"prompt": 5}, "prompt"),
+        ({"prompt": ["a lamp"]}, "prompt"),
+        ({"prompt": "a lamp", "parameters": []}, "parameters"),
+        ({"prompt": "a lamp", "parameters": None}, "parameters"),
+        ({"prompt": "a lamp", "parameters": {"width": 63}}, "parameters.width"),
+        ({"prompt": "a lamp", "parameters": {"width": -64}}, "parameters.width"),
+        ({"prompt": "a lamp", "parameters": {"width": 10**9}}, "parameters.width"),
+        ({"prompt": "a lamp", "parameters": {"width": "64"}}, "parameters.width"),
+        ({"prompt": "a lamp", "parameters": {"width": 64.0}}, "parameters.width"),
+        ({"prompt": "a lamp", "parameters": {"width": True}}, "parameters.width"),
+        ({"prompt": "a lamp", "parameters": {"style": "baroque"}}, "parameters.style"),
+        ({"prompt": "a lamp", "parameters": {"seed": -1}}, "parameters.seed"),
+        ({"prompt": "a lamp", "parameters": {"seed": 2**63}}, "parameters.seed"),
+        ({"prompt": "a lamp", "parameters": {"steps": 5}}, "parameters.steps"),
+        case("H15", {"prompt": "a lamp", "user_id": str(UUID(int=1))}, "user_id"),
     ],
 )
 @pytest.mark.stream_case(61)
-def test_what_no_task_can_be_made_of_is_refused_with_its_place(owner, body):
+def test_what_no_task_can_be_made_of_is_refused_with_its_place(owner, body, place):
     answer = submit(owner, body)
 
     assert answer.status == 422
     assert answer.json["code"] == "unprocessable"
-    assert answer.json["errors"][0]["loc"][0] == "body"
+    assert [".".join(error["loc"]) for error in answer.json["errors"]] == [f"body.{place}"]
+    assert list_tasks(owner).json["items"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b'{"prompt": "a lamp", "parameters": {"width": NaN}}',
+        b'{"prompt": "a lamp", "parameters": {"width": Infinity}}',
+        b'{"prompt": "a lamp", "prompt": "another"}',
+        b'{"prompt": "a lamp", "parameters": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+    ],
+)
+@pytest.mark.stream_case(61)
+def test_what_is_no_json_makes_no_task(owner, body):
+    answer = submit_raw(owner, body)
+
+    assert (answer.status, answer.json["code"]) == (400, "malformed_json")
+    assert list_tasks(owner).json["items"] == []
+
+
+@pytest.mark.stream_case(61)
+def test_what_is_too_long_makes_no_task(owner):
+    answer = submit_raw(owner, b'{"prompt": "' + b"x" * 2**20 + b'"}')
+
+    assert (answer.status, answer.json["code"]) == (413, "payload_too_large")
     assert list_tasks(owner).json["items"] == []
 
 

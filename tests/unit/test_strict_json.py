@@ -26,7 +26,16 @@ def test_what_is_no_proper_json_is_refused(body: bytes):
         strict_json.loads(body)
 
 
-@pytest.mark.parametrize("body", [rb'{"a": "\ud800"}', rb'["x\u0000y"]', rb'{"\udc00": 1}'])
-def test_texts_a_database_cannot_keep_are_refused(body: bytes):
-    with pytest.raises(Unprocessable):
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (rb'{"a": {"b": "\ud800"}}', ["body", "a", "b"]),
+        (rb'["good", "x\u0000y"]', ["body", "1"]),
+        (rb'{"a": {"\udc00": 1}}', ["body", "a"]),
+    ],
+)
+def test_texts_a_database_cannot_keep_are_refused_with_their_place(body: bytes, place: list[str]):
+    with pytest.raises(Unprocessable) as refused:
         strict_json.loads(body)
+
+    assert [list(error["loc"]) for error in refused.value.extra["errors"]] == [place]
