@@ -5,6 +5,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from shared import settings
 from shared.once import once
@@ -115,8 +116,12 @@ class Connections:
     async def admit(self, connection: Connection, *, per_user: int, per_task: int) -> bool:
         """Count a connection among its user's before it is registered.
 
-        False when the user already has `per_user`, or `per_task` on this task.
+        False when the user already has `per_user`, or `per_task` on this task. What is known of it
+        is written first: an admitted connection is never taken for one that has closed.
         """
+        async with self._redis.pipeline(transaction=False) as pipe:
+            self._remember(pipe, connection)
+            await pipe.execute()
         keys = [user_key(connection.user_id)]
         args: list[str | int] = [
             *(str(connection.task_id), connection.id),
@@ -125,14 +130,15 @@ class Connections:
         if await self._admit(keys=keys, args=args):
             return True
         await self._uncount_closed(connection.user_id)
-        return bool(await self._admit(keys=keys, args=args))
+        if await self._admit(keys=keys, args=args):
+            return True
+        await self._redis.delete(connection_key(connection.id))
+        return False
 
     async def register(self, connection: Connection, cursor: Cursor) -> None:
         """Remember a connection whose first frame is due."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            key = connection_key(connection.id)
-            pipe.hset(key, mapping=_to_hash(connection))
-            pipe.expire(key, self._ttl_seconds)
+            self._remember(pipe, connection)
             pipe.zadd(DUE_KEY, {connection.id: _now_ms() + self._heartbeat_ms})
             pipe.hset(task_key(connection.task_id), connection.id, cursor.encode())
             # A socket lives two hours at most, so the last one to come outlives the others.
@@ -226,6 +232,11 @@ class Connections:
             pipe.incr(key)
             count: int = (await pipe.execute())[-1]
         return count
+
+    def _remember(self, pipe: Pipeline, connection: Connection) -> None:
+        key = connection_key(connection.id)
+        pipe.hset(key, mapping=_to_hash(connection))
+        pipe.expire(key, self._ttl_seconds)
 
     async def _counted(self, user_id: UUID) -> dict[str, bytes]:
         """The members of a user's set by the connection each stands for."""

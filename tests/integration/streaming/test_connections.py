@@ -6,7 +6,7 @@ import fakeredis
 import pytest
 from redis.asyncio import Redis
 
-from shared.stream.connections import Connections, Cursor, task_key
+from shared.stream.connections import Connection, Connections, Cursor, task_key
 from shared.stream.delivery_lock import DeliveryLock
 from tests.watchers import connection
 
@@ -95,6 +95,28 @@ async def test_who_has_left_does_not_come_back(registry: Connections, store: Red
 
     assert not moved
     assert await store.keys() == []
+
+
+async def test_sockets_that_come_at_once_do_not_pass_the_limit(registry: Connections):
+    user = uuid4()
+    watchers = [connection(uuid4(), user_id=user) for _ in range(40)]
+
+    async def come(watcher: Connection) -> bool:
+        admitted = await registry.admit(watcher, per_user=5, per_task=5)
+        if admitted:
+            await asyncio.sleep(0.02)  # others come before it is registered
+            await registry.register(watcher, Cursor())
+        return admitted
+
+    admitted = await asyncio.gather(*map(come, watchers))
+
+    expected = {watcher for watcher, came in zip(watchers, admitted, strict=True) if came}
+    assert len(expected) == 5
+    assert set(await registry.of_user(user)) == expected
+    assert set((await registry.find_all(each.id for each in watchers)).values()) == {
+        *expected,
+        None,
+    }
 
 
 @pytest.mark.stream_case(67)
