@@ -88,7 +88,7 @@ class Attempt:
         self._lease = Lease(task.id, task.lease_token)
         self._key = f"{objects.folder(task.id)}{task.attempt}-{task.lease_token.hex[:8]}.png"
         self._over = asyncio.Event()
-        self._stored = False
+        self._upload: asyncio.Task[None] | None = None
         self._kept_waiting: Task | None = None
         self._progress = 0.0
         self._news = asyncio.Event()
@@ -101,11 +101,16 @@ class Attempt:
         outcome = await self._work_under_watch()
         task = await self._settle(outcome)
         task_metrics.attempt_ended(self._task, task)
-        if task is None or task.status != TaskStatus.COMPLETED:
-            await self._remove_object()
         if task is None:
             logger.warning("A lease was lost")
-            return
+        else:
+            await self._tell(task)
+        if task is None or task.status != TaskStatus.COMPLETED:
+            await self._remove_object()
+        if task is not None and task.status.terminal and task.attempt > 1:
+            await self._remove_leavings(task)
+
+    async def _tell(self, task: Task) -> None:
         logger.info(
             "An attempt ended", extra={"attempt": self._task.attempt, "status": task.status.value}
         )
@@ -115,8 +120,6 @@ class Attempt:
         await broadcaster().publish(task)
         if self._kept_waiting:
             await dispatch(self._kept_waiting)
-        if task.status.terminal and task.attempt > 1:
-            await self._remove_leavings(task)
 
     async def _work_under_watch(self) -> dict[str, Any] | TaskFailed | Interruption:
         """The stored picture, or why there is none."""
@@ -136,8 +139,7 @@ class Attempt:
             self._over.set()
             self._news.set()
             stop.cancel()
-            if not self._stored:  # what is on its way to the store arrives, and can be removed
-                work.cancel()
+            work.cancel()
         # A generator that will not stop is left behind: it can no longer report nor store.
         await asyncio.wait((work,), timeout=STOP_GRACE_SECONDS)
         await reports
@@ -178,8 +180,9 @@ class Attempt:
                 "invalid_output", "The generator gave no picture of this size.", retryable=False
             )
         self._check_not_over()
-        self._stored = True
-        await objects.put(self._key, image.data, content_type=image.content_type)
+        storing = objects.put(self._key, image.data, content_type=image.content_type)
+        self._upload = asyncio.create_task(storing)
+        await asyncio.shield(self._upload)
         return {
             "key": self._key,
             "content_type": image.content_type,
@@ -307,7 +310,9 @@ class Attempt:
         return await transitions.fail(session, self._lease, failure.error)
 
     async def _remove_object(self) -> None:
-        if self._stored:
+        """What is on its way to the store arrives first: removed before, it would stay."""
+        if self._upload:
+            await asyncio.gather(self._upload, return_exceptions=True)
             await _quietly(objects.delete(self._key))
 
     async def _remove_leavings(self, task: Task) -> None:

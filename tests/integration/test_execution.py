@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio.client import PubSub
 
-from shared import logs, redis_client
+from shared import logs, objects, redis_client
 from shared.database import transaction
 from shared.engine import transitions
 from shared.engine.execution import Attempt, backoff_seconds, execute_next
@@ -379,6 +379,41 @@ def test_a_cancel_that_was_accepted_wins_over_a_picture_that_is_ready():
         return await read(task.id)
 
     assert run(scenario()).status == TaskStatus.CANCELLED
+    assert objects_stored() == []
+
+
+@pytest.mark.stream_case(51)
+def test_a_picture_still_on_its_way_to_a_slow_store_is_removed_when_it_arrives(backend):
+    on_its_way, let_through, arrived = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    put = objects.put
+
+    async def put_slowly(key: str, data: bytes, *, content_type: str) -> None:
+        on_its_way.set()
+        await let_through.wait()
+        await put(key, data, content_type=content_type)
+        arrived.set()
+
+    backend.setattr(objects, "put", put_slowly)
+
+    async def scenario() -> Task:
+        task = await make_task()
+        lease = await claim(task)
+        work = asyncio.create_task(Attempt(lease, FakeGenerator(picture), asyncio.Event()).run())
+        await on_its_way.wait()
+        async with transaction() as session:
+            await transitions.cancel(session, task.id, owner_id=task.user_id)
+        async with asyncio.timeout(5):
+            while not (told := await read(task.id)).status.terminal:
+                await asyncio.sleep(0.05)
+            while (told := await read(task.id)).published_sequence < told.sequence:
+                await asyncio.sleep(0.05)
+        let_through.set()
+        await asyncio.gather(work, arrived.wait())
+        return told
+
+    told = run(scenario())
+
+    assert told.status == TaskStatus.CANCELLED
     assert objects_stored() == []
 
 
