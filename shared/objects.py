@@ -58,12 +58,13 @@ async def put(key: str, data: bytes, *, content_type: str) -> None:
 async def _put(key: str, data: bytes, content_type: str) -> None:
     # Not by boto3's client, which takes several times the processor time, in a thread besides.
     bucket = settings.objects().bucket
-    origin = _client().meta.endpoint_url
-    path = quote(f"/{bucket}/{key}", safe="/~")
-    headers = {"Host": urlsplit(origin).netloc, "Content-Type": content_type}
-    signed = _signer().sign("PUT", origin + path, headers, data)
+    endpoint = _client().meta.endpoint_url.rstrip("/")
+    url = endpoint + quote(f"/{bucket}/{key}", safe="/~")
+    split = urlsplit(url)
+    headers = {"Host": split.netloc, "Content-Type": content_type}
+    signed = _signer().sign("PUT", url, headers, data)
     try:
-        status = await _http(origin).request("PUT", path, signed, data)
+        status = await _http(endpoint).request("PUT", split.path, signed, data)
     except NoAnswer as error:
         raise ObjectStoreUnavailable(str(error)) from error
     if status != HTTPStatus.OK:

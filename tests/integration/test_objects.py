@@ -91,7 +91,8 @@ def test_a_store_that_was_busy_is_asked_again(store_at):
     assert [each.body for each in run(scenario())] == [b"a picture"] * 2
 
 
-def test_a_picture_is_signed_as_boto3_signs_it(store_at, monkeypatch):
+@pytest.mark.parametrize("path", ["", "/storage/v1/s3", "/storage/"])
+def test_a_picture_is_signed_and_sent_where_boto3_would(store_at, monkeypatch, path):
     now = datetime(2026, 4, 21, 15, 8, 21, tzinfo=UTC)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: now)
     monkeypatch.setattr("botocore.compat.get_current_datetime", lambda: now)
@@ -99,7 +100,7 @@ def test_a_picture_is_signed_as_boto3_signs_it(store_at, monkeypatch):
 
     async def scenario() -> list[Sent]:
         async with answering(200, 200) as (url, sent):
-            store_at(url)
+            store_at(url + path)
             await objects.put(KEY, b"a picture", content_type="image/png")
             await asyncio.to_thread(
                 boto3.client("s3", config=config).put_object,
