@@ -63,7 +63,6 @@ GARBAGE = {
 
 
 @pytest.mark.stream_case(37)
-@pytest.mark.stream_case(37)
 def test_good_messages_run_whatever_garbage_lies_between_them(broker):
     done, numbers, lock = Event(), [], Lock()
 
