@@ -30,6 +30,7 @@ PROGRESS_PAUSE_SECONDS = 0.25
 CANCEL_CHECK_SECONDS = 1.0
 STOP_GRACE_SECONDS = 1.0
 SETTLE_PAUSE_SECONDS = 1.0
+UPLOAD_GRACE_SECONDS = 20.0
 MAX_BACKOFF_SECONDS = 300.0
 
 
@@ -312,7 +313,7 @@ class Attempt:
     async def _remove_object(self) -> None:
         """What is on its way to the store arrives first: removed before, it would stay."""
         if self._upload:
-            await asyncio.gather(self._upload, return_exceptions=True)
+            await asyncio.wait((self._upload,), timeout=UPLOAD_GRACE_SECONDS)
             await _quietly(objects.delete(self._key))
 
     async def _remove_leavings(self, task: Task) -> None:
