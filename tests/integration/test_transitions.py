@@ -18,9 +18,11 @@ from shared.database import transaction
 from shared.engine import transitions, turns
 from shared.engine.task_status import TaskStatus
 from shared.engine.transitions import Lease
+from shared.errors import TaskFinished
 from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task, TaskEvent
+from shared.services.tasks import TaskService
 from tests.conftest import ROOT
 from tests.tasks import (
     change,
@@ -41,8 +43,8 @@ RESULT = {"key": "tasks/x.png", "content_type": "image/png", "width": 64, "heigh
 
 @pytest.fixture(params=["backend", "postgresql_backend"])
 def any_database(request: pytest.FixtureRequest) -> None:
-    """The test runs on SQLite and on PostgreSQL."""
-    request.getfixturevalue(request.param)
+    """The test runs on SQLite and on PostgreSQL, with room for transactions side by side."""
+    request.getfixturevalue(request.param).setenv("DATABASE_POOL_SIZE", "4")
 
 
 async def apply(transition: Any, *arguments: Any, **options: Any) -> Task | None:
@@ -116,22 +118,33 @@ def test_a_worker_that_lost_its_lease_writes_nothing():
 @pytest.mark.usefixtures("any_database")
 @pytest.mark.stream_case(52)
 def test_cancel_and_success_race_to_one_end_and_the_answer_agrees():
-    async def race() -> tuple[bool, bool, Task]:
+    async def cancel(task: Task) -> bool:
+        try:
+            return (await TaskService(owner).cancel(task.id)).cancel_requested_at is not None
+        except TaskFinished:
+            return False
+
+    async def complete(lease: Lease) -> bool:
+        return await apply(transitions.complete, lease, RESULT) is not None
+
+    async def race(*, cancel_first: bool) -> tuple[bool, bool, Task]:
         task = await make_task(owner)
         lease = lease_of(await claim(task))
-        cancelled, completed = await asyncio.gather(
-            apply(transitions.cancel, task.id, owner_id=owner),
-            apply(transitions.complete, lease, RESULT),
-        )
+        if cancel_first:
+            cancelled, completed = await asyncio.gather(cancel(task), complete(lease))
+        else:
+            completed, cancelled = await asyncio.gather(complete(lease), cancel(task))
         await apply(transitions.acknowledge_cancel, lease)
-        return cancelled is not None, completed is not None, await read(task.id)
+        return cancelled, completed, await read(task.id)
 
-    owner = run(make_user())
-    for _ in range(25):
-        cancelled, completed, task = run(race())
+    owner, ends = run(make_user()), set()
+    for n in range(50):
+        cancelled, completed, task = run(race(cancel_first=n % 2 == 0))
 
         assert cancelled != completed
         assert task.status == (TaskStatus.CANCELLED if cancelled else TaskStatus.COMPLETED)
+        ends.add(task.status)
+    assert ends == {TaskStatus.CANCELLED, TaskStatus.COMPLETED}
 
 
 @pytest.mark.usefixtures("any_database")
