@@ -227,6 +227,18 @@ class TestConnect:
 
         assert status(connect_event({"task_id": watcher.task}, headers=watcher.bearer)) == 401
 
+    def test_refuses_a_token_from_before_all_tokens_of_the_account_were_ended(self, site, watcher):
+        user = run(site.story.user(auth_epoch=1))
+        ended = Watcher(user, run(site.story.session(user)), run(site.story.task(user)))
+
+        assert status(connect_event({"task_id": ended.task}, headers=ended.bearer)) == 401
+
+    def test_refuses_a_token_that_names_somebody_elses_session(self, site, watcher):
+        stranger = run(site.story.user())
+        borrowed = Watcher(watcher.user, run(site.story.session(stranger)), watcher.task)
+
+        assert status(connect_event({"task_id": borrowed.task}, headers=borrowed.bearer)) == 401
+
     def test_refuses_a_broken_token(self, site, watcher):
         headers = {"Authorization": f"Bearer {watcher.token}x"}
 
