@@ -81,6 +81,22 @@ async def test_a_finished_task_ends_the_socket_and_its_registration(stage: Stage
     assert await stage.connections.ids() == []
 
 
+async def test_who_leaves_in_the_middle_of_a_replay_is_sent_no_more_of_it(stage: Stage):
+    task = await stage.story.task(sequence=4)
+    watcher = await stage.watch(task, after=1)
+    post = stage.gateway.post
+
+    async def post_and_leave(connection_id: str, text: str) -> None:
+        await post(connection_id, text)
+        await stage.connections.deregister(connection_id)
+
+    stage.gateway.post = post_and_leave  # type: ignore[method-assign]
+
+    await stage.deliver(task)
+
+    assert stage.gateway.sequences(watcher) == [1]
+
+
 @pytest.mark.stream_case(2)
 async def test_who_comes_after_the_end_gets_the_end_and_is_closed(stage: Stage):
     task = await stage.story.task()
