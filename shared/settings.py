@@ -213,6 +213,7 @@ class WebSocketSettings(Settings):
     heartbeat_seconds: float = Field(15, alias="WS_HEARTBEAT_SECONDS", gt=0)
     connection_ttl_seconds: int = Field(7800, alias="WS_CONNECTION_TTL_SECONDS", gt=0)
     latest_ttl_seconds: int = Field(86400, alias="WS_LATEST_TTL_SECONDS", gt=0)
+    tick_seconds: float = Field(15, alias="WS_TICK_SECONDS", gt=0)
     tick_delays_seconds: Words = Field(("0", "15", "30", "45"), alias="TICK_DELAYS_SECONDS")
     sockets_per_user: int = Field(20, alias="WS_SOCKETS_PER_USER", ge=1)
     sockets_per_task: int = Field(5, alias="WS_SOCKETS_PER_TASK", ge=1)

@@ -9,7 +9,6 @@ from shared.parallel import for_each
 from shared.queue import Queue, queue
 from shared.stream import frames
 from shared.stream.connections import Connection, Connections, Cursor, connections
-from shared.stream.delivery import OPENING_SECONDS
 from shared.stream.gateway import Gateway, GatewayError, Gone, gateway
 from shared.stream.reader import Event, Reader, SessionState, reader
 
@@ -38,13 +37,13 @@ class Upkeep:
         reader: Reader,
         gateway: Gateway,
         doorbells: Queue,
-        heartbeat_seconds: float,
+        tick_seconds: float,
     ) -> None:
         self._connections = connections
         self._reader = reader
         self._gateway = gateway
         self._doorbells = doorbells
-        self._heartbeat_seconds = heartbeat_seconds
+        self._tick_seconds = tick_seconds
 
     async def run(self) -> None:
         """Drop expired registrations, close what may not stay open, wake deliverers where a
@@ -104,9 +103,9 @@ class Upkeep:
                 await self._doorbells.ring_deliver(task_id)
 
     async def _send_heartbeats(self, watchers: Watchers, newest: Mapping[UUID, Event]) -> None:
-        # Due before the middle of the next interval: silence then lasts 15 s on average.
+        # Due before the middle of the time until the next tick: each is sent by the nearest.
         due = await self._connections.claim_due(
-            within_seconds=self._heartbeat_seconds / 2, limit=MAX_HEARTBEATS
+            within_seconds=self._tick_seconds / 2, limit=MAX_HEARTBEATS
         )
         # One that lags is not told a sequence it has not seen: it would take it for a loss.
         told = {
@@ -127,16 +126,11 @@ class Upkeep:
         try:
             await self._gateway.post(connection_id, frames.heartbeat(task_id, sequence))
             metrics.record(metrics.FRAMES_DELIVERED, Kind="heartbeat")
-        except Gone:
-            await self._drop_unless_opening(connection_id, task_id)
-        except GatewayError as error:
-            _not_taken(connection_id, error)
-
-    async def _drop_unless_opening(self, connection_id: str, task_id: UUID) -> None:
-        connection = await self._connections.find(connection_id)
-        if connection is None or connection.age_seconds() >= OPENING_SECONDS:
+        except Gone:  # who was told something had opened
             metrics.record(metrics.SOCKETS_DROPPED, Reason="gone")
             await self._connections.deregister(connection_id, task_id)
+        except GatewayError as error:
+            _not_taken(connection_id, error)
 
 
 @once
@@ -146,7 +140,7 @@ def upkeep() -> Upkeep:
         reader=reader(),
         gateway=gateway(),
         doorbells=queue(),
-        heartbeat_seconds=settings.websocket().heartbeat_seconds,
+        tick_seconds=settings.websocket().tick_seconds,
     )
 
 

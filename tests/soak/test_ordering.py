@@ -113,7 +113,7 @@ class Experiment:
             reader=reads,
             gateway=gateway,
             doorbells=lossy,
-            heartbeat_seconds=2,
+            tick_seconds=2,
         )
         made = cls(lossy, gateway, connections, TaskStatusBroadcaster(redis, lossy), upkeep)
         gateway.after_post = made._note_lag

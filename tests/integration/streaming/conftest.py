@@ -75,7 +75,7 @@ async def stage(redis: Redis, database_copy: Path) -> AsyncIterator[Stage]:
             reader=reader,
             gateway=gateway,
             doorbells=doorbells,
-            heartbeat_seconds=15,
+            tick_seconds=5,
         ),
     )
     await reader.close()

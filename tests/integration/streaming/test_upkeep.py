@@ -40,6 +40,20 @@ async def test_a_silent_watcher_gets_a_heartbeat_with_its_sequence(stage: Stage)
     assert stage.doorbells.deliveries == []
 
 
+@pytest.mark.parametrize(("due_in", "sent"), [(3, []), (2, ["heartbeat"])])
+@pytest.mark.stream_case(12)
+async def test_a_heartbeat_is_sent_by_the_tick_nearest_to_its_time(stage: Stage, due_in, sent):
+    """Ticks come five seconds apart here."""
+    task = await stage.story.task()
+    watcher = await stage.watch(task)
+    await stage.connections.advance(task, watcher, 1)
+    await stage.redis.zadd("ws:hb", {watcher: (time.time() + due_in) * 1000})
+
+    await stage.upkeep.run()
+
+    assert [kind for kind, _ in stage.gateway.states(watcher)] == sent
+
+
 @pytest.mark.stream_case(12)
 async def test_who_was_told_something_just_now_gets_none(stage: Stage):
     task = await stage.story.task()
@@ -91,10 +105,12 @@ async def test_what_stands_at_the_end_is_closed_again(stage: Stage):
     await stage.story.complete(task)
     watcher = await stage.watch(task)
     await stage.connections.advance(task, watcher, 2)
+    await quiet(stage, watcher)
 
     await stage.upkeep.run()
 
     assert stage.doorbells.deliveries == [task]
+    assert stage.gateway.frames[watcher] == []
 
 
 async def test_watchers_of_a_deleted_task_are_delivered_to(stage: Stage):
