@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 
 from shared import clock
 from shared.database import transaction
@@ -80,6 +80,13 @@ async def change(task_id: UUID, **columns: Any) -> None:
     """Let time pass for one task, say."""
     async with transaction() as session:
         await session.execute(update(Task).where(Task.id == task_id).values(**columns))
+
+
+async def blocked_transactions() -> int:
+    """How many wait for a lock that another transaction holds; only PostgreSQL tells."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    async with transaction(writing=False) as session:
+        return int(await session.scalar(text(waiting)) or 0)
 
 
 async def forget_others() -> None:

@@ -87,7 +87,6 @@ async def _keep_promises() -> None:
                     await repository.give_back(session, kept, str(error))
             return
         async with transaction() as session:
-            await repository.mark_done(session, promise)
             await transitions.mark_dispatched(session, promise.task_id, promise.sequence)
         metrics.record(metrics.SWEEP_REPAIRS, Repair="dispatched")
 

@@ -57,20 +57,12 @@ async def claim_outbox(session: AsyncSession) -> Sequence[Outbox]:
     return claimed.all()
 
 
-async def mark_done(session: AsyncSession, promise: Outbox) -> None:
-    await _update_locked(session, promise, done_at=database_now())
-
-
 async def give_back(session: AsyncSession, promise: Outbox, error: str) -> None:
     """Leave the promise to the next sweep."""
-    await _update_locked(session, promise, locked_until=None, last_error=error[:255])
-
-
-async def _update_locked(session: AsyncSession, promise: Outbox, **values: object) -> None:
     await session.execute(
         update(Outbox)
         .where(Outbox.id == promise.id, Outbox.lock_token == promise.lock_token)
-        .values(**values)
+        .values(locked_until=None, last_error=error[:255])
         .execution_options(synchronize_session=False)
     )
 

@@ -23,8 +23,10 @@ from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.stream.broadcast import broadcaster, latest_key
 from tests.services import rung
 from tests.tasks import (
+    blocked_transactions,
     change,
     claim,
+    forget_others,
     history,
     lease_of,
     make_task,
@@ -91,6 +93,30 @@ def test_two_sweeps_side_by_side_keep_each_promise_once(postgresql_backend, brok
     made = run(scenario())
 
     assert sorted(id for id in rung(broker) if UUID(id) in made) == sorted(map(str, made))
+
+
+def test_a_sweep_and_a_submission_that_ring_for_one_task_do_not_block_each_other(
+    postgresql_backend, broker
+):
+    postgresql_backend.setenv("DATABASE_POOL_SIZE", "4")
+
+    async def scenario() -> Task:
+        await forget_others()
+        task = await make_task()
+        async with transaction() as submission:
+            await submission.execute(select(Task).where(Task.id == task.id).with_for_update())
+            sweeping = asyncio.create_task(sweep())
+            async with asyncio.timeout(20):
+                while not await blocked_transactions():
+                    await asyncio.sleep(0.01)
+            await transitions.mark_dispatched(submission, task.id, task.sequence)
+        await sweeping
+        return task
+
+    task = run(scenario())
+
+    assert rung(broker) == [str(task.id)]
+    assert run(open_promises(task.id)) == []
 
 
 def test_a_doorbell_that_was_lost_rings_again(broker):

@@ -3,7 +3,7 @@ from collections import Counter
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from shared.database import transaction
 from shared.engine import turns
@@ -21,6 +21,7 @@ from shared.services.tasks import TaskService
 from tests.services import rung
 from tests.tasks import (
     FakeGenerator,
+    blocked_transactions,
     change,
     claim,
     forget_others,
@@ -87,13 +88,6 @@ def test_however_many_workers_ask_at_once_no_user_runs_more_than_the_plan_allows
     running = run(scenario())
 
     assert list(running.values()) == [PLANS[Plan.FREE].runs_at_once] * 3
-
-
-async def blocked_transactions() -> int:
-    """How many wait for a lock that another transaction holds; only PostgreSQL tells."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    async with transaction(writing=False) as session:
-        return int(await session.scalar(text(waiting)) or 0)
 
 
 async def until_blocked_or_done(claims: list[asyncio.Task[Task | None]]) -> None:
