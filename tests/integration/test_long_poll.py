@@ -174,6 +174,17 @@ def test_nothing_new_is_told_when_the_time_is_over():
     assert 0.3 <= seconds < 1
 
 
+def test_nobody_waits_for_longer_than_the_gateway_does(owner, monkeypatch):
+    monkeypatch.setattr("shared.services.long_poll.MAX_WAIT_SECONDS", 0.3)
+    task_id = submit(owner).json["id"]
+
+    started = time.monotonic()
+    answer = get(owner, task_id, query={"after": "1", "wait": str(10**9)})
+
+    assert (answer.status, answer.json["sequence"]) == (200, 1)
+    assert 0.3 <= time.monotonic() - started < LONG_SECONDS
+
+
 @pytest.mark.parametrize("after", [0, 5])
 def test_who_knows_another_state_is_not_kept_waiting(owner, after):
     task_id = submit(owner).json["id"]

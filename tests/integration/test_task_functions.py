@@ -257,6 +257,7 @@ def test_a_waiting_task_is_cancelled_at_once_and_again_to_the_same_effect(owner)
     assert (first.status, first.json["status"]) == (200, "cancelled")
     assert (again.status, again.json) == (200, first.json)
     assert len(run(history(UUID(task_id)))) == 2
+    assert run(read(UUID(task_id))).finished_at is not None  # the sweep prunes by it
 
 
 def test_a_running_task_is_asked_to_stop(owner):
