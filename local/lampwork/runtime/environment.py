@@ -1,7 +1,7 @@
 import asyncio
 import logging
 import math
-import secrets
+import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -406,8 +406,8 @@ def _version(runtime: str) -> str:
 
 
 def _trace_id() -> str:
-    root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
+    root = f"1-{int(time.time()):08x}-{random.getrandbits(96):024x}"
+    return f"Root={root};Parent={random.getrandbits(64):016x};Sampled=0"
 
 
 def _now() -> str:
