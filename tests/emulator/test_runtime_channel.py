@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -65,6 +65,16 @@ async def test_a_request_is_handed_out_with_all_that_is_known_of_it(runtime: Run
         "Lambda-Runtime-Trace-Id": WORK.trace_id,
         "Lambda-Runtime-Client-Context": '{"custom": {}}',
     }
+
+
+async def test_a_clients_context_may_hold_any_text(runtime: Runtime) -> None:
+    context = '{\t"custom":\n{"name": "Zoë"}}'
+    runtime.channel.offer(replace(WORK, client_context=context))
+
+    event, headers = await runtime.next()
+
+    assert event == WORK.payload
+    assert headers["Lambda-Runtime-Client-Context"] == context
 
 
 async def test_a_runtime_is_ready_once_and_then_waits_for_requests(runtime: Runtime) -> None:

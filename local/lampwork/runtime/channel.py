@@ -119,16 +119,9 @@ TOO_LARGE = Answer(
 
 
 def _headers(work: Work) -> bytes:
-    headers: dict[str, str | int] = {
-        "Content-Type": "application/json",
-        "Lambda-Runtime-Aws-Request-Id": work.request_id,
-        "Lambda-Runtime-Deadline-Ms": work.deadline_ms,
-        "Lambda-Runtime-Invoked-Function-Arn": work.function_arn,
-        "Lambda-Runtime-Trace-Id": work.trace_id,
-    }
-    if work.client_context:
-        headers["Lambda-Runtime-Client-Context"] = work.client_context
-    return json.dumps(headers).encode()
+    context = json.dumps(work.client_context) if work.client_context else ""
+    headers = (work.request_id, work.trace_id, work.function_arn, str(work.deadline_ms), context)
+    return "\t".join(headers).encode()
 
 
 def _unread(sock: socket.socket) -> bool:

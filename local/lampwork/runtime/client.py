@@ -83,8 +83,8 @@ class Connection:
             self.close()
             sys.exit()  # the emulator has ended
         _, length = frames.HEADER.unpack(header)
-        headers, _, event = self._reader.read(length).partition(b"\n")
-        return event, json.loads(headers)
+        head, _, event = self._reader.read(length).partition(b"\n")
+        return event, _headers(head.decode())
 
     def post_invocation_result(
         self, request_id: str, result: bytes, content_type: str, invocation_id: str | None
@@ -103,3 +103,18 @@ class Connection:
         self, request_id: str, error: str, xray_fault: str, invocation_id: str | None
     ) -> None:
         self.send(frames.ERROR, error.encode())
+
+
+def _headers(head: str) -> dict[str, str | int]:
+    """As the Runtime API over HTTP has them."""
+    request_id, trace_id, function_arn, deadline_ms, context = head.split("\t")
+    headers: dict[str, str | int] = {
+        "Content-Type": "application/json",
+        "Lambda-Runtime-Aws-Request-Id": request_id,
+        "Lambda-Runtime-Deadline-Ms": int(deadline_ms),
+        "Lambda-Runtime-Invoked-Function-Arn": function_arn,
+        "Lambda-Runtime-Trace-Id": trace_id,
+    }
+    if context:
+        headers["Lambda-Runtime-Client-Context"] = json.loads(context)
+    return headers

@@ -17,7 +17,8 @@ ERROR: Final = b"E"  # what it raised, JSON
 INIT_ERROR: Final = b"I"  # why it could not be loaded, JSON
 TOO_LARGE: Final = b"L"  # it returned more than `MAX_RESPONSE`; no body
 
-# To the process: a line with the request's headers as a JSON object, then the event.
+# To the process: a line with the request's id, its trace's id, the function's ARN, the deadline and
+# the client's context as JSON or nothing, with tabs between them; then the event.
 REQUEST: Final = b"Q"
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
