@@ -68,6 +68,8 @@ class Capacity:
 
         One that is in need itself keeps it, unless the other has none at all.
         """
+        if not self._refused:
+            return False
         others = [other for other in self._refused if other is not member and other.in_need]
         if member.in_need:
             return member.size > 1 and any(other.size == 0 for other in others)
