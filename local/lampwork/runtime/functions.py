@@ -44,6 +44,7 @@ class Functions:
         self._capacity = Capacity(settings.max_environments)
         self._pools: dict[str, Pool] = {}
         self._by_name: dict[str, Pool] = {}
+        self._warned_of: set[str] = set()  # runtimes
         self._launchers = Launchers(settings)
         self._folders = TemporaryFolders(settings.temporary_dir)
 
@@ -132,12 +133,13 @@ class Functions:
                     pool.check_memory()
 
     def _warn_of_other_runtimes(self) -> None:
-        others = {function.runtime for function in self._functions.values()} - {PYTHON}
-        if others:
+        named = {function.runtime for function in self._functions.values()} - {PYTHON}
+        if others := named - self._warned_of:
             logger.warning(
                 "functions run on another Python than the template says",
-                extra={"template": sorted(others), "here": PYTHON},
+                extra={"template": ", ".join(sorted(others)), "here": PYTHON},
             )
+        self._warned_of |= others
 
 
 def _name(function: str) -> str:
