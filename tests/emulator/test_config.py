@@ -25,6 +25,13 @@ def test_a_project_without_a_table_gets_the_defaults(tmp_path: Path) -> None:
     assert (config.port, config.services) == (8000, ("redis", "aws"))
 
 
+@pytest.mark.parametrize("name", ["template.yml", "template.json"])
+def test_a_template_may_have_each_name_that_sam_takes(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+
+    assert load_config(tmp_path).template == tmp_path / name
+
+
 def test_the_nearest_table_above_the_working_directory_holds(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.lampwork]\ntemplate = "infra/stack.yaml"\n')
     below = tmp_path / "functions" / "auth"

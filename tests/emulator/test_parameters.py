@@ -20,6 +20,17 @@ parameter_overrides = "Stage=\\"at home\\" Size=3"
 template_file = "staging.yaml"
 parameter_overrides = ["Stage=staging", "Note=two words"]
 """
+SSM = """
+Parameters: {Db: {Type: "AWS::SSM::Parameter::Value<String>", Default: /shop/db}}
+Resources:
+  Work:
+    Type: AWS::Lambda::Function
+    Properties:
+      Handler: app.handler
+      Runtime: python3.11
+      Code: .
+      Environment: {Variables: {DB: !Ref Db}}
+"""
 IMPORTING = """
     Parameters: {Stage: {Type: String}}
     Resources:
@@ -100,6 +111,12 @@ def test_what_is_wrong_with_sams_configuration_is_told(tmp_path, text, given, pr
 
 def test_without_any_configuration_there_are_no_parameters(tmp_path):
     assert load_config(tmp_path).parameters == {}
+
+
+def test_a_parameter_of_ssm_stands_for_the_value_that_ssm_has(tmp_path):
+    stack = read_text(tmp_path, SSM)
+
+    assert stack.functions["Work"].environment == {"DB": "{{resolve:ssm:/shop/db}}"}
 
 
 def test_another_stacks_export_is_given_as_a_parameter(tmp_path):

@@ -102,9 +102,11 @@ def config_of(overrides: dict[str, Any]) -> Config:
         if value not in (None, ())
     }
     config = replace(config, **options)
-    for name, file in (("--env-file", options.get("env_file")), ("template", config.template)):
-        if file is not None and not file.is_file():
-            raise ConfigurationError(f"{name}: there is no file {file}.")
+    env_file = options.get("env_file")
+    if env_file is not None and not env_file.is_file():
+        raise ConfigurationError(f"--env-file: there is no file {env_file}.")
+    if not config.template.is_file():
+        raise ConfigurationError(f"There is no {config.template}. Name yours with --template.")
     return config
 
 

@@ -63,6 +63,8 @@ def _parameter_value(
             f"{document.path}: the parameter {name} must be one of {', '.join(allowed)},"
             f" not {text!r}."
         )
+    if type == "AWS::SSM::Parameter::Value<String>" and text:
+        return f"{{{{resolve:ssm:{text}}}}}"  # whose value is read where variables are filled in
     if type == "CommaDelimitedList" or "List<" in type:
         return [item.strip() for item in text.split(",")] if text else []
     return text
