@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from lampwork.model import CloudResource, HttpApi, HttpRoute, RestApi, Schedule, Stack
+from lampwork.event_targets import targets_of
+from lampwork.model import HttpApi, HttpRoute, RestApi, Schedule, Stack
 from lampwork.template.functions import FunctionNames
 
 Row = tuple[str, str, str]
@@ -24,7 +25,7 @@ def _rows(stack: Stack, seconds: Mapping[str, float]) -> Iterator[Row]:
     yield from _http(stack)
     yield from _websocket(stack)
     for trigger in stack.queue_triggers:
-        yield "queue", _name(trigger.queue_arn), trigger.function
+        yield "queue", trigger.queue_arn.rpartition(":")[2], trigger.function
     for stream in stack.stream_triggers:
         yield "stream", stream.table, stream.function
     for schedule in stack.schedules:
@@ -72,31 +73,9 @@ def _events(stack: Stack) -> Iterator[Row]:
     """What the embedded AWS invokes functions for."""
     functions = FunctionNames(stack.functions)
     for resource in stack.resources:
-        for kind, what, target in _targets(resource):
+        for kind, what, target in targets_of(resource):
             if function := functions.find(target):
                 yield kind, what, function.logical_id
-
-
-def _targets(resource: CloudResource) -> Iterator[Row]:
-    """Each with the ARN of whatever it leads to, which may be no function."""
-    properties = resource.properties
-    match resource.type:
-        case "AWS::SNS::Subscription":
-            yield "topic", _name(properties.get("TopicArn")), str(properties.get("Endpoint"))
-        case "AWS::SNS::Topic":
-            for subscription in properties.get("Subscription") or []:
-                yield "topic", resource.name, str(subscription.get("Endpoint"))
-        case "AWS::S3::Bucket":
-            notifications = properties.get("NotificationConfiguration") or {}
-            for each in notifications.get("LambdaConfigurations") or []:
-                yield "bucket", f"{resource.name}  {each.get('Event')}", str(each.get("Function"))
-        case "AWS::Events::Rule":
-            for target in properties.get("Targets") or []:
-                yield "rule", resource.name, str(target.get("Arn"))
-
-
-def _name(arn: object) -> str:
-    return str(arn).rpartition(":")[2]
 
 
 def _untriggered(stack: Stack, by_events: Collection[str]) -> Iterable[Row]:

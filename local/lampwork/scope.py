@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final, TypeVar
 
 from lampwork.errors import FunctionNotFound
+from lampwork.event_targets import with_targets
 from lampwork.model import Function, HttpRoute, Stack, WebSocketRoute
 
 Route = TypeVar("Route", HttpRoute, WebSocketRoute)
@@ -27,7 +28,11 @@ def everything(stack: Stack) -> Stack:
 
 def without_triggers(stack: Stack) -> Stack:
     """Functions wait to be asked: no queue, schedule, topic or bucket wakes them up."""
-    return replace(stack, **_emptied(stack, lambda name: name.endswith(("triggers", "schedules"))))
+    emptied = _emptied(stack, lambda name: name.endswith(("triggers", "schedules")))
+    resources = (
+        with_targets(each, lambda arn: ":function:" not in arn) for each in stack.resources
+    )
+    return replace(stack, resources=tuple(filter(None, resources)), **emptied)
 
 
 def only_functions(stack: Stack) -> Stack:

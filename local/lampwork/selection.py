@@ -2,8 +2,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from lampwork.event_targets import with_targets
 from lampwork.model import Stack
 from lampwork.scope import find
+from lampwork.template.functions import FunctionNames
 
 
 def select(stack: Stack, names: Collection[str]) -> Stack:
@@ -18,6 +20,12 @@ def select(stack: Stack, names: Collection[str]) -> Stack:
         for field in fields(stack)
         if isinstance(value := getattr(stack, field.name), tuple)
     }
+    kept = FunctionNames(functions)
+    resources = (
+        with_targets(each, lambda arn: ":function:" not in arn or kept.find(arn) is not None)
+        for each in stack.resources
+    )
+    parts["resources"] = tuple(filter(None, resources))
     return replace(stack, functions=functions, **parts)
 
 

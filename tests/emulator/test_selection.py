@@ -4,6 +4,7 @@ import pytest
 
 from lampwork.errors import FunctionNotFound
 from lampwork.model import (
+    CloudResource,
     Function,
     HttpApi,
     HttpRoute,
@@ -13,6 +14,7 @@ from lampwork.model import (
     WebSocketApi,
     WebSocketRoute,
 )
+from lampwork.scope import without_triggers
 from lampwork.selection import select
 from lampwork.variables import chosen
 
@@ -53,6 +55,60 @@ def test_only_what_leads_to_the_chosen_functions_is_left():
     assert left.websocket_apis == ()
     assert left.queue_triggers == ()
     assert [schedule.name for schedule in left.schedules] == ["nightly"]
+
+
+def arn(name: str) -> str:
+    return f"arn:aws:lambda:us-east-1:000000000000:function:stack-{name}"
+
+
+QUEUE_ARN = "arn:aws:sqs:us-east-1:000000000000:orders"
+RESOURCES = (
+    CloudResource("AWS::SQS::Queue", "Jobs", "jobs"),
+    CloudResource(
+        "AWS::SNS::Subscription", "Told", "told", {"TopicArn": "a:news", "Endpoint": arn("Page")}
+    ),
+    CloudResource("AWS::SNS::Topic", "News", "news", {"Subscription": [{"Endpoint": arn("Page")}]}),
+    CloudResource(
+        "AWS::S3::Bucket",
+        "Pictures",
+        "pictures",
+        {
+            "NotificationConfiguration": {
+                "LambdaConfigurations": [{"Event": "s3:*", "Function": arn("Page")}],
+                "QueueConfigurations": [{"Queue": QUEUE_ARN}],
+            }
+        },
+    ),
+    CloudResource("AWS::Events::Rule", "Alone", "alone", {"Targets": [{"Arn": arn("Page")}]}),
+    CloudResource(
+        "AWS::Events::Rule", "Both", "both", {"Targets": [{"Arn": arn("Page")}, {"Arn": QUEUE_ARN}]}
+    ),
+)
+
+STACK_OF_EVENTS = Stack(functions=STACK.functions, resources=RESOURCES)
+
+
+@pytest.mark.parametrize(
+    "narrow", [without_triggers, lambda stack: select(stack, ["Orders"])], ids=["api", "only"]
+)
+def test_topics_buckets_and_rules_invoke_no_function_that_is_left_out(narrow):
+    left = {each.logical_id: each.properties for each in narrow(STACK_OF_EVENTS).resources}
+
+    assert left == {
+        "Jobs": {},
+        "News": {"Subscription": []},
+        "Pictures": {
+            "NotificationConfiguration": {
+                "LambdaConfigurations": [],
+                "QueueConfigurations": [{"Queue": QUEUE_ARN}],
+            }
+        },
+        "Both": {"Targets": [{"Arn": QUEUE_ARN}]},
+    }
+
+
+def test_topics_buckets_and_rules_still_invoke_the_chosen_functions():
+    assert select(STACK_OF_EVENTS, ["Page"]).resources == RESOURCES
 
 
 def test_functions_are_chosen_by_their_names_too():
