@@ -97,7 +97,40 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
         ),
         (
             FUNCTION + "      Events: {Get: {Type: HttpApi, Properties: {Path: x, Method: get}}}\n",
-            ":8: the path 'x' of Work's event Get must begin with /",
+            ":8: in the event Get of Work the path 'x' must begin with /",
+        ),
+        (
+            FUNCTION + "      Events: {Get: {Type: Api, Properties: {Path: /x, Method: fetch}}}\n",
+            ":8: in the event Get of Work the method 'fetch' is none of delete, get, head,",
+        ),
+        (
+            FUNCTION + "      Events: {Get: {Type: Api, Properties: {Path: '/{x', Method: get}}}\n",
+            ":8: in the event Get of Work the path '/{x' has a brace too few or too many",
+        ),
+        (
+            FUNCTION
+            + "      Events: {Get: {Type: Api, Properties: {Path: '/{x+}/y', Method: get}}}\n",
+            ":8: in the event Get of Work the path '/{x+}/y' may have {x+} only at its end",
+        ),
+        (
+            FUNCTION + "      Events: {Go: {Type: ScheduleV2, Properties:"
+            " {ScheduleExpression: rate(1 day), ScheduleExpressionTimezone: Mars/One}}}\n",
+            "WorkGo: there is no time zone 'Mars/One'",
+        ),
+        (
+            FUNCTION + "      Events: {Go: {Type: Schedule, Properties:"
+            " {Schedule: rate(1 day), Input: '{no'}}}\n",
+            "the Input of WorkGo must be JSON in a string",
+        ),
+        (
+            FUNCTION + "      Events: {Go: {Type: SQS, Properties:"
+            " {Queue: 'arn:aws:sqs:us-east-1:1:q', ScalingConfig: {MaximumConcurrency: 1}}}}\n",
+            "the MaximumConcurrency of WorkGo must be from 2 to 1000, not 1",
+        ),
+        (
+            FUNCTION + "      Events: {Go: {Type: SQS, Properties: {BatchSize: 10001,"
+            " Queue: 'arn:aws:sqs:us-east-1:1:q', MaximumBatchingWindowInSeconds: 1}}}\n",
+            "WorkGo.BatchSize must be from 1 to 10000, not 10001",
         ),
         (FUNCTION + "      Timeout: soon\n", ":8: Work.Timeout must be a whole number, not 'soon'"),
         (FUNCTION + "      CodeUri: absent\n", "absent, which does not exist; correct its CodeUri"),

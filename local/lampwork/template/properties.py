@@ -102,7 +102,7 @@ SAM_PREFIX: Final = "AWS::Serverless::"
 
 
 def check_spelling(document: Document) -> None:
-    """What SAM does not check itself: CloudFormation's own resources, and some of its own.
+    """What SAM does not check itself: CloudFormation's own resources, and types of its own.
 
     A name that resembles none of the known ones is let pass: AWS may have it by now.
 
@@ -111,7 +111,6 @@ def check_spelling(document: Document) -> None:
     """
     for logical_id, resource in document.resources.items():
         _check_type(document, logical_id, resource["Type"])
-        _check_paths(document, logical_id, resource.get("Properties") or {})
         known = PROPERTIES.get(resource["Type"], "").split()
         properties: Mapping[str, Any] = resource.get("Properties") or {}
         for name in properties:
@@ -133,16 +132,3 @@ def _check_type(document: Document, logical_id: str, type: str) -> None:
         raise document.error(
             logical_id, f"{logical_id} has a type of SAM: the template needs `Transform: {SAM}`."
         )
-
-
-def _check_paths(document: Document, logical_id: str, properties: Mapping[str, Any]) -> None:
-    events = properties.get("Events")
-    for name, event in events.items() if isinstance(events, dict) else ():
-        about = event.get("Properties") if isinstance(event, dict) else None
-        path = about.get("Path") if isinstance(about, dict) else None
-        if isinstance(path, str) and path != "$default" and not path.startswith("/"):
-            raise document.error(
-                logical_id,
-                f"the path {path!r} of {logical_id}'s event {name} must begin with /.",
-                "Events",
-            )

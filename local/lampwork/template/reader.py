@@ -5,6 +5,7 @@ from typing import Final
 
 from lampwork.model import Stack
 from lampwork.template.document import read_document
+from lampwork.template.event_routes import check_routes
 from lampwork.template.function_urls import read_function_urls
 from lampwork.template.functions import FunctionNames, read_functions
 from lampwork.template.http_apis import read_http_apis
@@ -96,6 +97,7 @@ def read_stack(
     """
     document = read_document(path)
     check_spelling(document)
+    check_routes(document)
     exports = imported(document, parameters)
     parameters = {name: parameters[name] for name in parameters.keys() - exports.keys()}
     values = parameter_values(document, parameters)

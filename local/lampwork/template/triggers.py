@@ -28,6 +28,9 @@ DEFAULT_BATCH_SIZE: Final = 10
 DEFAULT_VISIBILITY_SECONDS: Final = 30
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 LARGEST_BATCH_WITHOUT_WINDOW: Final = 10
+BATCH_SIZES: Final = range(1, 10_001)
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+CONCURRENCIES: Final = range(2, 1001)
 
 
 def read_queues(template: Template) -> tuple[Queue, ...]:
@@ -108,14 +111,30 @@ def _queue_trigger(
     trigger = QueueTrigger(
         queue_arn=source,
         function=function.logical_id,
-        batch_size=mapping.integer("BatchSize", DEFAULT_BATCH_SIZE),
+        batch_size=mapping.integer("BatchSize", DEFAULT_BATCH_SIZE, BATCH_SIZES),
         window_seconds=mapping.integer("MaximumBatchingWindowInSeconds", 0),
         reports_item_failures="ReportBatchItemFailures" in mapping.items("FunctionResponseTypes"),
-        maximum_concurrency=mapping.mapping("ScalingConfig").get("MaximumConcurrency"),
+        maximum_concurrency=_maximum_concurrency(mapping),
         filters=tuple(filters_of(mapping)),
     )
     _check(mapping, trigger, function, queues.get(source))
     yield trigger
+
+
+def _maximum_concurrency(mapping: Resource) -> int | None:
+    given = mapping.mapping("ScalingConfig").get("MaximumConcurrency")
+    if given is None:
+        return None
+    try:
+        number = int(str(given))
+    except ValueError:
+        number = 0
+    if number not in CONCURRENCIES:
+        raise mapping.error(
+            f"the MaximumConcurrency of {mapping.logical_id} must be from {CONCURRENCIES[0]} to"
+            f" {CONCURRENCIES[-1]}, not {given}."
+        )
+    return number
 
 
 def _check(
@@ -209,6 +228,11 @@ def _to_function(
 
 def _input(resource: Resource, target: Mapping[str, Any]) -> str | None:
     given = target.get("Input")
-    if given is not None and not isinstance(given, str):
-        raise resource.error(f"the Input of {resource.logical_id} must be JSON in a string.")
-    return given
+    if given is None:
+        return None
+    try:
+        json.loads(given)
+    except (TypeError, ValueError) as error:
+        problem = f"the Input of {resource.logical_id} must be JSON in a string"
+        raise resource.error(f"{problem}: {error}.") from error
+    return str(given)

@@ -70,13 +70,16 @@ def parse_expression(expression: str, timezone: str = "UTC") -> Rate | Cron | On
             f"{expression!r} is no schedule; write rate(5 minutes), cron(0 3 * * ? *)"
             " or at(2030-01-31T12:00:00)."
         )
-    if kind == "rate":
-        return _rate(expression, argument)
     try:
         zone = ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError(f"there is no time zone {timezone!r}.") from error
-    return _cron(argument, zone) if kind == "cron" else _once(argument, zone)
+    match kind:
+        case "rate":
+            return _rate(expression, argument)
+        case "cron":
+            return _cron(argument, zone)
+    return _once(argument, zone)
 
 
 def _rate(expression: str, argument: str) -> Rate:
