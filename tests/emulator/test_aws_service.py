@@ -254,6 +254,30 @@ async def test_what_is_put_by_a_link_is_kept_and_so_are_settings_and_tags_around
     assert s3.get_bucket_cors(Bucket="pictures")["CORSRules"] == [rule]
 
 
+async def test_removed_tags_are_gone_after_a_restart(s3: "S3Client", restarted: Restarted) -> None:
+    tags: Any = [{"Key": "kind", "Value": "picture"}]
+    for key in ("kept", "removed"):
+        s3.put_object(Bucket="pictures", Key=key, Body=b"x", Tagging="kind=picture")
+    s3.delete_object_tagging(Bucket="pictures", Key="removed")
+
+    s3 = await restarted()
+
+    assert s3.get_object_tagging(Bucket="pictures", Key="kept")["TagSet"] == tags
+    assert s3.get_object_tagging(Bucket="pictures", Key="removed")["TagSet"] == []
+
+
+async def test_objects_without_tags_cost_no_entry_of_the_state(
+    s3: "S3Client", aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    for key in ("a", "b"):
+        s3.put_object(Bucket="pictures", Key=key, Body=b"x")
+    s3.put_object(Bucket="pictures", Key="c", Body=b"x", Tagging="kind=picture")
+    await aws.stop()
+
+    state = StateFile(tmp_path / "aws" / "state.db")
+    assert [key for key, _ in state.read("s3-tags/")] == ["arn:aws:s3:::pictures/c/null"]
+
+
 async def test_a_refused_upload_changes_nothing(s3: "S3Client", tmp_path: Path) -> None:
     with pytest.raises(ClientError, match="NoSuchBucket"):
         s3.put_object(Bucket="elsewhere", Key="k", Body=b"x")

@@ -11,11 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import moto
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from lampwork.cloud import queue_rules
@@ -30,6 +26,7 @@ from lampwork.cloud.move_tasks import MoveTasks
 from lampwork.cloud.object_folder import ObjectFolder
 from lampwork.cloud.own_paths import OwnPaths
 from lampwork.cloud.queue_report import QueueReport
+from lampwork.cloud.request_handler import RequestHandler
 from lampwork.cloud.state_file import StateFile
 from lampwork.cloud.table_streams import TableStreams
 
@@ -43,11 +40,6 @@ class Dispatcher(DomainDispatcherApplication):
     def __init__(self) -> None:
         super().__init__(create_backend_app)
         self.get_backend_for_host = lru_cache(super().get_backend_for_host)  # type: ignore[method-assign]
-
-
-class QuietRequestHandler(MotoRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
 
 
 class Unreadable(Exception):
@@ -103,7 +95,7 @@ def main(descriptor: int, folder: Path, region: str) -> None:
         0,
         app,
         threaded=True,
-        request_handler=QuietRequestHandler,
+        request_handler=RequestHandler,
         fd=descriptor,
     )
     server.serve_forever()

@@ -5,7 +5,6 @@ So AWS_ENDPOINT_URL may name the emulator's one address for every client of boto
 
 import asyncio
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from lampwork.http1 import Request
@@ -63,15 +62,4 @@ def _response(answer: bytes, *, head_only: bool) -> Response:
     status_line, *lines = head.decode("latin-1").split("\r\n")
     headers = [(name, value.strip()) for name, _, value in (each.partition(":") for each in lines)]
     passed_on = [each for each in headers if each[0].lower() not in CONNECTION_HEADERS]
-    if ("transfer-encoding", "chunked") in ((name.lower(), value) for name, value in headers):
-        body = b"".join(_chunks(body))
     return Response(int(status_line.split()[1]), passed_on, b"" if head_only else body)
-
-
-def _chunks(body: bytes) -> Iterator[bytes]:
-    """The server answers in chunks what it does not know the length of, HTTP/1.0 or not."""
-    while body:
-        size, _, rest = body.partition(b"\r\n")
-        length = int(size, 16)
-        yield rest[:length]
-        body = rest[length + 2 :]

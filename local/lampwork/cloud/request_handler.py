@@ -1,0 +1,70 @@
+"""How the embedded AWS speaks HTTP: whole requests in, whole answers out, over kept connections."""
+
+import io
+from http import HTTPStatus
+from typing import Any
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.exceptions import InternalServerError
+from werkzeug.test import run_wsgi_app
+
+WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+
+class RequestHandler(MotoRequestHandler):
+    """Keeps connections as AWS does. Werkzeug's own closes each after its answer, which costs
+    every call of boto3 a connection here and a thread there."""
+
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        self.environ = self.make_environ()
+        try:
+            body = self._body()
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
+        if body is None:
+            self.close_connection = True
+            return
+        self.environ["wsgi.input"] = io.BytesIO(body)
+        self.environ["CONTENT_LENGTH"] = str(len(body))
+        self._answer(*self._run())
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+    def _body(self) -> bytes | None:
+        """The whole of it, so that nothing is left before the next request; None if it broke off.
+
+        What `make_environ` puts in the way of `rfile` reads a body in chunks.
+        """
+        if self.environ["wsgi.input"] is not self.rfile:
+            chunked: bytes = self.environ["wsgi.input"].read()
+            return chunked
+        length = int(self.headers.get("Content-Length") or 0)
+        if length < 0:
+            raise ValueError
+        body = self.rfile.read(length)
+        return body if len(body) == length else None
+
+    def _run(self) -> tuple[bytes, str, list[tuple[str, str]]]:
+        try:
+            return self._run_app(self.server.app)
+        except Exception as error:  # whatever moto raises for a request it does not understand
+            self.server.log("error", "Error on request: %r", error)
+            return self._run_app(InternalServerError())
+
+    def _run_app(self, app: Any) -> tuple[bytes, str, list[tuple[str, str]]]:
+        answer, status, headers = run_wsgi_app(app, self.environ, buffered=True)
+        return b"".join(answer), status, headers.to_wsgi_list()
+
+    def _answer(self, body: bytes, status: str, headers: list[tuple[str, str]]) -> None:
+        if self.command == "HEAD" or int(status[:3]) in WITHOUT_BODY:
+            body = b""
+        elif not any(name.lower() == "content-length" for name, _ in headers):
+            headers.append(("Content-Length", str(len(body))))
+        if self.close_connection:
+            headers.append(("Connection", "close"))
+        lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)

@@ -1,0 +1,108 @@
+"""How the embedded AWS speaks HTTP to clients that keep their connections, as boto3's do."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from lampwork.companions.aws import EmbeddedAws
+from lampwork.model import CloudResource
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SIGNED = {
+    "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request,"
+    " SignedHeaders=host, Signature=unchecked"
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def aws(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedAws]:
+    service = EmbeddedAws(tmp_path_factory.mktemp("aws"), lambda _name, _line: None, "us-east-1")
+    await service.start()
+    await service.create([CloudResource("AWS::S3::Bucket", "Pictures", "pictures")])
+    await asyncio.to_thread(httpx.get, f"{service.url}/pictures", timeout=60)  # it starts
+    yield service
+    await service.stop()
+
+
+@pytest.fixture
+def kept(aws: EmbeddedAws) -> Iterator[HTTPConnection]:
+    """A connection that is opened once: it raises once the server has closed it."""
+    with closing(HTTPConnection(*aws.address, timeout=30)) as connection:
+        connection.connect()
+        connection.auto_open = 0
+        yield connection
+
+
+def ask(
+    connection: HTTPConnection, method: str, path: str, body: bytes | None = None
+) -> tuple[int, bytes]:
+    connection.request(method, path, body, SIGNED)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+async def test_one_connection_serves_request_after_request(kept: HTTPConnection) -> None:
+    assert ask(kept, "PUT", "/pictures/a", b"first") == (200, b"")
+    assert ask(kept, "GET", "/pictures/a") == (200, b"first")
+    assert ask(kept, "GET", "/pictures/missing")[0] == 404
+    assert ask(kept, "DELETE", "/pictures/a") == (204, b"")
+    assert ask(kept, "GET", "/pictures/a")[0] == 404
+
+
+async def test_the_head_of_an_object_is_no_body_that_the_next_request_reads(
+    kept: HTTPConnection,
+) -> None:
+    ask(kept, "PUT", "/pictures/a", b"first")
+
+    kept.request("HEAD", "/pictures/a", headers=SIGNED)
+    head = kept.getresponse()
+    assert (head.read(), head.headers["content-length"]) == (b"", "5")
+    assert ask(kept, "GET", "/pictures/a") == (200, b"first")
+
+
+async def test_a_body_in_chunks_ends_where_its_last_chunk_does(kept: HTTPConnection) -> None:
+    kept.request("PUT", "/pictures/chunks", iter([b"fir", b"st"]), SIGNED, encode_chunked=True)
+    assert kept.getresponse().read() == b""
+
+    assert ask(kept, "GET", "/pictures/chunks") == (200, b"first")
+
+
+async def test_a_client_that_asks_to_be_told_to_go_on_is_told(aws: EmbeddedAws) -> None:
+    fields = "Host: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(aws.address, timeout=30) as client:
+        client.sendall(f"PUT /pictures/a HTTP/1.1\r\n{fields}".encode())
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"first")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_half_an_upload_is_not_stored(aws: EmbeddedAws, kept: HTTPConnection) -> None:
+    with socket.create_connection(aws.address, timeout=30) as client:
+        client.sendall(b"PUT /pictures/half HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nfir")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100) == b""
+
+    assert ask(kept, "GET", "/pictures/half")[0] == 404
+
+
+async def test_who_wants_no_connection_kept_gets_none(aws: EmbeddedAws) -> None:
+    for request in (b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"):
+        with socket.create_connection(aws.address, timeout=30) as client:
+            client.sendall(request)
+            answer = client.makefile("rb").read()
+        assert b"\r\nConnection: close\r\n" in answer
+
+
+@pytest.mark.parametrize("length", ["-5", "five"])
+async def test_a_length_that_is_none_is_refused(aws: EmbeddedAws, length: str) -> None:
+    with socket.create_connection(aws.address, timeout=30) as client:
+        head = f"PUT /pictures/a HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\nfirst"
+        client.sendall(head.encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
