@@ -14,6 +14,7 @@ FRAME: Final = re.compile(r'\s*File "(?P<file>[^"]+)", line \d+')
 SAID_IN_FULL: Final = ("Runtime.UserCodeSyntaxError", "Runtime.HandlerNotFound")
 FOREIGN: Final = ("/site-packages/", "/dist-packages/", "/awslambdaric/", "<frozen ")
 STDLIB: Final = str(Path(sysconfig.get_paths()["stdlib"]).resolve()) + "/"
+LAMPWORK: Final = str(Path(__file__).resolve().parent) + "/"
 NBSP: Final = "\xa0"
 
 RED: Final = "\033[31m"
@@ -76,7 +77,7 @@ def _is_foreign(frame: list[str]) -> bool:
     if match is None:
         return False
     file = match["file"]
-    return any(part in file for part in FOREIGN) or file.startswith(STDLIB)
+    return any(part in file for part in FOREIGN) or file.startswith((STDLIB, LAMPWORK))
 
 
 def _folded(frames: list[list[str]], colours: bool) -> list[str]:
@@ -92,6 +93,8 @@ def _package(line: str) -> str:
     for folder in ("/site-packages/", "/dist-packages/"):
         if folder in file:
             return file.rpartition(folder)[2].split("/")[0].removesuffix(".py")
+    if file.startswith(LAMPWORK):
+        return "lampwork"
     return "awslambdaric" if "/awslambdaric/" in file else "Python"
 
 

@@ -6,6 +6,8 @@ from io import StringIO
 from pathlib import Path
 
 from lampwork.logs import Log
+from lampwork.runtime import client
+from lampwork.tracebacks import readable
 
 
 async def test_a_log_file_on_a_full_disk_is_told_of_once_and_all_is_still_printed(
@@ -44,3 +46,16 @@ async def test_a_terminal_that_cannot_be_written_leaves_the_log_file_as_it_was(
         ["App", "", "first"],
         ["App", "", "second"],
     ]
+
+
+def test_frames_of_lampwork_itself_are_folded():
+    lines = [
+        "Traceback (most recent call last):",
+        f'  File "{client.__file__}", line 45, in serve',
+        "    bootstrap.run(handler)",
+        '  File "/app/odd.py", line 2, in handler',
+        "    raise KeyboardInterrupt",
+        "KeyboardInterrupt",
+    ]
+
+    assert readable(lines, colours=False) == [lines[0], "  … a frame of lampwork", *lines[3:]]
