@@ -21,7 +21,15 @@ from lampwork.references import references_in, unresolved, with_values
 from lampwork.requirements import with_requirements
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
-from lampwork.scope import Debugged, Narrow, everything, find, with_variables, without_time_out
+from lampwork.scope import (
+    Debugged,
+    Narrow,
+    everything,
+    find,
+    strangers,
+    with_variables,
+    without_time_out,
+)
 from lampwork.template.reader import read_stack
 from lampwork.together import together
 from lampwork.triggers.schedules import check_overrides
@@ -180,7 +188,10 @@ class Project:
         return self._as_told(stack)
 
     def _as_told(self, stack: Stack) -> Stack:
-        stack = with_variables(self._options.narrow(stack), self._options.function_variables)
+        variables = self._options.function_variables
+        if unknown := strangers(stack, variables):
+            self._log.line("lampwork", f"--env-vars names no function: {', '.join(unknown)}.")
+        stack = with_variables(self._options.narrow(stack), variables)
         debugged = self._options.debugged
         return without_time_out(stack, debugged.function) if debugged else stack
 

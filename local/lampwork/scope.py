@@ -11,6 +11,7 @@ from lampwork.model import Function, HttpRoute, Stack, WebSocketRoute
 Route = TypeVar("Route", HttpRoute, WebSocketRoute)
 Narrow = Callable[[Stack], Stack]
 
+ALL_FUNCTIONS: Final = "Parameters"  # in `sam local`'s file of variables
 DAY_SECONDS: Final = 86_400.0
 
 
@@ -93,7 +94,7 @@ def with_variables(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> 
                 function,
                 environment={
                     **function.environment,
-                    **variables.get("Parameters", {}),
+                    **variables.get(ALL_FUNCTIONS, {}),
                     **variables.get(function.name, {}),
                     **variables.get(logical_id, {}),
                 },
@@ -101,6 +102,13 @@ def with_variables(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> 
             for logical_id, function in stack.functions.items()
         },
     )
+
+
+def strangers(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Names for which variables are given and which no function has."""
+    functions = stack.functions.values()
+    names = {name for each in functions for name in (each.logical_id, each.name)}
+    return sorted(variables.keys() - names - {ALL_FUNCTIONS})
 
 
 def _patient(routes: Iterable[Route], logical_id: str) -> Iterable[Route]:

@@ -171,6 +171,26 @@ def test_logs_of_an_unknown_name_says_which_there_are(
     assert "Hello" in shown.stderr
 
 
+@pytest.mark.parametrize("command", ["up", "routes"])
+def test_a_data_folder_that_cannot_be_made_is_told(another: SampleProject, command: str) -> None:
+    refused = another.run(command, "--data", "app.py/data")
+
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"Error: Data cannot be kept in {another.root}/app.py/data (Not a directory:"
+        f" {another.root}/app.py/data). Name another by --data.\n"
+    )
+
+
+def test_variables_for_a_function_that_is_not_there_are_told(another: SampleProject) -> None:
+    variables = another.root / "variables.json"
+    variables.write_text('{"Helo": {"COLOUR": "red"}, "Parameters": {"COLOUR": "blue"}}')
+
+    lampwork = another.start("start-lambda", "-p", "0", "-n", str(variables))
+
+    lampwork.until("--env-vars names no function: Helo.")
+
+
 def test_logs_without_any_says_where_they_come_from(another: SampleProject) -> None:
     assert "`lampwork up` writes it" in another.run("logs").stderr
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
@@ -107,7 +108,21 @@ def config_of(overrides: dict[str, Any]) -> Config:
         raise ConfigurationError(f"--env-file: there is no file {env_file}.")
     if not config.template.is_file():
         raise ConfigurationError(f"There is no {config.template}. Name yours with --template.")
+    _make_data_folder(config.data)
     return config
+
+
+def _make_data_folder(folder: Path) -> None:
+    try:
+        # Keys and accounts are kept in it.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename}"
+    else:
+        if os.access(folder, os.W_OK | os.X_OK):
+            return
+        reason = "you may not write there"
+    raise ConfigurationError(f"Data cannot be kept in {folder} ({reason}). Name another by --data.")
 
 
 def log_to(log: Log) -> Log:
