@@ -266,6 +266,18 @@ def test_a_retryable_failure_waits_for_another_attempt_until_none_is_left():
     assert failed.status == TaskStatus.FAILED
 
 
+def test_the_doorbell_of_another_attempt_rings_when_its_time_has_come(broker):
+    async def overloaded(*_: Any) -> Image:
+        raise GenerationFailed("busy", "Busy.", retryable=True, retry_after_seconds=90)
+
+    waiting = run(attempt(overloaded))
+
+    (later,) = map(json.loads, broker.hvals("dramatiq:generate.DQ.msgs"))
+    assert later["kwargs"] == {"task_id": str(waiting.id)}
+    rings_at = later["options"]["eta"] / 1000
+    assert rings_at == pytest.approx(waiting.next_attempt_at.timestamp(), abs=5)
+
+
 @pytest.mark.parametrize(("wished", "seconds"), [(90, 90), (86400, 300)])
 def test_an_attempt_waits_as_long_as_the_generator_wishes_within_reason(wished, seconds):
     async def overloaded(*_: Any) -> Image:

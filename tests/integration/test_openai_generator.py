@@ -7,6 +7,7 @@ import trustme
 from shared.errors import SettingsError
 from shared.generators.choose import generator
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Style
+from shared.generators.transport import Transport
 from shared.once import forget
 from tests.providers import Asked, answers, base64_text, picture_file, providing
 
@@ -200,6 +201,16 @@ async def test_a_result_whose_url_is_none_fails_as_any_other(url, redirected):
         failed = await failure(200, body)
 
     assert failed.code in {"invalid_output", "generator_unavailable"}
+
+
+async def test_a_result_is_fetched_without_tls_from_this_machine_alone(caplog):
+    transport = Transport("https://api.example.com/v1", timeout_seconds=5)
+
+    with pytest.raises(GenerationFailed) as raised:
+        await transport.fetch("http://192.0.0.9/pic")  # a public address
+
+    assert raised.value.code == "invalid_output"
+    assert [vars(record)["reason"] for record in caplog.records] == ["a result without TLS"]
 
 
 async def test_a_result_that_leads_in_circles_is_left():

@@ -10,13 +10,16 @@ import dramatiq
 import pytest
 from dramatiq import Message, Worker
 
+from local.metering import Rejections
 from local.rabbitmq_broker import DecodeSafeRabbitmqBroker
 from local.worker import Burial
+from shared import metrics
 from shared.loop import run
 from shared.queue import GENERATE, QueueUnavailable
 from shared.queues import brokers
 from shared.queues.dramatiq_queue import over_rabbitmq
 from tests.proxy import Proxy
+from tests.recorded import recording
 from tests.services import delete_queues
 
 GOOD = 10
@@ -26,7 +29,7 @@ TASK_ID = uuid4()
 @pytest.fixture
 def broker(rabbitmq: str) -> Iterator[DecodeSafeRabbitmqBroker]:
     delete_queues(rabbitmq, "work", GENERATE)
-    made = brokers.rabbitmq_broker(rabbitmq, [Burial()], DecodeSafeRabbitmqBroker)
+    made = brokers.rabbitmq_broker(rabbitmq, [Burial(), Rejections()], DecodeSafeRabbitmqBroker)
     assert isinstance(made, DecodeSafeRabbitmqBroker)
     with closing(made):
         yield made
@@ -84,15 +87,21 @@ def test_good_messages_run_whatever_garbage_lies_between_them(broker):
         broker.enqueue(Message("work", "work", (), {"number": number}, {}))
 
     worker = Worker(broker, worker_timeout=20, worker_threads=2)
-    worker.start()
-    try:
-        assert done.wait(10)
-        broker.join("work", timeout=10_000)
-    finally:
-        worker.stop()
+    with recording() as records:
+        worker.start()
+        try:
+            assert done.wait(10)
+            broker.join("work", timeout=10_000)
+        finally:
+            worker.stop()
 
     assert sorted(numbers) == list(range(GOOD))
     assert broker.get_queue_message_counts("work") == (0, 0, len(garbage))
+    assert records.all(metrics.MESSAGES_REJECTED) == {
+        ("work", "unreadable"): len(garbage) - 6,
+        ("work", "unknown_actor"): 2,
+        ("work", "failed"): 4,
+    }
 
 
 def test_a_delayed_message_comes_when_its_time_has_come(broker):

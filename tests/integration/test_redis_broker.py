@@ -10,9 +10,13 @@ import pytest
 from dramatiq import Message, Worker
 from redis import Redis
 
+from local.metering import Rejections
 from local.redis_broker import DecodeSafeRedisBroker
+from local.worker import Burial
+from shared import metrics
 from shared.loop import run
 from shared.queues import brokers, dramatiq_queue
+from tests.recorded import recording
 
 GOOD = 10
 
@@ -22,7 +26,7 @@ def broker(redis_server: str) -> Iterator[DecodeSafeRedisBroker]:
     url = f"{redis_server}/2"
     with Redis.from_url(url) as client:
         client.flushdb()
-    made = brokers.redis_broker(url, make=DecodeSafeRedisBroker)
+    made = brokers.redis_broker(url, [Burial(), Rejections()], DecodeSafeRedisBroker)
     assert isinstance(made, DecodeSafeRedisBroker)
     yield made
     made.close()
@@ -80,16 +84,18 @@ def test_good_messages_run_whatever_garbage_lies_between_them(broker):
         broker.enqueue(Message("work", "work", (), {"number": number}, {}))
 
     worker = Worker(broker, worker_timeout=20, worker_threads=2)
-    worker.start()
-    try:
-        assert done.wait(10)
-        broker.join("work", timeout=10_000)
-    finally:
-        worker.stop()
+    with recording() as records:
+        worker.start()
+        try:
+            assert done.wait(10)
+            broker.join("work", timeout=10_000)
+        finally:
+            worker.stop()
 
     assert sorted(numbers) == list(range(GOOD))
     buried = sum(data is not None for data in garbage)
     assert broker.client.zcard("dramatiq:work.XQ") == buried
+    assert records.all(metrics.MESSAGES_REJECTED) == {("work", "unreadable"): buried}
     assert broker.client.keys("dramatiq:__acks__*") == []
 
 
@@ -105,14 +111,16 @@ def test_a_message_for_an_unknown_actor_goes_to_the_dead_letters(broker):
     broker.enqueue(Message("work", "work", (), {}, {}))
 
     worker = Worker(broker, worker_timeout=20, worker_threads=1)
-    worker.start()
-    try:
-        assert done.wait(10)
-        broker.join("work", timeout=10_000)
-    finally:
-        worker.stop()
+    with recording() as records:
+        worker.start()
+        try:
+            assert done.wait(10)
+            broker.join("work", timeout=10_000)
+        finally:
+            worker.stop()
 
     assert broker.client.zcard("dramatiq:work.XQ") == 1
+    assert records.all(metrics.MESSAGES_REJECTED) == {("work", "unknown_actor"): 1}
 
 
 def test_only_urgent_queues_are_asked_often(redis_server):

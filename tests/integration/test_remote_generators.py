@@ -225,6 +225,19 @@ async def test_a_provider_that_is_not_there_may_come_back(adapter):
     assert (raised.value.code, raised.value.retryable) == ("generator_unavailable", True)
 
 
+async def test_no_proxy_comes_between_the_name_that_was_checked_and_its_address(
+    adapter, monkeypatch
+):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    image = await generate(adapter, answers(200, adapter.answer(base64_text(picture_file(64, 64)))))
+
+    assert (image.width, image.height) == (320, 200)
+
+
 async def test_neither_prompt_nor_secret_nor_message_of_the_provider_is_told(
     adapter, monkeypatch, caplog
 ):

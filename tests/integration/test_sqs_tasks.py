@@ -9,10 +9,13 @@ import pytest
 from dramatiq import Message
 
 import functions.tasks.generate
+from shared import metrics
 from shared.engine.task_status import TaskStatus
 from shared.generators import choose
 from shared.loop import run
 from shared.queue import queue
+from shared.queues.sqs_queue import SQSQueue
+from tests.recorded import recording
 from tests.tasks import FakeGenerator, make_task, picture, read
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -68,11 +71,16 @@ def test_what_is_no_message_is_left_to_the_dead_letters_and_the_good_one_runs(sq
     good = Message("generate", "generate", (), {"task_id": str(task.id)}, {}).encode().decode()
     foreign = Message("generate", "generate", (), {"other": 1}, {}).encode().decode()
 
-    answer = functions.tasks.generate.handler(event("{", good, foreign, "[]"), None)
+    with recording() as records:
+        answer = functions.tasks.generate.handler(event("{", good, foreign, "[]"), None)
 
     failed = [item["itemIdentifier"] for item in answer["batchItemFailures"]]
     assert failed == ["0", "2", "3"]
     assert run(read(task.id)).status == TaskStatus.COMPLETED
+    assert records.all(metrics.MESSAGES_REJECTED) == {
+        ("generate", "unreadable"): 2,
+        ("generate", "failed"): 1,
+    }
 
 
 @pytest.mark.case("H16")
@@ -118,6 +126,22 @@ def test_sweeps_and_ticks_have_queues_of_their_own(sqs):
         json.loads(received(sqs, name)[0]["Body"])["actor_name"] for name in ("SWEEP", "TICK")
     ]
     assert actors == ["sweep", "tick"]
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(0, 0), (1.2, 2), (1000, 900)])
+@pytest.mark.stream_case(41)
+def test_a_message_comes_no_earlier_than_it_should(seconds, asked):
+    """SQS takes whole seconds, and a task that is rung for early is left alone."""
+
+    class Recorder:
+        def send_message(self, **message: Any) -> None:
+            self.delay = message["DelaySeconds"]
+
+    recorder: Any = Recorder()
+
+    run(SQSQueue(recorder, {"generate": "url"}).ring_generate(uuid4(), delay_seconds=seconds))
+
+    assert recorder.delay == asked
 
 
 @pytest.mark.usefixtures("sqs")

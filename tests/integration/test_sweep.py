@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 from redis import Redis
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 import functions.tasks.sweep
 from shared import database, redis_client
@@ -93,6 +93,26 @@ def test_two_sweeps_side_by_side_keep_each_promise_once(postgresql_backend, brok
     made = run(scenario())
 
     assert sorted(id for id in rung(broker) if UUID(id) in made) == sorted(map(str, made))
+
+
+def test_a_promise_that_a_killed_sweep_was_about_to_keep_is_kept_by_a_later_one(broker):
+    async def killed_sweep() -> None:
+        async with transaction() as session:
+            await repository.claim_outbox(session)
+
+    async def time_passes() -> None:
+        async with transaction() as session:
+            await session.execute(update(Outbox).values(locked_until=database_now(-1)))
+
+    task = run(make_task())
+    run(killed_sweep())
+    run(sweep())
+    soon = rung(broker)
+    run(time_passes())
+    run(sweep())
+
+    assert soon == []
+    assert rung(broker) == [str(task.id)]
 
 
 def test_a_sweep_and_a_submission_that_ring_for_one_task_do_not_block_each_other(

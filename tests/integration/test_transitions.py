@@ -170,6 +170,49 @@ def test_a_failed_attempt_waits_and_rings_again():
 
 
 @pytest.mark.usefixtures("any_database")
+def test_a_doorbell_noted_too_late_is_not_taken_for_that_of_the_next_attempt():
+    async def scenario():
+        task = await make_task()
+        lease = lease_of(await claim(task))
+        await apply(transitions.retry_later, lease, ERROR, delay_seconds=60)
+        await apply(transitions.mark_dispatched, task.id, task.sequence)
+        return await read(task.id), await open_promises(task.id)
+
+    waiting, promises = run(scenario())
+
+    assert waiting.dispatched_at is None
+    assert promises == [waiting.next_attempt_at]
+
+
+@pytest.mark.usefixtures("any_database")
+@pytest.mark.parametrize(("seconds", "begins"), [(0.3, True), (5, False)])
+def test_a_doorbell_may_ring_a_moment_before_its_time(seconds, begins):
+    async def scenario():
+        task = await make_task(next_attempt_at=database_now(seconds))
+        return await apply(transitions.claim, task.id, worker_id="early")
+
+    assert (run(scenario()) is not None) == begins
+
+
+@pytest.mark.usefixtures("any_database")
+def test_a_task_has_the_whole_time_to_wait_after_each_attempt(monkeypatch):
+    monkeypatch.setenv("TASK_QUEUE_TIMEOUT_SECONDS", "10")
+
+    async def scenario():
+        tried, released = await make_task(), await make_task()
+        leases = [lease_of(await claim(task)) for task in (tried, released)]
+        await change(released.id, queued_deadline=database_now(-1))
+        return (
+            await apply(transitions.retry_later, leases[0], ERROR, delay_seconds=60),
+            await apply(transitions.release, leases[1]),
+        )
+
+    for waiting in run(scenario()):
+        left = waiting.queued_deadline - waiting.next_attempt_at
+        assert left.total_seconds() == pytest.approx(10, abs=1)
+
+
+@pytest.mark.usefixtures("any_database")
 @pytest.mark.parametrize(
     ("columns", "status"),
     [

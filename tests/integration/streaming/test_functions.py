@@ -16,15 +16,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from functions.ws_broadcast import deliver, tick
 from functions.ws_connect import connect, disconnect, receive
-from shared import clock, redis_client, settings
+from shared import clock, metrics, redis_client, settings
 from shared.loop import run
 from shared.once import forget
 from shared.security import access_tokens
 from shared.security.authority import Authority
-from shared.stream.connections import Cursor, connections
+from shared.stream.connections import DUE_KEY, Cursor, connections
 from shared.stream.gateway import gateway
 from shared.stream.reader import reader
 from shared.stream.tickets import tickets
+from tests.recorded import recording
 from tests.watchers import Story, connection
 from tests.websocket_events import (
     CONNECTION_ID,
@@ -421,11 +422,14 @@ class TestReceive:
     def test_a_ping_is_answered_by_a_heartbeat(self, site: Site, watcher: Watcher):
         socket = site.watch(watcher.task)
         run(connections().advance(watcher.task, socket, 1))
+        with Redis.from_url(os.environ["REDIS_URL"]) as redis:
+            redis.zadd(DUE_KEY, {socket: 0})
 
         receive.handler(message_event('{"type":"ping"}', socket), None)
 
         [frame] = site.api.frames[socket]
         assert (frame["type"], frame["sequence"]) == ("heartbeat", 1)
+        assert run(connections().claim_due(within_seconds=10, limit=1)) == []
 
     @pytest.mark.parametrize("body", ["", "hello", "[]", '{"type":"auth"}', "[" * 5000, "null"])
     def test_anything_else_is_answered_by_an_error(self, site: Site, watcher: Watcher, body):
@@ -505,9 +509,11 @@ class TestDeliver:
         socket = site.watch(watcher.task)
         group, body = str(watcher.task), deliver_body(watcher.task)
 
-        answer = deliver.handler(sqs_event([(group, garbage), (group, body)]), None)
+        with recording() as records:
+            answer = deliver.handler(sqs_event([(group, garbage), (group, body)]), None)
 
         assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+        assert records.all(metrics.MESSAGES_REJECTED) == {("deliver", "unreadable"): 1}
         assert len(site.api.frames[socket]) == 1
 
     @pytest.mark.stream_case(66)
