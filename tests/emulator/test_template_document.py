@@ -137,6 +137,10 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
         (FUNCTION + "      Bogus: 1\n", ":8: Resource with id [Work] is invalid. property Bogus"),
         (FUNCTION + "      Events: hello\n", ":8: Resource with id [Work] is invalid"),
         (FUNCTION + "Globals: {Bogus: {}}\n", ": 'Globals' section is invalid. 'Bogus' is not"),
+        (
+            FUNCTION + "      FunctionName: !Ref Wrk\n",
+            ":8: Work: the template has no parameter and no resource 'Wrk'; Work may be meant",
+        ),
         (FUNCTION + "    Condition: Absent\n", ":3: Work: the template has no condition 'Absent'"),
     ],
 )

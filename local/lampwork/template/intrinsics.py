@@ -2,6 +2,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 from lampwork.model import ACCOUNT_ID
@@ -196,7 +197,11 @@ class Resolver:
 
     def _type(self, logical_id: str) -> str:
         if logical_id not in self._resources:
-            raise Unresolvable(f"the template has no parameter and no resource {logical_id!r}.")
+            meant = get_close_matches(logical_id, self._resources, 1)
+            hint = f"; {meant[0]} may be meant" if meant else ""
+            raise Unresolvable(
+                f"the template has no parameter and no resource {logical_id!r}{hint}."
+            )
         condition = self._resources[logical_id].get("Condition")
         if condition is not None and not self._condition(condition):
             raise Unresolvable(f"{logical_id} is left out, since {condition} is false.")
