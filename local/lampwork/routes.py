@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from lampwork.authorization import LambdaAuthorizer
 from lampwork.event_targets import targets_of
 from lampwork.model import HttpApi, HttpRoute, RestApi, Schedule, Stack
 from lampwork.template.functions import FunctionNames
@@ -88,6 +89,11 @@ def _untriggered(stack: Stack, by_events: Collection[str]) -> Iterable[Row]:
         *(stream.function for stream in stack.stream_triggers),
         *(schedule.function for schedule in stack.schedules),
     }
+    authorizers = (
+        *(route.authorizer for api in stack.routed_apis for route in api.routes),
+        *(api.authorizer for api in stack.websocket_apis),
+    )
+    asked = {each.function for each in authorizers if isinstance(each, LambdaAuthorizer)}
     for name in stack.functions:
         if name not in triggered:
-            yield "invoke", "", name
+            yield "authorizer" if name in asked else "invoke", "", name

@@ -143,6 +143,16 @@ EVENTS = """\
         Rule:
           Type: EventBridgeRule
           Properties: {RuleName: shipped, Pattern: {source: [shop]}}
+  Guard:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: hello.handler}
+  Sockets:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      StageName: live
+      RouteSelectionExpression: $request.body.action
+      Auth: {AuthType: CUSTOM, AuthArn: !GetAtt Guard.Arn}
+      Routes: {$connect: {FunctionArn: !GetAtt Told.Arn}}
   Other:
     Type: AWS::Serverless::Function
     Properties: {Handler: index.handler, Runtime: nodejs22.x}
@@ -158,13 +168,15 @@ def test_routes_lists_topics_buckets_and_rules_and_names_what_does_not_run(
 
     assert [line.split() for line in listed.stdout.splitlines()] == [
         ["GET", "/hello", "Hello"],
+        ["WS", "/live", "$connect", "Told"],
         ["bucket", "uploads", "s3:ObjectCreated:*", "Told"],
         ["rule", "shipped", "Told"],
         ["topic", "local-Topic", "Told"],
         ["invoke", "Fail"],
+        ["authorizer", "Guard"],
     ]
     assert listed.stderr == (
-        "Not emulated: template.yaml, line 30: Other (AWS::Serverless::Function):"
+        "Not emulated: template.yaml, line 40: Other (AWS::Serverless::Function):"
         " its runtime is nodejs22.x; Lampwork runs Python\n"
     )
 
