@@ -49,6 +49,13 @@ class LightConnection(asyncio.Protocol):
         await self._has(head + length)
         return self._take(head + length)[head:]
 
+    def sleep(self) -> None:
+        """Read nothing until `wake`: what comes meanwhile does not wake this process."""
+        self._transport.pause_reading()
+
+    def wake(self) -> None:
+        self._transport.resume_reading()
+
     def close(self) -> None:
         self._transport.abort()
 
