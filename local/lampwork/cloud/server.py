@@ -1,7 +1,7 @@
-"""moto that keeps its state: `python -m lampwork.cloud.server SOCKET FOLDER REGION`.
+"""moto that keeps its state: `python -m lampwork.cloud.server SOCKET FOLDER REGION [HOST…]`.
 
 What the template's resources are it reads from FOLDER/resources.json at the start, and again at
-each POST to /_lampwork/resources.
+each POST to /_lampwork/resources. The hosts are names besides localhost by which it is asked.
 """
 
 import os
@@ -25,6 +25,7 @@ from lampwork.cloud.kept_tables import KeptTables
 from lampwork.cloud.move_tasks import MoveTasks
 from lampwork.cloud.object_folder import ObjectFolder
 from lampwork.cloud.own_paths import OwnPaths
+from lampwork.cloud.page_guard import PageGuard
 from lampwork.cloud.queue_report import QueueReport
 from lampwork.cloud.request_handler import RequestHandler
 from lampwork.cloud.state_file import StateFile
@@ -82,7 +83,7 @@ def _load(kept: KeptState, state: StateFile) -> None:
     state.write({VERSION: moto.__version__.encode()})
 
 
-def main(descriptor: int, folder: Path, region: str) -> None:
+def main(descriptor: int, folder: Path, region: str, *allowed_hosts: str) -> None:
     try:
         app = application(folder, region)
     except Unreadable as error:
@@ -93,7 +94,7 @@ def main(descriptor: int, folder: Path, region: str) -> None:
     server = make_server(
         "127.0.0.1",
         0,
-        app,
+        PageGuard(app, allowed_hosts),
         threaded=True,
         request_handler=RequestHandler,
         fd=descriptor,
@@ -102,4 +103,4 @@ def main(descriptor: int, folder: Path, region: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    main(int(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

@@ -32,11 +32,13 @@ class EmbeddedAws:
     the first request: a project without need of it does not pay for it.
     """
 
-    def __init__(self, data: Path, on_log: OnLog, region: str) -> None:
+    def __init__(
+        self, data: Path, on_log: OnLog, region: str, allowed_hosts: Iterable[str] = ()
+    ) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._folder = data / "aws"
         self._on_log = on_log
-        self._server = Supervised(self._program(data, region), on_log)
+        self._server = Supervised(self._program(data, region, allowed_hosts), on_log)
         self._starting: asyncio.Task[None] | None = None
 
     @property
@@ -123,9 +125,10 @@ class EmbeddedAws:
         except StartError as error:
             self._on_log("aws", str(error))
 
-    def _program(self, data: Path, region: str) -> Program:
+    def _program(self, data: Path, region: str, allowed_hosts: Iterable[str]) -> Program:
         descriptor = self._socket.fileno()
-        server = ("-m", "lampwork.cloud.server", str(descriptor), str(self._folder), region)
+        about = (str(descriptor), str(self._folder), region, *allowed_hosts)
+        server = ("-m", "lampwork.cloud.server", *about)
         return Program(
             name="aws",
             argv=(sys.executable, *server),

@@ -14,7 +14,8 @@ class Services:
     def __init__(self, config: Config, on_log: OnLog) -> None:
         wanted, data = config.services, config.data
         self.redis = EmbeddedRedis(data, on_log, config.redis) if "redis" in wanted else None
-        self.aws = EmbeddedAws(data, on_log, config.region) if "aws" in wanted else None
+        hosts = (config.host, *config.allowed_hosts)
+        self.aws = EmbeddedAws(data, on_log, config.region, hosts) if "aws" in wanted else None
 
     async def start(self) -> None:
         """Start all at once and wait until they answer.

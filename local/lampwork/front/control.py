@@ -5,10 +5,10 @@ reach them: by a request across sites, or under its own name made to mean this m
 rebinding).
 """
 
-import ipaddress
 from collections.abc import Collection
 from typing import Final
 
+from lampwork.hosts import host_of, is_own
 from lampwork.http1 import Request
 from lampwork.metrics.metrics import CONTENT_TYPE, Metrics
 from lampwork.responses import Response, json_message
@@ -47,31 +47,6 @@ class ControlPaths:
             return json_message(403, "A page may not ask for this")
         if request.header("sec-fetch-site") not in OWN_SITE:
             return json_message(403, "A page of another site may not ask for this")
-        if not self._is_own(_host(request)):
+        if not is_own(host_of(request.header("host") or ""), self._allowed_hosts):
             return json_message(403, "This Host is not among allowed_hosts in [tool.lampwork]")
         return None
-
-    def _is_own(self, host: str) -> bool:
-        return (
-            not host  # which every browser sends
-            or host == "localhost"
-            or host.endswith(".localhost")
-            or _is_address(host)  # which no name server can change
-            or host in self._allowed_hosts
-        )
-
-
-def _host(request: Request) -> str:
-    """The Host without its port; a name in full may end in a dot."""
-    host = (request.header("host") or "").lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].removesuffix(".")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
