@@ -55,7 +55,7 @@ class History:
     def _resume(self, after: int) -> Iterator[Frame]:
         known = max(after, 1)  # who has seen nothing resumes with the first event as its state
         replay = self._between(known - 1, self.latest.sequence)
-        if replay and known <= self.latest.sequence:
+        if replay:
             yield self._snapshot(replay[0], resumed=True)
             yield from self._each(replay[1:])
         else:

@@ -51,9 +51,10 @@ def test_a_long_prompt_of_any_script_fits_whole():
     assert frame["prompt"] == "💡" * 2000
 
 
+@pytest.mark.parametrize("note", ["x" * 40_000, "💡" * 10_000])
 @pytest.mark.stream_case(69)
-def test_an_oversized_state_loses_its_luggage_but_never_its_status():
-    payload = {**PAYLOAD, "parameters": {"note": "x" * 40_000}, "error": {"code": "timeout"}}
+def test_an_oversized_state_loses_its_luggage_but_never_its_status(note):
+    payload = {**PAYLOAD, "parameters": {"note": note}, "error": {"code": "timeout"}}
 
     text = frames.update(payload)
 

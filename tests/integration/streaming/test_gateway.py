@@ -161,3 +161,27 @@ def signed(request: tuple[str, str, dict[str, str], bytes]) -> dict[str, Any]:
         "headers": {name: lower[name] for name in names},
         "authorization": authorization,
     }
+
+
+async def test_what_follows_an_answer_without_a_length_is_not_taken_for_the_next(
+    gateway_to: GatewayTo,
+):
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        try:
+            while True:
+                await reader.readuntil(b"{}")
+                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                writer.write(b"2\r\n{}\r\n0\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        gateway = gateway_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        for _ in range(3):
+            await gateway.post(CONNECTION_ID, "{}")
+
+    assert connections == 3
