@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy import Select
@@ -40,8 +40,23 @@ async def sweep() -> None:
 
 
 async def _take_from_lost_workers() -> None:
-    for task_id in await _ids(repository.with_lost_lease()):
+    lost = [
         await _change(transitions.lose_lease, task_id, "lost_lease")
+        for task_id in await _ids(repository.with_lost_lease())
+    ]
+    if ended := [task for task in lost if task and task.status.terminal]:
+        await _remove_leavings(ended)
+
+
+async def _remove_leavings(tasks: Sequence[Task]) -> None:
+    """What their workers may have stored: no attempt follows that would remove it."""
+    from shared import objects  # loads boto3, and few sweeps need it
+
+    try:
+        for task in tasks:
+            await objects.delete_all(objects.folder(task.id))
+    except objects.ObjectStoreUnavailable as error:
+        logger.warning("Objects were left behind", extra={"error": str(error)})
 
 
 async def _expire_overdue() -> None:
@@ -53,11 +68,11 @@ async def _change(
     transition: Callable[[AsyncSession, UUID], Awaitable[Task | None]],
     task_id: UUID,
     repair: str,
-) -> None:
+) -> Task | None:
     async with transaction() as session:
         task = await transition(session, task_id)
     if task is None:
-        return
+        return None
     metrics.record(metrics.SWEEP_REPAIRS, Repair=repair)
     task_metrics.finished(task)
     logger.info(
@@ -71,6 +86,7 @@ async def _change(
     if task.status == TaskStatus.QUEUED:
         await dispatch(task)
     await broadcaster().publish(task)
+    return task
 
 
 async def _keep_promises() -> None:

@@ -19,6 +19,7 @@ from shared import objects
 from shared.database import transaction
 from shared.engine import transitions
 from shared.engine.execution import Attempt, execute_next
+from shared.engine.sweeping import sweep
 from shared.engine.task_status import TaskStatus
 from shared.engine.transitions import Lease
 from shared.errors import Unavailable
@@ -191,6 +192,39 @@ def test_what_a_killed_worker_had_stored_is_removed_by_the_next_attempt():
 
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 2)
     assert objects_stored() == [object_key(task)]
+
+
+@pytest.mark.stream_case(32)
+@pytest.mark.parametrize(
+    ("columns", "status"),
+    [({"attempt": 3}, "failed"), ({"cancel_requested_at": database_now()}, "cancelled")],
+)
+def test_what_a_killed_worker_had_stored_is_removed_also_when_no_attempt_follows(columns, status):
+    async def scenario() -> Task:
+        task = await make_task()
+        await claim(task)
+        orphan = f"{objects.folder(task.id)}3-orphan.png"
+        await objects.put(orphan, b"a picture", content_type="image/png")
+        await change(task.id, lease_expires_at=database_now(-1), **columns)
+        await sweep()
+        return await read(task.id)
+
+    assert run(scenario()).status == status
+    assert objects_stored() == []
+
+
+def test_a_sweep_goes_on_where_the_object_store_is_away(backend):
+    backend.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    async def scenario() -> list[Task]:
+        tasks = [await make_task() for _ in range(2)]
+        for task in tasks:
+            await claim(task)
+            await change(task.id, lease_expires_at=database_now(-1), attempt=3)
+        await sweep()
+        return [await read(task.id) for task in tasks]
+
+    assert {task.status for task in run(scenario())} == {TaskStatus.FAILED}
 
 
 @pytest.mark.stream_case(71)
