@@ -1,12 +1,14 @@
 import asyncio
 import json
 import logging
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from redis import Redis
+from sqlalchemy import update
 
 import functions.tasks.cancel
 import functions.tasks.create
@@ -14,8 +16,11 @@ import functions.tasks.get
 import functions.tasks.list
 import functions.tasks.result
 from shared import logs
+from shared.database import transaction
+from shared.errors import InvalidToken
 from shared.loop import run
 from shared.models.base import database_now
+from shared.models.user import User
 from shared.schemas.task import TaskCreate
 from shared.services.tasks import TaskService
 from shared.stream.broadcast import latest_key
@@ -196,6 +201,19 @@ def test_what_is_no_key_is_refused(owner, key):
     answer = submit(owner, headers={"Idempotency-Key": key})
 
     assert (answer.status, answer.json["code"]) == (400, "invalid_idempotency_key")
+
+
+def test_an_account_that_was_closed_just_now_makes_no_task():
+    async def scenario() -> None:
+        owner = await make_user()
+        async with transaction() as session:
+            await session.execute(
+                update(User).where(User.id == owner).values(deleted_at=datetime.now(UTC))
+            )
+        await TaskService(owner).create(TaskCreate(prompt="a lamp"), idempotency_key=None)
+
+    with pytest.raises(InvalidToken):
+        run(scenario())
 
 
 @pytest.mark.stream_case(55)

@@ -93,8 +93,11 @@ async def test_a_session_lives_until_it_is_revoked(story: Story, reads: Reader):
     assert await reads.session(uuid4()) is None
 
 
-async def test_a_session_of_a_disabled_account_does_not_live(story: Story, reads: Reader):
-    user = await story.user(status=UserStatus.DISABLED)
+@pytest.mark.parametrize(
+    "columns", [{"status": UserStatus.DISABLED}, {"deleted_at": datetime.now(UTC)}]
+)
+async def test_a_session_of_a_closed_account_does_not_live(story: Story, reads: Reader, columns):
+    user = await story.user(**columns)
     state = await reads.session(await story.session(user))
 
     assert state is not None
