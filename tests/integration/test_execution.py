@@ -249,6 +249,32 @@ def test_a_generator_that_takes_too_long_fails_the_task_once(generate):
     assert [status for status in events if status.terminal] == [TaskStatus.FAILED]
 
 
+def test_a_picture_that_comes_after_the_end_of_its_attempt_is_not_stored():
+    async def late(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await let_go.wait()
+        ended.set()
+        return await picture(prompt, parameters, no_progress)
+
+    async def no_progress(fraction: float) -> None:
+        pass
+
+    async def scenario() -> Task:
+        task = await attempt(late, run_timeout_seconds=0.3)
+        let_go.set()
+        await ended.wait()
+        await asyncio.sleep(0.5)  # in which it could be stored
+        return task
+
+    let_go, ended = asyncio.Event(), asyncio.Event()
+    task = run(scenario())
+
+    assert error_of(task)["code"] == "timeout"
+    assert objects_stored() == []
+
+
 def test_a_retryable_failure_waits_for_another_attempt_until_none_is_left():
     async def overloaded(*_: Any) -> Image:
         raise GenerationFailed("overloaded", "The model is busy.", retryable=True)
