@@ -15,6 +15,7 @@ class LightConnection(asyncio.Protocol):
     def __init__(self) -> None:
         self._received = bytearray()
         self._more = asyncio.Event()
+        self._is_lost = False
 
     @classmethod
     async def open(cls, port: int) -> "LightConnection":
@@ -28,14 +29,26 @@ class LightConnection(asyncio.Protocol):
         self._received += data
         self._more.set()
 
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._is_lost = True
+        self._more.set()
+
     def send(self, data: bytes) -> None:
         self._transport.write(data)
 
     async def response(self) -> bytes:
-        """The head of an HTTP response whose body is empty."""
+        """The head of an HTTP response; its body is next.
+
+        Raises:
+            ConnectionResetError: the server has ended the connection.
+        """
         while (end := self._received.find(b"\r\n\r\n")) < 0:
             await self._another_read()
         return self._take(end + 4)
+
+    async def body(self, size: int) -> bytes:
+        await self._has(size)
+        return self._take(size)
 
     async def frame(self) -> bytes:
         """The payload of a WebSocket frame of less than 64 KB."""
@@ -64,6 +77,8 @@ class LightConnection(asyncio.Protocol):
             await self._another_read()
 
     async def _another_read(self) -> None:
+        if self._is_lost:
+            raise ConnectionResetError("It ended the connection.")
         self._more.clear()
         await self._more.wait()
 

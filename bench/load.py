@@ -3,6 +3,8 @@ import statistics
 from dataclasses import dataclass
 from time import perf_counter
 
+from bench.light_client import LightConnection
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -52,27 +54,27 @@ async def first(port: int, path: str, *, seconds: float = 60, any_status: bool =
 
 async def text(port: int, path: str, *, any_status: bool = False) -> str:
     """The body that a path is answered with."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    connection = await LightConnection.open(port)
     try:
-        writer.write(_request(port, path))
-        return (await _answer(reader, any_status=any_status)).decode()
+        connection.send(_request(port, path))
+        return (await _answer(connection, any_status=any_status)).decode()
     finally:
-        writer.close()
+        connection.close()
 
 
 async def _ask(port: int, path: str, until: float) -> list[float]:
     """Ask once at least, then until the time is over; the latencies in milliseconds."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    connection = await LightConnection.open(port)
     request = _request(port, path)
     latencies: list[float] = []
     try:
         while not latencies or perf_counter() < until:
             started = perf_counter()
-            writer.write(request)
-            await _answer(reader)
+            connection.send(request)
+            await _answer(connection)
             latencies.append((perf_counter() - started) * 1000)
     finally:
-        writer.close()
+        connection.close()
     return latencies
 
 
@@ -80,12 +82,9 @@ def _request(port: int, path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode()
 
 
-async def _answer(reader: asyncio.StreamReader, *, any_status: bool = False) -> bytes:
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    except asyncio.IncompleteReadError as error:
-        raise ConnectionResetError("It ended the connection.") from error
+async def _answer(connection: LightConnection, *, any_status: bool = False) -> bytes:
+    head = (await connection.response()).lower()
     if not any_status and b" 200 " not in head.partition(b"\r\n")[0]:
         raise OSError(head.partition(b"\r\n")[0].decode())
     length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-    return await reader.readexactly(length)
+    return await connection.body(length)
