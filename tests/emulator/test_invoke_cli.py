@@ -181,6 +181,37 @@ def test_routes_lists_topics_buckets_and_rules_and_names_what_does_not_run(
     )
 
 
+SCHEDULES = """\
+      Events:
+        First: {Type: Schedule, Properties: {Schedule: !Ref First}}
+        Second: {Type: Schedule, Properties: {Schedule: !Ref Second}}
+Parameters: {First: {Type: String}, Second: {Type: String}}
+"""
+
+
+def test_overrides_of_parameters_may_follow_one_another_as_for_sam(project: SampleProject) -> None:
+    function = "Resources:\n  Work:\n    Type: AWS::Serverless::Function\n    Properties:\n"
+    code = "      Handler: hello.handler\n      Runtime: python3.11\n"
+    text = f"Transform: AWS::Serverless-2016-10-31\n{function}{code}{SCHEDULES}"
+    (project.root / "template.yaml").write_text(text)
+
+    listed = project.run(
+        *(
+            "routes",
+            "--parameter-overrides",
+            'First="rate(1 hour)"',
+            'Second="rate(1 day)"',
+            "--data",
+            "d",
+        )
+    )
+
+    assert [line.split()[1:4] for line in listed.stdout.splitlines()] == [
+        ["rate(1", "hour)", "Work"],
+        ["rate(1", "day)", "Work"],
+    ]
+
+
 def test_a_template_without_a_function_that_runs_says_so(project: SampleProject) -> None:
     (project.root / "template.yaml").write_text("Resources: {Jobs: {Type: AWS::SQS::Queue}}\n")
 

@@ -13,6 +13,22 @@ from lampwork.parameters import overrides
 Command = Callable[..., None]
 
 
+class Overrides(click.Option):
+    """Takes all words of its form that follow, as `sam` does, not only the first."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        option = parser._long_opt[self.opts[0]]
+        take = option.process
+
+        def take_all(value: Any, state: Any) -> None:
+            take(value, state)
+            while state.rargs and "=" in state.rargs[0] and not state.rargs[0].startswith("-"):
+                take(state.rargs.pop(0), state)
+
+        option.process = take_all
+
+
 def template_options(command: Command) -> Command:
     """SAM's own names, and `--parameter` for one value at a time."""
     for option in (
@@ -27,8 +43,9 @@ def template_options(command: Command) -> Command:
         ),
         click.option(
             "--parameter-overrides",
+            cls=Overrides,
             multiple=True,
-            metavar="'NAME=VALUE …'",
+            metavar="NAME=VALUE …",
             help="Parameters as `sam` takes them.",
         ),
     ):
