@@ -141,7 +141,7 @@ class Experiment:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._write(task.id))
             for _ in range(WATCHERS):
-                group.create_task(self._join_at_random(task.id))
+                group.create_task(self._join_at_random(task.id, owner))
 
     async def _write(self, task_id: UUID) -> None:
         """Claim the task, race to report its progress, and complete it while others still do."""
@@ -170,10 +170,10 @@ class Experiment:
         await asyncio.sleep(random.expovariate(1 / PUBLISH_DELAY_SECONDS))
         await self.broadcaster.publish(task)
 
-    async def _join_at_random(self, task_id: UUID) -> None:
+    async def _join_at_random(self, task_id: UUID, owner: UUID) -> None:
         """As $connect does: registered and rung for first, open a moment later."""
         await asyncio.sleep(random.uniform(0, 4))
-        watcher = connection(task_id, age_seconds=0)
+        watcher = connection(task_id, user_id=owner, age_seconds=0)
         self.watchers[task_id].append(watcher.id)
         await self.connections.register(watcher, Cursor())
         await self.queue.ring_deliver(task_id)
