@@ -194,7 +194,7 @@ class HttpProtocol(asyncio.Protocol):
         self._head_complete = True
         if self._head_size + len(self._target) > self._max_head:
             raise _Refusal(431)
-        hosts = 0
+        hosts, expects = 0, False
         for name, value in self._headers:
             lower = name.lower()
             hosts += lower == "host"
@@ -203,8 +203,11 @@ class HttpProtocol(asyncio.Protocol):
                 raise _Refusal(400)
             if lower == "content-length" and int(value) > self._max_body:
                 raise _Refusal(413)
-            if lower == "expect" and value.lower() == "100-continue" and not self._busy:
-                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            expects = expects or (lower == "expect" and value.lower() == "100-continue")
+        if not hosts and self._parser.get_http_version() != "1.0":  # RFC 9112 §3.2
+            raise _Refusal(400)
+        if expects and not self._busy:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, chunk: bytes) -> None:
         self._body_size += len(chunk)
@@ -260,7 +263,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _read_without_upgrade(self, request: Request, rest: bytes) -> None:
         """Decline any other offer (h2c) by reading the request as if it made none."""
-        head = [f"{request.method} {request.target} HTTP/1.1"]
+        head = [f"{request.method} {request.target} HTTP/{self._parser.get_http_version()}"]
         head += [f"{k}: {v}" for k, v in request.headers if k.lower() not in UPGRADE_HEADERS]
         self._start_message()
         self._parser = httptools.HttpRequestParser(self)

@@ -8,6 +8,7 @@ from lampwork.http1 import Handler, HttpProtocol, Request, Upgrade
 from lampwork.responses import Response
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 
 
 async def describe(request: Request) -> Response:
@@ -75,7 +76,7 @@ async def test_a_connection_serves_many_requests():
 
         answers = []
         for target in (b"/a", b"/b?c=d"):
-            await client.send(b"GET " + target + b" HTTP/1.1\r\n\r\n")
+            await client.send(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
             answers.append(await client.response())
 
     assert [body for _, _, body in answers] == [b"GET /a ", b"GET /b?c=d "]
@@ -92,7 +93,7 @@ async def test_pipelined_requests_are_answered_in_their_order():
 
     async with serving(handler) as connect:
         client = await connect()
-        await client.send(b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % n for n in range(100)))
+        await client.send(b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(100)))
         first_may_end.set()
         bodies = [(await client.response())[2] for _ in range(100)]
 
@@ -103,7 +104,7 @@ async def test_chunked_bodies_are_joined_and_their_trailers_are_no_headers():
     async with serving(describe) as connect:
         client = await connect()
 
-        await client.send(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n")
         await client.send(b"5\r\nhello\r\n6\r\n world\r\n0\r\nTrailer: x\r\n\r\n")
 
         assert (await client.response())[2] == b"POST / hello world"
@@ -113,7 +114,7 @@ async def test_a_client_that_waits_for_it_is_told_to_continue():
     async with serving(describe) as connect:
         client = await connect()
 
-        await client.send(b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        await client.send(POST + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         await client.send(b"hi")
 
@@ -124,7 +125,7 @@ async def test_head_has_the_headers_without_the_body():
     async with serving(describe) as connect:
         client = await connect()
 
-        await client.send(b"HEAD / HTTP/1.1\r\n\r\n" + GET)
+        await client.send(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
         _, headers, _ = await client.response(body=False)
 
         assert headers["content-length"] == "7"
@@ -151,16 +152,18 @@ async def test_a_status_without_body_has_no_length(status):
     ("sent", "status", "message"),
     [
         (b"nonsense\r\n\r\n", 400, "Bad Request"),
-        (b"CONNECT a:1 HTTP/1.1\r\n\r\n", 400, "Bad Request"),
+        (b"GET / HTTP/1.1\r\nExpect: 100-continue\r\n\r\n", 400, "Bad Request"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400, "Bad Request"),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 400, "Bad Request"),
         (
             b"GET / HTTP/1.1\r\nX: " + b"a" * 900 + b"\r\n\r\n",
             431,
             "Request Header Fields Too Large",
         ),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 300_000, 431, "Request Header Fields Too Large"),
-        (b"POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n", 413, "Request Entity Too Large"),
+        (POST + b"Content-Length: 1001\r\n\r\n", 413, "Request Entity Too Large"),
         (
-            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + b"a" * 1001,
+            POST + b"Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + b"a" * 1001,
             413,
             "Request Entity Too Large",
         ),
@@ -182,7 +185,7 @@ async def test_a_client_still_sending_sees_why_it_is_refused():
     async with serving(describe, max_body=1000) as connect:
         client = await connect()
 
-        await client.send(b"POST / HTTP/1.1\r\nContent-Length: 9000000\r\n\r\n" + b"a" * 9_000_000)
+        await client.send(POST + b"Content-Length: 9000000\r\n\r\n" + b"a" * 9_000_000)
 
         assert (await client.response())[0] == 413
 
@@ -214,7 +217,7 @@ async def test_a_failing_handler_is_logged_once_and_answers_500(caplog):
     [
         (b"GET / HTTP/1.0\r\n\r\n", "close"),
         (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "keep-alive"),
-        (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", "close"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "close"),
     ],
 )
 async def test_the_client_says_whether_the_connection_stays(head, connection):
@@ -265,19 +268,28 @@ async def test_an_offer_to_speak_http2_is_declined():
         client = await connect()
 
         await client.send(
-            b"POST /h2 HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-            b"HTTP2-Settings: AAMA\r\nContent-Length: 4\r\n\r\nbodyGET /next HTTP/1.1\r\n\r\n"
+            b"POST /h2 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+            b"Upgrade: h2c\r\nHTTP2-Settings: AAMA\r\nContent-Length: 4\r\n\r\nbody" + GET
         )
 
         assert (await client.response())[2] == b"POST /h2 body"
-        assert (await client.response())[2] == b"GET /next "
+        assert (await client.response())[2] == b"GET / "
+
+
+async def test_an_older_client_need_not_name_the_host_whatever_it_offers():
+    async with serving(describe) as connect:
+        client = await connect()
+
+        await client.send(b"GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+
+        assert (await client.response())[2] == b"GET / "
 
 
 async def test_a_request_may_name_the_whole_url():
     async with serving(describe) as connect:
         client = await connect()
 
-        await client.send(b"GET http://host:80/path?q=1 HTTP/1.1\r\n\r\n")
+        await client.send(b"GET http://host:80/path?q=1 HTTP/1.1\r\nHost: host:80\r\n\r\n")
 
         assert (await client.response())[2] == b"GET /path?q=1 "
 
@@ -296,7 +308,7 @@ class Echo(asyncio.Protocol):
         self.lost.set()
 
 
-UPGRADE = b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+UPGRADE = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
 async def test_an_upgrade_hands_over_the_connection_and_what_was_already_read():

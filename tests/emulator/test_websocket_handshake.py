@@ -115,7 +115,8 @@ async def test_an_unknown_stage_is_forbidden(tmp_path):
 async def test_a_request_that_is_no_handshake_is_a_bad_request(tmp_path):
     async with front_with(tmp_path) as (front, invoker):
         reader, writer = await asyncio.open_connection("localhost", front.port)
-        writer.write(b"GET /prod HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        offer = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        writer.write(b"GET /prod HTTP/1.1\r\nHost: localhost\r\n" + offer + b"\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         writer.close()
         await writer.wait_closed()
