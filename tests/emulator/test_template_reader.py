@@ -46,6 +46,24 @@ def test_a_function_that_says_little_has_lambdas_defaults(tmp_path):
     assert (work.timeout_seconds, work.memory_mb, work.environment) == (3, 128, {})
 
 
+@pytest.mark.parametrize("name", ["_HANDLER", "AWS_REGION", "AWS_ACCESS_KEY", "LAMBDA_TASK_ROOT"])
+def test_a_variable_that_lambda_reserves_is_refused_with_its_line(tmp_path, name):
+    template = FUNCTION + f"      Environment: {{Variables: {{COLOUR: red, {name}: mine}}}}\n"
+
+    with pytest.raises(TemplateError, match=f"template.yaml:11: Work sets {name}, .* reserves"):
+        read_text(tmp_path, template)
+
+
+def test_a_variable_that_lambda_sets_but_does_not_reserve_is_the_functions_own(tmp_path):
+    names = ("TZ", "PATH", "PYTHONPATH", "LANG", "AWS_LAMBDA_EXEC_WRAPPER")
+    variables = ", ".join(f"{name}: mine" for name in names)
+    template = FUNCTION + f"      Environment: {{Variables: {{{variables}}}}}\n"
+
+    work = read_text(tmp_path, template).functions["Work"]
+
+    assert work.environment == dict.fromkeys(names, "mine")
+
+
 def test_the_environment_is_strings_with_all_references_resolved(product):
     api_id = product.websocket_apis[0].api_id
 

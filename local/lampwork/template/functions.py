@@ -16,13 +16,25 @@ DEFAULT_MEMORY_MB: Final = 128
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 TIMEOUTS: Final = range(1, 901)
 MEMORY_SIZES: Final = range(128, 10_241)
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+RESERVED_VARIABLES: Final = frozenset(
+    (
+        *("_HANDLER", "_X_AMZN_TRACE_ID", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
+        *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_RUNTIME_API"),
+        *("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"),
+        *("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_INITIALIZATION_TYPE"),
+        *("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_SESSION_TOKEN"),
+        *("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    )
+)
 
 
 def read_functions(template: Template) -> dict[str, Function]:
     """The functions that can run here, by logical id.
 
     Raises:
-        TemplateError: one has no handler, no such folder or a value of the wrong kind.
+        TemplateError: one has no handler, no such folder, a value of the wrong kind or a variable
+            that Lambda reserves.
     """
     functions = {
         function.logical_id: function
@@ -136,6 +148,11 @@ def _environment(resource: Resource) -> dict[str, str]:
 
 
 def _variable(resource: Resource, name: str, value: Any) -> str:
+    if name in RESERVED_VARIABLES:
+        raise resource.error(
+            f"{resource.logical_id} sets {name}, which Lambda reserves: use another name.",
+            "Environment",
+        )
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
