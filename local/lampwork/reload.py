@@ -59,8 +59,17 @@ class Watched:
         return {folder for folder in below if not below.intersection(folder.parents)}
 
     def places(self) -> set[Path]:
-        """The folders of which only the files in them are watched."""
-        return {*self.code_dirs, *(file.parent for file in self.settings if file.parent.is_dir())}
+        """The folders of which only the files in them are watched.
+
+        One below a folder of the others is not among them: a save there would be told twice.
+        """
+        parents = (file.parent for file in self.settings if file.parent.is_dir())
+        below = self.folders()
+        return {
+            folder
+            for folder in (*self.code_dirs, *parents)
+            if below.isdisjoint((folder, *folder.parents))
+        }
 
     def _counts(self, path: Path) -> bool:
         folders, name = path.parts[:-1], path.name

@@ -96,3 +96,10 @@ def test_folders_that_no_function_reads_are_not_even_watched(
     watched: Watched, project: Path
 ) -> None:
     assert watched.folders() == {project / "functions", project / "mytools"}
+
+
+def test_a_folder_below_a_watched_one_is_not_watched_by_itself_as_well(project: Path) -> None:
+    tasks = project / "functions" / "tasks"
+    watched = Watched((project, tasks), (tasks / "template.yaml",), ())
+
+    assert watched.places() == {project}

@@ -182,6 +182,25 @@ def test_a_broken_template_keeps_what_is_served_until_it_is_whole(project: Sampl
     assert httpx.get(f"{origin}/hello").status_code == 404
 
 
+def test_a_template_in_a_folder_of_its_own_is_told_to_be_broken_once(
+    project: SampleProject,
+) -> None:
+    template = project.root / "infra" / "template.yaml"
+    template.parent.mkdir()
+    (project.root / "template.yaml").rename(template)
+    project.edit("infra/template.yaml", lambda text: text.replace("CodeUri: .", "CodeUri: .."))
+    project.configure('template = "infra/template.yaml"\n')
+    lampwork = project.up()
+    lampwork.origin()
+
+    project.edit("infra/template.yaml", lambda text: text + "  Broken: [\n")
+    lampwork.until("Going on with what was read before")
+    project.edit("infra/template.yaml", lambda text: text.replace("  Broken: [\n", ""))
+    lampwork.until("Reloaded")
+
+    assert sum("Going on with what was read" in line for line in lampwork.output) == 1
+
+
 def test_the_nearer_to_the_user_a_variable_is_set_the_more_it_counts(
     project: SampleProject,
 ) -> None:
