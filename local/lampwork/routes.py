@@ -22,8 +22,31 @@ def table(stack: Stack, seconds: Mapping[str, float]) -> str:
     return "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows)
 
 
+def changes(before: Stack, after: Stack, seconds: Mapping[str, float]) -> Iterator[str]:
+    """One line for each way into a function that went or came."""
+    hosts = _told_apart(before) or _told_apart(after)
+    old, new = (list(_triggers(stack, seconds, hosts=hosts)) for stack in (before, after))
+    for kind, what, function in old:
+        if (kind, what, function) not in new:
+            yield f"Removed: {kind} {what}, {function}"
+    for kind, what, function in new:
+        if (kind, what, function) not in old:
+            yield f"Added: {kind} {what}, {function}"
+
+
 def _rows(stack: Stack, seconds: Mapping[str, float]) -> Iterator[Row]:
-    yield from _http(stack)
+    triggers = list(_triggers(stack, seconds, hosts=_told_apart(stack)))
+    yield from triggers
+    yield from _untriggered(stack, {function for _, _, function in triggers})
+
+
+def _told_apart(stack: Stack) -> bool:
+    """Whether it takes the host to tell the APIs apart."""
+    return len({api.api_id for api in stack.routed_apis}) > 1
+
+
+def _triggers(stack: Stack, seconds: Mapping[str, float], *, hosts: bool) -> Iterator[Row]:
+    yield from _http(stack, hosts=hosts)
     yield from _websocket(stack)
     for trigger in stack.queue_triggers:
         yield "queue", trigger.queue_arn.rpartition(":")[2], trigger.function
@@ -31,9 +54,7 @@ def _rows(stack: Stack, seconds: Mapping[str, float]) -> Iterator[Row]:
         yield "stream", stream.table, stream.function
     for schedule in stack.schedules:
         yield "schedule", _interval(schedule, seconds), schedule.function
-    events = list(_events(stack))
-    yield from events
-    yield from _untriggered(stack, {function for _, _, function in events})
+    yield from _events(stack)
 
 
 def _interval(schedule: Schedule, seconds: Mapping[str, float]) -> str:
@@ -41,11 +62,10 @@ def _interval(schedule: Schedule, seconds: Mapping[str, float]) -> str:
     return schedule.expression if here is None else f"{schedule.expression}, here {here:g} s"
 
 
-def _http(stack: Stack) -> Iterable[Row]:
-    """With the stage in front where the address has it; the host is named where it tells APIs
-    apart."""
+def _http(stack: Stack, *, hosts: bool) -> Iterable[Row]:
+    """With the stage in front where the address has it, and the host if `hosts`."""
     rows = [
-        (route.method, _address(stack, api, route), route.function)
+        (route.method, _address(api, route, host=hosts), route.function)
         for api in stack.routed_apis
         for route in api.routes
         if route.fixed is None
@@ -55,11 +75,10 @@ def _http(stack: Stack) -> Iterable[Row]:
         yield "URL", f"{url.url_id}.lambda-url.localhost/", url.function
 
 
-def _address(stack: Stack, api: HttpApi | RestApi, route: HttpRoute) -> str:
+def _address(api: HttpApi | RestApi, route: HttpRoute, *, host: bool) -> str:
     stage = "" if api.stage == "$default" else f"/{api.stage}"
-    apis = {each.api_id for each in stack.routed_apis}
-    host = f"{api.api_id}.execute-api.localhost" if len(apis) > 1 else ""
-    return f"{host}{stage}{route.path}" if route.path != "$default" else f"{host}{stage} $default"
+    base = f"{api.api_id}.execute-api.localhost{stage}" if host else stage
+    return f"{base}{route.path}" if route.path != "$default" else f"{base} $default"
 
 
 def _websocket(stack: Stack) -> Iterable[Row]:
@@ -79,16 +98,7 @@ def _events(stack: Stack) -> Iterator[Row]:
                 yield kind, what, function.logical_id
 
 
-def _untriggered(stack: Stack, by_events: Collection[str]) -> Iterable[Row]:
-    triggered = {
-        *by_events,
-        *(route.function for api in stack.routed_apis for route in api.routes),
-        *(url.function for url in stack.function_urls),
-        *(route.function for api in stack.websocket_apis for route in api.routes.values()),
-        *(trigger.function for trigger in stack.queue_triggers),
-        *(stream.function for stream in stack.stream_triggers),
-        *(schedule.function for schedule in stack.schedules),
-    }
+def _untriggered(stack: Stack, triggered: Collection[str]) -> Iterable[Row]:
     authorizers = (
         *(route.authorizer for api in stack.routed_apis for route in api.routes),
         *(api.authorizer for api in stack.websocket_apis),

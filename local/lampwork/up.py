@@ -194,7 +194,10 @@ class Up:
 
     async def _take_settings(self) -> None:
         project = self._project
+        before = project.stack
         if await project.read_again():
+            for change in routes.changes(before, project.stack, project.config.schedules):
+                self._log.line("lampwork", change)
             self._watcher.watch(self._watched())
             self._front.update(project.stack)
             await self._schedules.update(project.stack.schedules)

@@ -182,6 +182,21 @@ def test_a_broken_template_keeps_what_is_served_until_it_is_whole(project: Sampl
     assert httpx.get(f"{origin}/hello").status_code == 404
 
 
+def test_a_saved_template_says_which_routes_came_and_went(project: SampleProject) -> None:
+    lampwork = project.up()
+    lampwork.origin()
+    started = len(lampwork.output)
+
+    project.edit("template.yaml", lambda text: text.replace("Path: /hello", "Path: /hi"))
+    lampwork.until("Reloaded")
+
+    told = [line.split(maxsplit=2)[2].rstrip() for line in lampwork.output[started:]]
+    assert [line for line in told if "GET" in line] == [
+        "Removed: GET /hello, Hello",
+        "Added: GET /hi, Hello",
+    ]
+
+
 def test_a_template_in_a_folder_of_its_own_is_told_to_be_broken_once(
     project: SampleProject,
 ) -> None:
