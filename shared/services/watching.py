@@ -64,11 +64,13 @@ class Watching:
             TooManySockets: the user has as many as one may have.
             Unavailable: a service is away; nothing is registered.
         """
-        task_id, cursor = _task_id(handshake.query), Cursor(after=_after(handshake.query))
+        task_id, after = _task_id(handshake.query), _after(handshake.query)
         try:
             authority = await self._authenticate(handshake, task_id)
-            if await self._reader.task_owner(task_id) != authority.user_id:
+            task = await self._reader.task(task_id)
+            if task is None or task.user_id != authority.user_id:
                 raise TaskNotFound
+            cursor = Cursor(after=after, first=task.sequence)
             await self._register(_connection(handshake, task_id, authority), cursor)
         except (RedisError, OSError) as error:
             raise Unavailable from error

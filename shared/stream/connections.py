@@ -57,23 +57,30 @@ def connection_key(connection_id: str) -> str:
 class Cursor:
     """How far a connection has been told: `sequence` of the last frame sent, None before the first.
 
-    `after` is the sequence the client says it has seen, for a connection that resumes.
+    `first` is the task's sequence when it connected: whoever must send the first frame once more
+    begins there too, and leaves nothing out. `after` is the sequence the client says it has seen,
+    for a connection that resumes.
     """
 
     sequence: int | None = None
     after: int | None = None
+    first: int = 1
 
     def encode(self) -> str:
         if self.sequence is not None:
             return str(self.sequence)
-        return "new" if self.after is None else f"after:{self.after}"
+        return f"new:{self.first}" if self.after is None else f"after:{self.after}"
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
-        if text == "new":
-            return cls()
-        word, separator, after = text.partition(":")
-        return cls(after=int(after)) if separator else cls(sequence=int(word))
+        word, _, number = text.partition(":")
+        match word:
+            case "new":
+                return cls(first=int(number or 1))
+            case "after":
+                return cls(after=int(number))
+            case _:
+                return cls(sequence=int(word))
 
 
 @dataclass(frozen=True, slots=True)

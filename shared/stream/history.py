@@ -47,22 +47,16 @@ class History:
         if cursor.sequence is not None:
             missed = self._between(cursor.sequence, self.latest.sequence)
             yield from self._each(missed) if missed is not None else self._begin_anew()
-        elif cursor.after is None:
-            yield self._snapshot(self.latest)
-        else:
-            yield from self._resume(cursor.after)
-
-    def _resume(self, after: int) -> Iterator[Frame]:
-        known = max(after, 1)  # who has seen nothing resumes with the first event as its state
-        replay = self._between(known - 1, self.latest.sequence)
+            return
+        replay = self._between(_first_shown(cursor) - 1, self.latest.sequence)
         if replay:
-            yield self._snapshot(replay[0], resumed=True)
+            yield self._snapshot(replay[0], resumed=None if cursor.after is None else True)
             yield from self._each(replay[1:])
         else:
-            yield from self._begin_anew()
+            yield from self._begin_anew(resumed=None if cursor.after is None else False)
 
-    def _begin_anew(self) -> Iterator[Frame]:
-        yield self._snapshot(self.latest, resumed=False)
+    def _begin_anew(self, *, resumed: bool | None = False) -> Iterator[Frame]:
+        yield self._snapshot(self.latest, resumed=resumed)
 
     def _between(self, sequence: int, last: int) -> Sequence[Event] | None:
         """The events after `sequence`, None when they are not all there or too many."""
@@ -78,14 +72,16 @@ class History:
                 self._updates[event.sequence] = Frame(event.sequence, frames.update(event.payload))
             yield self._updates[event.sequence]
 
-    def _snapshot(self, event: Event, resumed: bool | None = None) -> Frame:
+    def _snapshot(self, event: Event, *, resumed: bool | None) -> Frame:
         return Frame(event.sequence, frames.snapshot(event.payload, resumed=resumed))
 
 
 def _first_needed(cursor: Cursor, latest: int) -> int:
     """The first sequence to read for a connection; nothing before the newest when it is far off."""
-    if cursor.sequence is not None:
-        first = cursor.sequence + 1
-    else:
-        first = latest if cursor.after is None else max(cursor.after, 1)
+    first = _first_shown(cursor) if cursor.sequence is None else cursor.sequence + 1
     return first if latest - first <= MAX_REPLAYED else latest
+
+
+def _first_shown(cursor: Cursor) -> int:
+    """Who has seen nothing resumes with the first event as its state."""
+    return cursor.first if cursor.after is None else max(cursor.after, 1)

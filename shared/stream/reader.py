@@ -43,6 +43,14 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskHead:
+    """Whose a task is, and its newest sequence."""
+
+    user_id: UUID
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class SessionState:
     """What decides whether an access token still counts, besides its own text."""
 
@@ -60,9 +68,10 @@ class Reader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def task_owner(self, task_id: UUID) -> UUID | None:
-        rows = await self._database.fetch("SELECT user_id FROM tasks WHERE id = $1", task_id)
-        return _uuid(rows[0][0]) if rows else None
+    async def task(self, task_id: UUID) -> TaskHead | None:
+        sql = "SELECT user_id, sequence FROM tasks WHERE id = $1"
+        rows = await self._database.fetch(sql, task_id)
+        return TaskHead(_uuid(rows[0][0]), rows[0][1]) if rows else None
 
     async def newest(self, task_ids: Iterable[UUID]) -> dict[UUID, Event]:
         """The newest event of each task; a task that does not exist is left out."""

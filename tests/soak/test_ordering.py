@@ -175,7 +175,8 @@ class Experiment:
         await asyncio.sleep(random.uniform(0, 4))
         watcher = connection(task_id, user_id=owner, age_seconds=0)
         self.watchers[task_id].append(watcher.id)
-        await self.connections.register(watcher, Cursor())
+        newest = (await read(task_id)).sequence
+        await self.connections.register(watcher, Cursor(first=newest))
         await self.queue.ring_deliver(task_id)
         await asyncio.sleep(random.uniform(0, 0.02))
         self.gateway.open.add(watcher.id)

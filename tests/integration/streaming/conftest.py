@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared.services.upkeep import Upkeep
 from shared.stream.connections import Connections, Cursor
 from shared.stream.delivery import Deliverer
-from shared.stream.reader import Reader
+from shared.stream.reader import Reader, TaskHead
 from shared.stream.readers.sqlite import SqliteDatabase
 from tests.watchers import FakeGateway, RecordingQueue, Story, connection
 
@@ -32,10 +32,10 @@ class Stage:
 
     async def watch(self, task_id: UUID, after: int | None = None, **fields: Any) -> str:
         """An open socket that was registered and has not been sent anything."""
-        owner_id = await self.reader.task_owner(task_id)
-        watcher = connection(task_id, **{"user_id": owner_id or uuid4(), **fields})
+        task = await self.reader.task(task_id) or TaskHead(uuid4(), 1)
+        watcher = connection(task_id, **{"user_id": task.user_id, **fields})
         self.gateway.open.add(watcher.id)
-        await self.connections.register(watcher, Cursor(after=after))
+        await self.connections.register(watcher, Cursor(after=after, first=task.sequence))
         return watcher.id
 
     async def deliver(self, task_id: UUID) -> None:

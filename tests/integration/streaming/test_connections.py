@@ -29,7 +29,7 @@ def registry(store: Redis) -> Connections:
 
 
 @pytest.mark.parametrize(
-    "cursor", [Cursor(), Cursor(after=0), Cursor(after=2**63 - 1), Cursor(sequence=7)]
+    "cursor", [Cursor(first=3), Cursor(after=0), Cursor(after=2**63 - 1), Cursor(sequence=7)]
 )
 async def test_a_cursor_is_kept_as_it_was(registry: Connections, cursor):
     watcher = connection(uuid4())

@@ -274,7 +274,7 @@ class TestOverload:
         stage.gateway.close = close  # type: ignore[method-assign]
         await stage.deliver(task)
 
-        assert stage.gateway.sequences(watcher) == [2]
+        assert stage.gateway.sequences(watcher) == [1, 2]
         assert watcher in stage.gateway.closed
 
 
@@ -298,6 +298,28 @@ class TestKills:
 
         assert stage.gateway.sequences(watcher) == [1, 2, 3, 3, 4, 5]
 
+    async def test_after_the_first_frame_leaves_nothing_out_when_it_is_sent_again(
+        self, stage: Stage
+    ):
+        task = await stage.story.task(sequence=2)
+        watcher = await stage.watch(task)
+
+        def die_once(_id: str, _frame: dict[str, object]) -> None:
+            stage.gateway.after_post = lambda _id, _frame: None
+            raise Killed
+
+        stage.gateway.after_post = die_once
+        with pytest.raises(Killed):
+            await stage.deliver(task)
+        for _ in range(2):
+            await stage.story.progress(task)
+        await stage.deliver(task)
+
+        assert stage.gateway.states(watcher) == [
+            *(("snapshot", 2), ("snapshot", 2)),
+            *(("update", 3), ("update", 4)),
+        ]
+
     async def test_after_the_terminal_frame_still_closes(self, stage: Stage):
         task = await stage.story.task()
         watcher = await stage.watch(task)
@@ -311,7 +333,7 @@ class TestKills:
         await stage.deliver(task)
 
         assert watcher in stage.gateway.closed
-        assert stage.gateway.sequences(watcher) == [2]
+        assert stage.gateway.sequences(watcher) == [1, 2]
 
     async def test_a_lock_of_the_dead_runs_out(self, stage: Stage):
         task = await stage.story.task()

@@ -23,7 +23,7 @@ from shared.security import access_tokens
 from shared.security.authority import Authority
 from shared.stream.connections import DUE_KEY, Cursor, connections
 from shared.stream.gateway import gateway
-from shared.stream.reader import reader
+from shared.stream.reader import TaskHead, reader
 from shared.stream.tickets import tickets
 from tests.recorded import recording
 from tests.watchers import Story, connection
@@ -69,8 +69,9 @@ class Site:
 
     def watch(self, task: UUID) -> str:
         """A registered, open socket that was not told anything yet."""
-        watcher = connection(task, user_id=run(reader().task_owner(task)) or uuid4())
-        run(connections().register(watcher, Cursor()))
+        head = run(reader().task(task)) or TaskHead(uuid4(), 1)
+        watcher = connection(task, user_id=head.user_id)
+        run(connections().register(watcher, Cursor(first=head.sequence)))
         self.api.open.add(watcher.id)
         return watcher.id
 

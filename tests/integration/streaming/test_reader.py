@@ -11,7 +11,7 @@ from shared import settings
 from shared.errors import SettingsError, Unavailable
 from shared.models.user import UserStatus
 from shared.once import forget
-from shared.stream.reader import Reader, reader
+from shared.stream.reader import Reader, TaskHead, reader
 from shared.stream.readers.postgresql import PostgresqlDatabase
 from shared.stream.readers.sqlite import SqliteDatabase
 from tests.watchers import Story
@@ -41,12 +41,14 @@ async def reads(url: str) -> AsyncIterator[Reader]:
     await reader.close()
 
 
-async def test_the_owner_of_a_task(story: Story, reads: Reader):
+async def test_the_owner_of_a_task_and_its_newest_sequence(story: Story, reads: Reader):
     user = await story.user()
     task = await story.task(user)
 
-    assert await reads.task_owner(task) == user
-    assert await reads.task_owner(uuid4()) is None
+    assert await reads.task(task) == TaskHead(user, 1)
+    await story.progress(task)
+    assert await reads.task(task) == TaskHead(user, 2)
+    assert await reads.task(uuid4()) is None
 
 
 async def test_the_newest_event(story: Story, reads: Reader):
@@ -115,7 +117,7 @@ async def test_a_missing_database_file_is_unavailable_and_not_created(tmp_path: 
     reads = Reader(SqliteDatabase(f"sqlite+aiosqlite:///{tmp_path}/none.db"))
 
     with pytest.raises(Unavailable):
-        await reads.task_owner(uuid4())
+        await reads.task(uuid4())
 
     assert not (tmp_path / "none.db").exists()
     await reads.close()
@@ -127,7 +129,7 @@ async def test_a_postgresql_that_is_away_is_unavailable(monkeypatch):
     reads = Reader(PostgresqlDatabase(settings.database().url.get_secret_value()))
 
     with pytest.raises(Unavailable):
-        await reads.task_owner(uuid4())
+        await reads.task(uuid4())
 
     await reads.close()
 
@@ -136,7 +138,7 @@ async def test_a_connection_that_died_is_replaced(migrated_postgresql: str, monk
     monkeypatch.setenv("DATABASE_URL", migrated_postgresql)
     forget()
     reads = Reader(PostgresqlDatabase(migrated_postgresql))
-    await reads.task_owner(uuid4())
+    await reads.task(uuid4())
     killer = await asyncpg.connect(migrated_postgresql.replace("+asyncpg", ""))
     await killer.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -144,7 +146,7 @@ async def test_a_connection_that_died_is_replaced(migrated_postgresql: str, monk
     )
     await killer.close()
 
-    assert await reads.task_owner(uuid4()) is None
+    assert await reads.task(uuid4()) is None
     await reads.close()
 
 

@@ -24,7 +24,7 @@ async def test_the_first_frame_is_the_snapshot_whatever_the_status(stage: Stage,
 
 
 @pytest.mark.stream_case(5)
-async def test_what_is_committed_before_the_first_frame_is_in_the_snapshot_only(stage: Stage):
+async def test_what_is_committed_before_the_first_frame_follows_it_once(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
     await stage.story.progress(task)
@@ -32,7 +32,7 @@ async def test_what_is_committed_before_the_first_frame_is_in_the_snapshot_only(
     await stage.deliver(task)  # for the watcher
     await stage.deliver(task)  # for the progress
 
-    assert stage.gateway.states(watcher) == [("snapshot", 2)]
+    assert stage.gateway.states(watcher) == [("snapshot", 1), ("update", 2)]
 
 
 @pytest.mark.stream_case(9)
