@@ -45,7 +45,7 @@ dev: $(BIN)/.ready ## Run the whole product on http://localhost:8000
 
 .PHONY: demo
 demo: $(BIN)/.ready ## Sign up, submit a prompt, watch it live, save the picture
-	@exec $(BIN)/python -m local.demo
+	@exec $(BIN)/python -m local.demo --url http://localhost:$(PORT)
 
 .PHONY: contact-sheet
 contact-sheet: $(BIN)/.ready ## Paint twenty prompts on one sheet
