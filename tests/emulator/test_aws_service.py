@@ -266,12 +266,34 @@ async def test_removed_tags_are_gone_after_a_restart(s3: "S3Client", restarted: 
     assert s3.get_object_tagging(Bucket="pictures", Key="removed")["TagSet"] == []
 
 
+async def test_tags_that_another_service_gives_a_bucket_and_takes_are_kept_too(
+    s3: "S3Client", aws: EmbeddedAws, restarted: Restarted
+) -> None:
+    tagging = boto3.client(
+        "resourcegroupstaggingapi",
+        endpoint_url=aws.url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    arns = ["arn:aws:s3:::pictures"]
+    tagging.tag_resources(ResourceARNList=arns, Tags={"kind": "picture", "old": "yes"})
+    tagging.untag_resources(ResourceARNList=arns, TagKeys=["old"])
+
+    s3 = await restarted()
+
+    kept: Any = [{"Key": "kind", "Value": "picture"}]
+    assert s3.get_bucket_tagging(Bucket="pictures")["TagSet"] == kept
+
+
 async def test_objects_without_tags_cost_no_entry_of_the_state(
     s3: "S3Client", aws: EmbeddedAws, tmp_path: Path
 ) -> None:
     for key in ("a", "b"):
         s3.put_object(Bucket="pictures", Key=key, Body=b"x")
-    s3.put_object(Bucket="pictures", Key="c", Body=b"x", Tagging="kind=picture")
+    for key in ("c", "d"):
+        s3.put_object(Bucket="pictures", Key=key, Body=b"x", Tagging="kind=picture")
+    s3.delete_object_tagging(Bucket="pictures", Key="d")
     await aws.stop()
 
     state = StateFile(tmp_path / "aws" / "state.db")

@@ -56,10 +56,7 @@ class KeptBuckets:
 
     def changes(self, request: Request) -> Changes:
         touched = cast(set[str], set(self._touched.take()))
-        if request.service not in ("s3", "") or request.method in READING:
-            return {}
-        # What is asked of one object leaves the settings of buckets as they are.
-        changed = {} if request.names_an_object else self._changed_buckets()
+        changed = self._changed_buckets() if _may_change_buckets(request) else {}
         return {**changed, **self._changed_tags(touched)}
 
     def _changed_buckets(self) -> Changes:
@@ -80,6 +77,12 @@ class KeptBuckets:
                 changes[TAGS + arn] = freeze(present) if present else None
                 self._tags[arn] = present
         return changes
+
+
+def _may_change_buckets(request: Request) -> bool:
+    """What is asked of one object leaves the settings of buckets as they are."""
+    is_s3 = request.service in ("s3", "")
+    return is_s3 and request.method not in READING and not request.names_an_object
 
 
 def _settings(bucket: Any) -> bytes:
