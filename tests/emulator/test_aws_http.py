@@ -103,50 +103,11 @@ async def test_who_wants_no_connection_kept_gets_none(aws: EmbeddedAws) -> None:
         assert b"\r\nConnection: close\r\n" in answer
 
 
-@pytest.mark.parametrize("length", ["-5", "five"])
-async def test_a_length_that_is_none_is_refused(aws: EmbeddedAws, length: str) -> None:
-    with socket.create_connection(aws.address, timeout=30) as client:
-        head = (
-            f"PUT /pictures/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\nfirst"
-        )
-        client.sendall(head.encode())
-        assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
-
-
 @pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "https://evil.example"},
-        {"Origin": "http://localhost.evil.example"},
-        {"Origin": "http://203.0.113.7"},
-        {"Origin": "null"},
-        {"Host": "evil.example"},
-    ],
+    "header", ["Content-Length: -5", "Content-Length: five", "Transfer-Encoding: chunked"]
 )
-async def test_a_page_of_another_site_reaches_nothing(
-    aws: EmbeddedAws, kept: HTTPConnection, headers: dict[str, str]
-) -> None:
-    ask(kept, "PUT", "/pictures/mine", b"a picture")
-
-    async with httpx.AsyncClient(base_url=aws.url, headers=headers) as page:
-        reset = await page.post("/moto-api/reset", content=b"GET / HTTP/1.1\r\n\r\n")
-        read = await page.get("/pictures/mine")
-
-    assert (reset.status_code, read.status_code) == (403, 403)
-    assert ask(kept, "GET", "/pictures/mine") == (200, b"a picture")
-
-
-async def test_the_address_of_a_picture_is_no_operation_for_another_site(aws: EmbeddedAws) -> None:
-    async with httpx.AsyncClient(base_url=aws.url) as page:
-        picture = {"Sec-Fetch-Site": "cross-site"}
-        answer = await page.get("/?Action=CreateQueue&QueueName=theirs", headers=picture)
-
-    assert answer.status_code == 403
-
-
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:5173", "[::1]:80", "app.localhost"])
-async def test_a_page_of_this_machine_may_put_an_object(aws: EmbeddedAws, host: str) -> None:
-    async with httpx.AsyncClient(base_url=aws.url, headers={"Origin": f"http://{host}"}) as page:
-        answer = await page.put("/pictures/page", content=b"drawn", headers=SIGNED)
-
-    assert answer.status_code == 200
+async def test_a_body_of_no_length_is_refused(aws: EmbeddedAws, header: str) -> None:
+    with socket.create_connection(aws.address, timeout=30) as client:
+        request = f"PUT /pictures/a HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\nfirst\r\n"
+        client.sendall(request.encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 400 ")

@@ -21,7 +21,7 @@ class RequestHandler(MotoRequestHandler):
         self.environ = self.make_environ()
         try:
             body = self._body()
-        except ValueError:
+        except (ValueError, OSError):  # no length, no chunks
             self.send_error(HTTPStatus.BAD_REQUEST)
             return
         if body is None:
