@@ -30,7 +30,6 @@ class DataLock:
 
     def acquire(self) -> None:
         """Raises AlreadyRunning if another process holds the folder."""
-        self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = self._locked()
         self.announce(None)
 
