@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from lampwork.model import CloudResource
 
-# The lists of targets, and where each target has its ARN.
+RULE: Final = "AWS::Events::Rule"
+# Kind, list of targets, and where each target has its ARN.
 LISTS: Final = {
-    "AWS::SNS::Topic": ("Subscription", "Endpoint"),
-    "AWS::Events::Rule": ("Targets", "Arn"),
+    "AWS::SNS::Topic": ("topic", "Subscription", "Endpoint"),
+    RULE: ("rule", "Targets", "Arn"),
 }
 SUBSCRIPTION: Final = "AWS::SNS::Subscription"
 BUCKET: Final = "AWS::S3::Bucket"
@@ -20,18 +21,16 @@ TO_FUNCTIONS: Final = "LambdaConfigurations"
 def targets_of(resource: CloudResource) -> Iterator[tuple[str, str, str]]:
     """For each target the kind of its source, the source, and the target's ARN."""
     properties = resource.properties
-    match resource.type:
-        case "AWS::SNS::Subscription":
-            topic = str(properties.get("TopicArn")).rpartition(":")[2]
-            yield "topic", topic, str(properties.get("Endpoint"))
-        case "AWS::S3::Bucket":
-            for each in _notifications(properties):
-                yield "bucket", f"{resource.name}  {each.get('Event')}", str(each.get("Function"))
-        case "AWS::SNS::Topic" | "AWS::Events::Rule" as type:
-            name, key = LISTS[type]
-            kind = "topic" if type == "AWS::SNS::Topic" else "rule"
-            for each in properties.get(name) or []:
-                yield kind, resource.name, str(each.get(key))
+    if resource.type == SUBSCRIPTION:
+        topic = str(properties.get("TopicArn")).rpartition(":")[2]
+        yield "topic", topic, str(properties.get("Endpoint"))
+    elif resource.type == BUCKET:
+        for each in _notifications(properties):
+            yield "bucket", f"{resource.name}  {each.get('Event')}", str(each.get("Function"))
+    elif resource.type in LISTS:
+        kind, name, key = LISTS[resource.type]
+        for each in properties.get(name) or []:
+            yield kind, resource.name, str(each.get(key))
 
 
 def with_targets(resource: CloudResource, keeps: Callable[[str], bool]) -> CloudResource | None:
@@ -45,10 +44,10 @@ def with_targets(resource: CloudResource, keeps: Callable[[str], bool]) -> Cloud
         changed = {**properties[NOTIFICATIONS], TO_FUNCTIONS: kept}
         return replace(resource, properties={**properties, NOTIFICATIONS: changed})
     if resource.type in LISTS:
-        name, key = LISTS[resource.type]
+        _, name, key = LISTS[resource.type]
         if targets := properties.get(name):
             kept = [each for each in targets if keeps(str(each.get(key)))]
-            if not kept and resource.type == "AWS::Events::Rule":
+            if not kept and resource.type == RULE:
                 return None
             return replace(resource, properties={**properties, name: kept})
     return resource
