@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import dramatiq
 import pytest
-from dramatiq import Message, Worker
+from dramatiq import Message
 
 from local.metering import Rejections
 from local.rabbitmq_broker import DecodeSafeRabbitmqBroker
@@ -21,6 +21,7 @@ from shared.queues.dramatiq_queue import over_rabbitmq
 from tests.proxy import Proxy
 from tests.recorded import recording
 from tests.services import delete_queues
+from tests.workers import working
 
 GOOD = 10
 TASK_ID = uuid4()
@@ -86,14 +87,9 @@ def test_good_messages_run_whatever_garbage_lies_between_them(broker):
             broker.channel.basic_publish("", "work", data)
         broker.enqueue(Message("work", "work", (), {"number": number}, {}))
 
-    worker = Worker(broker, worker_timeout=20, worker_threads=2)
-    with recording() as records:
-        worker.start()
-        try:
-            assert done.wait(10)
-            broker.join("work", timeout=10_000)
-        finally:
-            worker.stop()
+    with recording() as records, working(broker):
+        assert done.wait(10)
+        broker.join("work", timeout=10_000)
 
     assert sorted(numbers) == list(range(GOOD))
     assert broker.get_queue_message_counts("work") == (0, 0, len(garbage))
@@ -111,14 +107,10 @@ def test_a_delayed_message_comes_when_its_time_has_come(broker):
     def work() -> None:
         done.set()
 
-    worker = Worker(broker, worker_timeout=20, worker_threads=1)
-    worker.start()
-    try:
+    with working(broker):
         broker.enqueue(Message("work", "work", (), {}, {}), delay=1500)
         assert not done.wait(1)
         assert done.wait(5)
-    finally:
-        worker.stop()
 
 
 @pytest.mark.stream_case(36)

@@ -17,6 +17,7 @@ from shared import metrics
 from shared.loop import run
 from shared.queues import brokers, dramatiq_queue
 from tests.recorded import recording
+from tests.workers import working
 
 GOOD = 10
 
@@ -83,14 +84,9 @@ def test_good_messages_run_whatever_garbage_lies_between_them(broker):
             put_raw(broker, data)
         broker.enqueue(Message("work", "work", (), {"number": number}, {}))
 
-    worker = Worker(broker, worker_timeout=20, worker_threads=2)
-    with recording() as records:
-        worker.start()
-        try:
-            assert done.wait(10)
-            broker.join("work", timeout=10_000)
-        finally:
-            worker.stop()
+    with recording() as records, working(broker):
+        assert done.wait(10)
+        broker.join("work", timeout=10_000)
 
     assert sorted(numbers) == list(range(GOOD))
     buried = sum(data is not None for data in garbage)
@@ -110,14 +106,9 @@ def test_a_message_for_an_unknown_actor_goes_to_the_dead_letters(broker):
     broker.enqueue(Message("work", "unknown", (), {}, {}))
     broker.enqueue(Message("work", "work", (), {}, {}))
 
-    worker = Worker(broker, worker_timeout=20, worker_threads=1)
-    with recording() as records:
-        worker.start()
-        try:
-            assert done.wait(10)
-            broker.join("work", timeout=10_000)
-        finally:
-            worker.stop()
+    with recording() as records, working(broker):
+        assert done.wait(10)
+        broker.join("work", timeout=10_000)
 
     assert broker.client.zcard("dramatiq:work.XQ") == 1
     assert records.all(metrics.MESSAGES_REJECTED) == {("work", "unknown_actor"): 1}
