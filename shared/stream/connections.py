@@ -76,7 +76,7 @@ class Cursor:
         word, _, number = text.partition(":")
         match word:
             case "new":
-                return cls(first=int(number or 1))
+                return cls(first=int(number or 1))  # kept without one by earlier versions
             case "after":
                 return cls(after=int(number))
             case _:

@@ -163,6 +163,13 @@ class TestConnect:
 
         assert site.api.requests == []
 
+    def test_remembers_where_the_task_stood(self, site: Site, watcher: Watcher):
+        run(site.story.progress(watcher.task))
+
+        status(connect_event({"task_id": watcher.task}, headers=watcher.bearer))
+
+        assert run(connections().cursors(watcher.task)) == {CONNECTION_ID: Cursor(first=2)}
+
     def test_remembers_what_the_client_has_seen(self, site: Site, watcher: Watcher):
         query = {"task_id": watcher.task, "after": 3}
 
