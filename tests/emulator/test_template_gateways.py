@@ -216,6 +216,22 @@ x-amazon-apigateway-cors: {{allowOrigins: ["https://a.example"]}}
     assert api.cors == Cors(allow_origins=("https://a.example",))
 
 
+def test_the_default_route_of_an_openapi_definition_takes_every_path(tmp_path):
+    template = SAM
+    template += """\
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: {FailOnWarnings: true}  # with this SAM writes the path `/$default`
+  Web:
+    Type: AWS::Serverless::Function
+    Properties: {Events: {All: {Type: HttpApi, Properties: {ApiId: !Ref Api}}}}
+"""
+
+    (api,) = read_text(tmp_path, template).http_apis
+
+    assert api.routes == (HttpRoute("ANY", "$default", "Web"),)
+
+
 def test_a_rest_api_of_sam_has_authorizers_cors_methods_and_its_own_errors(tmp_path):
     template = SAM
     template += """\

@@ -12,6 +12,8 @@ API: Final = "AWS::ApiGatewayV2::Api"
 STAGE: Final = "AWS::ApiGatewayV2::Stage"
 TIMEOUT_SECONDS: Final = 30
 DEFAULT_STAGE: Final = "$default"
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-any-method.html
+DEFAULT_ROUTE_PATH: Final = "/$default"
 
 
 def read_http_apis(template: Template, functions: FunctionNames) -> tuple[HttpApi, ...]:
@@ -89,7 +91,7 @@ def _body_routes(
             continue
         yield HttpRoute(
             operation.method,
-            operation.path,
+            "$default" if operation.path == DEFAULT_ROUTE_PATH else operation.path,
             function.logical_id,
             seconds(operation.integration.get("timeoutInMillis"), TIMEOUT_SECONDS),
             payload_format=str(operation.integration.get("payloadFormatVersion", "2.0")),
