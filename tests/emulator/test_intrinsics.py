@@ -25,6 +25,14 @@ Resources:
     Type: AWS::S3::Bucket
   Database:
     Type: AWS::RDS::DBInstance
+  Limit:
+    Type: AWS::SSM::Parameter
+    Properties: {Type: String, Value: !Sub "10 in ${AWS::Region}"}
+  Bus:
+    Type: AWS::Events::EventBus
+    Properties: {Name: orders}
+  Clicks:
+    Type: AWS::Kinesis::Stream
   Absent:
     Type: AWS::SQS::Queue
     Condition: InProduction
@@ -64,6 +72,10 @@ def variable(folder: Path, expression: str, **parameters: str) -> str:
         ("!GetAtt Mail.TopicName", "local-Mail"),
         ("!Ref Pictures", "local-pictures"),
         ("!GetAtt Pictures.RegionalDomainName", "local-pictures.s3.eu-west-1.amazonaws.com"),
+        ("!GetAtt Limit.Value", "10 in eu-west-1"),
+        ("!GetAtt Limit.Type", "String"),
+        ("!GetAtt Bus.Name", "orders"),
+        ("!GetAtt Clicks.Arn", "arn:aws:kinesis:eu-west-1:000000000000:stream/local-Clicks"),
         ("!GetAtt Database.Endpoint.Address", "Database.Endpoint.Address"),
     ],
 )

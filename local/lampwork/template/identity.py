@@ -34,6 +34,7 @@ ARNS: Final = {
     "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{name}",
     "AWS::Events::Rule": "events:{region}:{account}:rule/{name}",
     "AWS::IAM::Role": "iam::{account}:role/{name}",
+    "AWS::Kinesis::Stream": "kinesis:{region}:{account}:stream/{name}",
     "AWS::Lambda::Function": "lambda:{region}:{account}:function:{name}",
     "AWS::Logs::LogGroup": "logs:{region}:{account}:log-group:{name}:*",
     "AWS::S3::Bucket": "s3:::{name}",
@@ -133,6 +134,7 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
     "AWS::ApiGatewayV2::Integration": {"IntegrationId": lambda integration: integration.id},
     "AWS::ApiGatewayV2::Route": {"RouteId": lambda route: route.id},
     "AWS::DynamoDB::Table": {"StreamArn": lambda table: f"{table.arn}/stream/{STREAM_LABEL}"},
+    "AWS::Events::EventBus": {"Name": lambda bus: bus.name},
     "AWS::Lambda::Function": {},
     "AWS::Lambda::Url": {
         "FunctionUrl": lambda url: f"https://{url.id}.lambda-url.{url.place.region}.on.aws/",

@@ -3,7 +3,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from lampwork.model import ACCOUNT_ID
 from lampwork.template.document import Document
@@ -17,9 +17,12 @@ from lampwork.template.identity import (
     derived_name,
 )
 
+T = TypeVar("T")
 PLACEHOLDER: Final = re.compile(r"\$\{(!?)([^}]*)\}")
 NO_VALUE: Final = object()
 TRUE: Final = ("True", "true")
+# Attributes that are properties too.
+OF_A_PARAMETER: Final = ("Type", "Value")
 
 
 class Unresolvable(Exception):
@@ -180,6 +183,11 @@ class Resolver:
     def _get_att(self, argument: Any) -> str:
         path = argument.split(".") if isinstance(argument, str) else argument
         logical_id, attribute = path[0], ".".join(map(self._text, path[1:]))
+        if self._type(logical_id) == "AWS::SSM::Parameter" and attribute in OF_A_PARAMETER:
+            return self._once(
+                f"{logical_id}.{attribute}",
+                lambda: self._text(self._property(logical_id, attribute)),
+            )
         value = self._identity(logical_id).attribute(attribute)
         if value is None:
             raise Unresolvable(f"{self._type(logical_id)} has no attribute {attribute}.")
@@ -217,7 +225,7 @@ class Resolver:
     def _property(self, logical_id: str, name: str) -> Any:
         return self._value(self._resources[logical_id].get("Properties", {}).get(name, NO_VALUE))
 
-    def _once(self, name: str, resolve: Callable[[], Any]) -> Any:
+    def _once(self, name: str, resolve: Callable[[], T]) -> T:
         if name in self._under_way:
             raise Unresolvable(f"{' → '.join([*self._under_way, name])} lead in a circle.")
         self._under_way.append(name)
