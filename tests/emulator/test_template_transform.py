@@ -127,6 +127,43 @@ paths:
     assert [(route.key, route.function) for route in api.routes] == [("GET /hello", "Hello")]
 
 
+def test_a_container_image_that_is_not_built_is_named_and_the_rest_runs(tmp_path):
+    template = """
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Hello: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, Runtime: python3.11}}
+          Model:
+            Type: AWS::Serverless::Function
+            Properties: {PackageType: Image}
+            Metadata: {Dockerfile: Dockerfile, DockerContext: ./model, DockerTag: v1}
+        """
+
+    stack = read_text(tmp_path, template)
+
+    (ignored,) = stack.ignored
+    assert list(stack.functions) == ["Hello"]
+    assert (ignored.logical_id, ignored.line) == ("Model", 5)
+    assert "container image" in ignored.reason
+
+
+def test_what_sam_itself_notes_of_a_sound_template_is_not_told(tmp_path, caplog):
+    template = """
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Hello:
+            Type: AWS::Serverless::Function
+            Properties:
+              Handler: app.handler
+              Runtime: python3.11
+              AutoPublishAlias: live
+              DeploymentPreference: {Type: AllAtOnce}
+        """
+
+    stack = read_text(tmp_path, template)
+
+    assert (list(stack.functions), caplog.text) == (["Hello"], "")
+
+
 def test_a_nested_application_is_named_and_nothing_is_asked_of_aws(tmp_path):
     template = """
         Transform: AWS::Serverless-2016-10-31

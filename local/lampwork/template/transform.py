@@ -2,6 +2,7 @@ import copy
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import re
 import tempfile
@@ -16,6 +17,7 @@ from lampwork.template.document import Document, read_content
 
 # Named in place of a folder, which only `sam package` would turn into an object in S3.
 LOCAL_BUCKET: Final = "lampwork-local"
+UNBUILT_IMAGE: Final = f"{LOCAL_BUCKET}:unbuilt"
 LOCAL_FILES: Final = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
@@ -63,7 +65,9 @@ def _with_local_files(document: Document) -> dict[str, Any]:
     for resource in content["Resources"].values():
         properties = resource.setdefault("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function" and not _has_code(properties, common):
-            properties["CodeUri"] = "."  # as `sam build` takes it
+            # As `sam build` takes it, which also makes the image and names it.
+            is_image = {**common, **properties}.get("PackageType") == "Image"
+            properties |= {"ImageUri": UNBUILT_IMAGE} if is_image else {"CodeUri": "."}
         if resource["Type"] in LOCAL_FILES:
             _mark_local(properties, LOCAL_FILES[resource["Type"]])
         key = CODE.get(resource["Type"], "")
@@ -112,6 +116,8 @@ def _translate(
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
+    # It warns of features that only AWS itself can switch on.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     # With a map of managed policies it does not ask IAM for theirs; the emulator checks no policy.
     session = Session(region_name=region)
     metrics = Metrics("ServerlessTransform", DummyMetricsPublisher())
