@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.errors import FunctionNotFound, Throttled, TooManyEnvironments
+from lampwork.runtime.pool import AT_WORK
 from tests.emulator.runtime_fixtures import Ends, function, processes_of, running, write
 
 WHO = """
@@ -53,6 +54,26 @@ async def test_short_requests_wait_for_a_busy_environment_instead_of_a_new_one(
         pids = await asyncio.gather(*(run.result() for _ in range(20)))
 
     assert len(set(pids)) == 1
+
+
+async def test_a_function_that_computes_gets_no_more_environments_than_cores_can_serve(
+    tmp_path: Path,
+) -> None:
+    source = """
+        import os
+
+        def handler(event, context):
+            sum(range(10_000))
+            return os.getpid()
+    """
+    async with running(function(tmp_path, source), grow_after_ms=1) as run:
+
+        async def client() -> set[int]:
+            return {await run.result() for _ in range(250)}
+
+        pids = set[int]().union(*await asyncio.gather(*(client() for _ in range(16))))
+
+    assert len(pids) <= AT_WORK
 
 
 async def test_waiting_requests_are_served_in_their_order(tmp_path: Path) -> None:

@@ -163,12 +163,13 @@ class Environment:
     @property
     def is_blocked(self) -> bool:
         """Whether its request waits for something else than a core."""
+        if self.state is not State.BUSY or self._process is None or self._channel is None:
+            return False
         return (
-            self.state is State.BUSY
-            and self._process is not None
-            and self._channel is not None
-            and self._channel.is_owed_an_answer
+            self._channel.is_owed_an_answer
             and not wants_cpu(self._process.pid)
+            # Still: it may have answered, and rested, while its state was being read.
+            and self._channel.is_owed_an_answer
         )
 
     def check_memory(self) -> None:
