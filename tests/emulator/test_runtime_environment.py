@@ -175,6 +175,20 @@ async def test_a_function_may_open_as_many_files_as_on_lambda(tmp_path: Path) ->
         assert await run.result() == 1024
 
 
+@pytest.mark.parametrize("cold", [False, True])
+async def test_a_function_that_is_handed_a_request_does_not_take_the_emulators_core(
+    tmp_path: Path, cold: bool
+) -> None:
+    source = """
+        import os
+
+        def handler(event, context):
+            return os.sched_getscheduler(0)
+    """
+    async with running(function(tmp_path, source), cold=cold) as run:
+        assert await run.result() == os.SCHED_BATCH
+
+
 async def test_a_frozen_function_makes_no_progress_between_requests(tmp_path: Path) -> None:
     source = """
         import threading, time

@@ -25,6 +25,7 @@ def main() -> None:
 
 def run(channel: int, handler: str, code_dir: str, bytecode_dir: str, debug_port: str) -> None:
     """Serve requests until the process is killed, or ends by what the function does."""
+    _leave_the_emulator_its_core()
     if debug_port:
         _wait_for_debugger(int(debug_port))
     # Before the function's own folder can hide a module the runtime client needs.
@@ -68,6 +69,17 @@ def die_with(parent: int) -> None:
 
 def outlive_parent() -> None:
     _set_death_signal(0)
+
+
+def _leave_the_emulator_its_core() -> None:
+    """When it hands over a request, this process must not take the core from it at once.
+
+    There are other requests to hand over and answers to send on: without this, 16 clients get a
+    tenth fewer answers.
+    https://man7.org/linux/man-pages/man7/sched.7.html (SCHED_BATCH)
+    """
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _set_death_signal(number: int) -> None:
