@@ -3,37 +3,28 @@
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 from bench import emulator_sockets
-from bench.load import Figures, burst, first, load, text
-from bench.processes import Memory, watched
+from bench.load import burst, first, load, text
+from bench.processes import watched
 from bench.report import Goal
+from bench.rounds import Round, Rounds
 from bench.serverless_offline import is_available, serverless_offline
 from bench.servers import SAMPLE, Served, lampwork, uvicorn
 
 ROUNDS = 3
 STARTS = 7
 SECONDS = 4
+# serverless-offline starts a process for each client; it is not to be measured while it does.
+WARM_UP_SECONDS = 5
 EDITS = 5
 CLIENTS = 16
 RATIOS = {"uvicorn": 0.28, "serverless-offline": 1.4}
 
 Serve = Callable[[], AbstractContextManager[Served]]
-
-
-@dataclass
-class Measured:
-    """Medians of the rounds; times in milliseconds."""
-
-    start: float
-    cold: float
-    alone: Figures
-    together: Figures
-    memory: Memory
 
 
 async def measure() -> list[Goal]:
@@ -44,15 +35,8 @@ async def measure() -> list[Goal]:
 
         with ours() as served:  # so that the template's transform is cached
             await first(served.port, "/hello")
-        mine = await _measured(ours)
+        mine, peers = await _side_by_side(ours)
         bursts = [await _first_burst(ours) for _ in range(ROUNDS)]
-    plain = await _measured(uvicorn)
-    peers = {"uvicorn": plain}
-    if is_available():
-        try:
-            peers["serverless-offline"] = await _measured(serverless_offline)
-        except OSError as error:  # TimeoutError is one
-            print(f"serverless-offline could not be measured: {error}")
     edit, after_edit = await _edits()
     return [
         *_http_goals(mine, peers),
@@ -63,52 +47,60 @@ async def measure() -> list[Goal]:
     ]
 
 
-def _http_goals(mine: Measured, peers: dict[str, Measured]) -> list[Goal]:
-    def beside(figure: Callable[[Measured], float]) -> dict[str, float]:
-        return {name: figure(measured) for name, measured in peers.items()}
+def _http_goals(mine: Rounds, peers: dict[str, Rounds]) -> list[Goal]:
+    def beside(figure: Callable[[Rounds], float]) -> dict[str, float]:
+        return {name: figure(rounds) for name, rounds in peers.items()}
 
-    per_second = mine.together.per_second
-    goals = [
-        Goal.at_most("start → first response, ms", 800, mine.start, beside(lambda m: m.start)),
-        Goal.at_most("first (cold) request, ms", 50, mine.cold, beside(lambda m: m.cold)),
-        Goal.at_most("one client, p50 ms", 0.7, mine.alone.p50, beside(lambda m: m.alone.p50)),
+    return [
+        Goal.at_most("start → first response, ms", 800, mine.start, beside(lambda r: r.start)),
+        Goal.at_most("first (cold) request, ms", 50, mine.cold, beside(lambda r: r.cold)),
+        Goal.at_most("one client, p50 ms", 0.7, mine.alone, beside(lambda r: r.alone)),
         Goal.none(
-            f"{CLIENTS} clients, requests/s", per_second, beside(lambda m: m.together.per_second)
+            f"{CLIENTS} clients, requests/s",
+            median(mine.per_second),
+            beside(lambda r: median(r.per_second)),
         ),
         *(
-            Goal.at_least(f"… of {name}", limit, per_second / peers[name].together.per_second)
+            Goal.at_least(f"… of {name}", limit, mine.ratio(peers[name]))
             for name, limit in RATIOS.items()
             if name in peers
         ),
+        Goal.at_most("memory under that load, PSS MB", 200, mine.pss, beside(lambda r: r.pss)),
+        Goal.none("… RSS MB", mine.rss, beside(lambda r: r.rss)),
     ]
-    pss = Goal.at_most(
-        "memory under that load, PSS MB", 200, mine.memory.pss, beside(lambda m: m.memory.pss)
-    )
-    return [*goals, pss, Goal.none("… RSS MB", mine.memory.rss, beside(lambda m: m.memory.rss))]
 
 
-async def _measured(serve: Serve) -> Measured:
-    starts, colds, alone, together = [], [], [], []
-    memory = Memory()
+async def _side_by_side(ours: Serve) -> tuple[Rounds, dict[str, Rounds]]:
+    servers = {"lampwork": ours, "uvicorn": uvicorn}
+    if is_available():
+        servers["serverless-offline"] = serverless_offline
+    rounds = {name: Rounds() for name in servers}
     for number in range(STARTS):
-        began = perf_counter()
-        with serve() as served:
-            await first(served.port, "/", any_status=True)
-            colds.append(await first(served.port, "/hello"))
-            starts.append((perf_counter() - began) * 1000)
-            if number >= ROUNDS:
-                continue
-            await load(served.port, "/hello", connections=CLIENTS, seconds=1)
-            alone.append(await load(served.port, "/hello", connections=1, seconds=SECONDS / 2))
-            async with watched(served.pid) as memory:
-                together.append(
-                    await load(served.port, "/hello", connections=CLIENTS, seconds=SECONDS)
+        for name, serve in list(servers.items()):
+            try:
+                rounds[name].append(await _round(serve, under_load=number < ROUNDS))
+            except OSError as error:  # TimeoutError is one
+                if name == "lampwork":
+                    raise
+                print(f"{name} could not be measured: {error}")
+                del servers[name], rounds[name]
+    return rounds.pop("lampwork"), rounds
+
+
+async def _round(serve: Serve, *, under_load: bool) -> Round:
+    began = perf_counter()
+    with serve() as served:
+        await first(served.port, "/", any_status=True)
+        cold = await first(served.port, "/hello")
+        done = Round((perf_counter() - began) * 1000, cold)
+        if under_load:
+            await load(served.port, "/hello", connections=CLIENTS, seconds=WARM_UP_SECONDS)
+            done.alone = await load(served.port, "/hello", connections=1, seconds=SECONDS / 2)
+            async with watched(served.pid) as done.memory:
+                done.together = await load(
+                    served.port, "/hello", connections=CLIENTS, seconds=SECONDS
                 )
-    return Measured(median(starts), median(colds), _middle(alone), _middle(together), memory)
-
-
-def _middle(rounds: list[Figures]) -> Figures:
-    return sorted(rounds, key=lambda figures: figures.per_second)[len(rounds) // 2]
+        return done
 
 
 async def _first_burst(serve: Serve) -> float:

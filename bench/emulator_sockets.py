@@ -17,6 +17,7 @@ from bench.servers import SAMPLE, lampwork
 
 FOLDER = SAMPLE.with_name("sockets")
 ROUNDS = 9
+TURNS = 3  # of the emulator and of boto3 alone: a busy minute of the machine is in both
 ECHOES = 500
 CONNECTS = 50
 MANY = 100
@@ -34,20 +35,23 @@ async def measure() -> list[Goal]:
             for each in sockets:
                 opened.callback(each.close)
             ids = [await _light_id(each) for each in sockets]
-            broadcast = median([await _broadcast(sockets, ids) for _ in range(ROUNDS)])
             posts = median([await _posts(served.port, sockets, ids) for _ in range(ROUNDS)])
-    alone = median((await boto3_alone.measure(MANY, ROUNDS))[1:])
+            broadcasts, alone = [], []
+            for _ in range(TURNS):
+                broadcasts.append(median([await _broadcast(sockets, ids) for _ in range(ROUNDS)]))
+                alone.append(median((await boto3_alone.measure(MANY, ROUNDS))[1:]))
+    ratio = median(ours / least for ours, least in zip(broadcasts, alone, strict=True))
     return [
         Goal.at_most("WebSocket connect, p50 ms", 1.5, connecting),
         Goal.at_most("… echo by route response, p50 ms", 0.6, echo),
         Goal.at_most(
             f"one message to {MANY}, boto3 in the handler, ms",
             75,
-            broadcast,
-            {"boto3 alone": alone},
+            median(broadcasts),
+            {"boto3 alone": median(alone)},
         ),
         # 75 ms were asked for where boto3 alone took 54.
-        Goal.at_most("… of boto3 alone", 1.39, broadcast / alone),
+        Goal.at_most("… of boto3 alone", 1.39, ratio),
         Goal.at_most(f"{MANY} direct posts, ms", 15, posts),
     ]
 
