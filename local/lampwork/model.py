@@ -30,7 +30,9 @@ class EventConfig:
 class Function:
     """A Lambda function. `logical_id` is its key here; `name` is what its code and users see.
 
-    `layers` are folders in the template's order; `requirements` is one of packages of its own.
+    `layers` are folders in the template's order. Those among `source_layers` hold modules that
+    `sam build` would put below `python`; packages that they ask for are in `layer_requirements`.
+    `requirements` is a folder of the function's own packages.
     """
 
     logical_id: str
@@ -43,6 +45,8 @@ class Function:
     environment: Mapping[str, str] = field(default_factory=dict)
     reserved_concurrency: int | None = None
     layers: tuple[Path, ...] = ()
+    source_layers: frozenset[Path] = frozenset()
+    layer_requirements: tuple[Path, ...] = ()
     requirements: Path | None = None
     on_event: EventConfig = EventConfig()
     region: str = "us-east-1"
@@ -64,7 +68,8 @@ class Function:
         return (
             *([self.requirements] if self.requirements else []),
             *(layer / "python" / "lib" / self.runtime / "site-packages" for layer in upper_first),
-            *(layer / "python" for layer in upper_first),
+            *(layer if layer in self.source_layers else layer / "python" for layer in upper_first),
+            *self.layer_requirements,
         )
 
 

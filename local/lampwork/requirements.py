@@ -1,4 +1,4 @@
-"""Packages that one function asks for in a requirements.txt beside its code."""
+"""Packages that one function, or a layer, asks for in a requirements.txt beside its code."""
 
 import hashlib
 import importlib.util
@@ -22,7 +22,8 @@ SHOWN_LINES: Final = 12
 def with_requirements(
     functions: Mapping[str, Function], root: Path, data: Path, say: Callable[[str], None]
 ) -> dict[str, Function]:
-    """The functions, each with a folder of the packages its own requirements.txt asks for.
+    """The functions, each with a folder of the packages its own requirements.txt asks for, and one
+    for each of its layers that is still to be built.
 
     They are installed once for a content of the file and a version of Python, and stay in `data`.
     The file in the project's own folder, `root`, is not looked at: what it names belongs into the
@@ -31,15 +32,28 @@ def with_requirements(
     Raises:
         StartError: they cannot be installed; says what the installer says.
     """
+
+    def packages(folder: Path, whose: str) -> Path | None:
+        own = folder.resolve() != root.resolve()
+        return _installed(folder / FILE, data, whose, say) if own else None
+
     return {
-        logical_id: replace(function, requirements=_folder(function, root, data, say))
+        logical_id: replace(
+            function,
+            requirements=packages(function.code_dir, logical_id),
+            layer_requirements=tuple(
+                found
+                for layer in reversed(function.layers)
+                if layer in function.source_layers
+                and (found := packages(layer, f"a layer of {logical_id}"))
+            ),
+        )
         for logical_id, function in functions.items()
     }
 
 
-def _folder(function: Function, root: Path, data: Path, say: Callable[[str], None]) -> Path | None:
-    file = function.code_dir / FILE
-    if function.code_dir.resolve() == root.resolve() or not file.is_file():
+def _installed(file: Path, data: Path, whose: str, say: Callable[[str], None]) -> Path | None:
+    if not file.is_file():
         return None
     content = file.read_bytes()
     asked_for = list(_asked_for(content.decode("utf-8", "replace")))
@@ -50,7 +64,7 @@ def _folder(function: Function, root: Path, data: Path, say: Callable[[str], Non
     name = hashlib.sha256(f"{sys.version}{where}".encode() + content).hexdigest()[:32]
     folder = data.resolve() / "requirements" / name
     if not folder.is_dir():
-        say(f"Installing what {file} asks for, for {function.logical_id}, into {folder}")
+        say(f"Installing what {file} asks for, for {whose}, into {folder}")
         _install(file, folder)
     return folder
 

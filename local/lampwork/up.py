@@ -179,7 +179,11 @@ class Up:
         config = self._project.config
         files = [config.template, config.env_file, *([config.file] if config.file else [])]
         functions = self._project.stack.functions.values()
-        files += {function.code_dir / REQUIREMENTS for function in functions}
+        files += {
+            folder / REQUIREMENTS
+            for function in functions
+            for folder in (function.code_dir, *function.source_layers)
+        }
         code_dirs = {
             folder for function in functions for folder in (function.code_dir, *function.layers)
         }

@@ -75,6 +75,32 @@ def test_layers_of_the_template_are_folders_or_zip_files(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("cold", [False, True])
+async def test_a_layer_that_sam_would_build_has_its_own_modules_and_requirements(tmp_path, cold):
+    write(tmp_path / "shared", "ours", "import greeter; WORD = greeter.WORD + ' from ours'")
+    wheel(tmp_path / "shared", "hello")
+    (tmp_path / "shared" / "requirements.txt").write_text("./greeter-1.0-py3-none-any.whl\n")
+    write(tmp_path / "code", "app", "import ours\ndef handler(event, context): return ours.WORD")
+    template = """
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Shared:
+            Type: AWS::Serverless::LayerVersion
+            Properties: {ContentUri: shared/}
+            Metadata: {BuildMethod: python3.11}
+          Work:
+            Type: AWS::Serverless::Function
+            Properties:
+              {Handler: app.handler, Runtime: python3.11, CodeUri: code, Layers: [!Ref Shared]}
+        """
+
+    functions = read_text(tmp_path, template).functions
+    functions = with_requirements(functions, tmp_path, tmp_path / "data", lambda text: None)
+
+    async with running(*functions.values(), cold=cold) as run:
+        assert await run.result("Work") == "hello from ours"
+
+
 async def test_a_functions_own_code_hides_its_layers_and_an_upper_layer_a_lower_one(tmp_path):
     for layer in ("lower", "upper"):
         for module in ("greeter", "shared"):

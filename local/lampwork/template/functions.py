@@ -64,6 +64,7 @@ def _function(resource: Resource) -> Iterator[Function]:
     if reason := _cannot_run(resource):
         resource.ignore(resource.written_type, reason)
         return
+    layers = dict(_layers(resource))
     yield Function(
         logical_id=resource.logical_id,
         name=resource.identity.name,
@@ -74,7 +75,8 @@ def _function(resource: Resource) -> Iterator[Function]:
         memory_mb=resource.integer("MemorySize", DEFAULT_MEMORY_MB, MEMORY_SIZES),
         environment=_environment(resource),
         reserved_concurrency=resource.optional_integer("ReservedConcurrentExecutions"),
-        layers=tuple(_layers(resource)),
+        layers=tuple(layers),
+        source_layers=frozenset(folder for folder, is_source in layers.items() if is_source),
         on_event=EventConfig(dead_letter=resource.mapping("DeadLetterConfig").get("TargetArn")),
         region=resource.identity.place.region,
         line=resource.line,
@@ -117,17 +119,18 @@ def _is_inline(code: Any) -> bool:
     return isinstance(code, dict) and isinstance(code.get("ZipFile"), str)
 
 
-def _layers(resource: Resource) -> Iterator[Path]:
+def _layers(resource: Resource) -> Iterator[tuple[Path, bool]]:
+    """The folders, and whether `sam build` has still to put what is in one below `python`."""
     for named in resource.items("Layers"):
         layer = _layer(resource.template, named)
         if layer is None:
             resource.ignore(f"layer {named}", "it is not in this template")
-        elif not _is_built(layer):
+        elif (method := _build_method(layer)) is None or method.startswith("python"):
             path = local_path(layer.get("Content"))
             if path is None:
                 layer.ignore(layer.written_type, "its content is not in a local folder")
             else:
-                yield code_folder(layer, path, "ContentUri")
+                yield code_folder(layer, path, "ContentUri"), method is not None
 
 
 def _layer(template: Template, named: Any) -> Resource | None:
@@ -137,9 +140,13 @@ def _layer(template: Template, named: Any) -> Resource | None:
     return None
 
 
-def _is_built(layer: Resource) -> bool:
-    # What `sam build` puts into a layer are packages; at home they are installed.
-    return "BuildMethod" in layer.template.document.metadata(layer.logical_id)
+def _build_method(layer: Resource) -> str | None:
+    """https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-layers.html
+
+    What a makefile puts into a layer are mostly packages; at home they are installed.
+    """
+    method = layer.template.document.metadata(layer.logical_id).get("BuildMethod")
+    return None if method is None else str(method)
 
 
 def _environment(resource: Resource) -> dict[str, str]:
