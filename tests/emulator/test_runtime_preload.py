@@ -4,7 +4,7 @@ import pytest
 
 from lampwork.model import Function
 from lampwork.runtime.preload import ImportScanner
-from tests.emulator.runtime_fixtures import function, write
+from tests.emulator.runtime_fixtures import function, running, write
 
 PACKAGES = {
     "framework": ("__init__", "routing", "ext/__init__", "ext/aio"),
@@ -78,6 +78,30 @@ def test_a_projects_own_modules_are_followed_but_never_loaded(
     app = Function("App", "app", "functions.tasks.create.handler", tmp_path)
 
     assert scan(app, installed) == {"driver", "single", "framework.routing"}
+
+
+async def test_what_fastapi_loads_with_its_first_route_is_loaded_before_forking(
+    tmp_path: Path,
+) -> None:
+    source = """
+        import sys
+        before = set(sys.modules)
+
+        from fastapi import FastAPI
+
+        app = FastAPI()
+
+        @app.get("/hello")
+        async def hello() -> dict[str, str]:
+            return {}
+
+        LATE = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
+
+        def handler(event, context):
+            return [name for name in LATE if name not in sys.stdlib_module_names]
+    """
+    async with running(function(tmp_path, source)) as run:
+        assert await run.result() == []
 
 
 def test_a_file_that_runs_its_own_code_is_not_run(tmp_path: Path, installed: Path) -> None:

@@ -10,6 +10,13 @@ from lampwork.runtime.source_cache import is_own_code
 
 # It reads the address of its Runtime API when it is loaded.
 NEVER = frozenset({"awslambdaric", "runtime_client"})
+# What packages load only once they are used, which functions do when they are loaded: with the
+# first route, model or client. No import in a function's code names it.
+LOADED_LATER = {
+    "fastapi": ("pydantic.v1",),
+    "httpx": ("certifi", "h11", "httpcore"),
+    "pydantic": ("pydantic.main",),
+}
 SUFFIXES = tuple(importlib.machinery.all_suffixes())
 
 
@@ -55,6 +62,7 @@ class ImportScanner:
                 ahead += [(imported, code_dir) for imported in self._imported(own, name)]
             elif self._is_installed(name, code_dir):
                 found.add(name)
+                ahead += [(later, code_dir) for later in LOADED_LATER.get(name, ())]
         return found
 
     def _imported(self, file: Path, name: str) -> Iterator[str]:
