@@ -84,10 +84,10 @@ def read(folder: Path, sources: Collection[str], *, follow: bool) -> Iterator[En
     """The entries of these sources, or of all; with `follow` also each that comes, without end."""
     former, path = folder / f"{NAME}.1", folder / NAME
     if former.exists():
-        with former.open(encoding="utf-8", errors="replace") as file:
+        with _open_to_read(former) as file:
             yield from _entries(file, sources)
     while path.exists():
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with _open_to_read(path) as file:
             yield from _entries(file, sources)
             replaced = False
             while follow and not replaced:
@@ -96,6 +96,11 @@ def read(folder: Path, sources: Collection[str], *, follow: bool) -> Iterator[En
                 yield from _entries(file, sources)
         if not follow:
             return
+
+
+def _open_to_read(path: Path) -> TextIO:
+    # Only "\n" ends an entry: "\r" stands for the line breaks within one.
+    return path.open(encoding="utf-8", errors="replace", newline="\n")
 
 
 def _entries(file: TextIO, sources: Collection[str]) -> Iterator[Entry]:

@@ -152,6 +152,14 @@ def test_logs_shows_what_a_function_printed_with_the_id_of_its_request(
     assert shown[0].endswith(" said by hello")
 
 
+def test_logs_shows_a_traceback_whole(project: SampleProject, lampwork: LampworkProcess) -> None:
+    shown = project.run("logs", "-n", "Fail").stdout
+
+    assert shown.count("JSONDecodeError") == 1
+    assert 'return json.loads("{")' in shown
+    assert "… 3 frames of Python" in shown
+
+
 def test_logs_goes_on_with_what_comes(project: SampleProject, lampwork: LampworkProcess) -> None:
     following = project.start("logs", "-f", "--name", "Hello")
     following.until("said by hello")
