@@ -11,6 +11,7 @@ from lampwork.config import Config
 from lampwork.errors import ConfigurationError, FunctionNotFound, LampworkError, StartError
 from lampwork.front.lambda_api import PREFIX
 from lampwork.handlers import Problems, is_about_loading
+from lampwork.json_records import as_text
 from lampwork.lock import DataLock, running
 from lampwork.logs import Log, is_advice
 from lampwork.model import Function
@@ -101,12 +102,13 @@ def readable_log(log: str, *, colours: bool) -> str:
 
 
 def explained(outcome: Outcome, config: Config, name: str) -> Outcome:
-    """With what is wrong with a function that cannot be loaded, as `lampwork up` has told it.
+    """With a log to read, and what is wrong with a function that cannot be loaded, as `lampwork up`
+    has told it.
 
     Raises:
         LampworkError: the template cannot be read any more.
     """
-    lines = [line for line in outcome.log.split("\n") if not is_advice(line)]
+    lines = [as_text(line) for line in outcome.log.split("\n") if not is_advice(line)]
     if any(map(is_about_loading, lines)):
         function = find(load_stack(config, "http://localhost"), name.rpartition(":")[2])
         lines = list(_explained(lines, function, config.template))

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Final, TextIO
 
+from lampwork.json_records import is_platform_record
 from lampwork.log_file import LogFile, clock
 from lampwork.tracebacks import Tracebacks, readable
 
@@ -22,7 +23,7 @@ STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asct
 
 def is_platform_line(line: str) -> bool:
     """Whether Lambda wrote this line of a function's log, and not the function."""
-    return line.startswith(PLATFORM)
+    return line.startswith(PLATFORM) or is_platform_record(line)
 
 
 def is_advice(line: str) -> bool:

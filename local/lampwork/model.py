@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lampwork.authorization import Authorizer, Cors
+from lampwork.log_levels import DEFAULT_LEVEL
 
 ACCOUNT_ID = "000000000000"
 # Where events for functions wait in the embedded AWS.
@@ -24,6 +25,16 @@ class EventConfig:
     on_success: str | None = None
     on_failure: str | None = None
     dead_letter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """How a function's log is written: as text, or as JSON from these levels on."""
+
+    json: bool = False
+    application_level: str = DEFAULT_LEVEL
+    system_level: str = DEFAULT_LEVEL
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class Function:
     layer_requirements: tuple[Path, ...] = ()
     requirements: Path | None = None
     on_event: EventConfig = EventConfig()
+    log_config: LogConfig = LogConfig()
     region: str = "us-east-1"
     line: int = 0
     handler_line: int = 0
@@ -56,6 +68,10 @@ class Function:
     @property
     def arn(self) -> str:
         return f"arn:aws:lambda:{self.region}:{ACCOUNT_ID}:function:{self.name}"
+
+    @property
+    def log_group(self) -> str:
+        return self.log_config.group or f"/aws/lambda/{self.name}"
 
     @property
     def packages(self) -> tuple[Path, ...]:

@@ -13,6 +13,7 @@ from lampwork.config import Config
 from lampwork.errors import LampworkError, TemplateError
 from lampwork.front.certificates import Certificates
 from lampwork.handlers import Problems
+from lampwork.json_records import as_text
 from lampwork.logs import Log, is_advice, is_platform_line
 from lampwork.metrics.metrics import Metrics
 from lampwork.metrics.queues import watch_queues
@@ -254,10 +255,11 @@ class Project:
             self._log.line("lampwork", f"{', '.join(changed)}: changed for the next start.")
 
     def _on_log(self, function: Function, line: str, request_id: str) -> None:
-        if is_advice(line) or self._problems.explain(line, function, self.config.template):
+        if is_platform_line(line) and not self._options.verbose:
             return
-        if self._options.verbose or not is_platform_line(line):
-            self.line(function.logical_id, line, request_id)
+        text = as_text(line)
+        if not is_advice(text) and not self._problems.explain(text, function, self.config.template):
+            self.line(function.logical_id, text, request_id)
 
 
 def not_emulated(config: Config, stack: Stack) -> list[str]:

@@ -110,7 +110,7 @@ def test_the_whole_log_of_a_run_holds_no_secret(tmp_path: Path):
 
         log = product.log.read_text()
 
-    assert "REPORT RequestId" in log
+    assert "platform.report" in log
     assert "/api/v1/auth/verify" in log
     assert "" not in ask.secrets
     leaked = {secret for secret in ask.secrets if secret in log}

@@ -1,3 +1,4 @@
+import re
 import signal
 import socket
 import time
@@ -387,3 +388,42 @@ def test_lambdas_own_lines_are_shown_on_demand(project: SampleProject) -> None:
     httpx.get(f"{lampwork.origin()}/hello")
 
     assert lampwork.until("REPORT RequestId: ")
+
+
+def test_a_log_of_json_is_read_like_one_of_text(project: SampleProject) -> None:
+    project.edit(
+        "template.yaml",
+        lambda text: text.replace("CodeUri: .}", "CodeUri: ., LoggingConfig: {LogFormat: JSON}}"),
+    )
+    project.edit(
+        "hello.py",
+        lambda text: text.replace(
+            "    return {",
+            '    logging.info("greets", extra={"name_": event.get("name")})\n    return {',
+        ).replace("import json, os", "import json, logging, os"),
+    )
+    (project.root / "event.json").write_text('{"name": "Ada"}')
+    lampwork = project.up()
+    lampwork.origin()
+
+    greeted = project.run("invoke", "Hello", "-e", "event.json")
+    failed = project.run("invoke", "Fail")
+    kept = project.run("logs", "-n", "Fail")
+    lampwork.until('raise ValueError("on purpose")')
+    project.edit("hello.py", lambda text: text.replace("def fail", "def fails"))
+    lampwork.until("defines no fail")
+    lampwork.until("Reloaded")
+    project.run("invoke", "Fail")
+    lampwork.stop()
+
+    said = "".join(lampwork.output)
+    assert re.search(r"Hello +\[INFO\]\t\S+Z\t\S+\tgreets name_=Ada\n", said)
+    assert said.count("[ERROR] ValueError: on purpose") == 1
+    assert said.count("Traceback") == 1
+    assert said.count("defines no fail") == 1
+    assert "LAMBDA_WARNING" not in said
+    assert '{"' not in said
+    assert 'raise ValueError("on purpose")' in kept.stdout
+    assert 'raise ValueError("on purpose")' in failed.stderr
+    assert '"type":"platform.report"' in greeted.stderr
+    assert "greets name_=Ada" in greeted.stderr

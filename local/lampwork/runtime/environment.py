@@ -3,23 +3,24 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 
 from lampwork.errors import StartError
 from lampwork.invocation import Invocation
+from lampwork.log_levels import at_least, level_of
 from lampwork.model import Function
-from lampwork.runtime import function_errors
+from lampwork.runtime import function_errors, platform_log
 from lampwork.runtime.channel import Answer, Channel, Ready, Work
 from lampwork.runtime.cpu import wants_cpu
 from lampwork.runtime.launcher import ChildProcess, Launch, Launcher
 from lampwork.runtime.log_pipe import LogPipe
 from lampwork.runtime.memory import MEBIBYTE, private_memory, resident_memory
+from lampwork.runtime.platform_log import ERROR, SUCCESS, TIMEOUT, Ended
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.variables import process_variables
 
@@ -107,6 +108,7 @@ class Environment:
         self._reboot: asyncio.Task[None] | None = None
         self._process: ChildProcess | None = None
         self._pipe: LogPipe | None = None
+        self._platform = platform_log.of(function)
         self._log = bytearray()
         self._request: Request | None = None  # the one under way
         self._request_began = 0.0
@@ -129,14 +131,12 @@ class Environment:
             StartError: no process could be started. The environment is dead then.
         """
         try:
-            self._record(f"INIT_START Runtime Version: {_version(self.function.runtime)}")
+            self._record_all(self._platform.init_started())
             self._init = await self._boot(self._settings.init_limit(self.function))
         except BaseException:
             self.close()
             raise
-        if isinstance(self._init, TimedOut):
-            duration = f"Init Duration: {self._init_ms:.2f} ms"
-            self._record(f"INIT_REPORT {duration}\tPhase: init\tStatus: timeout\t")
+        self._record_all(self._platform.init_ended(*_init_end(self._init), self._init_ms or 0))
         if self._process is not None and self._process.exited.done() and not self.failed:
             # It was ready and ended at once: no better than one that did not get so far.
             self._init = Exited(self._process.exited.result())
@@ -151,7 +151,7 @@ class Environment:
             return
         self.state = State.BUSY
         self._request = request
-        self._record(f"START RequestId: {request.request_id} Version: $LATEST")
+        self._record_all(self._platform.started(request.request_id))
         self._request_began = time.perf_counter()
         seconds = self.function.timeout_seconds
         if isinstance(self._init, TimedOut):
@@ -227,7 +227,7 @@ class Environment:
             try:
                 channel = await Channel.open(self._settle)
                 opened.callback(channel.close)
-                pipe = LogPipe(self._record)
+                pipe = LogPipe(self._record_printed if self._is_json else self._record)
                 opened.callback(pipe.close)
             except OSError as error:
                 raise StartError(f"No further process can be started: {error.strerror}.") from error
@@ -291,11 +291,12 @@ class Environment:
         init_ms, self._init_ms = self._init_ms, None
         if isinstance(outcome, TimedOut):
             duration_ms = self.function.timeout_seconds * 1000
-        payload, failed = self._result(request.request_id, outcome)
+        payload, status = self._result(request.request_id, outcome)
         if self._pipe is not None:
             self._pipe.end_line()
-        self._record(f"END RequestId: {request.request_id}")
-        self._record(self._report(request.request_id, duration_ms, init_ms))
+        memory = self._memory_mb()
+        end = Ended(request.request_id, status, payload, duration_ms, init_ms, memory)
+        self._record_all(self._platform.ended(end))
         log, self._log, self._request = bytes(self._log), bytearray(), None
         if isinstance(outcome, TimedOut):
             self.close()
@@ -305,37 +306,33 @@ class Environment:
         invocation = Invocation(
             request_id=request.request_id,
             payload=payload,
-            function_error="Unhandled" if failed else None,
+            function_error=None if status == SUCCESS else "Unhandled",
             log=log,
             duration_ms=duration_ms,
             init_ms=init_ms,
         )
         self._on_end(self, request, invocation)
 
-    def _result(self, request_id: str, outcome: Outcome) -> tuple[bytes, bool]:
+    def _result(self, request_id: str, outcome: Outcome) -> tuple[bytes, str]:
         match outcome:
             case Answer(payload, failed):
-                return payload, failed
+                return payload, ERROR if failed else SUCCESS
             case Exited(status):
                 reason = function_errors.exit_reason(status)
                 self._warn_of_memory()
-                self._record(f"RequestId: {request_id} Error: {reason}")
-                return function_errors.exited(request_id, status), True
+                self._record_failure(f"RequestId: {request_id} Error: {reason}")
+                return function_errors.exited(request_id, status), ERROR
             case _:
                 seconds = self.function.timeout_seconds
-                self._record(f"{_now()} {request_id} Task timed out after {seconds:.2f} seconds")
-                return function_errors.timed_out(request_id, seconds), True
+                late = f"Task timed out after {seconds:.2f} seconds"
+                self._record_failure(f"{platform_log.now()} {request_id} {late}")
+                return function_errors.timed_out(request_id, seconds), TIMEOUT
 
-    def _report(self, request_id: str, duration_ms: float, init_ms: float | None) -> str:
+    def _memory_mb(self) -> int:
+        """The most it has held, as far as that was looked at."""
         if self._loop.time() - self._memory_read_at > MEMORY_FRESH_SECONDS:
             self._read_memory()
-        report = (
-            f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"
-            f"Billed Duration: {math.ceil(duration_ms)} ms\t"
-            f"Memory Size: {self.function.memory_mb} MB\t"
-            f"Max Memory Used: {math.ceil(self._memory / MEBIBYTE)} MB\t"
-        )
-        return report if init_ms is None else f"{report}Init Duration: {init_ms:.2f} ms\t"
+        return math.ceil(self._memory / MEBIBYTE)
 
     def _warn_of_memory(self) -> None:
         """Lambda's own words, `signal: killed`, leave one to guess."""
@@ -354,8 +351,25 @@ class Environment:
             self._memory = max(self._memory, private_memory(self._process.pid))
             self._memory_read_at = self._loop.time()
 
-    def _record(self, line: str) -> None:
-        self._log += f"{line}\n".encode()
+    @property
+    def _is_json(self) -> bool:
+        return self.function.log_config.json
+
+    def _record_all(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._record(line)
+
+    def _record_printed(self, line: str) -> None:
+        if at_least(level_of(line), self.function.log_config.application_level):
+            self._record(line)
+
+    def _record_failure(self, line: str) -> None:
+        """In a log of JSON the report says that; whoever watches is told all the same."""
+        self._record(line, kept=not self._is_json)
+
+    def _record(self, line: str, *, kept: bool = True) -> None:
+        if kept:
+            self._log += f"{line}\n".encode()
         if len(self._log) > MAX_LOG:
             del self._log[:-MAX_LOG]
         try:
@@ -402,14 +416,19 @@ class Environment:
             self._on_death(self)
 
 
-def _version(runtime: str) -> str:
-    return runtime.replace("python", "python:")
+def _init_end(outcome: Outcome) -> tuple[str, bytes]:
+    """The status of an init, and the error it failed with."""
+    match outcome:
+        case Ready():
+            return SUCCESS, b""
+        case TimedOut():
+            return TIMEOUT, b""
+        case Exited(status):
+            return ERROR, function_errors.exited("", status)
+        case Answer(payload):
+            return ERROR, payload
 
 
 def _trace_id() -> str:
     root = f"1-{int(time.time()):08x}-{random.getrandbits(96):024x}"
     return f"Root={root};Parent={random.getrandbits(64):016x};Sampled=0"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,7 +2,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lampwork.model import Function
+from lampwork.model import Function, LogConfig
 from lampwork.runtime.settings import RuntimeSettings
 
 # As on Lambda; nothing listens there, since the runtime client has a socket of its own.
@@ -58,8 +58,9 @@ def _reserved(function: Function, trace_id: str) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        **_log_variables(function.log_config),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
         "AWS_LAMBDA_LOG_STREAM_NAME": _log_stream(),
         "AWS_LAMBDA_RUNTIME_API": RUNTIME_API,
         "AWS_REGION": function.region,
@@ -67,6 +68,19 @@ def _reserved(function: Function, trace_id: str) -> dict[str, str]:
         "AWS_SESSION_TOKEN": "local",
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
         "LAMBDA_TASK_ROOT": str(function.code_dir),
+    }
+
+
+def _log_variables(config: LogConfig) -> dict[str, str]:
+    """What AWS's runtime client goes by when it sets up `logging`.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+    if not config.json:
+        return {}
+    return {
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": config.application_level,
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from lampwork.model import EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder
+from lampwork.template.log_config import read_log_config
 from lampwork.template.resource import Resource, Template
 from lampwork.template.transform import local_path
 
@@ -78,6 +79,7 @@ def _function(resource: Resource) -> Iterator[Function]:
         layers=tuple(layers),
         source_layers=frozenset(folder for folder, is_source in layers.items() if is_source),
         on_event=EventConfig(dead_letter=resource.mapping("DeadLetterConfig").get("TargetArn")),
+        log_config=read_log_config(resource),
         region=resource.identity.place.region,
         line=resource.line,
         handler_line=resource.template.document.line(resource.logical_id, "Handler"),

@@ -1,0 +1,156 @@
+"""What Lambda itself writes into a function's log: lines of text or, with `LogFormat: JSON`, events
+of its Telemetry API."""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+from lampwork.log_levels import at_least
+from lampwork.model import Function
+
+SUCCESS: Final = "success"
+ERROR: Final = "error"
+TIMEOUT: Final = "timeout"
+# Types of other forms stand for errors of the user's own, which Lambda does not name:
+# https://github.com/aws/aws-lambda-runtime-interface-emulator, fatalerror/constants.go
+ERROR_TYPE: Final = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
+UNKNOWN: Final = "Runtime.Unknown"
+
+encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Ended(NamedTuple):
+    """A request's end; `payload` is its answer, or the error it failed with."""
+
+    request_id: str
+    status: str
+    payload: bytes
+    duration_ms: float
+    init_ms: float | None
+    memory_mb: int
+
+
+class PlatformLog(Protocol):
+    """Has the lines for each moment in the life of an execution environment."""
+
+    def init_started(self) -> Iterable[str]: ...
+
+    def init_ended(self, status: str, error: bytes, duration_ms: float) -> Iterable[str]: ...
+
+    def started(self, request_id: str) -> Iterable[str]: ...
+
+    def ended(self, end: Ended) -> Iterable[str]: ...
+
+
+def of(function: Function) -> PlatformLog:
+    return JsonLog(function) if function.log_config.json else TextLog(function)
+
+
+class TextLog:
+    def __init__(self, function: Function) -> None:
+        self._version = _version(function)
+        self._memory_size = f"Memory Size: {function.memory_mb} MB\t"
+
+    def init_started(self) -> Iterable[str]:
+        return (f"INIT_START Runtime Version: {self._version}",)
+
+    def init_ended(self, status: str, error: bytes, duration_ms: float) -> Iterable[str]:
+        if status != TIMEOUT:
+            return ()
+        return (f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: init\tStatus: timeout\t",)
+
+    def started(self, request_id: str) -> Iterable[str]:
+        return (f"START RequestId: {request_id} Version: $LATEST",)
+
+    def ended(self, end: Ended) -> Iterable[str]:
+        report = (
+            f"REPORT RequestId: {end.request_id}\tDuration: {end.duration_ms:.2f} ms\t"
+            f"Billed Duration: {math.ceil(end.duration_ms)} ms\t{self._memory_size}"
+            f"Max Memory Used: {end.memory_mb} MB\t"
+        )
+        if end.init_ms is not None:
+            report += f"Init Duration: {end.init_ms:.2f} ms\t"
+        return f"END RequestId: {end.request_id}", report
+
+
+class JsonLog:
+    """The events that the function's system log level lets pass.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._least = function.log_config.system_level
+
+    def init_started(self) -> Iterable[str]:
+        record = {
+            "initializationType": "on-demand",
+            "phase": "init",
+            "runtimeVersion": _version(self._function),
+            "functionName": self._function.name,
+            "functionVersion": "$LATEST",
+        }
+        return self._event("INFO", "initStart", record)
+
+    def init_ended(self, status: str, error: bytes, duration_ms: float) -> Iterable[str]:
+        level = "DEBUG" if status == SUCCESS else "WARN"
+        record = {"initializationType": "on-demand", "phase": "init", **_status(status, error)}
+        metrics = {"durationMs": round(duration_ms, 3)}
+        yield from self._event(level, "initRuntimeDone", record)
+        yield from self._event(level, "initReport", {**record, "metrics": metrics})
+
+    def started(self, request_id: str) -> Iterable[str]:
+        record = {
+            "requestId": request_id,
+            "functionArn": self._function.arn,
+            "version": "$LATEST",
+        }
+        return self._event("INFO", "start", record)
+
+    def ended(self, end: Ended) -> Iterable[str]:
+        succeeded = end.status == SUCCESS
+        record = {"requestId": end.request_id, **_status(end.status, end.payload)}
+        done = {
+            "durationMs": round(end.duration_ms, 3),
+            "producedBytes": len(end.payload) if succeeded else 0,
+        }
+        metrics = {
+            "durationMs": round(end.duration_ms, 3),
+            "billedDurationMs": math.ceil(end.duration_ms),
+            "memorySizeMB": self._function.memory_mb,
+            "maxMemoryUsedMB": end.memory_mb,
+        }
+        if end.init_ms is not None:
+            metrics["initDurationMs"] = round(end.init_ms, 3)
+        runtime_done, report = ("DEBUG", "INFO") if succeeded else ("WARN", "WARN")
+        yield from self._event(runtime_done, "runtimeDone", {**record, "metrics": done})
+        yield from self._event(report, "report", {**record, "metrics": metrics})
+
+    def _event(self, level: str, kind: str, record: dict[str, Any]) -> Iterable[str]:
+        if not at_least(level, self._least):
+            return ()
+        return (encode({"time": now(), "type": f"platform.{kind}", "record": record}),)
+
+
+def now() -> str:
+    """The time as Lambda writes it into logs."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _version(function: Function) -> str:
+    return function.runtime.replace("python", "python:")
+
+
+def _status(status: str, error: bytes) -> dict[str, str]:
+    if status != ERROR:
+        return {"status": status}
+    named = str(json.loads(error).get("errorType", ""))
+    return {
+        "status": status,
+        "errorType": named if ERROR_TYPE.fullmatch(named) else UNKNOWN,
+    }
