@@ -308,7 +308,8 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """All of a template. `empty_parameters` have neither a value nor a default: they are ""."""
+    """All of a template. `empty_parameters` have neither a value nor a default: they are "".
+    `files` are read with it, such as definitions of its APIs."""
 
     functions: Mapping[str, Function]
     http_apis: tuple[HttpApi, ...] = ()
@@ -322,6 +323,7 @@ class Stack:
     resources: tuple[CloudResource, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     empty_parameters: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     @property
     def routed_apis(self) -> tuple[HttpApi | RestApi, ...]:

@@ -179,6 +179,7 @@ class Up:
         config = self._project.config
         files = [config.template, config.env_file, *([config.file] if config.file else [])]
         functions = self._project.stack.functions.values()
+        files += [file.resolve() for file in self._project.stack.files]
         files += {
             folder / REQUIREMENTS
             for function in functions

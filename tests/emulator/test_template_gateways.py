@@ -313,6 +313,21 @@ def test_a_rest_api_of_sam_has_authorizers_cors_methods_and_its_own_errors(tmp_p
     }
 
 
+def test_a_rest_route_of_a_function_that_cannot_run_here_says_so(tmp_path):
+    template = SAM
+    template += """\
+  Other:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs22.x
+      Events: {Get: {Type: Api, Properties: {Path: /, Method: get}}}
+"""
+
+    _, route = read_text(tmp_path, template).ignored
+
+    assert (route.type, route.reason) == ("route GET /", "it leads to no function that runs here")
+
+
 def test_a_rest_api_without_sam_is_read_from_its_resources(tmp_path):
     template = RAW
     template += f"""\

@@ -127,6 +127,66 @@ paths:
     assert [(route.key, route.function) for route in api.routes] == [("GET /hello", "Hello")]
 
 
+INCLUDED = """\
+openapi: 3.0.1
+paths:
+  /hello:
+    get:
+      x-amazon-apigateway-integration:
+        {$ref: "#/components/x-amazon-apigateway-integrations/hello"}
+components:
+  x-amazon-apigateway-integrations:
+    hello:
+      type: aws_proxy
+      payloadFormatVersion: "2.0"
+      uri: {Fn::Sub: "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:${Hello}"}
+"""
+
+
+@pytest.mark.parametrize("type", ["HttpApi", "Api"])
+def test_routes_may_stand_in_an_included_file(tmp_path, type):
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "open.yaml").write_text(INCLUDED)
+    template = f"""
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Api:
+            Type: AWS::Serverless::{type}
+            Properties:
+              StageName: dev
+              DefinitionBody:
+                Fn::Transform:
+                  {{Name: AWS::Include, Parameters: {{Location: ./api/open.yaml}}}}
+          Hello:
+            Type: AWS::Serverless::Function
+            Properties: {{Handler: app.handler, Runtime: python3.11}}
+        """
+
+    stack = read_text(tmp_path, template)
+
+    (api,) = stack.routed_apis
+    assert [(route.key, route.function) for route in api.routes] == [("GET /hello", "Hello")]
+    assert stack.files == (tmp_path / "api" / "open.yaml",)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "DefinitionUri: api.yaml",
+        "DefinitionBody: !Transform {Name: AWS::Include, Parameters: {Location: api.yaml}}",
+    ],
+)
+def test_a_definition_that_is_not_there_is_told_with_its_path(tmp_path, definition):
+    template = f"""
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Api: {{Type: AWS::Serverless::HttpApi, Properties: {{{definition}}}}}
+        """
+
+    with pytest.raises(TemplateError, match=r"no file .*/api.yaml, which the template names"):
+        read_text(tmp_path, template)
+
+
 def test_a_container_image_that_is_not_built_is_named_and_the_rest_runs(tmp_path):
     template = """
         Transform: AWS::Serverless-2016-10-31

@@ -1,3 +1,4 @@
+import json
 import re
 import signal
 import socket
@@ -196,6 +197,30 @@ def test_a_saved_template_says_which_routes_came_and_went(project: SampleProject
         "Removed: GET /hello, Hello",
         "Added: GET /hi, Hello",
     ]
+
+
+def test_a_saved_definition_of_an_api_takes_effect(project: SampleProject) -> None:
+    def definition(path: str) -> str:
+        uri = "arn:aws:lambda:us-east-1:000000000000:function:local-Hello"
+        integration = {"type": "aws_proxy", "uri": uri}
+        return json.dumps(
+            {"paths": {path: {"get": {"x-amazon-apigateway-integration": integration}}}}
+        )
+
+    api = """\
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: {DefinitionUri: api/open.json}
+"""
+    (project.root / "api").mkdir()
+    (project.root / "api" / "open.json").write_text(definition("/one"))
+    project.edit("template.yaml", lambda text: text + api)
+    lampwork = project.up()
+    lampwork.origin()
+
+    (project.root / "api" / "open.json").write_text(definition("/two"))
+
+    lampwork.until("/two, Hello")
 
 
 def test_a_template_in_a_folder_of_its_own_is_told_to_be_broken_once(

@@ -7,6 +7,7 @@ from typing import Any, Final
 import yaml
 
 from lampwork.errors import TemplateError
+from lampwork.template.includes import Includes
 
 try:
     from yaml import CSafeLoader as SafeLoader
@@ -40,13 +41,15 @@ TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:
 class Document:
     """A template as it is written, its short tags (!Ref) in the long form ({"Ref": …}).
 
-    `lines` are those of resources, `property_lines` those of their properties.
+    `lines` are those of resources, `property_lines` those of their properties. `files` are read
+    beside the template itself.
     """
 
     path: Path
     content: dict[str, Any]
     lines: Mapping[str, int]
     property_lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
 
     @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
@@ -86,8 +89,10 @@ def read_document(path: Path) -> Document:
     """
     node = _parse(path)
     _check_section_names(path, node)
-    content = _construct(path, node)
-    document = Document(path, content, _resource_lines(node), _property_lines(node))
+    includes = Includes(path.parent, read_content)
+    content = includes.expand(_construct(path, node))
+    lines, property_lines = _resource_lines(node), _property_lines(node)
+    document = Document(path, content, lines, property_lines, includes.files)
     _check_sections(document)
     _check_resources(document)
     return document
@@ -99,6 +104,8 @@ def read_content(path: Path) -> dict[str, Any]:
     Raises:
         TemplateError: there is no such file, or it is not a YAML or JSON mapping.
     """
+    if not path.is_file():
+        raise TemplateError(f"There is no file {path}, which the template names.")
     return _construct(path, _parse(path))
 
 

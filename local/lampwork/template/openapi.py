@@ -13,6 +13,8 @@ from lampwork.template.functions import FunctionNames
 from lampwork.template.resource import Resource
 
 INTEGRATION: Final = "x-amazon-apigateway-integration"
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-integrations.html
+INTEGRATIONS: Final = "x-amazon-apigateway-integrations"
 ANY_METHOD: Final = "x-amazon-apigateway-any-method"
 METHODS: Final = frozenset({"delete", "get", "head", "options", "patch", "post", "put"})
 
@@ -36,6 +38,8 @@ def operations(
     Raises:
         TemplateError: the body is none, or an authorizer cannot be read.
     """
+    components = _mapping(api, "components", body.get("components"))
+    shared = _mapping(api, INTEGRATIONS, components.get(INTEGRATIONS))
     schemes = {
         name: scheme_authorizer(api, name, scheme, functions)
         for name, scheme in _schemes(api, body).items()
@@ -46,10 +50,14 @@ def operations(
                 continue
             operation = _mapping(api, f"{path}: {key}", operation)
             authorizer, scopes = _security(api, operation, body, schemes)
+            integration = _mapping(api, INTEGRATION, operation.get(INTEGRATION))
+            if reference := integration.get("$ref"):
+                name = str(reference).rpartition("/")[2]
+                integration = _mapping(api, str(reference), shared.get(name))
             yield Operation(
                 "ANY" if key == ANY_METHOD else key.upper(),
                 path,
-                _mapping(api, INTEGRATION, operation.get(INTEGRATION)),
+                integration,
                 authorizer,
                 scopes,
             )

@@ -128,7 +128,8 @@ def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:
         empty_parameters=empty_parameters,
     )
     _ignore_the_rest(template)
-    return replace(stack, ignored=tuple(template.ignored))
+    files = tuple(template.document.files)
+    return replace(stack, ignored=tuple(template.ignored), files=files)
 
 
 def _ignore_the_rest(template: Template) -> None:

@@ -85,10 +85,7 @@ def _body_routes(
         elif kind == "aws_proxy" and function is not None:
             fixed = None
         else:
-            api.ignore(
-                f"route {operation.method} {operation.path}",
-                f"its integration is {kind}; Lampwork runs aws_proxy to its functions, and mock",
-            )
+            api.ignore(f"route {operation.method} {operation.path}", _why_not(kind))
             continue
         yield HttpRoute(
             operation.method,
@@ -114,10 +111,7 @@ def _methods(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
             responses = integration.get("IntegrationResponses") or ()
             fixed = _fixed(integration.get("RequestTemplates") or {}, responses)
         elif kind != "AWS_PROXY" or function is None:
-            method.ignore(
-                f"route {verb} {path}",
-                f"its integration is {kind}; Lampwork runs AWS_PROXY to its functions, and MOCK",
-            )
+            method.ignore(f"route {verb} {path}", _why_not(str(kind)))
             continue
         if method.get("ApiKeyRequired") in (True, "true"):
             method.ignore(f"API key of {verb} {path}", "any caller may use the route")
@@ -130,6 +124,12 @@ def _methods(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
             authorizer=route_authorizer(method, functions),
             fixed=fixed,
         )
+
+
+def _why_not(kind: str) -> str:
+    if kind.lower() == "aws_proxy":
+        return "it leads to no function that runs here"
+    return f"its integration is {kind}; Lampwork runs aws_proxy to its functions, and mock"
 
 
 def _paths(api: Resource) -> dict[str, str]:

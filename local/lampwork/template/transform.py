@@ -74,7 +74,7 @@ def _with_local_files(document: Document) -> dict[str, Any]:
         if isinstance(path := properties.get(key), str):
             properties[key] = {"S3Bucket": LOCAL_BUCKET, "S3Key": quote(path, "")}
         if resource["Type"] in APIS:
-            _include_definition(properties, document.path.parent)
+            _include_definition(properties, document)
         if resource["Type"] == "AWS::Serverless::Application":
             # SAM would ask AWS for the application's template; to the emulator it is one opaque
             # resource in either form.
@@ -92,11 +92,13 @@ def _mark_local(properties: dict[str, Any], key: str) -> None:
         properties[key] = f"s3://{LOCAL_BUCKET}/{quote(path, '')}"
 
 
-def _include_definition(properties: dict[str, Any], folder: Path) -> None:
+def _include_definition(properties: dict[str, Any], document: Document) -> None:
     path = properties.get("DefinitionUri")
     if isinstance(path, str) and not path.startswith("s3://"):
         del properties["DefinitionUri"]
-        properties["DefinitionBody"] = read_content(folder / path)
+        file = document.path.parent / path
+        document.files.append(file)
+        properties["DefinitionBody"] = read_content(file)
 
 
 def _fingerprint(content: Mapping[str, Any], parameters: Mapping[str, Any], region: str) -> str:
