@@ -84,6 +84,18 @@ async def test_a_client_that_asks_to_be_told_to_go_on_is_told(aws: EmbeddedAws) 
         assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("hosts", ["", "Host: localhost\r\nHost: elsewhere\r\n"])
+async def test_a_request_with_another_number_of_hosts_than_one_is_refused(
+    aws: EmbeddedAws, hosts: str
+) -> None:
+    with socket.create_connection(aws.address, timeout=30) as client:
+        client.sendall(f"GET /pictures HTTP/1.1\r\n{hosts}\r\n".encode())
+        answer = client.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
 async def test_half_an_upload_is_not_stored(aws: EmbeddedAws, kept: HTTPConnection) -> None:
     with socket.create_connection(aws.address, timeout=30) as client:
         client.sendall(
@@ -96,7 +108,10 @@ async def test_half_an_upload_is_not_stored(aws: EmbeddedAws, kept: HTTPConnecti
 
 
 async def test_who_wants_no_connection_kept_gets_none(aws: EmbeddedAws) -> None:
-    for request in (b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"):
+    for request in (
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ):
         with socket.create_connection(aws.address, timeout=30) as client:
             client.sendall(request)
             answer = client.makefile("rb").read()

@@ -18,6 +18,9 @@ class RequestHandler(MotoRequestHandler):
     disable_nagle_algorithm = True
 
     def run_wsgi(self) -> None:
+        if not self._has_one_host():
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
         self.environ = self.make_environ()
         try:
             body = self._body()
@@ -33,6 +36,11 @@ class RequestHandler(MotoRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
+
+    def _has_one_host(self) -> bool:
+        """As RFC 9112 §3.2 wants; HTTP/1.0 knew no Host."""
+        hosts = len(self.headers.get_all("Host", ()))
+        return hosts == 1 or (hosts == 0 and self.request_version == "HTTP/1.0")
 
     def _body(self) -> bytes | None:
         """The whole of it, so that nothing is left before the next request; None if it broke off.
