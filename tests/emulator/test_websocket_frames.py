@@ -99,6 +99,24 @@ async def test_a_failing_function_gives_an_error_frame_and_the_socket_stays_open
     }
 
 
+async def test_a_function_that_fails_says_so_itself(tmp_path, caplog):
+    async with client_of(tmp_path, "$default", default=fails) as (client, _, _):
+        await client.send("x")
+        await client.recv()
+
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+async def test_an_answer_that_is_none_of_a_function_is_told(tmp_path, caplog):
+    async with client_of(tmp_path, "$default", default=lambda event: "text") as (client, _, _):
+        await client.send("x")
+        await client.recv()
+
+    assert [record.reason for record in caplog.records] == [
+        "The function's answer is not an object."
+    ]
+
+
 async def test_messages_of_one_connection_do_not_wait_for_each_other(tmp_path):
     first_may_end = asyncio.Event()
 

@@ -40,6 +40,10 @@ logger = logging.getLogger(__name__)
 DISCONNECT_GRACE_SECONDS = 5
 
 
+class FunctionFailed(MalformedResponse):
+    """It ended with an error, which its own log tells."""
+
+
 class WebSocketApiGateway:
     """Serves one WebSocket API; its open connections outlive a change of its routes."""
 
@@ -242,7 +246,7 @@ def _accept_key(request: Request) -> str:
 
 def _answer(invocation: Invocation) -> dict[str, Any]:
     if invocation.function_error:
-        raise MalformedResponse("The function failed.")
+        raise FunctionFailed
     try:
         answer = json.loads(invocation.payload)
     except ValueError as error:
@@ -288,6 +292,8 @@ def _refusal(status: int, connection_id: str, request_id: str) -> Response:
 
 
 def _log(route: WebSocketRoute, error: Exception) -> None:
+    if isinstance(error, FunctionFailed):
+        return
     logger.warning(
         "the gateway answers for a function",
         extra={"route": route.key, "function": route.function, "reason": str(error)},
