@@ -59,6 +59,7 @@ class Config:
     port: int = 8000
     allowed_hosts: tuple[str, ...] = ()
     region: str = "us-east-1"
+    stack_name: str = "local"  # as in `sam local`
     services: tuple[str, ...] = SERVICES
     redis: str = "auto"
     max_environments: int = 64
@@ -210,6 +211,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
         port=_port(table),
         allowed_hosts=table.words("allowed_hosts"),
         region=table.text("region", sam.region or "us-east-1"),
+        stack_name=table.text("stack_name", sam.stack_name or "local"),
         services=table.choices("services", SERVICES),
         redis=table.choice("redis", REDIS_KINDS, "auto"),
         max_environments=_positive(table, "max_environments", 64),

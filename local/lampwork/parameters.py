@@ -27,6 +27,7 @@ class SamConfig:
     parameters: Mapping[str, str] = field(default_factory=dict)
     template: Path | None = None
     region: str | None = None
+    stack_name: str | None = None
 
 
 def read_samconfig(
@@ -48,11 +49,11 @@ def read_samconfig(
     for command in COMMANDS:
         settings |= _parameters(path, tables.get(command))
     template = settings.get("template_file", settings.get("template"))
-    region = settings.get("region")
     return SamConfig(
         parameters=overrides(_words(path, settings.get("parameter_overrides"))),
         template=None if template is None else path.parent / str(template),
-        region=None if region is None else str(region),
+        region=_text(settings.get("region")),
+        stack_name=_text(settings.get("stack_name")),
     )
 
 
@@ -106,6 +107,10 @@ def _parameters(path: Path, command: Any) -> Mapping[str, Any]:
     if not isinstance(parameters, dict):
         raise ConfigurationError(f"{path}: a command holds a table `parameters`.")
     return parameters
+
+
+def _text(given: Any) -> str | None:
+    return None if given is None else str(given)
 
 
 def _words(path: Path, given: Any) -> list[str]:

@@ -281,6 +281,7 @@ def load_stack(config: Config, aws_url: str) -> Stack:
         config.template,
         parameters=config.parameters,
         region=config.region,
+        stack_name=config.stack_name,
         cache_dir=config.data / "templates",
         queue_url_base=aws_url,
     )

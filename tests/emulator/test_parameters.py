@@ -7,7 +7,8 @@ from lampwork.commands.template_options import load_with
 from lampwork.config import Config, load_config
 from lampwork.errors import ConfigurationError, TemplateError
 from lampwork.parameters import overrides
-from tests.emulator.stacks import read_text
+from lampwork.project import load_stack
+from tests.emulator.stacks import QUEUES, read_text
 
 SAMCONFIG = """\
 version = 0.1
@@ -30,6 +31,20 @@ Resources:
       Runtime: python3.11
       Code: .
       Environment: {Variables: {DB: !Ref Db}}
+"""
+NAMED = """
+Parameters:
+  Stage: {Type: String}
+  Size: {Type: String, Default: ""}
+  Note: {Type: String, Default: ""}
+Resources:
+  Work:
+    Type: AWS::Lambda::Function
+    Properties:
+      Handler: app.handler
+      Runtime: python3.11
+      Code: .
+      Environment: {Variables: {TABLE: !Sub "${AWS::StackName}-table"}}
 """
 IMPORTING = """
     Parameters: {Stage: {Type: String}}
@@ -77,6 +92,18 @@ def test_sams_configuration_gives_parameters_region_and_template(tmp_path):
     assert (default.region, default.template) == ("eu-west-1", tmp_path / "template.yaml")
     assert staging.parameters == {"Stage": "staging", "Note": "two words"}
     assert (staging.region, staging.template) == ("us-east-1", tmp_path / "staging.yaml")
+
+
+def test_the_stack_has_the_name_it_is_deployed_by(tmp_path):
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
+    for template in ("template.yaml", "staging.yaml"):
+        (tmp_path / template).write_text(NAMED)
+
+    default, staging = config(tmp_path), config(tmp_path, config_env="staging")
+
+    works = [load_stack(each, QUEUES).functions["Work"] for each in (default, staging)]
+    assert [work.name for work in works] == ["shop-Work", "local-Work"]
+    assert [work.environment["TABLE"] for work in works] == ["shop-table", "local-table"]
 
 
 def test_the_command_line_wins_over_lampworks_configuration_and_that_over_sams(tmp_path):

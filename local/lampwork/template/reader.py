@@ -21,7 +21,6 @@ from lampwork.template.transform import transform
 from lampwork.template.triggers import read_queue_triggers, read_queues, read_schedules
 from lampwork.template.websocket_apis import read_web_socket_apis
 
-DEFAULT_STACK_NAME: Final = "local"  # as in `sam local`
 RUN: Final = frozenset(
     {
         "AWS::ApiGateway::Authorizer",
@@ -81,7 +80,7 @@ def read_stack(
     region: str,
     cache_dir: Path,
     queue_url_base: str,
-    stack_name: str = DEFAULT_STACK_NAME,
+    stack_name: str = "local",
 ) -> Stack:
     """What a SAM or CloudFormation template describes, with all intrinsic functions resolved.
 
