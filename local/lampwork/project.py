@@ -17,7 +17,7 @@ from lampwork.json_records import as_text
 from lampwork.logs import Log, is_advice, is_platform_line
 from lampwork.metrics.metrics import Metrics
 from lampwork.metrics.queues import watch_queues
-from lampwork.model import Function, Stack, WebSocketApi
+from lampwork.model import Function, Ignored, Stack, WebSocketApi
 from lampwork.references import references_in, unresolved, with_values
 from lampwork.requirements import with_requirements
 from lampwork.runtime.functions import Functions
@@ -77,6 +77,7 @@ class Project:
         self._log = log
         self.port = port
         self._inherited = chosen(config.inherit)  # before `open` forgets the shell's AWS account
+        self._ignored: frozenset[Ignored] = frozenset()  # as last named, wherever it stood
         self._problems = Problems(lambda text: self._log.line("lampwork", text))
         self._certificates = Certificates(config.data / "tls")
 
@@ -206,8 +207,11 @@ class Project:
         lines = not_emulated(config, stack)
         if lines and self._options.strict:
             raise TemplateError("Not emulated, and --strict is set:\n  " + "\n  ".join(lines))
-        for line in lines:
-            self._log.line("lampwork", f"Not emulated: {line}")
+        ignored = [replace(each, line=0) for each in stack.ignored]
+        for each, line in zip(ignored, lines, strict=True):
+            if each not in self._ignored:
+                self._log.line("lampwork", f"Not emulated: {line}")
+        self._ignored = frozenset(ignored)
 
     def _resolve(self, config: Config, stack: Stack) -> dict[str, str]:
         """All variables: the command line's over the env file's over the configuration's."""

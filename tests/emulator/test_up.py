@@ -300,6 +300,26 @@ def test_what_is_not_emulated_is_named_once_and_refused_when_strict(
     assert "Keys (AWS::Cognito::UserPool)" in strict.stderr
 
 
+def test_what_is_not_emulated_is_not_named_again_after_a_change(project: SampleProject) -> None:
+    project.edit("template.yaml", lambda text: text + "  Keys: {Type: AWS::Cognito::UserPool}\n")
+    lampwork = project.up()
+    lampwork.origin()
+
+    project.edit(
+        "template.yaml",
+        lambda text: f"# moved\n{text}  Flow: {{Type: AWS::StepFunctions::StateMachine}}\n",
+    )
+    lampwork.until("Reloaded")
+    project.edit("template.yaml", lambda text: f"# again\n{text}")
+    lampwork.until("Reloaded")
+
+    named = [line.split("Not emulated: ")[1] for line in lampwork.output if "Not emul" in line]
+    assert named == [
+        "template.yaml, line 18: Keys (AWS::Cognito::UserPool)\n",
+        "template.yaml, line 20: Flow (AWS::StepFunctions::StateMachine)\n",
+    ]
+
+
 def test_objects_are_there_again_after_a_restart(project: SampleProject) -> None:
     url_file = project.root / "aws_url"
     project.edit("pyproject.toml", lambda text: text.replace('["redis"]', '["aws"]'))
