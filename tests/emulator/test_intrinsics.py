@@ -42,11 +42,16 @@ Resources:
 Parameters:
   Stage: {Type: String, Default: home}
   Hosts: {Type: CommaDelimitedList, Default: "a, b"}
+  Traced: {Type: String, Default: true, AllowedValues: [true, false]}
+  Size: {Type: Number, Default: 3}
 Conditions:
   AtHome: !Equals [!Ref Stage, home]
   InProduction: !Not [!Condition AtHome]
   Either: !Or [!Condition AtHome, !Condition InProduction]
   Both: !And [!Condition AtHome, !Condition InProduction]
+  IsTraced: !Equals [!Ref Traced, true]
+  IsTracedInText: !Equals [!Ref Traced, "true"]
+  IsThree: !Equals [!Ref Size, 3]
 Mappings:
   Sizes:
     home: {Width: 512}
@@ -110,6 +115,10 @@ def test_an_api_has_an_id_of_ten_letters_and_digits_and_an_address_of_it(tmp_pat
         ("!If [InProduction, here, there]", "there"),
         ("!If [Either, here, there]", "here"),
         ("!If [Both, here, there]", "there"),
+        ("!Ref Traced", "true"),
+        ("!If [IsTraced, yes it is, no]", "yes it is"),
+        ("!If [IsTracedInText, yes it is, no]", "yes it is"),
+        ("!If [IsThree, three, more]", "three"),
         ("'{{resolve:secretsmanager:keys}}'", "{{resolve:secretsmanager:keys}}"),
         ("true", "true"),
         ("2026-01-31", "2026-01-31"),
@@ -124,6 +133,12 @@ def test_a_given_parameter_decides_conditions(tmp_path):
     value = variable(tmp_path, "!If [AtHome, here, there]", Stage="production")
 
     assert value == "there"
+
+
+def test_a_truth_may_be_given_where_the_template_allows_it(tmp_path):
+    value = variable(tmp_path, "!If [IsTraced, traced, untraced]", Traced="false")
+
+    assert value == "untraced"
 
 
 def test_no_value_removes_the_variable(tmp_path):

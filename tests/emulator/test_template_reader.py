@@ -236,6 +236,21 @@ def test_a_route_to_a_published_alias_leads_to_the_function(tmp_path):
     assert api.routes == (HttpRoute("GET", "/", "Work"),)
 
 
+@pytest.mark.parametrize(
+    "function", ["${Work}:live", "${Work.Arn}:live", "${AWS::AccountId}:function:${Work}"]
+)
+def test_a_mapping_may_name_its_function_in_each_way_that_lambda_takes(tmp_path, function):
+    template = FUNCTION + f"""\
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {{EventSourceArn: !GetAtt Jobs.Arn, FunctionName: !Sub "{function}"}}
+"""
+
+    (trigger,) = read_text(tmp_path, template).queue_triggers
+
+    assert trigger.function == "Work"
+
+
 def test_queues_have_the_attributes_create_queue_takes(product):
     queues = {queue.name: dict(queue.attributes) for queue in product.queues}
 

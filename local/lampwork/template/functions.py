@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from lampwork.model import EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder
+from lampwork.template.intrinsics import as_text
 from lampwork.template.log_config import read_log_config
 from lampwork.template.resource import Resource, Template
 from lampwork.template.transform import local_path
@@ -51,14 +52,15 @@ def read_functions(template: Template) -> dict[str, Function]:
 
 
 class FunctionNames:
-    """Finds functions by the ways a template refers to them: name, ARN, invocations address."""
+    """Finds functions by the ways a template refers to them: name, ARN, invocations address; each
+    with a version or an alias too."""
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
         self._by_name = {each.name: each for each in functions.values()}
 
     def find(self, reference: Any) -> Function | None:
         named = FUNCTION_ARN.search(str(reference))
-        return self._by_name.get(named[1] if named else str(reference))
+        return self._by_name.get(named[1] if named else str(reference).partition(":")[0])
 
 
 def _function(resource: Resource) -> Iterator[Function]:
@@ -162,10 +164,8 @@ def _variable(resource: Resource, name: str, value: Any) -> str:
             f"{resource.logical_id} sets {name}, which Lambda reserves: use another name.",
             "Environment",
         )
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, str | int | float):
-        return str(value)
+        return as_text(value)
     raise resource.error(
         f"the variable {name} of {resource.logical_id} must be a string, not {value!r}."
     )

@@ -140,6 +140,7 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
         "FunctionUrl": lambda url: f"https://{url.id}.lambda-url.{url.place.region}.on.aws/",
         "FunctionArn": lambda url: url.arn,
     },
+    "AWS::Lambda::Version": {"Version": lambda version: "1"},
     "AWS::S3::Bucket": {
         "DomainName": lambda bucket: f"{bucket.name}.s3.{URL_SUFFIX}",
         "DualStackDomainName": lambda bucket: (

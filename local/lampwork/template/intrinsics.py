@@ -29,6 +29,11 @@ class Unresolvable(Exception):
     """An expression has no value; the text says why."""
 
 
+def as_text(value: Any) -> str:
+    """A scalar as CloudFormation has it, to which all of them are text: true, not Python's True."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class Resolver:
     """Gives the intrinsic functions of one transformed template their values.
 
@@ -56,7 +61,7 @@ class Resolver:
             "Condition": self._condition,
             "Fn::And": lambda conditions: all(map(self._truth, conditions)),
             "Fn::Base64": lambda text: base64.b64encode(self._text(text).encode()).decode(),
-            "Fn::Equals": lambda pair: self._value(pair[0]) == self._value(pair[1]),
+            "Fn::Equals": self._equals,
             "Fn::FindInMap": self._find_in_map,
             "Fn::GetAtt": self._get_att,
             "Fn::GetAZs": self._get_azs,
@@ -149,10 +154,8 @@ class Resolver:
 
     def _text(self, value: Any) -> str:
         resolved = self._value(value)
-        if isinstance(resolved, bool):
-            return str(resolved).lower()
         if isinstance(resolved, str | int | float):
-            return str(resolved)
+            return as_text(resolved)
         raise Unresolvable(f"{value} must be a string, not {resolved}.")
 
     def _list(self, value: Any) -> list[Any]:
@@ -237,6 +240,10 @@ class Resolver:
         if name not in self._conditions:
             raise Unresolvable(f"the template has no condition {name!r}.")
         return bool(self._once(name, lambda: self._truth(self._conditions[name])))
+
+    def _equals(self, pair: list[Any]) -> bool:
+        first, second = map(self._value, pair)
+        return as_text(first) == as_text(second)
 
     def _if(self, arguments: list[Any]) -> Any:
         condition, then, otherwise = arguments

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from lampwork.errors import TemplateError
 from lampwork.template.document import Document
+from lampwork.template.intrinsics import as_text
 
 IMPORT: Final = "Fn::ImportValue"
 
@@ -56,8 +57,8 @@ def _parameter_value(
             f"{document.path}: the parameter {name} has no default; give it a number"
             f" with --parameter {name}=… or in [tool.lampwork.parameters]."
         )
-    text = "" if value is None else str(value)
-    allowed = [str(each) for each in declaration.get("AllowedValues", [])]
+    text = "" if value is None else as_text(value)
+    allowed = [as_text(each) for each in declaration.get("AllowedValues", [])]
     if value is not None and allowed and text not in allowed:
         raise TemplateError(
             f"{document.path}: the parameter {name} must be one of {', '.join(allowed)},"

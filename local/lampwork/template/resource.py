@@ -7,7 +7,7 @@ from lampwork.errors import TemplateError
 from lampwork.model import Ignored
 from lampwork.template.document import Document
 from lampwork.template.identity import Identity
-from lampwork.template.intrinsics import Resolver
+from lampwork.template.intrinsics import Resolver, as_text
 
 T = TypeVar("T")
 
@@ -68,10 +68,7 @@ class Resource:
 
     def texts(self, name: str) -> dict[str, str]:
         """A mapping of variables, whose numbers and truths are text to whoever reads them."""
-        return {
-            key: str(value).lower() if isinstance(value, bool) else str(value)
-            for key, value in self.mapping(name).items()
-        }
+        return {key: as_text(value) for key, value in self.mapping(name).items()}
 
     def items(self, name: str) -> list[Any]:
         return _checked(self, name, list, "a list", self.get(name) or [])
