@@ -22,7 +22,10 @@ template_file = "staging.yaml"
 parameter_overrides = ["Stage=staging", "Note=two words"]
 """
 SSM = """
-Parameters: {Db: {Type: "AWS::SSM::Parameter::Value<String>", Default: /shop/db}}
+Parameters:
+  Db: {Type: "AWS::SSM::Parameter::Value<String>", Default: /shop/db}
+  Image: {Type: "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>", Default: /shop/image}
+  Hosts: {Type: "AWS::SSM::Parameter::Value<List<String>>", Default: /shop/hosts}
 Resources:
   Work:
     Type: AWS::Lambda::Function
@@ -30,7 +33,7 @@ Resources:
       Handler: app.handler
       Runtime: python3.11
       Code: .
-      Environment: {Variables: {DB: !Ref Db}}
+      Environment: {Variables: {DB: !Ref Db, IMAGE: !Ref Image, HOSTS: !Join [",", !Ref Hosts]}}
 """
 NAMED = """
 Parameters:
@@ -143,7 +146,11 @@ def test_without_any_configuration_there_are_no_parameters(tmp_path):
 def test_a_parameter_of_ssm_stands_for_the_value_that_ssm_has(tmp_path):
     stack = read_text(tmp_path, SSM)
 
-    assert stack.functions["Work"].environment == {"DB": "{{resolve:ssm:/shop/db}}"}
+    assert stack.functions["Work"].environment == {
+        "DB": "{{resolve:ssm:/shop/db}}",
+        "IMAGE": "{{resolve:ssm:/shop/image}}",
+        "HOSTS": "{{resolve:ssm:/shop/hosts}}",
+    }
 
 
 def test_another_stacks_export_is_given_as_a_parameter(tmp_path):

@@ -64,8 +64,9 @@ def _parameter_value(
             f"{document.path}: the parameter {name} must be one of {', '.join(allowed)},"
             f" not {text!r}."
         )
-    if type == "AWS::SSM::Parameter::Value<String>" and text:
-        return f"{{{{resolve:ssm:{text}}}}}"  # whose value is read where variables are filled in
+    if type.startswith("AWS::SSM::Parameter::Value<") and text:
+        reference = f"{{{{resolve:ssm:{text}}}}}"  # read where variables are filled in
+        return [reference] if "List<" in type else reference
     if type == "CommaDelimitedList" or "List<" in type:
         return [item.strip() for item in text.split(",")] if text else []
     return text
