@@ -47,6 +47,9 @@ class Process:
 class Config:
     """All keys with their defaults. Paths are absolute; `file` is None where there is no table.
 
+    `sam_files` are where SAM's own configuration may be; `sam_parameters` are the names of those
+    parameters that it gives.
+
     `environment` holds the raw values: their `${…}` are filled in by `variables.fill`.
     """
 
@@ -55,6 +58,7 @@ class Config:
     data: Path
     env_file: Path
     file: Path | None = None
+    sam_files: tuple[Path, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
     allowed_hosts: tuple[str, ...] = ()
@@ -66,6 +70,7 @@ class Config:
     preload: tuple[str, ...] = ()
     inherit: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
+    sam_parameters: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[Command, ...] = ()
     processes: tuple[Process, ...] = ()
@@ -204,6 +209,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
     config = Config(
         root=root,
         file=file,
+        sam_files=sam.files,
         template=root / table.text("template", str(sam.template or _template_in(root))),
         data=root / table.text("data", ".lampwork"),
         env_file=root / table.text("env_file", ".env"),
@@ -218,6 +224,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
         preload=table.words("preload"),
         inherit=table.words("inherit"),
         parameters={**sam.parameters, **table.table("parameters").texts()},
+        sam_parameters=frozenset(sam.parameters),
         environment=table.table("environment").texts(),
         commands=tuple(_command(each) for each in table.tables("commands")),
         processes=tuple(_processes(table.table("processes"))),

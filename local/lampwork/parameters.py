@@ -1,4 +1,4 @@
-"""The values of a template's parameters, from the command line and from samconfig.toml.
+"""The values of a template's parameters, from the command line and from SAM's own configuration.
 
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-config.html
 """
@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from lampwork.errors import ConfigurationError
 
-FILE: Final = "samconfig.toml"
+# The first there is holds, as `sam` has it.
+FILES: Final = ("samconfig.toml", "samconfig.yaml", "samconfig.yml")
 ENVIRONMENT: Final = "default"
 # Those whose parameters fit a project at home; a later one wins.
 COMMANDS: Final = ("global", "deploy", "local_start_api")
@@ -22,8 +25,12 @@ VALUE: Final = "ParameterValue="
 
 @dataclass(frozen=True, slots=True)
 class SamConfig:
-    """What SAM's own configuration says; None where it says nothing."""
+    """What SAM's own configuration says; None where it says nothing.
 
+    `files` are all that it may be in.
+    """
+
+    files: tuple[Path, ...]
     parameters: Mapping[str, str] = field(default_factory=dict)
     template: Path | None = None
     region: str | None = None
@@ -33,23 +40,25 @@ class SamConfig:
 def read_samconfig(
     root: Path, *, file: Path | None = None, environment: str | None = None
 ) -> SamConfig:
-    """One environment of samconfig.toml. That the file or its default environment is not there is
-    fine, as long as neither was asked for.
+    """One environment of SAM's configuration. That the file or its default environment is not there
+    is fine, as long as neither was asked for.
 
     Raises:
         ConfigurationError: what was asked for is not there, or the file cannot be read.
     """
-    path = file or root / FILE
+    files = (file,) if file else tuple(root / name for name in FILES)
+    path = next((each for each in files if each.is_file()), files[0])
     if not path.is_file():
         if file is not None or environment is not None:
             raise ConfigurationError(f"There is no file {path} to read an environment from.")
-        return SamConfig()
+        return SamConfig(files)
     tables = _environment(path, _read(path), environment)
     settings: dict[str, Any] = {}
     for command in COMMANDS:
         settings |= _parameters(path, tables.get(command))
     template = settings.get("template_file", settings.get("template"))
     return SamConfig(
+        files,
         parameters=overrides(_words(path, settings.get("parameter_overrides"))),
         template=None if template is None else path.parent / str(template),
         region=_text(settings.get("region")),
@@ -86,10 +95,15 @@ def _override(word: str) -> tuple[str, str]:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    language = "YAML" if path.suffix in (".yaml", ".yml") else "TOML"
     try:
-        return tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text) if language == "YAML" else tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid {language}: {error}.") from error
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{path} should hold environments, such as `default`.")
+    return document
 
 
 def _environment(path: Path, document: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:

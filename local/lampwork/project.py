@@ -284,6 +284,7 @@ def load_stack(config: Config, aws_url: str) -> Stack:
     return read_stack(
         config.template,
         parameters=config.parameters,
+        spare=config.sam_parameters,
         region=config.region,
         stack_name=config.stack_name,
         cache_dir=config.data / "templates",

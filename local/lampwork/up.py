@@ -177,7 +177,8 @@ class Up:
 
     def _watched(self) -> Watched:
         config = self._project.config
-        files = [config.template, config.env_file, *([config.file] if config.file else [])]
+        files = [config.template, config.env_file, *config.sam_files]
+        files += [config.file] if config.file else []
         functions = self._project.stack.functions.values()
         files += [file.resolve() for file in self._project.stack.files]
         files += {

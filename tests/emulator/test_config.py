@@ -21,6 +21,7 @@ def test_a_project_without_a_table_gets_the_defaults(tmp_path: Path) -> None:
         template=tmp_path / "template.yaml",
         data=tmp_path / ".lampwork",
         env_file=tmp_path / ".env",
+        sam_files=tuple(tmp_path / f"samconfig.{kind}" for kind in ("toml", "yaml", "yml")),
     )
     assert (config.port, config.services) == (8000, ("redis", "aws"))
 

@@ -109,6 +109,35 @@ def test_the_stack_has_the_name_it_is_deployed_by(tmp_path):
     assert [work.environment["TABLE"] for work in works] == ["shop-table", "local-table"]
 
 
+@pytest.mark.parametrize("name", ["samconfig.yaml", "samconfig.yml"])
+def test_sams_configuration_may_be_yaml(tmp_path, name):
+    (tmp_path / name).write_text("""\
+        version: 0.1
+        default:
+          global: {parameters: {region: eu-west-1}}
+          deploy: {parameters: {parameter_overrides: [Stage=staging, Note=two words]}}
+        """)
+
+    read = config(tmp_path)
+
+    assert (read.region, read.parameters) == (
+        "eu-west-1",
+        {"Stage": "staging", "Note": "two words"},
+    )
+
+
+def test_what_sams_configuration_gives_beyond_the_template_is_passed_over(tmp_path):
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
+    (tmp_path / "template.yaml").write_text(SSM)
+
+    read = config(tmp_path, parameter=("Db=/other/db",))
+
+    assert read.parameters.keys() == {"Db", "Stage", "Size"}
+    assert load_stack(read, QUEUES).functions["Work"].environment["DB"] == (
+        "{{resolve:ssm:/other/db}}"
+    )
+
+
 def test_the_command_line_wins_over_lampworks_configuration_and_that_over_sams(tmp_path):
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
     (tmp_path / "lampwork.toml").write_text('[parameters]\nSize = 4\nLevel = "low"\n')
@@ -124,6 +153,8 @@ def test_the_command_line_wins_over_lampworks_configuration_and_that_over_sams(t
         (SAMCONFIG, {"config_env": "production"}, "no environment 'production'; it has default"),
         (SAMCONFIG, {"config_file": Path("other.toml")}, "There is no file .*other.toml"),
         ("[default", {}, "samconfig.toml is not valid TOML"),
+        ("[default", {"config_file": Path("samconfig.yaml")}, "samconfig.yaml is not valid YAML"),
+        ("default", {"config_file": Path("samconfig.yaml")}, "should hold environments"),
         ("[default]\ndeploy = 3", {}, "a command holds a table `parameters`"),
         (
             "[default.deploy.parameters]\nparameter_overrides = 3",
@@ -133,7 +164,8 @@ def test_the_command_line_wins_over_lampworks_configuration_and_that_over_sams(t
     ],
 )
 def test_what_is_wrong_with_sams_configuration_is_told(tmp_path, text, given, problem):
-    (tmp_path / "samconfig.toml").write_text(text)
+    for name in ("samconfig.toml", "samconfig.yaml"):
+        (tmp_path / name).write_text(text)
 
     with pytest.raises(ConfigurationError, match=problem):
         config(tmp_path, **given)

@@ -223,6 +223,26 @@ def test_a_saved_definition_of_an_api_takes_effect(project: SampleProject) -> No
     lampwork.until("/two, Hello")
 
 
+def test_a_saved_configuration_of_sam_takes_effect(project: SampleProject) -> None:
+    project.edit(
+        "template.yaml",
+        lambda text: (
+            text.replace("COLOUR: template", "COLOUR: !Ref Colour")
+            + "Parameters: {Colour: {Type: String, Default: red}}\n"
+        ),
+    )
+    lampwork = project.up()
+    url = lampwork.origin() + "/hello"
+    before = httpx.get(url).json()["colour"]
+
+    (project.root / "samconfig.yaml").write_text(
+        "default: {deploy: {parameters: {parameter_overrides: Colour=blue}}}\n"
+    )
+    lampwork.until("Reloaded")
+
+    assert (before, httpx.get(url).json()["colour"]) == ("red", "blue")
+
+
 def test_a_template_in_a_folder_of_its_own_is_told_to_be_broken_once(
     project: SampleProject,
 ) -> None:

@@ -33,7 +33,7 @@ def template_options(command: Command) -> Command:
     """SAM's own names, and `--parameter` for one value at a time."""
     for option in (
         click.option("--config-file", type=Path, help="SAM's configuration, samconfig.toml."),
-        click.option("--config-env", metavar="NAME", help="The environment in samconfig.toml."),
+        click.option("--config-env", metavar="NAME", help="The environment in it."),
         click.option(
             "--parameter",
             "parameter",

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -77,6 +77,7 @@ def read_stack(
     path: Path,
     *,
     parameters: Mapping[str, str],
+    spare: Collection[str] = (),
     region: str,
     cache_dir: Path,
     queue_url_base: str,
@@ -89,6 +90,8 @@ def read_stack(
 
     Args:
         parameters: also the exports of other stacks that Fn::ImportValue asks for.
+        spare: those of them that the template need not have: SAM passes over what its
+            configuration gives beyond.
         queue_url_base: what a queue's URL starts with, without account and name.
 
     Raises:
@@ -97,8 +100,12 @@ def read_stack(
     document = read_document(path)
     check_spelling(document)
     check_routes(document)
-    exports = imported(document, parameters)
-    parameters = {name: parameters[name] for name in parameters.keys() - exports.keys()}
+    exports, declared = imported(document, parameters), document.content["Parameters"]
+    parameters = {
+        name: value
+        for name, value in parameters.items()
+        if name not in exports and (name in declared or name not in spare)
+    }
     values = parameter_values(document, parameters)
     transformed = transform(document, parameters=values, region=region, cache_dir=cache_dir)
     place = Place(region, stack_name, queue_url_base)
