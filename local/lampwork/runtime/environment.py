@@ -291,11 +291,11 @@ class Environment:
         init_ms, self._init_ms = self._init_ms, None
         if isinstance(outcome, TimedOut):
             duration_ms = self.function.timeout_seconds * 1000
-        payload, status = self._result(request.request_id, outcome)
+        payload, failed, status = self._result(request.request_id, outcome)
         if self._pipe is not None:
             self._pipe.end_line()
-        memory = self._memory_mb()
-        end = Ended(request.request_id, status, payload, duration_ms, init_ms, memory)
+        produced, memory = 0 if failed else len(payload), self._memory_mb()
+        end = Ended(request.request_id, status, payload, produced, duration_ms, init_ms, memory)
         self._record_all(self._platform.ended(end))
         log, self._log, self._request = bytes(self._log), bytearray(), None
         if isinstance(outcome, TimedOut):
@@ -306,27 +306,32 @@ class Environment:
         invocation = Invocation(
             request_id=request.request_id,
             payload=payload,
-            function_error=None if status == SUCCESS else "Unhandled",
+            function_error="Unhandled" if failed else None,
             log=log,
             duration_ms=duration_ms,
             init_ms=init_ms,
         )
         self._on_end(self, request, invocation)
 
-    def _result(self, request_id: str, outcome: Outcome) -> tuple[bytes, str]:
+    def _result(self, request_id: str, outcome: Outcome) -> tuple[bytes, bool, str]:
+        """The request's answer, whether that is an error, and how Lambda calls this end.
+
+        What a function raises is a success to Lambda:
+        https://github.com/aws-samples/aws-lambda-extensions/issues/85
+        """
         match outcome:
             case Answer(payload, failed):
-                return payload, ERROR if failed else SUCCESS
+                return payload, failed, ERROR if self.failed else SUCCESS
             case Exited(status):
                 reason = function_errors.exit_reason(status)
                 self._warn_of_memory()
                 self._record_failure(f"RequestId: {request_id} Error: {reason}")
-                return function_errors.exited(request_id, status), ERROR
+                return function_errors.exited(request_id, status), True, ERROR
             case _:
                 seconds = self.function.timeout_seconds
                 late = f"Task timed out after {seconds:.2f} seconds"
                 self._record_failure(f"{platform_log.now()} {request_id} {late}")
-                return function_errors.timed_out(request_id, seconds), TIMEOUT
+                return function_errors.timed_out(request_id, seconds), True, TIMEOUT
 
     def _memory_mb(self) -> int:
         """The most it has held, as far as that was looked at."""

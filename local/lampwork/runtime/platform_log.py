@@ -23,11 +23,12 @@ encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Ended(NamedTuple):
-    """A request's end; `payload` is its answer, or the error it failed with."""
+    """A request's end. `error`, in JSON, is what kept the function from an end of its own."""
 
     request_id: str
     status: str
-    payload: bytes
+    error: bytes
+    produced_bytes: int
     duration_ms: float
     init_ms: float | None
     memory_mb: int
@@ -114,11 +115,8 @@ class JsonLog:
 
     def ended(self, end: Ended) -> Iterable[str]:
         succeeded = end.status == SUCCESS
-        record = {"requestId": end.request_id, **_status(end.status, end.payload)}
-        done = {
-            "durationMs": round(end.duration_ms, 3),
-            "producedBytes": len(end.payload) if succeeded else 0,
-        }
+        record = {"requestId": end.request_id, **_status(end.status, end.error)}
+        done = {"durationMs": round(end.duration_ms, 3), "producedBytes": end.produced_bytes}
         metrics = {
             "durationMs": round(end.duration_ms, 3),
             "billedDurationMs": math.ceil(end.duration_ms),
