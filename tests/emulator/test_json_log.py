@@ -90,6 +90,9 @@ async def test_lambdas_lines_and_the_functions_are_records(tmp_path: Path) -> No
         _logged("WARNING", "sold tea", first.request_id),
         {"time": "<time>", "type": "platform.report", "record": report},
     ]
+    metrics = json.loads(first.log.splitlines()[-1])["record"]["metrics"]
+    whole = metrics["durationMs"] + metrics["initDurationMs"]
+    assert metrics["billedDurationMs"] == pytest.approx(whole, abs=1.01)
     assert types(second.log) == ["platform.start", "platform.report"]
     assert "initDurationMs" not in entries(second.log)[-1]["record"]["metrics"]
     assert [line for _, line in run.lines] == (first.log + second.log).decode().splitlines()

@@ -333,6 +333,22 @@ async def test_the_log_of_a_request_is_complete_and_its_own(tmp_path: Path) -> N
     assert [line for _, line in run.lines] == (first.log + second.log).decode().splitlines()
 
 
+async def test_the_init_is_billed_with_the_first_request(tmp_path: Path) -> None:
+    source = """
+        import time
+
+        time.sleep(0.2)
+
+        def handler(event, context):
+            return None
+    """
+    async with running(function(tmp_path, source)) as run:
+        first, second = await run.invoke(), await run.invoke()
+
+    assert _unaccounted(first.log) >= 200
+    assert _unaccounted(second.log) < 1  # rounded up
+
+
 async def test_a_hundred_lines_right_before_the_response_are_in_its_log(tmp_path: Path) -> None:
     source = """
         def handler(event, context):
@@ -377,3 +393,11 @@ def _masked(log: bytes) -> list[str]:
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "<time>", text)
     text = re.sub(r"(Duration|Used): [\d.]+", r"\1: #", text)
     return text.splitlines()
+
+
+def _unaccounted(log: bytes) -> float:
+    """What is billed above the duration, in milliseconds."""
+    ((duration, billed),) = re.findall(
+        r"\tDuration: ([\d.]+) ms\tBilled Duration: (\d+) ms", log.decode()
+    )
+    return float(billed) - float(duration)

@@ -33,6 +33,13 @@ class Ended(NamedTuple):
     init_ms: float | None
     memory_mb: int
 
+    @property
+    def billed_ms(self) -> int:
+        """With the init:
+        https://aws.amazon.com/blogs/compute/aws-lambda-standardizes-billing-for-init-phase/
+        """
+        return math.ceil(self.duration_ms + (self.init_ms or 0))
+
 
 class PlatformLog(Protocol):
     """Has the lines for each moment in the life of an execution environment."""
@@ -69,7 +76,7 @@ class TextLog:
     def ended(self, end: Ended) -> Iterable[str]:
         report = (
             f"REPORT RequestId: {end.request_id}\tDuration: {end.duration_ms:.2f} ms\t"
-            f"Billed Duration: {math.ceil(end.duration_ms)} ms\t{self._memory_size}"
+            f"Billed Duration: {end.billed_ms} ms\t{self._memory_size}"
             f"Max Memory Used: {end.memory_mb} MB\t"
         )
         if end.init_ms is not None:
@@ -119,7 +126,7 @@ class JsonLog:
         done = {"durationMs": round(end.duration_ms, 3), "producedBytes": end.produced_bytes}
         metrics = {
             "durationMs": round(end.duration_ms, 3),
-            "billedDurationMs": math.ceil(end.duration_ms),
+            "billedDurationMs": end.billed_ms,
             "memorySizeMB": self._function.memory_mb,
             "maxMemoryUsedMB": end.memory_mb,
         }
