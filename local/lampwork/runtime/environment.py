@@ -1,9 +1,8 @@
 import asyncio
 import logging
-import math
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -12,23 +11,20 @@ from pathlib import Path
 
 from lampwork.errors import StartError
 from lampwork.invocation import Invocation
-from lampwork.log_levels import at_least, level_of
 from lampwork.model import Function
-from lampwork.runtime import function_errors, platform_log
+from lampwork.runtime import function_errors
 from lampwork.runtime.channel import Answer, Channel, Ready, Work
 from lampwork.runtime.cpu import wants_cpu
+from lampwork.runtime.environment_log import EnvironmentLog
 from lampwork.runtime.launcher import ChildProcess, Launch, Launcher
 from lampwork.runtime.log_pipe import LogPipe
-from lampwork.runtime.memory import MEBIBYTE, private_memory, resident_memory
-from lampwork.runtime.platform_log import ERROR, SUCCESS, TIMEOUT, Ended
+from lampwork.runtime.memory import MEBIBYTE, MemoryPeak, resident_memory
+from lampwork.runtime.platform_log import ERROR, SUCCESS, TIMEOUT, Ended, now
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.variables import process_variables
 
 logger = logging.getLogger(__name__)
 
-MAX_LOG = 256 * 1024
-# Reading a process's memory costs as much as a short request; many of those share one reading.
-MEMORY_FRESH_SECONDS = 1
 # Processes that may end while a request waits in their sockets. An idle one may do so by chance;
 # a function whose processes go on doing it is at fault.
 MAX_UNTAKEN = 3
@@ -98,7 +94,6 @@ class Environment:
         self.outdated = False
         self._launcher = launcher
         self._settings = settings
-        self._on_line = on_line
         self._on_end = on_end
         self._on_death = on_death
         self._loop = asyncio.get_running_loop()
@@ -108,14 +103,11 @@ class Environment:
         self._reboot: asyncio.Task[None] | None = None
         self._process: ChildProcess | None = None
         self._pipe: LogPipe | None = None
-        self._platform = platform_log.of(function)
-        self._log = bytearray()
-        self._request: Request | None = None  # the one under way
+        self._log = EnvironmentLog(function, on_line)
         self._request_began = 0.0
         self._init: Outcome = TimedOut()
         self._init_ms: float | None = None
-        self._memory = 0
-        self._memory_read_at = 0.0
+        self._memory = MemoryPeak()
 
     @property
     def failed(self) -> bool:
@@ -131,12 +123,13 @@ class Environment:
             StartError: no process could be started. The environment is dead then.
         """
         try:
-            self._record_all(self._platform.init_started())
+            self._log.write(self._log.platform.init_started())
             self._init = await self._boot(self._settings.init_limit(self.function))
         except BaseException:
             self.close()
             raise
-        self._record_all(self._platform.init_ended(*_init_end(self._init), self._init_ms or 0))
+        status, error = _init_end(self._init)
+        self._log.write(self._log.platform.init_ended(status, error, self._init_ms or 0))
         if self._process is not None and self._process.exited.done() and not self.failed:
             # It was ready and ended at once: no better than one that did not get so far.
             self._init = Exited(self._process.exited.result())
@@ -150,8 +143,7 @@ class Environment:
             self._on_end(self, request, None)
             return
         self.state = State.BUSY
-        self._request = request
-        self._record_all(self._platform.started(request.request_id))
+        self._log.begin(request.request_id)
         self._request_began = time.perf_counter()
         seconds = self.function.timeout_seconds
         if isinstance(self._init, TimedOut):
@@ -177,8 +169,8 @@ class Environment:
         limit = self.function.memory_mb * MEBIBYTE
         if self._process is None or resident_memory(self._process.pid) <= limit:
             return
-        self._read_memory()
-        if self._memory > limit:
+        self._memory.read(self._process.pid)
+        if self._memory.bytes > limit:
             self._process.kill()
 
     def close(self) -> None:
@@ -227,7 +219,7 @@ class Environment:
             try:
                 channel = await Channel.open(self._settle)
                 opened.callback(channel.close)
-                pipe = LogPipe(self._record_printed if self._is_json else self._record)
+                pipe = LogPipe(self._log.printed)
                 opened.callback(pipe.close)
             except OSError as error:
                 raise StartError(f"No further process can be started: {error.strerror}.") from error
@@ -251,7 +243,6 @@ class Environment:
         except StartError:
             # As for a process that ended before it took the request; whoever starts it tells why.
             self.close()
-            self._request = None
             self._on_end(self, request, None)
             return
         elapsed = time.perf_counter() - self._request_began
@@ -284,7 +275,6 @@ class Environment:
         if isinstance(outcome, Exited) and outcome.untaken:
             request.untaken += 1
             if request.untaken < MAX_UNTAKEN:
-                self._request = None
                 self._on_end(self, request, None)
                 return
         duration_ms = (time.perf_counter() - self._request_began) * 1000
@@ -294,10 +284,13 @@ class Environment:
         payload, failed, status = self._result(request.request_id, outcome)
         if self._pipe is not None:
             self._pipe.end_line()
-        produced, memory = 0 if failed else len(payload), self._memory_mb()
+        produced = 0 if failed else len(payload)
+        if self._process is not None:
+            self._memory.refresh(self._process.pid)
+        memory = self._memory.megabytes
         end = Ended(request.request_id, status, payload, produced, duration_ms, init_ms, memory)
-        self._record_all(self._platform.ended(end))
-        log, self._log, self._request = bytes(self._log), bytearray(), None
+        self._log.write(self._log.platform.ended(end))
+        log = self._log.end()
         if isinstance(outcome, TimedOut):
             self.close()
         elif self.state is State.BUSY and (self.failed or not isinstance(outcome, Exited)):
@@ -325,62 +318,25 @@ class Environment:
             case Exited(status):
                 reason = function_errors.exit_reason(status)
                 self._warn_of_memory()
-                self._record_failure(f"RequestId: {request_id} Error: {reason}")
+                self._log.failure(f"RequestId: {request_id} Error: {reason}")
                 return function_errors.exited(request_id, status), True, ERROR
             case _:
                 seconds = self.function.timeout_seconds
                 late = f"Task timed out after {seconds:.2f} seconds"
-                self._record_failure(f"{platform_log.now()} {request_id} {late}")
+                self._log.failure(f"{now()} {request_id} {late}")
                 return function_errors.timed_out(request_id, seconds), True, TIMEOUT
-
-    def _memory_mb(self) -> int:
-        """The most it has held, as far as that was looked at."""
-        if self._loop.time() - self._memory_read_at > MEMORY_FRESH_SECONDS:
-            self._read_memory()
-        return math.ceil(self._memory / MEBIBYTE)
 
     def _warn_of_memory(self) -> None:
         """Lambda's own words, `signal: killed`, leave one to guess."""
-        if self._memory > self.function.memory_mb * MEBIBYTE:
+        if self._memory.bytes > self.function.memory_mb * MEBIBYTE:
             logger.warning(
                 "a function is ended: it holds more memory than it may",
                 extra={
                     "function": self.function.logical_id,
-                    "held": f"{math.ceil(self._memory / MEBIBYTE)} MB",
+                    "held": f"{self._memory.megabytes} MB",
                     "memory_size": f"{self.function.memory_mb} MB",
                 },
             )
-
-    def _read_memory(self) -> None:
-        if self._process is not None:
-            self._memory = max(self._memory, private_memory(self._process.pid))
-            self._memory_read_at = self._loop.time()
-
-    @property
-    def _is_json(self) -> bool:
-        return self.function.log_config.json
-
-    def _record_all(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self._record(line)
-
-    def _record_printed(self, line: str) -> None:
-        if at_least(level_of(line), self.function.log_config.application_level):
-            self._record(line)
-
-    def _record_failure(self, line: str) -> None:
-        """In a log of JSON the report says that; whoever watches is told all the same."""
-        self._record(line, kept=not self._is_json)
-
-    def _record(self, line: str, *, kept: bool = True) -> None:
-        if kept:
-            self._log += f"{line}\n".encode()
-        if len(self._log) > MAX_LOG:
-            del self._log[:-MAX_LOG]
-        try:
-            self._on_line(line, self._request.request_id if self._request else "")
-        except Exception:  # whatever becomes of a line, requests go on
-            logger.exception("a line of a log is lost")
 
     def _work(self, request: Request) -> Work:
         return Work(

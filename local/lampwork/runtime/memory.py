@@ -1,22 +1,47 @@
+import math
 import os
+import time
 
 MEBIBYTE = 1024 * 1024
 PAGE = os.sysconf("SC_PAGE_SIZE")
+# Reading a process's memory costs as much as a short request; many of those share one reading.
+FRESH_SECONDS = 1
 
 
-def private_memory(pid: int) -> int:
-    """Bytes a process holds alone, without what it shares with the process it was forked from.
+class MemoryPeak:
+    """The most memory, in bytes, that processes were seen to hold alone, one after the other."""
 
-    0 if it has ended.
-    """
-    lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
-    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(b"Private_"))
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._read_at = 0.0
+
+    @property
+    def megabytes(self) -> int:
+        return math.ceil(self.bytes / MEBIBYTE)
+
+    def read(self, pid: int) -> None:
+        self.bytes = max(self.bytes, _private_memory(pid))
+        self._read_at = time.monotonic()
+
+    def refresh(self, pid: int) -> None:
+        """Read it unless that was done a moment ago."""
+        if time.monotonic() - self._read_at > FRESH_SECONDS:
+            self.read(pid)
 
 
 def resident_memory(pid: int) -> int:
     """Bytes a process holds, shared or not: cheap to read. 0 if it has ended."""
     fields = _read(f"/proc/{pid}/statm").split()
     return int(fields[1]) * PAGE if fields else 0
+
+
+def _private_memory(pid: int) -> int:
+    """Bytes a process holds alone, without what it shares with the process it was forked from.
+
+    0 if it has ended.
+    """
+    lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(b"Private_"))
 
 
 def _read(path: str) -> bytes:
