@@ -132,6 +132,17 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
             " Queue: 'arn:aws:sqs:us-east-1:1:q', MaximumBatchingWindowInSeconds: 1}}}\n",
             "WorkGo.BatchSize must be from 1 to 10000, not 10001",
         ),
+        (FUNCTION + "      Environment: {A: b}\n", ":8: the Environment of Work holds `Variables`"),
+        (
+            FUNCTION + "      Environment: {Variables: [a]}\n",
+            ":8: a part of Work.Environment is",
+        ),
+        (
+            FUNCTION + "  Rule:\n    Type: AWS::Events::Rule\n    Properties:\n"
+            "      ScheduleExpression: rate(1 day)\n      Targets: [here]\n",
+            ":12: a part of Rule.Targets is not of the kind that AWS wants",
+        ),
+        (FUNCTION + "Parameters: {Stage: String}\n", ": `Parameters: Stage` must be a mapping"),
         (FUNCTION + "      Timeout: soon\n", ":8: Work.Timeout must be a whole number, not 'soon'"),
         (FUNCTION + "      CodeUri: absent\n", "absent, which does not exist; correct its CodeUri"),
         (FUNCTION + "      Bogus: 1\n", ":8: Resource with id [Work] is invalid. property Bogus"),

@@ -389,6 +389,18 @@ def test_what_is_not_run_is_named_with_its_line_and_support_is_not(product):
     assert PRODUCT.read_text().splitlines()[machine.line - 1] == "  Machine:"
 
 
+def test_a_subscription_of_a_log_group_is_named_and_the_group_is_not(tmp_path):
+    template = FUNCTION + """\
+      Events:
+        Log: {Type: CloudWatchLogs, Properties: {LogGroupName: !Ref Group, FilterPattern: ERROR}}
+  Group: {Type: AWS::Logs::LogGroup}
+"""
+
+    (ignored,) = read_text(tmp_path, template).ignored
+
+    assert (ignored.type, ignored.line) == ("AWS::Logs::SubscriptionFilter", 6)
+
+
 @pytest.mark.parametrize(
     ("properties", "reason"),
     [

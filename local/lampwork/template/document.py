@@ -243,9 +243,10 @@ def _check_sections(document: Document) -> None:
             document.content[name] = {}
         elif not isinstance(section, dict):
             raise _error(document.path, 0, f"the section `{name}` must be a mapping.")
-    for name, properties in document.content["Globals"].items():
-        if not isinstance(properties, dict):
-            raise _error(document.path, 0, f"`Globals: {name}` must be a mapping.")
+    for section in ("Globals", "Parameters"):
+        for name, properties in document.content[section].items():
+            if not isinstance(properties, dict):
+                raise _error(document.path, 0, f"`{section}: {name}` must be a mapping.")
     if not document.resources:
         raise _error(document.path, 1, "the template has no section `Resources`; add one.")
 

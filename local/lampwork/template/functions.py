@@ -154,7 +154,14 @@ def _build_method(layer: Resource) -> str | None:
 
 
 def _environment(resource: Resource) -> dict[str, str]:
-    variables = resource.mapping("Environment").get("Variables", {})
+    environment = resource.mapping("Environment")
+    if astray := environment.keys() - {"Variables"}:
+        raise resource.error(
+            f"the Environment of {resource.logical_id} holds `Variables` alone: put"
+            f" {', '.join(sorted(astray))} below it.",
+            "Environment",
+        )
+    variables = environment.get("Variables", {})
     return {name: _variable(resource, name, value) for name, value in variables.items()}
 
 

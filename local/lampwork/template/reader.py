@@ -50,6 +50,8 @@ RUN: Final = frozenset(
 # Permissions, deployments, networks and watchers: nobody misses them at home.
 SUPPORT: Final = (
     "AWS::ApiGateway::Account",
+    "AWS::ApiGateway::BasePathMapping",
+    "AWS::ApiGateway::DomainName",
     "AWS::ApiGatewayV2::ApiMapping",
     "AWS::ApiGatewayV2::Deployment",
     "AWS::ApiGatewayV2::DomainName",
@@ -64,7 +66,11 @@ SUPPORT: Final = (
     "AWS::Lambda::Alias",
     "AWS::Lambda::Permission",
     "AWS::Lambda::Version",
-    "AWS::Logs::",
+    "AWS::Logs::LogGroup",
+    "AWS::Logs::LogStream",
+    "AWS::Logs::MetricFilter",
+    "AWS::Logs::QueryDefinition",
+    "AWS::Logs::ResourcePolicy",
     "AWS::Route53::",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::TopicPolicy",
@@ -110,9 +116,11 @@ def read_stack(
     transformed = transform(document, parameters=values, region=region, cache_dir=cache_dir)
     place = Place(region, stack_name, queue_url_base)
     resolver = Resolver(document, transformed, values, place, exports)
-    return _stack(
-        Template(document, transformed, resolver, cache_dir), without_value(document, parameters)
-    )
+    template = Template(document, transformed, resolver, cache_dir)
+    try:
+        return _stack(template, without_value(document, parameters))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise template.misshapen(error) from error
 
 
 def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:

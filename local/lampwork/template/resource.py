@@ -41,6 +41,7 @@ class Resource:
         Raises:
             TemplateError: something in it cannot be resolved.
         """
+        self.template.last_read = (self.logical_id, name)
         value = self._properties.get(name)
         return self.template.resolver.resolve(value, of=self.logical_id, property=name)
 
@@ -106,7 +107,8 @@ class Resource:
 class Template:
     """The resources whose conditions hold, and what was ignored of them.
 
-    In `cache_dir` may be kept what is made of the template's files.
+    In `cache_dir` may be kept what is made of the template's files. `last_read` are the resource
+    and the property that were asked for last.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Template:
         self.cache_dir = cache_dir
         self.resolver = resolver
         self.ignored: list[Ignored] = []
+        self.last_read = ("", "")
         self._resources = {
             logical_id: Resource(logical_id, each["Type"], self, each.get("Properties", {}))
             for logical_id, each in transformed["Resources"].items()
@@ -128,6 +131,16 @@ class Template:
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
+
+    def misshapen(self, error: Exception) -> TemplateError:
+        """What went wrong with the property that was read last: a part of it has another kind."""
+        logical_id, name = self.last_read
+        return self.document.error(
+            logical_id,
+            f"a part of {logical_id}.{name} is not of the kind that AWS wants: {error}."
+            " `sam validate --lint` may say more.",
+            name,
+        )
 
     def of_type(self, type: str) -> Iterator[Resource]:
         return (each for each in self if each.type == type)
