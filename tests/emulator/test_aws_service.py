@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+import json
 import os
 import signal
 import threading
@@ -330,7 +331,7 @@ async def test_what_another_moto_has_kept_is_set_aside_and_all_begins_anew(
     aws: EmbeddedAws, s3: "S3Client", tmp_path: Path
 ) -> None:
     s3.put_object(Bucket="pictures", Key="k", Body=b"x")
-    sns_client(aws.url).create_topic(Name="news")
+    client("sns", aws.url).create_topic(Name="news")
     await aws.stop()
     state = tmp_path / "aws" / "state.db"
     _as_of_another_moto(state)
@@ -341,7 +342,7 @@ async def test_what_another_moto_has_kept_is_set_aside_and_all_begins_anew(
     await again.start()
     await again.create([bucket("pictures"), CloudResource("AWS::SNS::Topic", "News", "news")])
     await begun(again)
-    sns = sns_client(again.url)
+    sns = client("sns", again.url)
     try:
         topics = [each["TopicArn"] for each in sns.list_topics()["Topics"]]
         assert read(s3_client(again.url), "k") == b"x"
@@ -387,10 +388,62 @@ def rows(path: Path) -> dict[str, bytes]:
         state.close()
 
 
-def sns_client(url: str) -> Any:
+async def test_numbers_and_truths_may_be_text_as_parameters_give_them(aws: EmbeddedAws) -> None:
+    capacity = {"ReadCapacityUnits": "5", "WriteCapacityUnits": "7"}
+    rows = CloudResource(
+        "AWS::DynamoDB::Table",
+        "Rows",
+        "rows",
+        {
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "ProvisionedThroughput": capacity,
+            "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": "true"},
+        },
+    )
+
+    await aws.create([rows])
+
+    dynamodb = client("dynamodb", aws.url)
+    table = await asyncio.to_thread(dynamodb.describe_table, TableName="rows")
+    given = table["Table"]["ProvisionedThroughput"]
+    expiry = await asyncio.to_thread(dynamodb.describe_time_to_live, TableName="rows")
+    assert (given["ReadCapacityUnits"], given["WriteCapacityUnits"]) == (5, 7)
+    assert expiry["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED"
+
+
+async def test_a_subscription_may_filter_by_the_body(aws: EmbeddedAws) -> None:
+    subscription = {
+        "TopicArn": "arn:aws:sns:us-east-1:000000000000:news",
+        "Protocol": "sqs",
+        "Endpoint": "arn:aws:sqs:us-east-1:000000000000:inbox",
+        "FilterPolicy": {"kind": ["urgent"]},
+        "FilterPolicyScope": "MessageBody",
+        "RawMessageDelivery": True,
+    }
+    await aws.create(
+        [
+            CloudResource("AWS::SQS::Queue", "Inbox", "inbox", {"Attributes": {}}),
+            CloudResource("AWS::SNS::Topic", "News", "news"),
+            CloudResource("AWS::SNS::Subscription", "Urgent", "urgent", subscription),
+        ]
+    )
+
+    def published() -> list[str]:
+        sns, sqs = client("sns", aws.url), client("sqs", aws.url)
+        for kind in ("dull", "urgent"):
+            sns.publish(TopicArn=subscription["TopicArn"], Message=json.dumps({"kind": kind}))
+        queue = sqs.get_queue_url(QueueName="inbox")["QueueUrl"]
+        received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        return [json.loads(each["Body"])["kind"] for each in received["Messages"]]
+
+    assert await asyncio.to_thread(published) == ["urgent"]
+
+
+def client(service: str, url: str) -> Any:
     session: Any = boto3.session.Session()
     return session.client(
-        "sns",
+        service,
         endpoint_url=url,
         region_name="us-east-1",
         aws_access_key_id="test",

@@ -9,6 +9,8 @@ from botocore.compat import HTTPHeaders
 from localstack_client.session import Session
 from werkzeug.test import Client
 
+from lampwork.cloud.kinds import fitted
+
 
 class Clients:
     """boto3's clients of an application in this process: no socket lies between."""
@@ -22,6 +24,7 @@ class Clients:
     def __call__(self, service: str) -> Any:
         if service not in self._made:
             client = self._session.client(service)
+            client.meta.events.register("provide-client-params", fitted)
             client.meta.events.register("before-send", self._send)
             self._made[service] = client
         return self._made[service]

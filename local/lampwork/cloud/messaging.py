@@ -5,8 +5,9 @@ from typing import Any, Final
 # The one attribute that a queue gets when it is created and never again.
 AT_CREATION: Final = "FifoQueue"
 OF_A_TOPIC: Final = ("ContentBasedDeduplication", "DisplayName", "FifoTopic")
+# The scope first: a policy is read by the scope that holds when it is set.
 OF_A_SUBSCRIPTION: Final = (
-    *("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy"),
+    *("FilterPolicyScope", "FilterPolicy", "RawMessageDelivery", "RedrivePolicy"),
 )
 OF_A_TARGET: Final = (
     *("Arn", "Id", "Input", "InputPath", "InputTransformer", "SqsParameters"),
