@@ -15,6 +15,9 @@ Resources:
 """
 
 
+LOOP = "Transform: AWS::LanguageExtensions\nResources:\n  Fn::ForEach::A: %s\n"
+
+
 def test_short_tags_become_the_long_form(tmp_path):
     template = tmp_path / "template.yaml"
     template.write_text("""\
@@ -85,7 +88,14 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
         ("Parameters: [a]\nResources: {}\n", ": the section `Parameters` must be a mapping"),
         ("Resources:\n  A: {Properties: {}}\n", ":2: A needs a `Type`"),
         ("Resources:\n  A: {Type: T, Properties: [1]}\n", ":2: the `Properties` of A must"),
-        ("Resources:\n  Fn::ForEach::A: [N, [a], {}]\n", ":2: Lampwork does not expand Fn::F"),
+        (
+            "Resources:\n  Fn::ForEach::A: [N, [a], {}]\n",
+            ":2: Fn::ForEach::A needs the Trans",
+        ),
+        (LOOP % "N", ":3: Fn::ForEach::A takes a list of an identifier, a collection and a map"),
+        (LOOP % "[N, a, {}]", ":3: Fn::ForEach::A goes over a list, not 'a'"),
+        (LOOP % "[N, !Ref Nobody, {}]", ":3: Fn::ForEach::A: the template has no parameter and"),
+        (LOOP % "[N, [a], {'Q${N}': {}}]", ":3: Qa needs a `Type`"),
         (FUNCTION + "  Work: {Type: T}\n", ":8: the key 'Work' stands in line 3 already; rename"),
         (FUNCTION + "      Timeout: !Foo 3\n", ":8: this is not valid here: unknown tag !Foo"),
         (FUNCTION + "      Timeout: 0\n", ":8: Work.Timeout must be from 1 to 900, not 0"),

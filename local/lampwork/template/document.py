@@ -23,6 +23,7 @@ FUNCTIONS: Final = frozenset(
 )
 WITHOUT_PREFIX: Final = frozenset({"Ref", "Condition"})
 SAM: Final = "AWS::Serverless-2016-10-31"
+LOOP: Final = "Fn::ForEach::"
 MAPPINGS: Final = ("Parameters", "Mappings", "Conditions", "Globals", "Resources")
 # Those of CloudFormation, and SAM's Globals.
 SECTIONS: Final = (
@@ -58,8 +59,11 @@ class Document:
     @property
     def is_sam(self) -> bool:
         """Whether SAM is to transform it."""
+        return self.has_transform(SAM)
+
+    def has_transform(self, name: str) -> bool:
         names = self.content.get("Transform", [])
-        return SAM in (names if isinstance(names, list) else [names])
+        return name in (names if isinstance(names, list) else [names])
 
     def source(self, logical_id: str) -> str:
         """The resource that one of SAM's making was made from, whose name begins its own."""
@@ -94,7 +98,7 @@ def read_document(path: Path) -> Document:
     lines, property_lines = _resource_lines(node), _property_lines(node)
     document = Document(path, content, lines, property_lines, includes.files)
     _check_sections(document)
-    _check_resources(document)
+    check_resources(document)
     return document
 
 
@@ -251,8 +255,14 @@ def _check_sections(document: Document) -> None:
         raise _error(document.path, 1, "the template has no section `Resources`; add one.")
 
 
-def _check_resources(document: Document) -> None:
+def check_resources(document: Document) -> None:
+    """
+    Raises:
+        TemplateError: one is no resource; says in which line. Loops are still to be written out.
+    """
     for logical_id, resource in document.resources.items():
+        if logical_id.startswith(LOOP):
+            continue
         if logical_id.startswith("Fn::"):
             raise document.error(
                 logical_id, f"Lampwork does not expand {logical_id}; write the resources out."

@@ -11,6 +11,7 @@ from lampwork.template.functions import FunctionNames, read_functions
 from lampwork.template.http_apis import read_http_apis
 from lampwork.template.identity import Place
 from lampwork.template.intrinsics import Resolver
+from lampwork.template.loops import with_loops_written_out
 from lampwork.template.parameters import imported, parameter_values, without_value
 from lampwork.template.properties import check_spelling
 from lampwork.template.resource import Template
@@ -104,8 +105,6 @@ def read_stack(
         TemplateError: the template cannot be read, or AWS would refuse it; says where and why.
     """
     document = read_document(path)
-    check_spelling(document)
-    check_routes(document)
     exports, declared = imported(document, parameters), document.content["Parameters"]
     parameters = {
         name: value
@@ -113,8 +112,12 @@ def read_stack(
         if name not in exports and (name in declared or name not in spare)
     }
     values = parameter_values(document, parameters)
-    transformed = transform(document, parameters=values, region=region, cache_dir=cache_dir)
     place = Place(region, stack_name, queue_url_base)
+    written = Resolver(document, document.content, values, place, exports)
+    document = with_loops_written_out(document, written)
+    check_spelling(document)
+    check_routes(document)
+    transformed = transform(document, parameters=values, region=region, cache_dir=cache_dir)
     resolver = Resolver(document, transformed, values, place, exports)
     template = Template(document, transformed, resolver, cache_dir)
     try:

@@ -1,0 +1,86 @@
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-foreach.html"""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any, Final
+
+from lampwork.template.document import LOOP, Document, check_resources
+from lampwork.template.intrinsics import Resolver, as_text
+
+EXTENSIONS: Final = "AWS::LanguageExtensions"
+NEITHER_LETTER_NOR_DIGIT: Final = re.compile(r"[^A-Za-z0-9]")
+
+
+def with_loops_written_out(document: Document, resolver: Resolver) -> Document:
+    """A document without Fn::ForEach. The resources that a loop makes stand in its line.
+
+    Args:
+        resolver: gives parameters and mappings their values.
+
+    Raises:
+        TemplateError: a loop is not made as it must be, or makes what is no resource.
+    """
+    if LOOP not in json.dumps(document.content, default=str):
+        return document
+    loops = _Loops(document, resolver)
+    lines = dict(document.lines)
+    for name, loop in document.resources.items():
+        if name.startswith(LOOP):
+            lines |= dict.fromkeys(loops.rounds(name, loop), document.line(name))
+    result = replace(document, content=loops.written_out(document.content), lines=lines)
+    check_resources(result)
+    return result
+
+
+class _Loops:
+    def __init__(self, document: Document, resolver: Resolver) -> None:
+        self._document = document
+        self._resolver = resolver
+
+    def written_out(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.written_out(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        result: dict[str, Any] = {}
+        for name, each in value.items():
+            is_loop = name.startswith(LOOP)
+            result |= self.rounds(name, each) if is_loop else {name: self.written_out(each)}
+        return result
+
+    def rounds(self, name: str, loop: Any) -> dict[str, Any]:
+        """What a loop makes of its body for each item."""
+        if not self._document.has_transform(EXTENSIONS):
+            raise self._document.error(name, f"{name} needs the Transform {EXTENSIONS}: add it.")
+        match loop:
+            case [str(variable), collection, {**body}]:
+                result: dict[str, Any] = {}
+                for item in self._items(name, collection):
+                    result |= self.written_out(_with(body, variable, item))
+                return result
+        raise self._document.error(
+            name, f"{name} takes a list of an identifier, a collection and a mapping."
+        )
+
+    def _items(self, loop: str, collection: Any) -> list[str]:
+        items = self._resolver.resolve(collection, of=loop)
+        if not isinstance(items, list):
+            raise self._document.error(loop, f"{loop} goes over a list, not {items!r}.")
+        return list(map(as_text, items))
+
+
+def _with(value: Any, variable: str, item: str) -> Any:
+    """A loop's body for one item: `${Variable}`, `&{Variable}` and a `Ref` of it replaced."""
+    if value == {"Ref": variable}:
+        return item
+    if isinstance(value, dict):
+        return {
+            _with(name, variable, item): _with(each, variable, item) for name, each in value.items()
+        }
+    if isinstance(value, list):
+        return [_with(each, variable, item) for each in value]
+    if isinstance(value, str):
+        plain = NEITHER_LETTER_NOR_DIGIT.sub("", item)
+        return value.replace(f"${{{variable}}}", item).replace(f"&{{{variable}}}", plain)
+    return value
