@@ -325,7 +325,8 @@ def test_a_rest_route_of_a_function_that_cannot_run_here_says_so(tmp_path):
 
     _, route = read_text(tmp_path, template).ignored
 
-    assert (route.type, route.reason) == ("route GET /", "it leads to no function that runs here")
+    assert (route.logical_id, route.line, route.type) == ("Other", 6, "route GET /")
+    assert route.reason == "it leads to no function that runs here"
 
 
 def test_a_rest_api_without_sam_is_read_from_its_resources(tmp_path):

@@ -431,7 +431,7 @@ def test_a_function_that_cannot_run_here_is_named_and_so_are_its_routes(
     assert stack.functions == {}
     assert (function.logical_id, function.line) == ("Other", 4)
     assert reason in function.reason
-    assert route.type == "route GET /"
+    assert (route.logical_id, route.line, route.type) == ("Other", 4, "route GET /")
 
 
 @pytest.mark.parametrize(

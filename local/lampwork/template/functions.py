@@ -63,6 +63,15 @@ class FunctionNames:
         return self._by_name.get(named[1] if named else str(reference).partition(":")[0])
 
 
+def named_by(address: Any, api: Resource) -> Resource:
+    """The function, of those that cannot run too, that an API's route leads to; else the API."""
+    named = FUNCTION_ARN.search(str(address))
+    for function in api.template.of_type("AWS::Lambda::Function"):
+        if named is not None and function.identity.name == named[1]:
+            return function
+    return api
+
+
 def _function(resource: Resource) -> Iterator[Function]:
     if reason := _cannot_run(resource):
         resource.ignore(resource.written_type, reason)

@@ -4,7 +4,7 @@ from typing import Any, Final
 from lampwork.model import HttpApi, HttpRoute
 from lampwork.template.authorizers import route_authorizer
 from lampwork.template.cors import read_cors
-from lampwork.template.functions import FunctionNames
+from lampwork.template.functions import FunctionNames, named_by
 from lampwork.template.openapi import operations
 from lampwork.template.resource import Resource, Template
 
@@ -84,10 +84,11 @@ def _body_routes(
     api: Resource, body: Mapping[str, Any], functions: FunctionNames
 ) -> Iterator[HttpRoute]:
     for operation in operations(api, body, functions):
-        function = functions.find(operation.integration.get("uri"))
+        address = operation.integration.get("uri")
+        function = functions.find(address)
         if function is None:
             route = f"route {operation.method} {operation.path}"
-            api.ignore(route, "it leads to no function that runs here")
+            named_by(address, api).ignore(route, "it leads to no function that runs here")
             continue
         yield HttpRoute(
             operation.method,

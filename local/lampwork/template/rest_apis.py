@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from lampwork.model import FixedAnswer, GatewayResponse, HttpRoute, RestApi
 from lampwork.template.authorizers import route_authorizer
-from lampwork.template.functions import FunctionNames
+from lampwork.template.functions import FunctionNames, named_by
 from lampwork.template.http_apis import seconds
 from lampwork.template.openapi import operations
 from lampwork.template.resource import Resource, Template
@@ -85,7 +85,8 @@ def _body_routes(
         elif kind == "aws_proxy" and function is not None:
             fixed = None
         else:
-            api.ignore(f"route {operation.method} {operation.path}", _why_not(kind))
+            route = f"route {operation.method} {operation.path}"
+            named_by(integration.get("uri"), api).ignore(route, _why_not(kind))
             continue
         yield HttpRoute(
             operation.method,
