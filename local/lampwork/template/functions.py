@@ -137,7 +137,10 @@ def _layers(resource: Resource) -> Iterator[tuple[Path, bool]]:
     for named in resource.items("Layers"):
         layer = _layer(resource.template, named)
         if layer is None:
-            resource.ignore(f"layer {named}", "it is not in this template")
+            resource.ignore(
+                f"layer {named}",
+                "it is not in this template; install what it holds where Lampwork is",
+            )
         elif (method := _build_method(layer)) is None or method.startswith("python"):
             path = local_path(layer.get("Content"))
             if path is None:
