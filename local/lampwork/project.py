@@ -42,6 +42,7 @@ READ_AT_START: Final = (
     *("host", "port", "data", "services", "redis", "commands", "processes"),
     *("allowed_hosts", "max_environments", "preload", "inherit"),
 )
+LOADING_SECONDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,14 @@ class Project:
             debugged=self._debugged(),
             max_environments=self.config.max_environments,
             preload=self.config.preload,
+            grace=self._grace,
             overrides=self.variables,
         )
+
+    def _grace(self) -> float:
+        """The embedded AWS takes seconds to load, where AWS itself answers at once."""
+        aws = self.services.aws
+        return LOADING_SECONDS if aws is not None and aws.is_loading else 0
 
     async def _read_stack(self, config: Config) -> Stack:
         stack = await asyncio.to_thread(load_stack, config, self.services.aws_url)

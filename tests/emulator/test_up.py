@@ -360,6 +360,26 @@ run = ["sh", "-c", "echo $AWS_ENDPOINT_URL > {url_file}; echo told; sleep 600"]
     assert kept["Body"].read() == b"a picture"
 
 
+def test_that_the_embedded_aws_loads_is_not_the_time_of_a_request(project: SampleProject) -> None:
+    project.edit("pyproject.toml", lambda text: text.replace('["redis"]', '["aws"]'))
+    project.edit("template.yaml", lambda text: text.replace("Timeout: 5", "Timeout: 1"))
+    project.edit(
+        "hello.py",
+        lambda text: (
+            "import boto3\n"
+            + text.replace(
+                'return {"greeting"',
+                'boto3.client("s3").put_object(Bucket="pictures", Key="k", Body=b"x")\n'
+                '    return {"greeting"',
+            )
+        ),
+    )
+
+    answer = httpx.get(f"{project.up().origin()}/hello", timeout=40)
+
+    assert (answer.status_code, answer.json().get("greeting")) == (200, "hello")
+
+
 def s3_client(url_file: Path) -> "S3Client":
     return boto3.client(
         "s3",

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -54,6 +55,11 @@ class EmbeddedAws:
     def begun(self) -> bool:
         """Whether anything has needed it yet."""
         return self._starting is not None
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it has begun and does not answer yet: who calls it waits."""
+        return self._starting is not None and not self._starting.done()
 
     @property
     def pid(self) -> int | None:
@@ -124,6 +130,9 @@ class EmbeddedAws:
             await self._server.start()
         except StartError as error:
             self._on_log("aws", str(error))
+            return
+        with suppress(StartError):  # whoever needs an answer is told of its end
+            await self.loaded()
 
     def _program(self, data: Path, region: str, allowed_hosts: Iterable[str]) -> Program:
         descriptor = self._socket.fileno()

@@ -145,7 +145,7 @@ class Environment:
         self.state = State.BUSY
         self._log.begin(request.request_id)
         self._request_began = time.perf_counter()
-        seconds = self.function.timeout_seconds
+        seconds = self.function.timeout_seconds + self._settings.grace()
         if isinstance(self._init, TimedOut):
             # Lambda tries once more, now in the time of the request.
             self._reboot = self._loop.create_task(self._boot_for_request(request, seconds))

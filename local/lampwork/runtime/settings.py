@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +12,12 @@ class RuntimeSettings:
     """How functions are run.
 
     `defaults` are environment variables beneath a function's own, `overrides` above them: there the
-    endpoints of local services belong. `preload` names packages that functions load without an
-    import that can be seen in their code. `cold` starts every process from nothing, as AWS does,
-    instead of forking it from one that has the packages loaded. `freeze` stops processes while they
-    have no request. The `debugged` function has one environment, which waits for a debugger.
+    endpoints of local services belong. `grace` gives the seconds by which a request that begins now
+    may exceed its function's time-out, for it may wait for what is always there on AWS. `preload`
+    names packages that functions load without an import that can be seen in their code. `cold`
+    starts every process from nothing, as AWS does, instead of forking it from one that has the
+    packages loaded. `freeze` stops processes while they have no request. The `debugged` function
+    has one environment, which waits for a debugger.
     """
 
     data_dir: Path
@@ -31,6 +33,7 @@ class RuntimeSettings:
     stop_seconds: float = 2
     enforce_memory: bool = True
     preload: tuple[str, ...] = ()
+    grace: Callable[[], float] = float
     defaults: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
 
