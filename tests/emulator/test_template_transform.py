@@ -127,6 +127,38 @@ paths:
     assert [(route.key, route.function) for route in api.routes] == [("GET /hello", "Hello")]
 
 
+def test_code_may_be_where_the_cdk_has_put_it(tmp_path):
+    for name in ("asset.1", "asset.2"):
+        (tmp_path / "cdk.out" / name).mkdir(parents=True)
+    bucket = '{"Fn::Sub": "cdk-x-assets-${AWS::AccountId}-${AWS::Region}"}'
+    code = f'{{"S3Bucket": {bucket}, "S3Key": "1.zip"}}'
+    template = f"""{{
+        "Resources": {{
+            "Hello": {{
+                "Type": "AWS::Lambda::Function",
+                "Properties": {{
+                    "Handler": "app.handler", "Runtime": "python3.11", "Code": {code},
+                    "Layers": [{{"Ref": "Shared"}}]
+                }},
+                "Metadata": {{"aws:asset:path": "asset.1", "aws:asset:property": "Code"}}
+            }},
+            "Shared": {{
+                "Type": "AWS::Lambda::LayerVersion",
+                "Properties": {{"Content": {code}}},
+                "Metadata": {{"aws:asset:path": "asset.2", "aws:asset:property": "Content"}}
+            }},
+            "CDKMetadata": {{"Type": "AWS::CDK::Metadata", "Properties": {{"Analytics": "v2"}}}}
+        }}
+    }}"""
+
+    stack = read_text(tmp_path / "cdk.out", template, "Shop.template.json")
+
+    hello = stack.functions["Hello"]
+    assert hello.code_dir == tmp_path / "cdk.out" / "asset.1"
+    assert hello.layers == (tmp_path / "cdk.out" / "asset.2",)
+    assert stack.ignored == ()
+
+
 INCLUDED = """\
 openapi: 3.0.1
 paths:

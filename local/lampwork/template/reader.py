@@ -57,6 +57,7 @@ SUPPORT: Final = (
     "AWS::ApiGatewayV2::Deployment",
     "AWS::ApiGatewayV2::DomainName",
     "AWS::ApplicationAutoScaling::",
+    "AWS::CDK::Metadata",
     "AWS::CertificateManager::",
     "AWS::CloudFront::",
     "AWS::CloudWatch::",

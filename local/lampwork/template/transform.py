@@ -70,9 +70,10 @@ def _with_local_files(document: Document) -> dict[str, Any]:
             properties |= {"ImageUri": UNBUILT_IMAGE} if is_image else {"CodeUri": "."}
         if resource["Type"] in LOCAL_FILES:
             _mark_local(properties, LOCAL_FILES[resource["Type"]])
-        key = CODE.get(resource["Type"], "")
-        if isinstance(path := properties.get(key), str):
-            properties[key] = {"S3Bucket": LOCAL_BUCKET, "S3Key": quote(path, "")}
+        if key := CODE.get(resource["Type"]):
+            path = _asset(resource) or properties.get(key)
+            if isinstance(path, str):
+                properties[key] = {"S3Bucket": LOCAL_BUCKET, "S3Key": quote(path, "")}
         if resource["Type"] in APIS:
             _include_definition(properties, document)
         if resource["Type"] == "AWS::Serverless::Application":
@@ -80,6 +81,16 @@ def _with_local_files(document: Document) -> dict[str, Any]:
             # resource in either form.
             resource["Type"] = "AWS::CloudFormation::Stack"
     return content
+
+
+def _asset(resource: Mapping[str, Any]) -> str | None:
+    """Where the CDK has put the code that its template names in a bucket of its own.
+
+    https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_s3_assets-readme.html
+    """
+    metadata = resource.get("Metadata")
+    path = metadata.get("aws:asset:path") if isinstance(metadata, Mapping) else None
+    return path if isinstance(path, str) else None
 
 
 def _has_code(*properties: Mapping[str, Any]) -> bool:
