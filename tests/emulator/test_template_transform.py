@@ -201,6 +201,34 @@ def test_routes_may_stand_in_an_included_file(tmp_path, type):
     assert stack.files == (tmp_path / "api" / "open.yaml",)
 
 
+@pytest.mark.parametrize("type", ["HttpApi", "Api"])
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "DefinitionUri: s3://bucket/api.yaml",
+        "DefinitionBody: !Transform {Name: AWS::Include, Parameters: {Location: s3://b/k}}",
+        "DefinitionBody: !Transform {Name: AWS::Include, Parameters: {Location: !Ref Where}}",
+    ],
+)
+def test_a_definition_in_s3_is_named_and_the_rest_runs(tmp_path, type, definition):
+    template = f"""
+        Transform: AWS::Serverless-2016-10-31
+        Parameters: {{Where: {{Type: String, Default: s3://bucket/api.yaml}}}}
+        Resources:
+          Api: {{Type: AWS::Serverless::{type}, Properties: {{StageName: dev, {definition}}}}}
+          Hello:
+            Type: AWS::Serverless::Function
+            Properties: {{Handler: app.handler, Runtime: python3.11}}
+        """
+
+    stack = read_text(tmp_path, template)
+
+    (ignored,) = stack.ignored
+    assert list(stack.functions) == ["Hello"]
+    assert (ignored.logical_id, ignored.type, ignored.line) == ("Api", "definition", 5)
+    assert ignored.reason == "it is in S3; name a file of this machine"
+
+
 @pytest.mark.parametrize(
     "definition",
     [

@@ -5,7 +5,7 @@ from lampwork.model import HttpApi, HttpRoute
 from lampwork.template.authorizers import route_authorizer
 from lampwork.template.cors import read_cors
 from lampwork.template.functions import FunctionNames, named_by
-from lampwork.template.openapi import operations
+from lampwork.template.openapi import definition, operations
 from lampwork.template.resource import Resource, Template
 
 API: Final = "AWS::ApiGatewayV2::Api"
@@ -58,7 +58,7 @@ def seconds(milliseconds: Any, default: float) -> float:
 
 
 def _stages(api: Resource, functions: FunctionNames) -> Iterator[HttpApi]:
-    body = api.mapping("Body")
+    body = definition(api)
     settings = api.get("CorsConfiguration") or body.get("x-amazon-apigateway-cors")
     routes = (
         *_body_routes(api, body, functions),

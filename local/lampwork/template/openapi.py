@@ -10,6 +10,7 @@ from typing import Any, Final
 from lampwork.authorization import Authorizer, IamAuthorizer
 from lampwork.template.authorizers import scheme_authorizer
 from lampwork.template.functions import FunctionNames
+from lampwork.template.includes import TRANSFORM
 from lampwork.template.resource import Resource
 
 INTEGRATION: Final = "x-amazon-apigateway-integration"
@@ -28,6 +29,15 @@ class Operation:
     integration: Mapping[str, Any]
     authorizer: Authorizer | None
     scopes: tuple[str, ...]
+
+
+def definition(api: Resource) -> Mapping[str, Any]:
+    """The `Body` of an API; what stands in a file of S3 is named, and left out of it."""
+    included = api.without("Body", TRANSFORM)
+    if included is not None or api.get("BodyS3Location") is not None:
+        api.ignore("definition", "it is in S3; name a file of this machine")
+        return included or {}
+    return api.mapping("Body")
 
 
 def operations(

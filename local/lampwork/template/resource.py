@@ -45,6 +45,14 @@ class Resource:
         value = self._properties.get(name)
         return self.template.resolver.resolve(value, of=self.logical_id, property=name)
 
+    def without(self, name: str, key: str) -> Any:
+        """A property as `get` gives it, but for one key of it; None where that key is not there."""
+        value = self._properties.get(name)
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        rest = {each: part for each, part in value.items() if each != key}
+        return self.template.resolver.resolve(rest, of=self.logical_id, property=name)
+
     def properties(self) -> dict[str, Any]:
         """All of them, as `get` gives each."""
         resolved = self.template.resolver.resolve(dict(self._properties), of=self.logical_id)

@@ -6,7 +6,7 @@ from lampwork.model import FixedAnswer, GatewayResponse, HttpRoute, RestApi
 from lampwork.template.authorizers import route_authorizer
 from lampwork.template.functions import FunctionNames, named_by
 from lampwork.template.http_apis import seconds
-from lampwork.template.openapi import operations
+from lampwork.template.openapi import definition, operations
 from lampwork.template.resource import Resource, Template
 
 API: Final = "AWS::ApiGateway::RestApi"
@@ -27,7 +27,7 @@ def read_rest_apis(template: Template, functions: FunctionNames) -> tuple[RestAp
 
 
 def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
-    body = api.mapping("Body")
+    body = definition(api)
     routes = (*_body_routes(api, body, functions), *_methods(api, functions))
     types = (
         *api.items("BinaryMediaTypes"),
