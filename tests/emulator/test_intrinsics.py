@@ -33,6 +33,15 @@ Resources:
     Properties: {Name: orders}
   Clicks:
     Type: AWS::Kinesis::Stream
+  Live:
+    Type: AWS::ApiGateway::Stage
+    Properties: {StageName: live, RestApiId: a1b2c3}
+  Everywhere:
+    Type: AWS::DynamoDB::GlobalTable
+    Properties: {TableName: everywhere}
+  Archive:
+    Type: AWS::KinesisFirehose::DeliveryStream
+    Properties: {DeliveryStreamName: archive}
   Absent:
     Type: AWS::SQS::Queue
     Condition: InProduction
@@ -81,6 +90,11 @@ def variable(folder: Path, expression: str, **parameters: str) -> str:
         ("!GetAtt Limit.Type", "String"),
         ("!GetAtt Bus.Name", "orders"),
         ("!GetAtt Clicks.Arn", "arn:aws:kinesis:eu-west-1:000000000000:stream/local-Clicks"),
+        ("!Ref Live", "live"),
+        ("!Ref Everywhere", "everywhere"),
+        ("!GetAtt Everywhere.Arn", "arn:aws:dynamodb:eu-west-1:000000000000:table/everywhere"),
+        ("!Ref Archive", "archive"),
+        ("!GetAtt Archive.Arn", "arn:aws:firehose:eu-west-1:000000000000:deliverystream/archive"),
         ("!GetAtt Database.Endpoint.Address", "Database.Endpoint.Address"),
     ],
 )
