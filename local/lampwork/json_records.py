@@ -32,6 +32,8 @@ def as_text(line: str) -> str:
         record = json.loads(line)
     except (ValueError, RecursionError):  # cut off, perhaps
         return line
+    if not isinstance(record.get("stackTrace", []), list):  # of another's making
+        return line
     if record.keys() >= LOGGED:
         return "\r".join(_logged(record))
     if record.keys() >= FAILED:

@@ -241,6 +241,16 @@ def test_a_printed_line_has_a_level_by_its_own_record_alone(line: str, level: st
             "[ERROR]\tT\t\tno tea\rTraceback (most recent call last):"
             '\r  File "a.py", line 3, in b\r    c()\rKeyError: tea',
         ),
+        (
+            '{"timestamp": "T", "level": "ERROR", "message": "no tea", "logger": "another",'
+            ' "stackTrace": "all in one"}',
+            None,
+        ),
+        (
+            '{"timestamp": "T", "level": "ERROR", "errorType": "E", "errorMessage": "tea",'
+            ' "stackTrace": null}',
+            None,
+        ),
         ('{"timestamp": "T", "event": "of another form"}', None),
         ('{"timestamp": "T", "level": "INFO", "message": "cut o', None),
         ("plain", None),
