@@ -80,25 +80,25 @@ def test_a_projects_own_modules_are_followed_but_never_loaded(
     assert scan(app, installed) == {"driver", "single", "framework.routing"}
 
 
-async def test_what_fastapi_loads_with_its_first_route_is_loaded_before_forking(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import fastapi; fastapi.FastAPI().get('/')(lambda: None)",
+        "from httpx import Client; Client()",
+        "from pydantic import BaseModel; type('Model', (BaseModel,), {})",
+    ],
+)
+async def test_what_packages_load_once_they_are_used_is_loaded_before_forking(
+    tmp_path: Path, use: str
 ) -> None:
-    source = """
+    source = f"""
         import sys
         before = set(sys.modules)
-
-        from fastapi import FastAPI
-
-        app = FastAPI()
-
-        @app.get("/hello")
-        async def hello() -> dict[str, str]:
-            return {}
-
-        LATE = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
+        {use}
+        LATE = sorted(set(sys.modules) - before)
 
         def handler(event, context):
-            return [name for name in LATE if name not in sys.stdlib_module_names]
+            return [name for name in LATE if name.partition(".")[0] not in sys.stdlib_module_names]
     """
     async with running(function(tmp_path, source)) as run:
         assert await run.result() == []

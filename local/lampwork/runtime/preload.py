@@ -15,7 +15,7 @@ NEVER = frozenset({"awslambdaric", "runtime_client"})
 LOADED_LATER = {
     "fastapi": ("pydantic.v1",),
     "httpx": ("certifi", "h11", "httpcore"),
-    "pydantic": ("pydantic.main",),
+    "pydantic": ("pydantic.fields", "pydantic.main", "pydantic.plugin._loader", "pydantic.types"),
 }
 SUFFIXES = tuple(importlib.machinery.all_suffixes())
 
