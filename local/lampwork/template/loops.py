@@ -1,6 +1,5 @@
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-foreach.html"""
 
-import json
 import re
 from dataclasses import replace
 from typing import Any, Final
@@ -21,14 +20,16 @@ def with_loops_written_out(document: Document, resolver: Resolver) -> Document:
     Raises:
         TemplateError: a loop is not made as it must be, or makes what is no resource.
     """
-    if LOOP not in json.dumps(document.content, default=str):
-        return document
     loops = _Loops(document, resolver)
-    lines = dict(document.lines)
-    for name, loop in document.resources.items():
-        if name.startswith(LOOP):
-            lines |= dict.fromkeys(loops.rounds(name, loop), document.line(name))
-    result = replace(document, content=loops.written_out(document.content), lines=lines)
+    resources: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    for name, resource in document.resources.items():
+        made = loops.written_out({name: resource})
+        resources |= made
+        lines |= dict.fromkeys(made, document.line(name))
+    rest = {name: part for name, part in document.content.items() if name != "Resources"}
+    content = {**loops.written_out(rest), "Resources": resources}
+    result = replace(document, content=content, lines=lines)
     check_resources(result)
     return result
 
@@ -46,10 +47,10 @@ class _Loops:
         result: dict[str, Any] = {}
         for name, each in value.items():
             is_loop = name.startswith(LOOP)
-            result |= self.rounds(name, each) if is_loop else {name: self.written_out(each)}
+            result |= self._rounds(name, each) if is_loop else {name: self.written_out(each)}
         return result
 
-    def rounds(self, name: str, loop: Any) -> dict[str, Any]:
+    def _rounds(self, name: str, loop: Any) -> dict[str, Any]:
         """What a loop makes of its body for each item."""
         if not self._document.has_transform(EXTENSIONS):
             raise self._document.error(name, f"{name} needs the Transform {EXTENSIONS}: add it.")
