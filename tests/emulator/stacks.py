@@ -12,6 +12,7 @@ def read(template: Path, cache_dir: Path, **parameters: str) -> Stack:
         template,
         parameters=parameters,
         region="eu-west-1",
+        stack_name="local",
         cache_dir=cache_dir,
         queue_url_base=QUEUES,
     )

@@ -18,6 +18,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
         ROOT / "template.yaml",
         parameters={},
         region="us-east-1",
+        stack_name="local",
         cache_dir=tmp_path_factory.mktemp("cache"),
         queue_url_base="http://localhost",
     )

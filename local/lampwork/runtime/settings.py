@@ -33,7 +33,7 @@ class RuntimeSettings:
     stop_seconds: float = 2
     enforce_memory: bool = True
     preload: tuple[str, ...] = ()
-    grace: Callable[[], float] = float
+    grace: Callable[[], float] = lambda: 0
     defaults: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
 

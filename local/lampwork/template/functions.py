@@ -65,10 +65,10 @@ class FunctionNames:
 
 def named_by(address: Any, api: Resource) -> Resource:
     """The function, of those that cannot run too, that an API's route leads to; else the API."""
-    named = FUNCTION_ARN.search(str(address))
-    for function in api.template.of_type("AWS::Lambda::Function"):
-        if named is not None and function.identity.name == named[1]:
-            return function
+    if named := FUNCTION_ARN.search(str(address)):
+        for function in api.template.of_type("AWS::Lambda::Function"):
+            if function.identity.name == named[1]:
+                return function
     return api
 
 

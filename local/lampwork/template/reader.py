@@ -89,7 +89,7 @@ def read_stack(
     region: str,
     cache_dir: Path,
     queue_url_base: str,
-    stack_name: str = "local",
+    stack_name: str,
 ) -> Stack:
     """What a SAM or CloudFormation template describes, with all intrinsic functions resolved.
 

@@ -41,21 +41,18 @@ class Resource:
         Raises:
             TemplateError: something in it cannot be resolved.
         """
-        self.template.last_read = (self.logical_id, name)
-        value = self._properties.get(name)
-        return self.template.resolver.resolve(value, of=self.logical_id, property=name)
+        return self._resolved(self._properties.get(name), name)
 
     def without(self, name: str, key: str) -> Any:
         """A property as `get` gives it, but for one key of it; None where that key is not there."""
         value = self._properties.get(name)
         if not isinstance(value, Mapping) or key not in value:
             return None
-        rest = {each: part for each, part in value.items() if each != key}
-        return self.template.resolver.resolve(rest, of=self.logical_id, property=name)
+        return self._resolved({each: value[each] for each in value if each != key}, name)
 
     def properties(self) -> dict[str, Any]:
         """All of them, as `get` gives each."""
-        resolved = self.template.resolver.resolve(dict(self._properties), of=self.logical_id)
+        resolved = self._resolved(dict(self._properties), "Properties")
         return _checked(self, "Properties", dict, "a mapping", resolved)
 
     def text(self, name: str) -> str | None:
@@ -102,6 +99,10 @@ class Resource:
     def ignore(self, what: str, reason: str = "") -> None:
         """Note that Lampwork does not run this resource, or a part of it."""
         self.template.ignored.append(Ignored(self.logical_id, what, self.line, reason))
+
+    def _resolved(self, value: Any, name: str) -> Any:
+        self.template.last_read = (self.logical_id, name)
+        return self.template.resolver.resolve(value, of=self.logical_id, property=name)
 
     def _integer(self, name: str, value: Any) -> int:
         try:
