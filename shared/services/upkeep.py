@@ -9,20 +9,15 @@ from shared.parallel import for_each
 from shared.queue import Queue, queue
 from shared.stream import frames
 from shared.stream.connections import Connection, Connections, Cursor, connections
+from shared.stream.endings import Ending
 from shared.stream.gateway import Gateway, GatewayError, Gone, gateway
 from shared.stream.reader import Event, Reader, SessionState, reader
 
 logger = logging.getLogger(__name__)
 
 POSTS_AT_A_TIME = 50
+REDIS_CALLS_AT_A_TIME = 20
 MAX_HEARTBEATS = 20_000
-
-TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a code, no token
-SESSION_REVOKED = "session_revoked"
-ENDINGS = {
-    TOKEN_EXPIRED: "The access token has expired; connect again with a new one.",
-    SESSION_REVOKED: "The session has ended.",
-}
 
 Watchers = Mapping[UUID, Mapping[str, Cursor]]
 
@@ -46,7 +41,7 @@ class Upkeep:
         self._tick_seconds = tick_seconds
 
     async def run(self) -> None:
-        """Drop expired registrations, close what may not stay open, wake deliverers where a
+        """Drop expired registrations, end what may not stay open, wake deliverers where a
         watcher lags or was not closed, and send the heartbeats that are due.
 
         Two ticks at once do no harm: each heartbeat belongs to one of them.
@@ -54,7 +49,7 @@ class Upkeep:
         live = await self._drop_expired()
         if not live:
             return
-        staying = await self._close_ended(live)
+        staying = await self._end_unauthorized(live)
         task_ids = {connection.task_id for connection in staying}
         newest = await self._reader.newest(task_ids)
         watchers = await self._connections.cursors_of_all(task_ids)
@@ -62,8 +57,8 @@ class Upkeep:
         await self._send_heartbeats(watchers, newest)
 
     async def review(self, user_id: UUID) -> None:
-        """Close those of a user's sockets that may not stay open, without waiting for a tick."""
-        await self._close_ended(await self._connections.of_user(user_id))
+        """End those of a user's sockets that may not stay open, without waiting for a tick."""
+        await self._end_unauthorized(await self._connections.of_user(user_id))
 
     async def _drop_expired(self) -> list[Connection]:
         found = await self._connections.find_all(await self._connections.ids())
@@ -73,28 +68,21 @@ class Upkeep:
                 await self._connections.deregister(connection_id)
         return [connection for connection in found.values() if connection is not None]
 
-    async def _close_ended(self, live: Sequence[Connection]) -> list[Connection]:
-        """Close what has no right to stay open any more; give the rest."""
+    async def _end_unauthorized(self, live: Sequence[Connection]) -> list[Connection]:
+        """Have what has no right to stay open any more ended; give the rest.
+
+        A deliverer does it: the only one who can tell that nothing follows the last frame.
+        """
         sessions = await self._reader.sessions({c.session_id for c in live if c.session_id})
         users = await self._reader.live_users({c.user_id for c in live if not c.session_id})
         endings = [(connection, _ending(connection, sessions, users)) for connection in live]
+        ended = [(connection, ending) for connection, ending in endings if ending]
         await for_each(
-            [(connection, code) for connection, code in endings if code],
-            lambda ending: self._close(*ending),
-            at_a_time=POSTS_AT_A_TIME,
+            ended, lambda each: self._connections.end(*each), at_a_time=REDIS_CALLS_AT_A_TIME
         )
-        return [connection for connection, code in endings if not code]
-
-    async def _close(self, connection: Connection, code: str) -> None:
-        try:
-            await self._gateway.post(connection.id, frames.error(code, ENDINGS[code]))
-            await self._gateway.close(connection.id)
-            metrics.record(metrics.SOCKETS_DROPPED, Reason=code)
-        except Gone:
-            pass  # it went by itself
-        except GatewayError as error:
-            return _not_taken(connection.id, error)
-        await self._connections.deregister(connection.id, connection.task_id)
+        for task_id in {connection.task_id for connection, _ in ended}:
+            await self._doorbells.ring_deliver(task_id)
+        return [connection for connection, ending in endings if not ending]
 
     async def _wake_deliverers(self, watchers: Watchers, newest: Mapping[UUID, Event]) -> None:
         for task_id, cursors in watchers.items():
@@ -146,14 +134,14 @@ def upkeep() -> Upkeep:
 
 def _ending(
     connection: Connection, sessions: Mapping[UUID, SessionState], users: Container[UUID]
-) -> str | None:
+) -> Ending | None:
     if connection.session_id is None:  # on a trusted gateway's word, as long as the account lives
-        return None if connection.user_id in users else SESSION_REVOKED
+        return None if connection.user_id in users else Ending.SESSION_REVOKED
     state = sessions.get(connection.session_id)
     if state is None or not state.live or state.epoch != connection.epoch:
-        return SESSION_REVOKED
+        return Ending.SESSION_REVOKED
     if connection.expires_at is not None and connection.expires_at <= time.time():
-        return TOKEN_EXPIRED
+        return Ending.TOKEN_EXPIRED
     return None
 
 

@@ -10,6 +10,7 @@ from redis.asyncio.client import Pipeline
 from shared import settings
 from shared.once import once
 from shared.redis_client import client
+from shared.stream.endings import Ending
 
 DUE_KEY = "ws:hb"
 PIPELINE_LENGTH = 500
@@ -17,7 +18,7 @@ PIPELINE_LENGTH = 500
 # Every script touches the keys of one hash tag, so that it also runs on a Redis cluster.
 ADVANCE = """
 local cursor = redis.call('HGET', KEYS[1], ARGV[1])
-if not cursor then return 0 end
+if not cursor or string.sub(cursor, 1, 6) == 'ended:' then return 0 end
 if (tonumber(cursor) or -1) < tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 end
@@ -59,26 +60,31 @@ class Cursor:
 
     `first` is the task's sequence when it connected: whoever must send the first frame once more
     begins there too, and leaves nothing out. `after` is the sequence the client says it has seen,
-    for a connection that resumes.
+    for a connection that resumes. With an `ending` the connection is told nothing but that.
     """
 
     sequence: int | None = None
     after: int | None = None
     first: int = 1
+    ending: Ending | None = None
 
     def encode(self) -> str:
+        if self.ending is not None:
+            return f"ended:{self.ending}"
         if self.sequence is not None:
             return str(self.sequence)
         return f"new:{self.first}" if self.after is None else f"after:{self.after}"
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
-        word, _, number = text.partition(":")
+        word, _, detail = text.partition(":")
         match word:
             case "new":
-                return cls(first=int(number or 1))  # kept without one by earlier versions
+                return cls(first=int(detail or 1))  # kept without one by earlier versions
             case "after":
-                return cls(after=int(number))
+                return cls(after=int(detail))
+            case "ended":
+                return cls(ending=Ending(detail))
             case _:
                 return cls(sequence=int(word))
 
@@ -147,9 +153,13 @@ class Connections:
         async with self._redis.pipeline(transaction=False) as pipe:
             self._remember(pipe, connection)
             pipe.zadd(DUE_KEY, {connection.id: _now_ms() + self._heartbeat_ms})
-            pipe.hset(task_key(connection.task_id), connection.id, cursor.encode())
-            # A socket lives two hours at most, so the last one to come outlives the others.
-            pipe.expire(task_key(connection.task_id), self._ttl_seconds)
+            self._set_cursor(pipe, connection, cursor)
+            await pipe.execute()
+
+    async def end(self, connection: Connection, ending: Ending) -> None:
+        """Have a connection told of its end, and no more of its task, by the next delivery."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            self._set_cursor(pipe, connection, Cursor(ending=ending))
             await pipe.execute()
 
     async def deregister(self, connection_id: str, task_id: UUID | None = None) -> None:
@@ -211,7 +221,7 @@ class Connections:
         }
 
     async def advance(self, task_id: UUID, connection_id: str, sequence: int) -> bool:
-        """Move a cursor forward, never back. False when the connection is no longer registered."""
+        """Move a cursor forward, never back. False when the connection has left, or is to end."""
         moved = await self._advance(keys=[task_key(task_id)], args=[connection_id, sequence])
         return bool(moved)
 
@@ -243,6 +253,12 @@ class Connections:
     def _remember(self, pipe: Pipeline, connection: Connection) -> None:
         key = connection_key(connection.id)
         pipe.hset(key, mapping=_to_hash(connection))
+        pipe.expire(key, self._ttl_seconds)
+
+    def _set_cursor(self, pipe: Pipeline, connection: Connection, cursor: Cursor) -> None:
+        key = task_key(connection.task_id)
+        pipe.hset(key, connection.id, cursor.encode())
+        # A socket lives two hours at most, so the last one to come outlives the others.
         pipe.expire(key, self._ttl_seconds)
 
     async def _counted(self, user_id: UUID) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from shared.parallel import for_each
 from shared.stream import frames
 from shared.stream.connections import Connections, Cursor, connections
 from shared.stream.delivery_lock import DeliveryLock
+from shared.stream.endings import Ending
 from shared.stream.gateway import Gateway, GatewayError, Gone, gateway
 from shared.stream.history import History
 from shared.stream.reader import Reader, reader
@@ -23,8 +24,6 @@ OPENING_SECONDS = 5.0
 FIRST_RETRY_SECONDS = 0.05
 LAST_RETRY_SECONDS = 0.8
 GLANCE_SECONDS = 0.05
-
-TASK_GONE = "task_not_found"
 
 
 class DeliveryIncomplete(Exception):
@@ -100,7 +99,8 @@ class _Delivery:
         waiting = {id: cursor for id, cursor in cursors.items() if id not in self.refused}
         if not waiting:
             return
-        history = await History.read(self.reader, self.task_id, list(waiting.values()))
+        following = [cursor for cursor in waiting.values() if not cursor.ending]
+        history = await History.read(self.reader, self.task_id, following) if following else None
         try:
             await for_each(
                 waiting.items(),
@@ -120,15 +120,14 @@ class _Delivery:
             self.refused[connection_id] = error
 
     async def _bring(self, connection_id: str, cursor: Cursor, history: History | None) -> None:
-        if history is None:
-            await self._post(connection_id, frames.error(TASK_GONE, "The task was deleted."))
-            return await self._end(connection_id)
+        if cursor.ending or history is None:
+            return await self._end(connection_id, cursor.ending or Ending.TASK_NOT_FOUND)
         for frame in history.frames_for(cursor):
             await self._post(connection_id, frame.text)
             if not await self.connections.advance(self.task_id, connection_id, frame.sequence):
-                return  # it has left meanwhile
+                return  # it has left meanwhile, or is to end
         if history.latest.terminal:
-            await self._end(connection_id)
+            await self._close(connection_id)
 
     async def _post(self, connection_id: str, text: str) -> None:
         self.lock.check()
@@ -136,7 +135,12 @@ class _Delivery:
         metrics.record(metrics.FRAMES_DELIVERED, Kind="state")
         self.told.add(connection_id)
 
-    async def _end(self, connection_id: str) -> None:
+    async def _end(self, connection_id: str, ending: Ending) -> None:
+        await self._post(connection_id, frames.error(ending, ending.message))
+        await self._close(connection_id)
+        metrics.record(metrics.SOCKETS_DROPPED, Reason=ending)
+
+    async def _close(self, connection_id: str) -> None:
         await self.gateway.close(connection_id)
         await self.connections.deregister(connection_id, self.task_id)
 

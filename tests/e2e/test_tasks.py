@@ -20,6 +20,7 @@ from tests.waiting import until
 
 SMALL = {"width": 64, "height": 64}
 SHORT_TOKENS = {"AUTH_ACCESS_TTL_SECONDS": "4", **painters.ENVIRONMENT}
+AT_ONCE_SECONDS = 2.5  # ticks, which would close it too, come five seconds apart
 NEW_PASSWORD = "another long pass phrase"
 
 Watch = Callable[[str, Callable[[], str]], AsyncIterator[dict[str, Any]]]
@@ -187,7 +188,7 @@ async def is_closed_at_once(person: Person, leave: httpx.Request, **options: Any
 
     # Who deletes an account cancels its tasks too, which ends a stream as well.
     assert frames[-1].get("code") == "session_revoked" or frames[-1]["terminal"]
-    assert seconds < 1
+    assert seconds < AT_ONCE_SECONDS
     await asyncio.to_thread(stop_painting, person, task["id"])
 
 
@@ -225,7 +226,7 @@ async def test_a_socket_closes_when_its_token_expires(tmp_path):
         closed_at = time.time()
 
     assert (frames[-1]["type"], frames[-1]["code"]) == ("error", "token_expired")
-    assert 0 <= closed_at - expires_at < 1
+    assert 0 <= closed_at - expires_at < AT_ONCE_SECONDS
 
 
 async def test_the_documented_client_sees_every_state_once(ada, documented_watch):

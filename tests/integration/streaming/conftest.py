@@ -41,6 +41,15 @@ class Stage:
     async def deliver(self, task_id: UUID) -> None:
         await self.deliverer.deliver(task_id)
 
+    async def tick(self) -> None:
+        """A tick, and the deliveries it rang for."""
+        await self.upkeep.run()
+        await self.answer_doorbells()
+
+    async def answer_doorbells(self) -> None:
+        while self.doorbells.deliveries:
+            await self.deliver(self.doorbells.deliveries.pop(0))
+
 
 @pytest.fixture
 def database_copy(migrated_database: Path, tmp_path: Path) -> Path:

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from shared.stream.connections import Connection, Connections, Cursor, task_key
 from shared.stream.delivery_lock import DeliveryLock
+from shared.stream.endings import Ending
 from tests.watchers import connection
 
 
@@ -29,7 +30,14 @@ def registry(store: Redis) -> Connections:
 
 
 @pytest.mark.parametrize(
-    "cursor", [Cursor(first=3), Cursor(after=0), Cursor(after=2**63 - 1), Cursor(sequence=7)]
+    "cursor",
+    [
+        Cursor(first=3),
+        Cursor(after=0),
+        Cursor(after=2**63 - 1),
+        Cursor(sequence=7),
+        Cursor(ending=Ending.TOKEN_EXPIRED),
+    ],
 )
 async def test_a_cursor_is_kept_as_it_was(registry: Connections, cursor):
     watcher = connection(uuid4())
@@ -83,6 +91,21 @@ async def test_a_cursor_moves_only_forward(registry: Connections):
         assert await registry.advance(watcher.task_id, watcher.id, sequence)
 
     assert await registry.cursors(watcher.task_id) == {watcher.id: Cursor(sequence=12)}
+
+
+async def test_who_is_to_end_does_not_go_on(registry: Connections, store: Redis):
+    watcher = connection(uuid4())
+    await registry.register(watcher, Cursor())
+    await registry.end(watcher, Ending.SESSION_REVOKED)
+
+    moved = await registry.advance(watcher.task_id, watcher.id, 3)
+    await registry.end(watcher, Ending.SESSION_REVOKED)
+
+    assert not moved
+    assert await registry.cursors(watcher.task_id) == {
+        watcher.id: Cursor(ending=Ending.SESSION_REVOKED)
+    }
+    assert 0 < await store.ttl(task_key(watcher.task_id)) <= 7800
 
 
 async def test_who_has_left_does_not_come_back(registry: Connections, store: Redis):

@@ -573,11 +573,12 @@ class TestTick:
         run(site.story.revoke(watcher.session))
 
         tick.handler(sqs_event([("", tick_body(user_id=str(watcher.user)))]), None)
+        deliver.handler(sqs_event([("", deliver_body(watcher.task))]), None)
 
         [frame] = site.api.frames[CONNECTION_ID]
         assert (frame["type"], frame["code"]) == ("error", "session_revoked")
         assert site.api.closed == {CONNECTION_ID}
-        assert site.api.frames[kept] == []
+        assert [frame["type"] for frame in site.api.frames[kept]] == ["snapshot"]
 
     def test_a_worker_ticks(self, site: Site, watcher: Watcher):
         broker = StubBroker(middleware=[])

@@ -2,6 +2,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -181,7 +182,7 @@ async def test_a_socket_whose_right_has_ended_is_told_and_closed(
     if revoked:
         await stage.story.revoke(session)
 
-    await stage.upkeep.run()
+    await stage.tick()
 
     assert stage.gateway.frames[watcher][-1]["code"] == code
     assert watcher in stage.gateway.closed
@@ -198,10 +199,52 @@ async def test_a_socket_on_a_trusted_gateways_word_is_closed_with_the_account(
     watcher = await stage.watch(await stage.story.task(gone))
     other = await stage.watch(await stage.story.task())
 
-    await stage.upkeep.run()
+    await stage.tick()
 
     assert stage.gateway.frames[watcher][-1]["code"] == "session_revoked"
     assert stage.gateway.open == {other}
+
+
+@pytest.mark.stream_case(16)
+async def test_no_state_follows_the_frame_that_ends_a_socket(stage: Stage):
+    user = await stage.story.user()
+    session = await stage.story.session(user)
+    task = await stage.story.task(user)
+    watcher = await stage.watch(task, session_id=session, epoch=0)
+    await stage.deliver(task)
+    await stage.story.revoke(session)
+    close, news = stage.gateway.close, []
+
+    async def progress() -> None:
+        await stage.story.progress(task)
+        await stage.deliver(task)
+
+    async def close_when_there_is_news(connection_id: str) -> None:
+        news.append(asyncio.create_task(progress()))
+        await asyncio.sleep(0.2)
+        await close(connection_id)
+
+    stage.gateway.close = close_when_there_is_news  # type: ignore[method-assign]
+    await stage.tick()
+    await asyncio.gather(*news)
+
+    assert [frame["type"] for frame in stage.gateway.frames[watcher]] == ["snapshot", "error"]
+    assert watcher in stage.gateway.closed
+
+
+async def test_a_socket_that_ends_while_it_opens_is_told_when_it_is_open(stage: Stage):
+    user = await stage.story.user()
+    task = await stage.story.task(user)
+    watcher = await stage.watch(task, session_id=uuid4(), epoch=0, age_seconds=0)
+    stage.gateway.open.remove(watcher)
+
+    ticking = asyncio.create_task(stage.tick())
+    await asyncio.sleep(0.12)
+    stage.gateway.open.add(watcher)
+    await ticking
+
+    assert [frame["code"] for frame in stage.gateway.frames[watcher]] == ["session_revoked"]
+    assert watcher in stage.gateway.closed
 
 
 async def test_a_socket_of_a_live_session_stays(stage: Stage):
@@ -249,6 +292,7 @@ async def test_a_review_closes_at_once_what_may_not_stay_open(stage: Stage):
     stranger = await stage.watch(task, session_id=session, epoch=1)
 
     await stage.upkeep.review(user)
+    await stage.answer_doorbells()
 
     assert stage.gateway.frames[revoked.id][0]["code"] == "session_revoked"
     assert stage.gateway.frames[expired.id][0]["code"] == "token_expired"
