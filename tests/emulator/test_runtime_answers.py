@@ -240,7 +240,7 @@ async def test_what_never_loads_runs_out_of_the_requests_time(tmp_path: Path) ->
     assert error["errorMessage"] == "RequestId: <id> Error: Task timed out after 0.30 seconds"
     (report,) = [line for _, line in run.lines if line.startswith("INIT_REPORT")]
     assert re.fullmatch(
-        r"INIT_REPORT Init Duration: \d+\.\d\d ms\tPhase: init\tStatus: timeout\t", report
+        r"INIT_REPORT Init Duration: \d+\.\d\d ms\tPhase: init\tStatus: timeout", report
     )
 
 
@@ -291,6 +291,46 @@ async def test_a_function_above_its_memory_is_killed(
     (warning,) = [each for each in caplog.records if each.name.startswith("lampwork")]
     assert warning.getMessage() == "a function is ended: it holds more memory than it may"
     assert vars(warning)["memory_size"] == "128 MB"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("time.sleep(60)", "Status: timeout"),
+        ("os._exit(1)", "Status: error\tError Type: Runtime.ExitError"),
+        (
+            "held = bytearray(300 << 20); time.sleep(60)",
+            "Status: error\tError Type: Runtime.OutOfMemory",
+        ),
+        ("raise ValueError", ""),  # an end of its own
+    ],
+)
+async def test_the_report_of_a_request_tells_what_ended_it(
+    tmp_path: Path, code: str, status: str
+) -> None:
+    source = f"""
+        import os, time
+
+        def handler(event, context):
+            {code}
+    """
+    seconds = 0.5 if status.endswith("timeout") else 20
+    async with running(function(tmp_path, source, timeout_seconds=seconds)) as run:
+        ended = await run.invoke()
+
+    assert _masked(ended.log)[-1].endswith(
+        f"\tMax Memory Used: # MB\tInit Duration: # ms\t{status}"
+    )
+
+
+async def test_a_function_that_cannot_be_loaded_has_an_init_report(tmp_path: Path) -> None:
+    async with running(function(tmp_path, "import nowhere")) as run:
+        ended = await run.invoke()
+
+    lines = _masked(ended.log)
+    status = "Status: error\tError Type: Runtime.ImportModuleError"
+    assert f"INIT_REPORT Init Duration: # ms\tPhase: init\t{status}" in lines
+    assert lines[-1].endswith(status)
 
 
 @pytest.mark.assertion(13)

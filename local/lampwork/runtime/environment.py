@@ -19,7 +19,7 @@ from lampwork.runtime.environment_log import EnvironmentLog
 from lampwork.runtime.launcher import ChildProcess, Launch, Launcher
 from lampwork.runtime.log_pipe import LogPipe
 from lampwork.runtime.memory import MEBIBYTE, MemoryPeak, resident_memory
-from lampwork.runtime.platform_log import ERROR, SUCCESS, TIMEOUT, Ended, now
+from lampwork.runtime.platform_log import OUT_OF_MEMORY, SUCCESS, TIMEOUT, Ended, Status, now
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.variables import process_variables
 
@@ -128,8 +128,7 @@ class Environment:
         except BaseException:
             self.close()
             raise
-        status, error = _init_end(self._init)
-        self._log.write(self._log.platform.init_ended(status, error, self._init_ms or 0))
+        self._log.write(self._log.platform.init_ended(_init_end(self._init), self._init_ms or 0))
         if self._process is not None and self._process.exited.done() and not self.failed:
             # It was ready and ended at once: no better than one that did not get so far.
             self._init = Exited(self._process.exited.result())
@@ -288,7 +287,7 @@ class Environment:
         if self._process is not None:
             self._memory.refresh(self._process.pid)
         memory = self._memory.megabytes
-        end = Ended(request.request_id, status, payload, produced, duration_ms, init_ms, memory)
+        end = Ended(request.request_id, status, produced, duration_ms, init_ms, memory)
         self._log.write(self._log.platform.ended(end))
         log = self._log.end()
         if isinstance(outcome, TimedOut):
@@ -306,7 +305,7 @@ class Environment:
         )
         self._on_end(self, request, invocation)
 
-    def _result(self, request_id: str, outcome: Outcome) -> tuple[bytes, bool, str]:
+    def _result(self, request_id: str, outcome: Outcome) -> tuple[bytes, bool, Status]:
         """The request's answer, whether that is an error, and how Lambda calls this end.
 
         What a function raises is a success to Lambda:
@@ -314,29 +313,31 @@ class Environment:
         """
         match outcome:
             case Answer(payload, failed):
-                return payload, failed, ERROR if self.failed else SUCCESS
+                return payload, failed, Status.of_error(payload) if self.failed else SUCCESS
             case Exited(status):
                 reason = function_errors.exit_reason(status)
-                self._warn_of_memory()
                 self._log.failure(f"RequestId: {request_id} Error: {reason}")
-                return function_errors.exited(request_id, status), True, ERROR
+                error = function_errors.exited(request_id, status)
+                return error, True, self._exit_status(error)
             case _:
                 seconds = self.function.timeout_seconds
                 late = f"Task timed out after {seconds:.2f} seconds"
                 self._log.failure(f"{now()} {request_id} {late}")
                 return function_errors.timed_out(request_id, seconds), True, TIMEOUT
 
-    def _warn_of_memory(self) -> None:
-        """Lambda's own words, `signal: killed`, leave one to guess."""
-        if self._memory.bytes > self.function.memory_mb * MEBIBYTE:
-            logger.warning(
-                "a function is ended: it holds more memory than it may",
-                extra={
-                    "function": self.function.logical_id,
-                    "held": f"{self._memory.megabytes} MB",
-                    "memory_size": f"{self.function.memory_mb} MB",
-                },
-            )
+    def _exit_status(self, error: bytes) -> Status:
+        if self._memory.bytes <= self.function.memory_mb * MEBIBYTE:
+            return Status.of_error(error)
+        # Lambda's own words, `signal: killed`, leave one to guess.
+        logger.warning(
+            "a function is ended: it holds more memory than it may",
+            extra={
+                "function": self.function.logical_id,
+                "held": f"{self._memory.megabytes} MB",
+                "memory_size": f"{self.function.memory_mb} MB",
+            },
+        )
+        return OUT_OF_MEMORY
 
     def _work(self, request: Request) -> Work:
         return Work(
@@ -377,17 +378,16 @@ class Environment:
             self._on_death(self)
 
 
-def _init_end(outcome: Outcome) -> tuple[str, bytes]:
-    """The status of an init, and the error it failed with."""
+def _init_end(outcome: Outcome) -> Status:
     match outcome:
         case Ready():
-            return SUCCESS, b""
+            return SUCCESS
         case TimedOut():
-            return TIMEOUT, b""
+            return TIMEOUT
         case Exited(status):
-            return ERROR, function_errors.exited("", status)
+            return Status.of_error(function_errors.exited("", status))
         case Answer(payload):
-            return ERROR, payload
+            return Status.of_error(payload)
 
 
 def _trace_id() -> str:

@@ -11,9 +11,6 @@ from typing import Any, Final, NamedTuple, Protocol
 from lampwork.log_levels import at_least
 from lampwork.model import Function
 
-SUCCESS: Final = "success"
-ERROR: Final = "error"
-TIMEOUT: Final = "timeout"
 # Types of other forms stand for errors of the user's own, which Lambda does not name:
 # https://github.com/aws/aws-lambda-runtime-interface-emulator, fatalerror/constants.go
 ERROR_TYPE: Final = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
@@ -22,12 +19,28 @@ UNKNOWN: Final = "Runtime.Unknown"
 encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Ended(NamedTuple):
-    """A request's end. `error`, in JSON, is what kept the function from an end of its own."""
+class Status(NamedTuple):
+    """How an init or a request ended, as Lambda sees it."""
 
+    name: str
+    error_type: str = ""
+
+    @classmethod
+    def of_error(cls, error: bytes) -> "Status":
+        """What kept the function from an end of its own, in JSON."""
+        named = str(json.loads(error).get("errorType", ""))
+        return cls("error", named if ERROR_TYPE.fullmatch(named) else UNKNOWN)
+
+
+SUCCESS: Final = Status("success")
+TIMEOUT: Final = Status("timeout")
+# Its payload says Runtime.ExitError all the same.
+OUT_OF_MEMORY: Final = Status("error", "Runtime.OutOfMemory")
+
+
+class Ended(NamedTuple):
     request_id: str
-    status: str
-    error: bytes
+    status: Status
     produced_bytes: int
     duration_ms: float
     init_ms: float | None
@@ -46,7 +59,7 @@ class PlatformLog(Protocol):
 
     def init_started(self) -> Iterable[str]: ...
 
-    def init_ended(self, status: str, error: bytes, duration_ms: float) -> Iterable[str]: ...
+    def init_ended(self, status: Status, duration_ms: float) -> Iterable[str]: ...
 
     def started(self, request_id: str) -> Iterable[str]: ...
 
@@ -65,10 +78,11 @@ class TextLog:
     def init_started(self) -> Iterable[str]:
         return (f"INIT_START Runtime Version: {self._version}",)
 
-    def init_ended(self, status: str, error: bytes, duration_ms: float) -> Iterable[str]:
-        if status != TIMEOUT:
+    def init_ended(self, status: Status, duration_ms: float) -> Iterable[str]:
+        if status is SUCCESS:
             return ()
-        return (f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: init\tStatus: timeout\t",)
+        report = f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: init\t"
+        return (report + _in_words(status),)
 
     def started(self, request_id: str) -> Iterable[str]:
         return (f"START RequestId: {request_id} Version: $LATEST",)
@@ -81,6 +95,8 @@ class TextLog:
         )
         if end.init_ms is not None:
             report += f"Init Duration: {end.init_ms:.2f} ms\t"
+        if end.status is not SUCCESS:
+            report += _in_words(end.status)
         return f"END RequestId: {end.request_id}", report
 
 
@@ -105,9 +121,9 @@ class JsonLog:
         }
         return self._event("INFO", "initStart", record)
 
-    def init_ended(self, status: str, error: bytes, duration_ms: float) -> Iterable[str]:
-        level = "DEBUG" if status == SUCCESS else "WARN"
-        record = {"initializationType": "on-demand", "phase": "init", **_status(status, error)}
+    def init_ended(self, status: Status, duration_ms: float) -> Iterable[str]:
+        level = "DEBUG" if status is SUCCESS else "WARN"
+        record = {"initializationType": "on-demand", "phase": "init", **_members(status)}
         metrics = {"durationMs": round(duration_ms, 3)}
         yield from self._event(level, "initRuntimeDone", record)
         yield from self._event(level, "initReport", {**record, "metrics": metrics})
@@ -121,8 +137,7 @@ class JsonLog:
         return self._event("INFO", "start", record)
 
     def ended(self, end: Ended) -> Iterable[str]:
-        succeeded = end.status == SUCCESS
-        record = {"requestId": end.request_id, **_status(end.status, end.error)}
+        record = {"requestId": end.request_id, **_members(end.status)}
         done = {"durationMs": round(end.duration_ms, 3), "producedBytes": end.produced_bytes}
         metrics = {
             "durationMs": round(end.duration_ms, 3),
@@ -132,7 +147,7 @@ class JsonLog:
         }
         if end.init_ms is not None:
             metrics["initDurationMs"] = round(end.init_ms, 3)
-        runtime_done, report = ("DEBUG", "INFO") if succeeded else ("WARN", "WARN")
+        runtime_done, report = ("DEBUG", "INFO") if end.status is SUCCESS else ("WARN", "WARN")
         yield from self._event(runtime_done, "runtimeDone", {**record, "metrics": done})
         yield from self._event(report, "report", {**record, "metrics": metrics})
 
@@ -151,11 +166,12 @@ def _version(function: Function) -> str:
     return function.runtime.replace("python", "python:")
 
 
-def _status(status: str, error: bytes) -> dict[str, str]:
-    if status != ERROR:
-        return {"status": status}
-    named = str(json.loads(error).get("errorType", ""))
-    return {
-        "status": status,
-        "errorType": named if ERROR_TYPE.fullmatch(named) else UNKNOWN,
-    }
+def _members(status: Status) -> dict[str, str]:
+    if not status.error_type:
+        return {"status": status.name}
+    return {"status": status.name, "errorType": status.error_type}
+
+
+def _in_words(status: Status) -> str:
+    error_type = f"\tError Type: {status.error_type}" if status.error_type else ""
+    return f"Status: {status.name}{error_type}"
