@@ -401,6 +401,14 @@ def test_a_subscription_of_a_log_group_is_named_and_the_group_is_not(tmp_path):
     assert (ignored.type, ignored.line) == ("AWS::Logs::SubscriptionFilter", 6)
 
 
+def test_what_alexa_may_call_is_named(tmp_path):
+    (ignored,) = read_text(
+        tmp_path, FUNCTION + "      Events: {Skill: {Type: AlexaSkill}}\n"
+    ).ignored
+
+    assert (ignored.reason, ignored.line) == ("Alexa calls nothing here", 6)
+
+
 @pytest.mark.parametrize(
     ("properties", "reason"),
     [

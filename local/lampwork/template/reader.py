@@ -14,7 +14,7 @@ from lampwork.template.intrinsics import Resolver
 from lampwork.template.loops import with_loops_written_out
 from lampwork.template.parameters import imported, parameter_values, without_value
 from lampwork.template.properties import check_spelling
-from lampwork.template.resource import Template
+from lampwork.template.resource import Resource, Template
 from lampwork.template.resources import CREATED, read_resources
 from lampwork.template.rest_apis import read_rest_apis
 from lampwork.template.streams import read_stream_triggers, readers
@@ -154,3 +154,10 @@ def _ignore_the_rest(template: Template) -> None:
     for resource in template:
         if resource.type not in RUN and not resource.type.startswith(SUPPORT):
             resource.ignore(resource.written_type)
+        elif resource.type == "AWS::Lambda::Permission" and _is_for_alexa(resource):
+            resource.ignore(resource.type, "Alexa calls nothing here")
+
+
+def _is_for_alexa(permission: Resource) -> bool:
+    """All that SAM makes of an event of the type AlexaSkill."""
+    return str(permission.get("Principal")).startswith("alexa-")
