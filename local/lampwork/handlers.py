@@ -31,19 +31,19 @@ class Problems:
         self._say = say
         self._told: dict[str, str] = {}
 
-    def tell(self, functions: Iterable[Function], template: Path) -> None:
+    def tell(self, functions: Iterable[Function]) -> None:
         """Say what is wrong with these functions as they are now."""
         self._told.clear()
         for function in functions:
-            self._tell(function, template)
+            self._tell(function)
 
-    def explain(self, line: str, function: Function, template: Path) -> bool:
+    def explain(self, line: str, function: Function) -> bool:
         """Whether a line of a function's log is what the runtime client makes of a problem that has
         been told, if only just now."""
-        return is_about_loading(line) and self._tell(function, template)
+        return is_about_loading(line) and self._tell(function)
 
-    def _tell(self, function: Function, template: Path) -> bool:
-        problem = _problem(function, template)
+    def _tell(self, function: Function) -> bool:
+        problem = _problem(function)
         if problem is None:
             return False
         if self._told.get(function.logical_id) != problem:
@@ -52,9 +52,9 @@ class Problems:
         return True
 
 
-def _problem(function: Function, template: Path) -> str | None:
+def _problem(function: Function) -> str | None:
     named = f"the handler {function.handler} of {function.logical_id}"
-    where = f"{template}:{function.handler_line}"
+    where = f"{function.template}:{function.handler_line}"
     module, _, name = function.handler.rpartition(".")
     if not module:
         return (

@@ -111,15 +111,15 @@ def explained(outcome: Outcome, config: Config, name: str) -> Outcome:
     lines = [as_text(line) for line in outcome.log.split("\n") if not is_advice(line)]
     if any(map(is_about_loading, lines)):
         function = find(load_stack(config, "http://localhost"), name.rpartition(":")[2])
-        lines = list(_explained(lines, function, config.template))
+        lines = list(_explained(lines, function))
     return replace(outcome, log="\n".join(lines))
 
 
-def _explained(lines: Iterable[str], function: Function, template: Path) -> Iterator[str]:
+def _explained(lines: Iterable[str], function: Function) -> Iterator[str]:
     said: list[str] = []
     problems = Problems(said.append)
     for line in lines:
-        if not problems.explain(line, function, template):
+        if not problems.explain(line, function):
             yield line
         yield from said
         said.clear()

@@ -39,7 +39,8 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A Lambda function. `logical_id` is its key here; `name` is what its code and users see.
+    """A Lambda function. `logical_id` is its key here, below that of its nested stack as in
+    Parent/Function; `name` is what its code and users see.
 
     `layers` are folders in the template's order. Those among `source_layers` hold modules that
     `sam build` would put below `python`; packages that they ask for are in `layer_requirements`.
@@ -62,8 +63,14 @@ class Function:
     on_event: EventConfig = EventConfig()
     log_config: LogConfig = LogConfig()
     region: str = "us-east-1"
+    template: Path = Path()  # which it stands in, at these lines
     line: int = 0
     handler_line: int = 0
+
+    @property
+    def local_id(self) -> str:
+        """Its logical id in its own template."""
+        return self.logical_id.rpartition("/")[2]
 
     @property
     def arn(self) -> str:
@@ -304,6 +311,7 @@ class Ignored:
     type: str
     line: int
     reason: str = ""
+    template: Path = Path()
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class Project:
 
     def tell_problems(self) -> None:
         """Say which functions cannot be loaded, and why."""
-        self._problems.tell(self.stack.functions.values(), self.config.template)
+        self._problems.tell(self.stack.functions.values())
 
     def line(self, source: str, text: str, request_id: str = "") -> None:
         """One entry of the log of a function, a service or a process, unless it holds metrics."""
@@ -151,7 +151,7 @@ class Project:
         for function, name, reference in unresolved(stack.functions, values):
             self._log.line(
                 "lampwork",
-                f"{self.config.template.name}, line {function.line}: {name} of"
+                f"{function.template.name}, line {function.line}: {name} of"
                 f" {function.logical_id} is empty, since there is no {reference}.",
             )
         return replace(stack, functions=with_values(stack.functions, values))
@@ -211,7 +211,7 @@ class Project:
         )
 
     def _name_ignored(self, config: Config, stack: Stack) -> None:
-        lines = not_emulated(config, stack)
+        lines = not_emulated(stack)
         if lines and self._options.strict:
             raise TemplateError("Not emulated, and --strict is set:\n  " + "\n  ".join(lines))
         ignored = [replace(each, line=0) for each in stack.ignored]
@@ -269,14 +269,14 @@ class Project:
         if is_platform_line(line) and not self._options.verbose:
             return
         text = as_text(line)
-        if not is_advice(text) and not self._problems.explain(text, function, self.config.template):
+        if not is_advice(text) and not self._problems.explain(text, function):
             self.line(function.logical_id, text, request_id)
 
 
-def not_emulated(config: Config, stack: Stack) -> list[str]:
+def not_emulated(stack: Stack) -> list[str]:
     """What the template has and Lampwork does not run, a line for each."""
     return [
-        f"{config.template.name}, line {each.line}: {each.logical_id} ({each.type})"
+        f"{each.template.name}, line {each.line}: {each.logical_id} ({each.type})"
         + (f": {each.reason}" if each.reason else "")
         for each in stack.ignored
     ]

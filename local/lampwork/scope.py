@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 from lampwork.errors import FunctionNotFound
 from lampwork.event_targets import with_targets
+from lampwork.function_names import by_any_name
 from lampwork.model import Function, HttpRoute, Stack, WebSocketRoute
 
 Route = TypeVar("Route", HttpRoute, WebSocketRoute)
@@ -44,14 +45,14 @@ def only_functions(stack: Stack) -> Stack:
 
 
 def find(stack: Stack, name: str) -> Function:
-    """A function by its logical id or its name.
+    """A function by its logical id or its name; one of a nested stack also by the last part of its
+    id, where no other has that.
 
     Raises:
         FunctionNotFound: there is none; the message names those there are.
     """
-    for function in stack.functions.values():
-        if name in (function.logical_id, function.name):
-            return function
+    if function := by_any_name(stack.functions).get(name):
+        return function
     known = ", ".join(sorted(stack.functions)) or "none"
     raise FunctionNotFound(f"There is no function {name!r}; the template has {known}.")
 
@@ -86,7 +87,8 @@ def without_time_out(stack: Stack, name: str) -> Stack:
 
 
 def with_variables(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> Stack:
-    """Each function's own variables, by its logical id or name, in place of the template's."""
+    """Each function's own variables, by its logical id (also without the nested stacks that it is
+    in) or its name, in place of the template's."""
     return replace(
         stack,
         functions={
@@ -95,6 +97,7 @@ def with_variables(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> 
                 environment={
                     **function.environment,
                     **variables.get(ALL_FUNCTIONS, {}),
+                    **variables.get(function.local_id, {}),
                     **variables.get(function.name, {}),
                     **variables.get(logical_id, {}),
                 },
@@ -107,7 +110,7 @@ def with_variables(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> 
 def strangers(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Names for which variables are given and which no function has."""
     functions = stack.functions.values()
-    names = {name for each in functions for name in (each.logical_id, each.name)}
+    names = {name for each in functions for name in (each.logical_id, each.local_id, each.name)}
     return sorted(variables.keys() - names - {ALL_FUNCTIONS})
 
 

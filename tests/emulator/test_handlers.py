@@ -11,8 +11,11 @@ from lampwork.model import Function
 def told(folder: Path, handler: str) -> list[str]:
     said: list[str] = []
     layer = folder / "layer"
-    function = Function("Hello", "hello", handler, folder / "code", layers=(layer,))
-    Problems(said.append).tell([function], folder / "template.yaml")
+    template = folder / "template.yaml"
+    function = Function(
+        *("Hello", "hello", handler, folder / "code"), layers=(layer,), template=template
+    )
+    Problems(said.append).tell([function])
     return said
 
 

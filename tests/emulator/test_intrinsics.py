@@ -123,6 +123,7 @@ def test_an_api_has_an_id_of_ten_letters_and_digits_and_an_address_of_it(tmp_pat
         ("!Select [1, !Split ['|', 'a|b|c']]", "b"),
         ("!Select [0, !GetAZs '']", "eu-west-1a"),
         ("!FindInMap [Sizes, !Ref AWS::Region, Width]", "1024"),
+        ("!Join [' ', !Cidr [10.0.0.0/16, 2, 8]]", "10.0.0.0/24 10.0.1.0/24"),
         ("!Base64 hello", "aGVsbG8="),
         ("{'Fn::ToJsonString': {region: !Ref AWS::Region}}", '{"region": "eu-west-1"}'),
         ("!If [AtHome, here, there]", "here"),
@@ -171,7 +172,8 @@ def test_no_value_removes_the_variable(tmp_path):
         ("!Select [7, [a]]", "no item 7"),
         ("!Join [',']", "wrong arguments"),
         ("!ImportValue Nothing", "no other stack exports 'Nothing'"),
-        ("!Cidr [10.0.0.0/16, 2, 8]", "does not know Fn::Cidr"),
+        ("!Cidr [10.0.0.0/33, 2, 8]", "wrong arguments"),
+        ("{'Fn::Nothing': a}", "does not know Fn::Nothing"),
         ("!Ref Absent", "Absent is left out, since InProduction is false"),
     ],
 )

@@ -26,6 +26,27 @@ LASTING = """
 run = "sh -c 'echo working; sleep 600'"
 """
 
+NESTING = """\
+  Till:
+    Type: AWS::Serverless::Application
+    Properties: {Location: till/template.yaml, Parameters: {Owner: !Ref Hello}}
+"""
+
+NESTED = """\
+Transform: AWS::Serverless-2016-10-31
+Parameters: {Owner: {Type: String}}
+Resources:
+  Open:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: hello.handler
+      CodeUri: ..
+      Environment: {Variables: {COLOUR: !Sub "silver of ${Owner}"}}
+      Events:
+        Get: {Type: HttpApi, Properties: {Method: GET, Path: /till}}
+"""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[SampleProject]:
@@ -111,6 +132,25 @@ def test_a_second_one_on_the_same_data_is_refused(project: SampleProject) -> Non
     assert second.stderr.startswith(f"Error: Lampwork is already running at {origin} (pid ")
     assert str(lampwork.pid) in second.stderr
     assert greeting(origin) == "hello"
+
+
+def test_a_nested_stack_is_served_and_an_edit_of_its_template_takes_effect(
+    project: SampleProject,
+) -> None:
+    (project.root / "till").mkdir()
+    (project.root / "till" / "template.yaml").write_text(NESTED)
+    project.edit("template.yaml", lambda text: text + NESTING)
+    lampwork = project.up()
+    origin = lampwork.origin()
+    before = httpx.get(f"{origin}/till").json()["colour"]
+
+    project.edit("till/template.yaml", lambda text: text.replace("silver", "gold"))
+    lampwork.until("Reloaded")
+    after = httpx.get(f"{origin}/till").json()["colour"]
+    invoked = project.run("invoke", "Open", "-e", "-", stdin='{"name": "Ada"}')
+
+    assert (before, after) == ("silver of local-Hello", "gold of local-Hello")
+    assert json.loads(invoked.stdout)["event"] == "Ada"
 
 
 def test_a_process_that_crashes_is_started_again_while_requests_are_served(

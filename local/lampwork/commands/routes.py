@@ -14,5 +14,5 @@ def routes(**overrides: Any) -> None:
     config = config_of(overrides)
     stack = load_stack(config, "http://localhost")
     click.echo(routing.table(stack, config.schedules))
-    for line in not_emulated(config, stack):
+    for line in not_emulated(stack):
         click.echo(f"Not emulated: {line}", err=True)

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyEnvironments
 from lampwork.front.aws_services import signed_for
+from lampwork.function_names import by_any_name, name_in
 from lampwork.http1 import Request
 from lampwork.invocation import Invocation, Invoker
 from lampwork.model import ACCOUNT_ID, Function
@@ -36,7 +37,7 @@ class LambdaApi:
         self.update(functions)
 
     def update(self, functions: Mapping[str, Function]) -> None:
-        self._by_name = {**{f.name: f for f in functions.values()}, **functions}
+        self._functions = by_any_name(functions)
 
     def serves(self, request: Request) -> bool:
         """Whether it is one for Lambda; a function URL's caller may have signed for Lambda too."""
@@ -52,8 +53,8 @@ class LambdaApi:
             return _error(
                 501, "NotImplementedException", message="Lampwork serves Invoke alone of Lambda."
             )
-        name = _function_name(unquote(found[1]))
-        function = self._by_name.get(name)
+        name = name_in(unquote(found[1]))
+        function = self._functions.get(name)
         if function is None:
             return _not_found(name, request)
         kind = request.header("x-amz-invocation-type") or "RequestResponse"
@@ -116,11 +117,6 @@ class LambdaApi:
             return _error(500, "ServiceException", fault="Service", message=str(error))
         tail = (request.header("x-amz-log-type") or "").lower() == "tail"
         return _result(invocation, tail=tail)
-
-
-def _function_name(reference: str) -> str:
-    """The name in a name, an ARN or a partial ARN, without a qualifier."""
-    return reference.rpartition("function:")[2].partition(":")[0]
 
 
 def _is_client_context(header: str | None) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from lampwork.errors import FunctionNotFound
+from lampwork.function_names import by_any_name, name_in
 from lampwork.invocation import Invocation
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.model import Function
@@ -43,7 +44,7 @@ class Functions:
         )
         self._capacity = Capacity(settings.max_environments)
         self._pools: dict[str, Pool] = {}
-        self._by_name: dict[str, Pool] = {}
+        self._ids: dict[str, str] = {}  # of functions by any name
         self._warned_of: set[str] = set()  # runtimes
         self._launchers = Launchers(settings)
         self._folders = TemporaryFolders(settings.temporary_dir)
@@ -87,7 +88,7 @@ class Functions:
         client_context: str | None = None,
         request_id: str | None = None,
     ) -> Invocation:
-        pool = self._pools.get(function) or self._by_name.get(_name(function))
+        pool = self._pools.get(function) or self._pools.get(self._ids.get(name_in(function), ""))
         if pool is None:
             raise FunctionNotFound(f"Function not found: {function}")
         return await pool.invoke(payload, client_context, request_id)
@@ -103,7 +104,8 @@ class Functions:
                 pool.recycle(function, self._launchers.of(function))
             else:
                 self._pools[logical_id] = self._pool(function)
-        self._by_name = {pool.function.name: pool for pool in self._pools.values()}
+        by_name = by_any_name(self._functions)
+        self._ids = {name: function.logical_id for name, function in by_name.items()}
         self._warn_of_other_runtimes()
 
     def _pool(self, function: Function) -> Pool:
@@ -140,9 +142,3 @@ class Functions:
                 extra={"template": ", ".join(sorted(others)), "here": PYTHON},
             )
         self._warned_of |= others
-
-
-def _name(function: str) -> str:
-    """The function's name, of itself, a partial or a full ARN, each with or without a qualifier."""
-    parts = function.split(":")
-    return parts[parts.index("function") + 1] if "function" in parts[:-1] else parts[0]

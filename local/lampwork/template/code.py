@@ -15,7 +15,7 @@ def code_folder(resource: Resource, path: str, property: str) -> Path:
     Raises:
         TemplateError: there is neither, or the file is no zip.
     """
-    found = (resource.template.document.path.parent / path).resolve()
+    found = (resource.file.parent / path).resolve()
     if found.is_dir():
         return found
     if not found.is_file():

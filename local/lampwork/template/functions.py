@@ -92,8 +92,9 @@ def _function(resource: Resource) -> Iterator[Function]:
         on_event=EventConfig(dead_letter=resource.mapping("DeadLetterConfig").get("TargetArn")),
         log_config=read_log_config(resource),
         region=resource.identity.place.region,
+        template=resource.file,
         line=resource.line,
-        handler_line=resource.template.document.line(resource.logical_id, "Handler"),
+        handler_line=resource.line_of("Handler"),
     )
 
 
@@ -161,7 +162,7 @@ def _build_method(layer: Resource) -> str | None:
 
     What a makefile puts into a layer are mostly packages; at home they are installed.
     """
-    method = layer.template.document.metadata(layer.logical_id).get("BuildMethod")
+    method = layer.metadata.get("BuildMethod")
     return None if method is None else str(method)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from lampwork.model import ACCOUNT_ID
@@ -12,6 +12,7 @@ PARTITION: Final = "aws"
 URL_SUFFIX: Final = "amazonaws.com"
 API: Final = "AWS::ApiGatewayV2::Api"
 REST_API: Final = "AWS::ApiGateway::RestApi"
+STACK: Final = "AWS::CloudFormation::Stack"
 ID_ALPHABET: Final = string.digits + string.ascii_lowercase
 ID_LENGTH: Final = 10
 STREAM_LABEL: Final = "2026-01-01T00:00:00.000"  # on AWS, when it was enabled
@@ -68,11 +69,23 @@ REFERRED_TO_BY_ID: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a stack is deployed, as far as its resources' names show it."""
+    """Where a stack is deployed, as far as its resources' names show it.
+
+    `prefix` tells the logical ids of a nested stack from those of others: Parent/.
+    """
 
     region: str
     stack_name: str
     queue_url_base: str
+    prefix: str = ""
+
+    def of_nested(self, logical_id: str) -> "Place":
+        """Where a stack is deployed that is a resource of this one."""
+        return replace(
+            self,
+            stack_name=derived_name(self.stack_name, logical_id, STACK),
+            prefix=f"{self.prefix}{logical_id}/",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,8 @@ class Identity:
     @property
     def id(self) -> str:
         """Ten lower-case letters and digits, as an API has them; the same on every machine."""
-        number = int.from_bytes(hashlib.sha256(self.logical_id.encode()).digest())
+        path = f"{self.place.prefix}{self.logical_id}"
+        number = int.from_bytes(hashlib.sha256(path.encode()).digest())
         return "".join(ID_ALPHABET[number // 36**place % 36] for place in range(ID_LENGTH))
 
     @property

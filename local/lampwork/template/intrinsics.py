@@ -3,7 +3,9 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final, TypeVar
+from ipaddress import ip_network
+from itertools import islice
+from typing import Any, Final, NamedTuple, TypeVar
 
 from lampwork.model import ACCOUNT_ID
 from lampwork.template.document import Document
@@ -11,6 +13,7 @@ from lampwork.template.identity import (
     API,
     NAME_PROPERTIES,
     PARTITION,
+    STACK,
     URL_SUFFIX,
     Identity,
     Place,
@@ -23,6 +26,9 @@ NO_VALUE: Final = object()
 TRUE: Final = ("True", "true")
 # Attributes that are properties too.
 OF_A_PARAMETER: Final = ("Type", "Value")
+OUTPUTS: Final = "Outputs."
+# Where a nested stack says which template it has: CloudFormation's property, and SAM's.
+LOCATIONS: Final = ("TemplateURL", "Location")
 
 
 class Unresolvable(Exception):
@@ -34,10 +40,19 @@ def as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+class Nested(NamedTuple):
+    """A nested stack whose template is a file, as the stack around it has it."""
+
+    logical_id: str
+    file: str
+    parameters: Mapping[str, str]
+
+
 class Resolver:
     """Gives the intrinsic functions of one transformed template their values.
 
-    `imports` are the exports of other stacks, for Fn::ImportValue.
+    `imports` are the exports of other stacks, for Fn::ImportValue; `open_nested` reads the template
+    of a nested one.
     """
 
     def __init__(
@@ -47,10 +62,14 @@ class Resolver:
         parameters: Mapping[str, str | list[str]],
         place: Place,
         imports: Mapping[str, str],
+        open_nested: "Callable[[Nested], Resolver] | None" = None,
     ) -> None:
-        self._document = document
-        self._place = place
-        self._resources: Mapping[str, Mapping[str, Any]] = template["Resources"]
+        self.document = document
+        self.place = place
+        self.resources: Mapping[str, Mapping[str, Any]] = template["Resources"]
+        self._outputs: Mapping[str, Any] = template.get("Outputs") or {}
+        self._open_nested = open_nested
+        self._nested_stacks: dict[str, Resolver | None] = {}
         self._mappings: Mapping[str, Any] = template.get("Mappings", {})
         self._conditions: Mapping[str, Any] = template.get("Conditions", {})
         self._imports = imports
@@ -60,6 +79,7 @@ class Resolver:
             "Ref": self._ref,
             "Condition": self._condition,
             "Fn::And": lambda conditions: all(map(self._truth, conditions)),
+            "Fn::Cidr": self._cidr,
             "Fn::Base64": lambda text: base64.b64encode(self._text(text).encode()).decode(),
             "Fn::Equals": self._equals,
             "Fn::FindInMap": self._find_in_map,
@@ -87,9 +107,9 @@ class Resolver:
         try:
             result = self._value(value)
         except Unresolvable as error:
-            raise self._document.error(of, f"{of}: {error}", property) from error
+            raise self.document.error(of, f"{of}: {error}", property) from error
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise self._document.error(
+            raise self.document.error(
                 of,
                 f"{of}: an intrinsic function has the wrong arguments ({error!r}) in {value}.",
                 property,
@@ -104,7 +124,7 @@ class Resolver:
         Raises:
             TemplateError: there is no such condition.
         """
-        condition = self._resources[logical_id].get("Condition")
+        condition = self.resources[logical_id].get("Condition")
         return condition is None or bool(self.resolve({"Condition": condition}, of=logical_id))
 
     def identity(self, logical_id: str) -> Identity:
@@ -116,13 +136,65 @@ class Resolver:
         try:
             return self._identity(logical_id)
         except Unresolvable as error:
-            name = NAME_PROPERTIES.get(self._resources[logical_id]["Type"], "Name")
-            raise self._document.error(logical_id, f"{logical_id}: {error}", name) from error
+            name = NAME_PROPERTIES.get(self.resources[logical_id]["Type"], "Name")
+            raise self.document.error(logical_id, f"{logical_id}: {error}", name) from error
         finally:
             self._under_way.clear()
 
+    def nested(self, logical_id: str) -> "Resolver | None":
+        """The template of a nested stack; None where it is not a file beside this one.
+
+        Raises:
+            TemplateError: it cannot be read, or a parameter of it cannot be resolved.
+        """
+        try:
+            return self._nested(logical_id)
+        except Unresolvable as error:
+            raise self.document.error(logical_id, f"{logical_id}: {error}", "Parameters") from error
+        finally:
+            self._under_way.clear()
+
+    def output(self, name: str) -> str:
+        """What the template gives to the stack around it.
+
+        Raises:
+            TemplateError: it gives nothing of that name, or that has no value.
+        """
+        declared = self._outputs.get(name)
+        if not isinstance(declared, Mapping) or "Value" not in declared:
+            raise self.document.error(
+                "", f"the template has no output {name!r}, which the stack around it asks for."
+            )
+        if condition := declared.get("Condition"):
+            value = {"Fn::If": [condition, declared["Value"], {"Ref": "AWS::NoValue"}]}
+        else:
+            value = declared["Value"]
+        return as_text(self.resolve(value, of=f"the output {name}"))
+
+    def _nested(self, logical_id: str) -> "Resolver | None":
+        if logical_id not in self._nested_stacks:
+            self._nested_stacks[logical_id] = self._once(
+                f"{logical_id}.Outputs", lambda: self._opened(logical_id)
+            )
+        return self._nested_stacks[logical_id]
+
+    def _opened(self, logical_id: str) -> "Resolver | None":
+        places = (self._property(logical_id, name) for name in LOCATIONS)
+        file = next((each for each in places if isinstance(each, str)), "://")
+        if self._open_nested is None or "://" in file:
+            return None
+        given = self._property(logical_id, "Parameters")
+        parameters = {} if given is NO_VALUE else self._parameters(given)
+        return self._open_nested(Nested(logical_id, file, parameters))
+
+    def _parameters(self, given: Mapping[str, Any]) -> dict[str, str]:
+        return {
+            name: ",".join(map(as_text, value)) if isinstance(value, list) else as_text(value)
+            for name, value in given.items()
+        }
+
     def _pseudo_parameters(self) -> dict[str, Any]:
-        region, stack = self._place.region, self._place.stack_name
+        region, stack = self.place.region, self.place.stack_name
         return {
             "AWS::AccountId": ACCOUNT_ID,
             "AWS::NoValue": NO_VALUE,
@@ -180,7 +252,7 @@ class Resolver:
         function = self._text(self._property(logical_id, "FunctionName"))
         if function.startswith("arn:"):
             return f"{function}:{qualifier}"
-        region = self._place.region
+        region = self.place.region
         return f"arn:{PARTITION}:lambda:{region}:{ACCOUNT_ID}:function:{function}:{qualifier}"
 
     def _get_att(self, argument: Any) -> str:
@@ -191,6 +263,9 @@ class Resolver:
                 f"{logical_id}.{attribute}",
                 lambda: self._text(self._property(logical_id, attribute)),
             )
+        is_output = self._type(logical_id) == STACK and attribute.startswith(OUTPUTS)
+        if is_output and (nested := self._nested(logical_id)):
+            return nested.output(attribute.removeprefix(OUTPUTS))
         value = self._identity(logical_id).attribute(attribute)
         if value is None:
             raise Unresolvable(f"{self._type(logical_id)} has no attribute {attribute}.")
@@ -202,31 +277,31 @@ class Resolver:
             logical_id=logical_id,
             type=type,
             name=self._once(logical_id, lambda: self._name(logical_id, type)),
-            place=self._place,
+            place=self.place,
             web_socket=type == API and self._property(logical_id, "ProtocolType") == "WEBSOCKET",
         )
 
     def _type(self, logical_id: str) -> str:
-        if logical_id not in self._resources:
-            meant = get_close_matches(logical_id, self._resources, 1)
+        if logical_id not in self.resources:
+            meant = get_close_matches(logical_id, [*self.resources, *self._values], 1)
             hint = f"; {meant[0]} may be meant" if meant else ""
             raise Unresolvable(
                 f"the template has no parameter and no resource {logical_id!r}{hint}."
             )
-        condition = self._resources[logical_id].get("Condition")
+        condition = self.resources[logical_id].get("Condition")
         if condition is not None and not self._condition(condition):
             raise Unresolvable(f"{logical_id} is left out, since {condition} is false.")
-        return str(self._resources[logical_id]["Type"])
+        return str(self.resources[logical_id]["Type"])
 
     def _name(self, logical_id: str, type: str) -> str:
         given = self._property(logical_id, NAME_PROPERTIES.get(type, "Name"))
         if isinstance(given, str | int):
             return str(given)
         fifo = type == "AWS::SQS::Queue" and self._property(logical_id, "FifoQueue")
-        return derived_name(self._place.stack_name, logical_id, type, fifo=str(fifo) in TRUE)
+        return derived_name(self.place.stack_name, logical_id, type, fifo=str(fifo) in TRUE)
 
     def _property(self, logical_id: str, name: str) -> Any:
-        return self._value(self._resources[logical_id].get("Properties", {}).get(name, NO_VALUE))
+        return self._value(self.resources[logical_id].get("Properties", {}).get(name, NO_VALUE))
 
     def _once(self, name: str, resolve: Callable[[], T]) -> T:
         if name in self._under_way:
@@ -258,8 +333,15 @@ class Resolver:
                 return self._value(arguments[3]["DefaultValue"])
             raise Unresolvable(f"the template has no mapping {name}.{first}.{second}.") from None
 
+    def _cidr(self, arguments: list[Any]) -> list[str]:
+        """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-cidr.html"""
+        block, count, host_bits = map(self._text, arguments)
+        network = ip_network(block)
+        subnets = network.subnets(new_prefix=network.max_prefixlen - int(host_bits))
+        return [str(each) for each in islice(subnets, int(count))]
+
     def _get_azs(self, region: Any) -> list[str]:
-        name = self._text(region) or self._place.region
+        name = self._text(region) or self.place.region
         return [f"{name}{zone}" for zone in "abc"]
 
     def _import_value(self, argument: Any) -> str:

@@ -5,20 +5,16 @@ from typing import Final
 
 from lampwork.model import Stack
 from lampwork.template.document import read_document
-from lampwork.template.event_routes import check_routes
 from lampwork.template.function_urls import read_function_urls
 from lampwork.template.functions import FunctionNames, read_functions
 from lampwork.template.http_apis import read_http_apis
-from lampwork.template.identity import Place
-from lampwork.template.intrinsics import Resolver
-from lampwork.template.loops import with_loops_written_out
-from lampwork.template.parameters import imported, parameter_values, without_value
-from lampwork.template.properties import check_spelling
+from lampwork.template.identity import STACK, Place
+from lampwork.template.opening import Opener
+from lampwork.template.parameters import imported, without_value
 from lampwork.template.resource import Resource, Template
 from lampwork.template.resources import CREATED, read_resources
 from lampwork.template.rest_apis import read_rest_apis
 from lampwork.template.streams import read_stream_triggers, readers
-from lampwork.template.transform import transform
 from lampwork.template.triggers import read_queue_triggers, read_queues, read_schedules
 from lampwork.template.websocket_apis import read_web_socket_apis
 
@@ -105,6 +101,7 @@ def read_stack(
     Raises:
         TemplateError: the template cannot be read, or AWS would refuse it; says where and why.
     """
+    place = Place(region, stack_name, queue_url_base)
     document = read_document(path)
     exports, declared = imported(document, parameters), document.content["Parameters"]
     parameters = {
@@ -112,15 +109,8 @@ def read_stack(
         for name, value in parameters.items()
         if name not in exports and (name in declared or name not in spare)
     }
-    values = parameter_values(document, parameters)
-    place = Place(region, stack_name, queue_url_base)
-    written = Resolver(document, document.content, values, place, exports)
-    document = with_loops_written_out(document, written)
-    check_spelling(document)
-    check_routes(document)
-    transformed = transform(document, parameters=values, region=region, cache_dir=cache_dir)
-    resolver = Resolver(document, transformed, values, place, exports)
-    template = Template(document, transformed, resolver, cache_dir)
+    resolver = Opener(place, exports, cache_dir).open(document, parameters)
+    template = Template(resolver, cache_dir)
     try:
         return _stack(template, without_value(document, parameters))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -146,13 +136,16 @@ def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:
         empty_parameters=empty_parameters,
     )
     _ignore_the_rest(template)
-    files = tuple(template.document.files)
-    return replace(stack, ignored=tuple(template.ignored), files=files)
+    return replace(stack, ignored=tuple(template.ignored), files=tuple(template.files))
 
 
 def _ignore_the_rest(template: Template) -> None:
     for resource in template:
-        if resource.type not in RUN and not resource.type.startswith(SUPPORT):
+        if resource.type == STACK:
+            if resource.nested is None:
+                reason = "its template is not a file here; name one as its Location"
+                resource.ignore(resource.written_type, reason)
+        elif resource.type not in RUN and not resource.type.startswith(SUPPORT):
             resource.ignore(resource.written_type)
         elif resource.type == "AWS::Lambda::Permission" and _is_for_alexa(resource):
             resource.ignore(resource.type, "Alexa calls nothing here")

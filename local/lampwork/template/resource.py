@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from lampwork.errors import TemplateError
 from lampwork.model import Ignored
 from lampwork.template.document import Document
-from lampwork.template.identity import Identity
+from lampwork.template.identity import STACK, Identity
 from lampwork.template.intrinsics import Resolver, as_text
 
 T = TypeVar("T")
@@ -14,26 +14,53 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of a transformed template; its properties are resolved when asked for."""
+    """One resource of a transformed template; its properties are resolved when asked for.
 
-    logical_id: str
-    type: str
+    Its logical id says in which nested stack it is: Parent/Resource.
+    """
+
     template: "Template"
+    type: str
+    _resolver: Resolver
+    _local_id: str
     _properties: Mapping[str, Any]
 
     @property
+    def logical_id(self) -> str:
+        return f"{self._resolver.place.prefix}{self._local_id}"
+
+    @property
     def identity(self) -> Identity:
-        return self.template.resolver.identity(self.logical_id)
+        return self._resolver.identity(self._local_id)
+
+    @property
+    def file(self) -> Path:
+        """The template that it stands in."""
+        return self._document.path
 
     @property
     def line(self) -> int:
-        return self.template.document.line(self.logical_id)
+        return self.line_of("")
+
+    def line_of(self, property: str) -> int:
+        """Where a property of it stands; 0 where that cannot be told."""
+        return self._document.line(self._local_id, property)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """As written: SAM drops those of what it transforms."""
+        return self._document.metadata(self._local_id)
 
     @property
     def written_type(self) -> str:
         """Its type in the source, where SAM has not added it: AWS::Serverless::…"""
-        source = self.template.document.resources.get(self.logical_id)
+        source = self._document.resources.get(self._local_id)
         return str(source["Type"]) if source else self.type
+
+    @property
+    def nested(self) -> Resolver | None:
+        """What is read of a nested stack; None where this is none, or not a file."""
+        return self._resolver.nested(self._local_id) if self.type == STACK else None
 
     def get(self, name: str) -> Any:
         """A property with all intrinsic functions resolved; None where it is not there.
@@ -94,15 +121,20 @@ class Resource:
         return None if value is None else self._integer(name, value)
 
     def error(self, problem: str, property: str = "") -> TemplateError:
-        return self.template.document.error(self.logical_id, problem, property)
+        return self._document.error(self._local_id, problem, property)
 
     def ignore(self, what: str, reason: str = "") -> None:
         """Note that Lampwork does not run this resource, or a part of it."""
-        self.template.ignored.append(Ignored(self.logical_id, what, self.line, reason))
+        ignored = Ignored(self.logical_id, what, self.line, reason, self.file)
+        self.template.ignored.append(ignored)
 
     def _resolved(self, value: Any, name: str) -> Any:
-        self.template.last_read = (self.logical_id, name)
-        return self.template.resolver.resolve(value, of=self.logical_id, property=name)
+        self.template.last_read = (self, name)
+        return self._resolver.resolve(value, of=self._local_id, property=name)
+
+    @property
+    def _document(self) -> Document:
+        return self._resolver.document
 
     def _integer(self, name: str, value: Any) -> int:
         try:
@@ -114,45 +146,47 @@ class Resource:
 
 
 class Template:
-    """The resources whose conditions hold, and what was ignored of them.
+    """The resources whose conditions hold, also of nested stacks, and what was ignored of them.
 
     In `cache_dir` may be kept what is made of the template's files. `last_read` are the resource
     and the property that were asked for last.
     """
 
-    def __init__(
-        self,
-        document: Document,
-        transformed: Mapping[str, Any],
-        resolver: Resolver,
-        cache_dir: Path,
-    ) -> None:
-        self.document = document
+    def __init__(self, resolver: Resolver, cache_dir: Path) -> None:
         self.cache_dir = cache_dir
-        self.resolver = resolver
+        self.files: list[Path] = []
         self.ignored: list[Ignored] = []
-        self.last_read = ("", "")
-        self._resources = {
-            logical_id: Resource(logical_id, each["Type"], self, each.get("Properties", {}))
-            for logical_id, each in transformed["Resources"].items()
-            if resolver.active(logical_id)
-        }
+        self.last_read: tuple[Resource, str] | None = None
+        self._resources: dict[str, Resource] = {}
+        self._add(resolver)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
 
     def misshapen(self, error: Exception) -> TemplateError:
         """What went wrong with the property that was read last: a part of it has another kind."""
-        logical_id, name = self.last_read
-        return self.document.error(
-            logical_id,
-            f"a part of {logical_id}.{name} is not of the kind that AWS wants: {error}."
+        if self.last_read is None:
+            raise error
+        resource, name = self.last_read
+        return resource.error(
+            f"a part of {resource.logical_id}.{name} is not of the kind that AWS wants: {error}."
             " `sam validate --lint` may say more.",
             name,
         )
 
     def of_type(self, type: str) -> Iterator[Resource]:
         return (each for each in self if each.type == type)
+
+    def _add(self, resolver: Resolver) -> None:
+        self.files += resolver.document.files
+        for logical_id, content in resolver.resources.items():
+            if resolver.active(logical_id):
+                properties = content.get("Properties", {})
+                resource = Resource(self, content["Type"], resolver, logical_id, properties)
+                self._resources[resource.logical_id] = resource
+                if nested := resource.nested:
+                    self.files.append(nested.document.path)
+                    self._add(nested)
 
 
 def _checked(resource: Resource, name: str, kind: type[T], expected: str, value: Any) -> T:

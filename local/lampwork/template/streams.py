@@ -88,7 +88,7 @@ def _trigger(
         logical_id=mapping.logical_id,
         stream_arn=mapping.required("EventSourceArn"),
         function=function.logical_id,
-        queue=f"{STREAM_QUEUE_PREFIX}{mapping.logical_id}"[:LONGEST_QUEUE_NAME],
+        queue=_queue_name(mapping),
         batch_size=mapping.integer("BatchSize", DEFAULT_BATCH_SIZE),
         window_seconds=mapping.integer("MaximumBatchingWindowInSeconds", 0),
         retries=_limit(mapping, "MaximumRetryAttempts"),
@@ -99,6 +99,11 @@ def _trigger(
         on_failure=mapping.mapping("DestinationConfig").get("OnFailure", {}).get("Destination"),
         line=mapping.line,
     )
+
+
+def _queue_name(mapping: Resource) -> str:
+    # That of a nested stack has a slash, which is no letter of a queue's name.
+    return f"{STREAM_QUEUE_PREFIX}{mapping.logical_id.replace('/', '-')}"[:LONGEST_QUEUE_NAME]
 
 
 def _limit(mapping: Resource, name: str) -> int | None:

@@ -83,7 +83,7 @@ def _authorizer(api: Resource, functions: FunctionNames) -> Authorizer | None:
 
 
 def _path_rewrites(api: Resource) -> tuple[PathRewrite, ...]:
-    own = api.template.document.metadata(api.logical_id).get("Lampwork", {})
+    own = api.metadata.get("Lampwork", {})
     paths = own.get("PathRewrites", []) if isinstance(own, dict) else None
     if not isinstance(paths, list) or not all(str(path).startswith("/") for path in paths):
         raise api.error(

@@ -1,0 +1,75 @@
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from lampwork.template.document import Document, read_document
+from lampwork.template.event_routes import check_routes
+from lampwork.template.identity import Place
+from lampwork.template.intrinsics import Nested, Resolver
+from lampwork.template.loops import with_loops_written_out
+from lampwork.template.parameters import parameter_values, without_value
+from lampwork.template.properties import check_spelling
+from lampwork.template.transform import transform
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """Makes of a template as it is written what its resources can be read from, and the same of
+    those nested in it when they are asked for.
+
+    `imports` are the exports of other stacks, `around` the templates that this one is nested in.
+    """
+
+    place: Place
+    imports: Mapping[str, str]
+    cache_dir: Path
+    around: tuple[Path, ...] = ()
+
+    def open(self, document: Document, parameters: Mapping[str, str]) -> Resolver:
+        """
+        Raises:
+            TemplateError: AWS would refuse the template or a parameter; says where and why.
+        """
+        values = parameter_values(document, parameters)
+        as_written = Resolver(document, document.content, values, self.place, self.imports)
+        document = with_loops_written_out(document, as_written)
+        check_spelling(document)
+        check_routes(document)
+        transformed = transform(
+            document, parameters=values, region=self.place.region, cache_dir=self.cache_dir
+        )
+        open_nested = partial(self._open_nested, document)
+        return Resolver(document, transformed, values, self.place, self.imports, open_nested)
+
+    def _open_nested(self, document: Document, nested: Nested) -> Resolver:
+        path = Path(os.path.normpath(document.path.parent / nested.file))
+        opener = replace(
+            self,
+            place=self.place.of_nested(nested.logical_id),
+            around=(*self.around, document.path.resolve()),
+        )
+        if not path.is_file():
+            raise document.error(
+                nested.logical_id,
+                f"the template of {nested.logical_id} should be the file {path}, which does not"
+                " exist; correct its Location.",
+                "Location",
+            )
+        if path.resolve() in opener.around:
+            problem = f"{nested.logical_id} nests the template {path} in itself."
+            raise document.error(nested.logical_id, problem, "Location")
+        inner = read_document(path)
+        if wrong := _wrong_parameters(inner, nested.parameters):
+            problem = f"{nested.logical_id} {wrong}; correct its Parameters."
+            raise document.error(nested.logical_id, problem, "Parameters")
+        return opener.open(inner, nested.parameters)
+
+
+def _wrong_parameters(inner: Document, given: Mapping[str, str]) -> str | None:
+    if unknown := sorted(given.keys() - inner.content["Parameters"].keys()):
+        return f"gives its template {', '.join(unknown)}, which is no parameter there"
+    if missing := without_value(inner, given):
+        return f"gives its template no value for {', '.join(missing)}"
+    return None
