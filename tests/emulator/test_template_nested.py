@@ -58,7 +58,9 @@ CHECKOUT = """
               Type: DynamoDB
               Properties: {Stream: !GetAtt Carts.StreamArn, StartingPosition: LATEST}
       Flow: {Type: AWS::StepFunctions::StateMachine}
+    Conditions: {Never: !Equals [a, b]}
     Outputs:
+      Hidden: {Value: !Ref Pay, Condition: Never}
       FunctionName: {Value: !Ref Pay}
       Carts: {Value: !Ref Carts}
 """
@@ -210,6 +212,9 @@ def test_one_whose_template_is_elsewhere_is_named(tmp_path: Path, properties: st
         ("checkout/template.yaml", "template.yaml", "Checkout nests the template"),
         ("OrdersArn: !GetAtt Orders.Arn, ", "", "gives its template no value for OrdersArn"),
         ("Sizes: [", "Size: a, Sizes: [", "gives its template Size, which is no parameter there"),
+        ("{OrdersArn: !GetAtt Orders.Arn, Sizes: [S, M]}", "[S, M]", "must be a mapping, not"),
+        ("[S, M]", "!Join ['']", "wrong arguments"),
+        ("Outputs.Carts", "Outputs.Hidden", "the output Hidden is left out, since Never is false"),
         ("Outputs.Carts", "Outputs.Cart", "the template has no output 'Cart'"),
         (
             "!GetAtt Orders.Arn",

@@ -2,6 +2,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from ipaddress import ip_network
 from itertools import islice
@@ -79,8 +80,8 @@ class Resolver:
             "Ref": self._ref,
             "Condition": self._condition,
             "Fn::And": lambda conditions: all(map(self._truth, conditions)),
-            "Fn::Cidr": self._cidr,
             "Fn::Base64": lambda text: base64.b64encode(self._text(text).encode()).decode(),
+            "Fn::Cidr": self._cidr,
             "Fn::Equals": self._equals,
             "Fn::FindInMap": self._find_in_map,
             "Fn::GetAtt": self._get_att,
@@ -104,18 +105,8 @@ class Resolver:
             TemplateError: a function has no value; names the resource `of` and the line of its
                 `property`.
         """
-        try:
+        with self._telling(value, of, property):
             result = self._value(value)
-        except Unresolvable as error:
-            raise self.document.error(of, f"{of}: {error}", property) from error
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise self.document.error(
-                of,
-                f"{of}: an intrinsic function has the wrong arguments ({error!r}) in {value}.",
-                property,
-            ) from error
-        finally:
-            self._under_way.clear()
         return None if result is NO_VALUE else result
 
     def active(self, logical_id: str) -> bool:
@@ -133,13 +124,9 @@ class Resolver:
         Raises:
             TemplateError: its name cannot be resolved.
         """
-        try:
+        resource = self.resources[logical_id]
+        with self._telling(resource, logical_id, NAME_PROPERTIES.get(resource["Type"], "Name")):
             return self._identity(logical_id)
-        except Unresolvable as error:
-            name = NAME_PROPERTIES.get(self.resources[logical_id]["Type"], "Name")
-            raise self.document.error(logical_id, f"{logical_id}: {error}", name) from error
-        finally:
-            self._under_way.clear()
 
     def nested(self, logical_id: str) -> "Resolver | None":
         """The template of a nested stack; None where it is not a file beside this one.
@@ -147,12 +134,8 @@ class Resolver:
         Raises:
             TemplateError: it cannot be read, or a parameter of it cannot be resolved.
         """
-        try:
+        with self._telling(self.resources[logical_id], logical_id, "Parameters"):
             return self._nested(logical_id)
-        except Unresolvable as error:
-            raise self.document.error(logical_id, f"{logical_id}: {error}", "Parameters") from error
-        finally:
-            self._under_way.clear()
 
     def output(self, name: str) -> str:
         """What the template gives to the stack around it.
@@ -165,11 +148,26 @@ class Resolver:
             raise self.document.error(
                 "", f"the template has no output {name!r}, which the stack around it asks for."
             )
-        if condition := declared.get("Condition"):
-            value = {"Fn::If": [condition, declared["Value"], {"Ref": "AWS::NoValue"}]}
-        else:
-            value = declared["Value"]
-        return as_text(self.resolve(value, of=f"the output {name}"))
+        of = f"the output {name}"
+        condition = declared.get("Condition")
+        if condition is not None and not self.resolve({"Condition": condition}, of=of):
+            raise self.document.error("", f"{of} is left out, since {condition} is false.")
+        return as_text(self.resolve(declared["Value"], of=of))
+
+    @contextmanager
+    def _telling(self, value: Any, of: str, property: str) -> Iterator[None]:
+        try:
+            yield
+        except Unresolvable as error:
+            raise self.document.error(of, f"{of}: {error}", property) from error
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise self.document.error(
+                of,
+                f"{of}: an intrinsic function has the wrong arguments ({error!r}) in {value}.",
+                property,
+            ) from error
+        finally:
+            self._under_way.clear()
 
     def _nested(self, logical_id: str) -> "Resolver | None":
         if logical_id not in self._nested_stacks:
@@ -180,14 +178,18 @@ class Resolver:
 
     def _opened(self, logical_id: str) -> "Resolver | None":
         places = (self._property(logical_id, name) for name in LOCATIONS)
-        file = next((each for each in places if isinstance(each, str)), "://")
-        if self._open_nested is None or "://" in file:
+        files = (each for each in places if isinstance(each, str) and "://" not in each)
+        file = next(files, None)
+        if self._open_nested is None or file is None:
             return None
-        given = self._property(logical_id, "Parameters")
-        parameters = {} if given is NO_VALUE else self._parameters(given)
-        return self._open_nested(Nested(logical_id, file, parameters))
+        return self._open_nested(Nested(logical_id, file, self._nested_parameters(logical_id)))
 
-    def _parameters(self, given: Mapping[str, Any]) -> dict[str, str]:
+    def _nested_parameters(self, logical_id: str) -> dict[str, str]:
+        given = self._property(logical_id, "Parameters")
+        if given is NO_VALUE:
+            return {}
+        if not isinstance(given, Mapping):
+            raise Unresolvable(f"its Parameters must be a mapping, not {given!r}.")
         return {
             name: ",".join(map(as_text, value)) if isinstance(value, list) else as_text(value)
             for name, value in given.items()
