@@ -9,12 +9,26 @@ import pytest
 from tests.conftest import ROOT
 from tests.unit.test_template import function_modules
 
-HASHING = {"passlib", "argon2"}
-HTTP = {"fastapi", "starlette", "mangum"}
-ORM = {"sqlalchemy"}
-PICTURES = {"numpy", "PIL"}
-NEVER = {"moto", "alembic", "lampwork", "local", "tests", "pytest"}
+HASHING = frozenset({"passlib", "argon2"})
+HTTP = frozenset({"fastapi", "starlette", "mangum"})
+ORM = frozenset({"sqlalchemy"})
+PICTURES = frozenset({"numpy", "PIL"})
+NEVER = frozenset({"moto", "alembic", "lampwork", "local", "tests", "pytest"})
+NONE: frozenset[str] = frozenset()
 ALL = HASHING | HTTP | ORM | PICTURES | NEVER
+
+MODULES = sorted(function_modules())
+
+# Imports each module it is given and prints what top-level packages that has loaded.
+IMPORTING = """
+import importlib, json, sys
+loaded = {}
+for module in sys.argv[1:]:
+    before = set(sys.modules)
+    importlib.import_module(module)
+    loaded[module] = sorted({name.partition(".")[0] for name in sys.modules.keys() - before})
+print(json.dumps(loaded))
+"""
 
 HASHES_PASSWORDS = {
     "functions.auth.change_password",
@@ -25,22 +39,31 @@ HASHES_PASSWORDS = {
 }
 
 
-def allowed(module: str) -> set[str]:
+def allowed(module: str) -> frozenset[str]:
     """Which of the watched packages a function may load when it is imported."""
     area = module.split(".")[1]
     if area in ("ws_connect", "ws_broadcast"):
-        return set()
+        return NONE
     if area == "ops" or module in ("functions.tasks.generate", "functions.tasks.sweep"):
         return ORM
-    return HTTP | ORM | (HASHING if module in HASHES_PASSWORDS else set())
+    return HTTP | ORM | (HASHING if module in HASHES_PASSWORDS else NONE)
 
 
-@pytest.mark.parametrize("module", sorted(function_modules()))
-def test_a_function_loads_only_what_it_needs(module):
-    script = f"import json, sys, {module}; print(json.dumps(list(sys.modules)))"
+@pytest.mark.parametrize("packages", sorted({allowed(each) for each in MODULES}, key=sorted))
+def test_a_function_loads_only_what_it_needs(packages):
+    """Functions that may load the same share a process: one may not load what none of them may."""
+    modules = [module for module in MODULES if allowed(module) == packages]
     finished = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", IMPORTING, *modules],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    loaded = {name.partition(".")[0] for name in json.loads(finished.stdout)}
+    loaded: dict[str, list[str]] = json.loads(finished.stdout)
 
-    assert loaded & ALL <= allowed(module)
+    astray = {
+        module: sorted(ALL.intersection(names) - packages) for module, names in loaded.items()
+    }
+    assert list(loaded) == modules
+    assert {module: names for module, names in astray.items() if names} == {}
