@@ -105,10 +105,13 @@ stack-test: $(BIN)/.ready ## Test the running stack: gateway, dashboards, each s
 
 # --- Testing --------------------------------------------------------------------------------------
 
+# Tests wait about as long as they compute.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
+
 .PHONY: test
-test: $(BIN)/.ready ## Run all tests, in parallel
+test: $(BIN)/.ready ## Run all tests, in parallel: so many at a time as WORKERS says
 	@tests/install-services
-	@exec $(BIN)/pytest -n auto --dist worksteal
+	@exec $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: mutations
 mutations: $(BIN)/.ready ## Take guards away one by one; a test must notice each
@@ -120,7 +123,7 @@ soak: $(BIN)/.ready mutations ## Statistics, real processes killed for SOAK_ROUN
 
 .PHONY: catalogue
 catalogue: $(BIN)/.ready ## Run the abuse catalogue and list its cases
-	@exec $(BIN)/pytest -n auto -q -p tests.catalogue.listing -m case
+	@exec $(BIN)/pytest -n $(WORKERS) -q -p tests.catalogue.listing -m case
 
 .PHONY: check
 check: $(BIN)/.ready .tools/.ready ## Lint, types, migrations, schema, Dockerfile and template

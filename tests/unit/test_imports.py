@@ -17,8 +17,6 @@ NEVER = frozenset({"moto", "alembic", "lampwork", "local", "tests", "pytest"})
 NONE: frozenset[str] = frozenset()
 ALL = HASHING | HTTP | ORM | PICTURES | NEVER
 
-MODULES = sorted(function_modules())
-
 # Imports each module it is given and prints what top-level packages that has loaded.
 IMPORTING = """
 import importlib, json, sys
@@ -49,10 +47,16 @@ def allowed(module: str) -> frozenset[str]:
     return HTTP | ORM | (HASHING if module in HASHES_PASSWORDS else NONE)
 
 
-@pytest.mark.parametrize("packages", sorted({allowed(each) for each in MODULES}, key=sorted))
-def test_a_function_loads_only_what_it_needs(packages):
-    """Functions that may load the same share a process: one may not load what none of them may."""
-    modules = [module for module in MODULES if allowed(module) == packages]
+def together() -> dict[frozenset[str], list[str]]:
+    """Those that may load the same: one of them may not load what none of them may."""
+    groups: dict[frozenset[str], list[str]] = {}
+    for module in sorted(function_modules()):
+        groups.setdefault(allowed(module), []).append(module)
+    return groups
+
+
+@pytest.mark.parametrize(("packages", "modules"), together().items())
+def test_a_function_loads_only_what_it_needs(packages, modules):
     finished = subprocess.run(
         [sys.executable, "-c", IMPORTING, *modules],
         cwd=ROOT,
