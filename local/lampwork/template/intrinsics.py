@@ -45,6 +45,7 @@ class Nested(NamedTuple):
     """A nested stack whose template is a file, as the stack around it has it."""
 
     logical_id: str
+    property: str  # that names the file
     file: str
     parameters: Mapping[str, str]
 
@@ -177,12 +178,14 @@ class Resolver:
         return self._nested_stacks[logical_id]
 
     def _opened(self, logical_id: str) -> "Resolver | None":
-        places = (self._property(logical_id, name) for name in LOCATIONS)
-        files = (each for each in places if isinstance(each, str) and "://" not in each)
-        file = next(files, None)
-        if self._open_nested is None or file is None:
+        if self._open_nested is None:
             return None
-        return self._open_nested(Nested(logical_id, file, self._nested_parameters(logical_id)))
+        for property in LOCATIONS:
+            file = self._property(logical_id, property)
+            if isinstance(file, str) and "://" not in file:
+                parameters = self._nested_parameters(logical_id)
+                return self._open_nested(Nested(logical_id, property, file, parameters))
+        return None
 
     def _nested_parameters(self, logical_id: str) -> dict[str, str]:
         given = self._property(logical_id, "Parameters")

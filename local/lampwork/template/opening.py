@@ -54,12 +54,12 @@ class Opener:
             raise document.error(
                 nested.logical_id,
                 f"the template of {nested.logical_id} should be the file {path}, which does not"
-                " exist; correct its Location.",
-                "Location",
+                f" exist; correct its {nested.property}.",
+                nested.property,
             )
         if path.resolve() in opener.around:
             problem = f"{nested.logical_id} nests the template {path} in itself."
-            raise document.error(nested.logical_id, problem, "Location")
+            raise document.error(nested.logical_id, problem, nested.property)
         inner = read_document(path)
         if wrong := _wrong_parameters(inner, nested.parameters):
             problem = f"{nested.logical_id} {wrong}; correct its Parameters."

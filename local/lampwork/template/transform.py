@@ -25,7 +25,7 @@ LOCAL_FILES: Final = {
 }
 CODE: Final = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
 APIS: Final = ("AWS::Serverless::Api", "AWS::Serverless::HttpApi")
-KEPT_RESULTS: Final = 10
+KEPT_RESULTS: Final = 50  # a project may have many nested templates
 
 
 def transform(
