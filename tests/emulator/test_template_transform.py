@@ -45,11 +45,12 @@ def test_parameters_are_part_of_what_is_kept(tmp_path):
     assert "OnlyInProduction" in in_production.functions
 
 
-def test_only_the_newest_results_are_kept(tmp_path):
-    for number in range(12):
+def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("lampwork.template.transform.KEPT_RESULTS", 3)
+    for number in range(5):
         read(PRODUCT, tmp_path, DatabaseUrl=str(number))
 
-    assert len(list(tmp_path.iterdir())) == 10
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_all_reasons_of_sam_are_told_at_once(tmp_path):
