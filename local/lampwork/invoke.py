@@ -10,6 +10,7 @@ from pathlib import Path
 from lampwork.config import Config
 from lampwork.errors import ConfigurationError, FunctionNotFound, LampworkError, StartError
 from lampwork.front.lambda_api import PREFIX
+from lampwork.function_names import name_in
 from lampwork.handlers import Problems, is_about_loading
 from lampwork.json_records import as_text
 from lampwork.lock import DataLock, running
@@ -110,7 +111,7 @@ def explained(outcome: Outcome, config: Config, name: str) -> Outcome:
     """
     lines = [as_text(line) for line in outcome.log.split("\n") if not is_advice(line)]
     if any(map(is_about_loading, lines)):
-        function = find(load_stack(config, "http://localhost"), name.rpartition(":")[2])
+        function = find(load_stack(config, "http://localhost"), name_in(name))
         lines = list(_explained(lines, function))
     return replace(outcome, log="\n".join(lines))
 

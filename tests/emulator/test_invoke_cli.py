@@ -68,15 +68,15 @@ def test_a_failing_function_ends_the_call_with_1(project: SampleProject, running
     assert 'raise ValueError("on purpose")' in called.stderr
 
 
-@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize(("running", "name"), [(True, "Hello:live"), (False, "Hello")])
 def test_a_function_that_cannot_be_loaded_is_told_once(
-    project: SampleProject, running: bool
+    project: SampleProject, running: bool, name: str
 ) -> None:
     if running:
         project.up("--no-reload").origin()
     (project.root / "hello.py").write_text("def handler(:\n")
 
-    called = project.run("invoke", "Hello")
+    called = project.run("invoke", name)
 
     assert called.returncode == 1
     assert called.stderr.count("hello.py:1: invalid syntax; Hello cannot be loaded.") == 1
