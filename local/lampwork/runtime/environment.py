@@ -19,7 +19,15 @@ from lampwork.runtime.environment_log import EnvironmentLog
 from lampwork.runtime.launcher import ChildProcess, Launch, Launcher
 from lampwork.runtime.log_pipe import LogPipe
 from lampwork.runtime.memory import MEBIBYTE, MemoryPeak, resident_memory
-from lampwork.runtime.platform_log import OUT_OF_MEMORY, SUCCESS, TIMEOUT, Ended, Status, now
+from lampwork.runtime.platform_log import (
+    EXITED,
+    OUT_OF_MEMORY,
+    SUCCESS,
+    TIMEOUT,
+    Ended,
+    Status,
+    now,
+)
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.variables import process_variables
 
@@ -317,17 +325,16 @@ class Environment:
             case Exited(status):
                 reason = function_errors.exit_reason(status)
                 self._log.failure(f"RequestId: {request_id} Error: {reason}")
-                error = function_errors.exited(request_id, status)
-                return error, True, self._exit_status(error)
+                return function_errors.exited(request_id, status), True, self._exit_status()
             case _:
                 seconds = self.function.timeout_seconds
                 late = f"Task timed out after {seconds:.2f} seconds"
                 self._log.failure(f"{now()} {request_id} {late}")
                 return function_errors.timed_out(request_id, seconds), True, TIMEOUT
 
-    def _exit_status(self, error: bytes) -> Status:
+    def _exit_status(self) -> Status:
         if self._memory.bytes <= self.function.memory_mb * MEBIBYTE:
-            return Status.of_error(error)
+            return EXITED
         # Lambda's own words, `signal: killed`, leave one to guess.
         logger.warning(
             "a function is ended: it holds more memory than it may",
@@ -384,8 +391,8 @@ def _init_end(outcome: Outcome) -> Status:
             return SUCCESS
         case TimedOut():
             return TIMEOUT
-        case Exited(status):
-            return Status.of_error(function_errors.exited("", status))
+        case Exited():
+            return EXITED
         case Answer(payload):
             return Status.of_error(payload)
 

@@ -34,6 +34,7 @@ class Status(NamedTuple):
 
 SUCCESS: Final = Status("success")
 TIMEOUT: Final = Status("timeout")
+EXITED: Final = Status("error", "Runtime.ExitError")
 # Its payload says Runtime.ExitError all the same.
 OUT_OF_MEMORY: Final = Status("error", "Runtime.OutOfMemory")
 
