@@ -71,7 +71,7 @@ class Upkeep:
     async def _end_unauthorized(self, live: Sequence[Connection]) -> list[Connection]:
         """Have what has no right to stay open any more ended; give the rest.
 
-        A deliverer does it: the only one who can tell that nothing follows the last frame.
+        A deliverer does it: the only one who can tell that no state follows the last frame.
         """
         sessions = await self._reader.sessions({c.session_id for c in live if c.session_id})
         users = await self._reader.live_users({c.user_id for c in live if not c.session_id})
