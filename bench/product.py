@@ -6,7 +6,7 @@ from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from shared.once import forget
+from shared.singletons import forget_singletons
 from tests.e2e.product import Product, processes_of
 
 
@@ -16,7 +16,7 @@ def act_as_a_worker_of(product: Product, **variables: str) -> None:
     lines = Path(f"/proc/{worker.pid}/environ").read_text().rstrip("\0").split("\0")
     os.environ.update(dict(line.split("=", 1) for line in lines))
     os.environ.update(variables)
-    forget()
+    forget_singletons()
 
 
 def private_kilobytes(pid: int) -> float:

@@ -18,10 +18,10 @@ from bench.product import act_as_a_worker_of
 from bench.report import Row
 from shared.database import engine, transaction
 from shared.engine import transitions
-from shared.engine.task_status import TaskStatus
 from shared.models.base import database_now
 from shared.models.task import Task
-from shared.queue import queue
+from shared.models.task_status import TaskStatus
+from shared.queues.registry import queue
 from tests.conftest import ROOT
 from tests.e2e.product import Person, running, sign_up
 from tests.services import postgresql_server

@@ -7,22 +7,22 @@ from uuid import UUID
 import uvloop
 
 from shared.database import transaction
-from shared.engine import transitions, turns
+from shared.engine import claiming, transitions
 from shared.engine.transitions import Lease
-from shared.loop import run
+from shared.process.event_loop import run
 
 PICTURE = {"key": "k", "content_type": "image/png", "width": 64, "height": 64, "bytes": 1}
 
 
 async def live() -> None:
     """What a worker writes for one task, and what whoever publishes notes of it."""
-    task = await turns.begin_next(worker_id="bench")
+    task = await claiming.begin_next(worker_id="bench")
     assert task is not None
     assert task.lease_token is not None
     await _note_published(task.id, 2)
     async with transaction() as session:
         await transitions.complete(session, Lease(task.id, task.lease_token), PICTURE)
-        await turns.next_without_doorbell(session, task.user_id)
+        await claiming.next_without_doorbell(session, task.user_id)
     await _note_published(task.id, 3)
 
 

@@ -18,9 +18,9 @@ from bench.report import Row
 from bench.servers import free_port, server
 from shared.database import transaction
 from shared.engine import transitions
+from shared.engine.broadcast import broadcaster
 from shared.engine.transitions import Lease
 from shared.models.task import Task
-from shared.stream.broadcast import broadcaster
 from tests.conftest import ROOT
 from tests.e2e.product import Person, Product, running, sign_up
 from tests.tasks import claim, lease_of, make_task

@@ -1,4 +1,5 @@
-"""How a worker tells what `shared.metrics` records: printed once a second, or for Prometheus.
+"""How a worker tells what `shared.process.metrics` records: it prints them each second, or serves
+them to Prometheus.
 
 It also counts the messages that end among the dead letters.
 """
@@ -9,8 +10,8 @@ from typing import Any
 
 from dramatiq import Broker, MessageProxy, Middleware, Worker
 
-from shared import metrics
-from shared.metrics import METRICS, NAMESPACE, Labels, Metric, Unit
+from shared.process import metrics
+from shared.process.metrics import METRICS, NAMESPACE, Labels, Metric, Unit
 from shared.settings import MetricsFormat
 
 FLUSH_SECONDS = 1.0

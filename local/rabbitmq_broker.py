@@ -4,7 +4,7 @@ from dramatiq import MessageProxy
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
 
 from local.message_shape import is_readable
-from shared import metrics
+from shared.process import metrics
 
 IDLE_MS = 500
 

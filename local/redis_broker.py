@@ -5,7 +5,7 @@ from dramatiq import DecodeError, Message
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 
 from local.message_shape import is_readable
-from shared import metrics
+from shared.process import metrics
 
 BACKGROUND_POLL_MS = 500
 

@@ -5,7 +5,7 @@ import urllib.request
 from urllib.parse import urlsplit
 
 from shared import settings
-from shared.error_tracking import tracker
+from shared.process.error_tracking import tracker
 
 TIMEOUT_SECONDS = 5
 

@@ -24,12 +24,13 @@ import functions.ws_broadcast.deliver
 import functions.ws_broadcast.tick
 from local.metering import middleware as metering
 from local.redis_broker import DecodeSafeRedisBroker
-from shared import database, redis_client, settings
-from shared.entry import prepare
+from shared import database, settings
+from shared.clients import redis_client
 from shared.errors import SettingsError
-from shared.loop import event_loop, run
-from shared.queue import DELIVER, GENERATE
+from shared.process.entry_point import prepare
+from shared.process.event_loop import event_loop, run
 from shared.queues import brokers
+from shared.queues.registry import DELIVER, GENERATE
 
 GENERATE_POLL_MS = 100
 DELIVER_POLL_MS = 20

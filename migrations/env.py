@@ -11,8 +11,8 @@ import shared.models.session
 import shared.models.task
 import shared.models.user  # noqa: F401 - the metadata knows what was imported
 from shared import database
-from shared.loop import run
 from shared.models.base import Base, UtcDateTime
+from shared.process.event_loop import run
 
 
 def render_portably(kind: str, item: Any, _context: object) -> str | Literal[False]:

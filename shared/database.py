@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from shared import settings
 from shared.errors import Unavailable
-from shared.once import once
+from shared.singletons import singleton
 
 SQLITE_AWAY = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED")
 # PostgreSQL's classes: connection exception, insufficient resources, operator intervention.
 POSTGRESQL_AWAY = ("08", "53", "57P")
 
 
-@once
+@singleton
 def engine() -> AsyncEngine:
     """The process's engine. One connection serves one request at a time; a worker asks for more."""
     configured = settings.database()

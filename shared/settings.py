@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from shared.errors import SettingsError
-from shared.once import once
+from shared.singletons import singleton
 
 
 def _split(value: Any) -> Any:
@@ -166,7 +166,7 @@ RateLimit = Annotated[str, Field(pattern=rf"^{_LIMIT}( ?; ?{_LIMIT})*$")]
 
 
 class RateLimitSettings(Settings):
-    """How often whom may do what; `shared.buckets` says whom each is counted for."""
+    """How often whom may do what; `shared.limits.allowances` says whom each is counted for."""
 
     enabled: bool = Field(True, alias="RATE_LIMITS")
     login: RateLimit = Field("5/minute", alias="RATE_LIMIT_LOGIN")
@@ -259,21 +259,21 @@ class SentrySettings(Settings):
     function_name: str | None = Field(None, alias="AWS_LAMBDA_FUNCTION_NAME")
 
 
-app = once(AppSettings.load)
-database = once(DatabaseSettings.load)
-redis = once(RedisSettings.load)
-keys = once(KeySettings.load)
-auth = once(AuthSettings.load)
-retention = once(RetentionSettings.load)
-mail = once(MailSettings.load)
-gateway = once(GatewaySettings.load)
-proxies = once(ProxySettings.load)
-rate_limits = once(RateLimitSettings.load)
-queue = once(QueueSettings.load)
-tasks = once(TaskSettings.load)
-websocket = once(WebSocketSettings.load)
-metrics = once(MetricsSettings.load)
-management_api = once(ManagementApiSettings.load)
-objects = once(ObjectSettings.load)
-generator = once(GeneratorSettings.load)
-sentry = once(SentrySettings.load)
+app = singleton(AppSettings.load)
+database = singleton(DatabaseSettings.load)
+redis = singleton(RedisSettings.load)
+keys = singleton(KeySettings.load)
+auth = singleton(AuthSettings.load)
+retention = singleton(RetentionSettings.load)
+mail = singleton(MailSettings.load)
+gateway = singleton(GatewaySettings.load)
+proxies = singleton(ProxySettings.load)
+rate_limits = singleton(RateLimitSettings.load)
+queue = singleton(QueueSettings.load)
+tasks = singleton(TaskSettings.load)
+websocket = singleton(WebSocketSettings.load)
+metrics = singleton(MetricsSettings.load)
+management_api = singleton(ManagementApiSettings.load)
+objects = singleton(ObjectSettings.load)
+generator = singleton(GeneratorSettings.load)
+sentry = singleton(SentrySettings.load)

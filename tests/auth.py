@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from functions.auth import login, logout, me, refresh, register, verify
 from shared.database import transaction
-from shared.loop import run
 from shared.models.user import User, UserStatus
+from shared.process.event_loop import run
 from tests.http import Answer, call
 
 EMAIL = "demo@example.com"

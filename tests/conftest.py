@@ -9,8 +9,8 @@ import pytest
 
 from local.keys import ensure_keys
 from shared import database
-from shared.loop import run
-from shared.once import forget
+from shared.process.event_loop import run
+from shared.singletons import forget_singletons
 
 pytest_plugins = ("tests.services",)
 
@@ -50,7 +50,7 @@ def application(
     monkeypatch.setenv("KEYS_FILE", str(keys_file))
     monkeypatch.setenv("RATE_LIMITS", "off")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")  # nobody is there
-    forget()
+    forget_singletons()
     yield monkeypatch
     run(database.engine().dispose())
-    forget()
+    forget_singletons()

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared import metrics
-from shared.metrics import EmbeddedRecorder, Labels, Metric
+from shared.process import metrics
+from shared.process.metrics import EmbeddedRecorder, Labels, Metric
 
 
 class Records:

@@ -20,9 +20,10 @@ from dramatiq.common import dq_name, xq_name
 from pika import BlockingConnection, URLParameters
 from redis import Redis
 
-from shared import database, redis_client
-from shared.loop import run
-from shared.once import forget
+from shared import database
+from shared.clients import redis_client
+from shared.process.event_loop import run
+from shared.singletons import forget_singletons
 
 ROOT = Path(__file__).resolve().parents[1]
 POSTGRESQL_HOMES = Path("/usr/lib/postgresql")
@@ -217,7 +218,7 @@ def backend(
     }
     for name, value in variables.items():
         application.setenv(name, value)
-    forget()
+    forget_singletons()
     _empty_bucket(object_store)
     with Redis.from_url(redis_server) as client:
         client.flushall()
@@ -232,7 +233,7 @@ def rate_limited(
     """The application on SQLite with its rate limits, counted from nought in Redis."""
     application.setenv("RATE_LIMITS", "on")
     application.setenv("REDIS_URL", f"{redis_server}/0")
-    forget()
+    forget_singletons()
     with Redis.from_url(redis_server) as client:
         client.flushall()
     yield application
@@ -243,7 +244,7 @@ def rate_limited(
 def rate_limited_without_redis(rate_limited: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The same while nothing answers where Redis should be."""
     rate_limited.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
-    forget()
+    forget_singletons()
     return rate_limited
 
 
@@ -253,7 +254,7 @@ def postgresql_backend(backend: pytest.MonkeyPatch, migrated_postgresql: str) ->
     run(database.engine().dispose())
     backend.setenv("DATABASE_URL", migrated_postgresql)
     backend.setenv("DATABASE_POOL_SIZE", "10")
-    forget()
+    forget_singletons()
     return backend
 
 

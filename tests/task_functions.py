@@ -11,10 +11,10 @@ import functions.tasks.list
 import functions.tasks.result
 import functions.tasks.retry
 import functions.tasks.ws_ticket
-from shared import objects
+from shared.clients import objects
 from shared.database import transaction
 from shared.engine import transitions
-from shared.loop import run
+from shared.process.event_loop import run
 from tests.http import Answer, call
 from tests.tasks import blank_png, claim, lease_of, read
 

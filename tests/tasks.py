@@ -12,10 +12,10 @@ from sqlalchemy import delete, select, text, update
 from shared import clock
 from shared.database import transaction
 from shared.engine import transitions
-from shared.engine.task_status import TaskStatus
 from shared.generators.port import GenerationParameters, Image, Progress
 from shared.models.base import database_now
 from shared.models.task import Outbox, Task, TaskEvent
+from shared.models.task_status import TaskStatus
 from shared.models.user import Plan, Subscription, User, UserProfile, UserStatus
 
 Generate = Callable[[str, GenerationParameters, Progress], Awaitable[Image]]

@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from shared.engine.task_payload import task_payload
-from shared.engine.task_status import TaskStatus
 from shared.models.session import UserSession
 from shared.models.task import Task, TaskEvent
+from shared.models.task_status import TaskStatus
 from shared.models.user import User, UserStatus
 from shared.stream.connections import Connection
 from shared.stream.gateway import GatewayError, Gone

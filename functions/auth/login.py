@@ -2,15 +2,15 @@ from typing import Annotated
 
 from fastapi import Request, Response
 
-from shared.audit import AuditTrail
-from shared.auditing import audited
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import LoginRequest, TokenResponse
 from shared.security import cookies
 from shared.security.cookies import TokenCookie
 from shared.security.passwords import password_hasher
+from shared.services.audit import AuditTrail
 from shared.services.login import log_in
 from shared.web.api import create_app, lambda_handler
+from shared.web.audited import audited
 from shared.web.authentication import ClientDep, OwnPageOnly, request_headers
 from shared.web.token_delivery import TokenDelivery, deliver, remember_device
 

@@ -3,15 +3,15 @@ from typing import Annotated
 
 from fastapi import Request, Response
 
-from shared.audit import AuditTrail
-from shared.auditing import audited
 from shared.errors import AmbiguousCredentials, InvalidToken
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import LogoutRequest
 from shared.security import cookies, credentials
 from shared.security.cookies import TokenCookie
+from shared.services.audit import AuditTrail
 from shared.services.sessions import LogoutScope, log_out
 from shared.web.api import create_app, lambda_handler
+from shared.web.audited import audited
 from shared.web.authentication import OwnPageOnly, request_headers
 from shared.web.token_delivery import take_back
 

@@ -2,14 +2,14 @@ from typing import Annotated
 
 from fastapi import Response
 
-from shared.audit import AuditTrail
-from shared.auditing import audited
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.account import ReauthenticateRequest
 from shared.schemas.auth import TokenResponse
 from shared.security.passwords import password_hasher
 from shared.services import reauthentication
+from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
+from shared.web.audited import audited
 from shared.web.authentication import UserDep
 from shared.web.token_delivery import TokenDelivery, deliver
 

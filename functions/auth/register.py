@@ -1,13 +1,13 @@
 from typing import Annotated
 
-from shared import buckets, rate_limits
-from shared.audit import AuditTrail
-from shared.auditing import audited
+from shared.limits import allowances, rate_limits
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import RegisteredUser, RegisterRequest, RegisterResponse, Verification
 from shared.security.passwords import password_hasher
 from shared.services import registration
+from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
+from shared.web.audited import audited
 from shared.web.authentication import ClientDep, OwnPageOnly
 
 app = create_app()
@@ -25,7 +25,7 @@ async def register(
     client: ClientDep,
 ) -> RegisterResponse:
     trail.about(new.email)
-    await rate_limits.hit(buckets.register(client.ip))
+    await rate_limits.hit(allowances.register(client.ip))
     made = await registration.register(new.email, new.password, password_hasher())
     if made.user_id is not None:
         trail.by(made.user_id)

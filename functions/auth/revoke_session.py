@@ -3,11 +3,11 @@ from uuid import UUID
 
 from fastapi import Response
 
-from shared.audit import AuditTrail
-from shared.auditing import audited
 from shared.models.auth_event import AuthEventKind
 from shared.services import sessions
+from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
+from shared.web.audited import audited
 from shared.web.authentication import UserDep
 from shared.web.token_delivery import take_back
 

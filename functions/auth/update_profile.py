@@ -1,12 +1,12 @@
 from typing import Annotated
 
-from shared.audit import AuditTrail
-from shared.auditing import audited
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.account import ProfileUpdate
 from shared.schemas.user import AccountRead
 from shared.services import accounts
+from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
+from shared.web.audited import audited
 from shared.web.authentication import UserDep
 
 app = create_app()

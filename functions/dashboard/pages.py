@@ -12,14 +12,15 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from shared import objects, settings
+from shared import settings
+from shared.clients import objects
 from shared.errors import NotFound
 from shared.generators.port import Style
-from shared.once import once
 from shared.repositories.mailbox import MailboxRepository
 from shared.security import cookies
 from shared.security.cookies import TokenCookie
 from shared.settings import Environment as Deployment
+from shared.singletons import singleton
 from shared.web.api import ReadingSessionDep, create_app, lambda_handler
 from shared.web.authentication import request_headers
 
@@ -130,7 +131,7 @@ def _is_development() -> bool:
     return settings.app().environment is Deployment.DEVELOPMENT
 
 
-@once
+@singleton
 def _policy() -> str:
     """Nothing but our own files, and the pictures from where their links lead."""
     return (
@@ -147,7 +148,7 @@ def _picture_source() -> str:
     return f"{origin.scheme}://{LOOPBACK}:*" if at_home else objects.origin()
 
 
-@once
+@singleton
 def _templates() -> Environment:
     return Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -158,12 +159,12 @@ def _templates() -> Environment:
     )
 
 
-@once
+@singleton
 def _assets() -> Mapping[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((HERE / "assets").iterdir())}
 
 
-@once
+@singleton
 def _version() -> str:
     digest = sha256()
     for name, content in _assets().items():

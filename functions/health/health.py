@@ -2,8 +2,8 @@
 
 from fastapi import Response
 
-from shared.health import examine
 from shared.schemas.health import Health
+from shared.services.health import examine
 from shared.web.api import create_app, lambda_handler
 
 app = create_app()

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from shared.entry import entry
-from shared.loop import run
+from shared.process.entry_point import entry_point
+from shared.process.event_loop import run
 from shared.services.purging import purge
 
 
-@entry
+@entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Give how many accounts were erased."""
     return {"erased": run(purge())}

@@ -4,17 +4,17 @@ from typing import Any
 
 from shared import email_addresses
 from shared.database import transaction
-from shared.entry import entry
 from shared.errors import UserNotFound
-from shared.loop import run
 from shared.models.user import User
+from shared.process.entry_point import entry_point
+from shared.process.event_loop import run
 from shared.repositories.subscriptions import SubscriptionRepository
 from shared.repositories.users import UserRepository
 from shared.schemas.plan_change import PlanChange
 from shared.services import subscriptions
 
 
-@entry
+@entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Give the user's subscription as it is from now on.
 

@@ -4,10 +4,10 @@ from fastapi import Header, Request
 from fastapi.responses import JSONResponse
 
 from shared.schemas.task import TaskCreate, TaskRead, task_url
+from shared.services.idempotency import parse_key
 from shared.services.tasks import TaskService
 from shared.web.api import create_app, lambda_handler
 from shared.web.authentication import UserDep
-from shared.web.idempotency import parse_key
 
 app = create_app()
 

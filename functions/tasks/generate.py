@@ -8,12 +8,12 @@ from uuid import UUID
 
 import dramatiq
 
-from shared import metrics
 from shared.engine.execution import execute_next
-from shared.entry import entry
-from shared.loop import run
-from shared.queue import GENERATE
+from shared.process import metrics
+from shared.process.entry_point import entry_point
+from shared.process.event_loop import run
 from shared.queues import sqs_records
+from shared.queues.registry import GENERATE
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def register(broker: dramatiq.Broker, *, stopping: asyncio.Event) -> None:
         run(generate({"task_id": task_id}, stopping))
 
 
-@entry
+@entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda's end of the queue: the same messages, one per record of an SQS event."""
     failed = [record["messageId"] for record in event["Records"] if not _process(record)]

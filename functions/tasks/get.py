@@ -4,10 +4,10 @@ from uuid import UUID
 from fastapi import Header, Query, Response
 
 from shared.schemas.task import MAX_SEQUENCE, TaskRead
+from shared.services.etags import matches
 from shared.services.long_poll import LongPoll
 from shared.web.api import create_app, lambda_handler
 from shared.web.authentication import UserDep
-from shared.web.etags import matches
 from shared.web.preferences import wait_seconds
 
 app = create_app()

@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from shared.engine.task_status import TaskStatus
+from shared.models.task_status import TaskStatus
 from shared.repositories.tasks import Cursor
 from shared.schemas.task import TaskList, TaskRead
 from shared.web.api import create_app, lambda_handler

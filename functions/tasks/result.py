@@ -2,7 +2,7 @@ from uuid import UUID
 
 from fastapi.responses import RedirectResponse
 
-from shared import objects
+from shared.clients import objects
 from shared.errors import NotFound, TaskNotFinished
 from shared.web.api import create_app, lambda_handler
 from shared.web.task_access import OwnTasksDep

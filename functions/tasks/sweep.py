@@ -3,10 +3,10 @@ from typing import Any
 import dramatiq
 
 from shared import settings
-from shared.engine.sweeping import sweep
-from shared.entry import entry
-from shared.loop import run
-from shared.queue import SWEEP, queue
+from shared.process.entry_point import entry_point
+from shared.process.event_loop import run
+from shared.queues.registry import SWEEP, queue
+from shared.services.sweeping import sweep
 
 
 def register(broker: dramatiq.Broker) -> None:
@@ -17,7 +17,7 @@ def register(broker: dramatiq.Broker) -> None:
         run(sweep())
 
 
-@entry
+@entry_point
 def handler(event: dict[str, Any], context: Any) -> None:
     """Sweep for each message; the schedule's event also sends those of its minute."""
     run(sweep() if "Records" in event else sweep_all_minute())

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import dramatiq
 
-from shared import metrics
-from shared.entry import entry
-from shared.loop import run
-from shared.queue import DELIVER
+from shared.process import metrics
+from shared.process.entry_point import entry_point
+from shared.process.event_loop import run
 from shared.queues import sqs_records
+from shared.queues.registry import DELIVER
 from shared.stream.delivery import deliverer
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def register(broker: dramatiq.Broker) -> None:
         run(_try_to_deliver(UUID(task_id)))
 
 
-@entry
+@entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A batch of the queue: one delivery for each task, however often it was rung for."""
     failed = run(_deliver_batch(event["Records"]))

@@ -6,11 +6,11 @@ from uuid import UUID
 import dramatiq
 
 from shared import settings
-from shared.entry import entry
-from shared.loop import run
-from shared.queue import TICK, queue
+from shared.process.entry_point import entry_point
+from shared.process.event_loop import run
 from shared.queues import sqs_records
-from shared.services.upkeep import upkeep
+from shared.queues.registry import TICK, queue
+from shared.stream.upkeep import upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def register(broker: dramatiq.Broker) -> None:
             logger.exception("A tick failed")
 
 
-@entry
+@entry_point
 def handler(event: dict[str, Any], context: Any) -> None:
     """The minute's schedule spreads ticks over the minute; a message of the queue is one tick."""
     run(_tick_for_each(event["Records"]) if "Records" in event else _spread())

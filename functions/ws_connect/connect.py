@@ -2,16 +2,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from shared.entry import entry
 from shared.errors import DomainError
-from shared.loop import run
-from shared.services.watching import Handshake, watching
+from shared.process.entry_point import entry_point
+from shared.process.event_loop import run
+from shared.stream.watching import Handshake, watching
 
 SUBPROTOCOL = "tasks.v1"
 PROBLEM = "application/problem+json"
 
 
-@entry
+@entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """$connect: the socket opens when this returns 200, so nothing is posted from here."""
     handshake = _handshake(event)

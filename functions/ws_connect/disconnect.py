@@ -3,14 +3,14 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from shared.entry import entry
-from shared.loop import run
+from shared.process.entry_point import entry_point
+from shared.process.event_loop import run
 from shared.stream.connections import connections
 
 logger = logging.getLogger(__name__)
 
 
-@entry
+@entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """$disconnect: forget the socket. The gateway may never call this; the tick makes up for it."""
     connection_id = event["requestContext"]["connectionId"]

@@ -3,15 +3,15 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from shared.entry import entry
-from shared.loop import run
-from shared.services.messages import messages
+from shared.process.entry_point import entry_point
+from shared.process.event_loop import run
 from shared.stream.gateway import GatewayError
+from shared.stream.incoming_messages import messages
 
 logger = logging.getLogger(__name__)
 
 
-@entry
+@entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """$default: whatever a client sends."""
     connection_id = event["requestContext"]["connectionId"]

@@ -6,7 +6,7 @@ from shared.database import transaction
 from shared.engine import transitions
 from shared.errors import Unavailable
 from shared.models.task import Task
-from shared.queue import QueueUnavailable, queue
+from shared.queues.registry import QueueUnavailable, queue
 
 logger = logging.getLogger(__name__)
 

@@ -9,20 +9,22 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import logs, objects, settings
+from shared import settings
+from shared.clients import objects
+from shared.clients.objects import ObjectStoreUnavailable
 from shared.database import transaction
-from shared.engine import task_metrics, transitions, turns
+from shared.engine import claiming, task_metrics, transitions
+from shared.engine.broadcast import broadcaster
 from shared.engine.dispatching import dispatch
 from shared.engine.pictures import is_png_of
-from shared.engine.task_status import TaskStatus
 from shared.engine.transitions import Lease
 from shared.errors import Unavailable
 from shared.generators import choose
 from shared.generators.port import GenerationFailed, GenerationParameters, Generator, Style
 from shared.models.task import Task
-from shared.objects import ObjectStoreUnavailable
-from shared.once import once
-from shared.stream.broadcast import broadcaster
+from shared.models.task_status import TaskStatus
+from shared.process import logs
+from shared.singletons import singleton
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class TaskFailed(Exception):
         self.error = {"code": code, "message": message, "retryable": retryable}
 
 
-@once
+@singleton
 def generator() -> Generator:
     return choose.generator(settings.generator().url.get_secret_value())
 
@@ -72,7 +74,7 @@ async def execute_next(*, worker_id: str, stopping: asyncio.Event | None = None)
     database is raised, and the lease runs out.
     """
     chosen = generator()  # before the claim: a wrong setting must not cost an attempt
-    task = await turns.begin_next(worker_id=worker_id)
+    task = await claiming.begin_next(worker_id=worker_id)
     if task is not None:
         task_metrics.started(task)
         await Attempt(task, chosen, stopping or asyncio.Event()).run()
@@ -276,7 +278,7 @@ class Attempt:
             task = await self._end(session, outcome) or await transitions.acknowledge_cancel(
                 session, self._lease
             )
-            self._kept_waiting = await turns.next_without_doorbell(session, self._task.user_id)
+            self._kept_waiting = await claiming.next_without_doorbell(session, self._task.user_id)
         return task
 
     async def _written_end(self) -> Task | None:

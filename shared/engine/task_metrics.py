@@ -1,8 +1,8 @@
 """What is recorded of a task's life, after the commit of each transition. The database's clock
 alone measures it."""
 
-from shared import metrics
 from shared.models.task import Task
+from shared.process import metrics
 
 
 def submitted() -> None:

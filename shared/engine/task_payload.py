@@ -1,8 +1,8 @@
 from typing import Any
 
-from shared.engine.task_status import TaskStatus
-from shared.instants import iso
+from shared.clock import iso
 from shared.models.task import Task
+from shared.models.task_status import TaskStatus
 
 
 def task_payload(task: Task) -> dict[str, Any]:

@@ -24,9 +24,9 @@ from sqlalchemy.orm import aliased
 
 from shared import settings
 from shared.engine.task_payload import task_payload
-from shared.engine.task_status import TaskStatus
 from shared.models.base import database_now
 from shared.models.task import Outbox, OutboxKind, Task, TaskEvent
+from shared.models.task_status import TaskStatus
 
 # A doorbell is timed by the broker's clock and may ring a little before the database's.
 EARLY_SECONDS = 0.5

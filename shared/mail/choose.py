@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from shared import settings
 from shared.errors import SettingsError
 from shared.mail.port import Mailer
-from shared.once import once
 from shared.settings import Environment
+from shared.singletons import singleton
 
 # By dotted name, so that only the chosen mailer's libraries are loaded.
 MAILERS = {
@@ -19,7 +19,7 @@ MAILERS = {
 }
 
 
-@once
+@singleton
 def mailer() -> Mailer:
     """The mailer that MAIL_URL names by its scheme.
 

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import settings
 from shared.mail.port import Mail, MailNotSent
-from shared.once import once
+from shared.singletons import singleton
 
 # One attempt each time: what is not sent now the next sweep sends.
 CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1})
@@ -39,6 +39,6 @@ class SesMailer:
             raise MailNotSent(type(error).__name__) from error  # its text may hold the address
 
 
-@once
+@singleton
 def _client() -> Any:
     return boto3.client("sesv2", config=CONFIG)

@@ -16,8 +16,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.engine.task_status import TaskStatus
 from shared.models.base import Base, Json, UtcDateTime, database_now, words
+from shared.models.task_status import TaskStatus
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:

@@ -7,7 +7,8 @@ from uuid import UUID
 from dramatiq import Broker, BrokerConnectionError, Message
 from redis import RedisError
 
-from shared.queue import (
+from shared.queues import brokers
+from shared.queues.registry import (
     DELIVER,
     GENERATE,
     MAX_DELAY_SECONDS,
@@ -17,7 +18,6 @@ from shared.queue import (
     message,
     tick_message,
 )
-from shared.queues import brokers
 
 PATIENCE_SECONDS = 5
 

@@ -12,7 +12,7 @@ from dramatiq import Message
 
 from shared import settings
 from shared.errors import SettingsError
-from shared.queue import (
+from shared.queues.registry import (
     DELIVER,
     GENERATE,
     MAX_DELAY_SECONDS,

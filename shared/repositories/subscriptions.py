@@ -4,9 +4,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.engine.task_status import TaskStatus
 from shared.models.base import database_now
 from shared.models.task import Task
+from shared.models.task_status import TaskStatus
 from shared.models.user import Plan, Subscription, User
 from shared.plans import Period
 

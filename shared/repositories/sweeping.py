@@ -19,11 +19,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from shared.engine.task_status import TaskStatus
 from shared.engine.transitions import has_room, is_due
 from shared.models.base import database_now
 from shared.models.rate_limit_counter import RateLimitCounter
 from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
+from shared.models.task_status import TaskStatus
 
 BATCH = 50
 PRUNED_BATCH = 500

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.engine.task_status import TaskStatus
 from shared.errors import InvalidCursor, TaskNotFound
 from shared.models.task import Task
+from shared.models.task_status import TaskStatus
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from shared import settings
 from shared.engine.task_payload import task_payload
-from shared.engine.task_status import TaskStatus
 from shared.generators.port import MAX_SIDE, MIN_SIDE, Style
 from shared.models.task import Task
+from shared.models.task_status import TaskStatus
 
 MAX_PROMPT_CHARACTERS = 2000
 MAX_SEED = 2**63 - 1

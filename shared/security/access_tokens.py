@@ -7,11 +7,10 @@ from uuid import UUID, uuid4
 import jwt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from shared import clock, settings
+from shared import clock, settings, strict_json
 from shared.errors import BadRequest, InvalidToken, Unprocessable
 from shared.security import base64url
 from shared.security.keys import keys
-from shared.web import strict_json
 
 ALGORITHM = "EdDSA"
 TYPE = "at+jwt"  # RFC 9068, section 2.1

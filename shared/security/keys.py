@@ -14,8 +14,8 @@ from pydantic import (
 
 from shared import settings
 from shared.errors import SettingsError
-from shared.once import once
 from shared.security import base64url
+from shared.singletons import singleton
 
 KEY_BYTES = 32
 MINIMUM_DIFFERENT_BYTES = 16  # of 32 random ones about 30 differ, and never so few
@@ -111,7 +111,7 @@ class Keys(KeyModel):
     hmac: SecretKey
 
 
-@once
+@singleton
 def keys() -> Keys:
     """The keys that the environment names.
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from shared import settings
 from shared.errors import WeakPassword
-from shared.once import once
+from shared.singletons import singleton
 
 MAXIMUM_LENGTH = 128
 MAXIMUM_BYTES = 1024
@@ -40,7 +40,7 @@ def _broken_rules(password: str, email: str) -> Iterator[str]:
         yield "contains_product_name"
 
 
-@once
+@singleton
 def common_passwords() -> frozenset[str]:
     path = Path(__file__).with_name("common_passwords.txt")
     return frozenset(path.read_text().splitlines())

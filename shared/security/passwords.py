@@ -3,8 +3,8 @@ from typing import Protocol
 
 from passlib.context import CryptContext
 
-from shared.once import once
 from shared.security.hashing_capacity import HashingCapacity
+from shared.singletons import singleton
 
 # OWASP Password Storage Cheat Sheet: the least costly argon2id setting that it recommends.
 ARGON2 = {
@@ -66,6 +66,6 @@ class Argon2Hasher:
         return Verdict(correct and stored is not None, better_hash)
 
 
-@once
+@singleton
 def password_hasher() -> PasswordHasher:
     return Argon2Hasher()

@@ -10,9 +10,9 @@ from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.sessions import RevokeReason
 from shared.repositories.tasks import TaskRepository
 from shared.repositories.users import UserRepository
-from shared.services import open_sockets
 from shared.services.sessions import end_sessions
 from shared.services.step_up import require_recent_password
+from shared.stream import open_sockets
 
 
 async def delete_account(user_id: UUID, session_id: UUID | None) -> None:

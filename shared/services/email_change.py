@@ -4,9 +4,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import buckets, clock, rate_limits, settings
+from shared import clock, settings
 from shared.database import transaction
 from shared.errors import EmailTaken, InvalidOrExpiredToken
+from shared.limits import allowances, rate_limits
 from shared.models.mail import MailKind
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
@@ -14,10 +15,10 @@ from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.sessions import RevokeReason
 from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
-from shared.services import open_sockets
 from shared.services.one_time_tokens import new_token
 from shared.services.sessions import end_sessions
 from shared.services.step_up import require_recent_password
+from shared.stream import open_sockets
 
 CHANGE, UNDO = TokenPurpose.CHANGE_EMAIL, TokenPurpose.UNDO_EMAIL_CHANGE
 
@@ -37,7 +38,7 @@ async def request_change(user_id: UUID, session_id: UUID | None, email: str) -> 
         ReauthenticationRequired: see `require_recent_password`.
     """
     await require_recent_password(session_id)
-    if not await rate_limits.allows(buckets.mail("email_change", email)):
+    if not await rate_limits.allows(allowances.mail("email_change", email)):
         return
     expires_at = clock.now() + timedelta(seconds=settings.auth().email_change_ttl_seconds)
     async with transaction() as session:

@@ -1,5 +1,6 @@
-from shared import buckets, email_addresses, rate_limits
+from shared import email_addresses
 from shared.database import transaction
+from shared.limits import allowances, rate_limits
 from shared.models.mail import MailKind
 from shared.repositories.outgoing_mails import OutgoingMailRepository
 
@@ -10,7 +11,7 @@ async def promise_reset(email: str) -> None:
     The same happens here for every address: who sends the mail looks whose it is. Nothing
     happens where an address was sent too many.
     """
-    if not await rate_limits.allows(buckets.mail("reset", email)):
+    if not await rate_limits.allows(allowances.mail("reset", email)):
         return
     async with transaction() as session:
         await OutgoingMailRepository(session).add(

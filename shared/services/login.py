@@ -1,8 +1,9 @@
 from collections.abc import Iterable
 
-from shared import buckets, clock, email_addresses, rate_limits, settings
+from shared import clock, email_addresses, settings
 from shared.database import transaction
 from shared.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
+from shared.limits import allowances, rate_limits
 from shared.models.user import User, UserStatus
 from shared.repositories.sessions import RevokeReason, SessionRepository
 from shared.repositories.users import UserRepository
@@ -40,8 +41,8 @@ async def log_in(
         InvalidCredentials: the pair is wrong; the same answer after the same work in every case.
         EmailNotVerified, AccountDisabled: only to somebody who knows the password.
     """
-    failures = buckets.login_failures(email, _known_device(device_tokens, email))
-    await rate_limits.hit(*buckets.login(client.ip, email), failures)
+    failures = allowances.login_failures(email, _known_device(device_tokens, email))
+    await rate_limits.hit(*allowances.login(client.ip, email), failures)
     user, verdict = await _check_password(email, password, hasher)
     _check_state(user)
     async with transaction() as session:

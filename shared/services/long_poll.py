@@ -4,13 +4,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
+from shared.clients.redis_client import client
 from shared.database import transaction
 from shared.models.task import Task
-from shared.redis_client import client
 from shared.repositories.tasks import TaskRepository
 from shared.schemas.task import TaskRead
+from shared.services.etags import matches
 from shared.stream.notices import Notices
-from shared.web.etags import matches
 
 MAX_WAIT_SECONDS = 25  # the function's own timeout, and the gateway's, come soon after
 LOOK_SECONDS = 2  # a notice that was lost costs no more

@@ -12,7 +12,7 @@ from shared.mail.templates import compose
 from shared.models.mail import MailKind, OutgoingMail
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.models.user import User, UserStatus
-from shared.parallel import for_each
+from shared.process.parallel import for_each
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.users import UserRepository

@@ -12,7 +12,6 @@ from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
 from shared.security.password_policy import check_new_password
 from shared.security.passwords import PasswordHasher
-from shared.services import open_sockets
 from shared.services.reauthentication import WRONG_PASSWORD, check_current_password
 from shared.services.sessions import (
     Client,
@@ -21,6 +20,7 @@ from shared.services.sessions import (
     issue_tokens,
     new_session,
 )
+from shared.stream import open_sockets
 
 RESET = TokenPurpose.RESET_PASSWORD
 

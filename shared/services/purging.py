@@ -2,9 +2,10 @@ import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from shared import clock, objects, settings
+from shared import clock, settings
+from shared.clients import objects
+from shared.clients.objects import ObjectStoreUnavailable
 from shared.database import transaction
-from shared.objects import ObjectStoreUnavailable
 from shared.repositories import purging as repository
 from shared.repositories.mailbox import MailboxRepository
 from shared.repositories.one_time_tokens import OneTimeTokenRepository

@@ -17,7 +17,7 @@ from shared.repositories.sessions import RevokeReason, SessionRepository
 from shared.repositories.users import UserRepository
 from shared.security import access_tokens, refresh_tokens
 from shared.security.access_tokens import AccessClaims
-from shared.services import open_sockets
+from shared.stream import open_sockets
 
 
 @dataclass(frozen=True, slots=True)

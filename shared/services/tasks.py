@@ -7,11 +7,13 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import objects, settings
+from shared import settings
+from shared.clients import objects
+from shared.clients.objects import ObjectStoreUnavailable
 from shared.database import transaction
 from shared.engine import task_metrics, transitions
+from shared.engine.broadcast import broadcaster
 from shared.engine.dispatching import dispatch
-from shared.engine.task_status import TaskStatus
 from shared.errors import (
     IdempotencyKeyReused,
     InvalidToken,
@@ -21,15 +23,14 @@ from shared.errors import (
 )
 from shared.models.base import database_now
 from shared.models.task import Task
-from shared.objects import ObjectStoreUnavailable
+from shared.models.task_status import TaskStatus
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.repositories.subscriptions import SubscriptionRepository
 from shared.repositories.tasks import TaskRepository
 from shared.schemas.task import MAX_SEED, TaskCreate, TaskRead, task_url
+from shared.services.idempotency import fingerprint
 from shared.services.sessions import is_in_use
 from shared.services.subscriptions import admit_task
-from shared.stream.broadcast import broadcaster
-from shared.web.idempotency import fingerprint
 
 logger = logging.getLogger(__name__)
 

@@ -2,9 +2,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from shared import buckets, clock, email_addresses, rate_limits, settings
+from shared import clock, email_addresses, settings
 from shared.database import transaction
 from shared.errors import InvalidOrExpiredToken
+from shared.limits import allowances, rate_limits
 from shared.models.mail import MailKind
 from shared.models.one_time_token import TokenPurpose
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
@@ -52,7 +53,7 @@ async def resend(email: str) -> Reissued | None:
     mail looks whose it is. Elsewhere the token of the newest sign-up is given back. Nothing
     happens where an address was sent too many.
     """
-    if not await rate_limits.allows(buckets.mail("verification", email)):
+    if not await rate_limits.allows(allowances.mail("verification", email)):
         return None
     canonical = email_addresses.canonical(email)
     delivery = settings.auth().verification_delivery

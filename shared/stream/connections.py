@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from shared import settings
-from shared.once import once
-from shared.redis_client import client
+from shared.clients.redis_client import client
+from shared.singletons import singleton
 from shared.stream.endings import Ending
 
 DUE_KEY = "ws:hb"
@@ -279,7 +279,7 @@ class Connections:
         return UUID(task_id.decode()) if task_id else None
 
 
-@once
+@singleton
 def connections() -> Connections:
     configured = settings.websocket()
     return Connections(

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from shared import metrics, redis_client
-from shared.once import once
-from shared.parallel import for_each
+from shared.clients import redis_client
+from shared.process import metrics
+from shared.process.parallel import for_each
+from shared.singletons import singleton
 from shared.stream import frames
 from shared.stream.connections import Connections, Cursor, connections
 from shared.stream.delivery_lock import DeliveryLock
@@ -169,7 +170,7 @@ class _Delivery:
         return False
 
 
-@once
+@singleton
 def deliverer() -> Deliverer:
     return Deliverer(
         redis_client.client(), connections=connections(), reader=reader(), gateway=gateway()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.instants import iso
+from shared.clock import iso
 
 # An API Gateway WebSocket closes with 1009 over this, whoever sent the frame.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html

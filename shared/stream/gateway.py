@@ -3,9 +3,9 @@ from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from shared import settings
-from shared.http_client import HttpClient, NoAnswer, tls
-from shared.once import once
-from shared.signing import Signer
+from shared.clients.http_client import HttpClient, NoAnswer, tls
+from shared.clients.sigv4 import Signer
+from shared.singletons import singleton
 
 TIMEOUT_SECONDS = 3
 
@@ -65,7 +65,7 @@ class ApiGateway:
         _check(status)
 
 
-@once
+@singleton
 def gateway() -> ApiGateway:
     """The process's gateway, at the address boto3 would use; it connects at its first call."""
     endpoint_url = settings.management_api().endpoint_url

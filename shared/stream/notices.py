@@ -5,8 +5,8 @@ from uuid import UUID
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared.redis_client import ANSWER_TIMEOUT_SECONDS
-from shared.stream.broadcast import channel
+from shared.clients.redis_client import ANSWER_TIMEOUT_SECONDS
+from shared.stream.keys import channel
 
 
 class Notices:

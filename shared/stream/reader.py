@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared import settings
 from shared.errors import SettingsError
-from shared.once import once
+from shared.singletons import singleton
 
 # By dotted name, so that only the chosen one's driver is loaded. Each is called with the URL.
 DATABASES = {
@@ -131,7 +131,7 @@ class Reader:
         return rows
 
 
-@once
+@singleton
 def reader() -> Reader:
     """The process's reader, as the scheme of DATABASE_URL chooses it.
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
+from shared.clients.redis_client import client
 from shared.errors import InvalidTicket
-from shared.once import once
-from shared.redis_client import client
 from shared.security.authority import Authority
+from shared.singletons import singleton
 
 TTL_SECONDS = 30
 TICKET_BYTES = 32
@@ -45,7 +45,7 @@ class Tickets:
         return authority
 
 
-@once
+@singleton
 def tickets() -> Tickets:
     return Tickets(client())
 

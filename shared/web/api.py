@@ -9,11 +9,12 @@ from mangum import Mangum
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
+from shared import strict_json
 from shared.database import transaction
-from shared.entry import entry
 from shared.errors import BadRequest, DomainError, PayloadTooLarge, UnsupportedMediaType
-from shared.loop import adopt_loop
-from shared.web import problem, strict_json
+from shared.process.entry_point import entry_point
+from shared.process.event_loop import adopt_loop
+from shared.web import problem
 from shared.web.edge import Edge
 
 MAX_BODY_BYTES = 16 * 1024
@@ -40,7 +41,7 @@ def lambda_handler(app: FastAPI) -> LambdaHandler:
     def adapter() -> Mangum:
         return Mangum(app, lifespan="off", text_mime_types=TEXT_MEDIA_TYPES)
 
-    @entry
+    @entry_point
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         adopt_loop()
         return adapter()(event, context)

@@ -7,7 +7,8 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import logs, settings
+from shared import settings
+from shared.process import logs
 from shared.security.origins import is_allowed
 from shared.web.problem import problem
 

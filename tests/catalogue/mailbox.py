@@ -2,7 +2,7 @@ import re
 from urllib.parse import unquote
 
 from shared.database import transaction
-from shared.loop import run
+from shared.process.event_loop import run
 from shared.repositories.mailbox import MailboxRepository
 from shared.services.mailing import send_due
 

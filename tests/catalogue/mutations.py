@@ -98,7 +98,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="the lock on the owner whose task is claimed",
-        path="shared/engine/turns.py",
+        path="shared/engine/claiming.py",
         text="\n        .with_for_update(of=User, key_share=True, skip_locked=skip_locked)",
         replacement="",
         test="tests/integration/test_turns.py"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.errors import DomainError
-from shared.loop import run
+from shared.process.event_loop import run
 from shared.security.passwords import Verdict
 from shared.services.login import log_in
 from shared.services.sessions import Client

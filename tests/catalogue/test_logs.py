@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.database import transaction
-from shared.loop import run
+from shared.process.event_loop import run
 from tests.auth import send
 from tests.catalogue.products import WITHOUT_LIMITS
 from tests.e2e.product import Product, running

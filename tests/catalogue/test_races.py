@@ -15,9 +15,9 @@ from sqlalchemy import func, select
 from functions.auth import logout, refresh, register, verify
 from shared import clock
 from shared.database import transaction
-from shared.loop import run
 from shared.models.auth_event import AuthEvent, AuthEventKind
 from shared.models.user import User
+from shared.process.event_loop import run
 from shared.repositories.sessions import SessionRepository
 from shared.security import refresh_tokens
 from shared.services import rotation

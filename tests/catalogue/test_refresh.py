@@ -8,11 +8,11 @@ from sqlalchemy import update
 from local.keys import new_keys
 from shared import database
 from shared.database import transaction
-from shared.loop import run
 from shared.models.base import database_now
 from shared.models.session import UserSession
-from shared.once import forget
+from shared.process.event_loop import run
 from shared.security import base64url, refresh_tokens
+from shared.singletons import forget_singletons
 from tests.auth import ask_me, open_account, rotate, send, sign_in
 from tests.catalogue.cases import case
 from tests.http import Answer
@@ -100,7 +100,7 @@ def test_keys_of_another_deployment_make_no_token_of_ours(
 ):
     run(database.engine().dispose())
     application.setenv("KEYS_JSON", json.dumps(new_keys()))
-    forget()
+    forget_singletons()
 
     assert rotate(signed_in.json["refresh_token"]).status == 401
 

@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import func, select
 
 from shared.database import transaction
-from shared.loop import run
 from shared.models.user import User
+from shared.process.event_loop import run
 from tests.auth import EMAIL, PASSWORD, ask_me, open_account, send, sign_in, sign_up
 from tests.catalogue.cases import case
 

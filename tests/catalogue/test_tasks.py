@@ -3,8 +3,8 @@ from uuid import UUID
 
 import pytest
 
-from shared import objects
-from shared.loop import run
+from shared.clients import objects
+from shared.process.event_loop import run
 from tests.auth import open_account, sign_in
 from tests.catalogue.cases import case
 from tests.catalogue.gateway import request

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lampwork.errors import FunctionNotFound, LampworkError
-from lampwork.invocation import Invocation
+from lampwork.invocation.port import Invocation
 
 Handler = Callable[[Any], Any]
 

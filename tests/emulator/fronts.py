@@ -3,8 +3,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from lampwork.front.front import Front
-from lampwork.model import Function, HttpApi, HttpRoute, PathRewrite, Stack, WebSocketApi
-from lampwork.model import WebSocketRoute as Route
+from lampwork.stack.model import Function, HttpApi, HttpRoute, PathRewrite, Stack, WebSocketApi
+from lampwork.stack.model import WebSocketRoute as Route
 from tests.emulator.fakes import FakeInvoker
 
 

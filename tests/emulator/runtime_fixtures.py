@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lampwork.invocation import Invocation
-from lampwork.model import Function
+from lampwork.invocation.port import Invocation
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
+from lampwork.stack.model import Function
 
 
 @dataclass

@@ -1,7 +1,7 @@
 from pathlib import Path
 from textwrap import dedent
 
-from lampwork.model import Stack
+from lampwork.stack.model import Stack
 from lampwork.template.reader import read_stack
 
 QUEUES = "http://localhost:4566"

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from lampwork.companions.aws import EmbeddedAws
-from lampwork.model import CloudResource
+from lampwork.stack.model import CloudResource
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

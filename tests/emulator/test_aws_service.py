@@ -14,10 +14,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from lampwork.cloud.object_folder import ObjectFolder
-from lampwork.cloud.state_file import StateFile
+from lampwork.cloud.persistence.object_folder import ObjectFolder
+from lampwork.cloud.persistence.state_file import StateFile
 from lampwork.companions.aws import EmbeddedAws
-from lampwork.model import CloudResource
+from lampwork.stack.model import CloudResource
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -15,8 +15,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from lampwork.companions.pidfile import PidFile, identity, stop_left_overs
 from lampwork.companions.process import Child, Program, Supervised, run_to_end
 from lampwork.companions.redis import EmbeddedRedis
+from lampwork.config.variables import inherited
 from lampwork.errors import StartError
-from lampwork.variables import inherited
 
 SET_IF_NEWER = """
 local held = redis.call('HGET', KEYS[1], 'sequence')

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.config import Config, load_config
+from lampwork.config.project_config import Config, load_config
+from lampwork.config.variables import fill, given, inherited, read_env_file
 from lampwork.errors import ConfigurationError
-from lampwork.variables import fill, given, inherited, read_env_file
 
 
 def write(folder: Path, table: str) -> Path:

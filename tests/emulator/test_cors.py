@@ -1,8 +1,8 @@
 import httpx
 import pytest
 
-from lampwork.authorization import Cors, IamAuthorizer
-from lampwork.model import HttpApi, HttpRoute
+from lampwork.stack.authorization import Cors, IamAuthorizer
+from lampwork.stack.model import HttpApi, HttpRoute
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front, stack
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lampwork.triggers.event_input import input_of
+from lampwork.events.target_input import input_of
 
 EVENT = {
     "id": "1",

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lampwork.errors import Throttled
-from lampwork.model import EventConfig, Function
-from lampwork.triggers.event_invocations import Attributes, EventInvocations, Outlet
+from lampwork.events.dead_letters import Attributes
+from lampwork.stack.model import EventConfig, Function
+from lampwork.triggers.event_invocations import EventInvocations, Outlet
 from tests.emulator.fakes import FakeInvoker
 
 CONFIG = EventConfig(on_success="arn:success", on_failure="arn:failure", dead_letter="arn:dead")

@@ -1,6 +1,6 @@
 import pytest
 
-from lampwork.triggers.event_pattern import check, matches
+from lampwork.events.patterns import check, matches
 
 EVENT = {
     "source": "shop",

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lampwork.front.router import Router
-from lampwork.model import HttpRoute
+from lampwork.stack.model import HttpRoute
+from lampwork.stack.router import Router
 
 ROUTES = [
     ("ANY", "/{proxy+}"),

@@ -3,9 +3,9 @@ import json
 import httpx
 import pytest
 
-from lampwork.authorization import Cors, IamAuthorizer
 from lampwork.errors import Throttled
-from lampwork.model import FunctionUrl, Stack
+from lampwork.stack.authorization import Cors, IamAuthorizer
+from lampwork.stack.model import FunctionUrl, Stack
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import http_api, running_front
 

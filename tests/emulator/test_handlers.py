@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.handlers import Problems
-from lampwork.model import Function
+from lampwork.stack.handlers import Problems
+from lampwork.stack.model import Function
 
 
 def told(folder: Path, handler: str) -> list[str]:

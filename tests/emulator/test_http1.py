@@ -4,8 +4,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from lampwork.http1 import Handler, HttpProtocol, Request, Upgrade
-from lampwork.responses import Response
+from lampwork.http.connection import Handler, HttpProtocol, Request, Upgrade
+from lampwork.http.responses import Response
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"

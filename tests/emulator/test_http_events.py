@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from lampwork.front.http_events import MalformedResponse, http_event, http_response
-from lampwork.front.identifiers import Moment, new_id
-from lampwork.http1 import Request
-from lampwork.model import HttpRoute
+from lampwork.events.http_api import MalformedResponse, http_event, http_response
+from lampwork.events.identifiers import Moment, new_id
+from lampwork.http.connection import Request
+from lampwork.stack.model import HttpRoute
 from tests.emulator.fronts import http_api
 
 MOMENT = Moment(1587481701067)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lampwork.front.integration import IntegrationTimeout, call
+from lampwork.invocation.timed_call import IntegrationTimeout, call
 from tests.emulator.fakes import FakeInvoker
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lampwork.json_records import as_text
-from lampwork.log_levels import level_of
-from lampwork.logs import is_platform_line
-from lampwork.model import LogConfig
+from lampwork.logs.json_records import as_text
+from lampwork.logs.levels import level_of
+from lampwork.logs.log import is_platform_line
+from lampwork.stack.model import LogConfig
 from tests.emulator.runtime_fixtures import function, running
 
 JSON = LogConfig(json=True)

@@ -3,8 +3,8 @@ import time
 import httpx
 import pytest
 
-from lampwork.authorization import JwtAuthorizer
-from lampwork.model import HttpApi, HttpRoute
+from lampwork.stack.authorization import JwtAuthorizer
+from lampwork.stack.model import HttpApi, HttpRoute
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front, stack
 from tests.emulator.issuer import Issuer, running_issuer

@@ -4,8 +4,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from lampwork.authorization import IamAuthorizer, IdentitySource, LambdaAuthorizer
-from lampwork.model import HttpApi, HttpRoute
+from lampwork.stack.authorization import IamAuthorizer, IdentitySource, LambdaAuthorizer
+from lampwork.stack.model import HttpApi, HttpRoute
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front, stack
 

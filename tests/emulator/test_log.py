@@ -5,9 +5,9 @@ from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
-from lampwork.logs import Log
+from lampwork.logs.log import Log
+from lampwork.logs.tracebacks import readable
 from lampwork.runtime import client
-from lampwork.tracebacks import readable
 
 
 async def test_a_log_file_on_a_full_disk_is_told_of_once_and_all_is_still_printed(

@@ -3,7 +3,7 @@
 import pytest
 
 from lampwork.errors import TemplateError
-from lampwork.model import LogConfig
+from lampwork.stack.model import LogConfig
 from tests.emulator.stacks import read_text
 
 SAM = """

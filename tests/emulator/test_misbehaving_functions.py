@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from lampwork.front.front import Front
-from lampwork.model import Stack
+from lampwork.stack.model import Stack
 from tests.emulator.fronts import http_api
 from tests.emulator.runtime_fixtures import Running, function, running
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lampwork.app.requirements import with_requirements
 from lampwork.errors import StartError, TemplateError
-from lampwork.requirements import with_requirements
 from tests.emulator.lampwork_process import SampleProject
 from tests.emulator.runtime_fixtures import function, running, write
 from tests.emulator.stacks import read_text

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from lampwork.app.project import load_stack
 from lampwork.commands.template_options import load_with
-from lampwork.config import Config, load_config
+from lampwork.config.project_config import Config, load_config
+from lampwork.config.samconfig import overrides
 from lampwork.errors import ConfigurationError, TemplateError
-from lampwork.parameters import overrides
-from lampwork.project import load_stack
 from tests.emulator.stacks import QUEUES, read_text
 
 SAMCONFIG = """\

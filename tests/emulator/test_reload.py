@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.reload import Change, Watched, Watcher
+from lampwork.app.reload import Change, Watched, Watcher
 
 CODE = Change(code=True, settings=False)
 SETTINGS = Change(code=False, settings=True)

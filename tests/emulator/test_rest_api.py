@@ -5,9 +5,9 @@ import re
 import httpx
 import pytest
 
-from lampwork.authorization import IamAuthorizer, IdentitySource, LambdaAuthorizer
 from lampwork.errors import Throttled
-from lampwork.model import FixedAnswer, GatewayResponse, HttpRoute, RestApi, Stack
+from lampwork.stack.authorization import IamAuthorizer, IdentitySource, LambdaAuthorizer
+from lampwork.stack.model import FixedAnswer, GatewayResponse, HttpRoute, RestApi, Stack
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front
 from tests.emulator.test_lambda_authorizer import policy

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.errors import FunctionNotFound
-from lampwork.logs import is_platform_line
+from lampwork.logs.log import is_platform_line
 from tests.emulator.runtime_fixtures import function, running, write
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"

@@ -12,10 +12,10 @@ from textwrap import dedent
 import pytest
 
 from lampwork.errors import LampworkError, StartError
-from lampwork.logs import is_platform_line
-from lampwork.model import Function
+from lampwork.logs.log import is_platform_line
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
+from lampwork.stack.model import Function
 from tests.emulator.runtime_fixtures import function, processes_of, running
 
 NAME = """

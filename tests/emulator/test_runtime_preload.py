@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.model import Function
 from lampwork.runtime.preload import ImportScanner
+from lampwork.stack.model import Function
 from tests.emulator.runtime_fixtures import function, running, write
 
 PACKAGES = {

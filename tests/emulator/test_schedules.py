@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from lampwork.errors import ConfigurationError, TooManyEnvironments
-from lampwork.model import Function, Schedule
+from lampwork.events.schedule_expressions import Cron, Once, Rate, parse_expression
+from lampwork.events.schedules import payload_of
+from lampwork.stack.model import Function, Schedule
 from lampwork.triggers.event_invocations import EventInvocations
-from lampwork.triggers.expressions import Cron, Once, Rate, parse_expression
-from lampwork.triggers.schedules import Schedules, check_overrides, payload_of
+from lampwork.triggers.schedules import Schedules, check_overrides
 from tests.emulator.fakes import FakeInvoker
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday

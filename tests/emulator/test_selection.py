@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from lampwork.config.variables import chosen
 from lampwork.errors import FunctionNotFound
-from lampwork.model import (
+from lampwork.stack.model import (
     CloudResource,
     Function,
     HttpApi,
@@ -14,9 +15,7 @@ from lampwork.model import (
     WebSocketApi,
     WebSocketRoute,
 )
-from lampwork.scope import without_triggers
-from lampwork.selection import select
-from lampwork.variables import chosen
+from lampwork.stack.narrowing import select, without_triggers
 
 
 def function(name: str) -> Function:

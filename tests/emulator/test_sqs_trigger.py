@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lampwork.errors import StartError, Throttled
-from lampwork.model import Queue, QueueTrigger, Stack
+from lampwork.events.sqs import failed_messages, payload_of
+from lampwork.stack.model import Queue, QueueTrigger, Stack
 from lampwork.triggers.sqs import SHORT_POLL_SECONDS, QueueTriggers
-from lampwork.triggers.sqs_events import failed_messages, payload_of
 from tests.emulator.fakes import FakeInvoker
 
 REGION = "us-east-1"

@@ -3,7 +3,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lampwork.cloud.state_file import StateFile
+from lampwork.cloud.persistence.state_file import StateFile
 
 KEYS = st.sampled_from(["a/1", "a/2", "a/é", "b/1", "b"])
 CHANGES = st.dictionaries(KEYS, st.none() | st.binary(max_size=3))

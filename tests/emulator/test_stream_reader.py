@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lampwork.model import Function, Stack, StreamTrigger
+from lampwork.events.dynamodb_streams import done_before_a_failure, record_of
+from lampwork.stack.model import Function, Stack, StreamTrigger
 from lampwork.triggers.event_invocations import Outlet
 from lampwork.triggers.sqs_client import SqsClient
-from lampwork.triggers.stream_events import done_before_a_failure, record_of
 from lampwork.triggers.streams import StreamTriggers
 from tests.emulator.fakes import FakeInvoker
 

@@ -1,14 +1,14 @@
 import pytest
 
-from lampwork.authorization import (
+from lampwork.errors import TemplateError
+from lampwork.stack.authorization import (
     Cors,
     IamAuthorizer,
     IdentitySource,
     JwtAuthorizer,
     LambdaAuthorizer,
 )
-from lampwork.errors import TemplateError
-from lampwork.model import FixedAnswer, GatewayResponse, HttpRoute
+from lampwork.stack.model import FixedAnswer, GatewayResponse, HttpRoute
 from tests.emulator.stacks import read_text
 
 AUTHORIZATION = IdentitySource("header", "Authorization")

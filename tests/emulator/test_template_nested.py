@@ -7,7 +7,8 @@ from textwrap import dedent
 import pytest
 
 from lampwork.errors import FunctionNotFound, TemplateError
-from lampwork.scope import find, strangers, with_variables
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.overrides import unknown_names, with_variables
 from tests.emulator.stacks import read_text
 
 ACCOUNT = "000000000000"
@@ -162,15 +163,15 @@ def test_one_template_may_be_nested_twice_and_in_one_that_is_nested(tmp_path: Pa
         "Pair/Two/Hello": "local-Pair-Two-Hello",
     }
     assert len({url.url_id for url in stack.function_urls}) == 2
-    assert find(stack, "Pair/Two/Hello") is stack.functions["Pair/Two/Hello"]
+    assert FunctionNames(stack.functions).get("Pair/Two/Hello") is stack.functions["Pair/Two/Hello"]
     with pytest.raises(FunctionNotFound):
-        find(stack, "Hello")
+        FunctionNames(stack.functions).get("Hello")
 
 
 def test_a_function_is_found_by_the_last_part_of_its_id(folder: Path):
     stack = read_text(folder, SHOP)
 
-    assert find(stack, "Pay") is stack.functions["Checkout/Pay"]
+    assert FunctionNames(stack.functions).get("Pay") is stack.functions["Checkout/Pay"]
 
 
 def test_a_function_is_given_variables_by_the_last_part_of_its_id(folder: Path):
@@ -180,7 +181,7 @@ def test_a_function_is_given_variables_by_the_last_part_of_its_id(folder: Path):
     changed = with_variables(stack, variables)
 
     assert changed.functions["Checkout/Pay"].environment["COLOUR"] == "blue"
-    assert strangers(stack, variables) == []
+    assert unknown_names(stack, variables) == []
 
 
 def test_one_whose_condition_is_false_is_not_read(tmp_path: Path):

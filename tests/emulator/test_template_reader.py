@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.errors import TemplateError
-from lampwork.model import HttpRoute, QueueTrigger, Stack
+from lampwork.stack.model import HttpRoute, QueueTrigger, Stack
 from tests.emulator.stacks import QUEUES, read, read_text
 
 PRODUCT = Path(__file__).parent / "templates" / "product.yaml"

@@ -5,7 +5,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from lampwork.authorization import IamAuthorizer, IdentitySource, LambdaAuthorizer
+from lampwork.stack.authorization import IamAuthorizer, IdentitySource, LambdaAuthorizer
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front, stack, websocket_api
 from tests.emulator.test_lambda_authorizer import policy

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from lampwork.front.websocket_events import (
+from lampwork.events.websocket_api import (
     Connection,
     authorizer_event,
     connect_event,
@@ -12,7 +12,7 @@ from lampwork.front.websocket_events import (
     message_event,
     selected_route,
 )
-from lampwork.http1 import Request
+from lampwork.http.connection import Request
 from tests.emulator.fronts import websocket_api
 
 ID = re.compile(r"[A-Za-z0-9_-]{15}=")

@@ -15,19 +15,19 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, text, update
 
-from shared import objects
+from shared.clients import objects
 from shared.database import transaction
 from shared.engine import transitions
 from shared.engine.execution import Attempt, execute_next
-from shared.engine.sweeping import sweep
-from shared.engine.task_status import TaskStatus
 from shared.engine.transitions import Lease
 from shared.errors import Unavailable
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
-from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import IdempotencyKey, Task
-from shared.queue import queue
+from shared.models.task_status import TaskStatus
+from shared.process.event_loop import run
+from shared.queues.registry import queue
+from shared.services.sweeping import sweep
 from tests.conftest import ROOT
 from tests.http import Answer
 from tests.services import objects_stored
@@ -250,7 +250,7 @@ import sys
 from uuid import UUID
 from shared.engine import transitions
 from shared.database import transaction
-from shared.loop import run
+from shared.process.event_loop import run
 from tests.tasks import claim, lease_of, read
 
 async def write():

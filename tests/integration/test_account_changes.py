@@ -8,17 +8,18 @@ import time_machine
 from sqlalchemy import select, update
 
 import functions.ops.purge
-from shared import clock, objects
+from shared import clock
+from shared.clients import objects
 from shared.database import transaction
-from shared.engine.task_status import TaskStatus
 from shared.errors import InvalidOrExpiredToken
-from shared.loop import run
 from shared.models.auth_event import AuthEvent
 from shared.models.mail import MailboxMessage
 from shared.models.one_time_token import OneTimeToken
 from shared.models.session import UserSession
 from shared.models.task import Task
+from shared.models.task_status import TaskStatus
 from shared.models.user import Subscription, User, UserProfile
+from shared.process.event_loop import run
 from shared.security.passwords import password_hasher
 from shared.services.passwords import reset_password
 from tests.auth import EMAIL, PASSWORD, ask_me, confirm, open_account, rotate, sign_in, sign_up

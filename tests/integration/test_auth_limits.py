@@ -8,11 +8,11 @@ import time_machine
 from shared import clock
 from shared.database import engine
 from shared.errors import DomainError, RateLimited
-from shared.loop import run
-from shared.once import forget
+from shared.process.event_loop import run
 from shared.security.passwords import Verdict
 from shared.services.login import log_in
 from shared.services.sessions import Client
+from shared.singletons import forget_singletons
 from tests.auth import EMAIL, PASSWORD, confirm, open_account, rotate, send, sign_in, sign_up
 from tests.http import Answer
 
@@ -87,7 +87,7 @@ def test_a_known_and_an_unknown_account_are_limited_alike():
 def test_of_a_hundred_attempts_at_once_five_are_hashed(limited: pytest.MonkeyPatch):
     run(engine().dispose())
     limited.setenv("DATABASE_POOL_SIZE", "10")
-    forget()
+    forget_singletons()
     hasher, client = CountingHasher(), Client("192.0.2.1", None)
 
     async def attempts() -> list[Any]:
@@ -172,7 +172,7 @@ def test_the_right_password_forgives_the_failures_before():
 def test_sign_ups_and_verifications_of_an_address_are_limited(limited: pytest.MonkeyPatch):
     limited.setenv("RATE_LIMIT_REGISTER_IP", "2/minute")
     limited.setenv("RATE_LIMIT_VERIFY_IP", "2/minute")
-    forget()
+    forget_singletons()
     tokens = [sign_up(f"{number}@example.com").json["verification"]["token"] for number in range(2)]
 
     assert_limited(sign_up("third@example.com"), '"register";q=2;w=60')

@@ -7,8 +7,8 @@ from sqlalchemy import select, update
 
 from shared.database import transaction
 from shared.errors import EmailNotVerified, InvalidCredentials
-from shared.loop import run
 from shared.models.user import User, UserStatus
+from shared.process.event_loop import run
 from shared.security.passwords import Verdict
 from shared.services.login import log_in
 from shared.services.sessions import Client

@@ -8,7 +8,7 @@ from dramatiq import Message
 from redis import Redis
 
 from shared import clock
-from shared.loop import run
+from shared.process.event_loop import run
 from shared.stream.connections import Cursor, connections
 from tests.auth import ask_me, open_account, rotate, send, sign_in
 from tests.http import Answer

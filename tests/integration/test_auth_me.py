@@ -6,8 +6,8 @@ from sqlalchemy import update
 
 from shared import clock
 from shared.database import transaction
-from shared.loop import run
 from shared.models.user import User, UserStatus
+from shared.process.event_loop import run
 from shared.security import access_tokens
 from tests.auth import EMAIL, ask_me, open_account, send, set_status, sign_in
 from tests.http import Answer

@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 
 from shared.database import transaction
 from shared.errors import DomainError, InvalidRefreshToken
-from shared.loop import run
 from shared.models.session import UserSession
 from shared.models.user import User
+from shared.process.event_loop import run
 from shared.security import refresh_tokens
 from shared.security.passwords import Verdict
 from shared.services.registration import Registration, register

@@ -4,9 +4,9 @@ import pytest
 import time_machine
 
 from shared import clock, database
-from shared.loop import run
 from shared.models.user import UserStatus
-from shared.once import forget
+from shared.process.event_loop import run
+from shared.singletons import forget_singletons
 from tests.auth import EMAIL, ask_me, open_account, rotate, send, set_status, sign_in
 from tests.http import Answer
 
@@ -192,7 +192,7 @@ def test_while_the_database_is_away_nobody_is_signed_out(
 ):
     run(database.engine().dispose())
     application.setenv("DATABASE_URL", "sqlite+aiosqlite:////nonexistent/folder/database")
-    forget()
+    forget_singletons()
 
     answer = send("refresh", cookies=signed_in.cookies)
 

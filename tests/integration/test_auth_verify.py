@@ -8,8 +8,8 @@ import time_machine
 from functions.auth import verify
 from shared import clock
 from shared.database import transaction
-from shared.loop import run
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
+from shared.process.event_loop import run
 from shared.security import one_time_tokens
 from shared.security.passwords import password_hasher
 from tests.auth import EMAIL, PASSWORD, confirm, send, sign_in, sign_up

@@ -11,7 +11,7 @@ from shared.errors import SettingsError
 from shared.generators import bedrock
 from shared.generators.choose import generator
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Style
-from shared.once import forget
+from shared.singletons import forget_singletons
 from tests.providers import Asked, answers, base64_text, picture_file, providing
 
 PICTURE = {"images": [base64_text(picture_file(64, 64))], "finish_reasons": [None]}
@@ -28,7 +28,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "session-token")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials it found first
-    forget()
+    forget_singletons()
     return monkeypatch
 
 
@@ -87,7 +87,7 @@ async def test_a_call_is_the_one_that_boto3_would_send(model_id):
 
 async def test_an_api_key_of_bedrock_is_sent_instead_of_a_signature(settings):
     settings.setenv("GENERATOR_API_KEY", "bedrock-key")
-    forget()
+    forget_singletons()
 
     request = await asked(NOVA)
 

@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared import database
-from shared.loop import run
-from shared.once import forget
+from shared.process.event_loop import run
+from shared.singletons import forget_singletons
 from tests.rows import Rows, fill, tables
 
 # What outlives an account: its history names nobody any more, the rest was never the account's.
@@ -23,7 +23,7 @@ OUTLIVES = {"auth_events", "mailbox_messages", "rate_limit_counters"}
 def each_database(request: pytest.FixtureRequest, application: pytest.MonkeyPatch) -> None:
     if request.param == "postgresql":
         application.setenv("DATABASE_URL", request.getfixturevalue("migrated_postgresql"))
-        forget()
+        forget_singletons()
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from functions.dashboard import pages
 from shared.errors import DomainError
-from shared.once import forget
+from shared.singletons import forget_singletons
 from shared.web.api import create_app, lambda_handler
 from tests.http import Answer, call
 from tests.unit.test_template import function_modules
@@ -49,7 +49,7 @@ EVERY_ERROR = pytest.mark.parametrize(
 def deployment(backend: pytest.MonkeyPatch) -> None:
     backend.setenv("PUBLIC_URL", "https://app.example.com")
     backend.setenv("ALLOWED_ORIGINS", OURS)
-    forget()
+    forget_singletons()
 
 
 def path_of(route: APIRoute) -> str:
@@ -139,7 +139,7 @@ def test_a_body_that_is_no_good_is_refused_securely(handler, route, status, requ
 @EVERY_ROUTE
 def test_a_database_that_is_away_is_told_securely(handler, route, backend):
     backend.setenv("DATABASE_URL", "postgresql+asyncpg://nobody@127.0.0.1:9/nothing")
-    forget()
+    forget_singletons()
 
     answer = ask(handler, route, headers={"X-User-Id": "0a89f0bd-0000-4000-8000-000000000000"})
 
@@ -183,7 +183,7 @@ def test_what_nobody_expected_is_told_securely_and_without_a_trace():
 
 def test_without_tls_nobody_is_bound_to_it(backend):
     backend.setenv("PUBLIC_URL", "http://localhost:8000")
-    forget()
+    forget_singletons()
 
     answer = call(import_module("functions.health.health").handler, "GET", "/api/health")
 

@@ -20,9 +20,9 @@ TOKEN = "rt1_c2VjcmV0LXNlY3JldC1zZWNyZXQ"
 # In a process of its own, since the SDK is a process's for good.
 RUN = """
 import logging, os
-from shared.entry import entry
+from shared.process.entry_point import entry_point
 
-@entry
+@entry_point
 def handler(event, context):
     prompt = event["prompt"]
     token = event["token"]
@@ -100,6 +100,9 @@ def test_an_error_is_reported_without_what_people_entrusted(how, kind):
 
 
 def test_without_a_dsn_the_sdk_is_not_even_loaded():
-    script = "import sys, shared.entry as e; e.prepare(); sys.exit('sentry_sdk' in sys.modules)"
+    script = (
+        "import sys; from shared.process.entry_point import prepare;"
+        " prepare(); sys.exit('sentry_sdk' in sys.modules)"
+    )
 
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, env={}, check=True)

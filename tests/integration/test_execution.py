@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 from redis.asyncio.client import PubSub
 
-from shared import logs, objects, redis_client
+from shared.clients import objects, redis_client
 from shared.database import transaction
 from shared.engine import transitions
 from shared.engine.execution import Attempt, backoff_seconds, execute_next
-from shared.engine.task_status import TaskStatus
 from shared.generators import choose, failures
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
-from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
-from shared.stream.broadcast import channel
+from shared.models.task_status import TaskStatus
+from shared.process import logs
+from shared.process.event_loop import run
+from shared.stream.keys import channel
 from tests.providers import answers, base64_text, providing
 from tests.services import objects_stored
 from tests.tasks import (

@@ -7,16 +7,17 @@ from uuid import UUID, uuid4
 import pytest
 from redis.asyncio import Redis
 
+from shared.clients.redis_client import client
 from shared.database import transaction
 from shared.engine import transitions
+from shared.engine.broadcast import broadcaster
 from shared.errors import TaskNotFound
-from shared.loop import run
 from shared.models.task import Task
-from shared.redis_client import client
+from shared.process.event_loop import run
 from shared.schemas.task import TaskRead
 from shared.services.long_poll import LOOK_SECONDS, LongPoll
 from shared.services.tasks import TaskService
-from shared.stream.broadcast import broadcaster, channel
+from shared.stream.keys import channel
 from shared.stream.notices import Notices
 from tests.task_functions import cancel, get, submit
 from tests.tasks import claim, make_task, make_user

@@ -11,13 +11,13 @@ from sqlalchemy import func, select, update
 import functions.tasks.sweep
 from shared import clock
 from shared.database import transaction
-from shared.loop import run
 from shared.mail.port import Mail, MailNotSent
 from shared.models.base import database_now
 from shared.models.mail import OutgoingMail
 from shared.models.user import UserStatus
-from shared.once import forget
+from shared.process.event_loop import run
 from shared.services.mailing import MAX_ATTEMPTS, send_due
+from shared.singletons import forget_singletons
 from tests.auth import EMAIL, PASSWORD, confirm, open_account, set_status, sign_in, sign_up
 from tests.catalogue.gateway import request
 from tests.catalogue.mailbox import letters, token_in
@@ -29,7 +29,7 @@ OTHER_PASSWORD = "another password altogether"
 @pytest.fixture
 def by_mail(application: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     application.setenv("AUTH_VERIFICATION_DELIVERY", "email")
-    forget()
+    forget_singletons()
     return application
 
 
@@ -91,7 +91,7 @@ def test_before_the_mail_has_gone_its_owner_is_told_to_confirm():
 @pytest.mark.usefixtures("application")
 def test_where_both_ways_are_used_both_tokens_work(application: pytest.MonkeyPatch):
     application.setenv("AUTH_VERIFICATION_DELIVERY", "both")
-    forget()
+    forget_singletons()
     told = sign_up().json["verification"]["token"]
     mailed = token_in(letters(EMAIL)[0])
 
@@ -226,7 +226,7 @@ def test_senders_side_by_side_send_each_mail_once(
 ):
     service.broken = False
     postgresql_backend.setenv("AUTH_VERIFICATION_DELIVERY", "email")
-    forget()
+    forget_singletons()
     addresses = [f"side-by-side-{number}@example.com" for number in range(20)]
     for address in addresses:
         sign_up(address)
@@ -243,7 +243,7 @@ def test_senders_side_by_side_send_each_mail_once(
 @pytest.mark.usefixtures("backend")
 def test_the_sweep_sends_what_requests_have_promised(application: pytest.MonkeyPatch):
     application.setenv("AUTH_VERIFICATION_DELIVERY", "email")
-    forget()
+    forget_singletons()
     sign_up()
 
     functions.tasks.sweep.handler({"Records": []}, None)
@@ -278,7 +278,7 @@ def test_ses_gets_the_mail_in_parts(by_mail: pytest.MonkeyPatch, object_store: s
     }
     for name, value in variables.items():
         by_mail.setenv(name, value)
-    forget()
+    forget_singletons()
     ses: Any = get_backend("ses")["123456789012"]["us-east-1"]
     ses.verify_email_identity("no-reply@example.com")
     sign_up("ses@example.com")
@@ -301,7 +301,7 @@ def test_a_sender_that_ses_does_not_know_keeps_the_mail(
     by_mail.setenv("AWS_ENDPOINT_URL", object_store)
     by_mail.setenv("MAIL_URL", "ses://")
     by_mail.setenv("MAIL_FROM", "nobody@unverified.example")
-    forget()
+    forget_singletons()
     sign_up()
 
     run(send_due())

@@ -2,13 +2,13 @@
 
 import pytest
 
-from shared import metrics
 from shared.database import transaction
 from shared.engine.execution import execute_next
-from shared.engine.sweeping import sweep
-from shared.loop import run
 from shared.models.base import database_now
+from shared.process import metrics
+from shared.process.event_loop import run
 from shared.repositories import sweeping
+from shared.services.sweeping import sweep
 from shared.services.tasks import TaskService
 from tests.recorded import recording
 from tests.tasks import change, claim, make_task

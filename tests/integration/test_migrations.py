@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.loop import run
+from shared.process.event_loop import run
 from tests.conftest import ROOT
 from tests.rows import fill, rows_of_a_user, tables
 

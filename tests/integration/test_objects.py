@@ -12,9 +12,9 @@ import httpx
 import pytest
 from botocore.config import Config
 
-from shared import objects
-from shared.loop import run
-from shared.once import forget
+from shared.clients import objects
+from shared.process.event_loop import run
+from shared.singletons import forget_singletons
 from tests.services import BUCKET, objects_stored
 
 KEY = "tasks/a b+ü/1.png"
@@ -28,7 +28,7 @@ def put() -> None:
 def store_at(backend: pytest.MonkeyPatch) -> Callable[[str], None]:
     def use(url: str) -> None:
         backend.setenv("AWS_ENDPOINT_URL", url)
-        forget()
+        forget_singletons()
 
     return use
 

@@ -8,7 +8,7 @@ from shared.errors import SettingsError
 from shared.generators.choose import generator
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Style
 from shared.generators.transport import Transport
-from shared.once import forget
+from shared.singletons import forget_singletons
 from tests.providers import Asked, answers, base64_text, picture_file, providing
 
 PICTURE = {"data": [{"b64_json": base64_text(picture_file(64, 64))}]}
@@ -18,7 +18,7 @@ LAMP = GenerationParameters(320, 200, Style.INK, seed=7)
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("GENERATOR_TIMEOUT_SECONDS", "5")
-    forget()
+    forget_singletons()
     return monkeypatch
 
 
@@ -90,7 +90,7 @@ async def test_a_server_with_one_model_need_not_be_told_which():
 
 async def test_the_key_is_sent_in_the_header_alone(settings):
     settings.setenv("GENERATOR_API_KEY", " sk-lamp\n")
-    forget()
+    forget_singletons()
 
     request = await asked("?model=dall-e-3")
 
@@ -144,7 +144,7 @@ async def test_a_prompt_too_long_for_the_model_is_told_before_it_is_sent():
 
 async def test_a_result_on_the_providers_own_server_is_fetched_without_the_key(settings):
     settings.setenv("GENERATOR_API_KEY", "sk-lamp")
-    forget()
+    forget_singletons()
 
     async def behave(request: Asked, writer: Any) -> None:
         body = picture_file(64, 64) if request.method == "GET" else {"data": [{"url": "/pic"}]}
@@ -287,7 +287,7 @@ def test_a_url_that_cannot_be_meant_is_refused_without_telling_it(url):
 
 def test_a_key_that_no_header_takes_is_refused_without_telling_it(settings):
     settings.setenv("GENERATOR_API_KEY", "hunter2\nX: y")
-    forget()
+    forget_singletons()
 
     with pytest.raises(SettingsError, match="GENERATOR_API_KEY") as refused:
         generator("openai+https://host/v1")

@@ -13,11 +13,11 @@ from dramatiq import Message
 from local.metering import Rejections
 from local.rabbitmq_broker import DecodeSafeRabbitmqBroker
 from local.worker import Burial
-from shared import metrics
-from shared.loop import run
-from shared.queue import GENERATE, QueueUnavailable
+from shared.process import metrics
+from shared.process.event_loop import run
 from shared.queues import brokers
 from shared.queues.dramatiq_queue import over_rabbitmq
+from shared.queues.registry import GENERATE, QueueUnavailable
 from tests.proxy import Proxy
 from tests.recorded import recording
 from tests.services import delete_queues

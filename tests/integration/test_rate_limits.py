@@ -7,14 +7,15 @@ import pytest
 import time_machine
 from sqlalchemy import func, select
 
-from shared import clock, database, rate_limits
+from shared import clock, database
 from shared.database import transaction
-from shared.engine.sweeping import sweep
 from shared.errors import RateLimited
-from shared.loop import run
+from shared.limits import rate_limits
+from shared.limits.rate_limits import Allowance
 from shared.models.rate_limit_counter import RateLimitCounter
-from shared.once import forget
-from shared.rate_limits import Bucket
+from shared.process.event_loop import run
+from shared.services.sweeping import sweep
+from shared.singletons import forget_singletons
 from tests.services import running_redis
 
 COUNTERS = ["rate_limited", "rate_limited_without_redis"]
@@ -24,16 +25,16 @@ COUNTERS = ["rate_limited", "rate_limited_without_redis"]
 def limited(request: pytest.FixtureRequest) -> pytest.MonkeyPatch:
     environment: pytest.MonkeyPatch = request.getfixturevalue(request.param)
     environment.setenv("DATABASE_POOL_SIZE", "10")
-    forget()
+    forget_singletons()
     return environment
 
 
 @pytest.fixture
-def bucket(limited: pytest.MonkeyPatch) -> Bucket:
-    return Bucket("door", "5/minute", uuid4().hex)
+def bucket(limited: pytest.MonkeyPatch) -> Allowance:
+    return Allowance("door", "5/minute", uuid4().hex)
 
 
-def passed(count: int, *buckets: Bucket) -> int:
+def passed(count: int, *buckets: Allowance) -> int:
     """How many of so many attempts side by side are let through."""
 
     async def attempt() -> list[bool]:
@@ -47,12 +48,12 @@ def at_the_start_of_a_day() -> time_machine.travel:
     return time_machine.travel(tomorrow, tick=False)
 
 
-def test_of_a_hundred_at_once_as_many_pass_as_may(bucket: Bucket):
+def test_of_a_hundred_at_once_as_many_pass_as_may(bucket: Allowance):
     assert passed(100, bucket) == 5
     assert passed(10, bucket) == 0
 
 
-def test_who_is_refused_learns_when_to_come_again(bucket: Bucket):
+def test_who_is_refused_learns_when_to_come_again(bucket: Allowance):
     with at_the_start_of_a_day() as time:
         passed(5, bucket)
         time.shift(20)
@@ -69,15 +70,15 @@ def test_who_is_refused_learns_when_to_come_again(bucket: Bucket):
         assert passed(1, bucket) == 1
 
 
-def test_each_key_has_a_count_of_its_own(bucket: Bucket):
+def test_each_key_has_a_count_of_its_own(bucket: Allowance):
     passed(5, bucket)
 
-    assert passed(5, Bucket(bucket.name, bucket.limit, uuid4().hex)) == 5
-    assert passed(5, Bucket("window", bucket.limit, bucket.key)) == 5
+    assert passed(5, Allowance(bucket.name, bucket.limit, uuid4().hex)) == 5
+    assert passed(5, Allowance("window", bucket.limit, bucket.key)) == 5
 
 
 def test_several_limits_hold_together(limited: pytest.MonkeyPatch):
-    bucket = Bucket("door", "2/minute; 3/hour", uuid4().hex)
+    bucket = Allowance("door", "2/minute; 3/hour", uuid4().hex)
 
     with at_the_start_of_a_day() as time:
         assert passed(5, bucket) == 2
@@ -90,15 +91,15 @@ def test_several_limits_hold_together(limited: pytest.MonkeyPatch):
     assert int(refused.value.headers["Retry-After"]) > 3000
 
 
-def test_what_the_first_bucket_refuses_is_not_counted_in_the_second(bucket: Bucket):
-    second = Bucket("house", "20/minute", bucket.key)
+def test_what_the_first_bucket_refuses_is_not_counted_in_the_second(bucket: Allowance):
+    second = Allowance("house", "20/minute", bucket.key)
 
     passed(50, bucket, second)
 
     assert passed(50, second) == 15
 
 
-def test_a_cleared_bucket_is_empty(bucket: Bucket):
+def test_a_cleared_bucket_is_empty(bucket: Allowance):
     passed(5, bucket)
 
     run(rate_limits.clear(bucket))
@@ -106,19 +107,19 @@ def test_a_cleared_bucket_is_empty(bucket: Bucket):
     assert passed(10, bucket) == 5
 
 
-def test_limits_can_be_switched_off(bucket: Bucket, limited: pytest.MonkeyPatch):
+def test_limits_can_be_switched_off(bucket: Allowance, limited: pytest.MonkeyPatch):
     limited.setenv("RATE_LIMITS", "off")
-    forget()
+    forget_singletons()
 
     assert passed(100, bucket) == 100
 
 
 def test_while_redis_is_away_postgresql_counts_as_well(
-    bucket: Bucket, migrated_postgresql: str, limited: pytest.MonkeyPatch
+    bucket: Allowance, migrated_postgresql: str, limited: pytest.MonkeyPatch
 ):
     run(database.engine().dispose())
     limited.setenv("DATABASE_URL", migrated_postgresql)
-    forget()
+    forget_singletons()
 
     assert passed(100, bucket) == 5
     run(rate_limits.clear(bucket))
@@ -126,10 +127,10 @@ def test_while_redis_is_away_postgresql_counts_as_well(
 
 
 def test_redis_may_go_away_while_it_is_used(rate_limited: pytest.MonkeyPatch, tmp_path: Path):
-    bucket = Bucket("door", "5/minute", uuid4().hex)
+    bucket = Allowance("door", "5/minute", uuid4().hex)
     with running_redis(tmp_path) as url:
         rate_limited.setenv("REDIS_URL", url)
-        forget()
+        forget_singletons()
         assert passed(10, bucket) == 5
 
     assert passed(10, bucket) == 5
@@ -138,7 +139,7 @@ def test_redis_may_go_away_while_it_is_used(rate_limited: pytest.MonkeyPatch, tm
 def test_counters_whose_window_is_over_are_swept_away(
     rate_limited_without_redis: pytest.MonkeyPatch,
 ):
-    bucket = Bucket("door", "5/minute", uuid4().hex)
+    bucket = Allowance("door", "5/minute", uuid4().hex)
     with time_machine.travel(clock.now() - timedelta(hours=1)):
         passed(1, bucket)
     passed(1, bucket)

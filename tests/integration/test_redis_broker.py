@@ -13,8 +13,8 @@ from redis import Redis
 from local.metering import Rejections
 from local.redis_broker import DecodeSafeRedisBroker
 from local.worker import Burial
-from shared import metrics
-from shared.loop import run
+from shared.process import metrics
+from shared.process.event_loop import run
 from shared.queues import brokers, dramatiq_queue
 from tests.recorded import recording
 from tests.workers import working

@@ -12,7 +12,7 @@ from PIL import Image as Pictures
 
 from shared.generators.choose import generator
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
-from shared.once import forget
+from shared.singletons import forget_singletons
 from tests.providers import (
     Behaviour,
     answers,
@@ -58,7 +58,7 @@ def adapter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    forget()
+    forget_singletons()
     return ADAPTERS[request.param]
 
 
@@ -192,7 +192,7 @@ async def test_what_is_no_picture_is_refused(adapter, text):
 @pytest.mark.parametrize("behaviour", [hangs, drips])
 async def test_a_provider_that_takes_too_long_is_left(adapter, behaviour, monkeypatch):
     monkeypatch.setenv("GENERATOR_TIMEOUT_SECONDS", "0.3")
-    forget()
+    forget_singletons()
 
     async with providing(behaviour) as provider:
         with pytest.raises(GenerationFailed) as raised:
@@ -242,7 +242,7 @@ async def test_neither_prompt_nor_secret_nor_message_of_the_provider_is_told(
     adapter, monkeypatch, caplog
 ):
     monkeypatch.setenv("GENERATOR_API_KEY", "sk-very-secret")
-    forget()
+    forget_singletons()
     caplog.set_level(logging.INFO)
     body = {"error": {"message": f"no: {PROMPT}", "code": "x\ny"}, "message": PROMPT}
 

@@ -14,12 +14,12 @@ import pytest
 
 import functions.tasks.generate
 import functions.ws_broadcast.deliver
-from lampwork.model import Queue, QueueTrigger, Stack
+from lampwork.stack.model import Queue, QueueTrigger, Stack
 from lampwork.triggers.sqs import QueueTriggers
-from shared.engine.task_status import TaskStatus
 from shared.generators import choose
-from shared.loop import run
-from shared.queue import DELIVER, GENERATE, doorbell
+from shared.models.task_status import TaskStatus
+from shared.process.event_loop import run
+from shared.queues.registry import DELIVER, GENERATE, doorbell
 from tests.emulator.fakes import FakeInvoker
 from tests.tasks import FakeGenerator, make_task, picture, read
 

@@ -9,11 +9,11 @@ import pytest
 from dramatiq import Message
 
 import functions.tasks.generate
-from shared import metrics
-from shared.engine.task_status import TaskStatus
 from shared.generators import choose
-from shared.loop import run
-from shared.queue import queue
+from shared.models.task_status import TaskStatus
+from shared.process import metrics
+from shared.process.event_loop import run
+from shared.queues.registry import queue
 from shared.queues.sqs_queue import SQSQueue
 from tests.recorded import recording
 from tests.tasks import FakeGenerator, make_task, picture, read

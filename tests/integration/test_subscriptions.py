@@ -13,12 +13,12 @@ import functions.ops.set_plan
 import functions.tasks.create
 from shared import clock
 from shared.database import transaction
-from shared.engine.task_status import TaskStatus
 from shared.errors import DomainError, Unprocessable, UserNotFound
-from shared.loop import run
 from shared.models.task import Task
+from shared.models.task_status import TaskStatus
 from shared.models.user import Plan, Subscription, User
 from shared.plans import PLANS
+from shared.process.event_loop import run
 from shared.schemas.task import ParametersIn, TaskCreate
 from shared.services.subscriptions import renew_overdue
 from shared.services.tasks import TaskService

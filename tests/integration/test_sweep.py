@@ -9,18 +9,20 @@ from redis import Redis
 from sqlalchemy import func, select, update
 
 import functions.tasks.sweep
-from shared import database, redis_client
+from shared import database
+from shared.clients import redis_client
 from shared.database import transaction
 from shared.engine import transitions
-from shared.engine.sweeping import sweep
-from shared.engine.task_status import TaskStatus
-from shared.loop import run
+from shared.engine.broadcast import broadcaster
 from shared.models.base import database_now
 from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
-from shared.once import forget
+from shared.models.task_status import TaskStatus
+from shared.process.event_loop import run
 from shared.repositories import sweeping as repository
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
-from shared.stream.broadcast import broadcaster, latest_key
+from shared.services.sweeping import sweep
+from shared.singletons import forget_singletons
+from shared.stream.keys import latest_key
 from tests.services import rung
 from tests.tasks import (
     blocked_transactions,
@@ -70,7 +72,7 @@ def test_a_promise_is_kept_when_the_broker_is_back(backend, broker, redis_server
     waiting = [len(run(open_promises(task.id))) for task in (first, second)]
     backend.setenv("QUEUE_URL", f"{redis_server}/1")
     run(dispose())
-    forget()
+    forget_singletons()
 
     run(sweep())
 

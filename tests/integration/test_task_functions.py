@@ -15,15 +15,15 @@ import functions.tasks.create
 import functions.tasks.get
 import functions.tasks.list
 import functions.tasks.result
-from shared import logs
 from shared.database import transaction
 from shared.errors import InvalidToken
-from shared.loop import run
 from shared.models.base import database_now
 from shared.models.user import User
+from shared.process import logs
+from shared.process.event_loop import run
 from shared.schemas.task import TaskCreate
 from shared.services.tasks import TaskService
-from shared.stream.broadcast import latest_key
+from shared.stream.keys import latest_key
 from tests.catalogue.cases import case
 from tests.http import Answer, call
 from tests.task_functions import cancel, complete, get, list_tasks, result, submit

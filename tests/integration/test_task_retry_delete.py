@@ -8,12 +8,12 @@ from sqlalchemy import func, select
 from functions.tasks import delete as delete_function
 from functions.tasks import retry as retry_function
 from functions.tasks import ws_ticket as ws_ticket_function
-from shared import objects
+from shared.clients import objects
 from shared.database import transaction
-from shared.loop import run
 from shared.models.task import IdempotencyKey, Outbox, TaskEvent
+from shared.process.event_loop import run
 from shared.stream import connections
-from shared.stream.broadcast import latest_key
+from shared.stream.keys import latest_key
 from tests.http import call
 from tests.services import objects_stored
 from tests.task_functions import cancel, complete, delete, get, retry, submit, ws_ticket

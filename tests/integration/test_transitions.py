@@ -15,13 +15,13 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from sqlalchemy import select
 
 from shared.database import transaction
-from shared.engine import transitions, turns
-from shared.engine.task_status import TaskStatus
+from shared.engine import claiming, transitions
 from shared.engine.transitions import Lease
 from shared.errors import TaskFinished
-from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task, TaskEvent
+from shared.models.task_status import TaskStatus
+from shared.process.event_loop import run
 from shared.services.tasks import TaskService
 from tests.conftest import ROOT
 from tests.tasks import (
@@ -331,7 +331,7 @@ class TaskLives(RuleBasedStateMachine):
 
     @rule()
     def ring(self) -> None:
-        self._note_lease(run(turns.begin_next(worker_id="w")))
+        self._note_lease(run(claiming.begin_next(worker_id="w")))
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), progress=st.floats(0.01, 1))

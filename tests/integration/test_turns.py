@@ -6,17 +6,17 @@ import pytest
 from sqlalchemy import select
 
 from shared.database import transaction
-from shared.engine import turns
+from shared.engine import claiming
 from shared.engine.dispatching import dispatch
 from shared.engine.execution import Attempt, execute_next
-from shared.engine.sweeping import sweep
-from shared.engine.task_status import TaskStatus
-from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
+from shared.models.task_status import TaskStatus
 from shared.models.user import Plan
 from shared.plans import PLANS
+from shared.process.event_loop import run
 from shared.schemas.task import TaskCreate
+from shared.services.sweeping import sweep
 from shared.services.tasks import TaskService
 from tests.services import rung
 from tests.tasks import (
@@ -56,7 +56,7 @@ async def finish(task: Task) -> None:
 
 async def run_next() -> UUID:
     """A worker with room for one task takes what has its turn, and finishes it."""
-    task = await turns.begin_next(worker_id="w")
+    task = await claiming.begin_next(worker_id="w")
     assert task is not None
     await finish(task)
     return task.id
@@ -82,7 +82,7 @@ def test_however_many_workers_ask_at_once_no_user_runs_more_than_the_plan_allows
     async def scenario() -> Counter[UUID]:
         for owner in [await make_subscriber() for _ in range(3)]:
             await submit(owner, 5)
-        begun = await asyncio.gather(*(turns.begin_next(worker_id=str(n)) for n in range(15)))
+        begun = await asyncio.gather(*(claiming.begin_next(worker_id=str(n)) for n in range(15)))
         return Counter(task.user_id for task in begun if task)
 
     running = run(scenario())
@@ -110,10 +110,10 @@ def test_what_becomes_due_while_another_of_the_same_owner_is_claimed_waits_for_t
         claims: list[asyncio.Task[Task | None]] = []
         async with transaction() as session:
             await session.execute(select(Task).where(Task.id == second.id).with_for_update())
-            claims.append(asyncio.create_task(turns.begin_next(worker_id="a")))
+            claims.append(asyncio.create_task(claiming.begin_next(worker_id="a")))
             await until_blocked_or_done(claims)
             await change(first.id, next_attempt_at=database_now())
-            claims.append(asyncio.create_task(turns.begin_next(worker_id="b")))
+            claims.append(asyncio.create_task(claiming.begin_next(worker_id="b")))
             await until_blocked_or_done(claims)
         begun = await asyncio.gather(*claims)
         return second.id, [task.id for task in begun if task]
@@ -149,10 +149,10 @@ def test_a_task_kept_waiting_by_its_owners_others_is_rung_for_when_one_of_them_e
         second = await make_task(owner, runs_at_once=1)
         await dispatch(second)
         running = await claim(first)
-        kept_waiting = await turns.begin_next(worker_id="w")
+        kept_waiting = await claiming.begin_next(worker_id="w")
         before = len(rung(broker))
         await finish(running)
-        return kept_waiting, rung(broker)[before:], await turns.begin_next(worker_id="w")
+        return kept_waiting, rung(broker)[before:], await claiming.begin_next(worker_id="w")
 
     kept_waiting, heard, begun = run(scenario())
 
@@ -170,7 +170,7 @@ def test_the_sweep_rings_for_a_task_whose_owners_others_ended_unseen(broker):
         await dispatch(running)
         await dispatch(waiting)
         await claim(running)
-        await turns.begin_next(worker_id="w")
+        await claiming.begin_next(worker_id="w")
         await change(
             running.id, status=TaskStatus.CANCELLED, lease_token=None, lease_expires_at=None
         )

@@ -16,14 +16,14 @@ from dramatiq import Broker, Message
 
 from shared.database import transaction
 from shared.engine import transitions
-from shared.engine.sweeping import sweep
-from shared.engine.task_status import TaskStatus
-from shared.loop import run
 from shared.models.base import database_now
 from shared.models.task import Task
-from shared.queue import DELIVER, GENERATE, SWEEP, TICK, queue
+from shared.models.task_status import TaskStatus
+from shared.process.event_loop import run
 from shared.queues import brokers
 from shared.queues.dramatiq_queue import DramatiqQueue
+from shared.queues.registry import DELIVER, GENERATE, SWEEP, TICK, queue
+from shared.services.sweeping import sweep
 from tests.conftest import ROOT
 from tests.proxy import Proxy
 from tests.services import delete_queues, objects_stored

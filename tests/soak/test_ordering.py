@@ -15,18 +15,18 @@ from uuid import UUID
 import pytest
 from redis.exceptions import RedisError
 
-from shared import redis_client
+from shared.clients import redis_client
 from shared.database import transaction
 from shared.engine import transitions
+from shared.engine.broadcast import TaskStatusBroadcaster
 from shared.engine.transitions import Lease
 from shared.errors import Unavailable
-from shared.loop import run
-from shared.services.upkeep import Upkeep
-from shared.stream.broadcast import TaskStatusBroadcaster
+from shared.process.event_loop import run
 from shared.stream.connections import Connections, Cursor
 from shared.stream.delivery import Deliverer, DeliveryIncomplete
 from shared.stream.delivery_lock import LockLost
 from shared.stream.reader import Reader, reader
+from shared.stream.upkeep import Upkeep
 from tests.tasks import claim, history, lease_of, make_task, make_user, read
 from tests.watchers import FakeGateway, RecordingQueue, connection
 

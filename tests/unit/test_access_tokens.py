@@ -10,9 +10,9 @@ import time_machine
 
 from local.keys import new_keys, new_signing_key
 from shared.errors import InvalidToken
-from shared.once import forget
 from shared.security import access_tokens
 from shared.security.keys import keys
+from shared.singletons import forget_singletons
 from tests.forgeries import FORGERIES, Genuine
 
 NOW = datetime(2026, 4, 21, 12, 0, tzinfo=UTC)
@@ -23,10 +23,10 @@ USER, SESSION = uuid4(), uuid4()
 def own_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     document = new_keys()
     monkeypatch.setenv("KEYS_JSON", json.dumps(document))
-    forget()
+    forget_singletons()
     with time_machine.travel(NOW, tick=False):
         yield document
-    forget()
+    forget_singletons()
 
 
 def issue() -> str:
@@ -116,10 +116,10 @@ def test_a_key_verifies_while_it_is_the_previous_one_and_not_when_it_is_retired(
     monkeypatch.setenv(
         "KEYS_JSON", json.dumps({**own_keys, "signing": {"current": fresh, "previous": previous}})
     )
-    forget()
+    forget_singletons()
     while_previous = access_tokens.read(token)
     monkeypatch.setenv("KEYS_JSON", json.dumps({**own_keys, "signing": {"current": fresh}}))
-    forget()
+    forget_singletons()
 
     assert while_previous.user_id == USER
     with pytest.raises(InvalidToken):

@@ -13,9 +13,9 @@ import pytest
 import functions.auth.jwks
 from shared import clock, settings
 from shared.models.user import Plan
-from shared.once import forget
 from shared.plans import PLANS
 from shared.security import access_tokens
+from shared.singletons import forget_singletons
 from tests.conftest import ROOT
 from tests.http import call
 from tests.rows import tables
@@ -42,7 +42,7 @@ def verify(application: pytest.MonkeyPatch) -> Iterator[Verify]:
     with HTTPServer(("127.0.0.1", 0), KeySet) as server:
         issuer = f"http://127.0.0.1:{server.server_port}"
         application.setenv("AUTH_ISSUER", issuer)
-        forget()
+        forget_singletons()
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         (code,) = re.findall(r"```python\n(.*?)```", AUTH, re.DOTALL)

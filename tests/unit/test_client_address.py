@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.once import forget
 from shared.security.client_address import network, resolve
+from shared.singletons import forget_singletons
 
 PROXY, OTHER_PROXY = "10.0.0.7", "2001:db8:ffff::1"
 CLIENT = "203.0.113.9"
@@ -12,9 +12,9 @@ CLIENT = "203.0.113.9"
 @pytest.fixture(autouse=True)
 def trusted_proxies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TRUSTED_PROXY_CIDRS", "10.0.0.0/8, 2001:db8:ffff::/48")
-    forget()
+    forget_singletons()
     yield
-    forget()
+    forget_singletons()
 
 
 def forwarded(text: str) -> dict[str, str]:

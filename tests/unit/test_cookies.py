@@ -3,9 +3,9 @@ from collections.abc import Iterator
 import pytest
 
 from shared.errors import AmbiguousCookies
-from shared.once import forget
 from shared.security import cookies
 from shared.security.cookies import TokenCookie
+from shared.singletons import forget_singletons
 
 ACCESS = TokenCookie.ACCESS
 
@@ -13,17 +13,17 @@ ACCESS = TokenCookie.ACCESS
 @pytest.fixture(params=["true", "false"])
 def secure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
     monkeypatch.setenv("COOKIE_SECURE", request.param)
-    forget()
+    forget_singletons()
     yield request.param == "true"
-    forget()
+    forget_singletons()
 
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("COOKIE_SECURE", "false")
-    forget()
+    forget_singletons()
     yield
-    forget()
+    forget_singletons()
 
 
 def attributes(line: str) -> tuple[str, set[str]]:

@@ -8,9 +8,9 @@ import pytest
 from local.keys import new_keys
 from shared import clock, settings
 from shared.errors import AmbiguousCookies, AmbiguousCredentials, InvalidToken, SettingsError
-from shared.once import forget
 from shared.security import access_tokens, credentials
 from shared.security.credentials import Source
+from shared.singletons import forget_singletons
 
 USER = UUID("8da80c47-aec2-4631-bb4b-e78bd6cc9654")
 OTHER = UUID("669df9b3-63f4-4abd-986c-528c965a36a9")
@@ -22,9 +22,9 @@ INTERNET, LOOPBACK = "192.0.2.1", "127.0.0.1"
 def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     monkeypatch.setenv("KEYS_JSON", json.dumps(new_keys()))
     monkeypatch.setenv("COOKIE_SECURE", "false")
-    forget()
+    forget_singletons()
     yield monkeypatch
-    forget()
+    forget_singletons()
 
 
 @pytest.fixture

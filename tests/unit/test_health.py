@@ -1,7 +1,7 @@
 import asyncio
 
 from functions.health.health import handler
-from shared.health import examine
+from shared.services.health import examine
 from tests.http import call
 
 

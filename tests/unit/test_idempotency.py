@@ -1,7 +1,7 @@
 import pytest
 
 from shared.errors import InvalidIdempotencyKey
-from shared.web.idempotency import fingerprint, parse_key
+from shared.services.idempotency import fingerprint, parse_key
 
 
 @pytest.mark.parametrize(

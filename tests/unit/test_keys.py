@@ -14,9 +14,9 @@ import pytest
 from local.keys import ensure_keys, new_keys, rotate_keys, rotated
 from shared import clock
 from shared.errors import InvalidToken, SettingsError
-from shared.once import forget
 from shared.security import access_tokens, base64url
 from shared.security.keys import keys, read_keys
+from shared.singletons import forget_singletons
 
 
 def test_the_key_file_is_made_once_and_for_its_owner_alone(tmp_path: Path):
@@ -65,12 +65,12 @@ def test_a_damaged_key_file_is_named_and_left_alone(tmp_path: Path):
 def test_keys_come_as_text_where_a_secret_store_hands_them_over(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("KEYS_JSON", json.dumps(new_keys()))
     monkeypatch.delenv("KEYS_FILE", raising=False)
-    forget()
+    forget_singletons()
 
     found = keys()
 
     assert found.signing.find(found.signing.current.kid) is found.signing.current
-    forget()
+    forget_singletons()
 
 
 @pytest.mark.parametrize("variables", [{}, {"KEYS_FILE": "/nonexistent/keys.json"}])
@@ -80,12 +80,12 @@ def test_missing_keys_are_a_settings_error(
     monkeypatch.delenv("KEYS_FILE", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    forget()
+    forget_singletons()
 
     with pytest.raises(SettingsError, match="KEYS_FILE"):
         keys()
 
-    forget()
+    forget_singletons()
 
 
 def _changed(path: str, value: Any) -> tuple[str, str]:
@@ -171,7 +171,7 @@ def test_a_token_outlives_one_rotation_of_its_key(tmp_path: Path, monkeypatch: p
     path = tmp_path / "keys.json"
     ensure_keys(path)
     monkeypatch.setenv("KEYS_FILE", str(path))
-    forget()
+    forget_singletons()
     token = access_tokens.issue(
         user_id=uuid4(),
         session_id=uuid4(),
@@ -182,14 +182,14 @@ def test_a_token_outlives_one_rotation_of_its_key(tmp_path: Path, monkeypatch: p
     )
 
     rotate_keys(path)
-    forget()
+    forget_singletons()
     assert access_tokens.read(token)
 
     rotate_keys(path)
-    forget()
+    forget_singletons()
     with pytest.raises(InvalidToken):
         access_tokens.read(token)
-    forget()
+    forget_singletons()
 
 
 @pytest.mark.parametrize("text", [None, "{}", "no JSON"])

@@ -7,8 +7,8 @@ import time_machine
 
 from local.keys import new_keys
 from shared import clock
-from shared.once import forget
 from shared.security import known_devices
+from shared.singletons import forget_singletons
 
 EMAIL = "demo@example.com"
 
@@ -16,9 +16,9 @@ EMAIL = "demo@example.com"
 @pytest.fixture(autouse=True)
 def own_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("KEYS_JSON", json.dumps(new_keys()))
-    forget()
+    forget_singletons()
     yield
-    forget()
+    forget_singletons()
 
 
 def test_a_device_is_known_for_the_account_it_signed_in_to():

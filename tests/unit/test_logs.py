@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared import logs
+from shared.process import logs
 from tests.conftest import ROOT
 
 CANARY = "Canary7Zq0v1nR"

@@ -5,7 +5,7 @@ from shared.mail.choose import mailer
 from shared.mail.port import Mail
 from shared.mail.templates import TEMPLATES, compose
 from shared.models.mail import MailKind
-from shared.once import forget
+from shared.singletons import forget_singletons
 
 TOKEN = "ev1_" + "x" * 43
 
@@ -13,7 +13,7 @@ TOKEN = "ev1_" + "x" * 43
 @pytest.fixture(autouse=True)
 def public_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLIC_URL", "https://app.example.com/")
-    forget()
+    forget_singletons()
 
 
 @pytest.mark.parametrize("header", ["recipient", "subject"])
@@ -54,7 +54,7 @@ def test_every_kind_of_mail_can_be_written(kind: MailKind):
 
 def test_a_mailbox_for_developers_is_refused_in_production(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ENV", "production")
-    forget()
+    forget_singletons()
 
     with pytest.raises(SettingsError, match="mailbox:// is for ENV=development"):
         mailer()
@@ -62,7 +62,7 @@ def test_a_mailbox_for_developers_is_refused_in_production(monkeypatch: pytest.M
 
 def test_an_unknown_mailer_is_named_with_those_there_are(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MAIL_URL", "smtp://user:secret@host")
-    forget()
+    forget_singletons()
 
     with pytest.raises(SettingsError, match="mailbox://, none://, ses://") as refused:
         mailer()

@@ -8,10 +8,10 @@ import pytest
 
 from lampwork.metrics.embedded import EmbeddedMetrics
 from local.metering import prometheus_name
-from shared import metrics
-from shared.entry import entry
-from shared.metrics import METRICS, Unit
-from shared.queue import GENERATE
+from shared.process import metrics
+from shared.process.entry_point import entry_point
+from shared.process.metrics import METRICS, Unit
+from shared.queues.registry import GENERATE
 from tests.conftest import ROOT
 
 WORDS = {"Status": "failed", "Outcome": "failed", "Queue": GENERATE}
@@ -41,7 +41,7 @@ def test_the_table_and_the_code_are_in_step():
 
 
 def test_an_invocation_prints_one_line_of_all_it_recorded(capsys):
-    @entry
+    @entry_point
     def handler(event, context):
         metrics.record(metrics.TASKS_SUBMITTED)
         metrics.record(metrics.TASKS_SUBMITTED)
@@ -61,7 +61,7 @@ def test_an_invocation_prints_one_line_of_all_it_recorded(capsys):
 
 
 def test_an_invocation_that_fails_tells_what_it_recorded(capsys):
-    @entry
+    @entry_point
     def handler(event, context):
         metrics.record(metrics.SWEEPS)
         raise ZeroDivisionError
@@ -73,7 +73,7 @@ def test_an_invocation_that_fails_tells_what_it_recorded(capsys):
 
 
 def test_nothing_is_printed_when_nothing_was_recorded(capsys):
-    entry(lambda event, context: None)({}, None)
+    entry_point(lambda event, context: None)({}, None)
 
     assert capsys.readouterr().out == ""
 

@@ -3,17 +3,17 @@ from collections.abc import Iterator
 import pytest
 
 from shared.errors import CsrfRejected
-from shared.once import forget
 from shared.security import origins
+from shared.singletons import forget_singletons
 
 
 @pytest.fixture(autouse=True)
 def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PUBLIC_URL", "https://api.example.com")
     monkeypatch.setenv("ALLOWED_ORIGINS", "https://app.example.com")
-    forget()
+    forget_singletons()
     yield
-    forget()
+    forget_singletons()
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_foreign_page_may_not(headers: dict[str, str]):
 
 def test_strictness_refuses_who_names_no_page(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CSRF_STRICT", "true")
-    forget()
+    forget_singletons()
 
     with pytest.raises(CsrfRejected):
         origins.check_page({})

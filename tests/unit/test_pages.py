@@ -5,11 +5,11 @@ import re
 import pytest
 
 from functions.dashboard.pages import handler
-from shared import objects
-from shared.loop import run
+from shared.clients import objects
 from shared.mail.development import DevelopmentMailbox
 from shared.mail.port import Mail
-from shared.once import forget
+from shared.process.event_loop import run
+from shared.singletons import forget_singletons
 from tests.http import Answer, call
 from tests.unit.test_safety import SAFE
 
@@ -25,7 +25,7 @@ def settings(application: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     application.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     application.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     application.setenv("S3_PUBLIC_ENDPOINT_URL", "https://pictures.example.com")
-    forget()
+    forget_singletons()
     return application
 
 
@@ -113,7 +113,7 @@ def test_the_mailbox_shows_mails_with_their_links_and_no_markup_of_theirs():
 def test_there_is_no_mailbox_but_at_home(settings, variables):
     for name, value in variables.items():
         settings.setenv(name, value)
-    forget()
+    forget_singletons()
 
     assert page("/mailbox").status == 404
     assert b"/mailbox" not in page("/").body

@@ -7,8 +7,8 @@ import pytest
 
 from local.keys import new_keys
 from shared.errors import InvalidRefreshToken
-from shared.once import forget
 from shared.security import refresh_tokens
+from shared.singletons import forget_singletons
 
 SESSION, SALT = uuid4(), secrets.token_bytes(32)
 
@@ -16,9 +16,9 @@ SESSION, SALT = uuid4(), secrets.token_bytes(32)
 @pytest.fixture(autouse=True)
 def own_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("KEYS_JSON", json.dumps(new_keys()))
-    forget()
+    forget_singletons()
     yield
-    forget()
+    forget_singletons()
 
 
 def test_a_generation_has_one_token_however_often_it_is_derived():
@@ -41,7 +41,7 @@ def test_a_token_of_other_keys_is_not_authentic(monkeypatch: pytest.MonkeyPatch)
     token = refresh_tokens.derive(SESSION, 0, SALT)
 
     monkeypatch.setenv("KEYS_JSON", json.dumps(new_keys()))
-    forget()
+    forget_singletons()
 
     assert not refresh_tokens.parse(token).is_authentic(SALT)
 
@@ -51,7 +51,7 @@ def test_a_token_of_the_previous_key_stays_authentic_until_that_is_retired(
 ):
     old, new = new_keys(), new_keys()
     monkeypatch.setenv("KEYS_JSON", json.dumps(old))
-    forget()
+    forget_singletons()
     token = refresh_tokens.parse(refresh_tokens.derive(SESSION, 0, SALT))
 
     new["refresh"] = {
@@ -59,11 +59,11 @@ def test_a_token_of_the_previous_key_stays_authentic_until_that_is_retired(
         "previous": old["refresh"]["current"],
     }
     monkeypatch.setenv("KEYS_JSON", json.dumps(new))
-    forget()
+    forget_singletons()
     while_previous = token.is_authentic(SALT)
     del new["refresh"]["previous"]
     monkeypatch.setenv("KEYS_JSON", json.dumps(new))
-    forget()
+    forget_singletons()
 
     assert while_previous
     assert not token.is_authentic(SALT)

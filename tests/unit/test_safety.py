@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from functions.tasks import sweep
-from shared import safety
 from shared.errors import SettingsError
-from shared.once import forget
+from shared.process import safety
+from shared.singletons import forget_singletons
 from tests.conftest import ROOT
 
 SAFE = {
@@ -30,13 +30,13 @@ SAFE = {
 def production(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     for name, value in SAFE.items():
         monkeypatch.setenv(name, value)
-    forget()
+    forget_singletons()
     yield monkeypatch
-    forget()
+    forget_singletons()
 
 
 def problems() -> list[str]:
-    forget()
+    forget_singletons()
     with pytest.raises(SettingsError) as refused:
         safety.check()
     return str(refused.value).removeprefix("Not fit for production:\n").split("\n")
@@ -110,7 +110,7 @@ def test_verification_in_the_response_passes_for_those_who_take_the_risk(product
     production.setenv("AUTH_VERIFICATION_DELIVERY", "response")
     production.setenv("AUTH_ALLOW_RESPONSE_IN_PRODUCTION", "true")
     production.setenv("MAIL_URL", "none://")
-    forget()
+    forget_singletons()
 
     safety.check()
 
@@ -118,14 +118,14 @@ def test_verification_in_the_response_passes_for_those_who_take_the_risk(product
 def test_a_development_machine_may_do_as_it_likes(production):
     for variable, value in {**dict.fromkeys(SAFE, ""), "ENV": "development"}.items():
         production.setenv(variable, value)
-    forget()
+    forget_singletons()
 
     safety.check()
 
 
 def test_no_function_works_with_unsafe_settings(production):
     production.setenv("COOKIE_SECURE", "false")
-    forget()
+    forget_singletons()
 
     for _ in range(2):
         with pytest.raises(SettingsError, match="COOKIE_SECURE"):

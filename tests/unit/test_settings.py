@@ -4,7 +4,7 @@ import pytest
 
 from shared import settings
 from shared.errors import SettingsError
-from shared.once import forget
+from shared.singletons import forget_singletons
 from tests.conftest import ROOT
 
 
@@ -24,7 +24,7 @@ def test_every_variable_is_documented():
 
 def test_a_missing_variable_is_named(monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    forget()
+    forget_singletons()
 
     with pytest.raises(SettingsError, match="DATABASE_URL: Field required"):
         settings.database()
@@ -32,7 +32,7 @@ def test_a_missing_variable_is_named(monkeypatch):
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch):
     monkeypatch.setenv("AUTH_AUDIENCE", "")
-    forget()
+    forget_singletons()
 
     assert settings.auth().audience == "lampwork"
 
@@ -40,7 +40,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch):
 def test_a_wrong_value_is_not_repeated(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "sqlite://")
     monkeypatch.setenv("DATABASE_POOL_SIZE", "hunter2")
-    forget()
+    forget_singletons()
 
     with pytest.raises(SettingsError) as refused:
         settings.database()

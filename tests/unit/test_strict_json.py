@@ -1,7 +1,7 @@
 import pytest
 
+from shared import strict_json
 from shared.errors import MalformedJson, Unprocessable
-from shared.web import strict_json
 
 
 def test_ordinary_json_is_read():

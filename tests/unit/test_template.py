@@ -7,7 +7,7 @@ from pkgutil import walk_packages
 import pytest
 
 import functions
-from lampwork.model import Function, Stack
+from lampwork.stack.model import Function, Stack
 from lampwork.template.reader import read_stack
 from tests.conftest import ROOT
 

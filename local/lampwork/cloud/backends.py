@@ -5,7 +5,7 @@ from typing import Any
 
 from moto.backends import get_backend
 
-from lampwork.model import ACCOUNT_ID
+from lampwork.stack.model import ACCOUNT_ID
 
 S3_REGION = "aws"  # S3 is one for all regions of a partition
 

@@ -1,9 +1,7 @@
 import json
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import quote_plus
 
 from moto.events.models import Rule
 from moto.s3 import notifications
@@ -11,8 +9,10 @@ from moto.sns.models import Subscription
 from moto.sqs.models import Message, SQSBackend
 
 from lampwork.cloud.backends import backend
-from lampwork.model import ACCOUNT_ID, FUNCTION_EVENTS_QUEUE, STREAM_QUEUE_PREFIX
-from lampwork.triggers.event_input import input_of, rule_event
+from lampwork.events.s3 import s3_event
+from lampwork.events.sns import sns_event
+from lampwork.events.target_input import input_of, rule_event
+from lampwork.stack.model import FUNCTION_EVENTS_QUEUE, STREAM_QUEUE_PREFIX
 
 # As long as SQS can hide a message: until it is deleted it is somebody's work.
 VISIBILITY_SECONDS: Final = 43_200
@@ -104,70 +104,6 @@ class FunctionTargets:
                 backend("events", region).put_events([entry])
 
 
-def s3_event(event_name: str, bucket: Any, key: Any, configuration_id: str) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html"""
-    about = {"key": quote_plus(key.name, safe="/"), "size": key.size, "eTag": key.etag.strip('"')}
-    removed = ":ObjectRemoved:" in event_name
-    if removed:
-        about = {"key": about["key"]}
-    if bucket.is_versioned:
-        about["versionId"] = str(key.version_id)
-    record = {
-        "eventVersion": "2.1",
-        "eventSource": "aws:s3",
-        "awsRegion": bucket.region_name,
-        "eventTime": _now(),
-        "eventName": event_name.removeprefix("s3:"),
-        "userIdentity": {"principalId": f"AWS:{ACCOUNT_ID}"},
-        "requestParameters": {"sourceIPAddress": "127.0.0.1"},
-        "responseElements": {
-            "x-amz-request-id": uuid.uuid4().hex[:16].upper(),
-            "x-amz-id-2": uuid.uuid4().hex,
-        },
-        "s3": {
-            "s3SchemaVersion": "1.0",
-            "configurationId": configuration_id,
-            "bucket": {
-                "name": bucket.name,
-                "ownerIdentity": {"principalId": ACCOUNT_ID},
-                "arn": bucket.arn,
-            },
-            "object": {**about, "sequencer": uuid.uuid1().hex[:18].upper()},
-        },
-    }
-    return {"Records": [record]}
-
-
-def sns_event(
-    subscription: Any, message: str, message_id: str, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
-    address = f"https://sns.{subscription.topic_arn.split(':')[3]}.amazonaws.com/"
-    notification = {
-        "SignatureVersion": "1",
-        "Timestamp": _now(),
-        "Signature": "EXAMPLE",
-        "SigningCertUrl": f"{address}SimpleNotificationService.pem",
-        "MessageId": message_id,
-        "Message": message,
-        "MessageAttributes": {
-            name: {"Type": value["Type"], "Value": _plain(value["Value"])}
-            for name, value in (options.get("message_attributes") or {}).items()
-        },
-        "Type": "Notification",
-        "UnsubscribeUrl": f"{address}?Action=Unsubscribe&SubscriptionArn={subscription.arn}",
-        "TopicArn": subscription.topic_arn,
-        "Subject": options.get("subject"),
-    }
-    record = {
-        "EventSource": "aws:sns",
-        "EventVersion": "1.0",
-        "EventSubscriptionArn": subscription.arn,
-        "Sns": notification,
-    }
-    return {"Records": [record]}
-
-
 def _hide_own_queues() -> None:
     kind: Any = SQSBackend
     list_queues = kind.list_queues
@@ -180,11 +116,3 @@ def _hide_own_queues() -> None:
 
 def _is_own(queue: str) -> bool:
     return queue == FUNCTION_EVENTS_QUEUE or queue.startswith(STREAM_QUEUE_PREFIX)
-
-
-def _plain(value: Any) -> Any:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,7 +9,7 @@ from botocore.compat import HTTPHeaders
 from localstack_client.session import Session
 from werkzeug.test import Client
 
-from lampwork.cloud.kinds import fitted
+from lampwork.cloud.shape_fitting import fitted
 
 
 class Clients:

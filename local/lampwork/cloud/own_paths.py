@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from lampwork.cloud.creation.create import create
 from lampwork.cloud.in_process import Clients
-from lampwork.cloud.references import resolve
-from lampwork.cloud.resources import create
-from lampwork.cloud.state_file import StateFile
+from lampwork.cloud.persistence.state_file import StateFile
+from lampwork.cloud.reference_values import resolve
 
 RESOURCES: Final = "/_lampwork/resources"
 REFERENCES: Final = "/_lampwork/references"

@@ -2,7 +2,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from lampwork.hosts import host_of, is_own, is_own_origin
+from lampwork.http.hosts import host_of, is_own, is_own_origin
 
 REFUSAL: Final = b"A page of another site may not ask for this.\n"
 

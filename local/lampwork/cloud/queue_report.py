@@ -6,7 +6,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from moto.sqs.models import sqs_backends
 
-from lampwork.model import ACCOUNT_ID
+from lampwork.stack.model import ACCOUNT_ID
 
 PATH: Final = "/_lampwork/queues"
 

@@ -16,19 +16,19 @@ from werkzeug.serving import make_server
 
 from lampwork.cloud import queue_rules
 from lampwork.cloud.function_targets import FunctionTargets
-from lampwork.cloud.keeper import Keeper, KeptState
-from lampwork.cloud.kept_buckets import KeptBuckets
-from lampwork.cloud.kept_objects import KeptObjects
-from lampwork.cloud.kept_queues import KeptQueues
-from lampwork.cloud.kept_services import KeptServices
-from lampwork.cloud.kept_tables import KeptTables
 from lampwork.cloud.move_tasks import MoveTasks
-from lampwork.cloud.object_folder import ObjectFolder
 from lampwork.cloud.own_paths import OwnPaths
 from lampwork.cloud.page_guard import PageGuard
+from lampwork.cloud.persistence.buckets import KeptBuckets
+from lampwork.cloud.persistence.kept_state import Keeper, KeptState
+from lampwork.cloud.persistence.object_folder import ObjectFolder
+from lampwork.cloud.persistence.objects import KeptObjects
+from lampwork.cloud.persistence.queues import KeptQueues
+from lampwork.cloud.persistence.services import KeptServices
+from lampwork.cloud.persistence.state_file import StateFile
+from lampwork.cloud.persistence.tables import KeptTables
 from lampwork.cloud.queue_report import QueueReport
 from lampwork.cloud.request_handler import RequestHandler
-from lampwork.cloud.state_file import StateFile
 from lampwork.cloud.table_streams import TableStreams
 
 FILE: Final = "state.db"

@@ -10,9 +10,9 @@ from moto.dynamodb.models.table import StreamShard
 from moto.sqs.models import Message
 
 from lampwork.cloud.backends import backend
-from lampwork.cloud.keeper import Request
-from lampwork.cloud.kept_tables import READING
-from lampwork.triggers.stream_events import record_of
+from lampwork.cloud.persistence.kept_state import Request
+from lampwork.cloud.persistence.tables import READING
+from lampwork.events.dynamodb_streams import record_of
 
 # The queue of a stream's reader names the table in a tag.
 TABLE: Final = "lampwork:table"

@@ -12,24 +12,24 @@ from typing import Any, Final
 import click
 
 from lampwork.commands.options import Command
-from lampwork.front.http_events import http_event
-from lampwork.front.identifiers import Moment, new_id
-from lampwork.front.proxy_events import proxy_event
-from lampwork.front.router import Match, Router
-from lampwork.front.websocket_events import (
+from lampwork.events.dynamodb_streams import payload_of as stream_payload
+from lampwork.events.dynamodb_streams import record_of
+from lampwork.events.http_api import http_event
+from lampwork.events.identifiers import Moment, new_id
+from lampwork.events.rest_api import proxy_event
+from lampwork.events.schedules import payload_of as schedule_payload
+from lampwork.events.sqs import payload_of as queue_payload
+from lampwork.events.target_input import rule_event
+from lampwork.events.websocket_api import (
     Connection,
     connect_event,
     disconnect_event,
     message_event,
 )
-from lampwork.http1 import Request
-from lampwork.model import ACCOUNT_ID, HttpApi, HttpRoute, QueueTrigger, RestApi, Schedule
+from lampwork.http.connection import Request
+from lampwork.stack.model import ACCOUNT_ID, HttpApi, HttpRoute, QueueTrigger, RestApi, Schedule
+from lampwork.stack.router import Match, Router
 from lampwork.template.identity import Identity, Place
-from lampwork.triggers.event_input import rule_event
-from lampwork.triggers.schedules import payload_of as schedule_payload
-from lampwork.triggers.sqs_events import payload_of as queue_payload
-from lampwork.triggers.stream_events import payload_of as stream_payload
-from lampwork.triggers.stream_events import record_of
 
 HOST: Final = "localhost:8000"
 
@@ -247,7 +247,7 @@ def sns() -> None:
 def notification(message: str, subject: str | None, topic: str, region: str) -> None:
     """A message that was published."""
     # moto, which this builds on, takes a second to load: no other command should wait for it.
-    from lampwork.cloud.function_targets import sns_event
+    from lampwork.events.sns import sns_event
 
     topic_arn = f"arn:aws:sns:{region}:{ACCOUNT_ID}:{topic}"
     subscription = SimpleNamespace(topic_arn=topic_arn, arn=f"{topic_arn}:{uuid.uuid4()}")
@@ -255,7 +255,7 @@ def notification(message: str, subject: str | None, topic: str, region: str) -> 
 
 
 def _s3_event(name: str, bucket: str, key: str, size: int, region: str) -> dict[str, Any]:
-    from lampwork.cloud.function_targets import s3_event  # as for SNS
+    from lampwork.events.s3 import s3_event
 
     where = SimpleNamespace(
         name=bucket, region_name=region, arn=f"arn:aws:s3:::{bucket}", is_versioned=False

@@ -4,11 +4,11 @@ from typing import Any, Final
 
 import click
 
-from lampwork import invoke as invoking
+from lampwork.app import one_shot as invoking
+from lampwork.app.signals import run_until_signalled
 from lampwork.commands.options import log_to, options_of, run_options
 from lampwork.errors import ConfigurationError
-from lampwork.logs import Log
-from lampwork.signals import run_until_signalled
+from lampwork.logs.log import Log
 
 INTERRUPTED: Final = 130
 

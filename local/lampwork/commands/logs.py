@@ -6,8 +6,8 @@ import click
 
 from lampwork.commands.options import config_of
 from lampwork.errors import ConfigurationError
-from lampwork.log_file import NAME, read
-from lampwork.logs import Log
+from lampwork.logs.log import Log
+from lampwork.logs.log_file import NAME, read
 
 
 @click.command()

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 import click
 
+from lampwork.app.project import Options
 from lampwork.commands.template_options import load_with, template_options
-from lampwork.config import REDIS_KINDS, Config
+from lampwork.config.project_config import REDIS_KINDS, Config
+from lampwork.config.variables import given
 from lampwork.errors import ConfigurationError
-from lampwork.logs import Log, LogHandler
-from lampwork.project import Options
-from lampwork.scope import Debugged, Narrow, everything
-from lampwork.variables import given
+from lampwork.logs.log import Log, LogHandler
+from lampwork.stack.narrowing import Narrow, everything
+from lampwork.stack.overrides import Debugged
 
 DEBUG_PORT: Final = 5678  # debugpy's own
 

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import click
 
+from lampwork.app.one_shot import origin_of_running
 from lampwork.commands.options import config_of, project_options
 from lampwork.errors import LampworkError, StartError
-from lampwork.invoke import origin_of_running
 
 DEPTHS: Final = {
     "ApproximateNumberOfMessages": "waiting",

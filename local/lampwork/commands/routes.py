@@ -2,9 +2,9 @@ from typing import Any
 
 import click
 
-from lampwork import routes as routing
+from lampwork.app.project import load_stack, not_emulated
 from lampwork.commands.options import config_of, project_options
-from lampwork.project import load_stack, not_emulated
+from lampwork.stack import ways_in as routing
 
 
 @click.command()

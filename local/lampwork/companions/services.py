@@ -3,9 +3,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from lampwork.companions.aws import CREDENTIALS, EmbeddedAws
 from lampwork.companions.process import OnLog
 from lampwork.companions.redis import EmbeddedRedis
-from lampwork.config import Config
-from lampwork.model import CloudResource
-from lampwork.together import together
+from lampwork.concurrency import together
+from lampwork.config.project_config import Config
+from lampwork.stack.model import CloudResource
 
 
 class Services:

@@ -7,8 +7,8 @@ import asyncio
 import re
 from typing import Final
 
-from lampwork.http1 import Request
-from lampwork.responses import Response, json_message
+from lampwork.http.connection import Request
+from lampwork.http.responses import Response, json_message
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
 SIGNED_FOR: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")

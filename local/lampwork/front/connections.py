@@ -8,8 +8,8 @@ from urllib.parse import unquote
 from lampwork.front.authorizers.signature import is_signed
 from lampwork.front.websocket import MAX_MESSAGE, NORMAL
 from lampwork.front.websocket_api import OpenConnection, WebSocketApiGateway
-from lampwork.http1 import Request
-from lampwork.responses import Response
+from lampwork.http.connection import Request
+from lampwork.http.responses import Response
 
 PATH = re.compile(r"/([^/]+)/(?:@|%40)connections/([^/]+)")
 CONNECTION_ID = re.compile(r"[A-Za-z0-9_-]{15}=")

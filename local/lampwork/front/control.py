@@ -8,10 +8,10 @@ rebinding).
 from collections.abc import Collection
 from typing import Final
 
-from lampwork.hosts import host_of, is_own
-from lampwork.http1 import Request
+from lampwork.http.connection import Request
+from lampwork.http.hosts import host_of, is_own
+from lampwork.http.responses import Response, json_message
 from lampwork.metrics.metrics import CONTENT_TYPE, Metrics
-from lampwork.responses import Response, json_message
 
 OWN_PREFIX: Final = "/_lampwork/"
 OWN_SITE: Final = (None, "none", "same-origin")

@@ -3,9 +3,9 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 """
 
-from lampwork.authorization import Cors
-from lampwork.http1 import Request
-from lampwork.responses import Response
+from lampwork.http.connection import Request
+from lampwork.http.responses import Response
+from lampwork.stack.authorization import Cors
 
 PREFIX = "access-control-"
 

@@ -8,19 +8,19 @@ from typing import Any
 
 from lampwork.front import connections
 from lampwork.front.aws_services import AwsServices
-from lampwork.front.certificates import Certificates
 from lampwork.front.control import OWN_PREFIX, ControlPaths
 from lampwork.front.function_url import FunctionUrlGateway
 from lampwork.front.http_api import HttpApiGateway, gateway_error
 from lampwork.front.lambda_api import LambdaApi
-from lampwork.front.listener import Listener
 from lampwork.front.rest_api import RestApiGateway, no_stage
 from lampwork.front.websocket_api import WebSocketApiGateway
-from lampwork.http1 import Answer, HttpProtocol, Request
-from lampwork.invocation import Invoker
+from lampwork.http.certificates import Certificates
+from lampwork.http.connection import Answer, HttpProtocol, Request
+from lampwork.http.listener import Listener
+from lampwork.http.responses import Response, json_message
+from lampwork.invocation.port import Invoker
 from lampwork.metrics.metrics import Metrics, Reading
-from lampwork.model import Stack, WebSocketApi
-from lampwork.responses import Response, json_message
+from lampwork.stack.model import Stack, WebSocketApi
 from lampwork.triggers.event_invocations import EventInvocations
 
 logger = logging.getLogger(__name__)

@@ -3,18 +3,18 @@ import uuid
 from typing import Final
 
 from lampwork.errors import LampworkError, Throttled
+from lampwork.events.caller import Caller
+from lampwork.events.forwarding import forwarding_headers
+from lampwork.events.http_api import MalformedResponse, http_event, http_response
+from lampwork.events.identifiers import Moment
 from lampwork.front.authorizers.signature import caller, is_signed
-from lampwork.front.authorizers.verdict import Identity
 from lampwork.front.cors import CrossOrigin
-from lampwork.front.forwarding import forwarding_headers
-from lampwork.front.http_events import MalformedResponse, http_event, http_response
-from lampwork.front.identifiers import Moment
-from lampwork.front.integration import EventTooLarge, IntegrationTimeout, call
-from lampwork.front.router import Match
-from lampwork.http1 import Request
-from lampwork.invocation import Invoker
-from lampwork.model import FunctionUrl, HttpApi, HttpRoute
-from lampwork.responses import Response
+from lampwork.http.connection import Request
+from lampwork.http.responses import Response
+from lampwork.invocation.port import Invoker
+from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call
+from lampwork.stack.model import FunctionUrl, HttpApi, HttpRoute
+from lampwork.stack.router import Match
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class FunctionUrlGateway:
         if self._url.authorizer:
             if not is_signed(request):
                 return _refusal(403, "AccessDeniedException", b'{"Message":"Forbidden"}')
-            identity = Identity("iam", caller(request))
+            identity = Caller("iam", caller(request))
         event = http_event(
             *(request, self._api, match.route, {}),
             request_id=request_id,

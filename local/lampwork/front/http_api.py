@@ -1,23 +1,19 @@
 import logging
 
 from lampwork.errors import FunctionNotFound, LampworkError
+from lampwork.events.caller import Caller
+from lampwork.events.http_api import MalformedResponse, http_event, http_response
+from lampwork.events.identifiers import Moment, new_id
+from lampwork.events.rest_api import proxy_event, proxy_response
 from lampwork.front.authorizers.http import HttpAuthorizers
-from lampwork.front.authorizers.verdict import (
-    AuthorizerFailed,
-    Denied,
-    Identity,
-    Refused,
-)
+from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Refused
 from lampwork.front.cors import CrossOrigin
-from lampwork.front.http_events import MalformedResponse, http_event, http_response
-from lampwork.front.identifiers import Moment, new_id
-from lampwork.front.integration import EventTooLarge, IntegrationTimeout, call
-from lampwork.front.proxy_events import proxy_event, proxy_response
-from lampwork.front.router import Match, Router
-from lampwork.http1 import Request
-from lampwork.invocation import Invoker
-from lampwork.model import HttpApi
-from lampwork.responses import Response, json_message
+from lampwork.http.connection import Request
+from lampwork.http.responses import Response, json_message
+from lampwork.invocation.port import Invoker
+from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call
+from lampwork.stack.model import HttpApi
+from lampwork.stack.router import Match, Router
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +81,7 @@ class HttpApiGateway:
             return json_message(503, "Service Unavailable")
 
     async def _call(
-        self, request: Request, match: Match, request_id: str, caller: Identity | None
+        self, request: Request, match: Match, request_id: str, caller: Caller | None
     ) -> Response:
         route, moment = match.route, Moment.now()
         if first_format := route.payload_format == "1.0":

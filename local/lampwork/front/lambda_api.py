@@ -12,11 +12,11 @@ from urllib.parse import unquote
 
 from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyEnvironments
 from lampwork.front.aws_services import signed_for
-from lampwork.function_names import by_any_name, name_in
-from lampwork.http1 import Request
-from lampwork.invocation import Invocation, Invoker
-from lampwork.model import ACCOUNT_ID, Function
-from lampwork.responses import Response
+from lampwork.http.connection import Request
+from lampwork.http.responses import Response
+from lampwork.invocation.port import Invocation, Invoker
+from lampwork.stack.function_names import FunctionNames, name_in
+from lampwork.stack.model import ACCOUNT_ID, Function
 from lampwork.triggers.event_invocations import EventInvocations
 
 PREFIX = "/2015-03-31/functions/"
@@ -37,7 +37,7 @@ class LambdaApi:
         self.update(functions)
 
     def update(self, functions: Mapping[str, Function]) -> None:
-        self._functions = by_any_name(functions)
+        self._functions = FunctionNames(functions)
 
     def serves(self, request: Request) -> bool:
         """Whether it is one for Lambda; a function URL's caller may have signed for Lambda too."""
@@ -54,7 +54,7 @@ class LambdaApi:
                 501, "NotImplementedException", message="Lampwork serves Invoke alone of Lambda."
             )
         name = name_in(unquote(found[1]))
-        function = self._functions.get(name)
+        function = self._functions.called(name)
         if function is None:
             return _not_found(name, request)
         kind = request.header("x-amz-invocation-type") or "RequestResponse"

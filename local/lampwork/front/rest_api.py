@@ -4,28 +4,24 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from lampwork.authorization import Authorizer, IamAuthorizer, LambdaAuthorizer
 from lampwork.errors import LampworkError
+from lampwork.events.caller import Caller
+from lampwork.events.http_api import MalformedResponse
+from lampwork.events.identifiers import Moment, new_id
+from lampwork.events.rest_api import authorizer_event, is_binary, proxy_event, proxy_response
 from lampwork.front import rest_errors
 from lampwork.front.authorizers.function import FunctionAuthorizer
 from lampwork.front.authorizers.signature import caller, is_signed
 from lampwork.front.authorizers.sources import identity
-from lampwork.front.authorizers.verdict import (
-    AuthorizerFailed,
-    Denied,
-    Identity,
-    Unauthenticated,
-)
-from lampwork.front.http_events import MalformedResponse
-from lampwork.front.identifiers import Moment, new_id
-from lampwork.front.integration import EventTooLarge, IntegrationTimeout, call
-from lampwork.front.proxy_events import authorizer_event, is_binary, proxy_event, proxy_response
+from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Unauthenticated
 from lampwork.front.rest_errors import RestError, rest_error
-from lampwork.front.router import Match, Router
-from lampwork.http1 import Request
-from lampwork.invocation import Invoker
-from lampwork.model import ACCOUNT_ID, FixedAnswer, RestApi
-from lampwork.responses import Response
+from lampwork.http.connection import Request
+from lampwork.http.responses import Response
+from lampwork.invocation.port import Invoker
+from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call
+from lampwork.stack.authorization import Authorizer, IamAuthorizer, LambdaAuthorizer
+from lampwork.stack.model import ACCOUNT_ID, FixedAnswer, RestApi
+from lampwork.stack.router import Match, Router
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +80,7 @@ class RestApiGateway:
         return await self._invoke(request, match, request_id, caller)
 
     async def _invoke(
-        self, request: Request, match: Match, request_id: str, caller: Identity | None
+        self, request: Request, match: Match, request_id: str, caller: Caller | None
     ) -> Response:
         route = match.route
         event = proxy_event(
@@ -111,18 +107,18 @@ class RestApiGateway:
 
     async def _authorize(
         self, authorizer: Authorizer | None, request: Request, match: Match, request_id: str
-    ) -> Identity | RestError | None:
+    ) -> Caller | RestError | None:
         if isinstance(authorizer, IamAuthorizer):
             if not is_signed(request):
                 return rest_errors.MISSING_TOKEN
-            return Identity("iam", caller(request))
+            return Caller("iam", caller(request))
         if isinstance(authorizer, LambdaAuthorizer):
             return await self._ask(authorizer, request, match, request_id)
         return None
 
     async def _ask(
         self, authorizer: LambdaAuthorizer, request: Request, match: Match, request_id: str
-    ) -> Identity:
+    ) -> Caller:
         api = self._api
         path = request.path[len(self._prefix) :].lstrip("/")
         where = f"{api.api_id}/{api.stage}/{request.method}/{path}"

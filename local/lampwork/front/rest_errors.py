@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lampwork.http1 import Request
-from lampwork.model import GatewayResponse
-from lampwork.responses import Response
+from lampwork.http.connection import Request
+from lampwork.http.responses import Response
+from lampwork.stack.model import GatewayResponse
 
 VARIABLE = re.compile(r"\$context\.([A-Za-z.]+)")
 

@@ -13,15 +13,10 @@ from websockets.http11 import Request as HandshakeRequest
 from websockets.server import ServerProtocol
 
 from lampwork.errors import LampworkError
-from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Unauthenticated
-from lampwork.front.authorizers.websocket import authorize
-from lampwork.front.http_events import MalformedResponse, header_mapping, header_value, status_code
-from lampwork.front.identifiers import Moment, new_id
-from lampwork.front.integration import IntegrationTimeout, call
-from lampwork.front.proxy_events import authorizer_context
-from lampwork.front.router import compile_path
-from lampwork.front.websocket import GOING_AWAY, Socket
-from lampwork.front.websocket_events import (
+from lampwork.events.http_api import MalformedResponse, header_mapping, header_value, status_code
+from lampwork.events.identifiers import Moment, new_id
+from lampwork.events.rest_api import authorizer_context
+from lampwork.events.websocket_api import (
     Connection,
     connect_event,
     connect_headers,
@@ -30,10 +25,15 @@ from lampwork.front.websocket_events import (
     message_event,
     selected_route,
 )
-from lampwork.http1 import Request, Upgrade
-from lampwork.invocation import Invocation, Invoker
-from lampwork.model import WebSocketApi, WebSocketRoute
-from lampwork.responses import Response, json_message
+from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Unauthenticated
+from lampwork.front.authorizers.websocket import authorize
+from lampwork.front.websocket import GOING_AWAY, Socket
+from lampwork.http.connection import Request, Upgrade
+from lampwork.http.responses import Response, json_message
+from lampwork.invocation.port import Invocation, Invoker
+from lampwork.invocation.timed_call import IntegrationTimeout, call
+from lampwork.stack.model import WebSocketApi, WebSocketRoute
+from lampwork.stack.router import compile_path
 
 logger = logging.getLogger(__name__)
 

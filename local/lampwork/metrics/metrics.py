@@ -13,7 +13,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from lampwork.invocation import Invocation
+from lampwork.invocation.port import Invocation
 from lampwork.metrics.embedded import EmbeddedMetrics
 
 CONTENT_TYPE: Final = exposition.CONTENT_TYPE_PLAIN_0_0_4

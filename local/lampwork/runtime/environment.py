@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from lampwork.errors import StartError
-from lampwork.invocation import Invocation
-from lampwork.model import Function
+from lampwork.invocation.port import Invocation
 from lampwork.runtime import function_errors
 from lampwork.runtime.channel import Answer, Channel, Ready, Work
 from lampwork.runtime.cpu import wants_cpu
@@ -26,10 +25,11 @@ from lampwork.runtime.platform_log import (
     TIMEOUT,
     Ended,
     Status,
-    now,
 )
+from lampwork.runtime.process_variables import process_variables
 from lampwork.runtime.settings import RuntimeSettings
-from lampwork.runtime.variables import process_variables
+from lampwork.stack.model import Function
+from lampwork.timestamps import iso_milliseconds
 
 logger = logging.getLogger(__name__)
 
@@ -329,7 +329,7 @@ class Environment:
             case _:
                 seconds = self.function.timeout_seconds
                 late = f"Task timed out after {seconds:.2f} seconds"
-                self._log.failure(f"{now()} {request_id} {late}")
+                self._log.failure(f"{iso_milliseconds()} {request_id} {late}")
                 return function_errors.timed_out(request_id, seconds), True, TIMEOUT
 
     def _exit_status(self) -> Status:

@@ -1,9 +1,9 @@
 import logging
 from collections.abc import Callable, Iterable
 
-from lampwork.log_levels import at_least, level_of
-from lampwork.model import Function
+from lampwork.logs.levels import at_least, level_of
 from lampwork.runtime import platform_log
+from lampwork.stack.model import Function
 
 logger = logging.getLogger(__name__)
 

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from lampwork.errors import FunctionNotFound
-from lampwork.function_names import by_any_name, name_in
-from lampwork.invocation import Invocation
+from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics, Reading
-from lampwork.model import Function
 from lampwork.runtime.capacity import Capacity
-from lampwork.runtime.launchers import Launchers
+from lampwork.runtime.launcher_registry import Launchers
 from lampwork.runtime.pool import Pool
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import Function
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Functions:
         client_context: str | None = None,
         request_id: str | None = None,
     ) -> Invocation:
-        pool = self._pools.get(function) or self._pools.get(self._ids.get(name_in(function), ""))
+        pool = self._pools.get(function) or self._pool_called(function)
         if pool is None:
             raise FunctionNotFound(f"Function not found: {function}")
         return await pool.invoke(payload, client_context, request_id)
@@ -104,9 +104,12 @@ class Functions:
                 pool.recycle(function, self._launchers.of(function))
             else:
                 self._pools[logical_id] = self._pool(function)
-        by_name = by_any_name(self._functions)
-        self._ids = {name: function.logical_id for name, function in by_name.items()}
+        self._names = FunctionNames(self._functions)
         self._warn_of_other_runtimes()
+
+    def _pool_called(self, name: str) -> Pool | None:
+        function = self._names.called(name)
+        return None if function is None else self._pools[function.logical_id]
 
     def _pool(self, function: Function) -> Pool:
         launcher = self._launchers.of(function)

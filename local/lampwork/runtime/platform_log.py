@@ -5,11 +5,11 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
 
-from lampwork.log_levels import at_least
-from lampwork.model import Function
+from lampwork.logs.levels import at_least
+from lampwork.stack.model import Function
+from lampwork.timestamps import iso_milliseconds
 
 # Types of other forms stand for errors of the user's own, which Lambda does not name:
 # https://github.com/aws/aws-lambda-runtime-interface-emulator, fatalerror/constants.go
@@ -155,12 +155,7 @@ class JsonLog:
     def _event(self, level: str, kind: str, record: dict[str, Any]) -> Iterable[str]:
         if not at_least(level, self._least):
             return ()
-        return (encode({"time": now(), "type": f"platform.{kind}", "record": record}),)
-
-
-def now() -> str:
-    """The time as Lambda writes it into logs."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return (encode({"time": iso_milliseconds(), "type": f"platform.{kind}", "record": record}),)
 
 
 def _version(function: Function) -> str:

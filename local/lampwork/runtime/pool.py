@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lampwork.errors import LampworkError, StartError, Throttled, TooManyEnvironments
-from lampwork.invocation import Invocation
+from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics
-from lampwork.model import Function
 from lampwork.runtime.capacity import Capacity
 from lampwork.runtime.environment import Environment, Request, State
 from lampwork.runtime.launcher import Launcher
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
+from lampwork.stack.model import Function
 
 # All cores have work, also while one process hands over its answer.
 AT_WORK = (os.cpu_count() or 1) + 1

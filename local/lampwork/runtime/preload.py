@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lampwork.model import Function
 from lampwork.runtime.source_cache import is_own_code
+from lampwork.stack.model import Function
 
 # It reads the address of its Runtime API when it is loaded.
 NEVER = frozenset({"awslambdaric", "runtime_client"})

@@ -2,14 +2,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from lampwork.authorization import (
+from lampwork.stack.authorization import (
     Authorizer,
     IamAuthorizer,
     IdentitySource,
     JwtAuthorizer,
     LambdaAuthorizer,
 )
-from lampwork.template.functions import FunctionNames
+from lampwork.stack.function_names import FunctionNames
 from lampwork.template.resource import Resource
 
 # $request.header.X of HTTP APIs, method.request.header.X of REST, route.request.header.X of

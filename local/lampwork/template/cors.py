@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lampwork.authorization import Cors
+from lampwork.stack.authorization import Cors
 from lampwork.template.resource import Resource
 
 

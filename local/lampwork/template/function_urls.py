@@ -1,10 +1,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from lampwork.authorization import IamAuthorizer
-from lampwork.model import FunctionUrl
+from lampwork.stack.authorization import IamAuthorizer
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import FunctionUrl
 from lampwork.template.cors import read_cors
-from lampwork.template.functions import FunctionNames
 from lampwork.template.resource import Resource, Template
 
 URL: Final = "AWS::Lambda::Url"

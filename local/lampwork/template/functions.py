@@ -1,18 +1,16 @@
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from lampwork.model import EventConfig, Function
+from lampwork.stack.function_names import NAME, FunctionNames
+from lampwork.stack.model import EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder
 from lampwork.template.intrinsics import as_text
 from lampwork.template.log_config import read_log_config
 from lampwork.template.resource import Resource, Template
 from lampwork.template.transform import local_path
 
-# In an ARN, or in the address of its invocations that API Gateway wants.
-FUNCTION_ARN: Final = re.compile(r":function:([^:/]+)")
 DEFAULT_TIMEOUT_SECONDS: Final = 3
 DEFAULT_MEMORY_MB: Final = 128
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
@@ -51,21 +49,9 @@ def read_functions(template: Template) -> dict[str, Function]:
     return functions
 
 
-class FunctionNames:
-    """Finds functions by the ways a template refers to them: name, ARN, invocations address; each
-    with a version or an alias too."""
-
-    def __init__(self, functions: Mapping[str, Function]) -> None:
-        self._by_name = {each.name: each for each in functions.values()}
-
-    def find(self, reference: Any) -> Function | None:
-        named = FUNCTION_ARN.search(str(reference))
-        return self._by_name.get(named[1] if named else str(reference).partition(":")[0])
-
-
 def named_by(address: Any, api: Resource) -> Resource:
     """The function, of those that cannot run too, that an API's route leads to; else the API."""
-    if named := FUNCTION_ARN.search(str(address)):
+    if named := NAME.search(str(address)):
         for function in api.template.of_type("AWS::Lambda::Function"):
             if function.identity.name == named[1]:
                 return function

@@ -1,10 +1,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from lampwork.model import HttpApi, HttpRoute
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import HttpApi, HttpRoute
 from lampwork.template.authorizers import route_authorizer
 from lampwork.template.cors import read_cors
-from lampwork.template.functions import FunctionNames, named_by
+from lampwork.template.functions import named_by
 from lampwork.template.openapi import definition, operations
 from lampwork.template.resource import Resource, Template
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lampwork.model import ACCOUNT_ID
+from lampwork.stack.model import ACCOUNT_ID
 
 PARTITION: Final = "aws"
 URL_SUFFIX: Final = "amazonaws.com"

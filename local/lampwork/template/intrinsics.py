@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
-from lampwork.model import ACCOUNT_ID
+from lampwork.stack.model import ACCOUNT_ID
 from lampwork.template.document import Document
 from lampwork.template.identity import (
     API,

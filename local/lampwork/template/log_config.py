@@ -7,8 +7,8 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from lampwork.log_levels import APPLICATION_LEVELS, DEFAULT_LEVEL, SYSTEM_LEVELS
-from lampwork.model import LogConfig
+from lampwork.logs.levels import APPLICATION_LEVELS, DEFAULT_LEVEL, SYSTEM_LEVELS
+from lampwork.stack.model import LogConfig
 from lampwork.template.resource import Resource
 
 PROPERTY: Final = "LoggingConfig"

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lampwork.authorization import Authorizer, IamAuthorizer
+from lampwork.stack.authorization import Authorizer, IamAuthorizer
+from lampwork.stack.function_names import FunctionNames
 from lampwork.template.authorizers import scheme_authorizer
-from lampwork.template.functions import FunctionNames
 from lampwork.template.includes import TRANSFORM
 from lampwork.template.resource import Resource
 

@@ -3,16 +3,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from lampwork.model import Stack
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import Stack
+from lampwork.template.cloud_resources import CREATED, read_resources
 from lampwork.template.document import read_document
 from lampwork.template.function_urls import read_function_urls
-from lampwork.template.functions import FunctionNames, read_functions
+from lampwork.template.functions import read_functions
 from lampwork.template.http_apis import read_http_apis
 from lampwork.template.identity import STACK, Place
 from lampwork.template.opening import Opener
 from lampwork.template.parameters import imported, without_value
 from lampwork.template.resource import Resource, Template
-from lampwork.template.resources import CREATED, read_resources
 from lampwork.template.rest_apis import read_rest_apis
 from lampwork.template.streams import read_stream_triggers, readers
 from lampwork.template.triggers import read_queue_triggers, read_queues, read_schedules

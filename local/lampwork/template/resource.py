@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lampwork.errors import TemplateError
-from lampwork.model import Ignored
+from lampwork.stack.model import Ignored
 from lampwork.template.document import Document
 from lampwork.template.identity import STACK, Identity
 from lampwork.template.intrinsics import Resolver, as_text

@@ -2,9 +2,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from lampwork.model import FixedAnswer, GatewayResponse, HttpRoute, RestApi
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import FixedAnswer, GatewayResponse, HttpRoute, RestApi
 from lampwork.template.authorizers import route_authorizer
-from lampwork.template.functions import FunctionNames, named_by
+from lampwork.template.functions import named_by
 from lampwork.template.http_apis import seconds
 from lampwork.template.openapi import definition, operations
 from lampwork.template.resource import Resource, Template

@@ -2,10 +2,10 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from lampwork.model import STREAM_QUEUE_PREFIX, CloudResource, Function, StreamTrigger
-from lampwork.template.functions import FunctionNames
+from lampwork.events.patterns import check
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import STREAM_QUEUE_PREFIX, CloudResource, Function, StreamTrigger
 from lampwork.template.resource import Resource, Template
-from lampwork.triggers.event_pattern import check
 
 # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
 DEFAULT_BATCH_SIZE: Final = 100

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lampwork.model import Function, Queue, QueueTrigger, Schedule
-from lampwork.template.functions import FUNCTION_ARN, FunctionNames
+from lampwork.events.schedule_expressions import parse_expression
+from lampwork.stack.function_names import NAME, FunctionNames
+from lampwork.stack.model import Function, Queue, QueueTrigger, Schedule
 from lampwork.template.resource import Resource, Template
 from lampwork.template.streams import filters_of, is_stream
-from lampwork.triggers.expressions import parse_expression
 
 # What CreateQueue takes of AWS::SQS::Queue. Keys of KMS are left out: nothing is encrypted here.
 QUEUE_ATTRIBUTES: Final = (
@@ -202,7 +202,7 @@ def _to_function(
 ) -> Iterator[Schedule]:
     function = functions.find(target.get("Arn"))
     dead_letter = target.get("DeadLetterConfig", {}).get("Arn")
-    is_lost = dead_letter and FUNCTION_ARN.search(str(target.get("Arn")))
+    is_lost = dead_letter and NAME.search(str(target.get("Arn")))
     if function is None and not is_lost:
         resource.ignore(resource.type, "it leads to no function that runs here")
         return

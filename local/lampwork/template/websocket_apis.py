@@ -1,10 +1,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from lampwork.authorization import Authorizer
-from lampwork.model import PathRewrite, WebSocketApi, WebSocketRoute
+from lampwork.stack.authorization import Authorizer
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import PathRewrite, WebSocketApi, WebSocketRoute
 from lampwork.template.authorizers import route_authorizer
-from lampwork.template.functions import FunctionNames
 from lampwork.template.http_apis import API, STAGE, is_web_socket, parts, seconds, target
 from lampwork.template.resource import Resource, Template
 

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lampwork.triggers.event_invocations import SUCCESS, Attributes, EventInvocations, Outlet
+from lampwork.events.dead_letters import Attributes
+from lampwork.triggers.event_invocations import SUCCESS, EventInvocations, Outlet
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,14 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyEnvironments
-from lampwork.invocation import Invocation, Invoker
-from lampwork.model import EventConfig, Function
+from lampwork.events.dead_letters import Attributes, texts
+from lampwork.invocation.port import Invocation, Invoker
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import EventConfig, Function
+from lampwork.timestamps import iso_milliseconds
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +28,6 @@ NEVER_RUNS: Final = "ZeroReservedConcurrency"
 
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 LONGEST_ERROR_MESSAGE: Final = 1024
-
-Attributes = Mapping[str, Mapping[str, str]]
-"""A message's, as SQS and SNS take them."""
 
 Finished = Callable[[], Awaitable[None]]
 
@@ -81,10 +80,10 @@ class EventInvocations:
         self.update(functions)
 
     def update(self, functions: Mapping[str, Function]) -> None:
-        self._functions = {**{each.name: each for each in functions.values()}, **functions}
+        self._functions = FunctionNames(functions)
 
     def knows(self, function: str) -> bool:
-        return function in self._functions or _name(function) in self._functions
+        return self._functions.called(function) is not None
 
     def submit(
         self,
@@ -123,7 +122,7 @@ class EventInvocations:
         finished: Finished | None,
     ) -> None:
         try:
-            if function := self._functions.get(_name(name)):
+            if function := self._functions.called(name):
                 event = Event(function, payload, request_id, time.time())
                 condition = await self._try_until_done(event, first)
                 await self._tell(event, condition)
@@ -193,7 +192,7 @@ def record_of(event: Event, condition: str) -> dict[str, Any]:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     record: dict[str, Any] = {
         "version": "1.0",
-        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "timestamp": iso_milliseconds(),
         "requestContext": {
             "requestId": event.request_id,
             "functionArn": f"{event.function.arn}:$LATEST",
@@ -211,36 +210,11 @@ def record_of(event: Event, condition: str) -> dict[str, Any]:
     return record
 
 
-def texts(attributes: Mapping[str, str]) -> Attributes:
-    return {
-        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
-    }
-
-
-def function_not_found(rule_arn: str, function: str) -> dict[str, str]:
-    """What a rule's dead letter says of a target that is not there.
-
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
-    """
-    return {
-        "RULE_ARN": rule_arn,
-        "TARGET_ARN": function,
-        "ERROR_CODE": "NO_RESOURCE",
-        "ERROR_MESSAGE": f"Function not found: {function}",
-        "RETRY_ATTEMPTS": "0",
-    }
-
-
 def _attributes(event: Event) -> Attributes:
     message = (event.failure or "")[:LONGEST_ERROR_MESSAGE] or "not invoked"
     code = {"DataType": "Number", "StringValue": "200" if event.last else "429"}
     named = texts({"RequestID": event.request_id, "ErrorMessage": message})
     return {**named, "ErrorCode": code}
-
-
-def _name(function: str) -> str:
-    """The name in an ARN, without a qualifier, or what else names a function."""
-    return function.rpartition(":function:")[2].partition(":")[0]
 
 
 def _resolve(future: asyncio.Future[str | None], value: str | None) -> None:

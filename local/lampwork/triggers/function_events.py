@@ -6,10 +6,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from lampwork.model import FUNCTION_EVENTS_QUEUE
-from lampwork.triggers.event_invocations import EventInvocations, function_not_found, texts
+from lampwork.events.dead_letters import function_not_found, texts
+from lampwork.events.sqs import Message
+from lampwork.stack.model import FUNCTION_EVENTS_QUEUE
+from lampwork.triggers.event_invocations import EventInvocations
 from lampwork.triggers.sqs_client import SqsClient, SqsError
-from lampwork.triggers.sqs_events import Message
 
 logger = logging.getLogger(__name__)
 

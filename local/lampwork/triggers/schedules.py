@@ -1,31 +1,19 @@
 import asyncio
-import json
 import logging
-import re
-import uuid
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from lampwork.errors import ConfigurationError
-from lampwork.model import ACCOUNT_ID, Schedule
-from lampwork.triggers.event_input import input_of
-from lampwork.triggers.event_invocations import (
-    Attributes,
-    EventInvocations,
-    function_not_found,
-    texts,
-)
-from lampwork.triggers.expressions import Cron, Once, Rate, parse_expression
+from lampwork.events.schedule_expressions import Cron, Once, Rate, parse_expression
+from lampwork.events.schedules import no_function, payload_of
+from lampwork.stack.model import Schedule
+from lampwork.triggers.event_invocations import EventInvocations
 
 logger = logging.getLogger(__name__)
 
 # A sleep this long notices within it that the machine was suspended or its clock set.
 LONGEST_SLEEP_SECONDS: Final = 30
-# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
-CONTEXT: Final = re.compile(
-    "<aws\\.scheduler\\.(schedule-arn|scheduled-time|execution-id|attempt-number)>"
-)
 
 
 def check_overrides(overrides: Collection[str], schedules: Collection[Schedule]) -> None:
@@ -108,7 +96,7 @@ class Schedules:
             return await self._events.submit(schedule.function, payload)
         if schedule.dead_letter:
             await self._events.outlet.send_dead_letter(
-                schedule.dead_letter, payload.decode(), _no_function(schedule, due)
+                schedule.dead_letter, payload.decode(), no_function(schedule, due)
             )
         return f"there is no function {schedule.function}"
 
@@ -129,61 +117,6 @@ class Schedules:
             case Once() if when.at > datetime.now(UTC):
                 await _until(when.at)
                 yield when.at
-
-
-def payload_of(schedule: Schedule, due: datetime) -> bytes:
-    """What a function gets: the schedule's own input, else what AWS sends, or is made of that."""
-    target = {"Input": schedule.input, "InputPath": schedule.input_path}
-    if schedule.input_transformer is not None:
-        target["InputTransformer"] = json.loads(schedule.input_transformer)
-    event = _event(schedule, due)
-    text = input_of(target, event, rule_arn=schedule.arn, rule_name=schedule.name)
-    if schedule.source == "aws.scheduler":
-        text = CONTEXT.sub(lambda match: _context(schedule, event)[match[1]], text)
-    return text.encode()
-
-
-def _event(schedule: Schedule, due: datetime) -> dict[str, Any]:
-    return {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "Scheduled Event",
-        "source": schedule.source,
-        "account": ACCOUNT_ID,
-        "time": _time(due),
-        "region": schedule.region,
-        "resources": [schedule.arn],
-        # EventBridge Scheduler does send a string.
-        "detail": {} if schedule.source == "aws.events" else "{}",
-    }
-
-
-def _context(schedule: Schedule, event: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        "schedule-arn": schedule.arn,
-        "scheduled-time": event["time"],
-        "execution-id": event["id"],
-        "attempt-number": "1",
-    }
-
-
-def _no_function(schedule: Schedule, due: datetime) -> Attributes:
-    """https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html"""
-    about = function_not_found(schedule.arn, schedule.function)
-    if schedule.source == "aws.scheduler":
-        del about["RULE_ARN"]
-        about |= {
-            "SCHEDULE_ARN": schedule.arn,
-            "SCHEDULED_TIME": _time(due),
-            "EXECUTION_ID": str(uuid.uuid4()),
-            "IS_PAYLOAD_TRUNCATED": "false",
-            "ERROR_CODE": "ResourceNotFoundException",
-        }
-    return texts(about)
-
-
-def _time(due: datetime) -> str:
-    return due.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _every(seconds: float) -> AsyncIterator[datetime]:

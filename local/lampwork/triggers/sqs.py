@@ -5,11 +5,11 @@ from contextlib import suppress
 from typing import Final
 
 from lampwork.errors import StartError
-from lampwork.invocation import Invoker
-from lampwork.model import QueueTrigger, Stack
-from lampwork.triggers.outcome import run
+from lampwork.events.sqs import Message, failed_messages, passes, payload_of
+from lampwork.invocation.outcome import run
+from lampwork.invocation.port import Invoker
+from lampwork.stack.model import QueueTrigger, Stack
 from lampwork.triggers.sqs_client import SqsClient, SqsError
-from lampwork.triggers.sqs_events import Message, failed_messages, passes, payload_of
 
 logger = logging.getLogger(__name__)
 

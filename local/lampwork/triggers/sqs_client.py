@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from lampwork.companions.aws import CREDENTIALS
-from lampwork.model import Queue
-from lampwork.triggers.sqs_events import Message
+from lampwork.events.sqs import Message
+from lampwork.stack.model import Queue
 
 T = TypeVar("T")
 

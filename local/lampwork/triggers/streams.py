@@ -5,17 +5,17 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from lampwork.errors import LampworkError
-from lampwork.invocation import Invocation, Invoker
-from lampwork.model import Function, Stack, StreamTrigger
+from lampwork.events.dynamodb_streams import Record, done_before_a_failure, payload_of
+from lampwork.events.patterns import matches
+from lampwork.events.sqs import Message
+from lampwork.invocation.port import Invocation, Invoker
+from lampwork.stack.model import Function, Stack, StreamTrigger
+from lampwork.timestamps import iso_milliseconds
 from lampwork.triggers.event_invocations import Outlet
-from lampwork.triggers.event_pattern import matches
 from lampwork.triggers.sqs_client import SqsClient, SqsError
-from lampwork.triggers.sqs_events import Message
-from lampwork.triggers.stream_events import Record, done_before_a_failure, payload_of
 
 logger = logging.getLogger(__name__)
 
@@ -236,7 +236,7 @@ class _Reader:
         changes = [each.record["dynamodb"] for each in batch]
         record: dict[str, Any] = {
             "version": "1.0",
-            "timestamp": _text(time.time()),
+            "timestamp": iso_milliseconds(),
             "requestContext": {
                 "requestId": last.request_id if last else "",
                 "functionArn": self._function.arn,
@@ -247,8 +247,12 @@ class _Reader:
                 "shardId": "shardId-00000000000000000000-00000000",
                 "startSequenceNumber": changes[0]["SequenceNumber"],
                 "endSequenceNumber": changes[-1]["SequenceNumber"],
-                "approximateArrivalOfFirstRecord": _text(changes[0]["ApproximateCreationDateTime"]),
-                "approximateArrivalOfLastRecord": _text(changes[-1]["ApproximateCreationDateTime"]),
+                "approximateArrivalOfFirstRecord": iso_milliseconds(
+                    changes[0]["ApproximateCreationDateTime"]
+                ),
+                "approximateArrivalOfLastRecord": iso_milliseconds(
+                    changes[-1]["ApproximateCreationDateTime"]
+                ),
                 "batchSize": len(batch),
                 "streamArn": self._trigger.stream_arn,
             },
@@ -269,8 +273,3 @@ class _Reader:
 
     def _about(self, reason: str) -> dict[str, str]:
         return {"table": self._trigger.table, "reason": reason}
-
-
-def _text(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,11 +9,11 @@ import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.services.upkeep import Upkeep
 from shared.stream.connections import Connections, Cursor
 from shared.stream.delivery import Deliverer
 from shared.stream.reader import Reader, TaskHead
 from shared.stream.readers.sqlite import SqliteDatabase
+from shared.stream.upkeep import Upkeep
 from tests.watchers import FakeGateway, RecordingQueue, Story, connection
 
 

@@ -16,11 +16,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from functions.ws_broadcast import deliver, tick
 from functions.ws_connect import connect, disconnect, receive
-from shared import clock, metrics, redis_client, settings
-from shared.loop import run
-from shared.once import forget
+from shared import clock, settings
+from shared.clients import redis_client
+from shared.process import metrics
+from shared.process.event_loop import run
 from shared.security import access_tokens
 from shared.security.authority import Authority
+from shared.singletons import forget_singletons
 from shared.stream.connections import DUE_KEY, Cursor, connections
 from shared.stream.gateway import gateway
 from shared.stream.reader import TaskHead, reader
@@ -65,7 +67,7 @@ class Site:
         run(close_clients())
         for name, value in variables.items():
             self.settings.setenv(name, value)
-        forget()
+        forget_singletons()
 
     def watch(self, task: UUID) -> str:
         """A registered, open socket that was not told anything yet."""

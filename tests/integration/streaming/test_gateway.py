@@ -8,8 +8,8 @@ import boto3
 import pytest
 from botocore.credentials import Credentials
 
-from shared.http_client import HttpClient
-from shared.signing import Signer
+from shared.clients.http_client import HttpClient
+from shared.clients.sigv4 import Signer
 from shared.stream.gateway import ApiGateway, GatewayError, Gone, Overloaded
 from tests.websocket_events import CONNECTION_ID, ConnectionsApi, serving_connections
 

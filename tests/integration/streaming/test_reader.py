@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared import settings
 from shared.errors import SettingsError, Unavailable
 from shared.models.user import UserStatus
-from shared.once import forget
+from shared.singletons import forget_singletons
 from shared.stream.reader import Reader, TaskHead, reader
 from shared.stream.readers.postgresql import PostgresqlDatabase
 from shared.stream.readers.sqlite import SqliteDatabase
@@ -23,7 +23,7 @@ def url(request: pytest.FixtureRequest, database_copy: Path, monkeypatch) -> str
         return f"sqlite+aiosqlite:///{database_copy}"
     url: str = request.getfixturevalue("migrated_postgresql")
     monkeypatch.setenv("DATABASE_URL", url)
-    forget()
+    forget_singletons()
     return url
 
 
@@ -125,7 +125,7 @@ async def test_a_missing_database_file_is_unavailable_and_not_created(tmp_path: 
 
 async def test_a_postgresql_that_is_away_is_unavailable(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://nobody@127.0.0.1:1/none")
-    forget()
+    forget_singletons()
     reads = Reader(PostgresqlDatabase(settings.database().url.get_secret_value()))
 
     with pytest.raises(Unavailable):
@@ -136,7 +136,7 @@ async def test_a_postgresql_that_is_away_is_unavailable(monkeypatch):
 
 async def test_a_connection_that_died_is_replaced(migrated_postgresql: str, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", migrated_postgresql)
-    forget()
+    forget_singletons()
     reads = Reader(PostgresqlDatabase(migrated_postgresql))
     await reads.task(uuid4())
     killer = await asyncpg.connect(migrated_postgresql.replace("+asyncpg", ""))
@@ -152,7 +152,7 @@ async def test_a_connection_that_died_is_replaced(migrated_postgresql: str, monk
 
 def test_an_unknown_database_is_named(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "mysql://root:secret@localhost/x")
-    forget()
+    forget_singletons()
 
     with pytest.raises(SettingsError) as caught:
         reader()

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from shared.engine.task_status import TaskStatus
-from shared.stream.broadcast import latest_key
+from shared.models.task_status import TaskStatus
+from shared.stream.keys import latest_key
 from tests.integration.streaming.conftest import Stage
 
 

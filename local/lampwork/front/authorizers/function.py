@@ -5,18 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from lampwork.authorization import LambdaAuthorizer
 from lampwork.errors import LampworkError
+from lampwork.events.caller import Caller
 from lampwork.front.authorizers.policy import allows
-from lampwork.front.authorizers.verdict import (
-    AuthorizerFailed,
-    Denied,
-    Identity,
-    Kept,
-    Unauthenticated,
-)
-from lampwork.front.integration import IntegrationTimeout, call
-from lampwork.invocation import Invocation, Invoker
+from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Kept, Unauthenticated
+from lampwork.invocation.port import Invocation, Invoker
+from lampwork.invocation.timed_call import IntegrationTimeout, call
+from lampwork.stack.authorization import LambdaAuthorizer
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +38,7 @@ class FunctionAuthorizer:
 
     async def ask(
         self, key: tuple[str, ...], arn: str, event: Callable[[], dict[str, Any]]
-    ) -> Identity:
+    ) -> Caller:
         """Who calls the method `arn`. `key` are the caller's identity sources; `event` is made only
         if the function must be asked. A kept policy is evaluated again for each method.
 
@@ -76,7 +71,7 @@ class FunctionAuthorizer:
             raise self._failed("its answer is no JSON object")
         return answer
 
-    def _identity(self, answer: Mapping[str, Any], arn: str) -> Identity:
+    def _identity(self, answer: Mapping[str, Any], arn: str) -> Caller:
         context = answer.get("context") or {}
         if not isinstance(context, dict):
             raise self._failed("its context is no object")
@@ -85,7 +80,7 @@ class FunctionAuthorizer:
                 raise self._failed("its answer has no isAuthorized")
             if not answer["isAuthorized"]:
                 raise Denied(explicit=True)
-            return Identity("lambda", context)
+            return Caller("lambda", context)
         principal = answer.get("principalId")
         if not isinstance(principal, str):
             raise self._failed("its answer has no principalId")
@@ -95,7 +90,7 @@ class FunctionAuthorizer:
             raise self._failed(str(error)) from error
         if not allowed:
             raise Denied(explicit=explicit)
-        return Identity("lambda", context, principal)
+        return Caller("lambda", context, principal)
 
     def _failed(self, reason: str) -> AuthorizerFailed:
         # Callers read no more than a status: here is where the developer finds out why.

@@ -1,18 +1,19 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lampwork.authorization import Authorizer, IamAuthorizer, JwtAuthorizer, LambdaAuthorizer
+from lampwork.events.caller import Caller
+from lampwork.events.http_api import http_event
+from lampwork.events.identifiers import Moment
+from lampwork.events.rest_api import authorizer_event
 from lampwork.front.authorizers.function import FunctionAuthorizer
 from lampwork.front.authorizers.signature import caller, is_signed
 from lampwork.front.authorizers.sources import identity
-from lampwork.front.authorizers.verdict import Denied, Identity, Unauthenticated
-from lampwork.front.http_events import http_event
-from lampwork.front.identifiers import Moment
-from lampwork.front.proxy_events import authorizer_event
-from lampwork.front.router import Match
-from lampwork.http1 import Request
-from lampwork.invocation import Invoker
-from lampwork.model import ACCOUNT_ID, HttpApi
+from lampwork.front.authorizers.verdict import Denied, Unauthenticated
+from lampwork.http.connection import Request
+from lampwork.invocation.port import Invoker
+from lampwork.stack.authorization import Authorizer, IamAuthorizer, JwtAuthorizer, LambdaAuthorizer
+from lampwork.stack.model import ACCOUNT_ID, HttpApi
+from lampwork.stack.router import Match
 
 if TYPE_CHECKING:
     from lampwork.front.authorizers.jwt import JwtVerifier as TokenVerifier
@@ -43,7 +44,7 @@ class HttpAuthorizers:
 
     async def authorize(
         self, authorizer: Authorizer, request: Request, match: Match, request_id: str
-    ) -> Identity:
+    ) -> Caller:
         """Who calls the matched route.
 
         Raises:
@@ -54,7 +55,7 @@ class HttpAuthorizers:
             case IamAuthorizer():
                 if not is_signed(request):
                     raise Denied
-                return Identity("iam", caller(request))
+                return Caller("iam", caller(request))
             case JwtAuthorizer(identity_source=source):
                 found = identity([source], request, request.query, self._api.stage_variables, {})
                 if found is None:
@@ -65,7 +66,7 @@ class HttpAuthorizers:
 
     async def _ask(
         self, authorizer: LambdaAuthorizer, request: Request, match: Match, request_id: str
-    ) -> Identity:
+    ) -> Caller:
         api, moment = self._api, Moment.now()
         event = http_event(
             request, api, match.route, match.parameters, request_id=request_id, moment=moment

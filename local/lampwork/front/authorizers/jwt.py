@@ -13,8 +13,9 @@ from typing import Any
 
 import jwt
 
-from lampwork.authorization import JwtAuthorizer
-from lampwork.front.authorizers.verdict import Denied, Identity, Unauthenticated
+from lampwork.events.caller import Caller
+from lampwork.front.authorizers.verdict import Denied, Unauthenticated
+from lampwork.stack.authorization import JwtAuthorizer
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class JwtVerifier:
         self._fetched_at = float("-inf")
         self._fetching = asyncio.Lock()
 
-    async def verify(self, value: str, scopes: tuple[str, ...]) -> Identity:
+    async def verify(self, value: str, scopes: tuple[str, ...]) -> Caller:
         """Who calls. `value` is a token, or one after `Bearer `.
 
         Raises:
@@ -60,7 +61,7 @@ class JwtVerifier:
         granted = _scopes(claims)
         if scopes and not set(scopes) & set(granted):
             raise Denied(_challenge("insufficient_scope", "insufficient scope", scopes))
-        return Identity(
+        return Caller(
             "jwt",
             {
                 "claims": {name: _text(claim) for name, claim in claims.items()},

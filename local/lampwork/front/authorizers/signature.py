@@ -1,7 +1,7 @@
 import re
 
-from lampwork.http1 import Request
-from lampwork.model import ACCOUNT_ID
+from lampwork.http.connection import Request
+from lampwork.stack.model import ACCOUNT_ID
 
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
 

@@ -2,8 +2,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from lampwork.authorization import IdentitySource
-from lampwork.http1 import Request
+from lampwork.http.connection import Request
+from lampwork.stack.authorization import IdentitySource
 
 
 def identity(

@@ -1,15 +1,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lampwork.authorization import Authorizer, IamAuthorizer, LambdaAuthorizer
+from lampwork.events.caller import Caller
+from lampwork.events.websocket_api import Connection, authorizer_event
 from lampwork.front.authorizers.function import FunctionAuthorizer
 from lampwork.front.authorizers.signature import is_signed
 from lampwork.front.authorizers.sources import identity
-from lampwork.front.authorizers.verdict import Denied, Identity, Unauthenticated
-from lampwork.front.websocket_events import Connection, authorizer_event
-from lampwork.http1 import Request
-from lampwork.invocation import Invoker
-from lampwork.model import ACCOUNT_ID, WebSocketApi
+from lampwork.front.authorizers.verdict import Denied, Unauthenticated
+from lampwork.http.connection import Request
+from lampwork.invocation.port import Invoker
+from lampwork.stack.authorization import Authorizer, IamAuthorizer, LambdaAuthorizer
+from lampwork.stack.model import ACCOUNT_ID, WebSocketApi
 
 TIMEOUT_SECONDS = 29
 
@@ -22,7 +23,7 @@ async def authorize(
     request: Request,
     query: str,
     request_id: str,
-) -> Identity | None:
+) -> Caller | None:
     """Who asks to connect. A WebSocket API keeps no answers: each handshake is asked about.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html

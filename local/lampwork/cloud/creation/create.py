@@ -1,0 +1,84 @@
+"""Creates what a template defines, by the calls that CloudFormation would make."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lampwork.cloud import table_streams
+from lampwork.cloud.creation import buckets, messaging, secrets, tables
+from lampwork.cloud.persistence.state_file import StateFile
+
+PREFIX: Final = "template/"
+
+Clients = Callable[[str], Any]
+Resource = Mapping[str, Any]
+"""As `lampwork.stack.model.CloudResource` in JSON."""
+
+Create = Callable[[Clients, Resource], dict[str, Any]]
+"""Creates a resource or brings it up to date; returns what `Remove` needs to know."""
+
+Remove = Callable[[Clients, Mapping[str, Any]], None]
+
+# In the order in which they need each other.
+CREATE: Final[Mapping[str, Create]] = {
+    "AWS::SSM::Parameter": secrets.put_parameter,
+    "AWS::SecretsManager::Secret": secrets.create_secret,
+    "AWS::SQS::Queue": messaging.create_queue,
+    "AWS::DynamoDB::Table": tables.create_table,
+    "AWS::Lambda::EventSourceMapping": table_streams.create_reader,
+    "AWS::SNS::Topic": messaging.create_topic,
+    "AWS::SNS::Subscription": messaging.subscribe,
+    "AWS::S3::Bucket": buckets.create_bucket,
+    "AWS::Events::EventBus": messaging.create_event_bus,
+    "AWS::Events::Rule": messaging.put_rule,
+}
+# What connects others goes with the template; what may hold data stays.
+REMOVE: Final[Mapping[str, Remove]] = {
+    "AWS::Lambda::EventSourceMapping": table_streams.remove_reader,
+    "AWS::SNS::Subscription": messaging.unsubscribe,
+    "AWS::Events::Rule": messaging.delete_rule,
+}
+
+
+def create(resources: Sequence[Resource], clients: Clients, state: StateFile) -> Iterator[str]:
+    """Create what is new in the template or has changed in it; yields what AWS would refuse.
+
+    A resource that is in the template as before is left as its users have made it.
+    """
+    kept = {logical_id: json.loads(value) for logical_id, value in state.read(PREFIX)}
+    yield from _remove(kept, {each["logical_id"] for each in resources}, clients, state)
+    order = list(CREATE)
+    # A queue may name any other for its dead letters: those that name none come first.
+    for resource in sorted(
+        resources, key=lambda each: (order.index(each["type"]), _redrives(each))
+    ):
+        digest = hashlib.sha256(json.dumps(resource["properties"]).encode()).hexdigest()
+        if kept.get(resource["logical_id"], {}).get("digest") == digest:
+            continue
+        try:
+            made = CREATE[resource["type"]](clients, resource)
+        except (BotoCoreError, ClientError) as error:
+            yield f"{resource['logical_id']} (line {resource['line']}) is refused: {error}"
+            continue
+        record = {"type": resource["type"], "digest": digest, "made": made}
+        state.write({PREFIX + resource["logical_id"]: json.dumps(record).encode()})
+
+
+def _remove(
+    kept: Mapping[str, Any], present: set[str], clients: Clients, state: StateFile
+) -> Iterator[str]:
+    for logical_id in kept.keys() - present:
+        record = kept[logical_id]
+        if remove := REMOVE.get(record["type"]):
+            try:
+                remove(clients, record["made"])
+            except (BotoCoreError, ClientError) as error:
+                yield f"{logical_id} cannot be removed: {error}"
+        state.write({PREFIX + logical_id: None})
+
+
+def _redrives(resource: Resource) -> bool:
+    return "RedrivePolicy" in resource["properties"].get("Attributes", {})

@@ -1,0 +1,42 @@
+from typing import Any, Final
+
+from lampwork.cloud.backends import backend, present
+from lampwork.cloud.persistence.kept_state import Changes, Request
+from lampwork.cloud.persistence.pickling import attributes, freeze, set_attributes, thaw
+from lampwork.cloud.persistence.state_file import StateFile
+
+PREFIX: Final = "service/"
+# By their names in a signature. Each holds so little that it is kept as one.
+SERVICES: Final = ("sns", "ssm", "secretsmanager", "events", "kms")
+
+
+class KeptServices:
+    """Topics and subscriptions, parameters, secrets, event buses with their rules, and keys."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], bytes] = {}
+
+    def load(self, state: StateFile) -> None:
+        for key, value in state.read(PREFIX):
+            service, region = key.split("/")
+            set_attributes(backend(service, region), thaw(value))
+            self._kept[(service, region)] = value
+
+    def changes(self, request: Request) -> Changes:
+        if request.service not in SERVICES:
+            return {}
+        changes: dict[str, bytes | None] = {}
+        for region, state in present(request.service):
+            _forget_messages(request.service, state)
+            content = freeze(attributes(state))
+            if self._kept.get((request.service, region)) != content:
+                self._kept[(request.service, region)] = content
+                changes[f"{PREFIX}{request.service}/{region}"] = content
+        return changes
+
+
+def _forget_messages(service: str, state: Any) -> None:
+    """moto lists all that was ever published, for tests to look at."""
+    if service == "sns":
+        for topic in state.topics.values():
+            topic.sent_notifications = []

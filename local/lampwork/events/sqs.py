@@ -1,0 +1,90 @@
+"""What Lambda makes of SQS messages, and of a function's answer to them."""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from lampwork.events.patterns import matches
+from lampwork.stack.model import QueueTrigger
+
+# The attributes Lambda passes on, of all that ReceiveMessage may answer.
+ATTRIBUTES: Final = (
+    "ApproximateReceiveCount",
+    "SentTimestamp",
+    "SenderId",
+    "ApproximateFirstReceiveTimestamp",
+    "AWSTraceHeader",
+    "DeadLetterQueueSourceArn",
+    "MessageGroupId",
+    "MessageDeduplicationId",
+    "SequenceNumber",
+)
+
+Message = Mapping[str, Any]  # as ReceiveMessage answers
+
+
+def payload_of(messages: Iterable[Message], trigger: QueueTrigger) -> bytes:
+    """The event for one batch."""
+    records = [_record(message, trigger.queue_arn) for message in messages]
+    return json.dumps({"Records": records}).encode()
+
+
+def passes(message: Message, trigger: QueueTrigger) -> bool:
+    """Whether a mapping's filters let a message through. A filter that looks into the body takes
+    it as JSON. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html
+    """
+    record = _record(message, trigger.queue_arn)
+    with suppress(ValueError):
+        record = {**record, "body": json.loads(record["body"])}
+    return not trigger.filters or any(matches(json.loads(each), record) for each in trigger.filters)
+
+
+def failed_messages(messages: Sequence[Message], answer: bytes) -> list[Message]:
+    """Those of a batch that a function with ReportBatchItemFailures says have failed.
+
+    What AWS cannot read as such a list counts as the failure of all:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
+    try:
+        failed = _failed_ids(answer, {message["MessageId"] for message in messages})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return list(messages)
+    return [message for message in messages if message["MessageId"] in failed]
+
+
+def _failed_ids(answer: bytes, batch: set[str]) -> set[str]:
+    result = json.loads(answer) if answer else None
+    failures = (result.get("batchItemFailures") if result else None) or []
+    failed = {failure["itemIdentifier"] for failure in failures}
+    if unknown := failed - batch:
+        raise ValueError(f"{unknown} are not in the batch")
+    return failed
+
+
+def _record(message: Message, queue_arn: str) -> dict[str, Any]:
+    attributes = message.get("Attributes", {})
+    record = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": {name: attributes[name] for name in ATTRIBUTES if name in attributes},
+        "messageAttributes": {
+            name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
+        },
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue_arn,
+        "awsRegion": queue_arn.split(":")[3],
+    }
+    if md5 := message.get("MD5OfMessageAttributes"):
+        record["md5OfMessageAttributes"] = md5
+    return record
+
+
+def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
+    attribute = {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
+    if "BinaryValue" in value:
+        return {"binaryValue": base64.b64encode(value["BinaryValue"]).decode(), **attribute}
+    return {"stringValue": value["StringValue"], **attribute}

@@ -1,0 +1,91 @@
+"""What a target of EventBridge gets of an event: all of it, a part, or something made of it.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lampwork.timestamps import iso_seconds
+
+PLACEHOLDER: Final = re.compile(r"<([A-Za-z0-9_.-]+)>")
+STEP: Final = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\['([^']+)'\]")
+
+
+def rule_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as targets see it; moto counts its time in seconds."""
+    seen = {name: value for name, value in event.items() if name != "ingestion-time"}
+    if isinstance(seen["time"], int | float):
+        moment = datetime.fromtimestamp(seen["time"], UTC)
+        seen["time"] = iso_seconds(moment)
+    return seen
+
+
+def input_of(
+    target: Mapping[str, Any], event: Mapping[str, Any], *, rule_arn: str, rule_name: str
+) -> str:
+    """The JSON text that a rule's target receives."""
+    if (constant := target.get("Input")) is not None:
+        return str(constant)
+    if (path := target.get("InputPath")) is not None:
+        return json.dumps(value_at(path, event))
+    transformer = target.get("InputTransformer")
+    if transformer is None:
+        return json.dumps(event)
+    values = {
+        name: value_at(path, event) for name, path in transformer.get("InputPathsMap", {}).items()
+    }
+    values["aws.events.rule-arn"] = rule_arn
+    values["aws.events.rule-name"] = rule_name
+    values["aws.events.event"] = values["aws.events.event.json"] = event
+    values["aws.events.event.ingestion-time"] = event["time"]
+    return _filled(transformer["InputTemplate"], values)
+
+
+def value_at(path: str, event: Any) -> Any:
+    """What a JSON path such as $.detail.items[0] leads to; None where it leads nowhere."""
+    value = event
+    for name, index, quoted in STEP.findall(path):
+        try:
+            value = value[int(index)] if index else value[name or quoted]
+        except (IndexError, KeyError, TypeError):
+            return None
+    return value
+
+
+def _filled(template: str, values: Mapping[str, Any]) -> str:
+    """The template with its placeholders as JSON values or, within quotes, as text."""
+    filled, end = "", 0
+    for match in PLACEHOLDER.finditer(template):
+        filled += template[end : match.start()]
+        end = match.end()
+        if match[1] not in values:
+            filled += match[0]
+        elif _within_quotes(template[: match.start()]):
+            filled += _as_text(values[match[1]])
+        else:
+            filled += json.dumps(values[match[1]])
+    filled += template[end:]
+    return filled if _is_json(filled) else json.dumps(filled)
+
+
+def _within_quotes(text: str) -> bool:
+    return len(re.findall(r'(?<!\\)"', text)) % 2 == 1
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return json.dumps(text)[1:-1]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

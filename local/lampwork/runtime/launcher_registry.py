@@ -1,0 +1,58 @@
+import asyncio
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from lampwork.runtime.cold_launcher import ColdLauncher
+from lampwork.runtime.fork_launcher import ForkLauncher
+from lampwork.runtime.launcher import Launcher
+from lampwork.runtime.preload import ImportScanner
+from lampwork.runtime.settings import RuntimeSettings
+from lampwork.stack.model import Function
+
+
+class Launchers:
+    """One launcher for each set of packages that functions bring along.
+
+    A package that is loaded before forking is the same for all forks: functions with other versions
+    of it, from a layer or requirements of their own, need a process of their own to fork from.
+    """
+
+    def __init__(self, settings: RuntimeSettings) -> None:
+        self._settings = settings
+        self._launchers: dict[tuple[Path, ...], Launcher] = {}
+        self._scanners: dict[tuple[Path, ...], ImportScanner] = {}
+
+    def of(self, function: Function) -> Launcher:
+        packages = function.packages
+        if packages not in self._launchers:
+            self._launchers[packages] = (
+                ColdLauncher(self._settings.python)
+                if self._settings.cold
+                else ForkLauncher(self._settings.python, function.requirements)
+            )
+        return self._launchers[packages]
+
+    async def preload(self, functions: Iterable[Function]) -> None:
+        """Load what the functions import, where there is somewhere to load it beforehand."""
+        if self._settings.cold:
+            return
+        groups: dict[tuple[Path, ...], list[Function]] = {}
+        for function in functions:
+            groups.setdefault(function.packages, []).append(function)
+        await asyncio.gather(*map(self._preload, groups.values()))
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(launcher.stop() for launcher in self._launchers.values()))
+
+    async def _preload(self, functions: list[Function]) -> None:
+        packages = functions[0].packages
+        scanner = self._scanners.setdefault(packages, _scanner(functions[0]))
+        modules = await asyncio.to_thread(scanner.third_party, functions)
+        await self.of(functions[0]).preload(modules | set(self._settings.preload))
+
+
+def _scanner(function: Function) -> ImportScanner:
+    own = function.requirements
+    layers = [folder for folder in function.packages if folder != own]
+    return ImportScanner([*([own] if own else []), *sys.path], hidden=layers)

@@ -1,0 +1,88 @@
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lampwork.runtime.settings import RuntimeSettings
+from lampwork.stack.model import Function, LogConfig
+
+# As on Lambda; nothing listens there, since the runtime client has a socket of its own.
+RUNTIME_API = "127.0.0.1:9001"
+
+
+def process_variables(
+    function: Function, settings: RuntimeSettings, trace_id: str, temporary_folder: Path
+) -> dict[str, str]:
+    """All environment variables of a function's process, as on Lambda.
+
+    A function cannot change the reserved ones; the settings' overrides can.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    return {
+        **_ordinary(function, settings),
+        "TMPDIR": str(temporary_folder),  # not on Lambda, where it is /tmp
+        **settings.defaults,
+        **function.environment,
+        **_reserved(function, trace_id),
+        **settings.overrides,
+    }
+
+
+def _ordinary(function: Function, settings: RuntimeSettings) -> dict[str, str]:
+    python_bin = Path(settings.python).parent
+    code_dir = function.code_dir
+    libraries = [f"{layer}/lib" for layer in function.layers]
+    programs = [f"{layer}/bin" for layer in function.layers]
+    return {
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
+        "_AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129",
+        "_AWS_XRAY_DAEMON_PORT": "2000",
+        "LANG": "en_US.UTF-8",
+        "LC_CTYPE": "C.UTF-8",
+        "LD_LIBRARY_PATH": ":".join([f"{code_dir}:{code_dir}/lib", *libraries, "/opt/lib"]),
+        "PATH": ":".join([f"{python_bin}:/usr/local/bin:/usr/bin:/bin", *programs, "/opt/bin"]),
+        "PWD": str(code_dir),
+        "PYTHONPATH": ":".join([*map(str, function.packages), "/var/runtime"]),
+        "SHLVL": "0",
+        "TZ": ":UTC",
+    }
+
+
+def _reserved(function: Function, trace_id: str) -> dict[str, str]:
+    return {
+        "_HANDLER": function.handler,
+        "_X_AMZN_TRACE_ID": trace_id,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        **_log_variables(function.log_config),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": _log_stream(),
+        "AWS_LAMBDA_RUNTIME_API": RUNTIME_API,
+        "AWS_REGION": function.region,
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LAMBDA_TASK_ROOT": str(function.code_dir),
+    }
+
+
+def _log_variables(config: LogConfig) -> dict[str, str]:
+    """What AWS's runtime client goes by when it sets up `logging`.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+    if not config.json:
+        return {}
+    return {
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": config.application_level,
+    }
+
+
+def _log_stream() -> str:
+    return f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"

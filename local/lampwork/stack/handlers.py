@@ -1,0 +1,130 @@
+"""What can be said about a function's handler without running it."""
+
+import ast
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from importlib.machinery import all_suffixes
+from pathlib import Path
+from typing import Final
+
+from lampwork.stack.model import Function
+
+# How AWS's runtime client begins what it logs, for each request, of the same mistakes.
+ITS_WORDS: Final = tuple(
+    f"[ERROR] Runtime.{kind}: "
+    for kind in (
+        *("ImportModuleError", "MalformedHandlerName"),
+        *("UserCodeSyntaxError", "HandlerNotFound"),
+    )
+)
+
+
+def is_about_loading(line: str) -> bool:
+    """Whether in a line of a function's log the runtime client says that it cannot be loaded."""
+    return line.startswith(ITS_WORDS)
+
+
+class Problems:
+    """Tells of functions that cannot be loaded, once, with the file and line to put right."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._told: dict[str, str] = {}
+
+    def tell(self, functions: Iterable[Function]) -> None:
+        """Say what is wrong with these functions as they are now."""
+        self._told.clear()
+        for function in functions:
+            self._tell(function)
+
+    def explain(self, line: str, function: Function) -> bool:
+        """Whether a line of a function's log is what the runtime client makes of a problem that has
+        been told, if only just now."""
+        return is_about_loading(line) and self._tell(function)
+
+    def _tell(self, function: Function) -> bool:
+        problem = _problem(function)
+        if problem is None:
+            return False
+        if self._told.get(function.logical_id) != problem:
+            self._told[function.logical_id] = problem
+            self._say(problem)
+        return True
+
+
+def _problem(function: Function) -> str | None:
+    named = f"the handler {function.handler} of {function.logical_id}"
+    where = f"{function.template}:{function.handler_line}"
+    module, _, name = function.handler.rpartition(".")
+    if not module:
+        return (
+            f"{where}: the handler {function.handler!r} of {function.logical_id} is not of the form"
+            " module.function; write it so."
+        )
+    path = module.replace(".", "/")
+    file = _file(function.code_dir, path)
+    if file is None and _is_elsewhere(path, function):
+        return None
+    if file is None:
+        return (
+            f"{where}: {named} has no module {module} in {function.code_dir};"
+            " correct its Handler or CodeUri."
+        )
+    try:
+        tree = ast.parse(file.read_bytes(), filename=file.name)
+    except SyntaxError as error:
+        return f"{file}:{error.lineno}: {error.msg}; {function.logical_id} cannot be loaded."
+    except ValueError as error:  # a null byte
+        return f"{file}:1: {error}; {function.logical_id} cannot be loaded."
+    if _may_define(tree.body, name):
+        return None
+    return f"{where}: {named} is not there: {file} defines no {name}."
+
+
+def _file(code_dir: Path, module: str) -> Path | None:
+    path = code_dir / module
+    for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+def _is_elsewhere(module: str, function: Function) -> bool:
+    """Whether a layer or an installed package has a module, or it is a compiled one: not for us to
+    judge."""
+    # The first place is where the command itself lies, or was called.
+    installed = map(Path, sys.path[1:])
+    paths = [place / module for place in (function.code_dir, *function.packages, *installed)]
+    return any(
+        path.is_dir() or path.with_name(path.name + suffix).is_file()
+        for path in paths
+        for suffix in all_suffixes()
+    )
+
+
+def _may_define(body: Iterable[ast.stmt], name: str) -> bool:
+    """Whether a module's statements bind a name, or could in a way that only running them shows."""
+    return any(_binds(node, name) for statement in body for node in _own_nodes(statement))
+
+
+def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """A statement and all in it that runs in the same scope."""
+    yield node
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            yield from _own_nodes(child)
+
+
+def _binds(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.FunctionDef(name=bound) | ast.AsyncFunctionDef(name=bound):
+            return bound in (name, "__getattr__")
+        case ast.ClassDef(name=bound):
+            return bound == name
+        case ast.Name(id=bound, ctx=ast.Store()):
+            return bound == name
+        case ast.alias(name=imported, asname=renamed):
+            return imported == "*" or (renamed or imported.partition(".")[0]) == name
+        case ast.Call(func=ast.Name(id="globals" | "setattr" | "exec")):
+            return True
+    return False

@@ -1,0 +1,339 @@
+"""What a template says, in the terms the emulator works in; `template.reader` makes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lampwork.logs.levels import DEFAULT_LEVEL
+from lampwork.stack.authorization import Authorizer, Cors
+
+ACCOUNT_ID = "000000000000"
+# Where events for functions wait in the embedded AWS.
+FUNCTION_EVENTS_QUEUE = "lampwork-function-events"
+# How the queues begin in which the records of tables' streams wait.
+STREAM_QUEUE_PREFIX = "lampwork-stream-"
+
+
+@dataclass(frozen=True, slots=True)
+class EventConfig:
+    """How a function is invoked without waiting. Destinations and dead letters are ARNs."""
+
+    retries: int = 2
+    maximum_age_seconds: float = 6 * 60 * 60
+    on_success: str | None = None
+    on_failure: str | None = None
+    dead_letter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """How a function's log is written: as text, or as JSON from these levels on."""
+
+    json: bool = False
+    application_level: str = DEFAULT_LEVEL
+    system_level: str = DEFAULT_LEVEL
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A Lambda function. `logical_id` is its key here, below that of its nested stack as in
+    Parent/Function; `name` is what its code and users see.
+
+    `layers` are folders in the template's order. Those among `source_layers` hold modules that
+    `sam build` would put below `python`; packages that they ask for are in `layer_requirements`.
+    `requirements` is a folder of the function's own packages.
+    """
+
+    logical_id: str
+    name: str
+    handler: str
+    code_dir: Path
+    runtime: str = "python3.11"
+    timeout_seconds: float = 3
+    memory_mb: int = 128
+    environment: Mapping[str, str] = field(default_factory=dict)
+    reserved_concurrency: int | None = None
+    layers: tuple[Path, ...] = ()
+    source_layers: frozenset[Path] = frozenset()
+    layer_requirements: tuple[Path, ...] = ()
+    requirements: Path | None = None
+    on_event: EventConfig = EventConfig()
+    log_config: LogConfig = LogConfig()
+    region: str = "us-east-1"
+    template: Path = Path()  # which it stands in, at these lines
+    line: int = 0
+    handler_line: int = 0
+
+    @property
+    def local_id(self) -> str:
+        """Its logical id in its own template."""
+        return self.logical_id.rpartition("/")[2]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{self.region}:{ACCOUNT_ID}:function:{self.name}"
+
+    @property
+    def log_group(self) -> str:
+        return self.log_config.group or f"/aws/lambda/{self.name}"
+
+    @property
+    def packages(self) -> tuple[Path, ...]:
+        """Where Python looks after the function's own code and before what is installed.
+
+        As `sam build` puts requirements beside the code, and Lambda layers over each other in /opt.
+        https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+        """
+        upper_first = self.layers[::-1]
+        return (
+            *([self.requirements] if self.requirements else []),
+            *(layer / "python" / "lib" / self.runtime / "site-packages" for layer in upper_first),
+            *(layer if layer in self.source_layers else layer / "python" for layer in upper_first),
+            *self.layer_requirements,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FixedAnswer:
+    """What a route answers without a function: an integration of type mock."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRoute:
+    """`method` is a verb or ANY; `path` as in the template: /tasks/{id}, /{proxy+}, $default.
+
+    A token must have one of `scopes`, if there are any. A route with a `fixed` answer has no
+    function.
+    """
+
+    method: str
+    path: str
+    function: str
+    timeout_seconds: float = 30
+    payload_format: str = "2.0"
+    authorizer: Authorizer | None = None
+    scopes: tuple[str, ...] = ()
+    fixed: FixedAnswer | None = None
+
+    @property
+    def key(self) -> str:
+        return self.path if self.path == "$default" else f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpApi:
+    """One stage of an HTTP API: each stage of it is an `HttpApi` of its own."""
+
+    logical_id: str
+    api_id: str
+    stage: str
+    routes: tuple[HttpRoute, ...]
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    cors: Cors | None = None
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayResponse:
+    """How a REST API words an error of its own; `headers` and `template` as the template has them.
+
+    `template` may hold `$context.…` variables; without one the default body is sent.
+    """
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestApi:
+    """One stage of a REST API. Its routes have payload format 1.0; `path` is the resource's."""
+
+    logical_id: str
+    api_id: str
+    stage: str
+    routes: tuple[HttpRoute, ...]
+    binary_media_types: tuple[str, ...] = ()
+    gateway_responses: Mapping[str, GatewayResponse] = field(default_factory=dict)
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionUrl:
+    """A function's own address; `authorizer` is there where the caller must sign."""
+
+    logical_id: str
+    url_id: str
+    function: str
+    timeout_seconds: float
+    authorizer: Authorizer | None = None
+    cors: Cors | None = None
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketRoute:
+    """`two_way`: the body the function returns goes back to the client."""
+
+    key: str
+    function: str
+    timeout_seconds: float = 29
+    two_way: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PathRewrite:
+    """A path that a CDN in front turns into the stage's URL, its `{parameters}` into the query."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketApi:
+    logical_id: str
+    api_id: str
+    stage: str
+    route_selection_expression: str
+    routes: Mapping[str, WebSocketRoute]
+    rewrites: tuple[PathRewrite, ...] = ()
+    authorizer: Authorizer | None = None  # asked before $connect
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """An SQS queue; `attributes` are CreateQueue's, all strings, with redrive ARNs resolved."""
+
+    logical_id: str
+    name: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    region: str = "us-east-1"
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:sqs:{self.region}:{ACCOUNT_ID}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTrigger:
+    """An SQS event source mapping."""
+
+    queue_arn: str
+    function: str
+    batch_size: int = 10
+    window_seconds: float = 0
+    reports_item_failures: bool = False
+    maximum_concurrency: int | None = None
+    filters: tuple[str, ...] = ()  # event patterns in JSON: a message that fits none is deleted
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTrigger:
+    """An event source mapping of a DynamoDB table's stream. Its records wait in `queue` of the
+    embedded AWS. None stands for no limit."""
+
+    logical_id: str
+    stream_arn: str
+    function: str
+    queue: str
+    batch_size: int = 100
+    window_seconds: float = 0
+    retries: int | None = None
+    maximum_age_seconds: float | None = None
+    bisects: bool = False
+    reports_item_failures: bool = False
+    filters: tuple[str, ...] = ()
+    on_failure: str | None = None
+    line: int = 0
+
+    @property
+    def table(self) -> str:
+        return self.stream_arn.split("/")[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A rule or an EventBridge Scheduler schedule.
+
+    `input` replaces the default event; `input_path` and `input_transformer`, CloudFormation's in
+    JSON, make something of it. `timezone` is the IANA name in which a cron() or at() expression is
+    read; it fires from `begins` until `ends`. `function` is an ARN where the template has no such
+    function: all events of it are dead.
+    """
+
+    logical_id: str
+    name: str
+    function: str
+    expression: str
+    input: str | None = None
+    input_path: str | None = None
+    input_transformer: str | None = None
+    dead_letter: str | None = None
+    source: str = "aws.events"  # or aws.scheduler
+    timezone: str = "UTC"
+    begins: datetime | None = None
+    ends: datetime | None = None
+    region: str = "us-east-1"
+
+    @property
+    def arn(self) -> str:
+        by_rule = self.source == "aws.events"
+        service, path = ("events", "rule") if by_rule else ("scheduler", "schedule/default")
+        return f"arn:aws:{service}:{self.region}:{ACCOUNT_ID}:{path}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudResource:
+    """What a template defines of a service of AWS. `properties` are CloudFormation's in JSON, for a
+    queue the `Attributes` that CreateQueue takes."""
+
+    type: str
+    logical_id: str
+    name: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A resource, or a part of one, that the emulator does not run; where it stands, and why."""
+
+    logical_id: str
+    type: str
+    line: int
+    reason: str = ""
+    template: Path = Path()
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """All of a template. `empty_parameters` have neither a value nor a default: they are "".
+    `files` are read with it, such as definitions of its APIs."""
+
+    functions: Mapping[str, Function]
+    http_apis: tuple[HttpApi, ...] = ()
+    websocket_apis: tuple[WebSocketApi, ...] = ()
+    rest_apis: tuple[RestApi, ...] = ()
+    function_urls: tuple[FunctionUrl, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    queue_triggers: tuple[QueueTrigger, ...] = ()
+    stream_triggers: tuple[StreamTrigger, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    resources: tuple[CloudResource, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    empty_parameters: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    @property
+    def routed_apis(self) -> tuple[HttpApi | RestApi, ...]:
+        """All that plain HTTP requests find by their path."""
+        return (*self.http_apis, *self.rest_apis)

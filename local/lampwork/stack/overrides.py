@@ -1,0 +1,87 @@
+"""What a command changes in a stack's functions: their variables, and the time they may take."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import HttpRoute, Stack, WebSocketRoute
+
+Route = TypeVar("Route", HttpRoute, WebSocketRoute)
+
+
+ALL_FUNCTIONS: Final = "Parameters"  # in `sam local`'s file of variables
+
+
+DAY_SECONDS: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Debugged:
+    """The one function that waits for a debugger at a port of this machine."""
+
+    function: str
+    port: int
+
+
+def without_time_out(stack: Stack, name: str) -> Stack:
+    """Let a function, and the gateways before it, take as long as a person at a debugger does."""
+    function = FunctionNames(stack.functions).get(name)
+    logical_id = function.logical_id
+    return replace(
+        stack,
+        functions={**stack.functions, logical_id: replace(function, timeout_seconds=DAY_SECONDS)},
+        http_apis=tuple(
+            replace(api, routes=tuple(_patient(api.routes, logical_id))) for api in stack.http_apis
+        ),
+        rest_apis=tuple(
+            replace(api, routes=tuple(_patient(api.routes, logical_id))) for api in stack.rest_apis
+        ),
+        function_urls=tuple(
+            replace(url, timeout_seconds=DAY_SECONDS) if url.function == logical_id else url
+            for url in stack.function_urls
+        ),
+        websocket_apis=tuple(
+            replace(
+                api,
+                routes=dict(
+                    zip(api.routes, _patient(api.routes.values(), logical_id), strict=True)
+                ),
+            )
+            for api in stack.websocket_apis
+        ),
+    )
+
+
+def with_variables(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> Stack:
+    """Each function's own variables, by its logical id (also without the nested stacks that it is
+    in) or its name, in place of the template's."""
+    return replace(
+        stack,
+        functions={
+            logical_id: replace(
+                function,
+                environment={
+                    **function.environment,
+                    **variables.get(ALL_FUNCTIONS, {}),
+                    **variables.get(function.local_id, {}),
+                    **variables.get(function.name, {}),
+                    **variables.get(logical_id, {}),
+                },
+            )
+            for logical_id, function in stack.functions.items()
+        },
+    )
+
+
+def unknown_names(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Names for which variables are given and which no function has."""
+    functions = stack.functions.values()
+    names = {name for each in functions for name in (each.logical_id, each.local_id, each.name)}
+    return sorted(variables.keys() - names - {ALL_FUNCTIONS})
+
+
+def _patient(routes: Iterable[Route], logical_id: str) -> Iterable[Route]:
+    for route in routes:
+        mine = route.function == logical_id
+        yield replace(route, timeout_seconds=DAY_SECONDS) if mine else route

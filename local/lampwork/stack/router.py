@@ -1,0 +1,91 @@
+"""Which route of an HTTP API serves a request."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from lampwork.stack.model import HttpRoute
+
+PARAMETER = re.compile(r"\{([^{}+]+)(\+?)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    route: HttpRoute
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A path with `{parameters}`, compiled; a last `{greedy+}` takes all that is left."""
+
+    names: tuple[str, ...]
+    regex: re.Pattern[str]
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """The decoded parameters, or None when the path is another."""
+        found = self.regex.fullmatch(path)
+        if found is None:
+            return None
+        return dict(zip(self.names, map(unquote, found.groups()), strict=True))
+
+
+class Router:
+    """Most specific first: full paths before greedy ones, static segments before parameters, a
+    method before ANY, and `$default` last.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    """
+
+    def __init__(self, routes: Iterable[HttpRoute]) -> None:
+        self._static: dict[tuple[str, str], HttpRoute] = {}
+        self._patterns: list[tuple[HttpRoute, Pattern]] = []
+        self._default: HttpRoute | None = None
+        for route in sorted(routes, key=_rank):
+            self._add(route)
+
+    def match(self, method: str, path: str) -> Match | None:
+        """The route for a method and a path without its stage, as it came over the wire."""
+        static = self._static.get((method, path)) or self._static.get(("ANY", path))
+        if static is not None:
+            return Match(static)
+        for route, pattern in self._patterns:
+            if route.method in (method, "ANY"):
+                parameters = pattern.match(path)
+                if parameters is not None:
+                    return Match(route, parameters)
+        return Match(self._default) if self._default is not None else None
+
+    def _add(self, route: HttpRoute) -> None:
+        if route.path == "$default":
+            self._default = route
+        elif PARAMETER.search(route.path):
+            self._patterns.append((route, compile_path(route.path)))
+        else:
+            self._static[route.method, route.path] = route
+
+
+def compile_path(path: str) -> Pattern:
+    """A greedy parameter has at least one character and no trailing slash."""
+    names: list[str] = []
+    regex = ""
+    position = 0
+    for parameter in PARAMETER.finditer(path):
+        names.append(parameter[1])
+        regex += re.escape(path[position : parameter.start()])
+        regex += "(.+?)/?" if parameter[2] else "([^/]+)"
+        position = parameter.end()
+    return Pattern(tuple(names), re.compile(regex + re.escape(path[position:]), re.DOTALL))
+
+
+def _rank(route: HttpRoute) -> tuple[bool, list[int], bool]:
+    kinds = [_kind(segment) for segment in route.path.split("/")]
+    return (kinds[-1] == 2, kinds, route.method == "ANY")
+
+
+def _kind(segment: str) -> int:
+    parameter = PARAMETER.fullmatch(segment)
+    if parameter is None:
+        return 0
+    return 2 if parameter[2] else 1

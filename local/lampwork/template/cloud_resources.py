@@ -1,0 +1,46 @@
+from typing import Any, Final
+
+from lampwork.stack.model import CloudResource
+from lampwork.template.resource import Resource, Template
+from lampwork.template.triggers import queue_attributes
+
+RULE: Final = "AWS::Events::Rule"
+CREATED: Final = (
+    "AWS::DynamoDB::Table",
+    "AWS::Events::EventBus",
+    "AWS::S3::Bucket",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::Topic",
+    "AWS::SQS::Queue",
+    "AWS::SSM::Parameter",
+    "AWS::SecretsManager::Secret",
+)
+
+
+def read_resources(template: Template) -> tuple[CloudResource, ...]:
+    """What the template defines of AWS's services beside functions and their APIs.
+
+    Raises:
+        TemplateError: a property cannot be resolved.
+    """
+    return tuple(
+        CloudResource(
+            type=resource.type,
+            logical_id=resource.logical_id,
+            name=resource.identity.name,
+            properties=_properties(resource),
+            line=resource.line,
+        )
+        for resource in template
+        if resource.type in CREATED or _waits_for_events(resource)
+    )
+
+
+def _waits_for_events(resource: Resource) -> bool:
+    return resource.type == RULE and resource.get("EventPattern") is not None
+
+
+def _properties(resource: Resource) -> dict[str, Any]:
+    if resource.type == "AWS::SQS::Queue":
+        return {"Attributes": dict(queue_attributes(resource))}
+    return resource.properties()

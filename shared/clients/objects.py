@@ -1,0 +1,159 @@
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+import boto3
+from botocore.auth import S3SigV4Auth
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared import settings
+from shared.clients.http_client import HttpClient, NoAnswer, tls
+from shared.clients.sigv4 import Signer
+from shared.singletons import singleton
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# Version 4 by name: boto3 signs links of some regions by an older method unless told. The bucket
+# in the path is what every S3-compatible store understands under any host name.
+CONFIG = Config(
+    signature_version="s3v4",
+    s3={"addressing_style": "path"},
+    connect_timeout=2,
+    read_timeout=10,
+    retries={"total_max_attempts": 2, "mode": "standard"},
+)
+
+PUT_PAUSE_SECONDS = 0.2
+PUT_TIMEOUT_SECONDS = 30
+
+
+class ObjectStoreUnavailable(Exception):
+    """The object store did not do what it was asked for."""
+
+
+def folder(task_id: UUID) -> str:
+    """How the keys of all that a task stores begin."""
+    return f"tasks/{task_id}/"
+
+
+async def put(key: str, data: bytes, *, content_type: str) -> None:
+    """Store an object, or replace it.
+
+    Raises:
+        ObjectStoreUnavailable: it may be stored or not.
+    """
+    try:
+        await _put(key, data, content_type)
+    except ObjectStoreUnavailable:
+        await asyncio.sleep(PUT_PAUSE_SECONDS)
+        await _put(key, data, content_type)
+
+
+async def _put(key: str, data: bytes, content_type: str) -> None:
+    # Not by boto3's client, which takes several times the processor time, in a thread besides.
+    bucket = settings.objects().bucket
+    endpoint = _client().meta.endpoint_url.rstrip("/")
+    url = endpoint + quote(f"/{bucket}/{key}", safe="/~")
+    split = urlsplit(url)
+    headers = {"Host": split.netloc, "Content-Type": content_type}
+    signed = _signer().sign("PUT", url, headers, data)
+    try:
+        status = await _http(endpoint).request("PUT", split.path, signed, data)
+    except NoAnswer as error:
+        raise ObjectStoreUnavailable(str(error)) from error
+    if status != HTTPStatus.OK:
+        raise ObjectStoreUnavailable(f"A PUT into the bucket {bucket!r} was answered {status}.")
+
+
+async def delete(key: str) -> None:
+    """Delete an object, if it is there.
+
+    Raises:
+        ObjectStoreUnavailable: it may still be there.
+    """
+    await _call(_client().delete_object, Bucket=settings.objects().bucket, Key=key)
+
+
+async def delete_all(prefix: str, *, keep: str | None = None) -> None:
+    """Delete every object whose key begins so, but the one to keep.
+
+    Raises:
+        ObjectStoreUnavailable: some may still be there.
+    """
+    try:
+        await asyncio.to_thread(_delete_all, prefix, keep)
+    except (BotoCoreError, ClientError) as error:
+        raise ObjectStoreUnavailable(str(error)) from error
+
+
+def _delete_all(prefix: str, keep: str | None) -> None:
+    bucket = settings.objects().bucket
+    pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        keys = [listed["Key"] for listed in page.get("Contents", [])]
+        for key in keys:
+            if key != keep:
+                _client().delete_object(Bucket=bucket, Key=key)
+
+
+async def check() -> None:
+    """Raises ObjectStoreUnavailable unless the bucket is there."""
+    await _call(_client().head_bucket, Bucket=settings.objects().bucket)
+
+
+def link(key: str, *, content_type: str, file_name: str, download: bool = False) -> str:
+    """A presigned URL under which anybody may read the object for a few minutes.
+
+    It works only under the host it was signed for, so it is signed for S3_PUBLIC_ENDPOINT_URL
+    where people reach the store under another name than the functions do.
+    """
+    disposition = "attachment" if download else "inline"
+    return _public_client().generate_presigned_url(
+        "get_object",
+        Params={
+            "Bucket": settings.objects().bucket,
+            "Key": key,
+            "ResponseContentType": content_type,
+            "ResponseContentDisposition": f'{disposition}; filename="{file_name}"',
+        },
+        ExpiresIn=settings.objects().link_ttl_seconds,
+    )
+
+
+def origin() -> str:
+    """Where the links lead, for the policy of a page that shows what they lead to."""
+    return _public_client().meta.endpoint_url
+
+
+async def _call(operation: Callable[..., Any], **parameters: Any) -> None:
+    try:
+        await asyncio.to_thread(partial(operation, **parameters))
+    except (BotoCoreError, ClientError) as error:
+        raise ObjectStoreUnavailable(str(error)) from error
+
+
+@singleton
+def _http(origin: str) -> HttpClient:
+    return HttpClient(origin, tls=tls(), timeout_seconds=PUT_TIMEOUT_SECONDS)
+
+
+@singleton
+def _signer() -> Signer:
+    return Signer.of_process("s3", S3SigV4Auth)
+
+
+@singleton
+def _client() -> "S3Client":
+    return boto3.client("s3", config=CONFIG)
+
+
+@singleton
+def _public_client() -> "S3Client":
+    public = settings.objects().public_endpoint_url
+    return boto3.client("s3", endpoint_url=public, config=CONFIG) if public else _client()

@@ -1,0 +1,99 @@
+import json
+import logging
+from uuid import UUID
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared import settings
+from shared.clients import redis_client
+from shared.database import transaction
+from shared.engine import transitions
+from shared.engine.task_payload import task_payload
+from shared.errors import Unavailable
+from shared.models.task import Task
+from shared.queues.registry import Queue, QueueUnavailable, queue
+from shared.singletons import singleton
+from shared.stream import connections
+from shared.stream.keys import channel, latest_key
+
+logger = logging.getLogger(__name__)
+
+# Keeps the newest state only, however publishers race, and tells whether anybody watches. The
+# keys share the task's hash tag, so that one node of a cluster holds both.
+PUBLISH_IF_NEWER = """
+local known = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
+if tonumber(ARGV[1]) > known then
+  redis.call('HSET', KEYS[1], 'seq', ARGV[1], 'payload', ARGV[2], 'user', ARGV[3])
+  redis.call('EXPIRE', KEYS[1], ARGV[4])
+  redis.call('PUBLISH', ARGV[5], ARGV[2])
+end
+return redis.call('EXISTS', KEYS[2])
+"""
+
+
+class TaskStatusBroadcaster:
+    """Tells watchers of a committed transition: keeps the newest state, publishes it, wakes."""
+
+    def __init__(self, redis: Redis, doorbells: Queue | None = None) -> None:
+        self._redis = redis
+        self._doorbells = doorbells or queue()
+        self._publish = redis.register_script(PUBLISH_IF_NEWER)
+
+    async def publish(self, task: Task) -> bool:
+        """Publish the state `task` was committed with; call it after the commit, never before.
+
+        Never raises for a service that is away: the transition stands, and the sweep publishes
+        what was not. Gives whether watchers were told.
+        """
+        try:
+            if await self._tell(task):
+                await self._doorbells.ring_deliver(task.id)
+            async with transaction() as session:
+                await transitions.mark_published(session, task.id, task.sequence)
+        except (RedisError, QueueUnavailable, SQLAlchemyError, Unavailable, OSError) as error:
+            logger.warning(
+                "A task's state was not published",
+                extra={
+                    "task_id": str(task.id),
+                    "sequence": task.sequence,
+                    "request_id": task.request_id,
+                    "error": str(error),
+                },
+            )
+            return False
+        return True
+
+    async def retract(self, task_id: UUID) -> None:
+        """Forget a deleted task's state and have its watchers told; call it after the commit.
+
+        Never raises for a service that is away: the next tick finds watchers without a task.
+        """
+        try:
+            await self._redis.delete(latest_key(task_id))
+            if await self._redis.exists(connections.task_key(task_id)):
+                await self._doorbells.ring_deliver(task_id)
+        except (RedisError, QueueUnavailable, OSError) as error:
+            logger.warning(
+                "A task's watchers were not told of its end",
+                extra={"task_id": str(task_id), "error": str(error)},
+            )
+
+    async def _tell(self, task: Task) -> bool:
+        watched = await self._publish(
+            keys=[latest_key(task.id), connections.task_key(task.id)],
+            args=[
+                task.sequence,
+                json.dumps(task_payload(task)),
+                str(task.user_id),
+                settings.websocket().latest_ttl_seconds,
+                channel(task.id),
+            ],
+        )
+        return bool(watched)
+
+
+@singleton
+def broadcaster() -> TaskStatusBroadcaster:
+    return TaskStatusBroadcaster(redis_client.client())

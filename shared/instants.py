@@ -1,6 +1,0 @@
-from datetime import UTC, datetime
-
-
-def iso(instant: datetime) -> str:
-    """An instant as every answer and frame writes it: ISO 8601, UTC, milliseconds, Z."""
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

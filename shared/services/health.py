@@ -1,0 +1,53 @@
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+
+from sqlalchemy import text
+
+from shared.clients import objects
+from shared.clients.redis_client import client
+from shared.database import transaction
+from shared.queues.registry import queue
+from shared.schemas.health import Dependency, Health
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 3
+VITAL = "database"  # without it no request can be answered; without the others some can
+
+Check = Callable[[], Awaitable[object]]
+
+
+async def _database() -> None:
+    async with transaction(writing=False) as session:
+        await session.execute(text("SELECT 1"))
+
+
+CHECKS: Mapping[str, Check] = {
+    "database": _database,
+    "redis": lambda: client().ping(),
+    "queue": lambda: queue().check(),
+    "storage": objects.check,
+}
+
+
+async def examine(checks: Mapping[str, Check] = CHECKS) -> Health:
+    """Ask every dependency at once; none can take longer than the time-out."""
+    answers = await asyncio.gather(*(_ask(name, check) for name, check in checks.items()))
+    dependencies = dict(zip(checks, answers, strict=True))
+    if dependencies[VITAL].status == "down":
+        status = "down"
+    else:
+        status = "ok" if all(each.status == "ok" for each in answers) else "degraded"
+    return Health(status=status, dependencies=dependencies)
+
+
+async def _ask(name: str, check: Check) -> Dependency:
+    started = perf_counter()
+    try:
+        await asyncio.wait_for(check(), TIMEOUT_SECONDS)
+    except Exception as error:  # whatever a driver raises, it means the same here
+        logger.warning("A dependency is away", extra={"dependency": name, "error": repr(error)})
+        return Dependency(status="down", latency_ms=None)
+    return Dependency(status="ok", latency_ms=round((perf_counter() - started) * 1000, 2))

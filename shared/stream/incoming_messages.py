@@ -1,0 +1,49 @@
+import json
+
+from shared.singletons import singleton
+from shared.stream import frames
+from shared.stream.connections import Connections, connections
+from shared.stream.gateway import Gateway, gateway
+
+MAX_PER_SECOND = 10
+
+
+class Messages:
+    """What a watcher may say: `{"type":"ping"}`. A flood is not answered."""
+
+    def __init__(self, *, connections: Connections, gateway: Gateway) -> None:
+        self._connections = connections
+        self._gateway = gateway
+
+    async def receive(self, connection_id: str, text: str) -> None:
+        """Answer a ping by a heartbeat and anything else by an error; the socket stays open.
+
+        A socket nobody has registered is closed, so that its client comes back. Raises
+        GatewayError, RedisError.
+        """
+        if await self._connections.count_message(connection_id) > MAX_PER_SECOND:
+            return
+        connection = await self._connections.find(connection_id)
+        if connection is None:
+            return await self._gateway.close(connection_id)
+        if not _is_ping(text):
+            error = frames.error("unknown_message", 'The only message here is {"type":"ping"}.')
+            return await self._gateway.post(connection_id, error)
+        cursors = await self._connections.cursors(connection.task_id)
+        if (cursor := cursors.get(connection_id)) and cursor.sequence is not None:
+            pong = frames.heartbeat(connection.task_id, cursor.sequence)
+            await self._gateway.post(connection_id, pong)
+            await self._connections.touch([connection_id])
+
+
+@singleton
+def messages() -> Messages:
+    return Messages(connections=connections(), gateway=gateway())
+
+
+def _is_ping(text: str) -> bool:
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(message, dict) and message.get("type") == "ping"

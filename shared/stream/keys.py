@@ -1,0 +1,13 @@
+"""What a task's live status is called in Redis."""
+
+from uuid import UUID
+
+
+def latest_key(task_id: UUID) -> str:
+    """The hash with a task's newest published state: `seq`, `payload` (JSON) and `user`."""
+    return f"task:{{{task_id}}}:latest"
+
+
+def channel(task_id: UUID) -> str:
+    """Where a task's new states are published, as JSON."""
+    return f"tasks:{task_id}"

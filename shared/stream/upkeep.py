@@ -1,0 +1,159 @@
+import logging
+import time
+from collections.abc import Container, Iterable, Mapping, Sequence
+from uuid import UUID
+
+from shared import settings
+from shared.process import metrics
+from shared.process.parallel import for_each
+from shared.queues.registry import Queue, queue
+from shared.singletons import singleton
+from shared.stream import frames
+from shared.stream.connections import Connection, Connections, Cursor, connections
+from shared.stream.endings import Ending
+from shared.stream.gateway import Gateway, GatewayError, Gone, gateway
+from shared.stream.reader import Event, Reader, SessionState, reader
+
+logger = logging.getLogger(__name__)
+
+POSTS_AT_A_TIME = 50
+REDIS_CALLS_AT_A_TIME = 20
+MAX_HEARTBEATS = 20_000
+
+Watchers = Mapping[UUID, Mapping[str, Cursor]]
+
+
+class Upkeep:
+    """What every tick does for open sockets, so that nothing lost stays lost."""
+
+    def __init__(
+        self,
+        *,
+        connections: Connections,
+        reader: Reader,
+        gateway: Gateway,
+        doorbells: Queue,
+        tick_seconds: float,
+    ) -> None:
+        self._connections = connections
+        self._reader = reader
+        self._gateway = gateway
+        self._doorbells = doorbells
+        self._tick_seconds = tick_seconds
+
+    async def run(self) -> None:
+        """Drop expired registrations, end what may not stay open, wake deliverers where a
+        watcher lags or was not closed, and send the heartbeats that are due.
+
+        Two ticks at once do no harm: each heartbeat belongs to one of them.
+        """
+        live = await self._drop_expired()
+        if not live:
+            return
+        staying = await self._end_unauthorized(live)
+        task_ids = {connection.task_id for connection in staying}
+        newest = await self._reader.newest(task_ids)
+        watchers = await self._connections.cursors_of_all(task_ids)
+        await self._wake_deliverers(watchers, newest)
+        await self._send_heartbeats(watchers, newest)
+
+    async def review(self, user_id: UUID) -> None:
+        """End those of a user's sockets that may not stay open, without waiting for a tick."""
+        await self._end_unauthorized(await self._connections.of_user(user_id))
+
+    async def _drop_expired(self) -> list[Connection]:
+        found = await self._connections.find_all(await self._connections.ids())
+        for connection_id, connection in found.items():
+            if connection is None:
+                metrics.record(metrics.SOCKETS_DROPPED, Reason="registration_expired")
+                await self._connections.deregister(connection_id)
+        return [connection for connection in found.values() if connection is not None]
+
+    async def _end_unauthorized(self, live: Sequence[Connection]) -> list[Connection]:
+        """Have what has no right to stay open any more ended; give the rest.
+
+        A deliverer does it: the only one who can tell that no state follows the last frame.
+        """
+        sessions = await self._reader.sessions({c.session_id for c in live if c.session_id})
+        users = await self._reader.live_users({c.user_id for c in live if not c.session_id})
+        endings = [(connection, _ending(connection, sessions, users)) for connection in live]
+        ended = [(connection, ending) for connection, ending in endings if ending]
+        await for_each(
+            ended, lambda each: self._connections.end(*each), at_a_time=REDIS_CALLS_AT_A_TIME
+        )
+        for task_id in {connection.task_id for connection, _ in ended}:
+            await self._doorbells.ring_deliver(task_id)
+        return [connection for connection, ending in endings if not ending]
+
+    async def _wake_deliverers(self, watchers: Watchers, newest: Mapping[UUID, Event]) -> None:
+        for task_id, cursors in watchers.items():
+            event = newest.get(task_id)
+            if event is None or event.terminal or not _all_told(cursors.values(), event):
+                await self._doorbells.ring_deliver(task_id)
+
+    async def _send_heartbeats(self, watchers: Watchers, newest: Mapping[UUID, Event]) -> None:
+        # Due before the middle of the time until the next tick: each is sent by the nearest.
+        due = await self._connections.claim_due(
+            within_seconds=self._tick_seconds / 2, limit=MAX_HEARTBEATS
+        )
+        # One that lags is not told a sequence it has not seen: it would take it for a loss.
+        told = {
+            connection_id: (task_id, newest[task_id].sequence)
+            for task_id, cursors in watchers.items()
+            if task_id in newest and not newest[task_id].terminal
+            for connection_id, cursor in cursors.items()
+            if _all_told([cursor], newest[task_id])
+        }
+
+        await for_each(
+            [connection_id for connection_id in due if connection_id in told],
+            lambda connection_id: self._send_heartbeat(connection_id, *told[connection_id]),
+            at_a_time=POSTS_AT_A_TIME,
+        )
+
+    async def _send_heartbeat(self, connection_id: str, task_id: UUID, sequence: int) -> None:
+        try:
+            await self._gateway.post(connection_id, frames.heartbeat(task_id, sequence))
+            metrics.record(metrics.FRAMES_DELIVERED, Kind="heartbeat")
+        except Gone:  # who was told something had opened
+            metrics.record(metrics.SOCKETS_DROPPED, Reason="gone")
+            await self._connections.deregister(connection_id, task_id)
+        except GatewayError as error:
+            _not_taken(connection_id, error)
+
+
+@singleton
+def upkeep() -> Upkeep:
+    return Upkeep(
+        connections=connections(),
+        reader=reader(),
+        gateway=gateway(),
+        doorbells=queue(),
+        tick_seconds=settings.websocket().tick_seconds,
+    )
+
+
+def _ending(
+    connection: Connection, sessions: Mapping[UUID, SessionState], users: Container[UUID]
+) -> Ending | None:
+    if connection.session_id is None:  # on a trusted gateway's word, as long as the account lives
+        return None if connection.user_id in users else Ending.SESSION_REVOKED
+    state = sessions.get(connection.session_id)
+    if state is None or not state.live or state.epoch != connection.epoch:
+        return Ending.SESSION_REVOKED
+    if connection.expires_at is not None and connection.expires_at <= time.time():
+        return Ending.TOKEN_EXPIRED
+    return None
+
+
+def _all_told(cursors: Iterable[Cursor], event: Event) -> bool:
+    return all(
+        cursor.sequence is not None and cursor.sequence >= event.sequence for cursor in cursors
+    )
+
+
+def _not_taken(connection_id: str, error: GatewayError) -> None:
+    logger.warning(
+        "The gateway did not take a call",
+        extra={"connection_id": connection_id, "error": str(error)},
+    )

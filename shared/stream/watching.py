@@ -1,0 +1,177 @@
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from shared import settings
+from shared.errors import (
+    BadRequest,
+    InvalidToken,
+    TaskNotFound,
+    TooManySockets,
+    Unauthenticated,
+    Unavailable,
+)
+from shared.queues.registry import Queue, QueueUnavailable, queue
+from shared.security import credentials, origins
+from shared.security.authority import Authority
+from shared.security.credentials import Source
+from shared.singletons import singleton
+from shared.stream.connections import Connection, Connections, Cursor, connections
+from shared.stream.reader import Reader, reader
+from shared.stream.tickets import Tickets, tickets
+
+MAX_SEQUENCE = 2**63 - 1
+# A socket is looked at just after its token has expired, however the clocks' fractions fall.
+EXPIRY_MARGIN_SECONDS = 0.1
+CROWDED_SECONDS = 15
+UUID_PATTERN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """A socket about to open. `headers` in lower case; `peer` is the caller's address."""
+
+    connection_id: str
+    connected_at_ms: int
+    headers: Mapping[str, str]
+    query: Mapping[str, Sequence[str]]
+    peer: str | None
+
+
+class Watching:
+    """Who may watch a task, and since when."""
+
+    def __init__(
+        self, *, connections: Connections, reader: Reader, doorbells: Queue, tickets: Tickets
+    ) -> None:
+        self._connections = connections
+        self._reader = reader
+        self._doorbells = doorbells
+        self._tickets = tickets
+
+    async def begin(self, handshake: Handshake) -> None:
+        """Register the socket and wake the deliverer, which sends the first frame once it is open.
+
+        Raises:
+            BadRequest: `task_id` is not one UUID, or `after` not one sequence.
+            Unauthenticated: no credential that counts, or a page of a foreign origin.
+            InvalidTicket: `ticket` opens nothing here, whatever else was sent.
+            TaskNotFound: there is no such task, or it is somebody else's.
+            TooManySockets: the user has as many as one may have.
+            Unavailable: a service is away; nothing is registered.
+        """
+        task_id, after = _task_id(handshake.query), _after(handshake.query)
+        try:
+            authority = await self._authenticate(handshake, task_id)
+            task = await self._reader.task(task_id)
+            if task is None or task.user_id != authority.user_id:
+                raise TaskNotFound
+            cursor = Cursor(after=after, first=task.sequence)
+            await self._register(_connection(handshake, task_id, authority), cursor)
+        except (RedisError, OSError) as error:
+            raise Unavailable from error
+
+    async def _authenticate(self, handshake: Handshake, task_id: UUID) -> Authority:
+        ticket = _only(handshake.query, "ticket")
+        if ticket is None:
+            authority = _shown(handshake)
+        else:
+            _check_origin(handshake.headers)
+            authority = await self._tickets.redeem(ticket, task_id)
+        if not await self._still_counts(authority):
+            raise InvalidToken
+        return authority
+
+    async def _still_counts(self, authority: Authority) -> bool:
+        if authority.session_id is None:
+            return bool(await self._reader.live_users([authority.user_id]))
+        session = await self._reader.session(authority.session_id)
+        return (
+            session is not None
+            and session.live
+            and session.user_id == authority.user_id
+            and session.epoch == authority.epoch
+        )
+
+    async def _register(self, connection: Connection, cursor: Cursor) -> None:
+        configured = settings.websocket()
+        limits = {"per_user": configured.sockets_per_user, "per_task": configured.sockets_per_task}
+        if not await self._connections.admit(connection, **limits):
+            raise TooManySockets(retry_after_seconds=CROWDED_SECONDS)
+        await self._connections.register(connection, cursor)
+        try:
+            await self._ring(connection)
+        except QueueUnavailable as error:
+            await self._connections.deregister(connection.id, connection.task_id)
+            raise Unavailable from error
+
+    async def _ring(self, connection: Connection) -> None:
+        """For the first frame now, and for the end of the socket when its token expires."""
+        await self._doorbells.ring_deliver(connection.task_id)
+        if connection.expires_at is not None:
+            left = connection.expires_at - time.time() + EXPIRY_MARGIN_SECONDS
+            await self._doorbells.send_tick(left, user_id=connection.user_id)
+
+
+@singleton
+def watching() -> Watching:
+    return Watching(
+        connections=connections(), reader=reader(), doorbells=queue(), tickets=tickets()
+    )
+
+
+def _task_id(query: Mapping[str, Sequence[str]]) -> UUID:
+    text = _only(query, "task_id") or ""
+    if not re.fullmatch(UUID_PATTERN, text, re.IGNORECASE | re.ASCII):
+        raise BadRequest("task_id must be a UUID.")
+    return UUID(text)
+
+
+def _after(query: Mapping[str, Sequence[str]]) -> int | None:
+    text = _only(query, "after")
+    if text is None:
+        return None
+    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", text) or int(text) > MAX_SEQUENCE:
+        raise BadRequest("after must be the sequence of the last frame seen.")
+    return int(text)
+
+
+def _only(query: Mapping[str, Sequence[str]], name: str) -> str | None:
+    given = query.get(name, ())
+    if len(given) > 1:
+        raise BadRequest(f"{name} was given more than once.")
+    return given[0] if given else None
+
+
+def _shown(handshake: Handshake) -> Authority:
+    """What the credential that came with the headers says."""
+    credential = credentials.find(handshake.headers, peer=handshake.peer, socket=True)
+    if credential is None:
+        raise Unauthenticated
+    _check_origin(handshake.headers, needed=credential.source is Source.COOKIE)
+    return Authority.of(credential.user_id, credential.claims)
+
+
+def _check_origin(headers: Mapping[str, str], *, needed: bool = False) -> None:
+    """A browser sends its cookies along for any page, so there the page must be one of ours."""
+    origin = headers.get("origin")
+    if origin is None and not needed:
+        return  # no browser
+    if not origins.is_allowed(origin):
+        raise Unauthenticated("A page of this origin may not connect.")
+
+
+def _connection(handshake: Handshake, task_id: UUID, authority: Authority) -> Connection:
+    return Connection(
+        id=handshake.connection_id,
+        task_id=task_id,
+        user_id=authority.user_id,
+        connected_at_ms=handshake.connected_at_ms,
+        session_id=authority.session_id,
+        epoch=authority.epoch,
+        expires_at=authority.expires_at,
+    )

@@ -1,0 +1,107 @@
+"""The house: which room may import which, and how much stands in one.
+
+A package's rooms, its folders and the modules at its top, stand on floors. Each imports from the
+floors below its own alone, so that a change is felt above it and never below.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+MOST_MODULES = 8
+
+PACKAGES = {"lampwork": ROOT / "local" / "lampwork", "shared": ROOT / "shared"}
+
+# From the ground up. Rooms of one floor do not know each other.
+FLOORS: dict[str, list[set[str]]] = {
+    "lampwork": [
+        {"errors", "concurrency", "timestamps"},
+        {"invocation"},
+        {"http", "logs"},
+        {"stack"},
+        {"events", "config", "metrics"},
+        {"template", "companions"},
+        {"runtime", "triggers", "cloud"},
+        {"front"},
+        {"app"},
+        {"commands"},
+        {"cli"},
+        {"__main__"},
+    ],
+    "shared": [
+        {"errors", "clock", "singletons", "email_addresses"},
+        {"settings", "strict_json", "models"},
+        {"process", "plans", "database", "clients"},
+        {"queues", "security", "generators"},
+        {"stream"},
+        {"engine"},
+        {"schemas"},
+        {"repositories"},
+        {"limits", "mail"},
+        {"services"},
+        {"web"},
+    ],
+}
+
+# Folders that hold more than eight modules, each with the reason.
+LARGE = {
+    "lampwork/stack": "",
+}
+
+
+@cache
+def modules(package: str) -> dict[str, Path]:
+    """The files of a package by their dotted names."""
+    folder = PACKAGES[package]
+    names = {file: file.relative_to(folder.parent).with_suffix("") for file in folder.rglob("*.py")}
+    return {
+        ".".join(name.parts).removesuffix(".__init__"): file
+        for file, name in names.items()
+        if file.stat().st_size
+    }
+
+
+def imported(package: str, file: Path) -> Iterator[str]:
+    """The modules of its own package that a file names in any import, wherever it stands."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        match node:
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                for each in names:
+                    whole = f"{module}.{each.name}"
+                    yield whole if whole in modules(package) else module
+            case ast.Import(names=names):
+                yield from (each.name for each in names)
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def floor(package: str, module: str) -> int:
+    return next(n for n, rooms in enumerate(FLOORS[package]) if room(module) in rooms)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_room_has_its_floor(package: str):
+    present = {room(module) for module in modules(package)}
+
+    assert present == set().union(*FLOORS[package])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_imports_a_room_of_its_own_floor_or_above(package: str):
+    astray = {
+        f"{module} imports {other}"
+        for module, file in modules(package).items()
+        for other in imported(package, file)
+        if other.startswith(f"{package}.")
+        and room(other) != room(module)
+        and floor(package, other) >= floor(package, module)
+    }
+
+    assert sorted(astray) == []
