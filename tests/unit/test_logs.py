@@ -160,7 +160,7 @@ def test_lambdas_own_handler_shows_no_secret_but_what_was_added(log_format):
 import logging, sys
 from awslambdaric import bootstrap
 bootstrap._setup_logging(bootstrap._AWS_LAMBDA_LOG_FORMAT, "INFO", bootstrap.StandardLogSink())
-from shared import logs
+from shared.process import logs
 logs.install()
 try:
     raise ValueError("token={CANARY}")

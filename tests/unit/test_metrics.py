@@ -118,7 +118,7 @@ def test_a_worker_shows_prometheus_what_its_processes_recorded(tmp_path):
     script = """
 from dramatiq.brokers.stub import StubBroker
 from local.metering import middleware
-from shared import metrics
+from shared.process import metrics
 from shared.settings import MetricsFormat
 StubBroker(middleware=middleware(MetricsFormat.PROMETHEUS)).emit_after("process_boot")
 metrics.record(metrics.TASKS_FINISHED, 3, Status="failed")

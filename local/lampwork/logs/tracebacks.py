@@ -14,7 +14,7 @@ FRAME: Final = re.compile(r'\s*File "(?P<file>[^"]+)", line \d+')
 SAID_IN_FULL: Final = ("Runtime.UserCodeSyntaxError", "Runtime.HandlerNotFound")
 FOREIGN: Final = ("/site-packages/", "/dist-packages/", "/awslambdaric/", "<frozen ")
 STDLIB: Final = str(Path(sysconfig.get_paths()["stdlib"]).resolve()) + "/"
-LAMPWORK: Final = str(Path(__file__).resolve().parent) + "/"
+LAMPWORK: Final = str(Path(__file__).resolve().parents[1]) + "/"
 NBSP: Final = "\xa0"
 
 RED: Final = "\033[31m"
