@@ -8,7 +8,7 @@ from typing import Any
 from lampwork.errors import Throttled
 from lampwork.events.dead_letters import Attributes
 from lampwork.stack.model import EventConfig, Function
-from lampwork.triggers.event_invocations import EventInvocations, Outlet
+from lampwork.triggers.asynchronous.invocations import EventInvocations, Outlet
 from tests.emulator.fakes import FakeInvoker
 
 CONFIG = EventConfig(on_success="arn:success", on_failure="arn:failure", dead_letter="arn:dead")

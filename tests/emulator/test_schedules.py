@@ -13,7 +13,7 @@ from lampwork.errors import ConfigurationError, TooManyEnvironments
 from lampwork.events.schedule_expressions import Cron, Once, Rate, parse_expression
 from lampwork.events.schedules import payload_of
 from lampwork.stack.model import Function, Schedule
-from lampwork.triggers.event_invocations import EventInvocations
+from lampwork.triggers.asynchronous.invocations import EventInvocations
 from lampwork.triggers.schedules import Schedules, check_overrides
 from tests.emulator.fakes import FakeInvoker
 

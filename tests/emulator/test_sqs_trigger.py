@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from lampwork.errors import StartError, Throttled
 from lampwork.events.sqs import failed_messages, payload_of
 from lampwork.stack.model import Queue, QueueTrigger, Stack
-from lampwork.triggers.sqs import SHORT_POLL_SECONDS, QueueTriggers
+from lampwork.triggers.mappings.sqs import SHORT_POLL_SECONDS, QueueTriggers
 from tests.emulator.fakes import FakeInvoker
 
 REGION = "us-east-1"

@@ -11,9 +11,9 @@ import pytest
 
 from lampwork.events.dynamodb_streams import done_before_a_failure, record_of
 from lampwork.stack.model import Function, Stack, StreamTrigger
-from lampwork.triggers.event_invocations import Outlet
-from lampwork.triggers.sqs_client import SqsClient
-from lampwork.triggers.streams import StreamTriggers
+from lampwork.triggers.asynchronous.invocations import Outlet
+from lampwork.triggers.mappings.sqs_client import SqsClient
+from lampwork.triggers.mappings.streams import StreamTriggers
 from tests.emulator.fakes import FakeInvoker
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/rows/stream/now"

@@ -15,7 +15,7 @@ import pytest
 import functions.tasks.generate
 import functions.ws_broadcast.deliver
 from lampwork.stack.model import Queue, QueueTrigger, Stack
-from lampwork.triggers.sqs import QueueTriggers
+from lampwork.triggers.mappings.sqs import QueueTriggers
 from shared.generators import choose
 from shared.models.task_status import TaskStatus
 from shared.process.event_loop import run

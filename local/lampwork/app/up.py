@@ -17,13 +17,13 @@ from lampwork.front.front import Front
 from lampwork.http.listener import Listener, is_loopback
 from lampwork.logs.log import Log
 from lampwork.stack import ways_in
-from lampwork.triggers.destinations import Destinations
-from lampwork.triggers.event_invocations import EventInvocations
-from lampwork.triggers.function_events import FunctionEvents
+from lampwork.triggers.asynchronous.destinations import Destinations
+from lampwork.triggers.asynchronous.invocations import EventInvocations
+from lampwork.triggers.asynchronous.receiver import FunctionEvents
+from lampwork.triggers.mappings.sqs import QueueTriggers
+from lampwork.triggers.mappings.sqs_client import SqsClient
+from lampwork.triggers.mappings.streams import StreamTriggers
 from lampwork.triggers.schedules import Schedules
-from lampwork.triggers.sqs import QueueTriggers
-from lampwork.triggers.sqs_client import SqsClient
-from lampwork.triggers.streams import StreamTriggers
 
 TRY_AGAIN_SECONDS: Final = 1
 NO_QUEUES: Final = (

@@ -21,7 +21,7 @@ from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invoker
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.stack.model import Stack, WebSocketApi
-from lampwork.triggers.event_invocations import EventInvocations
+from lampwork.triggers.asynchronous.invocations import EventInvocations
 
 logger = logging.getLogger(__name__)
 

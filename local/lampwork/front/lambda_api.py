@@ -17,7 +17,7 @@ from lampwork.http.responses import Response
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.function_names import FunctionNames, name_in
 from lampwork.stack.model import ACCOUNT_ID, Function
-from lampwork.triggers.event_invocations import EventInvocations
+from lampwork.triggers.asynchronous.invocations import EventInvocations
 
 PREFIX = "/2015-03-31/functions/"
 # Those of its other operations begin with the day of their version as well.

@@ -8,7 +8,7 @@ from lampwork.errors import ConfigurationError
 from lampwork.events.schedule_expressions import Cron, Once, Rate, parse_expression
 from lampwork.events.schedules import no_function, payload_of
 from lampwork.stack.model import Schedule
-from lampwork.triggers.event_invocations import EventInvocations
+from lampwork.triggers.asynchronous.invocations import EventInvocations
 
 logger = logging.getLogger(__name__)
 

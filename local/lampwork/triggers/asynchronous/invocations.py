@@ -54,7 +54,7 @@ class Event:
 
 
 class Outlet:
-    """Where finished events go; see `lampwork.triggers.destinations`."""
+    """Where finished events go; see `lampwork.triggers.asynchronous.destinations`."""
 
     async def send_record(self, destination: str, record: Mapping[str, Any]) -> None:
         """Send a record of an invocation to the ARN of a destination."""

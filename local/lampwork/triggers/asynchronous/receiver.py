@@ -9,8 +9,8 @@ from typing import Final
 from lampwork.events.dead_letters import function_not_found, texts
 from lampwork.events.sqs import Message
 from lampwork.stack.model import FUNCTION_EVENTS_QUEUE
-from lampwork.triggers.event_invocations import EventInvocations
-from lampwork.triggers.sqs_client import SqsClient, SqsError
+from lampwork.triggers.asynchronous.invocations import EventInvocations
+from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from lampwork.events.sqs import Message, failed_messages, passes, payload_of
 from lampwork.invocation.outcome import run
 from lampwork.invocation.port import Invoker
 from lampwork.stack.model import QueueTrigger, Stack
-from lampwork.triggers.sqs_client import SqsClient, SqsError
+from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from lampwork.events.sqs import Message
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.model import Function, Stack, StreamTrigger
 from lampwork.timestamps import iso_milliseconds
-from lampwork.triggers.event_invocations import Outlet
-from lampwork.triggers.sqs_client import SqsClient, SqsError
+from lampwork.triggers.asynchronous.invocations import Outlet
+from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
 
 logger = logging.getLogger(__name__)
 

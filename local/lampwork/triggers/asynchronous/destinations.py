@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lampwork.events.dead_letters import Attributes
-from lampwork.triggers.event_invocations import SUCCESS, EventInvocations, Outlet
+from lampwork.triggers.asynchronous.invocations import SUCCESS, EventInvocations, Outlet
 
 logger = logging.getLogger(__name__)
 
