@@ -3,7 +3,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-async def together(*work: Coroutine[Any, Any, object]) -> None:
+async def run_all(*work: Coroutine[Any, Any, object]) -> None:
     """Do all at once; the first to fail ends the others and is what is raised."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -3,6 +3,7 @@ from textwrap import dedent
 
 from lampwork.stack.model import Stack
 from lampwork.template.reader import read_stack
+from lampwork.triggers.registry import SOURCES
 
 QUEUES = "http://localhost:4566"
 
@@ -15,6 +16,7 @@ def read(template: Path, cache_dir: Path, **parameters: str) -> Stack:
         stack_name="local",
         cache_dir=cache_dir,
         queue_url_base=QUEUES,
+        sources=SOURCES,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from lampwork.errors import ConfigurationError, TooManyEnvironments
 from lampwork.events.schedule_expressions import Cron, Once, Rate, parse_expression
 from lampwork.events.schedules import payload_of
-from lampwork.stack.model import Function, Schedule
+from lampwork.stack.model import Function, Schedule, Stack
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 from lampwork.triggers.schedules import Schedules, check_overrides
 from tests.emulator.fakes import FakeInvoker
@@ -31,8 +31,8 @@ def events_for(invoker: FakeInvoker) -> EventInvocations:
 async def firing(*schedules: Schedule, work: Any, **overrides: float) -> AsyncIterator[Any]:
     invoker = FakeInvoker(work=work)
     events = events_for(invoker)
-    firing = Schedules(schedules, events, overrides)
-    await firing.start()
+    firing = Schedules(events, overrides)
+    await firing.start(Stack(functions={}, triggers=schedules))
     try:
         yield invoker
     finally:
@@ -288,13 +288,14 @@ async def test_failing_is_told_once_and_so_is_its_end(caplog):
 
 async def test_an_update_leaves_the_rhythm_of_unchanged_schedules():
     invoker = FakeInvoker(work=lambda event: None, more=lambda event: None)
-    schedules = Schedules([TICK], events_for(invoker), {})
-    await schedules.start()
+    schedules = Schedules(events_for(invoker), {})
+    await schedules.start(Stack(functions={}, triggers=(TICK,)))
     await invoker.event("work")
 
-    await schedules.update([TICK, Schedule("More", "more", "more", "rate(1 minute)")])
+    more = Schedule("More", "more", "more", "rate(1 minute)")
+    await schedules.update(Stack(functions={}, triggers=(TICK, more)))
     await invoker.event("more")
-    await schedules.update([])
+    await schedules.update(Stack(functions={}))
     await schedules.stop()
 
     assert len(invoker.of("work")) == 1

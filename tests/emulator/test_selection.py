@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from lampwork.stack.model import (
     WebSocketRoute,
 )
 from lampwork.stack.narrowing import select, without_triggers
+from lampwork.triggers.registry import SOURCES
 
 
 def function(name: str) -> Function:
@@ -41,19 +43,21 @@ STACK = Stack(
             {"$default": WebSocketRoute("$default", "Socket")},
         ),
     ),
-    queue_triggers=(QueueTrigger("arn:aws:sqs:us-east-1:000000000000:orders", "Orders"),),
-    schedules=(Schedule("Nightly", "nightly", "Page", "rate(1 day)"),),
+    triggers=(
+        QueueTrigger("arn:aws:sqs:us-east-1:000000000000:orders", "Orders"),
+        Schedule("Nightly", "nightly", "Page", "rate(1 day)"),
+    ),
 )
 
 
 def test_only_what_leads_to_the_chosen_functions_is_left():
-    left = select(STACK, ["Page"])
+    left = select(STACK, ["Page"], SOURCES)
 
     assert left.functions.keys() == {"Page"}
     assert [route.path for api in left.http_apis for route in api.routes] == ["/"]
     assert left.websocket_apis == ()
-    assert left.queue_triggers == ()
-    assert [schedule.name for schedule in left.schedules] == ["nightly"]
+    assert left.triggers_of(QueueTrigger) == ()
+    assert [schedule.name for schedule in left.triggers_of(Schedule)] == ["nightly"]
 
 
 def arn(name: str) -> str:
@@ -88,7 +92,9 @@ STACK_OF_EVENTS = Stack(functions=STACK.functions, resources=RESOURCES)
 
 
 @pytest.mark.parametrize(
-    "narrow", [without_triggers, lambda stack: select(stack, ["Orders"])], ids=["api", "only"]
+    "narrow",
+    [partial(without_triggers, sources=SOURCES), lambda stack: select(stack, ["Orders"], SOURCES)],
+    ids=["api", "only"],
 )
 def test_topics_buckets_and_rules_invoke_no_function_that_is_left_out(narrow):
     left = {each.logical_id: each.properties for each in narrow(STACK_OF_EVENTS).resources}
@@ -107,11 +113,11 @@ def test_topics_buckets_and_rules_invoke_no_function_that_is_left_out(narrow):
 
 
 def test_topics_buckets_and_rules_still_invoke_the_chosen_functions():
-    assert select(STACK_OF_EVENTS, ["Page"]).resources == RESOURCES
+    assert select(STACK_OF_EVENTS, ["Page"], SOURCES).resources == RESOURCES
 
 
 def test_functions_are_chosen_by_their_names_too():
-    left = select(STACK, ["stack-Socket"])
+    left = select(STACK, ["stack-Socket"], SOURCES)
 
     assert left.functions.keys() == {"Socket"}
     assert left.websocket_apis == STACK.websocket_apis
@@ -119,7 +125,7 @@ def test_functions_are_chosen_by_their_names_too():
 
 def test_an_unknown_function_is_told():
     with pytest.raises(FunctionNotFound, match="'Nobody'; the template has Orders, Page, Socket"):
-        select(STACK, ["Nobody"])
+        select(STACK, ["Nobody"], SOURCES)
 
 
 def test_variables_are_inherited_by_pattern_and_case(monkeypatch):

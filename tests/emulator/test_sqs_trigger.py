@@ -11,9 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lampwork.errors import StartError, Throttled
-from lampwork.events.sqs import failed_messages, payload_of
+from lampwork.events.sqs import failed_messages, payload_of, record_of
 from lampwork.stack.model import Queue, QueueTrigger, Stack
-from lampwork.triggers.mappings.sqs import SHORT_POLL_SECONDS, QueueTriggers
+from lampwork.triggers.mappings.batches import SHORT_POLL_SECONDS
+from lampwork.triggers.mappings.sqs import QueueTriggers
 from tests.emulator.fakes import FakeInvoker
 
 REGION = "us-east-1"
@@ -29,7 +30,7 @@ def stack_of(*queues: Queue, batch_size: int = 10, visibility: int = 30, **trigg
         {**first.attributes, "VisibilityTimeout": str(visibility)},
     )
     mapping = QueueTrigger(ARN + first.name, "work", batch_size=batch_size, **trigger)
-    return Stack(functions={}, queues=(first, *others), queue_triggers=(mapping,))
+    return Stack(functions={}, queues=(first, *others), triggers=(mapping,))
 
 
 FIFO = Queue("Jobs", "jobs.fifo", {"FifoQueue": "true", "ContentBasedDeduplication": "true"})
@@ -49,13 +50,13 @@ async def delivering(
 ) -> AsyncIterator[FakeInvoker]:
     """The stack's queues exist and deliver; what `before` sends is there when delivery begins."""
     invoker = FakeInvoker(work=work)
-    triggers = QueueTriggers(stack, invoker, sqs.meta.endpoint_url, REGION)
+    triggers = QueueTriggers(invoker, sqs.meta.endpoint_url, REGION)
     without_triggers = Stack(functions={}, queues=stack.queues)
-    creating = QueueTriggers(without_triggers, invoker, sqs.meta.endpoint_url, REGION)
-    await creating.start()
+    creating = QueueTriggers(invoker, sqs.meta.endpoint_url, REGION)
+    await creating.start(without_triggers)
     await creating.stop()
     await asyncio.to_thread(before)
-    await triggers.start()
+    await triggers.start(stack)
     try:
         yield invoker
     finally:
@@ -262,7 +263,7 @@ def test_a_message_in_a_trace_keeps_the_trace():
         "Attributes": {"AWSTraceHeader": "Root=1", "SomethingNew": "x"},
     }
 
-    (record,) = json.loads(payload_of([message], QueueTrigger(f"{ARN}jobs", "work")))["Records"]
+    (record,) = json.loads(payload_of([record_of(message, f"{ARN}jobs")]))["Records"]
 
     assert record["attributes"] == {"AWSTraceHeader": "Root=1"}
     assert "md5OfMessageAttributes" not in record
@@ -364,13 +365,13 @@ async def test_a_stop_does_not_wait_for_a_function(sqs):
 
 async def test_an_update_brings_new_queues_and_leaves_the_others_be(sqs):
     work = FakeInvoker(work=lambda event: None, more=lambda event: None)
-    triggers = QueueTriggers(stack_of(), work, sqs.meta.endpoint_url, REGION)
-    await triggers.start()
+    triggers = QueueTriggers(work, sqs.meta.endpoint_url, REGION)
+    await triggers.start(stack_of())
     before = stack_of()
     stack = Stack(
         functions={},
         queues=(*before.queues, Queue("More", "more")),
-        queue_triggers=(*before.queue_triggers, QueueTrigger(f"{ARN}more", "more")),
+        triggers=(*before.triggers, QueueTrigger(f"{ARN}more", "more")),
     )
 
     await triggers.update(stack)
@@ -398,15 +399,15 @@ async def test_queues_that_an_endpoint_has_lost_are_created_again(sqs, caplog):
 async def test_an_endpoint_that_does_not_answer_is_told_at_the_start():
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    triggers = QueueTriggers(stack_of(), FakeInvoker(), url, REGION)
+    triggers = QueueTriggers(FakeInvoker(), url, REGION)
 
     with pytest.raises(StartError, match=url):
-        await triggers.start()
+        await triggers.start(stack_of())
     await triggers.stop()
 
 
 async def test_a_stack_without_queues_needs_no_endpoint():
-    triggers = QueueTriggers(Stack(functions={}), FakeInvoker(), "http://127.0.0.1:1", REGION)
+    triggers = QueueTriggers(FakeInvoker(), "http://127.0.0.1:1", REGION)
 
-    await triggers.start()
+    await triggers.start(Stack(functions={}))
     await triggers.stop()

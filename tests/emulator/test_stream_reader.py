@@ -64,10 +64,10 @@ async def reading(
     sqs: Any, work: Callable[[Any], Any], outlet: Outlet | None = None, **trigger: Any
 ) -> AsyncIterator[tuple[FakeInvoker, StreamTriggers]]:
     mapping = StreamTrigger("Rows", ARN, "work", QUEUE, **trigger)
-    stack = Stack(functions={"work": WORK}, stream_triggers=(mapping,))
+    stack = Stack(functions={"work": WORK}, triggers=(mapping,))
     invoker, client = FakeInvoker(work=work), SqsClient(sqs.meta.endpoint_url, "us-east-1")
-    triggers = StreamTriggers(stack, invoker, outlet or Outlet(), client, time_scale=0.01)
-    await triggers.start()
+    triggers = StreamTriggers(invoker, outlet or Outlet(), client, time_scale=0.01)
+    await triggers.start(stack)
     try:
         yield invoker, triggers
     finally:

@@ -8,6 +8,7 @@ import pytest
 
 from lampwork.errors import FunctionNotFound, TemplateError
 from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import QueueTrigger, StreamTrigger
 from lampwork.stack.overrides import unknown_names, with_variables
 from tests.emulator.stacks import read_text
 
@@ -98,7 +99,7 @@ def test_its_resources_are_run_below_its_name(folder: Path):
     assert [queue.logical_id for queue in stack.queues] == ["Orders"]
     ((route,),) = [api.routes for api in stack.http_apis]
     assert (route.key, route.function) == ("GET /pay", "Checkout/Pay")
-    (stream,) = stack.stream_triggers
+    (stream,) = stack.triggers_of(StreamTrigger)
     assert (stream.table, stream.function) == ("local-Checkout-Carts", "Checkout/Pay")
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", stream.queue)
 
@@ -112,7 +113,7 @@ def test_values_go_in_as_parameters_and_come_out_as_outputs(folder: Path):
         "CHECKOUT": "local-Checkout-Pay",
         "CARTS": "the table local-Checkout-Carts",
     }
-    (trigger,) = stack.queue_triggers
+    (trigger,) = stack.triggers_of(QueueTrigger)
     assert (trigger.queue_arn, trigger.function) == (
         f"arn:aws:sqs:eu-west-1:{ACCOUNT}:local-Orders",
         "Checkout/Pay",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.errors import TemplateError
-from lampwork.stack.model import HttpRoute, QueueTrigger, Stack
+from lampwork.stack.model import HttpRoute, QueueTrigger, Schedule, Stack, StreamTrigger
 from tests.emulator.stacks import QUEUES, read, read_text
 
 PRODUCT = Path(__file__).parent / "templates" / "product.yaml"
@@ -246,7 +246,7 @@ def test_a_mapping_may_name_its_function_in_each_way_that_lambda_takes(tmp_path,
     Properties: {{EventSourceArn: !GetAtt Jobs.Arn, FunctionName: !Sub "{function}"}}
 """
 
-    (trigger,) = read_text(tmp_path, template).queue_triggers
+    (trigger,) = read_text(tmp_path, template).triggers_of(QueueTrigger)
 
     assert trigger.function == "Work"
 
@@ -267,7 +267,7 @@ def test_queues_have_the_attributes_create_queue_takes(product):
 
 
 def test_event_source_mappings_are_queue_triggers(product):
-    assert product.queue_triggers == (
+    assert product.triggers_of(QueueTrigger) == (
         QueueTrigger(
             f"{SQS}local-GenerateQueue",
             "Generate",
@@ -305,7 +305,7 @@ def test_a_visibility_timeout_shorter_than_the_functions_timeout_is_told(tmp_pat
 
 
 def test_rules_and_schedules_are_read_with_their_expressions(product):
-    tick, nightly = product.schedules
+    tick, nightly = product.triggers_of(Schedule)
 
     assert (tick.logical_id, tick.name) == ("DeliverTick", "local-DeliverTick")
     assert (tick.function, tick.expression, tick.source) == (
@@ -325,7 +325,7 @@ def test_a_schedule_has_a_beginning_and_an_end(tmp_path):
 
     (often,) = read_text(
         tmp_path, template.replace("EndDate: {}", "EndDate: 2027-01-01T00:00:00")
-    ).schedules
+    ).triggers_of(Schedule)
 
     assert (often.begins, often.ends) == (
         datetime(2026, 1, 1, tzinfo=UTC),
@@ -356,7 +356,7 @@ def test_what_a_schedule_makes_of_its_event_is_read(tmp_path):
           Arn: !GetAtt Work.Arn
           InputTransformer: {InputPathsMap: {at: $.time}, InputTemplate: '"at <at>"'}
 """
-    path, transformed = read_text(tmp_path, FUNCTION + rule).schedules
+    path, transformed = read_text(tmp_path, FUNCTION + rule).triggers_of(Schedule)
 
     assert path.input_path == "$.time"
     assert json.loads(transformed.input_transformer or "") == {
@@ -488,7 +488,7 @@ def test_a_mapping_of_a_tables_stream_is_read_with_a_queue_for_its_records(tmp_p
     table = "{TableName: rows, StreamSpecification: {StreamViewType: KEYS_ONLY}}"
     stack = read_text(tmp_path, STREAM.replace("{TableName: rows}", table))
 
-    (stream,) = stack.stream_triggers
+    (stream,) = stack.triggers_of(StreamTrigger)
     assert (stream.table, stream.function, stream.batch_size) == ("rows", "Work", 100)
     assert (stream.retries, stream.maximum_age_seconds) == (3, None)
     assert {"lampwork-stream-WorkChanged"} == {

@@ -57,7 +57,7 @@ async def mapped(handler: Handler, endpoint: str, name: str) -> AsyncIterator[An
     stack = Stack(
         functions={},
         queues=(Queue("Queue", name, {**fifo, **own}), Queue("Dead", f"dead-{name}", fifo)),
-        queue_triggers=(
+        triggers=(
             QueueTrigger(
                 ARN + name,
                 "work",
@@ -68,8 +68,8 @@ async def mapped(handler: Handler, endpoint: str, name: str) -> AsyncIterator[An
         ),
     )
     invoker = FakeInvoker(work=lambda event: asyncio.to_thread(handler, event, None))
-    triggers = QueueTriggers(stack, invoker, endpoint, REGION)
-    await triggers.start()
+    triggers = QueueTriggers(invoker, endpoint, REGION)
+    await triggers.start(stack)
     client: Any = boto3.client("sqs", endpoint_url=endpoint, region_name=REGION)
     try:
         yield client

@@ -9,6 +9,7 @@ import pytest
 import functions
 from lampwork.stack.model import Function, Stack
 from lampwork.template.reader import read_stack
+from lampwork.triggers.registry import SOURCES
 from tests.conftest import ROOT
 
 
@@ -21,6 +22,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
         stack_name="local",
         cache_dir=tmp_path_factory.mktemp("cache"),
         queue_url_base="http://localhost",
+        sources=SOURCES,
     )
 
 
@@ -62,8 +64,7 @@ def test_routes_of_code_and_template_are_the_same(stack):
 def test_every_function_but_those_of_operations_has_a_trigger(stack):
     triggered = {route.function for api in stack.http_apis for route in api.routes}
     triggered |= {route.function for api in stack.websocket_apis for route in api.routes.values()}
-    triggered |= {trigger.function for trigger in stack.queue_triggers}
-    triggered |= {schedule.function for schedule in stack.schedules}
+    triggered |= {trigger.function for trigger in stack.triggers}
 
     untriggered = {stack.functions[name].handler for name in set(stack.functions) - triggered}
     assert all(handler.startswith("functions.ops.") for handler in untriggered)

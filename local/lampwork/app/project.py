@@ -1,6 +1,6 @@
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -10,7 +10,7 @@ from lampwork.companions.guard import Guard
 from lampwork.companions.pidfile import stop_left_overs
 from lampwork.companions.programs import run_commands
 from lampwork.companions.services import Services
-from lampwork.concurrency import together
+from lampwork.concurrency import run_all
 from lampwork.config.project_config import Config
 from lampwork.config.variables import chosen, fill, forget_real_account, read_env_file
 from lampwork.errors import LampworkError, TemplateError
@@ -18,17 +18,18 @@ from lampwork.http.certificates import Certificates
 from lampwork.logs.json_records import as_text
 from lampwork.logs.log import Log, is_advice, is_platform_line
 from lampwork.metrics.metrics import Metrics
-from lampwork.metrics.queues import watch_queues
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.stack.dynamic_references import references_in, unresolved, with_values
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.handlers import Problems
-from lampwork.stack.model import Function, Ignored, Stack, WebSocketApi
+from lampwork.stack.model import Function, Ignored, Schedule, Stack, WebSocketApi
 from lampwork.stack.narrowing import Narrow, everything
 from lampwork.stack.overrides import Debugged, unknown_names, with_variables, without_time_out
 from lampwork.template.reader import read_stack
+from lampwork.triggers.registry import SOURCES
 from lampwork.triggers.schedules import check_overrides
+from lampwork.triggers.source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Options:
     debugged: Debugged | None = None
     narrow: Narrow = everything
     time_scale: float = 1
+    sources: Sequence[Source] = SOURCES
 
 
 class Project:
@@ -96,9 +98,7 @@ class Project:
             self._log.line("lampwork", f"Stopped {name} (pid {pid}), left over from a killed run.")
         opened.callback(Guard(self.config.data / "run").close)
         opened.push_async_callback(self.services.stop)
-        await together(self.services.start(), self._open_functions(opened))
-        if self.services.aws is not None:
-            watch_queues(self.metrics, self.services.aws)
+        await run_all(self.services.start(), self._open_functions(opened))
         self.variables.update(self._resolve(self.config, self.stack))
         await self.services.create(self.stack.resources)
         resolved = await self._with_references(self.stack)
@@ -177,9 +177,11 @@ class Project:
         return LOADING_SECONDS if aws is not None and aws.is_loading else 0
 
     async def _read_stack(self, config: Config) -> Stack:
-        stack = await asyncio.to_thread(load_stack, config, self.services.aws_url)
+        stack = await asyncio.to_thread(
+            load_stack, config, self.services.aws_url, self._options.sources
+        )
         self._name_ignored(config, stack)
-        check_overrides(config.schedules, stack.schedules)
+        check_overrides(config.schedules, stack.triggers_of(Schedule))
         functions = await asyncio.to_thread(
             with_requirements,
             stack.functions,
@@ -277,7 +279,7 @@ def not_emulated(stack: Stack) -> list[str]:
     ]
 
 
-def load_stack(config: Config, aws_url: str) -> Stack:
+def load_stack(config: Config, aws_url: str, sources: Sequence[Source] = SOURCES) -> Stack:
     """The stack of the project's template.
 
     Raises:
@@ -291,4 +293,5 @@ def load_stack(config: Config, aws_url: str) -> Stack:
         stack_name=config.stack_name,
         cache_dir=config.data / "templates",
         queue_url_base=aws_url,
+        sources=sources,
     )

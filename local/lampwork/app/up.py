@@ -11,25 +11,17 @@ from lampwork.app.project import Options, Project
 from lampwork.app.reload import Change, Watched, Watcher
 from lampwork.app.requirements import FILE as REQUIREMENTS
 from lampwork.companions.programs import Processes
-from lampwork.concurrency import together
-from lampwork.errors import LampworkError, StartError
+from lampwork.concurrency import run_all
+from lampwork.errors import LampworkError
 from lampwork.front.front import Front
 from lampwork.http.listener import Listener, is_loopback
 from lampwork.logs.log import Log
 from lampwork.stack import ways_in
 from lampwork.triggers.asynchronous.destinations import Destinations
 from lampwork.triggers.asynchronous.invocations import EventInvocations
-from lampwork.triggers.asynchronous.receiver import FunctionEvents
-from lampwork.triggers.mappings.sqs import QueueTriggers
-from lampwork.triggers.mappings.sqs_client import SqsClient
-from lampwork.triggers.mappings.streams import StreamTriggers
-from lampwork.triggers.schedules import Schedules
+from lampwork.triggers.running import RunningSources
+from lampwork.triggers.source import Surroundings
 
-TRY_AGAIN_SECONDS: Final = 1
-NO_QUEUES: Final = (
-    "The template's queues are not served: add 'aws' to services, or set AWS_ENDPOINT_URL_SQS."
-)
-NO_STREAMS: Final = "The streams of the template's tables are not served: add 'aws' to services."
 OPEN_TO_OTHERS: Final = (
     "Listening on {}: whoever reaches this machine can run its functions, and read what they keep."
 )
@@ -43,8 +35,6 @@ class Up:
         self._log = log
         self._reload = reload
         self._config = options.read_config()
-        self._queues: QueueTriggers | None = None
-        self._streams: StreamTriggers | None = None
 
     async def run(self) -> None:
         """Serve until cancelled, then stop everything.
@@ -103,64 +93,29 @@ class Up:
         )
         await self._front.start()
         opened.push_async_callback(self._front.stop)
-        await self._open_queues(opened)
         opened.push_async_callback(self._processes.stop)
         await self._processes.start(project.variables, project.stack.functions)
-        self._schedules = Schedules(project.stack.schedules, self._events, config.schedules)
-        opened.push_async_callback(self._schedules.stop)
-        await self._schedules.start()
+        self._open_sources(opened)
 
-    async def _open_queues(self, opened: AsyncExitStack) -> None:
+    def _open_sources(self, opened: AsyncExitStack) -> None:
         project = self._project
-        region = project.config.region
-        if aws := project.services.aws:
-            self._events.outlet = Destinations(aws.url, region, self._events)
-            self._function_events = FunctionEvents(self._events, aws.url, region)
-            opened.push_async_callback(self._function_events.stop)
-            self._streams = self._stream_triggers(aws.url)
-            opened.push_async_callback(self._streams.stop)
-        if endpoint := project.sqs_endpoint:
-            self._queues = QueueTriggers(project.stack, project.functions, endpoint, region)
-            opened.push_async_callback(self._queues.stop)
-            # They wait for the embedded AWS to load, which the first requests need not.
-            self._starting = asyncio.create_task(self._start_triggers(self._queues))
-            opened.callback(self._starting.cancel)
-        elif project.stack.queue_triggers:
-            self._log.line("lampwork", NO_QUEUES)
-        if self._streams is None and project.stack.stream_triggers:
-            self._log.line("lampwork", NO_STREAMS)
-
-    def _stream_triggers(self, url: str) -> StreamTriggers:
-        project = self._project
-        return StreamTriggers(
-            project.stack,
-            project.functions,
-            self._events.outlet,
-            SqsClient(url, project.config.region),
+        aws = project.services.aws
+        if aws is not None:
+            self._events.outlet = Destinations(aws.url, project.config.region, self._events)
+        surroundings = Surroundings(
+            invoker=project.functions,
+            events=self._events,
+            region=project.config.region,
+            metrics=project.metrics,
+            say=partial(project.line, "lampwork"),
+            aws=aws,
+            sqs_endpoint=project.sqs_endpoint,
+            intervals=project.config.schedules,
             time_scale=self._options.time_scale,
         )
-
-    def _receive_events(self) -> None:
-        """Once the template has anything that invokes functions by the embedded AWS."""
-        if any(":function:" in str(each.properties) for each in self._project.stack.resources):
-            self._function_events.start()
-
-    async def _start_triggers(self, queues: QueueTriggers) -> None:
-        aws, told = self._project.services.aws, False
-        while True:
-            try:
-                if aws is not None and aws.begun:
-                    await aws.loaded()
-                    self._receive_events()
-                if self._streams is not None:
-                    await self._streams.start()
-                await queues.start()
-                return
-            except StartError as error:
-                if not told:
-                    self._log.line("lampwork", f"{error} Trying again.")
-                told = True
-                await asyncio.sleep(TRY_AGAIN_SECONDS)
+        self._sources = RunningSources(self._options.sources, surroundings)
+        opened.push_async_callback(self._sources.stop)
+        self._sources.start(project.stack)
 
     async def _find_port(self) -> int:
         """The configured port, for 0 a free one. Taken ones are found now and not at the end."""
@@ -172,8 +127,11 @@ class Up:
         return found
 
     def _say_ready(self, seconds: float) -> None:
-        self._log.say(f"\n{ways_in.table(self._project.stack, self._config.schedules)}\n")
+        self._log.say(f"\n{self._ways_in()}\n")
         self._log.say(f"Lampwork is up: {self._project.origin}   ({seconds:.1f} s)")
+
+    def _ways_in(self) -> str:
+        return ways_in.table(self._project.stack, self._options.sources, self._config.schedules)
 
     def _watched(self) -> Watched:
         config = self._project.config
@@ -202,21 +160,17 @@ class Up:
         project = self._project
         before = project.stack
         if await project.read_again():
-            for change in ways_in.changes(before, project.stack, project.config.schedules):
+            sources, intervals = self._options.sources, project.config.schedules
+            for change in ways_in.changes(before, project.stack, sources, intervals):
                 self._log.line("lampwork", change)
             self._watcher.watch(self._watched())
             self._front.update(project.stack)
-            await self._schedules.update(project.stack.schedules)
-            if self._queues is not None:
-                await self._queues.update(project.stack)
-            if self._streams is not None:
-                self._receive_events()
-                await self._streams.update(project.stack)
+            await self._sources.update(project.stack)
             await self._take_code()
 
     async def _take_code(self) -> None:
         project = self._project
-        await together(
+        await run_all(
             project.functions.reload(project.stack.functions),
             self._processes.restart(project.variables, project.stack.functions),
         )

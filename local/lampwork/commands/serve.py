@@ -10,6 +10,7 @@ from lampwork.app.up import Up
 from lampwork.commands.options import Command, log_to, options_of, run_options
 from lampwork.logs.log import Log
 from lampwork.stack.narrowing import Narrow, everything, only_functions, select, without_triggers
+from lampwork.triggers.registry import SOURCES
 
 # The ports of `sam local start-api` and `sam local start-lambda`.
 API_PORT: Final = 3000
@@ -62,21 +63,21 @@ def serve_options(port: int | None) -> Callable[[Command], Command]:
 @click.option("--only", multiple=True, metavar="NAME", help="Serve this function, not the others.")
 def up(only: tuple[str, ...], **given: Any) -> None:
     """Serve the template's APIs and triggers until Ctrl-C."""
-    _serve(partial(select, names=only) if only else everything, **given)
+    _serve(partial(select, names=only, sources=SOURCES) if only else everything, **given)
 
 
 @click.command()
 @serve_options(API_PORT)
 def start_api(**given: Any) -> None:
     """Serve the template's APIs, without its triggers."""
-    _serve(without_triggers, **given)
+    _serve(partial(without_triggers, sources=SOURCES), **given)
 
 
 @click.command()
 @serve_options(LAMBDA_PORT)
 def start_lambda(**given: Any) -> None:
     """Serve Lambda's Invoke API alone, for `boto3.client("lambda", endpoint_url=…)`."""
-    _serve(only_functions, **given)
+    _serve(partial(only_functions, sources=SOURCES), **given)
 
 
 def _serve(narrow: Narrow, *, no_reload: bool, **given: Any) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lampwork.companions.process import OnLog, Program, Supervised, run_to_end
-from lampwork.concurrency import together
+from lampwork.concurrency import run_all
 from lampwork.config.project_config import Command, Config, Process
 from lampwork.config.variables import inherited
 from lampwork.errors import ConfigurationError
@@ -45,7 +45,7 @@ class Processes:
                 program = _program(each, self._config, own)
                 running.append((each, Supervised(program, self._on_log)))
         self._running = running
-        await together(*(supervised.start() for _, supervised in self._running))
+        await run_all(*(supervised.start() for _, supervised in self._running))
 
     async def restart(
         self, variables: Mapping[str, str], functions: Mapping[str, Function]
@@ -55,10 +55,10 @@ class Processes:
         for process, supervised in reloaded:
             environment = _environment(_variables(process, variables, functions))
             supervised.program = replace(supervised.program, environment=environment)
-        await together(*(supervised.restart() for _, supervised in reloaded))
+        await run_all(*(supervised.restart() for _, supervised in reloaded))
 
     async def stop(self) -> None:
-        await together(*(supervised.stop() for _, supervised in self._running))
+        await run_all(*(supervised.stop() for _, supervised in self._running))
 
 
 def _is_wanted(process: Process, variables: Mapping[str, str]) -> bool:

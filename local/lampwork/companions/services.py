@@ -3,7 +3,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lampwork.companions.aws import CREDENTIALS, EmbeddedAws
 from lampwork.companions.process import OnLog
 from lampwork.companions.redis import EmbeddedRedis
-from lampwork.concurrency import together
+from lampwork.concurrency import run_all
 from lampwork.config.project_config import Config
 from lampwork.stack.model import CloudResource
 
@@ -23,10 +23,10 @@ class Services:
         Raises:
             StartError: one of them does not come up.
         """
-        await together(*(each.start() for each in self._all()))
+        await run_all(*(each.start() for each in self._all()))
 
     async def stop(self) -> None:
-        await together(*(each.stop() for each in self._all()))
+        await run_all(*(each.stop() for each in self._all()))
 
     async def create(self, resources: Iterable[CloudResource]) -> None:
         """Let the embedded AWS have these, if there is one."""

@@ -45,8 +45,12 @@ def record_of(
 
 def payload_of(records: Iterable[Record], stream_arn: str) -> bytes:
     """The event for one batch."""
-    named = [{**record, "eventSourceARN": stream_arn} for record in records]
-    return json.dumps({"Records": named}).encode()
+    return json.dumps({"Records": [named(record, stream_arn) for record in records]}).encode()
+
+
+def named(record: Record, stream_arn: str) -> Record:
+    """A record as an event has it, with the stream that it comes from."""
+    return {**record, "eventSourceARN": stream_arn}
 
 
 def done_before_a_failure(records: Sequence[Record], answer: bytes) -> int:

@@ -25,10 +25,14 @@ ATTRIBUTES: Final = (
 Message = Mapping[str, Any]  # as ReceiveMessage answers
 
 
-def payload_of(messages: Iterable[Message], trigger: QueueTrigger) -> bytes:
-    """The event for one batch."""
-    records = [_record(message, trigger.queue_arn) for message in messages]
-    return json.dumps({"Records": records}).encode()
+def payload_of(records: Iterable[bytes]) -> bytes:
+    """The event for one batch of records, each in JSON."""
+    return b'{"Records": [' + b", ".join(records) + b"]}"
+
+
+def record_of(message: Message, queue_arn: str) -> bytes:
+    """What an event has of a message, in JSON."""
+    return json.dumps(_record(message, queue_arn)).encode()
 
 
 def passes(message: Message, trigger: QueueTrigger) -> bool:

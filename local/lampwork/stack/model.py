@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from lampwork.logs.levels import DEFAULT_LEVEL
 from lampwork.stack.authorization import Authorizer, Cors
@@ -223,6 +223,18 @@ class Queue:
         return f"arn:aws:sqs:{self.region}:{ACCOUNT_ID}:{self.name}"
 
 
+class Trigger(Protocol):
+    """That something else than a request wakes a function. Each kind is a dataclass of its own."""
+
+    @property
+    def function(self) -> str:
+        """The function's logical id."""
+        ...
+
+
+Kind = TypeVar("Kind")
+
+
 @dataclass(frozen=True, slots=True)
 class QueueTrigger:
     """An SQS event source mapping."""
@@ -325,13 +337,15 @@ class Stack:
     rest_apis: tuple[RestApi, ...] = ()
     function_urls: tuple[FunctionUrl, ...] = ()
     queues: tuple[Queue, ...] = ()
-    queue_triggers: tuple[QueueTrigger, ...] = ()
-    stream_triggers: tuple[StreamTrigger, ...] = ()
-    schedules: tuple[Schedule, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
     resources: tuple[CloudResource, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     empty_parameters: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+
+    def triggers_of(self, kind: type[Kind]) -> tuple[Kind, ...]:
+        """The triggers of one kind, in the template's order."""
+        return tuple(each for each in self.triggers if isinstance(each, kind))
 
     @property
     def routed_apis(self) -> tuple[HttpApi | RestApi, ...]:

@@ -1,10 +1,10 @@
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from lampwork.stack.function_names import FunctionNames
-from lampwork.stack.model import Stack
+from lampwork.stack.model import CloudResource, Stack, Trigger
 from lampwork.template.cloud_resources import CREATED, read_resources
 from lampwork.template.document import read_document
 from lampwork.template.function_urls import read_function_urls
@@ -15,10 +15,11 @@ from lampwork.template.opening import Opener
 from lampwork.template.parameters import imported, without_value
 from lampwork.template.resource import Resource, Template
 from lampwork.template.rest_apis import read_rest_apis
-from lampwork.template.streams import read_stream_triggers, readers
-from lampwork.template.triggers import read_queue_triggers, read_queues, read_schedules
+from lampwork.template.streams import is_disabled
+from lampwork.template.triggers import read_queues
 from lampwork.template.websocket_apis import read_web_socket_apis
 
+MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 RUN: Final = frozenset(
     {
         "AWS::ApiGateway::Authorizer",
@@ -37,7 +38,6 @@ RUN: Final = frozenset(
         "AWS::ApiGatewayV2::Stage",
         "AWS::Events::Rule",
         "AWS::Lambda::EventInvokeConfig",
-        "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
         "AWS::Lambda::Url",
         "AWS::Lambda::LayerVersion",
@@ -78,6 +78,14 @@ SUPPORT: Final = (
 )
 
 
+class TriggerReader(Protocol):
+    """What wakes functions, and reads its triggers in a template."""
+
+    def read(self, template: Template, functions: FunctionNames) -> Iterable[Trigger]: ...
+
+    def resources(self, triggers: Sequence[Trigger]) -> Iterable[CloudResource]: ...
+
+
 def read_stack(
     path: Path,
     *,
@@ -87,6 +95,7 @@ def read_stack(
     cache_dir: Path,
     queue_url_base: str,
     stack_name: str,
+    sources: Iterable[TriggerReader] = (),
 ) -> Stack:
     """What a SAM or CloudFormation template describes, with all intrinsic functions resolved.
 
@@ -98,6 +107,7 @@ def read_stack(
         spare: those of them that the template need not have: SAM passes over what its
             configuration gives beyond.
         queue_url_base: what a queue's URL starts with, without account and name.
+        sources: what wakes functions, each of which reads its own triggers.
 
     Raises:
         TemplateError: the template cannot be read, or AWS would refuse it; says where and why.
@@ -113,31 +123,43 @@ def read_stack(
     resolver = Opener(place, exports, cache_dir).open(document, parameters)
     template = Template(resolver, cache_dir)
     try:
-        return _stack(template, without_value(document, parameters))
+        return _stack(template, without_value(document, parameters), sources)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise template.misshapen(error) from error
 
 
-def _stack(template: Template, empty_parameters: tuple[str, ...]) -> Stack:
+def _stack(
+    template: Template, empty_parameters: tuple[str, ...], sources: Iterable[TriggerReader]
+) -> Stack:
     functions = read_functions(template)
     names = FunctionNames(functions)
-    queues = read_queues(template)
-    streams = read_stream_triggers(template, names)
+    triggers, resources = _read_triggers(template, names, sources)
     stack = Stack(
         functions=functions,
         http_apis=read_http_apis(template, names),
         websocket_apis=read_web_socket_apis(template, names),
         rest_apis=read_rest_apis(template, names),
         function_urls=read_function_urls(template, names),
-        queues=queues,
-        queue_triggers=read_queue_triggers(template, names, queues),
-        stream_triggers=streams,
-        schedules=read_schedules(template, names),
-        resources=(*read_resources(template), *readers(streams)),
+        queues=read_queues(template),
+        triggers=triggers,
+        resources=(*read_resources(template), *resources),
         empty_parameters=empty_parameters,
     )
     _ignore_the_rest(template)
     return replace(stack, ignored=tuple(template.ignored), files=tuple(template.files))
+
+
+def _read_triggers(
+    template: Template, names: FunctionNames, sources: Iterable[TriggerReader]
+) -> tuple[tuple[Trigger, ...], list[CloudResource]]:
+    """All triggers, and the resources that they need."""
+    triggers: list[Trigger] = []
+    resources: list[CloudResource] = []
+    for source in sources:
+        found = tuple(source.read(template, names))
+        triggers += found
+        resources += source.resources(found)
+    return tuple(triggers), resources
 
 
 def _ignore_the_rest(template: Template) -> None:
@@ -146,6 +168,12 @@ def _ignore_the_rest(template: Template) -> None:
             if resource.nested is None:
                 reason = "its template is not a file here; name one as its Location"
                 resource.ignore(resource.written_type, reason)
+        elif resource.logical_id in template.claimed:
+            continue
+        elif resource.type == MAPPING:
+            if not is_disabled(resource):
+                source = resource.text("EventSourceArn")
+                resource.ignore(resource.type, f"its source is {source or 'no queue'}")
         elif resource.type not in RUN and not resource.type.startswith(SUPPORT):
             resource.ignore(resource.written_type)
         elif resource.type == "AWS::Lambda::Permission" and _is_for_alexa(resource):

@@ -128,6 +128,10 @@ class Resource:
         ignored = Ignored(self.logical_id, what, self.line, reason, self.file)
         self.template.ignored.append(ignored)
 
+    def claim(self) -> None:
+        """Note that what wakes functions has read this resource."""
+        self.template.claimed.add(self.logical_id)
+
     def _resolved(self, value: Any, name: str) -> Any:
         self.template.last_read = (self, name)
         return self._resolver.resolve(value, of=self._local_id, property=name)
@@ -148,14 +152,15 @@ class Resource:
 class Template:
     """The resources whose conditions hold, also of nested stacks, and what was ignored of them.
 
-    In `cache_dir` may be kept what is made of the template's files. `last_read` are the resource
-    and the property that were asked for last.
+    In `cache_dir` may be kept what is made of the template's files. `claimed` are the resources
+    that a source of events has read; `last_read` is what was asked for last.
     """
 
     def __init__(self, resolver: Resolver, cache_dir: Path) -> None:
         self.cache_dir = cache_dir
         self.files: list[Path] = []
         self.ignored: list[Ignored] = []
+        self.claimed: set[str] = set()
         self.last_read: tuple[Resource, str] | None = None
         self._resources: dict[str, Resource] = {}
         self._add(resolver)

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from lampwork.events.patterns import check
@@ -26,18 +26,18 @@ def read_stream_triggers(template: Template, functions: FunctionNames) -> tuple[
     return tuple(
         trigger
         for mapping in template.of_type("AWS::Lambda::EventSourceMapping")
-        if is_stream(source := mapping.text("EventSourceArn") or "")
+        if ":dynamodb:" in (source := mapping.text("EventSourceArn") or "")
         for trigger in _trigger(
             mapping, functions.find(mapping.text("FunctionName")), tables.get(source)
         )
     )
 
 
-def is_stream(source: str) -> bool:
-    return ":dynamodb:" in source
+def is_disabled(mapping: Resource) -> bool:
+    return mapping.get("Enabled") in (False, "false")
 
 
-def readers(triggers: tuple[StreamTrigger, ...]) -> Iterator[CloudResource]:
+def readers(triggers: Iterable[StreamTrigger]) -> Iterator[CloudResource]:
     """The queues in which changes wait for these functions."""
     for each in triggers:
         yield CloudResource(
@@ -68,7 +68,8 @@ def filters_of(mapping: Resource) -> Iterator[str]:
 def _trigger(
     mapping: Resource, function: Function | None, table: Resource | None
 ) -> Iterator[StreamTrigger]:
-    if mapping.get("Enabled") in (False, "false"):
+    mapping.claim()
+    if is_disabled(mapping):
         return
     if function is None:
         mapping.ignore(mapping.type, "it leads to no function that runs here")

@@ -8,7 +8,7 @@ from lampwork.events.schedule_expressions import parse_expression
 from lampwork.stack.function_names import NAME, FunctionNames
 from lampwork.stack.model import Function, Queue, QueueTrigger, Schedule
 from lampwork.template.resource import Resource, Template
-from lampwork.template.streams import filters_of, is_stream
+from lampwork.template.streams import filters_of, is_disabled
 
 # What CreateQueue takes of AWS::SQS::Queue. Keys of KMS are left out: nothing is encrypted here.
 QUEUE_ATTRIBUTES: Final = (
@@ -50,15 +50,13 @@ def read_queues(template: Template) -> tuple[Queue, ...]:
     )
 
 
-def read_queue_triggers(
-    template: Template, functions: FunctionNames, queues: tuple[Queue, ...]
-) -> tuple[QueueTrigger, ...]:
+def read_queue_triggers(template: Template, functions: FunctionNames) -> tuple[QueueTrigger, ...]:
     """The event source mappings of SQS.
 
     Raises:
         TemplateError: AWS would refuse one.
     """
-    by_arn = {queue.arn: queue for queue in queues}
+    by_arn = {queue.arn: queue for queue in read_queues(template)}
     return tuple(
         trigger
         for mapping in template.of_type("AWS::Lambda::EventSourceMapping")
@@ -100,10 +98,10 @@ def _queue_trigger(
 ) -> Iterator[QueueTrigger]:
     source = mapping.text("EventSourceArn") or ""
     function = functions.find(mapping.text("FunctionName"))
-    if mapping.get("Enabled") in (False, "false") or is_stream(source):
-        return
     if ":sqs:" not in source:
-        mapping.ignore(mapping.type, f"its source is {source or 'no queue'}")
+        return
+    mapping.claim()
+    if is_disabled(mapping):
         return
     if function is None:
         mapping.ignore(mapping.type, "it leads to no function that runs here")

@@ -1,19 +1,36 @@
 import asyncio
+import json
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from lampwork.errors import ConfigurationError
 from lampwork.events.schedule_expressions import Cron, Once, Rate, parse_expression
 from lampwork.events.schedules import no_function, payload_of
-from lampwork.stack.model import Schedule
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import Schedule, Stack
+from lampwork.stack.ways_in import WayIn
+from lampwork.template.resource import Template
+from lampwork.template.triggers import read_schedules
 from lampwork.triggers.asynchronous.invocations import EventInvocations
+from lampwork.triggers.samples import EVENTBRIDGE, REGION, Option, Sample, Service
+from lampwork.triggers.source import Running, Source, Surroundings
 
 logger = logging.getLogger(__name__)
 
 # A sleep this long notices within it that the machine was suspended or its clock set.
 LONGEST_SLEEP_SECONDS: Final = 30
+
+
+CLOUDWATCH: Final = Service("cloudwatch", "EventBridge's schedules, by the name SAM has for them.")
+
+
+def make_scheduled_event(*, name: str, region: str, scheduler: bool) -> dict[str, Any]:
+    source = "aws.scheduler" if scheduler else "aws.events"
+    schedule = Schedule(name, name, "Function", "rate(1 minute)", source=source, region=region)
+    event: dict[str, Any] = json.loads(payload_of(schedule, datetime.now(UTC)))
+    return event
 
 
 def check_overrides(overrides: Collection[str], schedules: Collection[Schedule]) -> None:
@@ -29,7 +46,36 @@ def check_overrides(overrides: Collection[str], schedules: Collection[Schedule])
         )
 
 
-class Schedules:
+class ScheduleSource(Source):
+    """Rules with a schedule, and schedules of EventBridge Scheduler."""
+
+    trigger = Schedule
+    samples = (
+        Sample(
+            (CLOUDWATCH, EVENTBRIDGE),
+            "scheduled-event",
+            "A schedule that is due now.",
+            make_scheduled_event,
+            (
+                Option("name", "MySchedule"),
+                REGION,
+                Option("scheduler", flag=True, about="Of EventBridge Scheduler instead of a rule."),
+            ),
+        ),
+    )
+
+    def read(self, template: Template, functions: FunctionNames) -> Iterable[Schedule]:
+        return read_schedules(template, functions)
+
+    def ways_in(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[WayIn]:
+        for each in stack.triggers_of(Schedule):
+            yield "schedule", _interval(each, intervals), each.function
+
+    def open(self, surroundings: Surroundings) -> Running:
+        return Schedules(surroundings.events, surroundings.intervals)
+
+
+class Schedules(Running):
     """Fires schedules. A rate() fires once at the start, and then after each interval. A run that
     fails is tried again as any event for a function is, beside the schedule's further runs.
 
@@ -40,29 +86,25 @@ class Schedules:
 
     def __init__(
         self,
-        schedules: Iterable[Schedule],
         events: EventInvocations,
         overrides: Mapping[str, float],
     ) -> None:
-        self._schedules = tuple(schedules)
         self._events = events
         self._overrides = overrides
         self._tasks: dict[Schedule, asyncio.Task[None]] = {}
 
-    async def start(self) -> None:
-        """Begin to fire."""
-        for schedule in self._schedules:
-            self._tasks[schedule] = asyncio.create_task(self._run(schedule))
+    async def start(self, stack: Stack) -> None:
+        await self.update(stack)
 
     async def stop(self) -> None:
         """Fire no more; runs under way are no longer waited for."""
         await self._cancel(tuple(self._tasks))
 
-    async def update(self, schedules: Iterable[Schedule]) -> None:
-        """Go on with these schedules. One that is the same as before keeps its rhythm."""
-        self._schedules = tuple(schedules)
-        await self._cancel([each for each in self._tasks if each not in self._schedules])
-        for schedule in self._schedules:
+    async def update(self, stack: Stack) -> None:
+        """Go on with the stack's schedules. One that is the same as before keeps its rhythm."""
+        schedules = stack.triggers_of(Schedule)
+        await self._cancel([each for each in self._tasks if each not in schedules])
+        for schedule in schedules:
             if schedule not in self._tasks:
                 self._tasks[schedule] = asyncio.create_task(self._run(schedule))
 
@@ -101,7 +143,7 @@ class Schedules:
         return f"there is no function {schedule.function}"
 
     async def _firings(self, schedule: Schedule) -> AsyncIterator[datetime]:
-        seconds = self._overrides.get(schedule.logical_id, self._overrides.get(schedule.name))
+        seconds = _override(schedule, self._overrides)
         if seconds is not None:
             when: Rate | Cron | Once = Rate(seconds)
         else:
@@ -117,6 +159,15 @@ class Schedules:
             case Once() if when.at > datetime.now(UTC):
                 await _until(when.at)
                 yield when.at
+
+
+def _override(schedule: Schedule, seconds: Mapping[str, float]) -> float | None:
+    return seconds.get(schedule.logical_id, seconds.get(schedule.name))
+
+
+def _interval(schedule: Schedule, seconds: Mapping[str, float]) -> str:
+    here = _override(schedule, seconds)
+    return schedule.expression if here is None else f"{schedule.expression}, here {here:g} s"
 
 
 async def _every(seconds: float) -> AsyncIterator[datetime]:

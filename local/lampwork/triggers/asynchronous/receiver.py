@@ -1,16 +1,17 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from lampwork.events.dead_letters import function_not_found, texts
 from lampwork.events.sqs import Message
-from lampwork.stack.model import FUNCTION_EVENTS_QUEUE
+from lampwork.stack.model import FUNCTION_EVENTS_QUEUE, Stack
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
+from lampwork.triggers.source import Running, Source, Surroundings, nothing_to_wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -19,20 +20,47 @@ BATCH: Final = 10
 RETRY_SECONDS: Final = 1.0
 
 
-class FunctionEvents:
+class AsynchronousSource(Source):
+    """What services of the embedded AWS have for functions. Each service lists its own ways in."""
+
+    def open(self, surroundings: Surroundings) -> Running | None:
+        if surroundings.aws is None:
+            return None
+        return FunctionEvents(
+            surroundings.events,
+            surroundings.aws.url,
+            surroundings.region,
+            surroundings.aws_has_loaded,
+        )
+
+
+class FunctionEvents(Running):
     """Invokes functions with what SNS, S3 and EventBridge of the embedded AWS have for them.
 
     An event leaves its queue when the last try of its function is over: one that a stop or a crash
     comes before is delivered again.
     """
 
-    def __init__(self, events: EventInvocations, endpoint_url: str, region: str) -> None:
+    def __init__(
+        self,
+        events: EventInvocations,
+        endpoint_url: str,
+        region: str,
+        until_ready: Callable[[], Awaitable[None]] = nothing_to_wait_for,
+    ) -> None:
         self._events = events
+        self._until_ready = until_ready
         self._client = SqsClient(endpoint_url, region)
         self._receiving: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        if self._receiving is None:
+    async def start(self, stack: Stack) -> None:
+        await self._until_ready()
+        await self.update(stack)
+
+    async def update(self, stack: Stack) -> None:
+        """Begin to receive once a resource of the template invokes functions."""
+        invokes = any(":function:" in str(each.properties) for each in stack.resources)
+        if invokes and self._receiving is None:
             self._receiving = asyncio.create_task(self._receive())
 
     async def stop(self) -> None:

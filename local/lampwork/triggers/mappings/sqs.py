@@ -1,49 +1,135 @@
 import asyncio
+import hashlib
+import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from lampwork.errors import StartError
-from lampwork.events.sqs import Message, failed_messages, passes, payload_of
+from lampwork.events.sqs import Message, failed_messages, passes, payload_of, record_of
 from lampwork.invocation.outcome import run
 from lampwork.invocation.port import Invoker
-from lampwork.stack.model import QueueTrigger, Stack
+from lampwork.metrics.queues import watch_queues
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import ACCOUNT_ID, QueueTrigger, Stack
+from lampwork.stack.ways_in import WayIn
+from lampwork.template.resource import Template
+from lampwork.template.triggers import read_queue_triggers
+from lampwork.triggers.mappings.batches import SHORT_POLL_SECONDS, Batches, BatchLimits
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
+from lampwork.triggers.samples import REGION, Option, Sample, Service
+from lampwork.triggers.source import Running, Source, Surroundings, Unserved, nothing_to_wait_for
 
 logger = logging.getLogger(__name__)
+
+NOT_SERVED: Final = (
+    "The template's queues are not served: add 'aws' to services, or set AWS_ENDPOINT_URL_SQS."
+)
 
 # Lambda begins with five and goes on to hundreds; a laptop is better left at five.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 DEFAULT_CONCURRENCY: Final = 5
 # Lambda waits 20 s. A shorter wait costs little here and lets a stop be quick.
 LONG_POLL_SECONDS: Final = 1
-SHORT_POLL_SECONDS: Final = 0.1
 FIRST_RETRY_SECONDS: Final = 0.2
 LAST_RETRY_SECONDS: Final = 5.0
 
 
-class QueueTriggers:
+def make_messages(*, bodies: Sequence[str], queue_name: str, region: str) -> dict[str, Any]:
+    arn = f"arn:aws:sqs:{region}:{ACCOUNT_ID}:{queue_name}"
+    records = [record_of(_message(body), arn) for body in bodies]
+    event: dict[str, Any] = json.loads(payload_of(records))
+    return event
+
+
+def _message(body: str) -> Message:
+    now = str(int(time.time() * 1000))
+    return {
+        "MessageId": str(uuid.uuid4()),
+        "ReceiptHandle": uuid.uuid4().hex,
+        "Body": body,
+        "MD5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
+        "Attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": now,
+            "SenderId": ACCOUNT_ID,
+            "ApproximateFirstReceiveTimestamp": now,
+        },
+    }
+
+
+class QueueSource(Source):
+    """The event source mappings of SQS."""
+
+    trigger = QueueTrigger
+    samples = (
+        Sample(
+            (Service("sqs", "Queues."),),
+            "receive-message",
+            "A batch of messages.",
+            make_messages,
+            (
+                Option("body", "Hello from SQS!", "May be repeated.", multiple="bodies"),
+                Option("queue-name", "MyQueue"),
+                REGION,
+            ),
+        ),
+    )
+
+    def read(self, template: Template, functions: FunctionNames) -> Iterable[QueueTrigger]:
+        return read_queue_triggers(template, functions)
+
+    def ways_in(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[WayIn]:
+        for each in stack.triggers_of(QueueTrigger):
+            yield "queue", each.queue_arn.rpartition(":")[2], each.function
+
+    def open(self, surroundings: Surroundings) -> Running:
+        if surroundings.aws is not None:
+            watch_queues(surroundings.metrics, surroundings.aws)
+        if surroundings.sqs_endpoint is None:
+            return Unserved(QueueTrigger, NOT_SERVED, surroundings.say)
+        return QueueTriggers(
+            surroundings.invoker,
+            surroundings.sqs_endpoint,
+            surroundings.region,
+            surroundings.aws_has_loaded,
+        )
+
+
+class QueueTriggers(Running):
     """Creates a stack's queues at an SQS endpoint and delivers their messages as Lambda does.
 
-    Visibility, order of groups, receive counts and dead letters are the queue's own work.
+    The queue itself does the rest: visibility, order of groups, receive counts, dead letters.
+    `until_ready` waits for the endpoint.
     """
 
-    def __init__(self, stack: Stack, invoker: Invoker, endpoint_url: str, region: str) -> None:
-        self._stack = stack
+    def __init__(
+        self,
+        invoker: Invoker,
+        endpoint_url: str,
+        region: str,
+        until_ready: Callable[[], Awaitable[None]] = nothing_to_wait_for,
+    ) -> None:
+        self._stack = Stack(functions={})
         self._invoker = invoker
         self._client = SqsClient(endpoint_url, region)
         self._endpoint_url = endpoint_url
+        self._until_ready = until_ready
         self._pollers: dict[QueueTrigger, _Poller] = {}
         self._connected = False
 
-    async def start(self) -> None:
+    async def start(self, stack: Stack) -> None:
         """Create the queues and begin to deliver.
 
         Raises:
             StartError: the endpoint does not answer, or refuses a queue.
         """
-        await self._take(self._stack)
+        await self._until_ready()
+        await self._take(stack)
 
     async def stop(self) -> None:
         """Deliver no more. Batches under way are not waited for: their messages come again."""
@@ -51,17 +137,14 @@ class QueueTriggers:
         await self._client.close()
 
     async def update(self, stack: Stack) -> None:
-        """Go on with this stack; mappings that are the same as before are not disturbed.
-
-        Raises:
-            StartError: as for `start`.
-        """
-        await self._stop([each for each in self._pollers if each not in stack.queue_triggers])
+        wanted = stack.triggers_of(QueueTrigger)
+        await self._stop([each for each in self._pollers if each not in wanted])
         await self._take(stack)
 
     async def _take(self, stack: Stack) -> None:
         self._stack = stack
-        if not stack.queues and not stack.queue_triggers:
+        triggers = stack.triggers_of(QueueTrigger)
+        if not stack.queues and not triggers:
             return
         try:
             if not self._connected:
@@ -72,7 +155,7 @@ class QueueTriggers:
             raise StartError(
                 f"The queues cannot be created at {self._endpoint_url}: {error}"
             ) from error
-        for trigger in stack.queue_triggers:
+        for trigger in triggers:
             if trigger not in self._pollers:
                 poller = _Poller(trigger, self._invoker, self._client, self._restore)
                 self._pollers[trigger] = poller
@@ -83,6 +166,18 @@ class QueueTriggers:
 
     async def _restore(self) -> None:
         await self._client.create(self._stack.queues)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message, and its record in the event: None where a filter keeps it from the function."""
+
+    message: Message
+    record: bytes | None
+
+    @property
+    def weight(self) -> int:
+        return len(self.record or b"")
 
 
 class _Poller:
@@ -103,9 +198,16 @@ class _Poller:
         self._invoker = invoker
         self._client = client
         self._restore = restore
+        self._is_fifo = self._queue.endswith(".fifo")
         self._free = asyncio.Semaphore(trigger.maximum_concurrency or DEFAULT_CONCURRENCY)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._batches = Batches(
+            BatchLimits(trigger.batch_size, trigger.window_seconds),
+            self._receive,
+            lambda received: received.weight,
+            self._stopping,
+        )
         self._settled = asyncio.Event()
         self._held_until = 0.0
         self._retry_seconds = 0.0
@@ -123,82 +225,82 @@ class _Poller:
 
     async def _poll_until_stopped(self) -> None:
         while await self._free.acquire() and not self._stopping.is_set():
-            messages = await self._receive()
-            if messages and not self._stopping.is_set():
-                self._start_delivery(messages)
-            else:
+            batch = await self._next_batch()
+            if not batch or self._stopping.is_set():
                 self._free.release()
-                await self._put_back(messages)
+                await self._put_back(batch)
+                continue
+            delivery = self._start_delivery(batch)
+            if self._is_fifo and self._batches.holds_any:
+                # What is left over may be of the same groups: it must come after.
+                await asyncio.wait([delivery])
+        await self._put_back(self._batches.take_all())
 
-    async def _receive(self) -> list[Message]:
+    async def _next_batch(self) -> list[Received]:
         """The next batch; empty if there is none or the queue cannot be read now."""
+        self._settled.clear()
+        wait = 0 if self._holds_a_group else LONG_POLL_SECONDS
         try:
-            messages = await self._next_batch()
+            batch = await self._batches.next(wait_seconds=wait)
         except SqsError as error:
             await self._retry_later(error)
             return []
         if self._retry_seconds:
             logger.info("queue can be read again", extra={"queue": self._queue})
             self._retry_seconds = 0
-        return messages
-
-    async def _next_batch(self) -> list[Message]:
-        messages = await self._first_messages()
-        end = _now() + self._trigger.window_seconds
-        while messages and (missing := self._trigger.batch_size - len(messages)) > 0:
-            if _now() >= end or self._stopping.is_set():
-                break
-            more = await self._client.receive(self._queue, limit=missing, wait_seconds=0)
-            messages += more
-            if not more:
-                await self._pause(min(SHORT_POLL_SECONDS, end - _now()))
-        return messages
-
-    async def _first_messages(self) -> list[Message]:
-        self._settled.clear()
-        wait = 0 if self._holds_a_group else LONG_POLL_SECONDS
-        limit = self._trigger.batch_size
-        messages = await self._client.receive(self._queue, limit=limit, wait_seconds=wait)
-        if not messages and not wait:
+        if not batch and not wait:
             await _wait(self._settled, SHORT_POLL_SECONDS)
-        return messages
+        return batch
+
+    async def _receive(self, limit: int, wait_seconds: int) -> list[Received]:
+        messages = await self._client.receive(self._queue, limit=limit, wait_seconds=wait_seconds)
+        return [self._received(message) for message in messages]
+
+    def _received(self, message: Message) -> Received:
+        arn = self._trigger.queue_arn
+        return Received(
+            message, record_of(message, arn) if passes(message, self._trigger) else None
+        )
 
     @property
     def _holds_a_group(self) -> bool:
         """Whether messages may wait behind received ones of their group: moto answers a long poll
         for those by looking again without a pause."""
         under_way = bool(self._deliveries) or _now() < self._held_until
-        return under_way and self._queue.endswith(".fifo")
+        return under_way and self._is_fifo
 
-    def _start_delivery(self, messages: list[Message]) -> None:
-        delivery = asyncio.create_task(self._deliver(messages))
+    def _start_delivery(self, batch: list[Received]) -> asyncio.Task[None]:
+        delivery = asyncio.create_task(self._deliver(batch))
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
         delivery.add_done_callback(lambda _: self._free.release())
         # What waited behind it in its group should not wait for the next look as well.
         delivery.add_done_callback(lambda _: self._settled.set())
+        return delivery
 
-    async def _deliver(self, messages: list[Message]) -> None:
-        failed = await self._invoke(messages)
+    async def _deliver(self, batch: list[Received]) -> None:
+        failed = await self._invoke(batch)
+        failed_ids = {message["MessageId"] for message in failed}
+        done = [each.message for each in batch if each.message["MessageId"] not in failed_ids]
         try:
-            await self._client.delete(
-                self._queue, [each for each in messages if each not in failed]
-            )
-            if failed and self._queue.endswith(".fifo"):
+            await self._client.delete(self._queue, done)
+            if failed and self._is_fifo:
                 await self._hold(failed)
         except SqsError as error:
             logger.warning(
                 "batch cannot be settled, it will come again",
                 extra={"queue": self._queue, "reason": str(error)},
             )
+            if self._is_fifo:
+                await self._put_back(self._batches.take_all())
 
-    async def _invoke(self, messages: list[Message]) -> list[Message]:
+    async def _invoke(self, batch: list[Received]) -> list[Message]:
         """Run the function with those of a batch that its filters let through; the messages that
         failed. The others are as if done."""
-        messages = [each for each in messages if passes(each, self._trigger)]
+        messages = [each.message for each in batch if each.record is not None]
         if not messages:
             return []
-        payload = payload_of(messages, self._trigger)
+        payload = payload_of(each.record for each in batch if each.record is not None)
         outcome = await run(self._invoker, self._trigger.function, payload)
         if outcome.failure is not None:
             logger.warning("batch failed", extra={"queue": self._queue, "reason": outcome.failure})
@@ -214,15 +316,18 @@ class _Poller:
         groups: set[str] = set()
         behind = []
         for message in failed:
-            group = message["Attributes"]["MessageGroupId"]
+            group = _group(message)
             if group in groups:
                 behind.append(message)
             groups.add(group)
+        left_over = self._batches.take_all()
+        behind += [each.message for each in left_over if _group(each.message) in groups]
+        self._batches.put_first(each for each in left_over if _group(each.message) not in groups)
         await self._client.put_back(self._queue, behind)
 
-    async def _put_back(self, messages: Sequence[Message]) -> None:
+    async def _put_back(self, batch: Sequence[Received]) -> None:
         with suppress(SqsError):  # they come back by themselves, only later
-            await self._client.put_back(self._queue, messages)
+            await self._client.put_back(self._queue, [each.message for each in batch])
 
     async def _retry_later(self, error: SqsError) -> None:
         if not self._retry_seconds:
@@ -238,6 +343,11 @@ class _Poller:
 
     async def _pause(self, seconds: float) -> None:
         await _wait(self._stopping, seconds)
+
+
+def _group(message: Message) -> str:
+    group: str = message["Attributes"]["MessageGroupId"]
+    return group
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

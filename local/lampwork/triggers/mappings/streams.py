@@ -2,25 +2,40 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from lampwork.errors import LampworkError
-from lampwork.events.dynamodb_streams import Record, done_before_a_failure, payload_of
+from lampwork.events.dynamodb_streams import (
+    Record,
+    done_before_a_failure,
+    named,
+    payload_of,
+    record_of,
+)
 from lampwork.events.patterns import matches
 from lampwork.events.sqs import Message
 from lampwork.invocation.port import Invocation, Invoker
-from lampwork.stack.model import Function, Stack, StreamTrigger
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import CloudResource, Function, Stack, StreamTrigger, Trigger
+from lampwork.stack.ways_in import WayIn
+from lampwork.template.identity import Identity, Place
+from lampwork.template.resource import Template
+from lampwork.template.streams import read_stream_triggers, readers
 from lampwork.timestamps import iso_milliseconds
 from lampwork.triggers.asynchronous.invocations import Outlet
+from lampwork.triggers.mappings.batches import Batches, BatchLimits
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
+from lampwork.triggers.samples import REGION, Option, Sample, Service, UnfitOption, json_object
+from lampwork.triggers.source import Running, Source, Surroundings, Unserved, nothing_to_wait_for
 
 logger = logging.getLogger(__name__)
 
+NOT_SERVED: Final = "The streams of the template's tables are not served: add 'aws' to services."
+
 LONG_POLL_SECONDS: Final = 1
-SHORT_POLL_SECONDS: Final = 0.1
 FIRST_RETRY_SECONDS: Final = 0.5
 LAST_RETRY_SECONDS: Final = 60.0
 RETRIES_OVER: Final = "RetryAttemptsExhausted"
@@ -38,37 +53,110 @@ class Waiting:
     def age_seconds(self) -> float:
         return time.time() - float(self.record["dynamodb"]["ApproximateCreationDateTime"])
 
+    @property
+    def sequence(self) -> int:
+        return int(self.record["dynamodb"]["SequenceNumber"])
 
-class StreamTriggers:
+
+def make_update(
+    *, table: str, key: str, new: str | None, old: str | None, region: str
+) -> dict[str, Any]:
+    if new is None and old is None:
+        new = json.dumps({key: {"S": "1"}, "message": {"S": "Hello from DynamoDB!"}})
+    now = json_object("--new", new) if new else None
+    before = json_object("--old", old) if old else None
+    item = now or before or {}
+    if key not in item:
+        raise UnfitOption("--key", f"the item has no attribute {key}.")
+    place = Place(region, "", "")
+    arn = Identity("Table", "AWS::DynamoDB::Table", table, place).attribute("StreamArn") or ""
+    record = record_of(
+        {key: item[key]},
+        before,
+        now,
+        view="NEW_AND_OLD_IMAGES",
+        sequence=time.time_ns(),
+        region=region,
+    )
+    event: dict[str, Any] = json.loads(payload_of([record], arn))
+    return event
+
+
+class StreamSource(Source):
+    """The event source mappings of the streams of the template's own tables."""
+
+    trigger = StreamTrigger
+    samples = (
+        Sample(
+            (Service("dynamodb", "Streams of tables."),),
+            "update",
+            "A change of an item.",
+            make_update,
+            (
+                Option("table", "MyTable"),
+                Option("key", "id", "The attribute that is the key."),
+                Option(
+                    "new", about="The item as it is now, in DynamoDB's JSON; else it is removed."
+                ),
+                Option("old", about="The item as it was before; without, it is new."),
+                REGION,
+            ),
+        ),
+    )
+
+    def read(self, template: Template, functions: FunctionNames) -> Iterable[StreamTrigger]:
+        return read_stream_triggers(template, functions)
+
+    def resources(self, triggers: Sequence[Trigger]) -> Iterable[CloudResource]:
+        return readers(each for each in triggers if isinstance(each, StreamTrigger))
+
+    def ways_in(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[WayIn]:
+        for each in stack.triggers_of(StreamTrigger):
+            yield "stream", each.table, each.function
+
+    def open(self, surroundings: Surroundings) -> Running:
+        if surroundings.aws is None:
+            return Unserved(StreamTrigger, NOT_SERVED, surroundings.say)
+        return StreamTriggers(
+            surroundings.invoker,
+            surroundings.events.outlet,
+            SqsClient(surroundings.aws.url, surroundings.region),
+            surroundings.aws_has_loaded,
+            time_scale=surroundings.time_scale,
+        )
+
+
+class StreamTriggers(Running):
     """Runs functions with the changes of tables of the embedded AWS, in their order.
 
-    `time_scale` shortens the pauses between tries.
+    The queues of the streams must exist. `until_ready` waits for them; `time_scale` shortens the
+    pauses between tries.
     """
 
     def __init__(
         self,
-        stack: Stack,
         invoker: Invoker,
         outlet: Outlet,
         client: SqsClient,
+        until_ready: Callable[[], Awaitable[None]] = nothing_to_wait_for,
         *,
         time_scale: float = 1,
     ) -> None:
-        self._stack = stack
         self._invoker = invoker
         self._outlet = outlet
         self._client = client
+        self._until_ready = until_ready
         self._time_scale = time_scale
         self._connected = False
         self._readers: dict[StreamTrigger, _Reader] = {}
 
-    async def start(self) -> None:
-        """Begin to read. The queues of the streams must exist."""
-        await self._take(self._stack)
+    async def start(self, stack: Stack) -> None:
+        await self._until_ready()
+        await self._take(stack)
 
     async def update(self, stack: Stack) -> None:
-        """Go on with this stack; mappings that are the same as before are not disturbed."""
-        await self._stop([each for each in self._readers if each not in stack.stream_triggers])
+        wanted = stack.triggers_of(StreamTrigger)
+        await self._stop([each for each in self._readers if each not in wanted])
         await self._take(stack)
 
     async def stop(self) -> None:
@@ -77,11 +165,11 @@ class StreamTriggers:
         await self._client.close()
 
     async def _take(self, stack: Stack) -> None:
-        self._stack = stack
-        if stack.stream_triggers and not self._connected:
+        triggers = stack.triggers_of(StreamTrigger)
+        if triggers and not self._connected:
             await self._client.connect()
             self._connected = True
-        for trigger in stack.stream_triggers:
+        for trigger in triggers:
             if trigger not in self._readers:
                 function = stack.functions[trigger.function]
                 self._readers[trigger] = _Reader(
@@ -110,9 +198,16 @@ class _Reader:
         self._outlet = outlet
         self._client = client
         self._time_scale = time_scale
-        self._held: list[Message] = []
+        self._under_way: list[Waiting] = []
         self._delivery: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        self._batches = Batches(
+            BatchLimits(trigger.batch_size, trigger.window_seconds, drains=True),
+            self._receive,
+            lambda waiting: len(json.dumps(named(waiting.record, trigger.stream_arn))),
+            self._stopping,
+            order=lambda waiting: waiting.sequence,
+        )
         self._reading = asyncio.create_task(self._read())
 
     async def stop(self) -> None:
@@ -126,9 +221,9 @@ class _Reader:
         failing = False
         while not self._stopping.is_set():
             try:
-                await self._receive()
-                if self._held and not self._stopping.is_set():
-                    self._delivery = asyncio.create_task(self._deliver())
+                self._under_way = await self._batches.next(wait_seconds=LONG_POLL_SECONDS)
+                if self._under_way and not self._stopping.is_set():
+                    self._delivery = asyncio.create_task(self._deliver(self._under_way))
                     await asyncio.wait([self._delivery])
                     self._raise_what_went_wrong(self._delivery)
                 failing = False
@@ -136,33 +231,25 @@ class _Reader:
                 if not failing:
                     logger.warning("stream cannot be read", extra=self._about(str(error)))
                 failing = True
+                self._batches.put_first(self._under_way)
+                self._under_way = []
                 await self._pause(FIRST_RETRY_SECONDS)
+        held = [*self._under_way, *self._batches.take_all()]
         with suppress(SqsError):  # they come back by themselves after a restart
-            await self._client.put_back(self._trigger.queue, self._held)
+            await self._client.put_back(self._trigger.queue, [each.message for each in held])
 
     def _raise_what_went_wrong(self, delivery: "asyncio.Task[None]") -> None:
         if not delivery.cancelled() and (error := delivery.exception()):
             raise error
 
-    async def _receive(self) -> None:
-        """Hold the next batch; nothing if none comes."""
-        wait, end = LONG_POLL_SECONDS, time.monotonic() + self._trigger.window_seconds
-        while (missing := self._trigger.batch_size - len(self._held)) > 0:
-            queue = self._trigger.queue
-            more = await self._client.receive(queue, limit=missing, wait_seconds=wait)
-            if wait:
-                end, wait = time.monotonic() + self._trigger.window_seconds, 0
-            self._held += more
-            if not more:
-                if not self._held or self._stopping.is_set() or time.monotonic() >= end:
-                    return
-                await self._pause(min(SHORT_POLL_SECONDS, end - time.monotonic()))
+    async def _receive(self, limit: int, wait_seconds: int) -> list[Waiting]:
+        queue = self._trigger.queue
+        messages = await self._client.receive(queue, limit=limit, wait_seconds=wait_seconds)
+        return [Waiting(each, json.loads(each["Body"])) for each in messages]
 
-    async def _deliver(self) -> None:
-        waiting = [Waiting(each, json.loads(each["Body"])) for each in self._held]
-        waiting.sort(key=lambda each: int(each.record["dynamodb"]["SequenceNumber"]))
-        wanted = [each for each in waiting if self._passes(each.record)]
-        await self._settle(each for each in waiting if each not in wanted)
+    async def _deliver(self, batch: list[Waiting]) -> None:
+        wanted = [each for each in batch if self._passes(each.record)]
+        await self._settle([each for each in batch if each not in wanted])
         await self._run(wanted)
 
     def _passes(self, record: Record) -> bool:
@@ -262,10 +349,10 @@ class _Reader:
             record["responseContext"] = {**context, "functionError": last.function_error}
         return record
 
-    async def _settle(self, done: Iterable[Waiting]) -> None:
-        messages = [each.message for each in done]
-        await self._client.delete(self._trigger.queue, messages)
-        self._held = [each for each in self._held if each not in messages]
+    async def _settle(self, done: Sequence[Waiting]) -> None:
+        await self._client.delete(self._trigger.queue, [each.message for each in done])
+        settled = {each.sequence for each in done}
+        self._under_way = [each for each in self._under_way if each.sequence not in settled]
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -1,0 +1,116 @@
+"""How a poller puts together the batches that a function is invoked with."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from lampwork.invocation.timed_call import MAX_EVENT
+
+SHORT_POLL_SECONDS: Final = 0.1
+AROUND_RECORDS: Final = len(b'{"Records": []}')
+BETWEEN_RECORDS: Final = len(b", ")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What ends a batch: its number of messages, its window, or the bytes of its event.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html#invocation-eventsourcemapping-batching
+    """
+
+    size: int
+    window_seconds: float = 0
+    event_bytes: int = MAX_EVENT
+    drains: bool = False
+    """Whether a batch takes all that waits when it begins, also when its window is over."""
+
+
+class Batches(Generic[T]):
+    """Batches of what `receive` brings, which is told how many may come and how many seconds it may
+    wait. `weigh` gives a message's bytes in the event; `order`, what to sort by.
+
+    What a batch has no room for comes first in the next one.
+    """
+
+    def __init__(
+        self,
+        limits: BatchLimits,
+        receive: Callable[[int, int], Awaitable[list[T]]],
+        weigh: Callable[[T], int],
+        stopping: asyncio.Event,
+        order: Callable[[T], int] | None = None,
+    ) -> None:
+        self._limits = limits
+        self._order = order
+        self._receive = receive
+        self._weigh = weigh
+        self._stopping = stopping
+        self._waiting: list[T] = []
+
+    async def next(self, *, wait_seconds: int) -> list[T]:
+        """The next batch; empty if nothing comes while it waits for the first message.
+
+        Whatever `receive` raises leaves what has come so far for the next call.
+        """
+        if not self._waiting:
+            self._add(await self._receive(self._limits.size, wait_seconds))
+        end = _now() + self._limits.window_seconds
+        while self._waiting and not self._is_full and not self._stopping.is_set():
+            left = end - _now()
+            if left <= 0 and not self._limits.drains:
+                break
+            more = await self._receive(self._limits.size - len(self._waiting), 0)
+            self._add(more)
+            if not more and left <= 0:
+                break
+            if not more:
+                await self._pause(min(SHORT_POLL_SECONDS, left))
+        return self._take(self._room())
+
+    def take_all(self) -> list[T]:
+        """What has come and is in no batch: the caller answers for it from now on."""
+        return self._take(len(self._waiting))
+
+    def put_first(self, messages: Iterable[T]) -> None:
+        """Let these be the first of the next batch."""
+        self._waiting = [*messages, *self._waiting]
+
+    @property
+    def holds_any(self) -> bool:
+        """Whether something has come that was in no batch yet."""
+        return bool(self._waiting)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= self._limits.size or self._room() < len(self._waiting)
+
+    def _room(self) -> int:
+        """How many of those that wait fit into one event; one always does."""
+        total, fitting = AROUND_RECORDS, 0
+        for message in self._waiting[: self._limits.size]:
+            total += self._weigh(message) + (BETWEEN_RECORDS if fitting else 0)
+            if fitting and total > self._limits.event_bytes:
+                break
+            fitting += 1
+        return fitting
+
+    def _add(self, messages: list[T]) -> None:
+        self._waiting += messages
+        if self._order is not None:
+            self._waiting.sort(key=self._order)
+
+    def _take(self, number: int) -> list[T]:
+        taken, self._waiting = self._waiting[:number], self._waiting[number:]
+        return taken
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
