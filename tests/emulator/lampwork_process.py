@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lampwork.companions.pidfile import identity
 
@@ -97,14 +98,15 @@ class LampworkProcess:
 @dataclass(frozen=True)
 class SampleProject:
     root: Path
+    program: tuple[str, ...] = ("-m", "lampwork")
     started: list[LampworkProcess] = field(default_factory=list)
 
     @classmethod
-    def create(cls, root: Path) -> "SampleProject":
+    def create(cls, root: Path, **more: Any) -> "SampleProject":
         (root / "template.yaml").write_text(TEMPLATE)
         (root / "hello.py").write_text(HELLO)
         (root / "pyproject.toml").write_text(CONFIG)
-        return cls(root)
+        return cls(root, **more)
 
     def configure(self, toml: str) -> None:
         (self.root / "pyproject.toml").write_text(CONFIG + toml)
@@ -118,7 +120,7 @@ class SampleProject:
         return self.start("up", *options, before=before)
 
     def start(self, *arguments: str, before: str = "") -> LampworkProcess:
-        command = shlex.join([sys.executable, "-m", "lampwork", *arguments])
+        command = shlex.join([sys.executable, *self.program, *arguments])
         process = subprocess.Popen(
             ["sh", "-c", f"{before}\nexec {command}"],
             cwd=self.root,
@@ -132,7 +134,7 @@ class SampleProject:
 
     def run(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "lampwork", *arguments],
+            [sys.executable, *self.program, *arguments],
             cwd=self.root,
             input=stdin,
             capture_output=True,

@@ -121,3 +121,14 @@ async def test_a_function_that_may_not_run_is_not_invoked():
     assert record["requestContext"]["condition"] == "ZeroReservedConcurrency"
     assert "responsePayload" not in record
     assert json.dumps(record)
+
+
+async def test_a_function_of_a_nested_stack_is_invoked_by_the_last_part_of_its_id():
+    invoker = FakeInvoker(**{"Checkout/Pay": lambda event: None})
+    pay = Function("Checkout/Pay", "local-Checkout-Pay", "app.handler", Path())
+    events = EventInvocations(invoker, {"Checkout/Pay": pay})
+
+    for name in ("Checkout/Pay", "Pay", "local-Checkout-Pay", f"{pay.arn}:live"):
+        assert events.knows(name)
+        assert await events.submit(name, b"{}") is None
+    await events.stop()

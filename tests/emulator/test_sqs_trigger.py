@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from lampwork.errors import StartError, Throttled
 from lampwork.events.sqs import failed_messages, payload_of, record_of
+from lampwork.invocation.timed_call import MAX_EVENT
 from lampwork.stack.model import Queue, QueueTrigger, Stack
 from lampwork.triggers.mappings.batches import SHORT_POLL_SECONDS
 from lampwork.triggers.mappings.sqs import QueueTriggers
@@ -19,6 +20,7 @@ from tests.emulator.fakes import FakeInvoker
 
 REGION = "us-east-1"
 ARN = "arn:aws:sqs:us-east-1:000000000000:"
+MEBIBYTE = 1024 * 1024
 
 
 def stack_of(*queues: Queue, batch_size: int = 10, visibility: int = 30, **trigger: Any) -> Stack:
@@ -361,6 +363,68 @@ async def test_a_stop_does_not_wait_for_a_function(sqs):
 
     assert time.monotonic() - start < 2.5
     assert count(sqs) == 1
+
+
+LARGE = {"MaximumMessageSize": str(MEBIBYTE)}
+
+
+def large(number: int) -> str:
+    return str(number).ljust(MEBIBYTE - 100)
+
+
+async def test_no_event_has_more_than_an_invocation_may(sqs):
+    numbers = [str(number) for number in range(10)]
+    stack = stack_of(Queue("Jobs", "jobs", LARGE))
+
+    before = partial(send, sqs, *map(large, range(10)))
+    async with delivering(sqs, stack, lambda event: None, before=before) as invoker:
+        await invoker.event("work", 2)
+        await becomes(0, partial(count, sqs))
+
+    events = invoker.of("work")
+    assert all(len(json.dumps(event)) <= MAX_EVENT for event in events)
+    assert sorted(body.strip() for event in events for body in bodies(event)) == numbers
+    assert all(
+        record["attributes"]["ApproximateReceiveCount"] == "1"
+        for event in events
+        for record in event["Records"]
+    )
+
+
+async def test_a_group_keeps_its_order_where_an_event_has_no_room_for_all_of_it(sqs):
+    running = []
+
+    async def work(event: Any) -> None:
+        running.append("begin")
+        await asyncio.sleep(0.1)
+        running.append("end")
+
+    stack = stack_of(Queue("Jobs", "jobs.fifo", {**FIFO.attributes, **LARGE}))
+    before = partial(send, sqs, *map(large, range(10)), queue="jobs.fifo", MessageGroupId="one")
+    async with delivering(sqs, stack, work, before=before) as invoker:
+        await becomes(0, partial(count, sqs, "jobs.fifo"))
+
+    seen = [body.strip() for event in invoker.of("work") for body in bodies(event)]
+    assert seen == [str(number) for number in range(10)]
+    assert running == ["begin", "end"] * len(invoker.of("work"))
+
+
+async def test_what_an_event_has_no_room_for_waits_for_a_failed_message_of_its_group(sqs):
+    failures = iter([True])
+
+    def work(event: Any) -> None:
+        if next(failures, False):
+            raise ValueError("not yet")
+
+    stack = stack_of(Queue("Jobs", "jobs.fifo", {**FIFO.attributes, **LARGE}), visibility=1)
+    before = partial(send, sqs, *map(large, range(8)), queue="jobs.fifo", MessageGroupId="one")
+    async with delivering(sqs, stack, work, before=before) as invoker:
+        await becomes(0, partial(count, sqs, "jobs.fifo"))
+
+    failed, *later = invoker.of("work")
+    assert bodies(failed)[0].strip() == "0"
+    done = [body.strip() for event in later for body in bodies(event)]
+    assert done == [str(number) for number in range(8)]
 
 
 async def test_an_update_brings_new_queues_and_leaves_the_others_be(sqs):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lampwork.events.dynamodb_streams import done_before_a_failure, record_of
+from lampwork.invocation.timed_call import MAX_EVENT
 from lampwork.stack.model import Function, Stack, StreamTrigger
 from lampwork.triggers.asynchronous.invocations import Outlet
 from lampwork.triggers.mappings.sqs_client import SqsClient
@@ -78,6 +79,22 @@ async def becomes(expected: Any, read: Callable[[], Any]) -> None:
     async with asyncio.timeout(10):
         while await asyncio.to_thread(read) != expected:
             await asyncio.sleep(0.02)
+
+
+async def test_no_event_has_more_than_an_invocation_may(sqs):
+    picture = {"picture": {"S": "x" * 700_000}}
+    records = [
+        record_of({}, None, picture, view="NEW_IMAGE", sequence=number, region="us-east-1")
+        for number in range(12)
+    ]
+
+    await asyncio.to_thread(send, sqs, *records)
+    async with reading(sqs, lambda event: None) as (invoker, _):
+        await becomes((0, 0), lambda: visible(sqs))
+
+    events = invoker.of("work")
+    assert all(len(json.dumps(event)) <= MAX_EVENT for event in events)
+    assert [number for event in events for number in numbers(event)] == list(range(12))
 
 
 async def test_a_batch_is_tried_until_it_works_and_the_next_one_waits_for_it(sqs):

@@ -1,7 +1,7 @@
 """How a poller puts together the batches that a function is invoked with."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -49,7 +49,7 @@ class Batches(Generic[T]):
         self._receive = receive
         self._weigh = weigh
         self._stopping = stopping
-        self._waiting: list[T] = []
+        self._waiting: list[tuple[T, int]] = []  # with their weights
 
     async def next(self, *, wait_seconds: int) -> list[T]:
         """The next batch; empty if nothing comes while it waits for the first message.
@@ -77,7 +77,7 @@ class Batches(Generic[T]):
 
     def put_first(self, messages: Iterable[T]) -> None:
         """Let these be the first of the next batch."""
-        self._waiting = [*messages, *self._waiting]
+        self._waiting = [*self._weighed(messages), *self._waiting]
 
     @property
     def holds_any(self) -> bool:
@@ -86,26 +86,31 @@ class Batches(Generic[T]):
 
     @property
     def _is_full(self) -> bool:
-        return len(self._waiting) >= self._limits.size or self._room() < len(self._waiting)
+        is_heavy = self._event_bytes(len(self._waiting)) > self._limits.event_bytes
+        return is_heavy or len(self._waiting) >= self._limits.size
 
     def _room(self) -> int:
         """How many of those that wait fit into one event; one always does."""
-        total, fitting = AROUND_RECORDS, 0
-        for message in self._waiting[: self._limits.size]:
-            total += self._weigh(message) + (BETWEEN_RECORDS if fitting else 0)
-            if fitting and total > self._limits.event_bytes:
-                break
-            fitting += 1
-        return fitting
+        number = min(len(self._waiting), self._limits.size)
+        while number > 1 and self._event_bytes(number) > self._limits.event_bytes:
+            number -= 1
+        return number
+
+    def _event_bytes(self, number: int) -> int:
+        records = sum(weight for _, weight in self._waiting[:number])
+        return AROUND_RECORDS + records + BETWEEN_RECORDS * max(number - 1, 0)
 
     def _add(self, messages: list[T]) -> None:
-        self._waiting += messages
-        if self._order is not None:
-            self._waiting.sort(key=self._order)
+        self._waiting += self._weighed(messages)
+        if (order := self._order) is not None:
+            self._waiting.sort(key=lambda each: order(each[0]))
+
+    def _weighed(self, messages: Iterable[T]) -> Iterator[tuple[T, int]]:
+        return ((message, self._weigh(message)) for message in messages)
 
     def _take(self, number: int) -> list[T]:
         taken, self._waiting = self._waiting[:number], self._waiting[number:]
-        return taken
+        return [message for message, _ in taken]
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
