@@ -116,13 +116,13 @@ async def test_what_was_put_first_comes_first():
 
 
 async def test_what_came_before_an_error_waits_for_the_next_batch():
-    answers = iter([[b"1"], OSError("away"), []])
+    looks: list[list[bytes] | None] = [[b"1"], None, []]
 
     async def receive(limit: int, wait_seconds: int) -> list[bytes]:
-        answer = next(answers)
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
+        brought = looks.pop(0)
+        if brought is None:
+            raise OSError("away")
+        return brought
 
     batches = Batches(BatchLimits(10, drains=True), receive, len, asyncio.Event())
 
