@@ -19,7 +19,7 @@ T = TypeVar("T")
 class BatchLimits:
     """What ends a batch: its number of messages, its window, or the bytes of its event.
 
-    https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html#invocation-eventsourcemapping-batching
+    https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
     """
 
     size: int
