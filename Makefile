@@ -1,4 +1,4 @@
-# One command for each thing one does here; `make help` lists them.
+# One command for each task in this repository; `make help` lists them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -10,14 +10,14 @@ BIN := .venv/bin
 CODE := functions shared migrations local tests bench hatch_build.py
 PORT ?= 8000
 
-# What lies compiled starts faster, whatever this shell is told.
+# Compiled code starts faster, so Python writes it even if this shell's variable forbids it.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
-help: ## List what there is to do
+help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# --- Setting up: each is done once and again when its lock changes --------------------------------
+# --- Setting up: each runs once, and again when its lock changes ----------------------------------
 
 $(BIN)/.ready: requirements/dev.lock pyproject.toml local/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -72,7 +72,7 @@ up: ## Run the whole cloud in containers on http://localhost:8080
 	@echo "Lampwork is up: http://$$($(STACK) port nginx 8080)/   (make connectivity tries it, make ps lists it)"
 
 .PHONY: down
-down: ## Stop the containers; data stay
+down: ## Stop the containers and keep the data
 	@$(STACK) down --remove-orphans
 
 .PHONY: destroy
@@ -80,11 +80,11 @@ destroy: ## Remove containers, networks and all data of the stack
 	@$(STACK) down --volumes --remove-orphans
 
 .PHONY: logs
-logs: ## Show what the containers said last
+logs: ## Show the last lines of each container's log
 	@$(STACK) logs --tail 100
 
 .PHONY: tail
-tail: ## Follow one: make tail TAIL_SERVICE=worker
+tail: ## Follow the log of one container: make tail TAIL_SERVICE=worker
 	@$(STACK) logs --follow --tail 20 $(TAIL_SERVICE)
 
 .PHONY: ps
@@ -109,16 +109,16 @@ stack-test: $(BIN)/.ready ## Test the running stack: gateway, dashboards, each s
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
 
 .PHONY: test
-test: $(BIN)/.ready ## Run all tests, in parallel: so many at a time as WORKERS says
+test: $(BIN)/.ready ## Run all tests, WORKERS of them in parallel
 	@tests/install-services
 	@exec $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: mutations
-mutations: $(BIN)/.ready ## Take guards away one by one; a test must notice each
+mutations: $(BIN)/.ready ## Remove guards one by one; a test must notice each
 	@exec $(BIN)/python -m tests.catalogue.mutations
 
 .PHONY: soak
-soak: $(BIN)/.ready mutations ## Statistics, real processes killed for SOAK_ROUNDS rounds, the emulator for SOAK_MINUTES
+soak: $(BIN)/.ready mutations ## Test statistics, kill real processes for SOAK_ROUNDS, load the emulator for SOAK_MINUTES
 	@exec $(BIN)/pytest -m soak -s
 
 .PHONY: catalogue
@@ -126,7 +126,7 @@ catalogue: $(BIN)/.ready ## Run the abuse catalogue and list its cases
 	@exec $(BIN)/pytest -n $(WORKERS) -q -p tests.catalogue.listing -m case
 
 .PHONY: check
-check: $(BIN)/.ready .tools/.ready ## Lint, types, migrations, schema, Dockerfile and template
+check: $(BIN)/.ready .tools/.ready ## Check lint, types, migrations, schema, Dockerfile and template
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/black --check --quiet $(CODE)
 	$(BIN)/mypy
@@ -136,7 +136,7 @@ check: $(BIN)/.ready .tools/.ready ## Lint, types, migrations, schema, Dockerfil
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/bin/sam validate --lint
 
 .PHONY: format
-format: $(BIN)/.ready ## Put the code in order
+format: $(BIN)/.ready ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
 	$(BIN)/black --quiet $(CODE)
 
@@ -156,16 +156,16 @@ lock: $(BIN)/.ready ## Renew the locks (with hashes, without index addresses)
 		--upgrade requirements/tools.in -o requirements/tools.lock
 
 .PHONY: openapi
-openapi: $(BIN)/.ready ## Write functions/docs/openapi.json anew
+openapi: $(BIN)/.ready ## Write functions/docs/openapi.json again
 	@$(BIN)/python -m local.openapi
 
 .PHONY: clean
-clean: ## Remove what the development server keeps (accounts, tasks, pictures)
+clean: ## Delete the data of `make dev` (accounts, tasks, pictures)
 	rm -rf .lampwork
 
-# --- What `sam build` calls: only code and only what runs ----------------------------------------
+# --- What `sam build` calls: it packs only the code that runs ------------------------------------
 
-# Lambda takes 250 MiB of layers unzipped; the packages' own tests are not needed there.
+# Lambda takes 250 MiB of unzipped layers, so the packages' own tests are left out.
 build-DependenciesLayer:
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
 		--target "$(ARTIFACTS_DIR)/python" -r requirements/runtime.lock
