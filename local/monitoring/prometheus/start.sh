@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prometheus reads no environment: this writes RabbitMQ's credentials, and for a test a shorter "for" of all
-# alerts, into copies of its files; then it becomes Prometheus.
+# Prometheus reads no environment: this writes RabbitMQ's credentials, and for tests a shorter "for" of all
+# alerts, into copies of its files. Then it becomes Prometheus.
 set -eu
 umask 077
 here=/etc/prometheus/lampwork
