@@ -181,6 +181,15 @@ def test_every_path_and_module_that_a_page_names_exists(path):
     assert sorted(gone) == []
 
 
+@pytest.mark.parametrize("path", PAGES, ids=page)
+def test_every_make_command_that_a_page_names_exists(path):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(), re.MULTILINE))
+
+    assert named <= targets
+
+
 def anchors(path: Path) -> set[str]:
     """The headings of a page as GitHub makes addresses of them."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)

@@ -1,25 +1,45 @@
 import re
 
 import pytest
+from pydantic.fields import FieldInfo
 
 from shared import settings
 from shared.errors import SettingsError
 from shared.singletons import forget_singletons
 from tests.conftest import ROOT
 
+PAGE = (ROOT / "docs/settings.md").read_text()
 
-def variables() -> set[str]:
+
+def fields() -> dict[str, FieldInfo]:
     return {
-        str(field.alias)
+        str(field.alias): field
         for model in settings.Settings.__subclasses__()
         for field in model.model_fields.values()
     }
 
 
-def test_every_variable_is_documented():
-    documented = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", (ROOT / "docs/settings.md").read_text()))
+def default(field: FieldInfo) -> str | None:
+    """As the page writes it; None where the page says in words what holds."""
+    if field.is_required():
+        return "required"
+    match field.default:
+        case bool():
+            return None
+        case int() | float() | str() as value:
+            return f"`{value}`"
+    return None
 
-    assert documented == variables()
+
+def test_every_variable_is_documented():
+    assert set(re.findall(r"`([A-Z][A-Z0-9_]+)`", PAGE)) == fields().keys()
+
+
+def test_the_documented_defaults_are_those_in_force():
+    documented = dict(re.findall(r"^\| `(\w+)` \| (\S+|`[^`]+`) \|", PAGE, re.MULTILINE))
+    in_force = {name: default(field) for name, field in fields().items() if default(field)}
+
+    assert {name: documented.get(name) for name in in_force} == in_force
 
 
 def test_a_missing_variable_is_named(monkeypatch):
