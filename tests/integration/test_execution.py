@@ -2,16 +2,19 @@ import asyncio
 import json
 import os
 import sqlite3
-import threading
+import time
 from contextlib import closing
+from datetime import datetime
 from typing import Any
 
 import pytest
 from redis.asyncio.client import PubSub
+from sqlalchemy import event
 
+from shared import clock, database
 from shared.clients import objects, redis_client
 from shared.database import transaction
-from shared.engine import transitions
+from shared.engine import execution, transitions
 from shared.engine.execution import Attempt, backoff_seconds, execute_next
 from shared.generators import choose, failures
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
@@ -152,11 +155,13 @@ def test_progress_rises_and_is_written_only_so_often():
     assert 4 <= len(progress) <= 20
 
 
-def test_nonsense_as_progress_does_no_harm():
+def test_nonsense_as_progress_does_no_harm(backend):
+    backend.setattr(execution, "PROGRESS_PAUSE_SECONDS", 0.02)
+
     async def odd(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
         for fraction in (float("nan"), -1.0, 0.5, 0.2, 99.0, float("inf")):
             await progress(fraction)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.03)  # in which it is written
         return await picture(prompt, parameters, progress)
 
     assert run(attempt(odd)).status == TaskStatus.COMPLETED
@@ -219,29 +224,38 @@ def test_a_picture_of_another_size_is_refused():
     assert error_of(run(attempt(small)))["code"] == "invalid_output"
 
 
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
 async def cooperative(*_: Any) -> Image:
-    await asyncio.sleep(60)
+    await never()
     raise AssertionError
 
 
 async def swallows_its_cancellation(*_: Any) -> Image:
     try:
-        await asyncio.sleep(60)
+        await never()
     except asyncio.CancelledError:
-        await asyncio.sleep(3)
+        await asyncio.sleep(0.4)  # longer than it is waited for
     raise ValueError("too late")
 
 
 async def sleeps_in_a_thread(*_: Any) -> Image:
-    await asyncio.to_thread(threading.Event().wait, 2)
+    await asyncio.to_thread(time.sleep, 0.4)
     raise AssertionError
+
+
+@pytest.fixture
+def little_grace(backend: pytest.MonkeyPatch) -> None:
+    backend.setattr(execution, "STOP_GRACE_SECONDS", 0.1)
 
 
 @pytest.mark.parametrize("generate", [cooperative, swallows_its_cancellation, sleeps_in_a_thread])
 @pytest.mark.stream_case(43)
-def test_a_generator_that_takes_too_long_fails_the_task_once(generate):
+def test_a_generator_that_takes_too_long_fails_the_task_once(generate, little_grace):
     async def scenario() -> tuple[Task, list[TaskStatus]]:
-        task = await attempt(generate, run_timeout_seconds=0.3)
+        task = await attempt(generate, run_timeout_seconds=0.1)
         return task, await statuses(task.id)
 
     task, events = run(scenario())
@@ -250,13 +264,13 @@ def test_a_generator_that_takes_too_long_fails_the_task_once(generate):
     assert [status for status in events if status.terminal] == [TaskStatus.FAILED]
 
 
-def test_a_picture_that_comes_after_the_end_of_its_attempt_is_not_stored():
+def test_a_picture_that_comes_after_the_end_of_its_attempt_is_not_stored(little_grace):
     async def late(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+        left_behind.append(asyncio.current_task())
         try:
-            await asyncio.sleep(60)
+            await never()
         except asyncio.CancelledError:
             await let_go.wait()
-        ended.set()
         return await picture(prompt, parameters, no_progress)
 
     async def no_progress(fraction: float) -> None:
@@ -265,11 +279,10 @@ def test_a_picture_that_comes_after_the_end_of_its_attempt_is_not_stored():
     async def scenario() -> Task:
         task = await attempt(late, run_timeout_seconds=0.3)
         let_go.set()
-        await ended.wait()
-        await asyncio.sleep(0.5)  # in which it could be stored
+        await asyncio.wait(left_behind)  # it ends once it has stored what it would store
         return task
 
-    let_go, ended = asyncio.Event(), asyncio.Event()
+    let_go, left_behind = asyncio.Event(), list[Any]()
     task = run(scenario())
 
     assert error_of(task)["code"] == "timeout"
@@ -343,30 +356,41 @@ def test_a_task_is_never_completed_without_its_object(backend):
     assert (task.status, error_of(task)["code"]) == (TaskStatus.QUEUED, "storage_unavailable")
 
 
+async def until_past(instant: datetime | None) -> None:
+    assert instant
+    while clock.now() <= instant:
+        await asyncio.sleep(0.02)
+
+
 def test_a_long_task_keeps_its_lease(quick_leases):
     async def slow(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
-        await asyncio.sleep(1.5)
+        await looked.wait()
         return await picture(prompt, parameters, progress)
 
     async def scenario() -> tuple[Task | None, Task]:
-        task = await make_task()
-        work = asyncio.create_task(
-            Attempt(await claim(task), FakeGenerator(slow), asyncio.Event()).run()
-        )
-        await asyncio.sleep(1.2)
+        claimed = await claim(await make_task())
+        work = asyncio.create_task(Attempt(claimed, FakeGenerator(slow), asyncio.Event()).run())
+        await until_past(claimed.lease_expires_at)
         async with transaction() as session:
-            lost = await transitions.lose_lease(session, task.id)
+            lost = await transitions.lose_lease(session, claimed.id)
+        looked.set()
         await work
-        return lost, await read(task.id)
+        return lost, await read(claimed.id)
 
+    looked = asyncio.Event()
     lost, task = run(scenario())
 
     assert lost is None
     assert task.status == TaskStatus.COMPLETED
 
 
-def test_a_database_that_is_away_for_a_while_costs_no_attempt(backend):
+def wait_briefly_for_a_lock(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA busy_timeout=100")
+
+
+def test_a_database_that_is_away_for_a_while_costs_no_attempt(backend, caplog):
     path = os.environ["DATABASE_URL"].partition(":///")[2]
+    event.listen(database.engine().sync_engine, "connect", wait_briefly_for_a_lock)
 
     async def during_an_outage(
         prompt: str, parameters: GenerationParameters, progress: Progress
@@ -374,7 +398,8 @@ def test_a_database_that_is_away_for_a_while_costs_no_attempt(backend):
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")  # for longer than anybody waits for it
             await progress(0.5)
-            await asyncio.sleep(5.5)
+            while "Progress was not written" not in caplog.messages:
+                await asyncio.sleep(0.02)
             other.execute("ROLLBACK")
         return await picture(prompt, parameters, progress)
 

@@ -415,7 +415,7 @@ class TestLock:
         lock, other = DeliveryLock(stage.redis, task), DeliveryLock(stage.redis, task)
 
         async with lock.hold():
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(0.4)
             lock.check()
             async with other.hold() as also_held:
                 assert not also_held

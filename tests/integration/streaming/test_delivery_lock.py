@@ -18,7 +18,7 @@ class RedisThatLosesCancellations:
         if script is RENEW:
             self.renewing.set()
             try:
-                await asyncio.sleep(60)
+                await asyncio.Event().wait()
             except asyncio.CancelledError:
                 raise RedisError("the connection broke meanwhile") from None
         return 1
