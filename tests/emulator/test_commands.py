@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -249,6 +248,7 @@ def test_functions_that_cannot_be_loaded_are_told_once_with_file_and_line_and_ca
 
 
 def test_a_debugger_can_attach_and_time_outs_wait_for_it(another: SampleProject) -> None:
+    another.edit("app.py", lambda text: text.replace("json.loads", "__import__('time').sleep(9)#"))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     lampwork = another.up("--debug", "Hello", "--debug-port", str(port))
@@ -259,7 +259,7 @@ def test_a_debugger_can_attach_and_time_outs_wait_for_it(another: SampleProject)
     )
     asking.start()
     lampwork.until(f"Waiting for a debugger at localhost:{port}")
-    time.sleep(1.2)  # longer than the function may take
+    slow = httpx.get(f"{origin}/fail", timeout=30)  # as long as either function may take
 
     with socket.create_connection(("127.0.0.1", port), 5) as client:
         debugger = Debugger(client)
@@ -269,6 +269,7 @@ def test_a_debugger_can_attach_and_time_outs_wait_for_it(another: SampleProject)
         debugger.request("configurationDone", {})
         asking.join(20)
 
+    assert slow.status_code == 500
     assert [answer.status_code for answer in answers] == [200]
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import json
 import re
@@ -117,9 +118,7 @@ def fails(event):
 
 
 async def hangs(event):
-    import asyncio
-
-    await asyncio.sleep(1)
+    await asyncio.Event().wait()
 
 
 def throttled(event):

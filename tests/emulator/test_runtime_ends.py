@@ -149,11 +149,11 @@ async def test_a_reload_while_processes_are_being_started_ends_no_request(tmp_pa
 
 
 async def test_the_time_a_fork_server_takes_is_not_the_functions(tmp_path: Path) -> None:
-    app = function(tmp_path, f"import time; time.sleep(0.6)\n{dedent(NAME)}", timeout_seconds=0.5)
-    async with running(app, init_seconds=1.5) as run:
+    app = function(tmp_path, f"import time; time.sleep(0.7)\n{dedent(NAME)}", timeout_seconds=0.6)
+    async with running(app, init_seconds=1.1) as run:
         with stopped(fork_server()):
             request = asyncio.create_task(run.result())
-            await asyncio.sleep(1.6)
+            await asyncio.sleep(0.45)  # with what the function takes to load, more than it has
         assert await request == "app"
 
 

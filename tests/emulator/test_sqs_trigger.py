@@ -46,6 +46,21 @@ WITH_DEAD_LETTERS = (
 )
 
 
+LONG_POLL = f"{QueueTriggers.__module__}.LONG_POLL_SECONDS"
+
+
+@pytest.fixture(autouse=True)
+def no_long_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop waits for the end of a poll."""
+    monkeypatch.setattr(LONG_POLL, 0)
+
+
+@pytest.fixture
+def long_polls(no_long_polls: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they are for users: for tests that depend on it."""
+    monkeypatch.setattr(LONG_POLL, 1)
+
+
 @asynccontextmanager
 async def delivering(
     sqs: Any, stack: Stack, work: Callable[[Any], Any], before: Callable[[], None] = lambda: None
@@ -91,11 +106,14 @@ def bodies(event: Mapping[str, Any]) -> list[str]:
     return [record["body"] for record in event["Records"]]
 
 
-def fail(event: Any) -> None:
-    raise RuntimeError("no")
+async def show_again(sqs: Any, records: list[Any]) -> None:
+    """Let the time pass for which received messages are hidden."""
+    for each in records:
+        hidden = {"QueueUrl": url_of(sqs, "jobs"), "ReceiptHandle": each["receiptHandle"]}
+        await asyncio.to_thread(sqs.change_message_visibility, **hidden, VisibilityTimeout=0)
 
 
-async def test_a_message_arrives_as_the_event_lambda_makes_and_is_gone_then(sqs):
+async def test_a_message_arrives_as_the_event_lambda_makes_and_is_gone_then(sqs, long_polls):
     attributes = {
         "kind": {"DataType": "String", "StringValue": "a"},
         "raw": {"DataType": "Binary", "BinaryValue": b"\x00\x01"},
@@ -156,7 +174,11 @@ async def test_a_window_gathers_messages_that_come_within_it(sqs):
 
 @pytest.mark.assertion(14)
 async def test_a_failed_batch_comes_again_until_it_is_a_dead_letter(sqs):
-    stack = stack_of(*WITH_DEAD_LETTERS, visibility=1)
+    async def fail(event: Any) -> None:
+        await show_again(sqs, event["Records"])
+        raise RuntimeError("no")
+
+    stack = stack_of(*WITH_DEAD_LETTERS)
     one = partial(send, sqs, "poison")
     async with delivering(sqs, stack, fail, before=one) as invoker:
         await becomes(1, lambda: count(sqs, "dead"))
@@ -199,15 +221,16 @@ async def test_a_throttled_batch_stays_in_the_queue(sqs):
 
 @pytest.mark.assertion(14)
 async def test_only_the_reported_items_come_again(sqs):
-    def fail_b_at_first(event: Any) -> Any:
+    async def fail_b_at_first(event: Any) -> Any:
         failed = [
-            {"itemIdentifier": record["messageId"]}
+            record
             for record in event["Records"]
             if record["body"] == "b" and record["attributes"]["ApproximateReceiveCount"] == "1"
         ]
-        return {"batchItemFailures": failed}
+        await show_again(sqs, failed)
+        return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in failed]}
 
-    stack = stack_of(visibility=1, reports_item_failures=True)
+    stack = stack_of(reports_item_failures=True)
     three = partial(send, sqs, "a", "b", "c")
     async with delivering(sqs, stack, fail_b_at_first, before=three) as invoker:
         second = await invoker.event("work", 2)
@@ -295,7 +318,7 @@ def send_groups(sqs: Any, *messages: str) -> None:
 
 
 @pytest.mark.assertion(14)
-async def test_a_group_has_one_batch_at_a_time_and_other_groups_go_on(sqs):
+async def test_a_group_has_one_batch_at_a_time_and_other_groups_go_on(sqs, long_polls):
     begun: list[str] = []
     release = asyncio.Event()
 
@@ -317,7 +340,9 @@ async def test_a_group_has_one_batch_at_a_time_and_other_groups_go_on(sqs):
     assert begun == ["a1", "b1", "b2", "a2"]
 
 
-async def test_what_waits_behind_a_batch_of_its_group_comes_as_soon_as_that_is_done(sqs):
+async def test_what_waits_behind_a_batch_of_its_group_comes_as_soon_as_that_is_done(
+    sqs, long_polls
+):
     stack = stack_of(FIFO, batch_size=1)
     messages = partial(send_groups, sqs, *(f"a{number}" for number in range(20)))
     async with delivering(sqs, stack, lambda event: None, before=messages) as invoker:
@@ -327,7 +352,7 @@ async def test_what_waits_behind_a_batch_of_its_group_comes_as_soon_as_that_is_d
     assert time.monotonic() - start < 20 * SHORT_POLL_SECONDS
 
 
-async def test_a_failed_batch_of_a_group_comes_again_in_order_before_what_follows(sqs):
+async def test_a_failed_batch_of_a_group_comes_again_in_order_before_what_follows(sqs, long_polls):
     def fail_at_first(event: Any) -> None:
         if event["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1":
             raise RuntimeError("no")
@@ -343,7 +368,7 @@ async def test_a_failed_batch_of_a_group_comes_again_in_order_before_what_follow
     assert list(dict.fromkeys(delivered)) == ["a1", "a2", "a3", "a4"]
 
 
-async def test_a_stop_is_quick_while_a_queue_is_empty(sqs):
+async def test_a_stop_is_quick_while_a_queue_is_empty(sqs, long_polls):
     async with delivering(sqs, stack_of(), lambda event: None) as invoker:
         await asyncio.to_thread(partial(send, sqs, "a"))
         await invoker.event("work")

@@ -60,6 +60,12 @@ class Kept(Outlet):
         self.records.append((destination, record))
 
 
+@pytest.fixture(autouse=True)
+def no_long_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop waits for the end of a poll."""
+    monkeypatch.setattr(f"{StreamTriggers.__module__}.LONG_POLL_SECONDS", 0)
+
+
 @asynccontextmanager
 async def reading(
     sqs: Any, work: Callable[[Any], Any], outlet: Outlet | None = None, **trigger: Any

@@ -8,6 +8,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from lampwork.front import websocket
 from lampwork.front.front import Front
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front, stack, websocket_api
@@ -214,16 +215,17 @@ async def test_an_idle_socket_is_closed(tmp_path):
     assert (context["disconnectStatusCode"], context["disconnectReason"]) == (1001, "Going away")
 
 
-async def test_a_busy_socket_is_closed_after_its_longest_life(tmp_path):
-    async with client_of(tmp_path, "$default", time_scale=0.0004) as (client, _, _):
+async def test_a_busy_socket_is_closed_after_its_longest_life(tmp_path, monkeypatch):
+    monkeypatch.setattr(websocket, "LIFETIME_SECONDS", 2 * websocket.IDLE_SECONDS)
+    async with client_of(tmp_path, "$default", time_scale=0.0005) as (client, _, _):
         began = asyncio.get_running_loop().time()
         with suppress(ConnectionClosed):
-            while True:  # idle would be 240 ms, the longest life is 2.9 s
+            while True:  # idle would be 0.3 s, the longest life is 0.6 s
                 await client.send("x")
                 await asyncio.sleep(0.01)
 
         assert await closed(client) == (1001, "Going away")
-        assert asyncio.get_running_loop().time() - began > 2
+        assert asyncio.get_running_loop().time() - began > 0.5
 
 
 async def test_stopping_closes_the_sockets_and_runs_disconnect(tmp_path):

@@ -82,7 +82,8 @@ async def test_a_connect_function_that_does_not_answer_is_a_bad_gateway(tmp_path
 
 @pytest.mark.assertion(11)
 async def test_a_connect_function_that_takes_too_long_is_a_bad_gateway(tmp_path):
-    async with front_with(tmp_path, lambda event: asyncio.sleep(60), timeout=0.05) as (front, _):
+    never = asyncio.Event()
+    async with front_with(tmp_path, lambda event: never.wait(), timeout=0.05) as (front, _):
         assert await refused(front) == 502
 
 
