@@ -5,7 +5,6 @@ python -m tests.browser.screenshots [--out FOLDER] [STATE ...]
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product as combinations
@@ -19,6 +18,7 @@ from playwright.sync_api import Browser
 from tests.browser.chromium import running_browser, window
 from tests.browser.states import STATES, State, Visitor
 from tests.e2e.product import Person, Product, running, sign_up
+from tests.waiting import until
 
 SCREENS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 860}},
@@ -64,8 +64,7 @@ def inhabited_product() -> Iterator[Person]:
         for prompt, parameters in WALL:
             person.submit(prompt, **parameters)
         person.client.post("/auth/password/forgot", json={"email": person.email})
-        while len(finished(person)) < len(WALL) or not has_mail(product):
-            time.sleep(0.5)
+        until(lambda: len(finished(person)) == len(WALL) and has_mail(product))
         yield person
 
 
