@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -57,7 +58,9 @@ def object_store() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    address = f"http://{host}:{port}"
+    _s3(address).create_bucket(Bucket=BUCKET)
+    yield address
     server.stop()
 
 
@@ -354,10 +357,16 @@ def _home_of(user: str) -> Iterator[tuple[Path, list[str]]]:
 
 def _empty_bucket(endpoint_url: str) -> None:
     s3 = _s3(endpoint_url)
-    s3.create_bucket(Bucket=BUCKET)
     for each in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
         s3.delete_object(Bucket=BUCKET, Key=each["Key"])
 
 
+@cache  # to make a client takes longer than a request
 def _s3(endpoint_url: str) -> Any:
-    return boto3.client("s3", endpoint_url=endpoint_url)
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
