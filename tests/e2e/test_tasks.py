@@ -1,10 +1,9 @@
 """What people do to their tasks besides watching them paint."""
 
 import asyncio
-import base64
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -12,14 +11,14 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from shared.singletons import forget_singletons
 from tests.conftest import ROOT
-from tests.e2e import painters
-from tests.e2e.product import Person, running, sign_up, states
+from tests.e2e.product import Person, Product, states
+from tests.forgeries import Genuine
 from tests.proxy import Proxy
 from tests.waiting import until
 
 SMALL = {"width": 64, "height": 64}
-SHORT_TOKENS = {"AUTH_ACCESS_TTL_SECONDS": "4", **painters.ENVIRONMENT}
 AT_ONCE_SECONDS = 2.5  # ticks, which would close it too, come five seconds apart
 NEW_PASSWORD = "another long pass phrase"
 
@@ -213,17 +212,25 @@ async def test_deleting_the_account_also_closes_sockets_on_a_trusted_gateways_wo
     await is_closed_at_once(ada, delete_account(ada), **named)
 
 
+@pytest.fixture
+def keys_of_the_product(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("KEYS_FILE", str(product.data / "keys.json"))
+    forget_singletons()
+    yield
+    forget_singletons()
+
+
 @pytest.mark.stream_case(16)
-async def test_a_socket_closes_when_its_token_expires(tmp_path):
-    with (
-        running(tmp_path / "data", environment=SHORT_TOKENS) as product,
-        sign_up(product) as person,
-    ):
-        expires_at = json.loads(base64.urlsafe_b64decode(person.token.split(".")[1] + "=="))["exp"]
-        task = await asyncio.to_thread(person.submit_slow, 20)
-        async with person.socket(task["id"]) as socket:
-            frames = [json.loads(text) async for text in socket]
-        closed_at = time.time()
+async def test_a_socket_closes_when_its_token_expires(ada, keys_of_the_product):
+    task = await asyncio.to_thread(ada.submit_slow, 20)
+    expires_at = int(time.time()) + 3
+    token = Genuine(ada.token).with_claims(exp=expires_at)
+
+    headers = {"Authorization": f"Bearer {token}"}
+    async with ada.socket(task["id"], additional_headers=headers) as socket:
+        frames = [json.loads(text) async for text in socket]
+    closed_at = time.time()
+    await asyncio.to_thread(stop_painting, ada, task["id"])
 
     assert (frames[-1]["type"], frames[-1]["code"]) == ("error", "token_expired")
     assert 0 <= closed_at - expires_at < AT_ONCE_SECONDS
