@@ -15,6 +15,7 @@ from shared.errors import TaskNotFound
 from shared.models.task import Task
 from shared.process.event_loop import run
 from shared.schemas.task import TaskRead
+from shared.services import long_poll
 from shared.services.long_poll import LOOK_SECONDS, LongPoll
 from shared.services.tasks import TaskService
 from shared.stream.keys import channel
@@ -95,8 +96,13 @@ def test_a_change_just_before_the_subscription_stands_is_not_missed():
     assert seconds < SOON_SECONDS
 
 
+@pytest.fixture
+def frequent_looks(backend: pytest.MonkeyPatch) -> None:
+    backend.setattr(long_poll, "LOOK_SECONDS", 0.1)
+
+
 @pytest.mark.stream_case(29)
-def test_a_change_that_was_never_published_is_found_by_looking():
+def test_a_change_that_was_never_published_is_found_by_looking(frequent_looks):
     async def story() -> tuple[Task, float]:
         task = await make_task()
         reading = asyncio.create_task(timed(poll(task, after=1).read(wait_seconds=LONG_SECONDS)))
@@ -115,7 +121,7 @@ def test_a_change_that_was_never_published_is_found_by_looking():
 def test_what_is_said_on_the_channel_is_not_believed(said):
     async def story() -> tuple[Task, float]:
         task = await make_task()
-        reading = asyncio.create_task(timed(poll(task).read(wait_seconds=0.5)))
+        reading = asyncio.create_task(timed(poll(task).read(wait_seconds=0.2)))
         await subscribed(task)
         await client().publish(channel(task.id), said)
         return await reading
@@ -123,7 +129,7 @@ def test_what_is_said_on_the_channel_is_not_believed(said):
     answer, seconds = run(story())
 
     assert answer.sequence == 1
-    assert seconds >= 0.5
+    assert seconds >= 0.2
 
 
 @pytest.mark.stream_case(18)
@@ -149,7 +155,7 @@ def test_a_killed_subscription_loses_nothing(redis_server):
     assert run(story()) == [2, 3]
 
 
-def test_without_redis_the_task_is_looked_at_every_other_second(backend):
+def test_without_redis_the_task_is_looked_at_again_and_again(backend, frequent_looks):
     backend.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
 
     async def story() -> tuple[Task, float]:
@@ -175,8 +181,12 @@ def test_nothing_new_is_told_when_the_time_is_over():
     assert 0.3 <= seconds < LOOK_SECONDS
 
 
-def test_nobody_waits_for_longer_than_the_gateway_does(owner, monkeypatch):
-    monkeypatch.setattr("shared.services.long_poll.MAX_WAIT_SECONDS", 0.3)
+@pytest.fixture
+def impatient_gateway(backend: pytest.MonkeyPatch) -> None:
+    backend.setattr(long_poll, "MAX_WAIT_SECONDS", 0.3)
+
+
+def test_nobody_waits_for_longer_than_the_gateway_does(owner, impatient_gateway):
     task_id = submit(owner).json["id"]
 
     started = time.monotonic()
@@ -232,7 +242,7 @@ def test_a_strangers_task_is_not_waited_for():
         run(story())
 
 
-def test_a_preference_is_honoured_and_said_to_be(owner):
+def test_a_preference_is_honoured_and_said_to_be(owner, impatient_gateway):
     task_id = submit(owner).json["id"]
 
     preferred = get(owner, task_id, headers={"Prefer": "respond-async, wait=1"})
@@ -243,7 +253,7 @@ def test_a_preference_is_honoured_and_said_to_be(owner):
 
 
 @pytest.mark.stream_case(30)
-def test_a_known_version_is_waited_on_and_not_sent_again(owner):
+def test_a_known_version_is_waited_on_and_not_sent_again(owner, impatient_gateway):
     first = get(owner, submit(owner).json["id"])
 
     started = time.monotonic()
@@ -253,7 +263,7 @@ def test_a_known_version_is_waited_on_and_not_sent_again(owner):
     assert (again.status, again.body) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
     assert again.headers["preference-applied"] == "wait"
-    assert time.monotonic() - started >= 1
+    assert time.monotonic() - started >= 0.3
 
 
 @pytest.mark.stream_case(30)

@@ -42,6 +42,7 @@ def instant(backend: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def name(backend: pytest.MonkeyPatch) -> str:
     backend.setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:1/live")
+    backend.setattr(f"{QueueTriggers.__module__}.LONG_POLL_SECONDS", 0)  # a stop waits for it
     return uuid4().hex
 
 
