@@ -441,7 +441,7 @@ async def test_what_an_event_has_no_room_for_waits_for_a_failed_message_of_its_g
         if next(failures, False):
             raise ValueError("not yet")
 
-    stack = stack_of(Queue("Jobs", "jobs.fifo", {**FIFO.attributes, **LARGE}), visibility=1)
+    stack = stack_of(Queue("Jobs", "jobs.fifo", {**FIFO.attributes, **LARGE}), visibility=2)
     before = partial(send, sqs, *map(large, range(8)), queue="jobs.fifo", MessageGroupId="one")
     async with delivering(sqs, stack, work, before=before) as invoker:
         await becomes(0, partial(count, sqs, "jobs.fifo"))
@@ -449,7 +449,8 @@ async def test_what_an_event_has_no_room_for_waits_for_a_failed_message_of_its_g
     failed, *later = invoker.of("work")
     assert bodies(failed)[0].strip() == "0"
     done = [body.strip() for event in later for body in bodies(event)]
-    assert done == [str(number) for number in range(8)]
+    # On a slow machine what is hidden for so short a time may come twice.
+    assert list(dict.fromkeys(done)) == [str(number) for number in range(8)]
 
 
 async def test_an_update_brings_new_queues_and_leaves_the_others_be(sqs):
