@@ -7,7 +7,7 @@ import pytest
 import uvloop
 
 # What moves bytes itself is tested on both event loops it may run on.
-ON_BOTH_LOOPS = {"test_http1.py", "test_front_listener.py", "test_websocket_frames.py"}
+ON_BOTH_LOOPS = {"test_http_connection.py", "test_front_listener.py", "test_websocket_frames.py"}
 
 
 def pytest_asyncio_loop_factories(

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from lampwork.front.front import Front
-from lampwork.http.connection import HttpProtocol, Request
+from lampwork.http.connection import HttpProtocol
 from lampwork.http.listener import Listener
+from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import http_api, running_front, stack

@@ -6,7 +6,7 @@ import pytest
 
 from lampwork.events.http_api import MalformedResponse, http_event, http_response
 from lampwork.events.identifiers import Moment, new_id
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.stack.model import HttpRoute
 from tests.emulator.fronts import http_api
 

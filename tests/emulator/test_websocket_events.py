@@ -12,7 +12,7 @@ from lampwork.events.websocket_api import (
     message_event,
     selected_route,
 )
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from tests.emulator.fronts import websocket_api
 
 ID = re.compile(r"[A-Za-z0-9_-]{15}=")

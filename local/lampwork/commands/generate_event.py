@@ -18,7 +18,7 @@ from lampwork.events.websocket_api import (
     disconnect_event,
     message_event,
 )
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.stack.model import HttpApi, HttpRoute, RestApi
 from lampwork.stack.router import Match, Router
 from lampwork.triggers.registry import SOURCES

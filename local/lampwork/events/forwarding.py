@@ -1,7 +1,7 @@
 """What a gateway tells a function about the client in front of it."""
 
 from lampwork.events.identifiers import new_trace_header
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 
 
 def host(request: Request) -> str:

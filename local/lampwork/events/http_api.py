@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from lampwork.events.caller import Caller
 from lampwork.events.forwarding import FORWARDING, forwarding_headers, host
 from lampwork.events.identifiers import Moment
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.http.responses import BODILESS, Response
 from lampwork.stack.model import ACCOUNT_ID, HttpApi, HttpRoute
 

@@ -22,7 +22,7 @@ from lampwork.events.http_api import (
     status_code,
 )
 from lampwork.events.identifiers import Moment
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.stack.model import ACCOUNT_ID, HttpApi, RestApi
 from lampwork.stack.router import Match

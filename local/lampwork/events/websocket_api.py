@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from lampwork.events.forwarding import FORWARDING, forwarding_headers, host
 from lampwork.events.identifiers import Moment, new_id
 from lampwork.events.rest_api import grouped
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.stack.model import WebSocketApi
 
 NO_CODE = 1005

@@ -7,7 +7,7 @@ import asyncio
 import re
 from typing import Final
 
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from lampwork.front.authorizers.signature import is_signed
 from lampwork.front.websocket import MAX_MESSAGE, NORMAL
 from lampwork.front.websocket_api import OpenConnection, WebSocketApiGateway
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.http.responses import Response
 
 PATH = re.compile(r"/([^/]+)/(?:@|%40)connections/([^/]+)")

@@ -8,8 +8,8 @@ rebinding).
 from collections.abc import Collection
 from typing import Final
 
-from lampwork.http.connection import Request
 from lampwork.http.hosts import host_of, is_own
+from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.metrics.metrics import CONTENT_TYPE, Metrics
 

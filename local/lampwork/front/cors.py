@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 """
 
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.stack.authorization import Cors
 

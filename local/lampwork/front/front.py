@@ -15,8 +15,9 @@ from lampwork.front.lambda_api import LambdaApi
 from lampwork.front.rest_api import RestApiGateway, no_stage
 from lampwork.front.websocket_api import WebSocketApiGateway
 from lampwork.http.certificates import Certificates
-from lampwork.http.connection import Answer, HttpProtocol, Request
+from lampwork.http.connection import Answer, HttpProtocol
 from lampwork.http.listener import Listener
+from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invoker
 from lampwork.metrics.metrics import Metrics, Reading

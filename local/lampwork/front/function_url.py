@@ -9,7 +9,7 @@ from lampwork.events.http_api import MalformedResponse, http_event, http_respons
 from lampwork.events.identifiers import Moment
 from lampwork.front.authorizers.signature import caller, is_signed
 from lampwork.front.cors import CrossOrigin
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.port import Invoker
 from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call

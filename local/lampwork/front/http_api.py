@@ -8,7 +8,7 @@ from lampwork.events.rest_api import proxy_event, proxy_response
 from lampwork.front.authorizers.http import HttpAuthorizers
 from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Refused
 from lampwork.front.cors import CrossOrigin
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invoker
 from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call

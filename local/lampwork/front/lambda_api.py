@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyEnvironments
 from lampwork.front.aws_services import signed_for
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.function_names import FunctionNames, name_in

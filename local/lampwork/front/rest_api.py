@@ -15,7 +15,7 @@ from lampwork.front.authorizers.signature import caller, is_signed
 from lampwork.front.authorizers.sources import identity
 from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Unauthenticated
 from lampwork.front.rest_errors import RestError, rest_error
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.port import Invoker
 from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call

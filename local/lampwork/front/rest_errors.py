@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.stack.model import GatewayResponse
 

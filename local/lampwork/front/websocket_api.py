@@ -28,7 +28,8 @@ from lampwork.events.websocket_api import (
 from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Unauthenticated
 from lampwork.front.authorizers.websocket import authorize
 from lampwork.front.websocket import GOING_AWAY, Socket
-from lampwork.http.connection import Request, Upgrade
+from lampwork.http.connection import Upgrade
+from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.invocation.timed_call import IntegrationTimeout, call

@@ -1,6 +1,6 @@
 import re
 
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.stack.model import ACCOUNT_ID
 
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")

@@ -2,7 +2,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.stack.authorization import IdentitySource
 
 

@@ -7,7 +7,7 @@ from lampwork.front.authorizers.function import FunctionAuthorizer
 from lampwork.front.authorizers.signature import is_signed
 from lampwork.front.authorizers.sources import identity
 from lampwork.front.authorizers.verdict import Denied, Unauthenticated
-from lampwork.http.connection import Request
+from lampwork.http.request import Request
 from lampwork.invocation.port import Invoker
 from lampwork.stack.authorization import Authorizer, IamAuthorizer, LambdaAuthorizer
 from lampwork.stack.model import ACCOUNT_ID, WebSocketApi

@@ -4,7 +4,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from lampwork.http.connection import Handler, HttpProtocol, Request, Upgrade
+from lampwork.http.connection import Handler, HttpProtocol, Upgrade
+from lampwork.http.request import Request
 from lampwork.http.responses import Response
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -326,6 +327,24 @@ async def test_an_upgrade_hands_over_the_connection_and_what_was_already_read():
 
         await client.reader.readuntil(b"\r\n\r\n")
         assert await client.reader.readexactly(10) == b"early late"
+
+
+async def test_a_request_for_an_upgrade_that_came_in_parts_has_no_deadline_any_more():
+    async def handler(request: Request) -> Upgrade:
+        return Upgrade(Echo)
+
+    async with serving(handler, request_seconds=0.1) as connect:
+        client = await connect()
+        await client.send(UPGRADE[:20])
+        await asyncio.sleep(0.01)
+        await client.send(UPGRADE[20:])
+        await client.reader.readuntil(b"\r\n\r\n")
+
+        await asyncio.sleep(0.2)
+        await client.send(b"late")
+
+        async with asyncio.timeout(5):
+            assert await client.reader.readexactly(4) == b"late"
 
 
 async def test_an_upgrade_whose_client_left_is_told_so():
