@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lampwork.http.reader import MAX_READ, RequestReader
@@ -88,6 +88,7 @@ def requests(draw: st.DrawFn) -> tuple[bytes, Request]:
     return head + sent, Request(method, target, headers, body, PEER, secure=False)
 
 
+@settings(deadline=None)
 @given(sent=st.lists(requests(), max_size=4), cuts=CUTS)
 def test_requests_are_read_whole_however_their_bytes_come(
     sent: list[tuple[bytes, Request]], cuts: set[int]
@@ -97,6 +98,7 @@ def test_requests_are_read_whole_however_their_bytes_come(
     assert sink.told == [(request, True) for _, request in sent]
 
 
+@settings(deadline=None)
 @given(early=BODIES, cuts=CUTS)
 def test_a_websocket_is_asked_for_once_and_nothing_behind_its_head_is_read(
     early: bytes, cuts: set[int]
@@ -122,6 +124,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("sent", "status"), REFUSED)
+@settings(deadline=None)
 @given(cuts=CUTS)
 def test_what_cannot_be_served_is_refused_once_and_nothing_behind_it_is_read(
     sent: bytes, status: int, cuts: set[int]

@@ -1,0 +1,47 @@
+"""Rooms that must stay light: what their modules load, and what they never do."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+# Imports the modules it is given and prints the names of all that is loaded then.
+IMPORTING = """
+import importlib, json, sys
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+FOLDERS = {"lampwork.events": ROOT / "local", "shared.stream": ROOT}
+
+NEVER = {
+    # Documents are made and read without input or output, so that any program may use them.
+    "lampwork.events": {
+        *("asyncio", "multiprocessing", "selectors", "socket", "ssl", "subprocess"),
+        *("boto3", "botocore", "httptools", "moto", "uvloop", "watchfiles", "websockets"),
+        *("lampwork.app", "lampwork.cloud", "lampwork.commands", "lampwork.companions"),
+        *("lampwork.front", "lampwork.runtime", "lampwork.template", "lampwork.triggers"),
+    },
+    # Functions of sockets start without an ORM or a web framework.
+    "shared.stream": {"fastapi", "sqlalchemy", "starlette"},
+}
+
+
+def modules(room: str) -> list[str]:
+    files = FOLDERS[room].joinpath(*room.split(".")).rglob("*.py")
+    return [".".join(file.relative_to(FOLDERS[room]).with_suffix("").parts) for file in files]
+
+
+def loaded(names: list[str]) -> set[str]:
+    argv = [sys.executable, "-c", IMPORTING, *names]
+    finished = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(json.loads(finished.stdout))
+
+
+@pytest.mark.parametrize("room", NEVER)
+def test_a_room_loads_nothing_that_is_too_heavy_for_it(room: str) -> None:
+    assert loaded(modules(room)) & NEVER[room] == set()
