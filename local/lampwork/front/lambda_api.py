@@ -14,6 +14,7 @@ from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyE
 from lampwork.front.aws_services import signed_for
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
+from lampwork.invocation.limits import MAX_ASYNCHRONOUS_EVENT, MAX_EVENT
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.function_names import FunctionNames, name_in
 from lampwork.stack.model import ACCOUNT_ID, Function
@@ -23,8 +24,6 @@ PREFIX = "/2015-03-31/functions/"
 # Those of its other operations begin with the day of their version as well.
 DATED = re.compile(r"/20\d\d-\d\d-\d\d/")
 PATH = re.compile(PREFIX + "([^/]+)/invocations")
-MAX_PAYLOAD = 6 * 1024 * 1024
-MAX_EVENT_PAYLOAD = 1024 * 1024
 LOG_TAIL = 4096
 
 
@@ -61,7 +60,7 @@ class LambdaApi:
         return self._refused(request, kind) or await self._invoke(request, function, kind)
 
     def _refused(self, request: Request, kind: str) -> Response | None:
-        limit = MAX_EVENT_PAYLOAD if kind == "Event" else MAX_PAYLOAD
+        limit = MAX_ASYNCHRONOUS_EVENT if kind == "Event" else MAX_EVENT
         if len(request.body) > limit:
             return _error(
                 413, "RequestTooLargeException", message=f"Request must be smaller than {limit}."

@@ -4,10 +4,8 @@ import asyncio
 import json
 from typing import Any, Final, cast
 
+from lampwork.invocation.limits import MAX_EVENT
 from lampwork.invocation.port import Invocation, Invoker
-
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-MAX_EVENT = 6 * 1024 * 1024
 
 LATE: Final = "the integration's time is over"
 

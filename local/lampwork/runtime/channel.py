@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from lampwork.invocation.limits import MAX_RESPONSE
 from lampwork.runtime import frames
 
 
@@ -113,7 +114,7 @@ class Channel(asyncio.Protocol):
 
 TOO_LARGE = Answer(
     b'{"errorMessage":"Response payload size exceeded maximum allowed payload size'
-    b' (%d bytes).","errorType":"Function.ResponseSizeTooLarge"}' % frames.MAX_RESPONSE,
+    b' (%d bytes).","errorType":"Function.ResponseSizeTooLarge"}' % MAX_RESPONSE,
     failed=True,
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, cast
 
+from lampwork.invocation.limits import MAX_RESPONSE
 from lampwork.runtime import frames
 
 
@@ -89,10 +90,10 @@ class Connection:
     def post_invocation_result(
         self, request_id: str, result: bytes, content_type: str, invocation_id: str | None
     ) -> None:
-        if len(result) > frames.MAX_RESPONSE:
+        if len(result) > MAX_RESPONSE:
             sys.stderr.write(
                 f"[ERROR] Function.ResponseSizeTooLarge: The function's answer has {len(result)}"
-                f" bytes; Lambda takes {frames.MAX_RESPONSE}.\n"
+                f" bytes; Lambda takes {MAX_RESPONSE}.\n"
             )
             sys.stderr.flush()
             self.send(frames.TOO_LARGE)

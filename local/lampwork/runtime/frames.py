@@ -21,9 +21,6 @@ TOO_LARGE: Final = b"L"  # it returned more than `MAX_RESPONSE`; no body
 # the client's context as JSON or nothing, with tabs between them; then the event.
 REQUEST: Final = b"Q"
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-MAX_RESPONSE: Final = 6_291_556
-
 
 def frame(kind: bytes, body: bytes = b"") -> bytes:
     return HEADER.pack(kind, len(body)) + body
