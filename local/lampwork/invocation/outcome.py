@@ -1,4 +1,3 @@
-import json
 from dataclasses import dataclass
 
 from lampwork.errors import LampworkError
@@ -21,5 +20,4 @@ async def run(invoker: Invoker, function: str, payload: bytes) -> Outcome:
         return Outcome(b"", str(error))
     if invocation.function_error is None:
         return Outcome(invocation.payload, None)
-    failure = json.loads(invocation.payload)
-    return Outcome(b"", f"{failure.get('errorType')}: {failure.get('errorMessage')}")
+    return Outcome(b"", invocation.failure)

@@ -1,5 +1,6 @@
 """What crosses the border between whoever triggers a function and whatever runs it."""
 
+import json
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,14 @@ class Invocation:
     log: bytes
     duration_ms: float
     init_ms: float | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """The function's error in one line, None where it answered."""
+        if self.function_error is None:
+            return None
+        error = json.loads(self.payload)
+        return f"{error.get('errorType')}: {error.get('errorMessage')}"
 
 
 class Invoker(Protocol):

@@ -47,10 +47,7 @@ class Event:
     def failure(self) -> str | None:
         if self.last is None:
             return "it could not be invoked"
-        if self.last.function_error is None:
-            return None
-        error = json.loads(self.last.payload)
-        return f"{error.get('errorType')}: {error.get('errorMessage')}"
+        return self.last.failure
 
 
 class Outlet:

@@ -290,10 +290,7 @@ class _Reader:
             invocation = await self._invoker.invoke(self._trigger.function, payload)
         except LampworkError as error:
             return None, str(error)
-        if invocation.function_error is None:
-            return invocation, "some of its records failed"
-        failure = json.loads(invocation.payload)
-        return invocation, f"{failure.get('errorType')}: {failure.get('errorMessage')}"
+        return invocation, invocation.failure or "some of its records failed"
 
     def _done(self, batch: Sequence[Waiting], invocation: Invocation | None) -> int:
         """How many records at the start of a batch are done with."""
