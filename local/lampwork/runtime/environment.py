@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from lampwork.errors import StartError
+from lampwork.events.identifiers import new_trace_header
 from lampwork.invocation.port import Invocation
 from lampwork.runtime import function_errors
 from lampwork.runtime.channel import Answer, Channel, Ready, Work
@@ -398,5 +399,4 @@ def _init_end(outcome: Outcome) -> Status:
 
 
 def _trace_id() -> str:
-    root = f"1-{int(time.time()):08x}-{random.getrandbits(96):024x}"
-    return f"Root={root};Parent={random.getrandbits(64):016x};Sampled=0"
+    return f"{new_trace_header()};Parent={random.getrandbits(64):016x};Sampled=0"
