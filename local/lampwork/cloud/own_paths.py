@@ -2,16 +2,14 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lampwork.cloud.creation.create import create
 from lampwork.cloud.in_process import Clients
 from lampwork.cloud.persistence.state_file import StateFile
 from lampwork.cloud.reference_values import resolve
-
-RESOURCES: Final = "/_lampwork/resources"
-REFERENCES: Final = "/_lampwork/references"
+from lampwork.http.internal_paths import REFERENCES, RESOURCES
 
 
 class OwnPaths:

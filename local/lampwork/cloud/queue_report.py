@@ -1,14 +1,13 @@
 import json
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from moto.sqs.models import sqs_backends
 
+from lampwork.http.internal_paths import QUEUES
 from lampwork.stack.model import ACCOUNT_ID
-
-PATH: Final = "/_lampwork/queues"
 
 
 class QueueReport:
@@ -18,7 +17,7 @@ class QueueReport:
         self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != PATH:
+        if environ["PATH_INFO"] != QUEUES:
             return self._app(environ, start)
         report = json.dumps(list(_queues())).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(report)))]

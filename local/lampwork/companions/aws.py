@@ -12,6 +12,7 @@ from typing import Final
 from lampwork.companions.process import OnLog, Program, Supervised
 from lampwork.config.variables import inherited
 from lampwork.errors import StartError
+from lampwork.http.internal_paths import REFERENCES, RESOURCES
 from lampwork.stack.model import ACCOUNT_ID, CloudResource
 
 # moto takes any credentials; that some are set keeps boto3 from looking for real ones.
@@ -20,9 +21,6 @@ CREDENTIALS: Final = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_SESSION_TOKEN": "test",
 }
-# As in lampwork.cloud.own_paths, which only the server's process can load: it loads moto.
-RESOURCES: Final = "/_lampwork/resources"
-REFERENCES: Final = "/_lampwork/references"
 
 
 class EmbeddedAws:

@@ -9,11 +9,11 @@ from collections.abc import Collection
 from typing import Final
 
 from lampwork.http.hosts import host_of, is_own
+from lampwork.http.internal_paths import HEALTH, METRICS
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.metrics.metrics import CONTENT_TYPE, Metrics
 
-OWN_PREFIX: Final = "/_lampwork/"
 OWN_SITE: Final = (None, "none", "same-origin")
 
 
@@ -31,11 +31,11 @@ class ControlPaths:
         if refusal := self.refusal(request):
             return refusal
         path = request.path
-        if path not in (OWN_PREFIX + "health", OWN_PREFIX + "metrics"):
+        if path not in (HEALTH, METRICS):
             return json_message(404, "Not Found")
         if request.method not in ("GET", "HEAD"):
             return json_message(405, "Method Not Allowed")
-        if path.endswith("/health"):
+        if path == HEALTH:
             return Response(200, [("content-type", "application/json")], b'{"status":"ok"}')
         return Response(200, [("content-type", CONTENT_TYPE)], await self._metrics.expose())
 

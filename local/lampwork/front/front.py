@@ -8,12 +8,13 @@ from typing import Any
 
 from lampwork.front import connections
 from lampwork.front.aws_services import AwsServices
-from lampwork.front.control import OWN_PREFIX, ControlPaths
+from lampwork.front.control import ControlPaths
 from lampwork.front.function_url import FunctionUrlGateway
 from lampwork.front.http_api import HttpApiGateway, gateway_error
 from lampwork.front.lambda_api import LambdaApi
 from lampwork.front.rest_api import RestApiGateway, no_stage
 from lampwork.front.websocket_api import WebSocketApiGateway
+from lampwork.http import internal_paths
 from lampwork.http.certificates import Certificates
 from lampwork.http.connection import Answer, HttpProtocol
 from lampwork.http.listener import Listener
@@ -124,7 +125,7 @@ class Front:
 
     def handle(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
         path = request.path
-        if path.startswith(OWN_PREFIX):
+        if path.startswith(internal_paths.PREFIX):
             return self._control.serve(request)
         if found := connections.PATH.fullmatch(path):
             return connections.serve(request, found, self._websocket_apis.values())

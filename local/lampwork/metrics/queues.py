@@ -4,11 +4,11 @@ import logging
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
+from lampwork.http.internal_paths import QUEUES
 from lampwork.metrics.metrics import Metrics, Reading
 
 logger = logging.getLogger(__name__)
 
-PATH: Final = "/_lampwork/queues"
 ANSWER_SECONDS: Final = 2
 
 
@@ -61,7 +61,7 @@ class _Queues:
     async def _ask(self) -> bytes:
         reader, writer = await asyncio.open_connection(*self._server.address)
         try:
-            writer.write(f"GET {PATH} HTTP/1.0\r\n\r\n".encode())
+            writer.write(f"GET {QUEUES} HTTP/1.0\r\n\r\n".encode())
             return (await reader.read()).partition(b"\r\n\r\n")[2]
         finally:
             writer.close()
