@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from lampwork.front.front import Front
+from lampwork.front.server import Front
 from lampwork.stack.model import Function, HttpApi, HttpRoute, PathRewrite, Stack, WebSocketApi
 from lampwork.stack.model import WebSocketRoute as Route
 from tests.emulator.fakes import FakeInvoker

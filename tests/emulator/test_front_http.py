@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from lampwork.errors import Throttled, TooManyEnvironments
-from lampwork.front.front import Front
+from lampwork.front.server import Front
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import http_api, running_front, stack
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.front.front import Front
+from lampwork.front.server import Front
 from lampwork.http.connection import HttpProtocol
 from lampwork.http.listener import Listener
 from lampwork.http.request import Request

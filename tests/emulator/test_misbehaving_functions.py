@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lampwork.front.front import Front
+from lampwork.front.server import Front
 from lampwork.stack.model import Stack
 from tests.emulator.fronts import http_api
 from tests.emulator.runtime_fixtures import Running, function, running

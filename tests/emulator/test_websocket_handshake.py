@@ -9,7 +9,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from lampwork.errors import Throttled
-from lampwork.front.front import Front
+from lampwork.front.server import Front
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front, stack, websocket_api
 

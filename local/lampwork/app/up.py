@@ -13,7 +13,7 @@ from lampwork.app.requirements import FILE as REQUIREMENTS
 from lampwork.companions.programs import Processes
 from lampwork.concurrency import run_all
 from lampwork.errors import LampworkError
-from lampwork.front.front import Front
+from lampwork.front.server import Front
 from lampwork.http.listener import Listener, is_loopback
 from lampwork.logs.log import Log
 from lampwork.stack import ways_in

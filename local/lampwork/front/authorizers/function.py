@@ -8,7 +8,7 @@ from typing import Any
 from lampwork.errors import LampworkError
 from lampwork.events.caller import Caller
 from lampwork.front.authorizers.policy import allows
-from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Kept, Unauthenticated
+from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Kept, Unauthenticated
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.invocation.timed_call import IntegrationTimeout, call
 from lampwork.stack.authorization import LambdaAuthorizer

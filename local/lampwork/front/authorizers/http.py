@@ -6,9 +6,9 @@ from lampwork.events.http_api import http_event
 from lampwork.events.identifiers import Moment
 from lampwork.events.rest_api import authorizer_event
 from lampwork.front.authorizers.function import FunctionAuthorizer
-from lampwork.front.authorizers.signature import caller, is_signed
-from lampwork.front.authorizers.sources import identity
-from lampwork.front.authorizers.verdict import Denied, Unauthenticated
+from lampwork.front.authorizers.identity_sources import identity
+from lampwork.front.authorizers.refusals import Denied, Unauthenticated
+from lampwork.front.signature import caller, is_signed
 from lampwork.http.request import Request
 from lampwork.invocation.port import Invoker
 from lampwork.stack.authorization import Authorizer, IamAuthorizer, JwtAuthorizer, LambdaAuthorizer

@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 
 from lampwork.events.caller import Caller
-from lampwork.front.authorizers.verdict import Denied, Unauthenticated
+from lampwork.front.authorizers.refusals import Denied, Unauthenticated
 from lampwork.stack.authorization import JwtAuthorizer
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from lampwork.front.authorizers.verdict import AuthorizerFailed
+from lampwork.front.authorizers.refusals import AuthorizerFailed
 
 ACTIONS = ("execute-api:invoke", "execute-api:*", "*")
 

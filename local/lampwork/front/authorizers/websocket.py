@@ -4,9 +4,9 @@ from typing import Any
 from lampwork.events.caller import Caller
 from lampwork.events.websocket_api import Connection, authorizer_event
 from lampwork.front.authorizers.function import FunctionAuthorizer
-from lampwork.front.authorizers.signature import is_signed
-from lampwork.front.authorizers.sources import identity
-from lampwork.front.authorizers.verdict import Denied, Unauthenticated
+from lampwork.front.authorizers.identity_sources import identity
+from lampwork.front.authorizers.refusals import Denied, Unauthenticated
+from lampwork.front.signature import is_signed
 from lampwork.http.request import Request
 from lampwork.invocation.port import Invoker
 from lampwork.stack.authorization import Authorizer, IamAuthorizer, LambdaAuthorizer

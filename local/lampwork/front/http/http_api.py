@@ -6,8 +6,8 @@ from lampwork.events.http_api import MalformedResponse, http_event, http_respons
 from lampwork.events.identifiers import Moment, new_id
 from lampwork.events.rest_api import proxy_event, proxy_response
 from lampwork.front.authorizers.http import HttpAuthorizers
-from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Refused
-from lampwork.front.cors import CrossOrigin
+from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Refused
+from lampwork.front.http.cors import CrossOrigin
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invoker

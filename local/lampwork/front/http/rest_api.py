@@ -9,12 +9,12 @@ from lampwork.events.caller import Caller
 from lampwork.events.http_api import MalformedResponse
 from lampwork.events.identifiers import Moment, new_id
 from lampwork.events.rest_api import authorizer_event, is_binary, proxy_event, proxy_response
-from lampwork.front import rest_errors
 from lampwork.front.authorizers.function import FunctionAuthorizer
-from lampwork.front.authorizers.signature import caller, is_signed
-from lampwork.front.authorizers.sources import identity
-from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Unauthenticated
-from lampwork.front.rest_errors import RestError, rest_error
+from lampwork.front.authorizers.identity_sources import identity
+from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Unauthenticated
+from lampwork.front.http import rest_errors
+from lampwork.front.http.rest_errors import RestError, rest_error
+from lampwork.front.signature import caller, is_signed
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.port import Invoker

@@ -25,9 +25,9 @@ from lampwork.events.websocket_api import (
     message_event,
     selected_route,
 )
-from lampwork.front.authorizers.verdict import AuthorizerFailed, Denied, Unauthenticated
+from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Unauthenticated
 from lampwork.front.authorizers.websocket import authorize
-from lampwork.front.websocket import GOING_AWAY, Socket
+from lampwork.front.websocket.open_socket import GOING_AWAY, Socket
 from lampwork.http.connection import Upgrade
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message

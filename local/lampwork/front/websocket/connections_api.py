@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from lampwork.front.authorizers.signature import is_signed
-from lampwork.front.websocket import MAX_MESSAGE, NORMAL
-from lampwork.front.websocket_api import OpenConnection, WebSocketApiGateway
+from lampwork.front.signature import is_signed
+from lampwork.front.websocket.open_socket import MAX_MESSAGE, NORMAL
+from lampwork.front.websocket.websocket_api import OpenConnection, WebSocketApiGateway
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
-from lampwork.front import connections
 from lampwork.front.aws_services import AwsServices
 from lampwork.front.control import ControlPaths
-from lampwork.front.function_url import FunctionUrlGateway
-from lampwork.front.http_api import HttpApiGateway, gateway_error
+from lampwork.front.http.function_url import FunctionUrlGateway
+from lampwork.front.http.http_api import HttpApiGateway, gateway_error
+from lampwork.front.http.rest_api import RestApiGateway, no_stage
 from lampwork.front.lambda_api import LambdaApi
-from lampwork.front.rest_api import RestApiGateway, no_stage
-from lampwork.front.websocket_api import WebSocketApiGateway
+from lampwork.front.websocket import connections_api
+from lampwork.front.websocket.websocket_api import WebSocketApiGateway
 from lampwork.http import internal_paths
 from lampwork.http.certificates import Certificates
 from lampwork.http.connection import Answer, HttpProtocol
@@ -127,8 +127,8 @@ class Front:
         path = request.path
         if path.startswith(internal_paths.PREFIX):
             return self._control.serve(request)
-        if found := connections.PATH.fullmatch(path):
-            return connections.serve(request, found, self._websocket_apis.values())
+        if found := connections_api.PATH.fullmatch(path):
+            return connections_api.serve(request, found, self._websocket_apis.values())
         if self._lambda_api.serves(request):
             return self._control.refusal(request) or self._lambda_api.serve(request)
         if self._aws.serves(request):

@@ -7,8 +7,8 @@ from lampwork.events.caller import Caller
 from lampwork.events.forwarding import forwarding_headers
 from lampwork.events.http_api import MalformedResponse, http_event, http_response
 from lampwork.events.identifiers import Moment
-from lampwork.front.authorizers.signature import caller, is_signed
-from lampwork.front.cors import CrossOrigin
+from lampwork.front.http.cors import CrossOrigin
+from lampwork.front.signature import caller, is_signed
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.port import Invoker

@@ -1,4 +1,4 @@
-from lampwork.front.authorizers.verdict import MAX_KEPT, Kept
+from lampwork.front.authorizers.refusals import MAX_KEPT, Kept
 
 
 def test_what_callers_choose_does_not_fill_the_memory():
