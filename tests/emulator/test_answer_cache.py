@@ -1,12 +1,14 @@
-from lampwork.front.authorizers.refusals import MAX_KEPT, Kept
+from lampwork.front.authorizers.answer_cache import MAX_ANSWERS, AnswerCache
+
+ANSWER: dict[str, object] = {"isAuthorized": True}
 
 
 def test_what_callers_choose_does_not_fill_the_memory():
-    kept = Kept(seconds=60)
+    cache = AnswerCache(seconds=60)
 
-    for key in range(MAX_KEPT + 1):
-        kept.put(key, now=0, answer="yes")
+    for number in range(MAX_ANSWERS + 1):
+        cache.put((str(number),), now=0, answer=ANSWER)
 
-    assert kept.size <= MAX_KEPT
-    assert kept.get(MAX_KEPT, now=59) == "yes"
-    assert kept.get(MAX_KEPT, now=60) is None
+    assert cache.size <= MAX_ANSWERS
+    assert cache.get((str(MAX_ANSWERS),), now=59) == ANSWER
+    assert cache.get((str(MAX_ANSWERS),), now=60) is None

@@ -2,9 +2,8 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 from lampwork.front.aws_services import AwsServices
 from lampwork.front.control import ControlPaths
@@ -16,7 +15,7 @@ from lampwork.front.websocket import connections_api
 from lampwork.front.websocket.websocket_api import WebSocketApiGateway
 from lampwork.http import internal_paths
 from lampwork.http.certificates import Certificates
-from lampwork.http.connection import Answer, HttpProtocol
+from lampwork.http.connection import Answer, HttpProtocol, Pending
 from lampwork.http.listener import Listener
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
@@ -123,7 +122,7 @@ class Front:
                     api, self._invoker, time_scale=self._time_scale
                 )
 
-    def handle(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
+    def handle(self, request: Request) -> Answer | Pending:
         path = request.path
         if path.startswith(internal_paths.PREFIX):
             return self._control.serve(request)

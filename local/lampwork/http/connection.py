@@ -41,8 +41,9 @@ class Upgrade:
 
 
 Answer = Response | Upgrade
+Pending = Coroutine[Any, Any, Answer]
 # What can be answered at once costs no task.
-Handler = Callable[[Request], Answer | Coroutine[Any, Any, Answer]]
+Handler = Callable[[Request], Answer | Pending]
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -178,7 +179,7 @@ class HttpProtocol(asyncio.Protocol):
         self._busy = True
         self._task = self._loop.create_task(self._serve(message, answer, keep_alive))
 
-    def _begin(self, message: Request | Response) -> Answer | Coroutine[Any, Any, Answer]:
+    def _begin(self, message: Request | Response) -> Answer | Pending:
         if isinstance(message, Response):
             return message
         try:
@@ -190,7 +191,7 @@ class HttpProtocol(asyncio.Protocol):
     async def _serve(
         self,
         message: Request | Response,
-        answer: Answer | Coroutine[Any, Any, Answer],
+        answer: Answer | Pending,
         keep_alive: bool,
     ) -> None:
         try:
@@ -203,7 +204,7 @@ class HttpProtocol(asyncio.Protocol):
     async def _serve_one(
         self,
         message: Request | Response,
-        answer: Answer | Coroutine[Any, Any, Answer],
+        answer: Answer | Pending,
         keep_alive: bool,
     ) -> bool:
         """Whether the next one may follow."""
@@ -247,7 +248,7 @@ class HttpProtocol(asyncio.Protocol):
         self._loop.call_later(LINGER_SECONDS, self._transport.close)
 
 
-async def _awaited(request: Request, answer: Coroutine[Any, Any, Answer]) -> Answer:
+async def _awaited(request: Request, answer: Pending) -> Answer:
     try:
         return await answer
     except Exception:  # the border, as above

@@ -7,8 +7,9 @@ from typing import Any
 
 from lampwork.errors import LampworkError
 from lampwork.events.caller import Caller
+from lampwork.front.authorizers.answer_cache import AnswerCache
 from lampwork.front.authorizers.policy import allows
-from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Kept, Unauthenticated
+from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Unauthenticated
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.invocation.timed_call import IntegrationTimeout, call
 from lampwork.stack.authorization import LambdaAuthorizer
@@ -34,7 +35,7 @@ class FunctionAuthorizer:
         self._invoker = invoker
         self._timeout_seconds = timeout_seconds
         self._clock = clock
-        self._kept = Kept(authorizer.ttl_seconds * time_scale)
+        self._answers = AnswerCache(authorizer.ttl_seconds * time_scale)
 
     async def ask(
         self, key: tuple[str, ...], arn: str, event: Callable[[], dict[str, Any]]
@@ -48,15 +49,15 @@ class FunctionAuthorizer:
             AuthorizerFailed: it gives no answer of a known form.
         """
         began = self._clock()
-        answer = self._kept.get(key, began) if key else None
+        answer = self._answers.get(key, began) if key else None
         if answer is None:
             answer = await self._answer(event())
             if key:
-                self._kept.put(key, self._clock(), answer)
+                self._answers.put(key, self._clock(), answer)
         identity = self._identity(answer, arn)
         return replace(identity, latency_ms=round((self._clock() - began) * 1000))
 
-    async def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(self, event: dict[str, Any]) -> dict[str, object]:
         name = self._authorizer.function
         try:
             invocation = await call(self._invoker, name, event, self._timeout_seconds)
@@ -71,7 +72,7 @@ class FunctionAuthorizer:
             raise self._failed("its answer is no JSON object")
         return answer
 
-    def _identity(self, answer: Mapping[str, Any], arn: str) -> Caller:
+    def _identity(self, answer: Mapping[str, object], arn: str) -> Caller:
         context = answer.get("context") or {}
         if not isinstance(context, dict):
             raise self._failed("its context is no object")
@@ -105,7 +106,7 @@ class FunctionAuthorizer:
         return AuthorizerFailed(reason)
 
 
-def _object(payload: bytes) -> dict[str, Any] | None:
+def _object(payload: bytes) -> dict[str, object] | None:
     try:
         answer = json.loads(payload)
     except ValueError:

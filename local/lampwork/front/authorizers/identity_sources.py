@@ -1,5 +1,4 @@
 from collections.abc import Iterable, Mapping
-from typing import Any
 from urllib.parse import parse_qsl
 
 from lampwork.http.request import Request
@@ -11,7 +10,7 @@ def identity(
     request: Request,
     query: str,
     stage_variables: Mapping[str, str],
-    context: Mapping[str, Any],
+    context: Mapping[str, object],
 ) -> tuple[str, ...] | None:
     """The values of identity sources, in their order; None where the request lacks one."""
     values: list[str] = []
@@ -31,8 +30,8 @@ def identity(
     return tuple(values)
 
 
-def _found(context: Mapping[str, Any], path: str) -> str | None:
-    value: Any = context
+def _found(context: Mapping[str, object], path: str) -> str | None:
+    value: object = context
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return None if value is None else str(value)

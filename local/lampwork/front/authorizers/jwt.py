@@ -69,10 +69,10 @@ class JwtVerifier:
             },
         )
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _claims(self, token: str) -> Mapping[str, object]:
         key = await self._key(token)
         try:
-            claims: dict[str, Any] = jwt.decode(
+            claims: Mapping[str, object] = jwt.decode(
                 token,
                 key,
                 algorithms=ALGORITHMS,
@@ -86,7 +86,7 @@ class JwtVerifier:
             raise _refused(CHALLENGES[jwt.InvalidAudienceError])
         return claims
 
-    def _is_for_us(self, claims: Mapping[str, Any]) -> bool:
+    def _is_for_us(self, claims: Mapping[str, object]) -> bool:
         """`client_id` stands in for `aud` only where there is none."""
         found = claims.get("aud", claims.get("client_id"))
         return bool(set(found if isinstance(found, list) else [found]) & {*self._audience})
@@ -148,7 +148,7 @@ def _challenge(error: str, description: str, scopes: tuple[str, ...] = ()) -> st
     return f'Bearer scope="{" ".join(scopes)}" error="{error}" error_description="{description}"'
 
 
-def _scopes(claims: Mapping[str, Any]) -> list[str]:
+def _scopes(claims: Mapping[str, object]) -> list[str]:
     granted = claims.get("scope", claims.get("scp", ""))
     return [str(each) for each in (granted if isinstance(granted, list) else str(granted).split())]
 

@@ -4,16 +4,14 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-
 """
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
 from lampwork.front.authorizers.refusals import AuthorizerFailed
 
 ACTIONS = ("execute-api:invoke", "execute-api:*", "*")
 
 
-def allows(policy: Any, arn: str) -> tuple[bool, bool]:
+def allows(policy: object, arn: str) -> tuple[bool, bool]:
     """Whether the policy allows `arn`, and whether a statement denies it explicitly.
 
     Conditions are not looked at: a statement holds as if its condition did.
@@ -32,7 +30,7 @@ def allows(policy: Any, arn: str) -> tuple[bool, bool]:
     return allowed and not denied, denied
 
 
-def _statements(policy: Any) -> list[dict[str, Any]]:
+def _statements(policy: object) -> list[dict[str, object]]:
     statements = policy.get("Statement") if isinstance(policy, dict) else None
     if isinstance(statements, dict):
         statements = [statements]
@@ -41,18 +39,19 @@ def _statements(policy: Any) -> list[dict[str, Any]]:
     return statements
 
 
-def _concerns(statement: dict[str, Any], arn: str) -> bool:
+def _concerns(statement: dict[str, object], arn: str) -> bool:
     actions = [action.lower() for action in _texts(statement.get("Action"))]
     if not any(action in ACTIONS for action in actions):
         return False
     return any(_pattern(resource).fullmatch(arn) for resource in _texts(statement.get("Resource")))
 
 
-def _texts(value: Any) -> Iterable[str]:
+def _texts(value: object) -> list[str]:
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(each, str) for each in values):
+    texts = [each for each in values if isinstance(each, str)]
+    if not values or len(texts) < len(values):
         raise AuthorizerFailed("a statement's Action and Resource must be strings")
-    return values
+    return texts
 
 
 @lru_cache(maxsize=1024)

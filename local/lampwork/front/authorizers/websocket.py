@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from typing import Any
 
 from lampwork.events.caller import Caller
 from lampwork.events.websocket_api import Connection, authorizer_event
@@ -40,7 +39,7 @@ async def authorize(
         raise TypeError(f"{authorizer} is none of WebSocket APIs.")
     arn = f"arn:aws:execute-api:{api.region}:{ACCOUNT_ID}:{api.api_id}/{api.stage}/$connect"
     event = authorizer_event(connection, request, query, request_id, arn)
-    context: Mapping[str, Any] = event["requestContext"]
+    context: Mapping[str, object] = event["requestContext"]
     sources = authorizer.identity_sources
     if identity(sources, request, query, api.stage_variables, context) is None:
         raise Unauthenticated

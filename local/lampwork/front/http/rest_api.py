@@ -1,8 +1,6 @@
 import logging
 import re
 import uuid
-from collections.abc import Mapping
-from typing import Any
 
 from lampwork.errors import LampworkError
 from lampwork.events.caller import Caller
@@ -148,8 +146,8 @@ class RestApiGateway:
             "stage": self._api.stage,
             "identity.sourceIp": request.peer[0],
         }
-        responses: Mapping[str, Any] = self._api.gateway_responses
-        return _with_ids(rest_error(error, request, responses, context), request_id)
+        answer = rest_error(error, request, self._api.gateway_responses, context)
+        return _with_ids(answer, request_id)
 
 
 def no_stage(request: Request) -> Response:

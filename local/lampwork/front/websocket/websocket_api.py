@@ -245,7 +245,7 @@ def _accept_key(request: Request) -> str:
     return ServerProtocol().process_request(handshake)[0]
 
 
-def _answer(invocation: Invocation) -> dict[str, Any]:
+def _answer(invocation: Invocation) -> dict[str, object]:
     if invocation.function_error:
         raise FunctionFailed
     try:
@@ -257,14 +257,14 @@ def _answer(invocation: Invocation) -> dict[str, Any]:
     return answer
 
 
-def _body(answer: dict[str, Any]) -> str:
+def _body(answer: dict[str, object]) -> str:
     body = answer.get("body") or ""
     if not isinstance(body, str):
         raise MalformedResponse("The function's body is not a string.")
     return body
 
 
-def _subprotocol(answer: dict[str, Any]) -> str | None:
+def _subprotocol(answer: dict[str, object]) -> str | None:
     for name, value in header_mapping(answer).items():
         if name.lower() == "sec-websocket-protocol":
             return header_value(value)
