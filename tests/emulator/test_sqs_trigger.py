@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from lampwork.errors import StartError, Throttled
 from lampwork.events.sqs import failed_messages, payload_of, record_of
-from lampwork.invocation.timed_call import MAX_EVENT
+from lampwork.invocation.limits import MAX_EVENT
 from lampwork.stack.model import Queue, QueueTrigger, Stack
 from lampwork.triggers.mappings.batches import SHORT_POLL_SECONDS
 from lampwork.triggers.mappings.sqs import QueueTriggers

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lampwork.events.dynamodb_streams import done_before_a_failure, record_of
-from lampwork.invocation.timed_call import MAX_EVENT
+from lampwork.invocation.limits import MAX_EVENT
 from lampwork.stack.model import Function, Stack, StreamTrigger
 from lampwork.triggers.asynchronous.invocations import Outlet
 from lampwork.triggers.mappings.sqs_client import SqsClient

@@ -8,8 +8,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from lampwork.front.websocket import open_socket
 from lampwork.front.server import Front
+from lampwork.front.websocket import open_socket
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front, stack, websocket_api
 
@@ -216,7 +216,7 @@ async def test_an_idle_socket_is_closed(tmp_path):
 
 
 async def test_a_busy_socket_is_closed_after_its_longest_life(tmp_path, monkeypatch):
-    monkeypatch.setattr(websocket, "LIFETIME_SECONDS", 2 * open_socket.IDLE_SECONDS)
+    monkeypatch.setattr(open_socket, "LIFETIME_SECONDS", 2 * open_socket.IDLE_SECONDS)
     async with client_of(tmp_path, "$default", time_scale=0.0005) as (client, _, _):
         began = asyncio.get_running_loop().time()
         with suppress(ConnectionClosed):

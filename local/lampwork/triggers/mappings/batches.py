@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from lampwork.invocation.timed_call import MAX_EVENT
+from lampwork.invocation.limits import MAX_EVENT
 
 SHORT_POLL_SECONDS: Final = 0.1
 AROUND_RECORDS: Final = len(b'{"Records": []}')
