@@ -126,12 +126,13 @@ catalogue: $(BIN)/.ready ## Run the abuse catalogue and list its cases
 	@exec $(BIN)/pytest -n $(WORKERS) -q -p tests.catalogue.listing -m case
 
 .PHONY: check
-check: $(BIN)/.ready .tools/.ready ## Check lint, types, migrations, schema, Dockerfile and template
+check: $(BIN)/.ready .tools/.ready ## Check lint, types, migrations, schema, names, Dockerfile and template
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/black --check --quiet $(CODE)
 	$(BIN)/mypy
 	$(BIN)/python -m local.check_migrations
 	$(BIN)/python -m local.openapi --check
+	$(BIN)/python -m local.property_names --check
 	$(BIN)/hadolint local/docker/Dockerfile
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/bin/sam validate --lint
 
@@ -158,6 +159,10 @@ lock: $(BIN)/.ready ## Renew the locks (with hashes, without index addresses)
 .PHONY: openapi
 openapi: $(BIN)/.ready ## Write functions/docs/openapi.json again
 	@$(BIN)/python -m local.openapi
+
+.PHONY: property-names
+property-names: $(BIN)/.ready ## Write AWS's names of types and properties anew, from cfn-lint
+	@$(BIN)/python -m local.property_names
 
 .PHONY: clean
 clean: ## Delete the data of `make dev` (accounts, tasks, pictures)

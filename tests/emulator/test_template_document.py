@@ -227,6 +227,50 @@ def test_a_property_unlike_any_known_one_is_let_pass(tmp_path):
     assert read_text(tmp_path, template).functions.keys() == {"Work"}
 
 
+@pytest.mark.parametrize(
+    ("type", "misspelt", "meant"),
+    [
+        ("AWS::DynamoDB::Table", "TabelName", "TableName"),
+        ("AWS::Events::EventBus", "DeadletterConfig", "DeadLetterConfig"),
+        ("AWS::S3::Bucket", "BucketNmae", "BucketName"),
+        ("AWS::SNS::Topic", "TopicNam", "TopicName"),
+        ("AWS::SSM::Parameter", "Valu", "Value"),
+        ("AWS::SecretsManager::Secret", "SecretSting", "SecretString"),
+        ("AWS::IAM::Role", "AssumeRolePolicyDocumnet", "AssumeRolePolicyDocument"),
+    ],
+)
+def test_a_misspelt_property_is_told_for_every_type_of_aws(tmp_path, type, misspelt, meant):
+    template = f"Resources:\n  Part:\n    Type: {type}\n    Properties:\n      {misspelt}: x\n"
+
+    with pytest.raises(TemplateError, match=rf":5: {type} has no property .*; {meant} may be"):
+        read_text(tmp_path, template)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "{Type: AWS::CloudFormation::CustomResource, Properties: {ServiceTokn: x}}",
+        "{Type: Custom::Bucket, Properties: {BucketNmae: x}}",
+        # Lampwork does not run these: a property or a type that AWS has added must not stop it.
+        "{Type: AWS::EC2::VPC, Properties: {CidrBlockPool: x}}",
+        "{Type: AWS::Lambda::Functions2, Properties: {}}",
+    ],
+)
+def test_a_name_that_may_be_right_passes(tmp_path, resource):
+    assert read_text(tmp_path, f"Resources:\n  Part: {resource}\n").functions == {}
+
+
+@pytest.mark.parametrize(
+    "misspelt", ["AWS::Lambda::Functoin", "AWS::Lambda::Funktion", "AWS::Lambda::Functions"]
+)
+def test_a_misspelt_type_is_told(tmp_path, misspelt):
+    template = f"Resources:\n  Work: {{Type: {misspelt}}}\n"
+    problem = rf":2: CloudFormation has no resource type {misspelt}; AWS::Lambda::Function may be"
+
+    with pytest.raises(TemplateError, match=problem):
+        read_text(tmp_path, template)
+
+
 def test_a_misspelt_type_of_sam_is_told(tmp_path):
     template = "Resources:\n  Work: {Type: AWS::Serverless::Functon}\n"
 

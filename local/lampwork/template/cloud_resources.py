@@ -1,20 +1,11 @@
 from typing import Any, Final
 
 from lampwork.stack.model import CloudResource
+from lampwork.template.coverage import CREATED
 from lampwork.template.resource import Resource, Template
 from lampwork.template.triggers import queue_attributes
 
 RULE: Final = "AWS::Events::Rule"
-CREATED: Final = (
-    "AWS::DynamoDB::Table",
-    "AWS::Events::EventBus",
-    "AWS::S3::Bucket",
-    "AWS::SNS::Subscription",
-    "AWS::SNS::Topic",
-    "AWS::SQS::Queue",
-    "AWS::SSM::Parameter",
-    "AWS::SecretsManager::Secret",
-)
 
 
 def read_resources(template: Template) -> tuple[CloudResource, ...]:

@@ -10,7 +10,7 @@ from lampwork.template.identity import Place
 from lampwork.template.intrinsics import Nested, Resolver
 from lampwork.template.loops import with_loops_written_out
 from lampwork.template.parameters import parameter_values, without_value
-from lampwork.template.properties import check_spelling
+from lampwork.template.spelling import check_spelling
 from lampwork.template.transform import transform
 
 

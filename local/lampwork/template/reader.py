@@ -5,7 +5,8 @@ from typing import Final, Protocol
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Stack, Trigger
-from lampwork.template.cloud_resources import CREATED, read_resources
+from lampwork.template.cloud_resources import read_resources
+from lampwork.template.coverage import RUN, SUPPORT
 from lampwork.template.document import read_document
 from lampwork.template.function_urls import read_function_urls
 from lampwork.template.functions import read_functions
@@ -20,63 +21,6 @@ from lampwork.template.triggers import read_queues
 from lampwork.template.websocket_apis import read_web_socket_apis
 
 MAPPING: Final = "AWS::Lambda::EventSourceMapping"
-RUN: Final = frozenset(
-    {
-        "AWS::ApiGateway::Authorizer",
-        "AWS::ApiGateway::Deployment",
-        "AWS::ApiGateway::GatewayResponse",
-        "AWS::ApiGateway::Method",
-        "AWS::ApiGateway::Resource",
-        "AWS::ApiGateway::RestApi",
-        "AWS::ApiGateway::Stage",
-        "AWS::ApiGatewayV2::Api",
-        "AWS::ApiGatewayV2::Authorizer",
-        "AWS::ApiGatewayV2::Integration",
-        "AWS::ApiGatewayV2::IntegrationResponse",
-        "AWS::ApiGatewayV2::Route",
-        "AWS::ApiGatewayV2::RouteResponse",
-        "AWS::ApiGatewayV2::Stage",
-        "AWS::Events::Rule",
-        "AWS::Lambda::EventInvokeConfig",
-        "AWS::Lambda::Function",
-        "AWS::Lambda::Url",
-        "AWS::Lambda::LayerVersion",
-        *CREATED,
-        "AWS::Scheduler::Schedule",
-    }
-)
-# Permissions, deployments, networks and watchers: nobody misses them at home.
-SUPPORT: Final = (
-    "AWS::ApiGateway::Account",
-    "AWS::ApiGateway::BasePathMapping",
-    "AWS::ApiGateway::DomainName",
-    "AWS::ApiGatewayV2::ApiMapping",
-    "AWS::ApiGatewayV2::Deployment",
-    "AWS::ApiGatewayV2::DomainName",
-    "AWS::ApplicationAutoScaling::",
-    "AWS::CDK::Metadata",
-    "AWS::CertificateManager::",
-    "AWS::CloudFront::",
-    "AWS::CloudWatch::",
-    "AWS::CodeDeploy::",
-    "AWS::EC2::",
-    "AWS::IAM::",
-    "AWS::KMS::",
-    "AWS::Lambda::Alias",
-    "AWS::Lambda::Permission",
-    "AWS::Lambda::Version",
-    "AWS::Logs::LogGroup",
-    "AWS::Logs::LogStream",
-    "AWS::Logs::MetricFilter",
-    "AWS::Logs::QueryDefinition",
-    "AWS::Logs::ResourcePolicy",
-    "AWS::Route53::",
-    "AWS::S3::BucketPolicy",
-    "AWS::SNS::TopicPolicy",
-    "AWS::SQS::QueuePolicy",
-    "AWS::WAFv2::",
-)
-
 
 class TriggerReader(Protocol):
     """What wakes functions, and reads its triggers in a template."""

@@ -1,0 +1,85 @@
+"""Writes the names that spelling is checked against: `python -m local.property_names [--check]`.
+
+They come from the CloudFormation and SAM schemas inside cfn-lint, which are AWS's own.
+https://github.com/aws-cloudformation/cfn-lint (MIT-0)
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from importlib import metadata, resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from lampwork.template import spelling
+
+TARGET = Path(spelling.__file__).with_name(spelling.NAMES_FILE)
+# The bundled schemas: cfn-lint itself would prefer newer ones that it has downloaded.
+SCHEMAS = resources.files("cfnlint") / "data" / "schemas"
+# SAM's translator checks the properties of its types itself, and a custom resource takes any.
+WITHOUT_NAMES = ("AWS::Serverless::", "AWS::CloudFormation::CustomResource")
+
+
+def build() -> str:
+    """One line for each type: its name, and the names of its properties that a template may set."""
+    return "".join(f"{line}\n" for line in (*_header(), *_lines()))
+
+
+def _header() -> Iterator[str]:
+    version = metadata.version("cfn-lint")
+    date = _read(SCHEMAS / "version.json")["schema_date"]
+    yield f"# Made by `make property-names` from cfn-lint {version} and its schemas of {date[:10]}."
+
+
+def _lines() -> Iterator[str]:
+    for type, file in sorted(_schema_files().items()):
+        yield " ".join((type, *_properties(type, file)))
+
+
+def _schema_files() -> dict[str, str]:
+    """The types of all regions, and those of SAM, with the file of each."""
+    return {
+        type: file
+        for types in (SCHEMAS / "providers").iterdir()
+        if types.name.endswith(".json")
+        for type, file in _read(types).items()
+    }
+
+
+def _properties(type: str, file: str) -> list[str]:
+    if type.startswith(WITHOUT_NAMES):
+        return []
+    schema = _read(SCHEMAS / "resources" / f"{file}.json")
+    read_only = {pointer.removeprefix("/properties/") for pointer in _read_only(schema)}
+    return sorted(schema["properties"].keys() - read_only)
+
+
+def _read_only(schema: dict[str, Any]) -> list[str]:
+    pointers: list[str] = schema.get("readOnlyProperties", [])
+    return pointers
+
+
+def _read(file: Traversable) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    built = build()
+    if arguments.parse_args().check:
+        return 0 if TARGET.exists() and TARGET.read_text() == built else _outdated()
+    TARGET.write_text(built)
+    return 0
+
+
+def _outdated() -> int:
+    sys.stderr.write(f"{TARGET.name} is out of date: run `make property-names`.\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
