@@ -135,7 +135,7 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
         (
             FUNCTION + "      Events: {Go: {Type: SQS, Properties:"
             " {Queue: 'arn:aws:sqs:us-east-1:1:q', ScalingConfig: {MaximumConcurrency: 1}}}}\n",
-            "the MaximumConcurrency of WorkGo must be from 2 to 1000, not 1",
+            "WorkGo.ScalingConfig.MaximumConcurrency must be from 2 to 1000, not 1",
         ),
         (
             FUNCTION + "      Events: {Go: {Type: SQS, Properties: {BatchSize: 10001,"
@@ -145,12 +145,12 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
         (FUNCTION + "      Environment: {A: b}\n", ":8: the Environment of Work holds `Variables`"),
         (
             FUNCTION + "      Environment: {Variables: [a]}\n",
-            ":8: a part of Work.Environment is",
+            ":8: Work.Environment.Variables must be a mapping, not ['a']",
         ),
         (
             FUNCTION + "  Rule:\n    Type: AWS::Events::Rule\n    Properties:\n"
             "      ScheduleExpression: rate(1 day)\n      Targets: [here]\n",
-            ":12: a part of Rule.Targets is not of the kind that AWS wants",
+            ":12: Rule.Targets must be a list of mappings, not 'here'",
         ),
         (FUNCTION + "Parameters: {Stage: String}\n", ": `Parameters: Stage` must be a mapping"),
         (FUNCTION + "      Timeout: soon\n", ":8: Work.Timeout must be a whole number, not 'soon'"),

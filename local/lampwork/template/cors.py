@@ -1,32 +1,21 @@
-from collections.abc import Mapping
-from typing import Any
-
 from lampwork.stack.authorization import Cors
-from lampwork.template.resource import Resource
+from lampwork.template.values import Section
 
 
-def read_cors(resource: Resource, settings: Any) -> Cors | None:
+def read_cors(settings: Section) -> Cors | None:
     """CORS settings as CloudFormation (AllowOrigins) or OpenAPI (allowOrigins) writes them.
 
     Raises:
-        TemplateError: they are no mapping.
+        TemplateError: a value is of the wrong kind.
     """
     if not settings:
         return None
-    if not isinstance(settings, Mapping):
-        raise resource.error(f"the CORS settings of {resource.logical_id} must be a mapping.")
-    given = {name.lower(): value for name, value in settings.items()}
-    max_age = given.get("maxage")
+    given = settings.in_lower_case()
     return Cors(
-        allow_origins=_texts(given.get("alloworigins")),
-        allow_methods=_texts(given.get("allowmethods")),
-        allow_headers=_texts(given.get("allowheaders")),
-        expose_headers=_texts(given.get("exposeheaders")),
-        max_age=None if max_age is None else int(max_age),
-        allow_credentials=given.get("allowcredentials") in (True, "true"),
+        allow_origins=given.one_or_more("alloworigins"),
+        allow_methods=given.one_or_more("allowmethods"),
+        allow_headers=given.one_or_more("allowheaders"),
+        expose_headers=given.one_or_more("exposeheaders"),
+        max_age=given.optional_integer("maxage"),
+        allow_credentials=given.truth("allowcredentials"),
     )
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    values = value if isinstance(value, list) else [] if value is None else [value]
-    return tuple(map(str, values))

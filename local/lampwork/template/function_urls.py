@@ -20,7 +20,7 @@ def read_function_urls(template: Template, functions: FunctionNames) -> tuple[Fu
 
 
 def _function_url(url: Resource, functions: FunctionNames) -> Iterator[FunctionUrl]:
-    function = functions.find(url.get("TargetFunctionArn"))
+    function = functions.find(url.required("TargetFunctionArn"))
     if function is None:
         url.ignore(url.type, "it leads to no function that runs here")
         return
@@ -33,5 +33,5 @@ def _function_url(url: Resource, functions: FunctionNames) -> Iterator[FunctionU
         # The function's own time-out ends it before.
         timeout_seconds=function.timeout_seconds + 60,
         authorizer=IamAuthorizer() if url.text("AuthType") == "AWS_IAM" else None,
-        cors=read_cors(url, url.get("Cors")),
+        cors=read_cors(url.section("Cors")),
     )

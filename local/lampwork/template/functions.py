@@ -1,12 +1,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lampwork.stack.function_names import NAME, FunctionNames
 from lampwork.stack.model import EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder
-from lampwork.template.intrinsics import as_text
 from lampwork.template.log_config import read_log_config
 from lampwork.template.resource import Resource, Template
 from lampwork.template.transform import local_path
@@ -43,13 +42,13 @@ def read_functions(template: Template) -> dict[str, Function]:
     }
     names = FunctionNames(functions)
     for resource in template.of_type("AWS::Lambda::EventInvokeConfig"):
-        if function := names.find(resource.get("FunctionName")):
+        if function := names.find(resource.text("FunctionName")):
             configured = replace(function, on_event=_event_config(resource, function.on_event))
             functions[function.logical_id] = configured
     return functions
 
 
-def named_by(address: Any, api: Resource) -> Resource:
+def named_by(address: object, api: Resource) -> Resource:
     """The function, of those that cannot run too, that an API's route leads to; else the API."""
     if named := NAME.search(str(address)):
         for function in api.template.of_type("AWS::Lambda::Function"):
@@ -75,7 +74,7 @@ def _function(resource: Resource) -> Iterator[Function]:
         reserved_concurrency=resource.optional_integer("ReservedConcurrentExecutions"),
         layers=tuple(layers),
         source_layers=frozenset(folder for folder, is_source in layers.items() if is_source),
-        on_event=EventConfig(dead_letter=resource.mapping("DeadLetterConfig").get("TargetArn")),
+        on_event=EventConfig(dead_letter=resource.section("DeadLetterConfig").text("TargetArn")),
         log_config=read_log_config(resource),
         region=resource.identity.place.region,
         template=resource.file,
@@ -85,15 +84,15 @@ def _function(resource: Resource) -> Iterator[Function]:
 
 
 def _event_config(resource: Resource, without: EventConfig) -> EventConfig:
-    destinations = resource.mapping("DestinationConfig")
+    destinations = resource.section("DestinationConfig")
     return replace(
         without,
         retries=resource.integer("MaximumRetryAttempts", without.retries),
         maximum_age_seconds=resource.integer(
             "MaximumEventAgeInSeconds", int(without.maximum_age_seconds)
         ),
-        on_success=destinations.get("OnSuccess", {}).get("Destination"),
-        on_failure=destinations.get("OnFailure", {}).get("Destination"),
+        on_success=destinations.section("OnSuccess").text("Destination"),
+        on_failure=destinations.section("OnFailure").text("Destination"),
     )
 
 
@@ -103,25 +102,22 @@ def _cannot_run(resource: Resource) -> str | None:
         return "its code is a container image; Lampwork runs Python from a folder"
     if runtime is not None and not runtime.startswith("python"):
         return f"its runtime is {runtime}; Lampwork runs Python"
-    if local_path(resource.get("Code")) is None and not _is_inline(resource.get("Code")):
+    code = resource.section("Code")
+    if local_path(code) is None and code.text("ZipFile") is None:
         return "its code is not in a local folder; name one as CodeUri"
     return None
 
 
 def _code_dir(resource: Resource) -> Path:
-    code = resource.get("Code")
-    if _is_inline(code):
-        return inline_folder(resource, code["ZipFile"])
+    code = resource.section("Code")
+    if inline := code.text("ZipFile"):
+        return inline_folder(resource, inline)
     return code_folder(resource, local_path(code) or ".", "CodeUri")
-
-
-def _is_inline(code: Any) -> bool:
-    return isinstance(code, dict) and isinstance(code.get("ZipFile"), str)
 
 
 def _layers(resource: Resource) -> Iterator[tuple[Path, bool]]:
     """The folders, and whether `sam build` has still to put what is in one below `python`."""
-    for named in resource.items("Layers"):
+    for named in resource.texts("Layers"):
         layer = _layer(resource.template, named)
         if layer is None:
             resource.ignore(
@@ -129,14 +125,14 @@ def _layers(resource: Resource) -> Iterator[tuple[Path, bool]]:
                 "it is not in this template; install what it holds where Lampwork is",
             )
         elif (method := _build_method(layer)) is None or method.startswith("python"):
-            path = local_path(layer.get("Content"))
+            path = local_path(layer.section("Content"))
             if path is None:
                 layer.ignore(layer.written_type, "its content is not in a local folder")
             else:
                 yield code_folder(layer, path, "ContentUri"), method is not None
 
 
-def _layer(template: Template, named: Any) -> Resource | None:
+def _layer(template: Template, named: str) -> Resource | None:
     for layer in template.of_type("AWS::Lambda::LayerVersion"):
         if layer.identity.reference == named:
             return layer
@@ -148,30 +144,21 @@ def _build_method(layer: Resource) -> str | None:
 
     What a makefile puts into a layer are mostly packages; at home they are installed.
     """
-    method = layer.metadata.get("BuildMethod")
-    return None if method is None else str(method)
+    return layer.metadata.scalar("BuildMethod")
 
 
 def _environment(resource: Resource) -> dict[str, str]:
-    environment = resource.mapping("Environment")
-    if astray := environment.keys() - {"Variables"}:
+    environment = resource.section("Environment")
+    if astray := set(environment) - {"Variables"}:
         raise resource.error(
             f"the Environment of {resource.logical_id} holds `Variables` alone: put"
             f" {', '.join(sorted(astray))} below it.",
             "Environment",
         )
-    variables = environment.get("Variables", {})
-    return {name: _variable(resource, name, value) for name, value in variables.items()}
-
-
-def _variable(resource: Resource, name: str, value: Any) -> str:
-    if name in RESERVED_VARIABLES:
+    variables = environment.variables("Variables")
+    if reserved := sorted(RESERVED_VARIABLES & variables.keys()):
         raise resource.error(
-            f"{resource.logical_id} sets {name}, which Lambda reserves: use another name.",
+            f"{resource.logical_id} sets {reserved[0]}, which Lambda reserves: use another name.",
             "Environment",
         )
-    if isinstance(value, str | int | float):
-        return as_text(value)
-    raise resource.error(
-        f"the variable {name} of {resource.logical_id} must be a string, not {value!r}."
-    )
+    return variables

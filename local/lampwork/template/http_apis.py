@@ -1,5 +1,5 @@
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import HttpApi, HttpRoute
@@ -8,6 +8,7 @@ from lampwork.template.cors import read_cors
 from lampwork.template.functions import named_by
 from lampwork.template.openapi import definition, operations
 from lampwork.template.resource import Resource, Template
+from lampwork.template.values import Section, Values
 
 API: Final = "AWS::ApiGatewayV2::Api"
 STAGE: Final = "AWS::ApiGatewayV2::Stage"
@@ -47,27 +48,30 @@ def target(route: Resource, functions: FunctionNames) -> tuple[str, Resource] | 
     """The function that a route's integration leads to, and the integration."""
     named = route.required("Target").removeprefix("integrations/")
     for integration in route.template.of_type("AWS::ApiGatewayV2::Integration"):
-        function = functions.find(integration.get("IntegrationUri"))
+        function = functions.find(integration.text("IntegrationUri"))
         if function is not None and integration.identity.reference == named:
             return function.logical_id, integration
     route.ignore(f"route {route.text('RouteKey')}", "it leads to no function that runs here")
     return None
 
 
-def seconds(milliseconds: Any, default: float) -> float:
-    return default if milliseconds is None else float(milliseconds) / 1000
+def seconds(integration: Values, name: str, default: float) -> float:
+    """A time that a template gives in milliseconds."""
+    milliseconds = integration.optional_integer(name)
+    return default if milliseconds is None else milliseconds / 1000
 
 
 def _stages(api: Resource, functions: FunctionNames) -> Iterator[HttpApi]:
     body = definition(api)
-    settings = api.get("CorsConfiguration") or body.get("x-amazon-apigateway-cors")
+    settings = api.section("CorsConfiguration") or body.section("x-amazon-apigateway-cors")
     routes = (
         *_body_routes(api, body, functions),
         *_routes(api, functions),
         *_quick_create(api, functions),
     )
     stages = {
-        stage.required("StageName"): stage.texts("StageVariables") for stage in parts(api, STAGE)
+        stage.required("StageName"): stage.variables("StageVariables")
+        for stage in parts(api, STAGE)
     }
     for name, variables in (stages or {DEFAULT_STAGE: {}}).items():
         yield HttpApi(
@@ -76,16 +80,14 @@ def _stages(api: Resource, functions: FunctionNames) -> Iterator[HttpApi]:
             stage=name,
             routes=routes,
             stage_variables=variables,
-            cors=read_cors(api, settings),
+            cors=read_cors(settings),
             region=api.identity.place.region,
         )
 
 
-def _body_routes(
-    api: Resource, body: Mapping[str, Any], functions: FunctionNames
-) -> Iterator[HttpRoute]:
+def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iterator[HttpRoute]:
     for operation in operations(api, body, functions):
-        address = operation.integration.get("uri")
+        address = operation.integration.text("uri")
         function = functions.find(address)
         if function is None:
             route = f"route {operation.method} {operation.path}"
@@ -95,8 +97,8 @@ def _body_routes(
             operation.method,
             "$default" if operation.path == DEFAULT_ROUTE_PATH else operation.path,
             function.logical_id,
-            seconds(operation.integration.get("timeoutInMillis"), TIMEOUT_SECONDS),
-            payload_format=str(operation.integration.get("payloadFormatVersion", "2.0")),
+            seconds(operation.integration, "timeoutInMillis", TIMEOUT_SECONDS),
+            payload_format=operation.integration.scalar("payloadFormatVersion") or "2.0",
             authorizer=operation.authorizer,
             scopes=operation.scopes,
         )
@@ -111,10 +113,10 @@ def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
                 method or "ANY",
                 path,
                 function,
-                seconds(integration.get("TimeoutInMillis"), TIMEOUT_SECONDS),
+                seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
                 payload_format=integration.text("PayloadFormatVersion") or "2.0",
                 authorizer=route_authorizer(route, functions),
-                scopes=tuple(map(str, route.items("AuthorizationScopes"))),
+                scopes=route.texts("AuthorizationScopes"),
             )
 
 
@@ -123,7 +125,7 @@ def _quick_create(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
     """
-    if (named := api.get("Target")) is None:
+    if (named := api.text("Target")) is None:
         return
     if function := functions.find(named):
         method, _, path = (api.text("RouteKey") or "$default").rpartition(" ")

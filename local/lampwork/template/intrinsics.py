@@ -20,6 +20,7 @@ from lampwork.template.identity import (
     Place,
     derived_name,
 )
+from lampwork.template.values import as_text
 
 T = TypeVar("T")
 PLACEHOLDER: Final = re.compile(r"\$\{(!?)([^}]*)\}")
@@ -34,11 +35,6 @@ LOCATIONS: Final = ("TemplateURL", "Location")
 
 class Unresolvable(Exception):
     """An expression has no value; the text says why."""
-
-
-def as_text(value: Any) -> str:
-    """A scalar as CloudFormation has it, to which all of them are text: true, not Python's True."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Nested(NamedTuple):

@@ -23,7 +23,7 @@ def read_log_config(resource: Resource) -> LogConfig:
     Raises:
         TemplateError: a value is none of Lambda's, or there is a level for text.
     """
-    given = resource.mapping(PROPERTY)
+    given = resource.section(PROPERTY)
     json = _one_of(resource, "LogFormat", FORMATS, "Text") == "JSON"
     for name in LEVELS:
         if given.get(name) is not None and not json:
@@ -41,8 +41,8 @@ def read_log_config(resource: Resource) -> LogConfig:
 
 
 def _group(resource: Resource) -> str | None:
-    name = resource.mapping(PROPERTY).get("LogGroup")
-    if name is not None and not (isinstance(name, str) and GROUP.fullmatch(name)):
+    name = resource.section(PROPERTY).text("LogGroup")
+    if name is not None and not GROUP.fullmatch(name):
         raise resource.error(
             f"{resource.logical_id}.{PROPERTY}.LogGroup must be a name of letters, digits and"
             f" . - _ / #, not {name!r}.",
@@ -56,7 +56,7 @@ def _level(resource: Resource, name: str) -> str:
 
 
 def _one_of(resource: Resource, name: str, allowed: Collection[str], default: str) -> str:
-    value = resource.mapping(PROPERTY).get(name)
+    value = resource.section(PROPERTY).text(name)
     if value is None:
         return default
     if value not in allowed:
@@ -65,4 +65,4 @@ def _one_of(resource: Resource, name: str, allowed: Collection[str], default: st
             f" not {value!r}.",
             PROPERTY,
         )
-    return str(value)
+    return value

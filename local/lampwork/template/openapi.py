@@ -5,13 +5,14 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from lampwork.stack.authorization import Authorizer, IamAuthorizer
 from lampwork.stack.function_names import FunctionNames
 from lampwork.template.authorizers import scheme_authorizer
 from lampwork.template.includes import TRANSFORM
 from lampwork.template.resource import Resource
+from lampwork.template.values import Section
 
 INTEGRATION: Final = "x-amazon-apigateway-integration"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-integrations.html
@@ -26,81 +27,66 @@ class Operation:
 
     method: str
     path: str
-    integration: Mapping[str, Any]
+    integration: Section
     authorizer: Authorizer | None
     scopes: tuple[str, ...]
 
 
-def definition(api: Resource) -> Mapping[str, Any]:
+def definition(api: Resource) -> Section:
     """The `Body` of an API; what stands in a file of S3 is named, and left out of it."""
     included = api.without("Body", TRANSFORM)
     if included is not None or api.get("BodyS3Location") is not None:
         api.ignore("definition", "it is in S3; name a file of this machine")
-        return included or {}
-    return api.mapping("Body")
+        return included or Section(api, "Body", {})
+    return api.section("Body")
 
 
-def operations(
-    api: Resource, body: Mapping[str, Any], functions: FunctionNames
-) -> Iterator[Operation]:
+def operations(api: Resource, body: Section, functions: FunctionNames) -> Iterator[Operation]:
     """The operations of an API's `Body`.
 
     Raises:
-        TemplateError: the body is none, or an authorizer cannot be read.
+        TemplateError: a value is of the wrong kind, or an authorizer cannot be read.
     """
-    components = _mapping(api, "components", body.get("components"))
-    shared = _mapping(api, INTEGRATIONS, components.get(INTEGRATIONS))
+    shared = body.section("components").section(INTEGRATIONS)
     schemes = {
         name: scheme_authorizer(api, name, scheme, functions)
-        for name, scheme in _schemes(api, body).items()
+        for name, scheme in _schemes(body).items()
     }
-    for path, item in _mapping(api, "paths", body.get("paths")).items():
-        for key, operation in _mapping(api, path, item).items():
+    paths = body.section("paths")
+    for path in paths:
+        item = paths.section(path)
+        for key in item:
             if key not in METHODS and key != ANY_METHOD:
                 continue
-            operation = _mapping(api, f"{path}: {key}", operation)
-            authorizer, scopes = _security(api, operation, body, schemes)
-            integration = _mapping(api, INTEGRATION, operation.get(INTEGRATION))
-            if reference := integration.get("$ref"):
-                name = str(reference).rpartition("/")[2]
-                integration = _mapping(api, str(reference), shared.get(name))
+            operation = item.section(key)
+            authorizer, scopes = _security(operation, body, schemes)
+            integration = operation.section(INTEGRATION)
+            if reference := integration.text("$ref"):
+                integration = shared.section(reference.rpartition("/")[2])
             yield Operation(
-                "ANY" if key == ANY_METHOD else key.upper(),
-                path,
-                integration,
-                authorizer,
-                scopes,
+                "ANY" if key == ANY_METHOD else key.upper(), path, integration, authorizer, scopes
             )
 
 
-def _schemes(api: Resource, body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _schemes(body: Section) -> dict[str, Section]:
     """Those of OpenAPI 3, and of Swagger 2."""
-    components = _mapping(api, "components", body.get("components"))
-    return {
-        **_mapping(api, "securityDefinitions", body.get("securityDefinitions")),
-        **_mapping(api, "securitySchemes", components.get("securitySchemes")),
-    }
+    places = (
+        body.section("securityDefinitions"),
+        body.section("components").section("securitySchemes"),
+    )
+    return {name: place.section(name) for place in places for name in place}
 
 
 def _security(
-    api: Resource,
-    operation: Mapping[str, Any],
-    body: Mapping[str, Any],
-    schemes: Mapping[str, Authorizer | None],
+    operation: Section, body: Section, schemes: Mapping[str, Authorizer | None]
 ) -> tuple[Authorizer | None, tuple[str, ...]]:
     """The first authorizer that is asked for; an API key beside it is none."""
-    if operation.get("x-amazon-apigateway-auth", {}).get("type") == "AWS_IAM":
+    if operation.section("x-amazon-apigateway-auth").text("type") == "AWS_IAM":
         return IamAuthorizer(), ()
-    for requirement in operation.get("security", body.get("security")) or []:
-        for name, scopes in _mapping(api, "security", requirement).items():
+    # An empty list opens an operation where the whole API asks for an authorizer.
+    asked = body if operation.get("security") is None else operation
+    for requirement in asked.sections("security"):
+        for name in requirement:
             if authorizer := schemes.get(name):
-                return authorizer, tuple(scopes or ())
+                return authorizer, requirement.texts(name)
     return None, ()
-
-
-def _mapping(api: Resource, name: str, value: Any) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise api.error(f"in the definition of {api.logical_id}, {name} must be a mapping.")
-    return value

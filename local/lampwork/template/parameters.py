@@ -1,10 +1,10 @@
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from lampwork.errors import TemplateError
 from lampwork.template.document import Document
-from lampwork.template.intrinsics import as_text
+from lampwork.template.values import Section, Values
 
 IMPORT: Final = "Fn::ImportValue"
 
@@ -17,15 +17,15 @@ def parameter_values(document: Document, given: Mapping[str, str]) -> dict[str, 
         TemplateError: a given parameter is not declared, a number is missing, or a value is not
             allowed.
     """
-    declared: Mapping[str, Any] = document.content["Parameters"]
-    if unknown := sorted(given.keys() - declared.keys()):
+    declared = _declared(document)
+    if unknown := sorted(given.keys() - set(declared)):
         raise TemplateError(
             f"{document.path} has no parameter {', '.join(unknown)};"
             f" it has {', '.join(sorted(declared)) or 'none'}."
         )
     return {
-        name: _parameter_value(document, name, declaration, given.get(name))
-        for name, declaration in declared.items()
+        name: _parameter_value(document, name, declared.section(name), given.get(name))
+        for name in declared
     }
 
 
@@ -33,32 +33,52 @@ def imported(document: Document, given: Mapping[str, str]) -> dict[str, str]:
     """Those given values that no parameter takes, but that Fn::ImportValue may ask for."""
     if IMPORT not in json.dumps(document.content, default=str):
         return {}
-    declared = document.content["Parameters"]
+    declared = set(_declared(document))
     return {name: value for name, value in given.items() if name not in declared}
 
 
 def without_value(document: Document, given: Mapping[str, str]) -> tuple[str, ...]:
     """The parameters that have neither a given value nor a default."""
-    declared: Mapping[str, Any] = document.content["Parameters"]
+    declared = _declared(document)
     return tuple(
         name
-        for name, declaration in declared.items()
-        if name not in given and "Default" not in declaration
+        for name in declared
+        if name not in given and declared.section(name).scalar("Default") is None
     )
 
 
+class _AsWritten(Values):
+    """The sections of a document, in which nothing is resolved."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def get(self, name: str) -> object:
+        return self._document.content.get(name)
+
+    def path(self, name: str = "") -> str:
+        return name
+
+    def error(self, problem: str, name: str = "") -> TemplateError:
+        return self._document.error("", problem)
+
+
+def _declared(document: Document) -> Section:
+    return _AsWritten(document).section("Parameters")
+
+
 def _parameter_value(
-    document: Document, name: str, declaration: Mapping[str, Any], given: str | None
+    document: Document, name: str, declaration: Section, given: str | None
 ) -> str | list[str]:
-    type = declaration.get("Type", "String")
-    value = given if given is not None else declaration.get("Default")
+    type = declaration.text("Type") or "String"
+    value = given if given is not None else declaration.scalar("Default")
     if value is None and type == "Number":
         raise TemplateError(
             f"{document.path}: the parameter {name} has no default; give it a number"
             f" with --parameter {name}=… or in [tool.lampwork.parameters]."
         )
-    text = "" if value is None else as_text(value)
-    allowed = [as_text(each) for each in declaration.get("AllowedValues", [])]
+    text = value or ""
+    allowed = declaration.scalars("AllowedValues")
     if value is not None and allowed and text not in allowed:
         raise TemplateError(
             f"{document.path}: the parameter {name} must be one of {', '.join(allowed)},"

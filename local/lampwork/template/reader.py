@@ -66,10 +66,7 @@ def read_stack(
     }
     resolver = Opener(place, exports, cache_dir).open(document, parameters)
     template = Template(resolver, cache_dir)
-    try:
-        return _stack(template, without_value(document, parameters), sources)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise template.misshapen(error) from error
+    return _stack(template, without_value(document, parameters), sources)
 
 
 def _stack(

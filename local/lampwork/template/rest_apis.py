@@ -1,6 +1,6 @@
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import FixedAnswer, GatewayResponse, HttpRoute, RestApi
@@ -9,12 +9,14 @@ from lampwork.template.functions import named_by
 from lampwork.template.http_apis import seconds
 from lampwork.template.openapi import definition, operations
 from lampwork.template.resource import Resource, Template
+from lampwork.template.values import Section
 
 API: Final = "AWS::ApiGateway::RestApi"
 TIMEOUT_SECONDS: Final = 29
 STATUS: Final = re.compile(r'"statusCode"\s*:\s*(\d{3})')
-HEADER: Final = "method.response.header."
+RESPONSE_HEADER: Final = "method.response.header."
 GATEWAY_HEADER: Final = "gatewayresponse.header."
+JSON: Final = "application/json"
 
 
 def read_rest_apis(template: Template, functions: FunctionNames) -> tuple[RestApi, ...]:
@@ -31,8 +33,8 @@ def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
     body = definition(api)
     routes = (*_body_routes(api, body, functions), *_methods(api, functions))
     types = (
-        *api.items("BinaryMediaTypes"),
-        *(body.get("x-amazon-apigateway-binary-media-types") or ()),
+        *api.texts("BinaryMediaTypes"),
+        *body.texts("x-amazon-apigateway-binary-media-types"),
     )
     for name, variables in _stage_variables(api).items():
         yield RestApi(
@@ -41,7 +43,7 @@ def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
             stage=name,
             routes=routes,
             # SAM writes / as ~1.
-            binary_media_types=tuple(dict.fromkeys(str(each).replace("~1", "/") for each in types)),
+            binary_media_types=tuple(dict.fromkeys(each.replace("~1", "/") for each in types)),
             gateway_responses=dict(_gateway_responses(api, body)),
             stage_variables=variables,
             region=api.identity.place.region,
@@ -51,7 +53,7 @@ def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
 def _stage_variables(api: Resource) -> dict[str, dict[str, str]]:
     """By the name of the stage. A deployment may name one too, but SAM names a spare one there."""
     stages = {
-        stage.required("StageName"): stage.texts("Variables")
+        stage.required("StageName"): stage.variables("Variables")
         for stage in _parts(api, "AWS::ApiGateway::Stage")
     }
     if stages:
@@ -71,29 +73,27 @@ def _parts(api: Resource, type: str) -> Iterator[Resource]:
     )
 
 
-def _body_routes(
-    api: Resource, body: Mapping[str, Any], functions: FunctionNames
-) -> Iterator[HttpRoute]:
+def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iterator[HttpRoute]:
     for operation in operations(api, body, functions):
         integration = operation.integration
-        kind = str(integration.get("type")).lower()
-        function = functions.find(integration.get("uri"))
+        kind = str(integration.text("type")).lower()
+        function = functions.find(integration.text("uri"))
         if kind == "mock":
+            responses = integration.section("responses")
             fixed = _fixed(
-                integration.get("requestTemplates") or {},
-                (integration.get("responses") or {}).values(),
+                integration.section("requestTemplates"), map(responses.section, responses)
             )
         elif kind == "aws_proxy" and function is not None:
             fixed = None
         else:
             route = f"route {operation.method} {operation.path}"
-            named_by(integration.get("uri"), api).ignore(route, _why_not(kind))
+            named_by(integration.text("uri"), api).ignore(route, _why_not(kind))
             continue
         yield HttpRoute(
             operation.method,
             operation.path,
             function.logical_id if function else "",
-            seconds(integration.get("timeoutInMillis"), TIMEOUT_SECONDS),
+            seconds(integration, "timeoutInMillis", TIMEOUT_SECONDS),
             payload_format="1.0",
             authorizer=operation.authorizer,
             fixed=fixed,
@@ -103,25 +103,25 @@ def _body_routes(
 def _methods(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
     paths = _paths(api)
     for method in _parts(api, "AWS::ApiGateway::Method"):
-        integration = method.mapping("Integration")
+        integration = method.section("Integration")
         verb, path = method.required("HttpMethod"), paths.get(method.required("ResourceId"))
         if path is None:
             raise method.error(f"the ResourceId of {method.logical_id} is no resource of its API.")
-        kind, function = integration.get("Type"), functions.find(integration.get("Uri"))
+        kind, function = integration.text("Type"), functions.find(integration.text("Uri"))
         fixed = None
         if kind == "MOCK":
-            responses = integration.get("IntegrationResponses") or ()
-            fixed = _fixed(integration.get("RequestTemplates") or {}, responses)
+            responses = integration.sections("IntegrationResponses")
+            fixed = _fixed(integration.section("RequestTemplates"), responses)
         elif kind != "AWS_PROXY" or function is None:
             method.ignore(f"route {verb} {path}", _why_not(str(kind)))
             continue
-        if method.get("ApiKeyRequired") in (True, "true"):
+        if method.truth("ApiKeyRequired"):
             method.ignore(f"API key of {verb} {path}", "any caller may use the route")
         yield HttpRoute(
             verb,
             path,
             function.logical_id if function else "",
-            seconds(integration.get("TimeoutInMillis"), TIMEOUT_SECONDS),
+            seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
             payload_format="1.0",
             authorizer=route_authorizer(method, functions),
             fixed=fixed,
@@ -155,54 +155,44 @@ def _paths(api: Resource) -> dict[str, str]:
     return paths
 
 
-def _fixed(request_templates: Mapping[str, Any], responses: Any) -> FixedAnswer:
+def _fixed(request_templates: Section, responses: Iterator[Section]) -> FixedAnswer:
     """What an integration of type mock answers: its first response, as SAM writes for CORS."""
-    chosen = STATUS.search(str(request_templates.get("application/json", "")))
-    first: Mapping[str, Any] = next(iter(responses), {})
-    given = {name.lower(): value for name, value in first.items()}
-    status = given.get("statuscode") or (chosen[1] if chosen else 200)
-    parameters = given.get("responseparameters") or {}
-    templates = given.get("responsetemplates") or {}
+    chosen = STATUS.search(request_templates.scalar(JSON) or "")
+    status = int(chosen[1]) if chosen else 200
+    first = next(responses, None)
+    if first is None:
+        return FixedAnswer(status=status)
+    given = first.in_lower_case()
     return FixedAnswer(
-        status=int(status),
-        headers=_headers(parameters, HEADER),
-        body=str(templates.get("application/json", "")).strip(),
+        status=given.integer("statuscode", status),
+        headers={
+            name: value.strip("'") for name, value in _headers(given, RESPONSE_HEADER).items()
+        },
+        body=(given.section("responsetemplates").scalar(JSON) or "").strip(),
     )
 
 
-def _headers(parameters: Mapping[str, Any], prefix: str) -> dict[str, str]:
+def _gateway_responses(api: Resource, body: Section) -> Iterator[tuple[str, GatewayResponse]]:
+    own = body.section("x-amazon-apigateway-gateway-responses")
+    for type in own:
+        yield type, _gateway_response(own.section(type))
+    for resource in _parts(api, "AWS::ApiGateway::GatewayResponse"):
+        properties = Section(resource, "", resource.properties())
+        yield resource.required("ResponseType"), _gateway_response(properties)
+
+
+def _gateway_response(response: Section) -> GatewayResponse:
+    given = response.in_lower_case()
+    return GatewayResponse(
+        status=given.optional_integer("statuscode"),
+        headers=_headers(given, GATEWAY_HEADER),
+        template=given.section("responsetemplates").scalar(JSON),
+    )
+
+
+def _headers(response: Section, prefix: str) -> dict[str, str]:
     return {
-        name.removeprefix(prefix): str(value).strip("'")
-        for name, value in parameters.items()
+        name.removeprefix(prefix): value
+        for name, value in response.variables("responseparameters").items()
         if name.startswith(prefix)
     }
-
-
-def _gateway_responses(
-    api: Resource, body: Mapping[str, Any]
-) -> Iterator[tuple[str, GatewayResponse]]:
-    own = body.get("x-amazon-apigateway-gateway-responses") or {}
-    for type, response in own.items():
-        yield type, _gateway_response(response)
-    for resource in _parts(api, "AWS::ApiGateway::GatewayResponse"):
-        names = ("StatusCode", "ResponseParameters", "ResponseTemplates")
-        yield (
-            resource.required("ResponseType"),
-            _gateway_response({name: resource.get(name) for name in names}),
-        )
-
-
-def _gateway_response(response: Mapping[str, Any]) -> GatewayResponse:
-    given = {name.lower(): value for name, value in response.items()}
-    status = given.get("statuscode")
-    parameters = given.get("responseparameters") or {}
-    templates = given.get("responsetemplates") or {}
-    return GatewayResponse(
-        status=None if status is None else int(status),
-        headers={
-            name.removeprefix(GATEWAY_HEADER): str(value)
-            for name, value in parameters.items()
-            if name.startswith(GATEWAY_HEADER)
-        },
-        template=templates.get("application/json"),
-    )

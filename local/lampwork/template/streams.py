@@ -34,7 +34,7 @@ def read_stream_triggers(template: Template, functions: FunctionNames) -> tuple[
 
 
 def is_disabled(mapping: Resource) -> bool:
-    return mapping.get("Enabled") in (False, "false")
+    return not mapping.truth("Enabled", True)
 
 
 def readers(triggers: Iterable[StreamTrigger]) -> Iterator[CloudResource]:
@@ -55,13 +55,13 @@ def filters_of(mapping: Resource) -> Iterator[str]:
     Raises:
         TemplateError: AWS would refuse one.
     """
-    for each in mapping.mapping("FilterCriteria").get("Filters", []):
-        pattern = each.get("Pattern")
+    for each in mapping.section("FilterCriteria").sections("Filters"):
+        pattern = each.required("Pattern")
         try:
             check(json.loads(pattern))
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             problem = f"the filter {pattern!r} of {mapping.logical_id}: {error}."
-            raise mapping.error(problem) from error
+            raise each.error(problem) from error
         yield pattern
 
 
@@ -77,13 +77,13 @@ def _trigger(
     if table is None:
         mapping.ignore(mapping.type, "its table is not in this template")
         return
-    if not table.mapping("StreamSpecification"):
+    if not table.section("StreamSpecification"):
         raise mapping.error(
             f"{mapping.logical_id} reads the stream of {table.logical_id}, which has none;"
             " give it a StreamSpecification."
         )
     for name in NOT_EMULATED:
-        if mapping.get(name) not in (None, 0, 1):
+        if mapping.integer(name, 0) > 1:
             mapping.ignore(name, "one batch is under way at a time")
     yield StreamTrigger(
         logical_id=mapping.logical_id,
@@ -94,12 +94,16 @@ def _trigger(
         window_seconds=mapping.integer("MaximumBatchingWindowInSeconds", 0),
         retries=_limit(mapping, "MaximumRetryAttempts"),
         maximum_age_seconds=_limit(mapping, "MaximumRecordAgeInSeconds"),
-        bisects=mapping.get("BisectBatchOnFunctionError") in (True, "true"),
-        reports_item_failures="ReportBatchItemFailures" in mapping.items("FunctionResponseTypes"),
+        bisects=mapping.truth("BisectBatchOnFunctionError"),
+        reports_item_failures="ReportBatchItemFailures" in mapping.texts("FunctionResponseTypes"),
         filters=tuple(filters_of(mapping)),
-        on_failure=mapping.mapping("DestinationConfig").get("OnFailure", {}).get("Destination"),
+        on_failure=_on_failure(mapping),
         line=mapping.line,
     )
+
+
+def _on_failure(mapping: Resource) -> str | None:
+    return mapping.section("DestinationConfig").section("OnFailure").text("Destination")
 
 
 def _queue_name(mapping: Resource) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from lampwork.errors import TemplateError
 from lampwork.template.document import Document, read_content
+from lampwork.template.values import Section
 
 # Named in place of a folder, which only `sam package` would turn into an object in S3.
 LOCAL_BUCKET: Final = "lampwork-local"
@@ -51,10 +52,10 @@ def transform(
     return json.loads(result)  # type: ignore[no-any-return]
 
 
-def local_path(code: Any) -> str | None:
+def local_path(code: Section) -> str | None:
     """The path that a function's `Code` had in the template; None where it is no local one."""
-    if isinstance(code, Mapping) and code.get("S3Bucket") == LOCAL_BUCKET:
-        return unquote(code["S3Key"])
+    if code.get("S3Bucket") == LOCAL_BUCKET:
+        return unquote(code.required("S3Key"))
     return None
 
 

@@ -2,13 +2,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from lampwork.events.schedule_expressions import parse_expression
 from lampwork.stack.function_names import NAME, FunctionNames
 from lampwork.stack.model import Function, Queue, QueueTrigger, Schedule
 from lampwork.template.resource import Resource, Template
 from lampwork.template.streams import filters_of, is_disabled
+from lampwork.template.values import Section, as_text
 
 # What CreateQueue takes of AWS::SQS::Queue. Keys of KMS are left out: nothing is encrypted here.
 QUEUE_ATTRIBUTES: Final = (
@@ -87,10 +88,8 @@ def queue_attributes(queue: Resource) -> Iterator[tuple[str, str]]:
             yield name, _attribute(value)
 
 
-def _attribute(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else json.dumps(value)
+def _attribute(value: object) -> str:
+    return as_text(value) if isinstance(value, str | bool) else json.dumps(value)
 
 
 def _queue_trigger(
@@ -111,28 +110,14 @@ def _queue_trigger(
         function=function.logical_id,
         batch_size=mapping.integer("BatchSize", DEFAULT_BATCH_SIZE, BATCH_SIZES),
         window_seconds=mapping.integer("MaximumBatchingWindowInSeconds", 0),
-        reports_item_failures="ReportBatchItemFailures" in mapping.items("FunctionResponseTypes"),
-        maximum_concurrency=_maximum_concurrency(mapping),
+        reports_item_failures="ReportBatchItemFailures" in mapping.texts("FunctionResponseTypes"),
+        maximum_concurrency=mapping.section("ScalingConfig").optional_integer(
+            "MaximumConcurrency", CONCURRENCIES
+        ),
         filters=tuple(filters_of(mapping)),
     )
     _check(mapping, trigger, function, queues.get(source))
     yield trigger
-
-
-def _maximum_concurrency(mapping: Resource) -> int | None:
-    given = mapping.mapping("ScalingConfig").get("MaximumConcurrency")
-    if given is None:
-        return None
-    try:
-        number = int(str(given))
-    except ValueError:
-        number = 0
-    if number not in CONCURRENCIES:
-        raise mapping.error(
-            f"the MaximumConcurrency of {mapping.logical_id} must be from {CONCURRENCIES[0]} to"
-            f" {CONCURRENCIES[-1]}, not {given}."
-        )
-    return number
 
 
 def _check(
@@ -163,7 +148,7 @@ def _check(
 def _rule(rule: Resource, functions: FunctionNames) -> Iterator[Schedule]:
     expression = rule.text("ScheduleExpression")
     if expression is not None and rule.text("State") != "DISABLED":
-        for target in rule.items("Targets"):
+        for target in rule.sections("Targets"):
             yield from _to_function(rule, functions, target, expression, "aws.events")
 
 
@@ -171,7 +156,7 @@ def _schedule(schedule: Resource, functions: FunctionNames) -> Iterator[Schedule
     if schedule.text("State") != "DISABLED":
         expression = schedule.required("ScheduleExpression")
         timezone = schedule.text("ScheduleExpressionTimezone") or "UTC"
-        target = schedule.mapping("Target")
+        target = schedule.section("Target")
         begins, ends = _moment(schedule, "StartDate"), _moment(schedule, "EndDate")
         for each in _to_function(
             schedule, functions, target, expression, "aws.scheduler", timezone
@@ -193,14 +178,15 @@ def _moment(schedule: Resource, name: str) -> datetime | None:
 def _to_function(
     resource: Resource,
     functions: FunctionNames,
-    target: Mapping[str, Any],
+    target: Section,
     expression: str,
     source: str,
     timezone: str = "UTC",
 ) -> Iterator[Schedule]:
-    function = functions.find(target.get("Arn"))
-    dead_letter = target.get("DeadLetterConfig", {}).get("Arn")
-    is_lost = dead_letter and NAME.search(str(target.get("Arn")))
+    address = target.required("Arn")
+    function = functions.find(address)
+    dead_letter = target.section("DeadLetterConfig").text("Arn")
+    is_lost = dead_letter and NAME.search(address)
     if function is None and not is_lost:
         resource.ignore(resource.type, "it leads to no function that runs here")
         return
@@ -208,15 +194,15 @@ def _to_function(
         parse_expression(expression, timezone)
     except ValueError as error:
         raise resource.error(f"{resource.logical_id}: {error}") from error
-    transformer = target.get("InputTransformer")
+    transformer = target.section("InputTransformer")
     yield Schedule(
         logical_id=resource.logical_id,
         name=resource.identity.name,
-        function=function.logical_id if function else target["Arn"],
+        function=function.logical_id if function else address,
         expression=expression,
         input=_input(resource, target),
-        input_path=target.get("InputPath"),
-        input_transformer=json.dumps(transformer) if transformer else None,
+        input_path=target.text("InputPath"),
+        input_transformer=json.dumps(transformer.content) if transformer else None,
         dead_letter=dead_letter,
         source=source,
         timezone=timezone,
@@ -224,13 +210,13 @@ def _to_function(
     )
 
 
-def _input(resource: Resource, target: Mapping[str, Any]) -> str | None:
-    given = target.get("Input")
+def _input(resource: Resource, target: Section) -> str | None:
+    given = target.text("Input")
     if given is None:
         return None
     try:
         json.loads(given)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         problem = f"the Input of {resource.logical_id} must be JSON in a string"
-        raise resource.error(f"{problem}: {error}.") from error
-    return str(given)
+        raise target.error(f"{problem}: {error}.") from error
+    return given

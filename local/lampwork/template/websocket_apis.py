@@ -53,39 +53,38 @@ def _web_socket_api(api: Resource, functions: FunctionNames) -> Iterator[WebSock
         routes={route.key: route for route in _routes(api, functions)},
         rewrites=_path_rewrites(api),
         authorizer=_authorizer(api, functions),
-        stage_variables=stages[0].texts("StageVariables"),
+        stage_variables=stages[0].variables("StageVariables"),
         region=api.identity.place.region,
     )
 
 
 def _routes(api: Resource, functions: FunctionNames) -> Iterator[WebSocketRoute]:
-    answered = {response.get("RouteId") for response in parts(api, ROUTE_RESPONSE)}
+    answered = {response.text("RouteId") for response in parts(api, ROUTE_RESPONSE)}
     for route in parts(api, ROUTE):
-        if route.get("ApiKeyRequired") in (True, "true"):
+        if route.truth("ApiKeyRequired"):
             route.ignore("ApiKeyRequired", "any caller may connect")
         if found := target(route, functions):
             function, integration = found
             yield WebSocketRoute(
                 route.required("RouteKey"),
                 function,
-                seconds(integration.get("TimeoutInMillis"), TIMEOUT_SECONDS),
+                seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
                 # Both are needed; SAM writes only the first.
-                two_way=route.get("RouteResponseSelectionExpression") == "$default"
+                two_way=route.text("RouteResponseSelectionExpression") == "$default"
                 and route.identity.reference in answered,
             )
 
 
 def _authorizer(api: Resource, functions: FunctionNames) -> Authorizer | None:
     for route in parts(api, ROUTE):
-        if route.get("RouteKey") == CONNECT:
+        if route.text("RouteKey") == CONNECT:
             return route_authorizer(route, functions)
     return None
 
 
 def _path_rewrites(api: Resource) -> tuple[PathRewrite, ...]:
-    own = api.metadata.get("Lampwork", {})
-    paths = own.get("PathRewrites", []) if isinstance(own, dict) else None
-    if not isinstance(paths, list) or not all(str(path).startswith("/") for path in paths):
+    paths = api.metadata.section("Lampwork").texts("PathRewrites")
+    if not all(path.startswith("/") for path in paths):
         raise api.error(
             f"the metadata of {api.logical_id} must be"
             " `Lampwork: {PathRewrites: [/a/path/{parameter}]}`."
