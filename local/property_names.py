@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from lampwork.template import spelling
+from lampwork.template.source import spelling
 
 TARGET = Path(spelling.__file__).with_name(spelling.NAMES_FILE)
 # The bundled schemas: cfn-lint itself would prefer newer ones that it has downloaded.

@@ -1,7 +1,7 @@
 import pytest
 
 from lampwork.errors import TemplateError
-from lampwork.template.document import read_document
+from lampwork.template.source.document import read_document
 from tests.emulator.stacks import read_text
 
 FUNCTION = """\

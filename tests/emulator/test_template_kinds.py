@@ -14,7 +14,7 @@ import pytest
 
 from lampwork.errors import TemplateError
 from lampwork.stack.model import Stack
-from lampwork.template.coverage import RUN
+from lampwork.template.source.coverage import RUN
 from tests.emulator.stacks import read_text
 
 WRONG: tuple[object, ...] = ("text", -1.5, ["text"], {"Name": []})

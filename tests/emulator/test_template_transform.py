@@ -46,7 +46,7 @@ def test_parameters_are_part_of_what_is_kept(tmp_path):
 
 
 def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("lampwork.template.transform.KEPT_RESULTS", 3)
+    monkeypatch.setattr("lampwork.template.language.transform.KEPT_RESULTS", 3)
     for number in range(5):
         read(PRODUCT, tmp_path, DatabaseUrl=str(number))
 

@@ -15,7 +15,11 @@ from tests.conftest import ROOT
 
 MOST_MODULES = 8
 
-PACKAGES = {"lampwork": ROOT / "local" / "lampwork", "shared": ROOT / "shared"}
+PACKAGES = {
+    "lampwork": ROOT / "local" / "lampwork",
+    "lampwork.template": ROOT / "local" / "lampwork" / "template",
+    "shared": ROOT / "shared",
+}
 
 # From the ground up. Rooms of one floor do not know each other.
 FLOORS: dict[str, list[set[str]]] = {
@@ -32,6 +36,15 @@ FLOORS: dict[str, list[set[str]]] = {
         {"commands"},
         {"cli"},
         {"__main__"},
+    ],
+    "lampwork.template": [
+        {"source"},
+        {"language"},
+        {"resource"},
+        {"code", "log_config", "streams"},
+        {"functions", "triggers"},
+        {"apis", "cloud_resources"},
+        {"reader"},
     ],
     "shared": [
         {"errors", "clock", "singletons", "email_addresses"},
@@ -58,7 +71,8 @@ LARGE = {
 def modules(package: str) -> dict[str, Path]:
     """The files of a package by their dotted names."""
     folder = PACKAGES[package]
-    names = {file: file.relative_to(folder.parent).with_suffix("") for file in folder.rglob("*.py")}
+    root = folder.parents[package.count(".")]
+    names = {file: file.relative_to(root).with_suffix("") for file in folder.rglob("*.py")}
     return {
         ".".join(name.parts).removesuffix(".__init__"): file
         for file, name in names.items()
@@ -78,17 +92,17 @@ def imported(package: str, file: Path) -> Iterator[str]:
                 yield from (each.name for each in names)
 
 
-def room(module: str) -> str:
-    return module.split(".")[1]
+def room(package: str, module: str) -> str:
+    return module.removeprefix(f"{package}.").split(".")[0]
 
 
 def floor(package: str, module: str) -> int:
-    return next(n for n, rooms in enumerate(FLOORS[package]) if room(module) in rooms)
+    return next(n for n, rooms in enumerate(FLOORS[package]) if room(package, module) in rooms)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_room_has_its_floor(package: str):
-    present = {room(module) for module in modules(package)}
+    present = {room(package, module) for module in modules(package)}
 
     assert present == set().union(*FLOORS[package])
 
@@ -100,7 +114,7 @@ def test_no_module_imports_a_room_of_its_own_floor_or_above(package: str):
         for module, file in modules(package).items()
         for other in imported(package, file)
         if other.startswith(f"{package}.")
-        and room(other) != room(module)
+        and room(package, other) != room(package, module)
         and floor(package, other) >= floor(package, module)
     }
 

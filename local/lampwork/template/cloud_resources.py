@@ -1,8 +1,8 @@
 from typing import Final
 
 from lampwork.stack.model import CloudResource
-from lampwork.template.coverage import CREATED
 from lampwork.template.resource import Resource, Template
+from lampwork.template.source.coverage import CREATED
 from lampwork.template.triggers import queue_attributes
 
 RULE: Final = "AWS::Events::Rule"

@@ -6,9 +6,9 @@ from typing import Final
 from lampwork.stack.function_names import NAME, FunctionNames
 from lampwork.stack.model import EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder
+from lampwork.template.language.transform import local_path
 from lampwork.template.log_config import read_log_config
 from lampwork.template.resource import Resource, Template
-from lampwork.template.transform import local_path
 
 DEFAULT_TIMEOUT_SECONDS: Final = 3
 DEFAULT_MEMORY_MB: Final = 128

@@ -5,22 +5,23 @@ from typing import Final, Protocol
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Stack, Trigger
+from lampwork.template.apis.function_urls import read_function_urls
+from lampwork.template.apis.http import read_http_apis
+from lampwork.template.apis.rest import read_rest_apis
+from lampwork.template.apis.websocket import read_web_socket_apis
 from lampwork.template.cloud_resources import read_resources
-from lampwork.template.coverage import RUN, SUPPORT
-from lampwork.template.document import read_document
-from lampwork.template.function_urls import read_function_urls
 from lampwork.template.functions import read_functions
-from lampwork.template.http_apis import read_http_apis
-from lampwork.template.identity import STACK, Place
-from lampwork.template.opening import Opener
-from lampwork.template.parameters import imported, without_value
+from lampwork.template.language.identity import STACK, Place
+from lampwork.template.language.opening import Opener
+from lampwork.template.language.parameters import imported, without_value
 from lampwork.template.resource import Resource, Template
-from lampwork.template.rest_apis import read_rest_apis
+from lampwork.template.source.coverage import RUN, SUPPORT
+from lampwork.template.source.document import read_document
 from lampwork.template.streams import is_disabled
 from lampwork.template.triggers import read_queues
-from lampwork.template.websocket_apis import read_web_socket_apis
 
 MAPPING: Final = "AWS::Lambda::EventSourceMapping"
+
 
 class TriggerReader(Protocol):
     """What wakes functions, and reads its triggers in a template."""

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from lampwork.errors import TemplateError
 from lampwork.stack.model import Ignored
-from lampwork.template.document import Document
-from lampwork.template.identity import STACK, Identity
-from lampwork.template.intrinsics import Resolver
-from lampwork.template.values import Section, Values
+from lampwork.template.language.identity import STACK, Identity
+from lampwork.template.language.intrinsics import Resolver
+from lampwork.template.source.document import Document
+from lampwork.template.source.values import Section, Values
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from lampwork.events.schedule_expressions import parse_expression
 from lampwork.stack.function_names import NAME, FunctionNames
 from lampwork.stack.model import Function, Queue, QueueTrigger, Schedule
 from lampwork.template.resource import Resource, Template
+from lampwork.template.source.values import Section, as_text
 from lampwork.template.streams import filters_of, is_disabled
-from lampwork.template.values import Section, as_text
 
 # What CreateQueue takes of AWS::SQS::Queue. Keys of KMS are left out: nothing is encrypted here.
 QUEUE_ATTRIBUTES: Final = (

@@ -21,7 +21,7 @@ from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Function, Stack, StreamTrigger, Trigger
 from lampwork.stack.ways_in import WayIn
-from lampwork.template.identity import Identity, Place
+from lampwork.template.language.identity import Identity, Place
 from lampwork.template.resource import Template
 from lampwork.template.streams import read_stream_triggers, readers
 from lampwork.timestamps import iso_milliseconds

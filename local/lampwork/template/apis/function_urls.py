@@ -4,7 +4,7 @@ from typing import Final
 from lampwork.stack.authorization import IamAuthorizer
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import FunctionUrl
-from lampwork.template.cors import read_cors
+from lampwork.template.apis.cors import read_cors
 from lampwork.template.resource import Resource, Template
 
 URL: Final = "AWS::Lambda::Url"

@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 
 from lampwork.errors import TemplateError
-from lampwork.template.includes import Includes
+from lampwork.template.source.includes import Includes
 
 try:
     from yaml import CSafeLoader as SafeLoader

@@ -3,8 +3,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from lampwork.errors import TemplateError
-from lampwork.template.document import Document
-from lampwork.template.values import Section, Values
+from lampwork.template.source.document import Document
+from lampwork.template.source.values import Section, Values
 
 IMPORT: Final = "Fn::ImportValue"
 

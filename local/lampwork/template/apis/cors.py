@@ -1,5 +1,5 @@
 from lampwork.stack.authorization import Cors
-from lampwork.template.values import Section
+from lampwork.template.source.values import Section
 
 
 def read_cors(settings: Section) -> Cors | None:

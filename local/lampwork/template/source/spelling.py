@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from lampwork.template.coverage import RUN
-from lampwork.template.document import SAM, Document
+from lampwork.template.source.coverage import RUN
+from lampwork.template.source.document import SAM, Document
 
 NAMES_FILE: Final = "property_names.txt"
 SAM_PREFIX: Final = "AWS::Serverless::"

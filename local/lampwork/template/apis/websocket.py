@@ -4,8 +4,8 @@ from typing import Final
 from lampwork.stack.authorization import Authorizer
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import PathRewrite, WebSocketApi, WebSocketRoute
-from lampwork.template.authorizers import route_authorizer
-from lampwork.template.http_apis import API, STAGE, is_web_socket, parts, seconds, target
+from lampwork.template.apis.authorizers import route_authorizer
+from lampwork.template.apis.http import API, STAGE, is_web_socket, parts, seconds, target
 from lampwork.template.resource import Resource, Template
 
 ROUTE: Final = "AWS::ApiGatewayV2::Route"

@@ -4,12 +4,12 @@ from typing import Final
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import FixedAnswer, GatewayResponse, HttpRoute, RestApi
-from lampwork.template.authorizers import route_authorizer
+from lampwork.template.apis.authorizers import route_authorizer
+from lampwork.template.apis.http import seconds
+from lampwork.template.apis.openapi import definition, operations
 from lampwork.template.functions import named_by
-from lampwork.template.http_apis import seconds
-from lampwork.template.openapi import definition, operations
 from lampwork.template.resource import Resource, Template
-from lampwork.template.values import Section
+from lampwork.template.source.values import Section
 
 API: Final = "AWS::ApiGateway::RestApi"
 TIMEOUT_SECONDS: Final = 29

@@ -9,8 +9,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from lampwork.stack.model import ACCOUNT_ID
-from lampwork.template.document import Document
-from lampwork.template.identity import (
+from lampwork.template.language.identity import (
     API,
     NAME_PROPERTIES,
     PARTITION,
@@ -20,7 +19,8 @@ from lampwork.template.identity import (
     Place,
     derived_name,
 )
-from lampwork.template.values import as_text
+from lampwork.template.source.document import Document
+from lampwork.template.source.values import as_text
 
 T = TypeVar("T")
 PLACEHOLDER: Final = re.compile(r"\$\{(!?)([^}]*)\}")

@@ -3,12 +3,12 @@ from typing import Final
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import HttpApi, HttpRoute
-from lampwork.template.authorizers import route_authorizer
-from lampwork.template.cors import read_cors
+from lampwork.template.apis.authorizers import route_authorizer
+from lampwork.template.apis.cors import read_cors
+from lampwork.template.apis.openapi import definition, operations
 from lampwork.template.functions import named_by
-from lampwork.template.openapi import definition, operations
 from lampwork.template.resource import Resource, Template
-from lampwork.template.values import Section, Values
+from lampwork.template.source.values import Section, Values
 
 API: Final = "AWS::ApiGatewayV2::Api"
 STAGE: Final = "AWS::ApiGatewayV2::Stage"

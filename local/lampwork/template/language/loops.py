@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 from typing import Any, Final
 
-from lampwork.template.document import LOOP, Document, check_resources
-from lampwork.template.intrinsics import Resolver
-from lampwork.template.values import as_text
+from lampwork.template.language.intrinsics import Resolver
+from lampwork.template.source.document import LOOP, Document, check_resources
+from lampwork.template.source.values import as_text
 
 EXTENSIONS: Final = "AWS::LanguageExtensions"
 NEITHER_LETTER_NOR_DIGIT: Final = re.compile(r"[^A-Za-z0-9]")

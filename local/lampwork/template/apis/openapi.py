@@ -9,16 +9,15 @@ from typing import Final
 
 from lampwork.stack.authorization import Authorizer, IamAuthorizer
 from lampwork.stack.function_names import FunctionNames
-from lampwork.template.authorizers import scheme_authorizer
-from lampwork.template.includes import TRANSFORM
+from lampwork.template.apis.authorizers import scheme_authorizer
 from lampwork.template.resource import Resource
-from lampwork.template.values import Section
+from lampwork.template.source.event_routes import ANY_METHOD, METHODS
+from lampwork.template.source.includes import TRANSFORM
+from lampwork.template.source.values import Section
 
 INTEGRATION: Final = "x-amazon-apigateway-integration"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-integrations.html
 INTEGRATIONS: Final = "x-amazon-apigateway-integrations"
-ANY_METHOD: Final = "x-amazon-apigateway-any-method"
-METHODS: Final = frozenset({"delete", "get", "head", "options", "patch", "post", "put"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from lampwork.template.document import Document, read_document
-from lampwork.template.event_routes import check_routes
-from lampwork.template.identity import Place
-from lampwork.template.intrinsics import Nested, Resolver
-from lampwork.template.loops import with_loops_written_out
-from lampwork.template.parameters import parameter_values, without_value
-from lampwork.template.spelling import check_spelling
-from lampwork.template.transform import transform
+from lampwork.template.language.identity import Place
+from lampwork.template.language.intrinsics import Nested, Resolver
+from lampwork.template.language.loops import with_loops_written_out
+from lampwork.template.language.parameters import parameter_values, without_value
+from lampwork.template.language.transform import transform
+from lampwork.template.source.document import Document, read_document
+from lampwork.template.source.event_routes import check_routes
+from lampwork.template.source.spelling import check_spelling
 
 
 @dataclass(frozen=True, slots=True)

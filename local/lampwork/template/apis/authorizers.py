@@ -10,7 +10,7 @@ from lampwork.stack.authorization import (
 )
 from lampwork.stack.function_names import FunctionNames
 from lampwork.template.resource import Resource
-from lampwork.template.values import Section, Values
+from lampwork.template.source.values import Section, Values
 
 # $request.header.X of HTTP APIs, method.request.header.X of REST, route.request.header.X of
 # WebSocket APIs; the other two with and without a $.

@@ -13,8 +13,8 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from lampwork.errors import TemplateError
-from lampwork.template.document import Document, read_content
-from lampwork.template.values import Section
+from lampwork.template.source.document import Document, read_content
+from lampwork.template.source.values import Section
 
 # Named in place of a folder, which only `sam package` would turn into an object in S3.
 LOCAL_BUCKET: Final = "lampwork-local"

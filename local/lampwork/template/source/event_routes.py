@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lampwork.template.document import Document
-from lampwork.template.openapi import ANY_METHOD, METHODS
+from lampwork.template.source.document import Document
 
+METHODS: Final = frozenset({"delete", "get", "head", "options", "patch", "post", "put"})
+ANY_METHOD: Final = "x-amazon-apigateway-any-method"
 KNOWN_METHODS: Final = (*sorted(METHODS), "any", ANY_METHOD)
 VARIABLE: Final = re.compile(r"\{[^{}/]+\}")
 GREEDY: Final = re.compile(r"\{[^{}/]+\+\}(?!$)")
