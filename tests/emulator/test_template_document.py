@@ -152,6 +152,15 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
             "      ScheduleExpression: rate(1 day)\n      Targets: [here]\n",
             ":12: Rule.Targets must be a list of mappings, not 'here'",
         ),
+        (
+            FUNCTION + "      Tags: {A: !!binary aGk=}\n",
+            ":8: this is not valid here: CloudFormation takes no !!binary",
+        ),
+        (
+            FUNCTION + "      Tags: !!set {a}\n",
+            ":8: this is not valid here: CloudFormation takes no !!set",
+        ),
+        (FUNCTION + "      Tags: &a {A: *a}\n", ":8: an alias here leads back to itself"),
         (FUNCTION + "Parameters: {Stage: String}\n", ": `Parameters: Stage` must be a mapping"),
         (FUNCTION + "      Timeout: soon\n", ":8: Work.Timeout must be a whole number, not 'soon'"),
         (FUNCTION + "      CodeUri: absent\n", "absent, which does not exist; correct its CodeUri"),

@@ -13,7 +13,8 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from lampwork.errors import TemplateError
-from lampwork.template.source.document import Document, read_content
+from lampwork.template.source.document import Document
+from lampwork.template.source.syntax import read_content
 from lampwork.template.source.values import Section
 
 # Named in place of a folder, which only `sam package` would turn into an object in S3.

@@ -1,0 +1,178 @@
+"""YAML and JSON as CloudFormation reads them, with short tags (!Ref) and with lines."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from lampwork.errors import TemplateError
+
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # PyYAML built without libyaml
+    from yaml import SafeLoader  # type: ignore[assignment]
+
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
+FUNCTIONS: Final = frozenset(
+    {
+        *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAZs", "GetAtt", "If", "ImportValue"),
+        *("Join", "Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
+    }
+)
+WITHOUT_PREFIX: Final = frozenset({"Ref", "Condition"})
+# A date and a lone "=" are plain text in a template.
+TEXT: Final = "tag:yaml.org,2002:str"
+NO_NAMES: Final = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int", "null")
+)
+TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
+REFUSED_TAGS: Final = ("binary", "omap", "pairs", "set", "timestamp")
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """Read a file that a template names, such as an OpenAPI definition.
+
+    Raises:
+        TemplateError: there is no such file, or it is not a YAML or JSON mapping.
+    """
+    if not path.is_file():
+        raise TemplateError(f"There is no file {path}, which the template names.")
+    return construct(path, parse(path))
+
+
+class _Loader(SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A name is text, also one that YAML takes for a truth value or a number (`Off`, `200`)."""
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag in NO_NAMES:
+                key.tag = TEXT
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in TEXT_TAGS]
+    for first, resolvers in SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _construct_function(loader: Any, name: str, node: yaml.Node) -> dict[str, Any]:
+    if name in WITHOUT_PREFIX:
+        return {name: _argument(loader, node)}
+    if name not in FUNCTIONS:
+        raise yaml.MarkedYAMLError(
+            problem=f"unknown tag !{name}; the functions of CloudFormation are"
+            f" {', '.join(sorted(FUNCTIONS | WITHOUT_PREFIX))}",
+            problem_mark=node.start_mark,
+        )
+    argument = _argument(loader, node)
+    if name == "GetAtt" and isinstance(argument, str):
+        argument = argument.split(".", 1)
+    return {f"Fn::{name}": argument}
+
+
+def _refuse(loader: Any, node: yaml.Node) -> None:
+    tag = node.tag.rpartition(":")[2]
+    raise yaml.MarkedYAMLError(
+        problem=f"CloudFormation takes no !!{tag}", problem_mark=node.start_mark
+    )
+
+
+_Loader.add_multi_constructor("!", _construct_function)
+for _tag in REFUSED_TAGS:
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _refuse)
+
+
+def _argument(loader: Any, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_scalar(node)
+
+
+def parse(path: Path) -> yaml.Node:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise TemplateError(f"There is no template {path}. Name yours with --template.") from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"{path} is not text in UTF-8: {error}.") from error
+    if path.suffix == ".json":
+        text = text.expandtabs()  # JSON may be indented by tabs, YAML may not
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(path, error) from error
+    except yaml.YAMLError as error:
+        raise TemplateError(f"{path} is not valid YAML: {error}.") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise error_at(path, 1, "a template is a mapping with a section `Resources`.")
+    for key, first in _duplicates(node, set()):
+        raise error_at(
+            path,
+            key.start_mark.line + 1,
+            f"the key {key.value!r} stands in line {first.start_mark.line + 1} already;"
+            " rename or remove one of the two.",
+        )
+    _check_circles(path, node, set(), set())
+    return node
+
+
+def _check_circles(path: Path, node: yaml.Node, around: set[int], checked: set[int]) -> None:
+    """An alias may stand for a mapping or a list, but not inside of what it stands for."""
+    if id(node) in around:
+        raise error_at(path, line_of(node), "an alias here leads back to itself.")
+    if id(node) in checked:
+        return
+    checked.add(id(node))
+    for part in _parts(node):
+        _check_circles(path, part, around | {id(node)}, checked)
+
+
+def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        yield from node.value
+    elif isinstance(node, yaml.MappingNode):
+        yield from (value for _, value in node.value)
+
+
+def construct(path: Path, node: yaml.Node) -> dict[str, Any]:
+    loader = _Loader("")
+    try:
+        return loader.construct_document(node)  # type: ignore[no-any-return]
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(path, error) from error
+    finally:
+        loader.dispose()
+
+
+def _duplicates(node: yaml.Node, seen: set[int]) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """Each key that its mapping holds twice, with the first of the two."""
+    if id(node) in seen:  # an alias leads here again
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _duplicates(item, seen)
+    if isinstance(node, yaml.MappingNode):
+        keys: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key is not keys.setdefault(key.value, key):
+                yield key, keys[key.value]
+            yield from _duplicates(value, seen)
+
+
+def line_of(node: yaml.Node) -> int:
+    return node.start_mark.line + 1
+
+
+def _syntax_error(path: Path, error: yaml.MarkedYAMLError) -> TemplateError:
+    mark = error.problem_mark or error.context_mark
+    problem = " ".join(filter(None, (error.context, error.problem)))
+    return error_at(path, mark.line + 1 if mark else 1, f"this is not valid here: {problem}.")
+
+
+def error_at(path: Path, line: int, problem: str) -> TemplateError:
+    return TemplateError(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
