@@ -69,7 +69,7 @@ def test_a_function_of_cloudformation_has_them_too(tmp_path, given, meant):
         ("{LogFormat: JSON, SystemLogLevel: ERROR}", "must be one of DEBUG, INFO, WARN, not 'ERR"),
         ("{LogFormat: JSON, ApplicationLogLevel: WARNING}", "INFO, WARN, ERROR, FATAL, not 'WARN"),
         ("{LogFormat: Text, ApplicationLogLevel: INFO}", "ApplicationLogLevel, which Lambda takes"),
-        ("{SystemLogLevel: INFO}", "SystemLogLevel, which Lambda takes with LogFormat: JSON alone"),
+        ("{SystemLogLevel: INFO}", "SystemLogLevel, which Lambda takes only with LogFormat: JSON"),
         ("JSON", "LoggingConfig must be a mapping"),
         ("{LogFormat: JSON, LogGroup: a b}", "LogGroup must be a name of"),
     ],

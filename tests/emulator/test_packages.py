@@ -72,7 +72,7 @@ def test_layers_of_the_template_are_folders_or_zip_files(tmp_path):
     )
     (elsewhere,) = stack.ignored
     assert elsewhere.type == "layer arn:aws:lambda:eu-west-1:1:layer:Other:7"
-    assert "install what it holds where Lampwork is" in elsewhere.reason
+    assert "install its packages where Lampwork is" in elsewhere.reason
 
 
 @pytest.mark.parametrize("cold", [False, True])

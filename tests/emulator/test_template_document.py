@@ -96,11 +96,11 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
         (LOOP % "[N, a, {}]", ":3: Fn::ForEach::A goes over a list, not 'a'"),
         (LOOP % "[N, !Ref Nobody, {}]", ":3: Fn::ForEach::A: the template has no parameter and"),
         (LOOP % "[N, [a], {'Q${N}': {}}]", ":3: Qa needs a `Type`"),
-        (FUNCTION + "  Work: {Type: T}\n", ":8: the key 'Work' stands in line 3 already; rename"),
+        (FUNCTION + "  Work: {Type: T}\n", ":8: line 3 already has the key 'Work'; rename"),
         (FUNCTION + "      Timeout: !Foo 3\n", ":8: this is not valid here: unknown tag !Foo"),
         (FUNCTION + "      Timeout: 0\n", ":8: Work.Timeout must be from 1 to 900, not 0"),
         (FUNCTION + "      MemorySize: 64\n", ":8: Work.MemorySize must be from 128 to 10240, not"),
-        (FUNCTION.replace("Transform", "Transfrom"), ":1: no section of a template is named 'Tra"),
+        (FUNCTION.replace("Transform", "Transfrom"), ":1: a template has no section 'Tra"),
         (
             FUNCTION.partition("\n")[2],
             ":2: Work has a type of SAM: the template needs `Transform: A",
@@ -111,7 +111,7 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
         ),
         (
             FUNCTION + "      Events: {Get: {Type: Api, Properties: {Path: /x, Method: fetch}}}\n",
-            ":8: in the event Get of Work the method 'fetch' is none of delete, get, head,",
+            ":8: in the event Get of Work the method 'fetch' must be one of delete, get, head,",
         ),
         (
             FUNCTION + "      Events: {Get: {Type: Api, Properties: {Path: '/{x', Method: get}}}\n",
@@ -142,7 +142,10 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
             " Queue: 'arn:aws:sqs:us-east-1:1:q', MaximumBatchingWindowInSeconds: 1}}}\n",
             "WorkGo.BatchSize must be from 1 to 10000, not 10001",
         ),
-        (FUNCTION + "      Environment: {A: b}\n", ":8: the Environment of Work holds `Variables`"),
+        (
+            FUNCTION + "      Environment: {A: b}\n",
+            ":8: the Environment of Work takes only `Variables`",
+        ),
         (
             FUNCTION + "      Environment: {Variables: [a]}\n",
             ":8: Work.Environment.Variables must be a mapping, not ['a']",

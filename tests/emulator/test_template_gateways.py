@@ -489,11 +489,11 @@ def test_an_authorizer_that_leads_nowhere_leaves_no_route_open(tmp_path):
         ("AuthorizerType: JWT", "needs an issuer in its JwtConfiguration"),
         (
             'AuthorizerType: REQUEST, AuthorizerUri: x, IdentityValidationExpression: "(a"',
-            "is no regular expression",
+            "is not a regular expression",
         ),
         (
             "AuthorizerType: REQUEST, IdentitySource: [header.X], AuthorizerUri: x",
-            "'header.X' is no identity source; write \\$request.header.NAME",
+            "'header.X' is not an identity source; write \\$request.header.NAME",
         ),
     ],
 )

@@ -225,7 +225,11 @@ def test_one_whose_template_is_elsewhere_is_named(tmp_path: Path, properties: st
         ("checkout/template.yaml", "till.yaml", "till.yaml, which does not exist; correct its"),
         ("checkout/template.yaml", "template.yaml", "Checkout nests the template"),
         ("OrdersArn: !GetAtt Orders.Arn, ", "", "gives its template no value for OrdersArn"),
-        ("Sizes: [", "Size: a, Sizes: [", "gives its template Size, which is no parameter there"),
+        (
+            "Sizes: [",
+            "Size: a, Sizes: [",
+            "gives its template Size, which is not a parameter there",
+        ),
         ("{OrdersArn: !GetAtt Orders.Arn, Sizes: [S, M]}", "[S, M]", "must be a mapping, not"),
         ("[S, M]", "!Join ['']", "wrong arguments"),
         ("Outputs.Carts", "Outputs.Hidden", "the output Hidden is left out, since Never is false"),

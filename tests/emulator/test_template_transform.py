@@ -227,7 +227,7 @@ def test_a_definition_in_s3_is_named_and_the_rest_runs(tmp_path, type, definitio
     (ignored,) = stack.ignored
     assert list(stack.functions) == ["Hello"]
     assert (ignored.logical_id, ignored.type, ignored.line) == ("Api", "definition", 5)
-    assert ignored.reason == "it is in S3; name a file of this machine"
+    assert ignored.reason == "it is in S3; name a file on this machine"
 
 
 @pytest.mark.parametrize(

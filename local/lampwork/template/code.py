@@ -10,10 +10,10 @@ from lampwork.template.resource import Resource
 
 
 def code_folder(resource: Resource, path: str, property: str) -> Path:
-    """The folder that a path in the template leads to; a zip file is unpacked, once a content.
+    """The folder at a path in the template. A zip file is unpacked, once for each content.
 
     Raises:
-        TemplateError: there is neither, or the file is no zip.
+        TemplateError: there is no such folder, or the file is not a zip file.
     """
     found = (resource.file.parent / path).resolve()
     if found.is_dir():
@@ -34,7 +34,7 @@ def code_folder(resource: Resource, path: str, property: str) -> Path:
 
 
 def inline_folder(resource: Resource, code: str) -> Path:
-    """A folder for code that stands in the template itself: there it is the module `index`.
+    """A folder for code that is written in the template itself. Its module is `index`.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
     """
@@ -44,7 +44,7 @@ def inline_folder(resource: Resource, code: str) -> Path:
 
 
 def _made_once(resource: Resource, content: bytes, make: Callable[[Path], object]) -> Path:
-    """A folder by the name of a content, whole or not there."""
+    """A folder named after its content. It is complete or it does not exist."""
     kept = resource.template.cache_dir.resolve() / "code"
     folder = kept / hashlib.sha256(content).hexdigest()[:32]
     if not folder.is_dir():

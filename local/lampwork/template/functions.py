@@ -49,7 +49,7 @@ def read_functions(template: Template) -> dict[str, Function]:
 
 
 def named_by(address: object, api: Resource) -> Resource:
-    """The function, of those that cannot run too, that an API's route leads to; else the API."""
+    """The function that a route leads to, even one that cannot run here; else the API."""
     if named := NAME.search(str(address)):
         for function in api.template.of_type("AWS::Lambda::Function"):
             if function.identity.name == named[1]:
@@ -116,13 +116,13 @@ def _code_dir(resource: Resource) -> Path:
 
 
 def _layers(resource: Resource) -> Iterator[tuple[Path, bool]]:
-    """The folders, and whether `sam build` has still to put what is in one below `python`."""
+    """The folder of each layer, and whether `sam build` would put its content below `python`."""
     for named in resource.texts("Layers"):
         layer = _layer(resource.template, named)
         if layer is None:
             resource.ignore(
                 f"layer {named}",
-                "it is not in this template; install what it holds where Lampwork is",
+                "it is not in this template; install its packages where Lampwork is",
             )
         elif (method := _build_method(layer)) is None or method.startswith("python"):
             path = local_path(layer.section("Content"))
@@ -151,7 +151,7 @@ def _environment(resource: Resource) -> dict[str, str]:
     environment = resource.section("Environment")
     if astray := set(environment) - {"Variables"}:
         raise resource.error(
-            f"the Environment of {resource.logical_id} holds `Variables` alone: put"
+            f"the Environment of {resource.logical_id} takes only `Variables`: put"
             f" {', '.join(sorted(astray))} below it.",
             "Environment",
         )

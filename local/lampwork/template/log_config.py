@@ -1,4 +1,4 @@
-"""How a function's log is to be written: the property LoggingConfig.
+"""The property LoggingConfig, which says how a function's log is written.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-loggingconfig.html
 """
@@ -21,15 +21,15 @@ def read_log_config(resource: Resource) -> LogConfig:
     """A function's LoggingConfig.
 
     Raises:
-        TemplateError: a value is none of Lambda's, or there is a level for text.
+        TemplateError: Lambda does not know a value, or a text log has a level.
     """
     given = resource.section(PROPERTY)
     json = _one_of(resource, "LogFormat", FORMATS, "Text") == "JSON"
     for name in LEVELS:
         if given.get(name) is not None and not json:
             raise resource.error(
-                f"{resource.logical_id} has a {name}, which Lambda takes with LogFormat: JSON"
-                " alone; add that, or remove the level.",
+                f"{resource.logical_id} has a {name}, which Lambda takes only with LogFormat:"
+                " JSON; add that, or remove the level.",
                 PROPERTY,
             )
     return LogConfig(

@@ -24,7 +24,7 @@ MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 
 
 class TriggerReader(Protocol):
-    """What wakes functions, and reads its triggers in a template."""
+    """A source of events, which reads its triggers in a template."""
 
     def read(self, template: Template, functions: FunctionNames) -> Iterable[Trigger]: ...
 
@@ -123,5 +123,5 @@ def _ignore_the_rest(template: Template) -> None:
 
 
 def _is_for_alexa(permission: Resource) -> bool:
-    """All that SAM makes of an event of the type AlexaSkill."""
+    """An AlexaSkill event becomes nothing but this permission."""
     return str(permission.get("Principal")).startswith("alexa-")

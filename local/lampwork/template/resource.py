@@ -12,7 +12,7 @@ from lampwork.template.source.values import Section, Values
 
 @dataclass(frozen=True, slots=True)
 class Resource(Values):
-    """One resource of a transformed template; its properties are resolved when asked for.
+    """One resource of a transformed template. Each property is resolved when it is read.
 
     Its logical id says in which nested stack it is: Parent/Resource.
     """
@@ -33,7 +33,7 @@ class Resource(Values):
 
     @property
     def file(self) -> Path:
-        """The template that it stands in."""
+        """The template that contains it."""
         return self._document.path
 
     @property
@@ -41,23 +41,23 @@ class Resource(Values):
         return self.line_of("")
 
     def line_of(self, property: str) -> int:
-        """Where a property of it stands; 0 where that cannot be told."""
+        """The line of a property; 0 where it is not known."""
         return self._document.line(self._local_id, property)
 
     @property
     def metadata(self) -> Section:
-        """As written: SAM drops those of what it transforms."""
+        """As written in the source, since SAM drops the metadata of what it transforms."""
         return Section(self, "Metadata", self._document.metadata(self._local_id))
 
     @property
     def written_type(self) -> str:
-        """Its type in the source, where SAM has not added it: AWS::Serverless::…"""
+        """Its type in the source, such as AWS::Serverless::Function, unless SAM added it."""
         source = self._document.resources.get(self._local_id)
         return str(source["Type"]) if source else self.type
 
     @property
     def nested(self) -> Resolver | None:
-        """What is read of a nested stack; None where this is none, or not a file."""
+        """The template of a nested stack that is a file; otherwise None."""
         return self._resolver.nested(self._local_id) if self.type == STACK else None
 
     def get(self, name: str) -> object:
@@ -72,7 +72,7 @@ class Resource(Values):
         return f"{self.logical_id}.{name}" if name else self.logical_id
 
     def without(self, name: str, key: str) -> Section | None:
-        """A property that is a mapping, but for one key of it; None where that key is absent."""
+        """A mapping without one of its keys; None where it does not have that key."""
         value = self._properties.get(name)
         if not isinstance(value, Mapping) or key not in value:
             return None
@@ -80,7 +80,7 @@ class Resource(Values):
         return Section(self, name, self._checked(name, dict, "a mapping", rest))
 
     def properties(self) -> dict[str, object]:
-        """All of them, as `get` gives each."""
+        """All properties, each as `get` returns it."""
         resolved = self._resolved(dict(self._properties), "Properties")
         return self._checked("Properties", dict, "a mapping", resolved)
 
@@ -88,12 +88,12 @@ class Resource(Values):
         return self._document.error(self._local_id, problem, name)
 
     def ignore(self, what: str, reason: str = "") -> None:
-        """Note that Lampwork does not run this resource, or a part of it."""
+        """Record that Lampwork does not run this resource, or a part of it."""
         ignored = Ignored(self.logical_id, what, self.line, reason, self.file)
         self.template.ignored.append(ignored)
 
     def claim(self) -> None:
-        """Note that a source of events has read this resource."""
+        """Record that a source of events has read this resource."""
         self.template.claimed.add(self.logical_id)
 
     def _resolved(self, value: object, name: str) -> object:
@@ -105,7 +105,7 @@ class Resource(Values):
 
 
 class Template:
-    """The resources whose conditions hold, also of nested stacks, and what was ignored of them.
+    """The resources whose conditions are true, also those of nested stacks, and what was ignored.
 
     What is made of the template's files may be kept in `cache_dir`. `claimed` are the resources
     that a source of events has read.

@@ -107,11 +107,11 @@ def _on_failure(mapping: Resource) -> str | None:
 
 
 def _queue_name(mapping: Resource) -> str:
-    # That of a nested stack has a slash, which is no letter of a queue's name.
+    # The id of a nested resource has a slash, which the name of a queue may not have.
     return f"{STREAM_QUEUE_PREFIX}{mapping.logical_id.replace('/', '-')}"[:LONGEST_QUEUE_NAME]
 
 
 def _limit(mapping: Resource, name: str) -> int | None:
-    """A limit; -1 is AWS's word for none."""
+    """A limit; AWS writes -1 for no limit."""
     limit = mapping.integer(name, -1)
     return None if limit < 0 else limit

@@ -11,7 +11,8 @@ from lampwork.template.resource import Resource, Template
 from lampwork.template.source.values import Section, as_text
 from lampwork.template.streams import filters_of, is_disabled
 
-# What CreateQueue takes of AWS::SQS::Queue. Keys of KMS are left out: nothing is encrypted here.
+# The properties of AWS::SQS::Queue that CreateQueue takes, without the keys of KMS: nothing is
+# encrypted here.
 QUEUE_ATTRIBUTES: Final = (
     "ContentBasedDeduplication",
     "DeduplicationScope",
@@ -83,7 +84,7 @@ def queue_attributes(queue: Resource) -> Iterator[tuple[str, str]]:
     """What CreateQueue takes of a queue's properties, in text."""
     for name in QUEUE_ATTRIBUTES:
         value = queue.get(name)
-        # SQS knows FifoQueue only as true.
+        # SQS accepts FifoQueue only with the value true.
         if value is not None and (name, value) != ("FifoQueue", False):
             yield name, _attribute(value)
 
@@ -123,7 +124,7 @@ def _queue_trigger(
 def _check(
     mapping: Resource, trigger: QueueTrigger, function: Function, queue: Queue | None
 ) -> None:
-    """What AWS checks when it makes a mapping."""
+    """Check what AWS checks when it creates a mapping."""
     fifo = trigger.queue_arn.endswith(".fifo")
     if fifo and trigger.window_seconds:
         raise mapping.error("a FIFO queue takes no MaximumBatchingWindowInSeconds; remove it.")

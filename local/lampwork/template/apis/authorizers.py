@@ -25,10 +25,10 @@ DEFAULT_SOURCE: Final = IdentitySource("header", "Authorization")
 def scheme_authorizer(
     api: Resource, name: str, scheme: Section, functions: FunctionNames
 ) -> Authorizer | None:
-    """An authorizer that a security scheme of OpenAPI describes; None for one that is none.
+    """The authorizer that a security scheme of OpenAPI describes; None where it describes none.
 
     Raises:
-        TemplateError: something in it has no known form.
+        TemplateError: a value has an unknown form or is of the wrong kind.
     """
     if scheme.text("x-amazon-apigateway-authtype") == "awsSigv4":
         return IamAuthorizer()
@@ -71,7 +71,7 @@ def resource_authorizer(authorizer: Resource, functions: FunctionNames) -> Autho
     """An AWS::ApiGatewayV2::Authorizer or AWS::ApiGateway::Authorizer.
 
     Raises:
-        TemplateError: something in it has no known form.
+        TemplateError: a value has an unknown form or is of the wrong kind.
     """
     name = authorizer.text("Name") or authorizer.logical_id
     rest = authorizer.type == "AWS::ApiGateway::Authorizer"
@@ -112,7 +112,7 @@ def route_authorizer(route: Resource, functions: FunctionNames) -> Authorizer | 
             if authorizer.identity.reference == named:
                 return resource_authorizer(authorizer, functions)
     raise route.error(
-        f"the AuthorizerId of {route.logical_id}, {named!r}, is no authorizer of this template;"
+        f"the AuthorizerId of {route.logical_id}, {named!r}, is not an authorizer of this template;"
         " name one with !Ref."
     )
 
@@ -127,7 +127,7 @@ def _jwt(name: str, authorizer: Values, sources: str, settings: str) -> JwtAutho
 
 
 def _sources(authorizer: Values, name: str) -> tuple[IdentitySource, ...]:
-    """One or more, in a list or with commas between them."""
+    """One or more identity sources, in a list or separated by commas."""
     written = ",".join(authorizer.one_or_more(name)).split(",")
     return tuple(_source(authorizer, name, each.strip()) for each in written if each.strip())
 
@@ -136,7 +136,7 @@ def _source(authorizer: Values, name: str, written: str) -> IdentitySource:
     found = SOURCE.fullmatch(written)
     if found is None:
         raise authorizer.error(
-            f"{written!r} is no identity source; write $request.header.NAME,"
+            f"{written!r} is not an identity source; write $request.header.NAME,"
             " $request.querystring.NAME, $context.NAME or $stageVariables.NAME.",
             name,
         )
@@ -158,7 +158,7 @@ def _pattern(name: str, authorizer: Values, property: str) -> str | None:
         return re.compile(expression).pattern
     except re.error as error:
         raise authorizer.error(
-            f"the validation expression {expression!r} of the authorizer {name} is no regular"
+            f"the validation expression {expression!r} of the authorizer {name} is not a regular"
             f" expression: {error}.",
             property,
         ) from error

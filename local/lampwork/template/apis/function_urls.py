@@ -30,7 +30,7 @@ def _function_url(url: Resource, functions: FunctionNames) -> Iterator[FunctionU
         logical_id=url.logical_id,
         url_id=url.identity.id,
         function=function.logical_id,
-        # The function's own time-out ends it before.
+        # Never reached: the time-out of the function is shorter.
         timeout_seconds=function.timeout_seconds + 60,
         authorizer=IamAuthorizer() if url.text("AuthType") == "AWS_IAM" else None,
         cors=read_cors(url.section("Cors")),

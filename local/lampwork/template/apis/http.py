@@ -121,7 +121,7 @@ def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
 
 
 def _quick_create(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
-    """The one route of an API that names its function itself.
+    """The only route of an API that names its function itself.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
     """

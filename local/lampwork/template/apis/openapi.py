@@ -32,10 +32,10 @@ class Operation:
 
 
 def definition(api: Resource) -> Section:
-    """The `Body` of an API; what stands in a file of S3 is named, and left out of it."""
+    """The `Body` of an API. A part that is in a file in S3 is reported and left out."""
     included = api.without("Body", TRANSFORM)
     if included is not None or api.get("BodyS3Location") is not None:
-        api.ignore("definition", "it is in S3; name a file of this machine")
+        api.ignore("definition", "it is in S3; name a file on this machine")
         return included or Section(api, "Body", {})
     return api.section("Body")
 
@@ -68,7 +68,7 @@ def operations(api: Resource, body: Section, functions: FunctionNames) -> Iterat
 
 
 def _schemes(body: Section) -> dict[str, Section]:
-    """Those of OpenAPI 3, and of Swagger 2."""
+    """The security schemes of OpenAPI 3 and of Swagger 2."""
     places = (
         body.section("securityDefinitions"),
         body.section("components").section("securitySchemes"),
@@ -79,10 +79,10 @@ def _schemes(body: Section) -> dict[str, Section]:
 def _security(
     operation: Section, body: Section, schemes: Mapping[str, Authorizer | None]
 ) -> tuple[Authorizer | None, tuple[str, ...]]:
-    """The first authorizer that is asked for; an API key beside it is none."""
+    """The first authorizer that is required. An API key is not an authorizer."""
     if operation.section("x-amazon-apigateway-auth").text("type") == "AWS_IAM":
         return IamAuthorizer(), ()
-    # An empty list opens an operation where the whole API asks for an authorizer.
+    # An empty list makes an operation public even where the API has an authorizer.
     asked = body if operation.get("security") is None else operation
     for requirement in asked.sections("security"):
         for name in requirement:

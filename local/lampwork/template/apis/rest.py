@@ -51,7 +51,8 @@ def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
 
 
 def _stage_variables(api: Resource) -> dict[str, dict[str, str]]:
-    """By the name of the stage. A deployment may name one too, but SAM names a spare one there."""
+    """The variables of each stage. A deployment may name a stage too, but SAM names an unused one
+    there."""
     stages = {
         stage.required("StageName"): stage.variables("Variables")
         for stage in _parts(api, "AWS::ApiGateway::Stage")
@@ -106,7 +107,9 @@ def _methods(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
         integration = method.section("Integration")
         verb, path = method.required("HttpMethod"), paths.get(method.required("ResourceId"))
         if path is None:
-            raise method.error(f"the ResourceId of {method.logical_id} is no resource of its API.")
+            raise method.error(
+                f"the ResourceId of {method.logical_id} is not a resource of its API."
+            )
         kind, function = integration.text("Type"), functions.find(integration.text("Uri"))
         fixed = None
         if kind == "MOCK":

@@ -18,13 +18,13 @@ def read_web_socket_apis(template: Template, functions: FunctionNames) -> tuple[
     """WebSocket APIs with their routes and their path rewrites.
 
     AWS gives such an API one address without a path. Where a CDN in front turns paths into that
-    address, the API's metadata say which, for the same to hold at home:
+    address, the API's metadata say which, so that the same works at home:
 
         Metadata:
           Lampwork:
             PathRewrites: ["/ws/tasks/{task_id}"]
 
-    lets /ws/tasks/7 be /{stage}?task_id=7.
+    makes /{stage}?task_id=7 of /ws/tasks/7.
 
     Raises:
         TemplateError: a value cannot be resolved or is of the wrong kind.

@@ -17,7 +17,7 @@ ID_ALPHABET: Final = string.digits + string.ascii_lowercase
 ID_LENGTH: Final = 10
 STREAM_LABEL: Final = "2026-01-01T00:00:00.000"  # on AWS, when it was enabled
 
-# The properties a name may be given in; `Name` is looked at for every type.
+# The property that holds the name of a resource, where it is not `Name`.
 NAME_PROPERTIES: Final = {
     "AWS::ApiGateway::Stage": "StageName",
     "AWS::ApiGatewayV2::Stage": "StageName",
@@ -80,7 +80,7 @@ class Place:
     prefix: str = ""
 
     def of_nested(self, logical_id: str) -> "Place":
-        """Where a stack is deployed that is a resource of this one."""
+        """The place of a stack that is a resource of this one."""
         return replace(
             self,
             stack_name=derived_name(self.stack_name, logical_id, STACK),
@@ -179,7 +179,7 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
 
 
 def derived_name(stack_name: str, logical_id: str, type: str, *, fifo: bool = False) -> str:
-    """The name of a resource that is given none; AWS would add random letters to it."""
+    """The name of a resource without a name of its own. AWS would add random letters to it."""
     name = f"{stack_name}-{logical_id}"
     if type == "AWS::S3::Bucket":
         return name.lower()

@@ -26,10 +26,10 @@ T = TypeVar("T")
 PLACEHOLDER: Final = re.compile(r"\$\{(!?)([^}]*)\}")
 NO_VALUE: Final = object()
 TRUE: Final = ("True", "true")
-# Attributes that are properties too.
+# Attributes of AWS::SSM::Parameter that are also its properties.
 OF_A_PARAMETER: Final = ("Type", "Value")
 OUTPUTS: Final = "Outputs."
-# Where a nested stack says which template it has: CloudFormation's property, and SAM's.
+# The properties that name the template of a nested stack, in CloudFormation and in SAM.
 LOCATIONS: Final = ("TemplateURL", "Location")
 
 
@@ -38,7 +38,7 @@ class Unresolvable(Exception):
 
 
 class Nested(NamedTuple):
-    """A nested stack whose template is a file, as the stack around it has it."""
+    """A nested stack whose template is a file, as the outer stack describes it."""
 
     logical_id: str
     property: str  # that names the file
@@ -65,7 +65,7 @@ class Resolver:
         self.document = document
         self.place = place
         self.resources: Mapping[str, Mapping[str, Any]] = template["Resources"]
-        self._outputs: Mapping[str, Any] = template.get("Outputs") or {}
+        self._outputs: Mapping[str, object] = template.get("Outputs") or {}
         self._open_nested = open_nested
         self._nested_stacks: dict[str, Resolver | None] = {}
         self._mappings: Mapping[str, Any] = template.get("Mappings", {})
@@ -95,7 +95,7 @@ class Resolver:
             "Fn::ToJsonString": lambda value: json.dumps(self._value(value)),
         }
 
-    def resolve(self, value: Any, *, of: str, property: str = "") -> Any:
+    def resolve(self, value: object, *, of: str, property: str = "") -> Any:
         """The value with all functions in it replaced; None for AWS::NoValue.
 
         Raises:
@@ -107,7 +107,7 @@ class Resolver:
         return None if result is NO_VALUE else result
 
     def active(self, logical_id: str) -> bool:
-        """Whether a resource's own condition holds.
+        """Whether the condition of a resource is true.
 
         Raises:
             TemplateError: there is no such condition.
@@ -135,10 +135,10 @@ class Resolver:
             return self._nested(logical_id)
 
     def output(self, name: str) -> str:
-        """What the template gives to the stack around it.
+        """The value of an output, for the outer stack.
 
         Raises:
-            TemplateError: it gives nothing of that name, or that has no value.
+            TemplateError: there is no such output, or it has no value.
         """
         declared = self._outputs.get(name)
         if not isinstance(declared, Mapping) or "Value" not in declared:
@@ -152,7 +152,7 @@ class Resolver:
         return as_text(self.resolve(declared["Value"], of=of))
 
     @contextmanager
-    def _telling(self, value: Any, of: str, property: str) -> Iterator[None]:
+    def _telling(self, value: object, of: str, property: str) -> Iterator[None]:
         try:
             yield
         except Unresolvable as error:
@@ -207,7 +207,7 @@ class Resolver:
             "AWS::URLSuffix": URL_SUFFIX,
         }
 
-    def _value(self, value: Any) -> Any:
+    def _value(self, value: object) -> Any:
         if isinstance(value, list):
             return [item for item in map(self._value, value) if item is not NO_VALUE]
         if not isinstance(value, Mapping):
@@ -220,24 +220,24 @@ class Resolver:
                 raise Unresolvable(f"Lampwork does not know {name}. Write its result instead.")
         return dict(self._present(value))
 
-    def _present(self, mapping: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _present(self, mapping: Mapping[str, object]) -> Iterator[tuple[str, object]]:
         for key, value in mapping.items():
             if (resolved := self._value(value)) is not NO_VALUE:
                 yield key, resolved
 
-    def _text(self, value: Any) -> str:
+    def _text(self, value: object) -> str:
         resolved = self._value(value)
         if isinstance(resolved, str | int | float):
             return as_text(resolved)
         raise Unresolvable(f"{value} must be a string, not {resolved}.")
 
-    def _list(self, value: Any) -> list[Any]:
+    def _list(self, value: object) -> list[Any]:
         resolved = self._value(value)
         if not isinstance(resolved, list):
             raise Unresolvable(f"{value} must be a list, not {resolved!r}.")
         return resolved
 
-    def _truth(self, condition: Any) -> bool:
+    def _truth(self, condition: object) -> bool:
         return bool(self._value(condition))
 
     def _ref(self, name: str) -> Any:
@@ -301,7 +301,7 @@ class Resolver:
         fifo = type == "AWS::SQS::Queue" and self._property(logical_id, "FifoQueue")
         return derived_name(self.place.stack_name, logical_id, type, fifo=str(fifo) in TRUE)
 
-    def _property(self, logical_id: str, name: str) -> Any:
+    def _property(self, logical_id: str, name: str) -> object:
         return self._value(self.resources[logical_id].get("Properties", {}).get(name, NO_VALUE))
 
     def _once(self, name: str, resolve: Callable[[], T]) -> T:
@@ -341,11 +341,11 @@ class Resolver:
         subnets = network.subnets(new_prefix=network.max_prefixlen - int(host_bits))
         return [str(each) for each in islice(subnets, int(count))]
 
-    def _get_azs(self, region: Any) -> list[str]:
+    def _get_azs(self, region: object) -> list[str]:
         name = self._text(region) or self.place.region
         return [f"{name}{zone}" for zone in "abc"]
 
-    def _import_value(self, argument: Any) -> str:
+    def _import_value(self, argument: object) -> str:
         name = self._text(argument)
         if name not in self._imports:
             raise Unresolvable(
@@ -367,7 +367,7 @@ class Resolver:
         text, local = (argument, {}) if isinstance(argument, str) else argument
         return PLACEHOLDER.sub(lambda match: self._placeholder(match, local), text)
 
-    def _placeholder(self, match: re.Match[str], local: Mapping[str, Any]) -> str:
+    def _placeholder(self, match: re.Match[str], local: Mapping[str, object]) -> str:
         literal, name = match.groups()
         name = name.strip()
         if literal:

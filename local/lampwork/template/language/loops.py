@@ -13,13 +13,13 @@ NEITHER_LETTER_NOR_DIGIT: Final = re.compile(r"[^A-Za-z0-9]")
 
 
 def with_loops_written_out(document: Document, resolver: Resolver) -> Document:
-    """A document without Fn::ForEach. The resources that a loop makes stand in its line.
+    """A document with each Fn::ForEach replaced by what it makes, which has the line of the loop.
 
     Args:
         resolver: gives parameters and mappings their values.
 
     Raises:
-        TemplateError: a loop is not made as it must be, or makes what is no resource.
+        TemplateError: a loop has the wrong form, or makes something that is not a resource.
     """
     loops = _Loops(document, resolver)
     resources: dict[str, Any] = {}
@@ -40,7 +40,7 @@ class _Loops:
         self._document = document
         self._resolver = resolver
 
-    def written_out(self, value: Any) -> Any:
+    def written_out(self, value: object) -> Any:
         if isinstance(value, list):
             return [self.written_out(each) for each in value]
         if not isinstance(value, dict):
@@ -51,8 +51,8 @@ class _Loops:
             result |= self._rounds(name, each) if is_loop else {name: self.written_out(each)}
         return result
 
-    def _rounds(self, name: str, loop: Any) -> dict[str, Any]:
-        """What a loop makes of its body for each item."""
+    def _rounds(self, name: str, loop: object) -> dict[str, Any]:
+        """The body of a loop, once for each item."""
         if not self._document.has_transform(EXTENSIONS):
             raise self._document.error(name, f"{name} needs the Transform {EXTENSIONS}: add it.")
         match loop:
@@ -65,15 +65,15 @@ class _Loops:
             name, f"{name} takes a list of an identifier, a collection and a mapping."
         )
 
-    def _items(self, loop: str, collection: Any) -> list[str]:
+    def _items(self, loop: str, collection: object) -> list[str]:
         items = self._resolver.resolve(collection, of=loop)
         if not isinstance(items, list):
             raise self._document.error(loop, f"{loop} goes over a list, not {items!r}.")
         return list(map(as_text, items))
 
 
-def _with(value: Any, variable: str, item: str) -> Any:
-    """A loop's body for one item: `${Variable}`, `&{Variable}` and a `Ref` of it replaced."""
+def _with(value: object, variable: str, item: str) -> Any:
+    """The body of a loop for one item, which replaces `${Variable}`, `&{Variable}` and `Ref`."""
     if value == {"Ref": variable}:
         return item
     if isinstance(value, dict):

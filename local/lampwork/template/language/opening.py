@@ -16,10 +16,10 @@ from lampwork.template.source.spelling import check_spelling
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """Makes of a template as it is written what its resources can be read from, and the same of
-    those nested in it when they are asked for.
+    """Turns a template as it is written into a resolver for its resources, and does the same for a
+    nested template when its resources are read.
 
-    `imports` are the exports of other stacks, `around` the templates that this one is nested in.
+    `imports` are the exports of other stacks, `around` the templates that contain this one.
     """
 
     place: Place
@@ -69,7 +69,7 @@ class Opener:
 
 def _wrong_parameters(inner: Document, given: Mapping[str, str]) -> str | None:
     if unknown := sorted(given.keys() - inner.content["Parameters"].keys()):
-        return f"gives its template {', '.join(unknown)}, which is no parameter there"
+        return f"gives its template {', '.join(unknown)}, which is not a parameter there"
     if missing := without_value(inner, given):
         return f"gives its template no value for {', '.join(missing)}"
     return None

@@ -30,7 +30,7 @@ def parameter_values(document: Document, given: Mapping[str, str]) -> dict[str, 
 
 
 def imported(document: Document, given: Mapping[str, str]) -> dict[str, str]:
-    """Those given values that no parameter takes, but that Fn::ImportValue may ask for."""
+    """The given values that are not parameters, for Fn::ImportValue."""
     if IMPORT not in json.dumps(document.content, default=str):
         return {}
     declared = set(_declared(document))

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from lampwork.template.source.document import Document
 from lampwork.template.source.syntax import read_content
 from lampwork.template.source.values import Section
 
-# Named in place of a folder, which only `sam package` would turn into an object in S3.
+# Stands for a local folder, which only `sam package` would turn into an object in S3.
 LOCAL_BUCKET: Final = "lampwork-local"
 UNBUILT_IMAGE: Final = f"{LOCAL_BUCKET}:unbuilt"
 LOCAL_FILES: Final = {
@@ -31,12 +31,12 @@ KEPT_RESULTS: Final = 50  # a project may have many nested templates
 
 
 def transform(
-    document: Document, *, parameters: Mapping[str, Any], region: str, cache_dir: Path
+    document: Document, *, parameters: Mapping[str, object], region: str, cache_dir: Path
 ) -> dict[str, Any]:
     """The CloudFormation template that SAM makes of a document, without any network.
 
-    A template without SAM's transform comes back as it is. Local code stands in the result as an
-    object of a bucket that does not exist: `local_path` gives the path back. Results are kept in
+    A template without SAM's transform comes back as it is. Local code appears in the result as an
+    object in a bucket that does not exist: `local_path` returns its path. Results are kept in
     `cache_dir`, since SAM's translator takes half a second to load.
 
     Raises:
@@ -54,7 +54,7 @@ def transform(
 
 
 def local_path(code: Section) -> str | None:
-    """The path that a function's `Code` had in the template; None where it is no local one."""
+    """The path that `Code` had in the template; None where it was not a local path."""
     if code.get("S3Bucket") == LOCAL_BUCKET:
         return unquote(code.required("S3Key"))
     return None
@@ -67,7 +67,7 @@ def _with_local_files(document: Document) -> dict[str, Any]:
     for resource in content["Resources"].values():
         properties = resource.setdefault("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function" and not _has_code(properties, common):
-            # As `sam build` takes it, which also makes the image and names it.
+            # `sam build` takes the same default, and makes and names an image.
             is_image = {**common, **properties}.get("PackageType") == "Image"
             properties |= {"ImageUri": UNBUILT_IMAGE} if is_image else {"CodeUri": "."}
         if resource["Type"] in LOCAL_FILES:
@@ -85,8 +85,8 @@ def _with_local_files(document: Document) -> dict[str, Any]:
     return content
 
 
-def _asset(resource: Mapping[str, Any]) -> str | None:
-    """Where the CDK has put the code that its template names in a bucket of its own.
+def _asset(resource: Mapping[str, object]) -> str | None:
+    """Where the CDK puts code that its template names as an object of its own bucket.
 
     https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_s3_assets-readme.html
     """
@@ -95,7 +95,7 @@ def _asset(resource: Mapping[str, Any]) -> str | None:
     return path if isinstance(path, str) else None
 
 
-def _has_code(*properties: Mapping[str, Any]) -> bool:
+def _has_code(*properties: Mapping[str, object]) -> bool:
     return any(key in each for each in properties for key in ("CodeUri", "InlineCode", "ImageUri"))
 
 
@@ -114,7 +114,9 @@ def _include_definition(properties: dict[str, Any], document: Document) -> None:
         properties["DefinitionBody"] = read_content(file)
 
 
-def _fingerprint(content: Mapping[str, Any], parameters: Mapping[str, Any], region: str) -> str:
+def _fingerprint(
+    content: Mapping[str, object], parameters: Mapping[str, object], region: str
+) -> str:
     version = importlib.metadata.version("aws-sam-translator")
     # Not sorted: the order of resources and routes is part of the result.
     text = json.dumps([version, region, dict(parameters), content])
@@ -122,9 +124,9 @@ def _fingerprint(content: Mapping[str, Any], parameters: Mapping[str, Any], regi
 
 
 def _translate(
-    document: Document, content: dict[str, Any], parameters: Mapping[str, Any], region: str
+    document: Document, content: dict[str, Any], parameters: Mapping[str, object], region: str
 ) -> dict[str, Any]:
-    # Only where there is no kept result: together they take half a second to load.
+    # Imported only where no result is kept, since they take half a second to load.
     from boto3.session import Session
     from samtranslator.metrics.metrics import DummyMetricsPublisher, Metrics
     from samtranslator.model.exceptions import ExceptionWithMessage, InvalidDocumentException
@@ -133,7 +135,7 @@ def _translate(
 
     # It warns of features that only AWS itself can switch on.
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
-    # With a map of managed policies it does not ask IAM for theirs; the emulator checks no policy.
+    # The map of managed policies is empty, so it does not ask IAM; the emulator checks no policy.
     session = Session(region_name=region)
     metrics = Metrics("ServerlessTransform", DummyMetricsPublisher())
     translator = Translator({}, Parser(), boto_session=session, metrics=metrics)
@@ -144,16 +146,16 @@ def _translate(
     except ExceptionWithMessage as error:
         raise TemplateError("\n".join(_reasons(document, [error]))) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        # The translator does not check all it takes for granted.
+        # The translator does not check everything that it relies on.
         raise TemplateError(
             f"{document.path}: SAM cannot transform this template: {error!r}."
             " `sam validate --lint` may say more."
         ) from error
     finally:
-        metrics.publish()  # to nobody; it would warn of what it still has
+        metrics.publish()  # to nobody; otherwise it warns about metrics that it has not sent
 
 
-def _reasons(document: Document, causes: Any) -> Iterator[str]:
+def _reasons(document: Document, causes: Iterable[Any]) -> Iterator[str]:
     for cause in causes:
         named = re.search(r"id \[(\w+)\]", cause.message)
         property = re.search(r"\b[Pp]roperty '?(\w+)", cause.message)

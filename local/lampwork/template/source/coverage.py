@@ -1,8 +1,8 @@
-"""Which types of resources Lampwork runs, and which nobody misses at home."""
+"""The types of resources that Lampwork runs, and those that nobody misses at home."""
 
 from typing import Final
 
-# Made in the services of the local cloud.
+# The local cloud creates these.
 CREATED: Final = (
     "AWS::DynamoDB::Table",
     "AWS::Events::EventBus",

@@ -13,7 +13,7 @@ from lampwork.template.source.syntax import construct, error_at, line_of, parse,
 SAM: Final = "AWS::Serverless-2016-10-31"
 LOOP: Final = "Fn::ForEach::"
 MAPPINGS: Final = ("Parameters", "Mappings", "Conditions", "Globals", "Resources")
-# Those of CloudFormation, and SAM's Globals.
+# The sections that CloudFormation knows, and SAM's Globals.
 SECTIONS: Final = (
     *("AWSTemplateFormatVersion", "Conditions", "Description", "Globals", "Hooks", "Mappings"),
     *("Metadata", "Outputs", "Parameters", "Resources", "Rules", "Transform"),
@@ -40,7 +40,7 @@ class Document:
 
     @property
     def is_sam(self) -> bool:
-        """Whether SAM is to transform it."""
+        """Whether SAM transforms it."""
         return self.has_transform(SAM)
 
     def has_transform(self, name: str) -> bool:
@@ -48,18 +48,18 @@ class Document:
         return name in (names if isinstance(names, list) else [names])
 
     def source(self, logical_id: str) -> str:
-        """The resource that one of SAM's making was made from, whose name begins its own."""
+        """The resource from which SAM made another one, whose name begins with its own."""
         names = [name for name in self.lines if logical_id.startswith(name)]
         return max(names, key=len, default="")
 
     def line(self, logical_id: str, property: str = "") -> int:
-        """Where a resource or its property stands, or what it was made from; 0 where that cannot be
-        told."""
+        """The line of a resource, of its property or of what SAM made it from; 0 where it is not
+        known."""
         source = self.source(logical_id)
         return self.property_lines.get((source, property), self.lines.get(source, 0))
 
     def metadata(self, logical_id: str) -> Mapping[str, Any]:
-        """The metadata of a resource as written: SAM drops those of what it transforms."""
+        """As written in the source, since SAM drops the metadata of what it transforms."""
         metadata = self.resources.get(self.source(logical_id), {}).get("Metadata")
         return metadata if isinstance(metadata, Mapping) else {}
 
@@ -97,7 +97,7 @@ def _property_lines(document: yaml.Node) -> dict[tuple[str, str], int]:
 
 
 def _entries(node: yaml.Node, name: str) -> list[tuple[yaml.Node, yaml.Node]]:
-    """The keys and values of the mapping that a mapping has under a name."""
+    """The keys and values of a mapping inside a mapping."""
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
         if key.value == name and isinstance(value, yaml.MappingNode):
             return value.value  # type: ignore[no-any-return]
@@ -105,11 +105,11 @@ def _entries(node: yaml.Node, name: str) -> list[tuple[yaml.Node, yaml.Node]]:
 
 
 def _check_section_names(path: Path, node: yaml.Node) -> None:
-    """A misspelt section would be passed over, with all that depends on it."""
+    """Refuse a misspelt section, which would otherwise be ignored."""
     for key, _ in node.value:
         name = str(key.value)
         if name not in SECTIONS and (meant := get_close_matches(name, SECTIONS, 1)):
-            problem = f"no section of a template is named {name!r}; {meant[0]} may be meant."
+            problem = f"a template has no section {name!r}; {meant[0]} may be meant."
             raise error_at(path, line_of(key), problem)
 
 
@@ -131,7 +131,7 @@ def _check_sections(document: Document) -> None:
 def check_resources(document: Document) -> None:
     """
     Raises:
-        TemplateError: one is no resource; says in which line. Loops are still to be written out.
+        TemplateError: one is not a resource; says in which line. Loops are checked later.
     """
     for logical_id, resource in document.resources.items():
         if logical_id.startswith(LOOP):

@@ -1,8 +1,8 @@
-"""The routes that events of functions ask for: SAM passes on what API Gateway refuses."""
+"""Checks the routes of the events of functions. SAM accepts some that API Gateway refuses."""
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from lampwork.template.source.document import Document
 
@@ -16,7 +16,7 @@ GREEDY: Final = re.compile(r"\{[^{}/]+\+\}(?!$)")
 def check_routes(document: Document) -> None:
     """
     Raises:
-        TemplateError: a path or a method can be none; says in which line.
+        TemplateError: a path or a method is not possible; says in which line.
     """
     for logical_id, resource in document.resources.items():
         events = (resource.get("Properties") or {}).get("Events")
@@ -28,10 +28,10 @@ def check_routes(document: Document) -> None:
                 )
 
 
-def _problem(properties: Mapping[str, Any]) -> str | None:
+def _problem(properties: Mapping[str, object]) -> str | None:
     path, method = properties.get("Path"), properties.get("Method")
     if isinstance(method, str) and method.lower() not in KNOWN_METHODS:
-        return f"the method {method!r} is none of {', '.join(KNOWN_METHODS)}"
+        return f"the method {method!r} must be one of {', '.join(KNOWN_METHODS)}"
     if not isinstance(path, str) or path == "$default":
         return None
     if not path.startswith("/"):

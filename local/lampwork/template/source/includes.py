@@ -8,7 +8,7 @@ TRANSFORM: Final = "Fn::Transform"
 
 
 class Includes:
-    """Puts files of this machine where a template includes them by AWS::Include.
+    """Replaces each AWS::Include of a local file by the content of the file.
 
     `files` are those it has read. A file in S3 stays as it is written.
     """
@@ -18,11 +18,11 @@ class Includes:
         self._folder = folder
         self._read = read
 
-    def expand(self, value: Any) -> Any:
-        """A part of a template with what it includes, beside what else stands there.
+    def expand(self, value: object) -> Any:
+        """A part of a template, with the content of the files that it includes.
 
         Raises:
-            TemplateError: a file is not there, or is no mapping.
+            TemplateError: a file does not exist, or is not a mapping.
         """
         if isinstance(value, list):
             return [self.expand(each) for each in value]
@@ -33,7 +33,7 @@ class Includes:
             expanded |= self._included(value[TRANSFORM])
         return expanded
 
-    def _included(self, transform: Any) -> dict[str, Any]:
+    def _included(self, transform: object) -> dict[str, Any]:
         match transform:
             case {"Name": "AWS::Include", "Parameters": {"Location": str(location)}} if (
                 "://" not in location

@@ -14,9 +14,9 @@ from lampwork.template.source.document import SAM, Document
 
 NAMES_FILE: Final = "property_names.txt"
 SAM_PREFIX: Final = "AWS::Serverless::"
-# How alike two names of properties must be for one to be taken for the other. AWS adds properties
-# all the time: one that is newer than our table must not stop a template because of a resource
-# that Lampwork does not even run.
+# How similar an unknown property must be to a known one to count as misspelt. AWS keeps adding
+# properties: one that is newer than our table must not stop a template because of a resource that
+# Lampwork does not even run.
 ALIKE: Final = 0.6
 VERY_MUCH_ALIKE: Final = 0.85
 
@@ -90,6 +90,6 @@ def _one_slip_apart(first: str, second: str) -> bool:
 
 
 def _shared(first: str, second: str) -> int:
-    """How many letters two words begin with that are the same."""
+    """The length of the common beginning of two words."""
     pairs = zip(first, second, strict=False)
     return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))

@@ -44,7 +44,7 @@ def read_content(path: Path) -> dict[str, Any]:
 
 class _Loader(SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A name is text, also one that YAML takes for a truth value or a number (`Off`, `200`)."""
+        """Read every name as text, even `Off` and `200`."""
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag in NO_NAMES:
                 key.tag = TEXT
@@ -113,7 +113,7 @@ def parse(path: Path) -> yaml.Node:
         raise error_at(
             path,
             key.start_mark.line + 1,
-            f"the key {key.value!r} stands in line {first.start_mark.line + 1} already;"
+            f"line {first.start_mark.line + 1} already has the key {key.value!r};"
             " rename or remove one of the two.",
         )
     _check_circles(path, node, set(), set())
@@ -121,7 +121,7 @@ def parse(path: Path) -> yaml.Node:
 
 
 def _check_circles(path: Path, node: yaml.Node, around: set[int], checked: set[int]) -> None:
-    """An alias may stand for a mapping or a list, but not inside of what it stands for."""
+    """Refuse an alias inside the mapping or the list that it stands for."""
     if id(node) in around:
         raise error_at(path, line_of(node), "an alias here leads back to itself.")
     if id(node) in checked:
@@ -149,7 +149,7 @@ def construct(path: Path, node: yaml.Node) -> dict[str, Any]:
 
 
 def _duplicates(node: yaml.Node, seen: set[int]) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-    """Each key that its mapping holds twice, with the first of the two."""
+    """Each key that occurs twice in a mapping, with its first occurrence."""
     if id(node) in seen:  # an alias leads here again
         return
     seen.add(id(node))

@@ -1,4 +1,4 @@
-"""Typed access to what a template says: a value of the wrong kind is told with its line."""
+"""Typed access to the values of a template: a value of the wrong kind is an error with its line."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ class Values(ABC):
 
     @abstractmethod
     def error(self, problem: str, name: str = "") -> TemplateError:
-        """A problem with the line of a value, or of all of these."""
+        """An error with the file and the line of a value, or of all these values."""
 
     def text(self, name: str) -> str | None:
         value = self.get(name)
@@ -146,7 +146,7 @@ class Section(Values):
         return self._around.error(problem, self._name)
 
     def in_lower_case(self) -> "Section":
-        """The same with its names in lower case: OpenAPI writes statusCode, CloudFormation
+        """The same section with names in lower case: OpenAPI writes statusCode, CloudFormation
         StatusCode."""
         content = {name.lower(): value for name, value in self.content.items()}
         return Section(self._around, self._name, content)
