@@ -9,11 +9,10 @@ from uuid import UUID
 import dramatiq
 
 from shared.engine.execution import execute_next
-from shared.process import metrics
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
-from shared.queues import sqs_records
 from shared.queues.registry import GENERATE
+from shared.queues.sqs_records import for_each_record
 
 logger = logging.getLogger(__name__)
 
@@ -41,21 +40,10 @@ def register(broker: dramatiq.Broker, *, stopping: asyncio.Event) -> None:
 
 @entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda's end of the queue: the same messages, one per record of an SQS event."""
-    failed = [record["messageId"] for record in event["Records"] if not _process(record)]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
-
-
-def _process(record: dict[str, Any]) -> bool:
-    try:
-        run(generate(sqs_records.read(record).kwargs))
-    except Exception as error:  # SQS sends this message again, and at last to the dead letters
-        unreadable = isinstance(error, sqs_records.UndecodableRecord)
-        reason = "unreadable" if unreadable else "failed"
-        metrics.record(metrics.MESSAGES_REJECTED, Queue=GENERATE, Reason=reason)
-        logger.exception("A message failed", extra={"message_id": record["messageId"]})
-        return False
-    return True
+    """Run one attempt for each message of the queue."""
+    return run(
+        for_each_record(event, lambda message: generate(message.kwargs), queue_name=GENERATE)
+    )
 
 
 def _worker_id() -> str:

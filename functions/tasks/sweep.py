@@ -1,11 +1,13 @@
 from typing import Any
 
 import dramatiq
+from dramatiq import Message
 
 from shared import settings
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
 from shared.queues.registry import SWEEP, queue
+from shared.queues.sqs_records import for_each_record
 from shared.services.sweeping import sweep
 
 
@@ -18,9 +20,16 @@ def register(broker: dramatiq.Broker) -> None:
 
 
 @entry_point
-def handler(event: dict[str, Any], context: Any) -> None:
-    """Sweep for each message; the schedule's event also sends those of its minute."""
-    run(sweep() if "Records" in event else sweep_all_minute())
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
+    """Sweep for each message of the queue; the schedule's event sends those of its minute."""
+    if "Records" in event:
+        return run(for_each_record(event, _sweep_for, queue_name=SWEEP))
+    run(sweep_all_minute())
+    return None
+
+
+async def _sweep_for(_message: Message[Any]) -> None:
+    await sweep()
 
 
 async def sweep_all_minute() -> None:

@@ -1,15 +1,15 @@
 import logging
-from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import dramatiq
+from dramatiq import Message
 
 from shared import settings
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
-from shared.queues import sqs_records
 from shared.queues.registry import TICK, queue
+from shared.queues.sqs_records import for_each_record, uuid_argument
 from shared.stream.upkeep import upkeep
 
 logger = logging.getLogger(__name__)
@@ -24,11 +24,11 @@ async def tick(user_id: UUID | None = None) -> None:
 
 
 def register(broker: dramatiq.Broker) -> None:
-    """Let a worker of this broker tick."""
+    """Make a worker with this broker tick."""
 
     @dramatiq.actor(broker=broker, actor_name=TICK, queue_name=TICK)
     def _tick(user_id: str | None = None) -> None:
-        id = _user_id(user_id)
+        id = None if user_id is None else UUID(user_id)
         try:
             run(tick(id))
         except Exception:  # the next tick does what this one could not
@@ -36,20 +36,19 @@ def register(broker: dramatiq.Broker) -> None:
 
 
 @entry_point
-def handler(event: dict[str, Any], context: Any) -> None:
-    """The minute's schedule spreads ticks over the minute; a message of the queue is one tick."""
-    run(_tick_for_each(event["Records"]) if "Records" in event else _spread())
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
+    """Tick for each message of the queue; the schedule's event sends those of its minute."""
+    if "Records" in event:
+        return run(for_each_record(event, _tick_for, queue_name=TICK))
+    run(_tick_all_minute())
+    return None
 
 
-async def _tick_for_each(records: Sequence[Mapping[str, Any]]) -> None:
-    for record in records:
-        await tick(_user_id(sqs_records.read(record).kwargs.get("user_id")))
+async def _tick_for(message: Message[Any]) -> None:
+    about_one = message.kwargs.get("user_id") is not None
+    await tick(uuid_argument(message, "user_id") if about_one else None)
 
 
-async def _spread() -> None:
+async def _tick_all_minute() -> None:
     for seconds in settings.websocket().tick_delays_seconds:
         await queue().send_tick(float(seconds))
-
-
-def _user_id(text: str | None) -> UUID | None:
-    return None if text is None else UUID(text)

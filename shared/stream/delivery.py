@@ -92,7 +92,10 @@ class _Delivery:
                 break
         if self.refused:
             reason = next(iter(self.refused.values()))
-            raise DeliveryIncomplete(f"{len(self.refused)} not told: {reason}") from reason
+            refused = len(self.refused)
+            raise DeliveryIncomplete(
+                f"task {self.task_id}: {refused} watchers were not told: {reason}"
+            ) from reason
 
     async def _round(self) -> None:
         self.opening.clear()

@@ -18,6 +18,7 @@ from shared.models.base import database_now
 from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
 from shared.models.task_status import TaskStatus
 from shared.process.event_loop import run
+from shared.queues.registry import SWEEP, message
 from shared.repositories import sweeping as repository
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.services.sweeping import sweep
@@ -312,11 +313,14 @@ def test_the_schedule_fans_out_over_its_minute(backend, broker):
     assert rung(broker) == [str(task.id)]
 
 
-def test_a_message_of_the_sweep_queue_sweeps_once(broker):
+def test_a_message_of_the_sweep_queue_sweeps_once_and_garbage_fails_alone(broker):
     task = run(make_task())
+    bodies = ["garbage", message(SWEEP).encode().decode()]
+    records = [{"messageId": str(n), "body": body} for n, body in enumerate(bodies)]
 
-    functions.tasks.sweep.handler({"Records": [{"messageId": "1", "body": "{}"}]}, None)
+    answer = functions.tasks.sweep.handler({"Records": records}, None)
 
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert rung(broker) == [str(task.id)]
     assert broker.keys("dramatiq:sweep*") == []
 

@@ -582,6 +582,24 @@ class TestTick:
         assert site.api.closed == {CONNECTION_ID}
         assert [frame["type"] for frame in site.api.frames[kept]] == ["snapshot"]
 
+    def test_one_bad_record_fails_no_other(self, site: Site, watcher: Watcher):
+        site.watch(watcher.task)
+        bodies = ["garbage", tick_body(user_id="nobody"), tick_body()]
+
+        with recording() as records:
+            answer = tick.handler(sqs_event([("", body) for body in bodies]), None)
+
+        assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}, {"itemIdentifier": "m1"}]}
+        assert records.all(metrics.MESSAGES_REJECTED) == {("tick", "unreadable"): 2}
+        assert site.rung("deliver") == [{"task_id": str(watcher.task)}]
+
+    def test_a_tick_that_fails_is_given_back_to_the_queue(self, site: Site, watcher: Watcher):
+        site.change(REDIS_URL="redis://127.0.0.1:1")
+
+        answer = tick.handler(sqs_event([("", tick_body())]), None)
+
+        assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+
     def test_a_worker_ticks(self, site: Site, watcher: Watcher):
         broker = StubBroker(middleware=[])
         tick.register(broker)
