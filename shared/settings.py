@@ -7,8 +7,10 @@ import os
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,13 +29,31 @@ def _split(value: Any) -> Any:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
+def _check_http_url(value: str) -> str:
+    parts = urlsplit(value)  # a ValueError of its own when the brackets of a host do not match
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("The port must be a number from 1 to 65535") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ValueError("Must be a URL such as https://host or http://host:8000")
+    return value
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+
+# SQS delays a message by this much at most.
+MAX_DELAY_SECONDS = 900
+Delay = Annotated[float, Field(ge=0, le=MAX_DELAY_SECONDS)]
+Delays = Annotated[tuple[Delay, ...], BeforeValidator(_split), Field(min_length=1)]
+EACH_QUARTER = (0.0, 15.0, 30.0, 45.0)
 
 
 class Settings(BaseModel):
     """A group of variables; a field's alias is the variable's name."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     @classmethod
     def load(cls) -> Self:
@@ -57,7 +77,7 @@ class Environment(StrEnum):
 
 class AppSettings(Settings):
     environment: Environment = Field(Environment.DEVELOPMENT, alias="ENV")
-    public_url: str = Field("http://localhost:8000", alias="PUBLIC_URL")
+    public_url: HttpUrl = Field("http://localhost:8000", alias="PUBLIC_URL")
     allowed_origins: Words = Field((), alias="ALLOWED_ORIGINS")
 
     @property
@@ -161,7 +181,7 @@ class ProxySettings(Settings):
 
 
 # Such as "5/minute", or several that must all hold: "10/15 minutes; 100/day".
-_LIMIT = r"\d+/(\d+ ?)?(second|minute|hour|day)s?"
+_LIMIT = r"[1-9][0-9]*/([1-9][0-9]* ?)?(second|minute|hour|day)s?"
 RateLimit = Annotated[str, Field(pattern=rf"^{_LIMIT}( ?; ?{_LIMIT})*$")]
 
 
@@ -199,7 +219,7 @@ class TaskSettings(Settings):
     turn_seconds: float = Field(30, alias="TASK_TURN_SECONDS", gt=0)
     redispatch_seconds: float = Field(60, alias="TASK_REDISPATCH_SECONDS", gt=0)
     republish_seconds: float = Field(2, alias="TASK_REPUBLISH_SECONDS", gt=0)
-    sweep_delays_seconds: Words = Field(("0", "15", "30", "45"), alias="SWEEP_DELAYS_SECONDS")
+    sweep_delays_seconds: Delays = Field(EACH_QUARTER, alias="SWEEP_DELAYS_SECONDS")
     idempotency_ttl_seconds: int = Field(86400, alias="IDEMPOTENCY_TTL_SECONDS", gt=0)
     event_retention_seconds: float = Field(7 * 86400, alias="TASK_EVENT_RETENTION_SECONDS", gt=0)
     shutdown_grace_seconds: float = Field(20, alias="WORKER_SHUTDOWN_GRACE_SECONDS", ge=0)
@@ -214,7 +234,7 @@ class WebSocketSettings(Settings):
     connection_ttl_seconds: int = Field(7800, alias="WS_CONNECTION_TTL_SECONDS", gt=0)
     latest_ttl_seconds: int = Field(86400, alias="WS_LATEST_TTL_SECONDS", gt=0)
     tick_seconds: float = Field(15, alias="WS_TICK_SECONDS", gt=0)
-    tick_delays_seconds: Words = Field(("0", "15", "30", "45"), alias="TICK_DELAYS_SECONDS")
+    tick_delays_seconds: Delays = Field(EACH_QUARTER, alias="TICK_DELAYS_SECONDS")
     sockets_per_user: int = Field(20, alias="WS_SOCKETS_PER_USER", ge=1)
     sockets_per_task: int = Field(5, alias="WS_SOCKETS_PER_TASK", ge=1)
 
@@ -235,12 +255,12 @@ class MetricsSettings(Settings):
 class ManagementApiSettings(Settings):
     """Where open sockets are posted to; the variable is boto3's own."""
 
-    endpoint_url: str = Field(alias="AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
+    endpoint_url: HttpUrl = Field(alias="AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
 
 
 class ObjectSettings(Settings):
     bucket: str = Field(alias="RESULTS_BUCKET")
-    public_endpoint_url: str | None = Field(None, alias="S3_PUBLIC_ENDPOINT_URL")
+    public_endpoint_url: HttpUrl | None = Field(None, alias="S3_PUBLIC_ENDPOINT_URL")
     link_ttl_seconds: int = Field(300, alias="RESULT_LINK_TTL_SECONDS", gt=0, le=300)
 
 

@@ -34,7 +34,7 @@ async def _sweep_for(_message: Message[Any]) -> None:
 
 async def sweep_all_minute() -> None:
     """A schedule comes once a minute at most, so it fans out to the delays of the settings."""
-    delays = [float(delay) for delay in settings.tasks().sweep_delays_seconds]
+    delays = settings.tasks().sweep_delays_seconds
     for delay in delays:
         if delay > 0:
             await queue().send_sweep(delay)

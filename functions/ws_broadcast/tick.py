@@ -51,4 +51,4 @@ async def _tick_for(message: Message[Any]) -> None:
 
 async def _tick_all_minute() -> None:
     for seconds in settings.websocket().tick_delays_seconds:
-        await queue().send_tick(float(seconds))
+        await queue().send_tick(seconds)

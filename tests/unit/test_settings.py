@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from limits import parse_many
 from pydantic.fields import FieldInfo
 
 from shared import settings
@@ -67,3 +68,45 @@ def test_a_wrong_value_is_not_repeated(monkeypatch):
 
     assert "DATABASE_POOL_SIZE" in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "load"),
+    [
+        ("SWEEP_DELAYS_SECONDS", "soon", settings.tasks),
+        ("SWEEP_DELAYS_SECONDS", "0 901", settings.tasks),
+        ("SWEEP_DELAYS_SECONDS", ", ,", settings.tasks),
+        ("TASK_LEASE_SECONDS", "inf", settings.tasks),
+        ("TICK_DELAYS_SECONDS", "0 -1", settings.websocket),
+        ("TICK_DELAYS_SECONDS", "nan", settings.websocket),
+        ("RATE_LIMIT_LOGIN", "five/minute", settings.rate_limits),
+        ("RATE_LIMIT_LOGIN", "5/0 minutes", settings.rate_limits),
+        ("RATE_LIMIT_LOGIN", "٥/minute", settings.rate_limits),
+        ("PUBLIC_URL", "app.example.com", settings.app),
+        ("PUBLIC_URL", "https://app.example.com:https", settings.app),
+        ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://:1/live", settings.management_api),
+        ("S3_PUBLIC_ENDPOINT_URL", "ftp://pictures.example.com", settings.objects),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_when_it_is_loaded(monkeypatch, variable, value, load):
+    monkeypatch.setenv("RESULTS_BUCKET", "pictures")
+    monkeypatch.setenv(variable, value)
+    forget_singletons()
+
+    with pytest.raises(SettingsError, match=f"^{variable}: ") as refused:
+        load()
+
+    assert value not in str(refused.value).removeprefix(variable)
+
+
+def test_delays_are_numbers(monkeypatch):
+    monkeypatch.setenv("SWEEP_DELAYS_SECONDS", "0, 2.5 900")
+    forget_singletons()
+
+    assert settings.tasks().sweep_delays_seconds == (0, 2.5, 900)
+
+
+def test_every_default_limit_is_one_that_the_counters_understand():
+    limits = settings.RateLimitSettings().model_dump(exclude={"enabled"})
+
+    assert all(parse_many(limit) for limit in limits.values())
