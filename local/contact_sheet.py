@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from shared.generators.choose import generator
 from shared.generators.port import GenerationParameters, Generator, Style
+from shared.generators.registry import generator
 
 PROMPTS = [
     ("a mountain lake at night", Style.PAINTING),

@@ -30,7 +30,7 @@ from shared.errors import SettingsError
 from shared.process.entry_point import prepare
 from shared.process.event_loop import event_loop, run
 from shared.queues import brokers
-from shared.queues.registry import DELIVER, GENERATE
+from shared.queues.doorbells import DELIVER, GENERATE
 
 GENERATE_POLL_MS = 100
 DELIVER_POLL_MS = 20

@@ -43,7 +43,8 @@ def _check_http_url(value: str) -> str:
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
 
-# SQS delays a message by this much at most.
+# SQS refuses a longer delay; and RabbitMQ takes a message back that a worker has held for half an
+# hour, as Dramatiq's workers hold what is delayed.
 MAX_DELAY_SECONDS = 900
 Delay = Annotated[float, Field(ge=0, le=MAX_DELAY_SECONDS)]
 Delays = Annotated[tuple[Delay, ...], BeforeValidator(_split), Field(min_length=1)]

@@ -1,8 +1,8 @@
 """What `dramatiq` is pointed to in tests: the worker, with a generator of known slowness."""
 
 from local.worker import deliver, generate
-from shared.generators import choose
+from shared.generators import registry
 
-choose.GENERATORS["slow"] = "tests.slow_generator:from_url"
+registry.GENERATORS.factories["slow"] = "tests.slow_generator:from_url"
 
 __all__ = ["deliver", "generate"]

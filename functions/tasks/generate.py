@@ -11,7 +11,7 @@ import dramatiq
 from shared.engine.execution import execute_next
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
-from shared.queues.registry import GENERATE
+from shared.queues.doorbells import GENERATE
 from shared.queues.sqs_records import for_each_record
 
 logger = logging.getLogger(__name__)

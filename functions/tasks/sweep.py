@@ -6,7 +6,8 @@ from dramatiq import Message
 from shared import settings
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
-from shared.queues.registry import SWEEP, queue
+from shared.queues.doorbells import SWEEP
+from shared.queues.registry import queue
 from shared.queues.sqs_records import for_each_record
 from shared.services.sweeping import sweep
 

@@ -9,7 +9,7 @@ from dramatiq import Message
 
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
-from shared.queues.registry import DELIVER
+from shared.queues.doorbells import DELIVER
 from shared.queues.sqs_records import for_each_record, uuid_argument
 from shared.stream.delivery import deliverer
 

@@ -8,7 +8,8 @@ from dramatiq import Message
 from shared import settings
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
-from shared.queues.registry import TICK, queue
+from shared.queues.doorbells import TICK
+from shared.queues.registry import queue
 from shared.queues.sqs_records import for_each_record, uuid_argument
 from shared.stream.upkeep import upkeep
 

@@ -13,7 +13,8 @@ from shared.engine import transitions
 from shared.engine.task_payload import task_payload
 from shared.errors import Unavailable
 from shared.models.task import Task
-from shared.queues.registry import Queue, QueueUnavailable, queue
+from shared.queues.doorbells import Queue, QueueUnavailable
+from shared.queues.registry import queue
 from shared.singletons import singleton
 from shared.stream import connections
 from shared.stream.keys import channel, latest_key

@@ -6,7 +6,8 @@ from shared.database import transaction
 from shared.engine import transitions
 from shared.errors import Unavailable
 from shared.models.task import Task
-from shared.queues.registry import QueueUnavailable, queue
+from shared.queues.doorbells import QueueUnavailable
+from shared.queues.registry import queue
 
 logger = logging.getLogger(__name__)
 

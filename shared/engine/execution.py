@@ -19,7 +19,7 @@ from shared.engine.dispatching import dispatch
 from shared.engine.pictures import is_png_of
 from shared.engine.transitions import Lease
 from shared.errors import Unavailable
-from shared.generators import choose
+from shared.generators import registry
 from shared.generators.port import GenerationFailed, GenerationParameters, Generator, Style
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
@@ -63,7 +63,7 @@ class TaskFailed(Exception):
 
 @singleton
 def generator() -> Generator:
-    return choose.generator(settings.generator().url.get_secret_value())
+    return registry.generator(settings.generator().url.get_secret_value())
 
 
 async def execute_next(*, worker_id: str, stopping: asyncio.Event | None = None) -> None:

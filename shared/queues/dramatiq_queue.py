@@ -2,22 +2,13 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import UUID
 
 from dramatiq import Broker, BrokerConnectionError, Message
 from redis import RedisError
 
 from shared.queues import brokers
-from shared.queues.registry import (
-    DELIVER,
-    GENERATE,
-    MAX_DELAY_SECONDS,
-    SWEEP,
-    QueueUnavailable,
-    doorbell,
-    message,
-    tick_message,
-)
+from shared.queues.doorbells import MessageQueue, QueueUnavailable
+from shared.settings import MAX_DELAY_SECONDS
 
 PATIENCE_SECONDS = 5
 
@@ -32,8 +23,8 @@ def over_rabbitmq(url: str) -> "DramatiqQueue":
     return DramatiqQueue(broker, reach=lambda: brokers.reach_rabbitmq(broker))
 
 
-class DramatiqQueue:
-    """Sends from one thread of its own: brokers block, and RabbitMQ's connects once per thread.
+class DramatiqQueue(MessageQueue):
+    """Sends from one thread of its own: brokers block, and RabbitMQ's has a connection per thread.
 
     `reach` raises when the broker's server does not answer.
     """
@@ -43,17 +34,9 @@ class DramatiqQueue:
         self._reach = reach
         self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="queue")
 
-    async def ring_generate(self, task_id: UUID, delay_seconds: float = 0) -> None:
-        await self._send(doorbell(GENERATE, task_id), delay_seconds)
-
-    async def ring_deliver(self, task_id: UUID) -> None:
-        await self._send(doorbell(DELIVER, task_id))
-
-    async def send_sweep(self, delay_seconds: float = 0) -> None:
-        await self._send(message(SWEEP), delay_seconds)
-
-    async def send_tick(self, delay_seconds: float = 0, *, user_id: UUID | None = None) -> None:
-        await self._send(tick_message(user_id), delay_seconds)
+    async def send(self, sent: Message[Any], delay_seconds: float = 0) -> None:
+        delay = round(min(delay_seconds, MAX_DELAY_SECONDS) * 1000) if delay_seconds > 0 else None
+        await self._in_sender(lambda: self._broker.enqueue(sent, delay=delay))
 
     async def check(self) -> None:
         await self._in_sender(self._reach)
@@ -63,14 +46,10 @@ class DramatiqQueue:
         self._sender.submit(self._broker.close).result()
         self._sender.shutdown()
 
-    async def _send(self, sent: Message[Any], delay_seconds: float = 0) -> None:
-        delay = round(min(delay_seconds, MAX_DELAY_SECONDS) * 1000) if delay_seconds > 0 else None
-        await self._in_sender(lambda: self._broker.enqueue(sent, delay=delay))
-
     async def _in_sender(self, call: Callable[[], object]) -> None:
-        """Do this and wait for it, but not for as long as a broker may be tried again.
+        """Do this and wait for it, but no longer than PATIENCE_SECONDS.
 
-        What has begun goes on: a message may arrive that was given up.
+        What has begun goes on: a message may still arrive after the caller has given it up.
         """
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import boto3
 from botocore.config import Config
@@ -12,17 +12,15 @@ from dramatiq import Message
 
 from shared import settings
 from shared.errors import SettingsError
-from shared.queues.registry import (
+from shared.queues.doorbells import (
     DELIVER,
     GENERATE,
-    MAX_DELAY_SECONDS,
     SWEEP,
     TICK,
+    MessageQueue,
     QueueUnavailable,
-    doorbell,
-    message,
-    tick_message,
 )
+from shared.settings import MAX_DELAY_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -41,44 +39,25 @@ def from_settings(_url: str) -> "SQSQueue":
     return SQSQueue(boto3.client("sqs", config=config), named)
 
 
-class SQSQueue:
+class SQSQueue(MessageQueue):
     """Sends Dramatiq's own messages as text, so that worker and Lambda read the same ones."""
 
     def __init__(self, client: "SQSClient", urls: dict[str, str | None]) -> None:
         self._client = client
         self._urls = urls
 
-    async def ring_generate(self, task_id: UUID, delay_seconds: float = 0) -> None:
-        await self._send(doorbell(GENERATE, task_id), DelaySeconds=_whole_seconds(delay_seconds))
-
-    async def ring_deliver(self, task_id: UUID) -> None:
-        """One deliverer per task at a time: the queue is FIFO and the task its group.
-
-        The deduplication id is random, because a later wake-up is never a copy of an earlier one.
-        """
-        await self._send(
-            doorbell(DELIVER, task_id),
-            MessageGroupId=str(task_id),
-            MessageDeduplicationId=str(uuid4()),
-        )
-
-    async def send_sweep(self, delay_seconds: float = 0) -> None:
-        await self._send(message(SWEEP), DelaySeconds=_whole_seconds(delay_seconds))
-
-    async def send_tick(self, delay_seconds: float = 0, *, user_id: UUID | None = None) -> None:
-        await self._send(tick_message(user_id), DelaySeconds=_whole_seconds(delay_seconds))
-
-    async def check(self) -> None:
-        await _call(partial(self._client.get_queue_attributes, QueueUrl=self._url(GENERATE)))
-
-    async def _send(self, sent: Message[Any], **attributes: Any) -> None:
+    async def send(self, sent: Message[Any], delay_seconds: float = 0) -> None:
+        options = _group(sent) if sent.queue_name == DELIVER else _delay(delay_seconds)
         send = partial(
             self._client.send_message,
             QueueUrl=self._url(sent.queue_name),
             MessageBody=sent.encode().decode(),
-            **attributes,
+            **options,
         )
         await _call(send)
+
+    async def check(self) -> None:
+        await _call(partial(self._client.get_queue_attributes, QueueUrl=self._url(GENERATE)))
 
     def _url(self, queue_name: str) -> str:
         url = self._urls[queue_name]
@@ -94,5 +73,13 @@ async def _call(operation: Callable[[], object]) -> None:
         raise QueueUnavailable(str(error)) from error
 
 
-def _whole_seconds(delay_seconds: float) -> int:
-    return min(ceil(max(delay_seconds, 0)), MAX_DELAY_SECONDS)
+def _group(sent: Message[Any]) -> dict[str, Any]:
+    """One deliverer per task at a time: the queue is FIFO and the task its group.
+
+    The deduplication id is random, because a later wake-up is never a copy of an earlier one.
+    """
+    return {"MessageGroupId": sent.kwargs["task_id"], "MessageDeduplicationId": str(uuid4())}
+
+
+def _delay(seconds: float) -> dict[str, Any]:
+    return {"DelaySeconds": min(ceil(max(seconds, 0)), MAX_DELAY_SECONDS)}

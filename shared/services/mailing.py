@@ -6,8 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import clock, settings
 from shared.database import transaction
-from shared.mail.choose import mailer
 from shared.mail.port import Mail, Mailer, MailNotSent
+from shared.mail.registry import mailer
 from shared.mail.templates import compose
 from shared.models.mail import MailKind, OutgoingMail
 from shared.models.one_time_token import OneTimeToken, TokenPurpose

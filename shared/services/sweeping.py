@@ -13,7 +13,8 @@ from shared.engine.dispatching import dispatch
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
 from shared.process import metrics
-from shared.queues.registry import QueueUnavailable, queue
+from shared.queues.doorbells import QueueUnavailable
+from shared.queues.registry import queue
 from shared.repositories import sweeping as repository
 from shared.services.mailing import send_due
 from shared.services.subscriptions import renew_overdue

@@ -12,7 +12,8 @@ async def review(user_id: UUID) -> None:
     # Here, since most functions that know of sessions never end one: their start is too dear.
     from redis.exceptions import RedisError
 
-    from shared.queues.registry import QueueUnavailable, queue
+    from shared.queues.doorbells import QueueUnavailable
+    from shared.queues.registry import queue
     from shared.stream.connections import connections
 
     try:

@@ -1,20 +1,14 @@
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from shared import settings
-from shared.errors import SettingsError
+from shared.process.scheme_registry import SchemeRegistry
 from shared.singletons import singleton
 
-# By dotted name, so that only the chosen one's driver is loaded. Each is called with the URL.
-DATABASES = {
-    "sqlite": "shared.stream.readers.sqlite:SqliteDatabase",
-    "postgresql": "shared.stream.readers.postgresql:PostgresqlDatabase",
-}
 IDS_PER_QUERY = 500
 
 
@@ -28,6 +22,17 @@ class Database(Protocol):
         """Every row. Raises Unavailable when the database is away."""
 
     async def close(self) -> None: ...
+
+
+# Each is called with the URL.
+DATABASES = SchemeRegistry[Database](
+    "DATABASE_URL",
+    "database",
+    {
+        "sqlite": "shared.stream.readers.sqlite:SqliteDatabase",
+        "postgresql": "shared.stream.readers.postgresql:PostgresqlDatabase",
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +144,8 @@ def reader() -> Reader:
         SettingsError: no database has this scheme.
     """
     url = settings.database().url.get_secret_value()
-    name = DATABASES.get(urlsplit(url).scheme.partition("+")[0])
-    if name is None:  # the URL itself may hold a secret
-        raise SettingsError(f"DATABASE_URL: no such database; known are {', '.join(DATABASES)}")
-    module, factory = name.split(":")
-    return Reader(cast(Callable[[str], Database], getattr(import_module(module), factory))(url))
+    dialect = urlsplit(url).scheme.partition("+")[0]  # what follows is SQLAlchemy's driver
+    return Reader(DATABASES.factory(dialect)(url))
 
 
 def _uuid(value: object) -> UUID:

@@ -6,7 +6,8 @@ from uuid import UUID
 from shared import settings
 from shared.process import metrics
 from shared.process.parallel import for_each
-from shared.queues.registry import Queue, queue
+from shared.queues.doorbells import Queue
+from shared.queues.registry import queue
 from shared.singletons import singleton
 from shared.stream import frames
 from shared.stream.connections import Connection, Connections, Cursor, connections

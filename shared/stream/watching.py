@@ -15,7 +15,8 @@ from shared.errors import (
     Unauthenticated,
     Unavailable,
 )
-from shared.queues.registry import Queue, QueueUnavailable, queue
+from shared.queues.doorbells import Queue, QueueUnavailable
+from shared.queues.registry import queue
 from shared.security import credentials, origins
 from shared.security.authority import Authority
 from shared.security.credentials import Source

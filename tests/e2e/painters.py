@@ -3,7 +3,7 @@
 For tests that need a task to run for a while: those that paint all the time keep others waiting.
 """
 
-from shared.generators import choose
+from shared.generators import registry
 from shared.generators.port import GenerationParameters, Image, Progress
 from tests import slow_generator
 from tests.tasks import FakeGenerator
@@ -12,7 +12,7 @@ ENVIRONMENT = {"GENERATOR_URL": f"python:{__name__}:from_url"}
 
 
 def from_url(url: str) -> FakeGenerator:
-    painter = choose.generator("painter://")
+    painter = registry.generator("painter://")
 
     async def generate(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
         chosen = slow_generator if prompt.isdecimal() else painter

@@ -9,8 +9,8 @@ from botocore.exceptions import CredentialRetrievalError
 
 from shared.errors import SettingsError
 from shared.generators import bedrock
-from shared.generators.choose import generator
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Style
+from shared.generators.registry import generator
 from shared.singletons import forget_singletons
 from tests.providers import Asked, answers, base64_text, picture_file, providing
 

@@ -16,7 +16,7 @@ from shared.clients import objects, redis_client
 from shared.database import transaction
 from shared.engine import execution, transitions
 from shared.engine.execution import Attempt, backoff_seconds, execute_next
-from shared.generators import choose, failures
+from shared.generators import failures, registry
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
 from shared.models.base import database_now
 from shared.models.task import Task
@@ -92,7 +92,7 @@ def test_a_task_ends_with_its_picture_stored_and_published():
 
 
 def test_a_generator_does_not_wait_until_its_beginning_is_told(backend):
-    backend.setitem(choose.GENERATORS, "looking", f"{__name__}:looking_generator")
+    backend.setitem(registry.GENERATORS.factories, "looking", f"{__name__}:looking_generator")
     backend.setenv("GENERATOR_URL", "looking://")
     told_when_begun.clear()
 
@@ -336,8 +336,8 @@ def test_a_provider_over_http_that_is_busy_is_asked_again_when_it_said():
             providing(answers(429, Retry_After="90")) as busy,
         ):
             return (
-                await attempt(choose.generator(f"openai+{free.origin}/v1").generate),
-                await attempt(choose.generator(f"openai+{busy.origin}/v1").generate),
+                await attempt(registry.generator(f"openai+{free.origin}/v1").generate),
+                await attempt(registry.generator(f"openai+{busy.origin}/v1").generate),
             )
 
     done, waiting = run(scenario())
@@ -532,7 +532,7 @@ def counting_generator(url: str) -> FakeGenerator:
 
 @pytest.mark.stream_case(35)
 def test_one_message_many_times_runs_the_task_once(backend):
-    backend.setitem(choose.GENERATORS, "counting", f"{__name__}:counting_generator")
+    backend.setitem(registry.GENERATORS.factories, "counting", f"{__name__}:counting_generator")
     backend.setenv("GENERATOR_URL", "counting://")
     runs.clear()
 

@@ -5,8 +5,8 @@ import pytest
 import trustme
 
 from shared.errors import SettingsError
-from shared.generators.choose import generator
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Style
+from shared.generators.registry import generator
 from shared.generators.transport import Transport
 from shared.singletons import forget_singletons
 from tests.providers import Asked, answers, base64_text, picture_file, providing

@@ -17,8 +17,8 @@ from local.worker import Burial
 from shared.process import metrics
 from shared.process.event_loop import run
 from shared.queues import brokers
+from shared.queues.doorbells import GENERATE, QueueUnavailable
 from shared.queues.dramatiq_queue import over_rabbitmq
-from shared.queues.registry import GENERATE, QueueUnavailable
 from tests.proxy import Proxy
 from tests.recorded import recording
 from tests.services import delete_queues

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image as Pictures
 
-from shared.generators.choose import generator
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
+from shared.generators.registry import generator
 from shared.singletons import forget_singletons
 from tests.providers import (
     Behaviour,

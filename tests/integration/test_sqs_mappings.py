@@ -16,10 +16,10 @@ import functions.tasks.generate
 import functions.ws_broadcast.deliver
 from lampwork.stack.model import Queue, QueueTrigger, Stack
 from lampwork.triggers.mappings.sqs import QueueTriggers
-from shared.generators import choose
+from shared.generators import registry
 from shared.models.task_status import TaskStatus
 from shared.process.event_loop import run
-from shared.queues.registry import DELIVER, GENERATE, doorbell
+from shared.queues.doorbells import DELIVER, GENERATE, doorbell
 from tests.emulator.fakes import FakeInvoker
 from tests.tasks import FakeGenerator, make_task, picture, read
 
@@ -35,7 +35,7 @@ def generator(url: str) -> FakeGenerator:
 
 @pytest.fixture
 def instant(backend: pytest.MonkeyPatch) -> None:
-    backend.setitem(choose.GENERATORS, "instant", f"{__name__}:generator")
+    backend.setitem(registry.GENERATORS.factories, "instant", f"{__name__}:generator")
     backend.setenv("GENERATOR_URL", "instant://")
 
 

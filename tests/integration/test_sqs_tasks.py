@@ -9,7 +9,7 @@ import pytest
 from dramatiq import Message
 
 import functions.tasks.generate
-from shared.generators import choose
+from shared.generators import registry
 from shared.models.task_status import TaskStatus
 from shared.process import metrics
 from shared.process.event_loop import run
@@ -35,7 +35,7 @@ def sqs(backend: pytest.MonkeyPatch) -> Any:
         made = client.create_queue(QueueName=f"{uuid4().hex}{suffix}", Attributes=attributes)
         backend.setenv(f"{name}_QUEUE_URL", made["QueueUrl"])
     backend.setenv("QUEUE_URL", "sqs://")
-    backend.setitem(choose.GENERATORS, "instant", f"{__name__}:generator")
+    backend.setitem(registry.GENERATORS.factories, "instant", f"{__name__}:generator")
     backend.setenv("GENERATOR_URL", "instant://")
     return client
 

@@ -18,7 +18,7 @@ from shared.models.base import database_now
 from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
 from shared.models.task_status import TaskStatus
 from shared.process.event_loop import run
-from shared.queues.registry import SWEEP, message
+from shared.queues.doorbells import SWEEP, message
 from shared.repositories import sweeping as repository
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.services.sweeping import sweep

@@ -20,8 +20,9 @@ from shared.models.task import Task
 from shared.models.task_status import TaskStatus
 from shared.process.event_loop import run
 from shared.queues import brokers
+from shared.queues.doorbells import DELIVER, GENERATE, SWEEP, TICK
 from shared.queues.dramatiq_queue import DramatiqQueue
-from shared.queues.registry import DELIVER, GENERATE, SWEEP, TICK, queue
+from shared.queues.registry import queue
 from shared.services.sweeping import sweep
 from tests.conftest import ROOT
 from tests.proxy import Proxy

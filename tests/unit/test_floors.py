@@ -119,3 +119,29 @@ def test_no_module_imports_a_room_of_its_own_floor_or_above(package: str):
     }
 
     assert sorted(astray) == []
+
+
+def test_the_painter_is_known_to_the_registry_of_generators_alone():
+    """It is a package of its own: whoever wants a picture asks the registry for a generator."""
+    painter = "shared.generators.painter"
+    files = [file for part in ("shared", "functions") for file in (ROOT / part).rglob("*.py")]
+
+    knowing = {
+        file.relative_to(ROOT).as_posix()
+        for file in files
+        if painter in file.read_text() and ROOT / painter.replace(".", "/") not in file.parents
+    }
+    assert knowing == {"shared/generators/registry.py"}
+
+
+def test_the_painter_knows_of_the_application_only_what_a_generator_is():
+    inside = "shared.generators.painter"
+    known = {
+        other
+        for module, file in modules("shared").items()
+        if module.startswith(inside)
+        for other in imported("shared", file)
+        if other.startswith("shared.") and not other.startswith(inside)
+    }
+
+    assert known == {"shared.generators.port"}

@@ -1,8 +1,8 @@
 import pytest
 
 from shared.errors import SettingsError
-from shared.mail.choose import mailer
 from shared.mail.port import Mail
+from shared.mail.registry import mailer
 from shared.mail.templates import TEMPLATES, compose
 from shared.models.mail import MailKind
 from shared.singletons import forget_singletons

@@ -11,7 +11,7 @@ from local.metering import prometheus_name
 from shared.process import metrics
 from shared.process.entry_point import entry_point
 from shared.process.metrics import METRICS, Unit
-from shared.queues.registry import GENERATE
+from shared.queues.doorbells import GENERATE
 from tests.conftest import ROOT
 
 WORDS = {"Status": "failed", "Outcome": "failed", "Queue": GENERATE}

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 
 from shared.errors import SettingsError
-from shared.generators.choose import generator
 from shared.generators.painter.colour import Field
 from shared.generators.painter.painter import Painter
 from shared.generators.painter.picture import paint
 from shared.generators.port import GenerationParameters, Style
+from shared.generators.registry import generator
 from tests.tasks import FakeGenerator
 
 SMALL = GenerationParameters(96, 96)
@@ -282,7 +282,7 @@ def test_an_unknown_generator_is_refused_without_telling_the_url(url: str) -> No
 
 
 def test_the_port_loads_no_picture_library() -> None:
-    script = "import sys, shared.generators.port, shared.generators.choose; print(*sys.modules)"
+    script = "import sys, shared.generators.port, shared.generators.registry; print(*sys.modules)"
 
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

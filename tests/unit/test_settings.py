@@ -81,7 +81,7 @@ def test_a_wrong_value_is_not_repeated(monkeypatch):
         ("TICK_DELAYS_SECONDS", "nan", settings.websocket),
         ("RATE_LIMIT_LOGIN", "five/minute", settings.rate_limits),
         ("RATE_LIMIT_LOGIN", "5/0 minutes", settings.rate_limits),
-        ("RATE_LIMIT_LOGIN", "٥/minute", settings.rate_limits),
+        ("RATE_LIMIT_LOGIN", "\u0665/minute", settings.rate_limits),
         ("PUBLIC_URL", "app.example.com", settings.app),
         ("PUBLIC_URL", "https://app.example.com:https", settings.app),
         ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://:1/live", settings.management_api),

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from shared.queues import sqs_records
-from shared.queues.registry import doorbell
+from shared.queues.doorbells import doorbell
 from shared.queues.sqs_records import UndecodableRecord
 
 TASK = "0a89f0bd-3a3a-4f5e-9d35-5a6b1f6d9c11"
