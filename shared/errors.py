@@ -13,11 +13,22 @@ DomainError
 ├── UnsupportedMediaType (415)
 ├── Unprocessable (422)          WeakPassword, IdempotencyKeyReused
 ├── TooManyRequests (429)        QuotaExceeded, TooManyTasksAtOnce, RateLimited, TooManySockets
-└── Unavailable (503)
+├── Unavailable (503)
+└── InternalError (500)
 """
 
 import re
 from typing import Any, ClassVar
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+def problem_document(
+    *, status: int, title: str, detail: str, code: str, **members: Any
+) -> dict[str, Any]:
+    """The body of every refusal (RFC 9457), with `code` for programs to compare."""
+    named = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return {**named, "code": code, **members}
 
 
 class DomainError(Exception):
@@ -47,6 +58,13 @@ class DomainError(Exception):
     def code(self) -> str:
         """The stable name clients compare: the class's name in snake case."""
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The error as the body of an answer."""
+        return problem_document(
+            status=self.status, title=self.title, detail=self.detail, code=self.code, **self.extra
+        )
 
 
 class BadRequest(DomainError):
@@ -248,6 +266,10 @@ class Unavailable(DomainError):
 
     def __init__(self, detail: str | None = None, *, retry_after_seconds: int = 5) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class InternalError(DomainError):
+    """What nobody expected: a fault of ours, of which the caller learns no more than that."""
 
 
 class SettingsError(Exception):

@@ -1,11 +1,10 @@
-from typing import Annotated
-
-from fastapi import Header, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 
-from shared.schemas.task import TaskCreate, TaskRead, task_url
+from shared.schemas.task import TaskCreate, TaskRead
 from shared.services.idempotency import parse_key
 from shared.services.tasks import TaskService
+from shared.web.accepted import IdempotencyKeyHeader, accepted_task
 from shared.web.api import create_app, lambda_handler
 from shared.web.authentication import UserDep
 
@@ -17,18 +16,15 @@ async def create_task(
     new: TaskCreate,
     user: UserDep,
     request: Request,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: IdempotencyKeyHeader = None,
 ) -> JSONResponse:
     """Ask for a picture; a repeated key gets the first answer, to the letter."""
     accepted = await TaskService(user.user_id).create(
         new,
-        idempotency_key=None if idempotency_key is None else parse_key(idempotency_key),
+        idempotency_key=parse_key(idempotency_key),
         request_id=request.state.request_id,
     )
-    headers = {"Location": task_url(accepted.body["id"])}
-    if accepted.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return JSONResponse(accepted.body, status_code=202, headers=headers)
+    return accepted_task(accepted)
 
 
 handler = lambda_handler(app)

@@ -1,12 +1,12 @@
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 
-from shared.schemas.task import TaskRead, task_url
+from shared.schemas.task import TaskRead
 from shared.services.idempotency import parse_key
 from shared.services.tasks import TaskService
+from shared.web.accepted import IdempotencyKeyHeader, accepted_task
 from shared.web.api import create_app, lambda_handler
 from shared.web.authentication import UserDep
 
@@ -18,18 +18,15 @@ async def retry_task(
     task_id: UUID,
     user: UserDep,
     request: Request,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: IdempotencyKeyHeader = None,
 ) -> JSONResponse:
     """Ask again for what a task that has ended asked for: a new task, with `retry_of`."""
     accepted = await TaskService(user.user_id).retry(
         task_id,
-        idempotency_key=None if idempotency_key is None else parse_key(idempotency_key),
+        idempotency_key=parse_key(idempotency_key),
         request_id=request.state.request_id,
     )
-    headers = {"Location": task_url(accepted.body["id"])}
-    if accepted.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return JSONResponse(accepted.body, status_code=202, headers=headers)
+    return accepted_task(accepted)
 
 
 handler = lambda_handler(app)

@@ -2,13 +2,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from shared.errors import DomainError
+from shared.errors import PROBLEM_MEDIA_TYPE, DomainError
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
 from shared.stream.watching import Handshake, watching
 
 SUBPROTOCOL = "tasks.v1"
-PROBLEM = "application/problem+json"
 
 
 @entry_point
@@ -43,15 +42,8 @@ def _chosen_subprotocol(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _refusal(error: DomainError) -> dict[str, Any]:
-    body = {
-        "type": "about:blank",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "code": error.code,
-    }
     return {
         "statusCode": error.status,
-        "headers": {**error.headers, "Content-Type": PROBLEM},
-        "body": json.dumps(body),
+        "headers": {**error.headers, "Content-Type": PROBLEM_MEDIA_TYPE},
+        "body": json.dumps(error.document),
     }

@@ -19,8 +19,10 @@ class Signer:
     method: type[SigV4Auth] = SigV4Auth
 
     @classmethod
-    def of_process(cls, service: str, method: type[SigV4Auth] = SigV4Auth) -> Self:
-        """With the credentials and in the region that boto3 would use.
+    def of_process(
+        cls, service: str, method: type[SigV4Auth] = SigV4Auth, *, region: str | None = None
+    ) -> Self:
+        """With the credentials that boto3 would use, and in its region unless one is given.
 
         Raises:
             SettingsError: there are no credentials.
@@ -29,15 +31,15 @@ class Signer:
         stored = session.get_credentials()
         if stored is None:
             raise SettingsError(
-                f"AWS_ACCESS_KEY_ID: no credentials to sign calls of {service} with"
+                f"AWS_ACCESS_KEY_ID: there are no credentials to sign calls of {service} with"
             )
-        region = session.get_config_variable("region")
+        region = region or session.get_config_variable("region")
         return cls(service, region, stored.get_frozen_credentials, method)
 
     def sign(
         self, method: str, url: str, headers: dict[str, str], body: bytes = b""
     ) -> dict[str, str]:
-        """The headers, those of the signature added. Among them must be Host."""
+        """The headers with those of the signature. A client that adds no Host must give one."""
         request = AWSRequest(method, url, headers=headers, data=body)
         self.method(self.credentials(), self.service, self.region).add_auth(request)
         return dict(request.headers)

@@ -6,12 +6,10 @@ from http import HTTPStatus
 from urllib.parse import quote, unquote, urlsplit
 
 import boto3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError
 
 from shared import settings
+from shared.clients.sigv4 import Signer
 from shared.errors import SettingsError
 from shared.generators import failures
 from shared.generators.bedrock_models import Family, family
@@ -23,22 +21,18 @@ from shared.generators.transport import Answer, Transport
 REJECTION = re.compile(r"content filter|responsible ai", re.IGNORECASE)
 
 
-class Signer:
+class Signature:
     """Signs a request as boto3's `bedrock-runtime` does."""
 
-    def __init__(self, credentials: Credentials, region: str) -> None:
-        self._credentials = credentials
-        self._region = region
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
 
     async def headers(self, url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers with those that prove who asks. Raises GenerationFailed."""
-        request = AWSRequest("POST", url, headers=dict(headers), data=body)
         try:  # in a thread: credentials that have run out are fetched anew
-            frozen = await asyncio.to_thread(self._credentials.get_frozen_credentials)
+            return await asyncio.to_thread(self._signer.sign, "POST", url, dict(headers), body)
         except BotoCoreError as error:
             raise failures.misconfigured(type(error).__name__) from None
-        SigV4Auth(frozen, "bedrock", self._region).add_auth(request)
-        return dict(request.headers)
 
 
 class BearerToken:
@@ -65,7 +59,7 @@ class BedrockModel:
         endpoint: str,
         model_id: str,
         model_family: Family,
-        authorization: Signer | BearerToken,
+        authorization: Signature | BearerToken,
     ) -> None:
         self._transport = transport
         self._url = f"{endpoint.rstrip('/')}/model/{quote(model_id, safe='')}/invoke"
@@ -96,22 +90,18 @@ def from_url(url: str) -> RemoteGenerator:
             "GENERATOR_URL: bedrock://region/model-id, with a model of Nova Canvas, Titan Image "
             "Generator, Stable Diffusion 3 or Stable Image"
         )
-    session = boto3.Session(region_name=region)
-    endpoint = session.client("bedrock-runtime").meta.endpoint_url
+    endpoint = boto3.client("bedrock-runtime", region_name=region).meta.endpoint_url
     timeout_seconds = settings.generator().timeout_seconds
     transport = Transport(endpoint, timeout_seconds=timeout_seconds)
-    authorization = _authorization(session, region)
+    authorization = _authorization(region)
     provider = BedrockModel(transport, endpoint, model_id, model_family, authorization)
     return RemoteGenerator(provider, timeout_seconds=timeout_seconds)
 
 
-def _authorization(session: boto3.Session, region: str) -> Signer | BearerToken:
+def _authorization(region: str) -> Signature | BearerToken:
     if key := api_key():
         return BearerToken(key)
-    credentials = session.get_credentials()
-    if credentials is None:
-        raise SettingsError("AWS_ACCESS_KEY_ID: no credentials to sign calls to Bedrock with")
-    return Signer(credentials, region)
+    return Signature(Signer.of_process("bedrock", region=region))
 
 
 def _failure(answer: Answer) -> GenerationFailed:

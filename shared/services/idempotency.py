@@ -12,12 +12,14 @@ BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x7e]+")
 MAX_LENGTH = 255
 
 
-def parse_key(header: str) -> str:
-    """The key of an Idempotency-Key header; quoted and bare forms of one key are the same.
+def parse_key(header: str | None) -> str | None:
+    """The key of an Idempotency-Key header, if there is one; quoted and bare, a key is the same.
 
     Raises:
         InvalidIdempotencyKey: not exactly one key of 1 to 255 visible ASCII characters.
     """
+    if header is None:
+        return None
     text = header.strip(" \t")
     if quoted := QUOTED.fullmatch(text):
         key = re.sub(r"\\(.)", r"\1", quoted[1])

@@ -11,14 +11,20 @@ from starlette.exceptions import HTTPException
 
 from shared import strict_json
 from shared.database import transaction
-from shared.errors import BadRequest, DomainError, PayloadTooLarge, UnsupportedMediaType
+from shared.errors import (
+    PROBLEM_MEDIA_TYPE,
+    BadRequest,
+    DomainError,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import adopt_loop
 from shared.web import problem
 from shared.web.edge import Edge
 
 MAX_BODY_BYTES = 16 * 1024
-TEXT_MEDIA_TYPES = ["text/", "application/json", "application/javascript", problem.MEDIA_TYPE]
+TEXT_MEDIA_TYPES = ["text/", "application/json", "application/javascript", PROBLEM_MEDIA_TYPE]
 
 LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 

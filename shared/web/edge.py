@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import settings
+from shared.errors import InternalError
 from shared.process import logs
 from shared.security.origins import is_allowed
 from shared.web.problem import problem
@@ -61,13 +62,7 @@ class Edge:
         except Exception:  # the last place that can still answer the caller
             logger.exception("Request failed", extra={"request_id": request_id})
             if not started:
-                answer = problem(
-                    Request(scope),
-                    status=500,
-                    title="Internal Server Error",
-                    code="internal_error",
-                    detail="Something went wrong on our side.",
-                )
+                answer = problem(Request(scope), InternalError().document)
                 await answer(scope, receive, send_with_headers)
 
 

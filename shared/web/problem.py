@@ -7,50 +7,26 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from shared.errors import DomainError, Unprocessable
+from shared.errors import PROBLEM_MEDIA_TYPE, DomainError, Unprocessable, problem_document
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
-
 
 def problem(
-    request: Request,
-    *,
-    status: int,
-    title: str,
-    code: str,
-    detail: str,
-    headers: Mapping[str, str] | None = None,
-    **extra: Any,
+    request: Request, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """An error as RFC 9457 wants it, with `code` for programs and `request_id` for support."""
-    body = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": request.url.path,
-        "code": code,
-        "request_id": request.state.request_id,
-        **extra,
-    }
-    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+    """A refusal of this request, with its `request_id` for support."""
+    about = {"instance": request.url.path, "request_id": request.state.request_id}
+    return JSONResponse(
+        {**document, **about}, document["status"], headers, media_type=PROBLEM_MEDIA_TYPE
+    )
 
 
 async def domain_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)  # noqa: S101 - how the handler is registered
     if error.status >= 500:
         logger.error("Request refused", extra={"code": error.code}, exc_info=error)
-    return problem(
-        request,
-        status=error.status,
-        title=error.title,
-        code=error.code,
-        detail=error.detail,
-        headers=error.headers,
-        **error.extra,
-    )
+    return problem(request, error.document, error.headers)
 
 
 async def validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -66,11 +42,8 @@ async def validation_error(request: Request, error: Exception) -> JSONResponse:
 async def http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - how the handler is registered
     title = str(error.detail)
-    return problem(
-        request,
-        status=error.status_code,
-        title=title,
-        code=title.lower().replace(" ", "_"),
-        detail=f"{title}.",
-        headers=error.headers,
+    code = title.lower().replace(" ", "_")
+    document = problem_document(
+        status=error.status_code, title=title, detail=f"{title}.", code=code
     )
+    return problem(request, document, error.headers)

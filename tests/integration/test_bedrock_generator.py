@@ -7,6 +7,7 @@ import time_machine
 from botocore.credentials import Credentials
 from botocore.exceptions import CredentialRetrievalError
 
+from shared.clients.sigv4 import Signer
 from shared.errors import SettingsError
 from shared.generators import bedrock
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Style
@@ -195,10 +196,11 @@ async def test_credentials_that_cannot_be_fetched_are_the_operators():
         def get_frozen_credentials(self) -> Any:
             raise CredentialRetrievalError(provider="sso", error_msg="expired")
 
-    signer = bedrock.Signer(Unreachable("AKIDEXAMPLE", "secret"), "us-east-1")
+    expired = Unreachable("AKIDEXAMPLE", "secret")
+    signature = bedrock.Signature(Signer("bedrock", "us-east-1", expired.get_frozen_credentials))
 
     with pytest.raises(GenerationFailed) as raised:
-        await signer.headers("https://host/", b"", {})
+        await signature.headers("https://host/", b"", {})
 
     assert raised.value.code == "generator_misconfigured"
 

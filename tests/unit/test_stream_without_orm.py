@@ -1,4 +1,4 @@
-"""The live stream's functions start for every socket, so its room loads no ORM and no web framework."""
+"""The stream's functions start for every socket, so its room loads no ORM and no web framework."""
 
 import json
 import subprocess
