@@ -9,9 +9,10 @@ import uvloop
 from shared.database import transaction
 from shared.engine import claiming, transitions
 from shared.engine.transitions import Lease
+from shared.models.stored_picture import StoredPicture
 from shared.process.event_loop import run
 
-PICTURE = {"key": "k", "content_type": "image/png", "width": 64, "height": 64, "bytes": 1}
+PICTURE = StoredPicture("k", "image/png", width=64, height=64, bytes=1)
 
 
 async def live() -> None:

@@ -12,6 +12,7 @@ import shared.models.task
 import shared.models.user  # noqa: F401 - the metadata knows what was imported
 from shared import database
 from shared.models.base import Base, UtcDateTime
+from shared.models.stored_picture import StoredPictureJson
 from shared.process.event_loop import run
 
 
@@ -19,7 +20,7 @@ def render_portably(kind: str, item: Any, _context: object) -> str | Literal[Fal
     """Revisions name SQLAlchemy's types only, so they do not change with the models' modules."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
-    if kind == "type" and isinstance(item, JSON):
+    if kind == "type" and isinstance(item, JSON | StoredPictureJson):
         return 'sa.JSON().with_variant(JSONB(), "postgresql")'
     return False
 

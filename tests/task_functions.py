@@ -14,6 +14,7 @@ import functions.tasks.ws_ticket
 from shared.clients import objects
 from shared.database import transaction
 from shared.engine import transitions
+from shared.models.stored_picture import StoredPicture
 from shared.process.event_loop import run
 from tests.http import Answer, call
 from tests.tasks import blank_png, claim, lease_of, read
@@ -54,7 +55,7 @@ def complete(task_id: UUID) -> None:
         key = f"{objects.folder(task_id)}1.png"
         task = await claim(await read(task_id))
         await objects.put(key, blank_png(), content_type="image/png")
-        stored = {"key": key, "content_type": "image/png", "width": 64, "height": 64}
+        stored = StoredPicture(key, "image/png", 64, 64, len(blank_png()))
         async with transaction() as session:
             await transitions.complete(session, lease_of(task), stored)
 

@@ -123,8 +123,7 @@ def error_of(task: Task) -> dict[str, Any]:
 def object_key(task: Task) -> str:
     """Where the picture of a completed task is stored."""
     assert task.result is not None
-    key: str = task.result["key"]
-    return key
+    return task.result.key
 
 
 def blank_png(width: int = 64, height: int = 64) -> bytes:

@@ -12,16 +12,16 @@ app = create_app()
 
 @app.get("/api/v1/tasks/{task_id}/result", status_code=307, response_class=RedirectResponse)
 async def get_result(task_id: UUID, tasks: OwnTasksDep, download: bool = False) -> str:
-    """To the picture itself: the link is good for a few minutes, for whoever has it. With
-    `download` a browser saves the picture instead of showing it."""
+    """Redirect to the picture: anybody may use the link, for a few minutes. With `download` a
+    browser saves the picture instead of showing it."""
     task = await tasks.one(task_id)
     if not task.status.terminal:
         raise TaskNotFinished
     if task.result is None:
         raise NotFound("The task ended without a picture.")
     return objects.link(
-        task.result["key"],
-        content_type=task.result["content_type"],
+        task.result.key,
+        content_type=task.result.content_type,
         file_name=f"{task.id}.png",
         download=download,
     )

@@ -21,8 +21,8 @@ from shared.stream.keys import channel, latest_key
 
 logger = logging.getLogger(__name__)
 
-# Keeps the newest state only, however publishers race, and tells whether anybody watches. The
-# keys share the task's hash tag, so that one node of a cluster holds both.
+# Keeps only the newest state, however publishers race, and tells whether anybody watches. The keys
+# share the task's hash tag, so that one node of a cluster holds both.
 PUBLISH_IF_NEWER = """
 local known = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
 if tonumber(ARGV[1]) > known then
@@ -35,7 +35,8 @@ return redis.call('EXISTS', KEYS[2])
 
 
 class TaskStatusBroadcaster:
-    """Tells watchers of a committed transition: keeps the newest state, publishes it, wakes."""
+    """Tells watchers about a committed transition: stores the newest state, publishes it, and rings
+    for a delivery."""
 
     def __init__(self, redis: Redis, doorbells: Queue | None = None) -> None:
         self._redis = redis
@@ -43,10 +44,10 @@ class TaskStatusBroadcaster:
         self._publish = redis.register_script(PUBLISH_IF_NEWER)
 
     async def publish(self, task: Task) -> bool:
-        """Publish the state `task` was committed with; call it after the commit, never before.
+        """Publish the state that `task` was committed with. Call this after the commit.
 
-        Never raises for a service that is away: the transition stands, and the sweep publishes
-        what was not. Gives whether watchers were told.
+        A service that is away is logged, not raised: the transition stands, and the sweep publishes
+        it later. Returns whether watchers were told.
         """
         try:
             if await self._tell(task):
@@ -67,9 +68,9 @@ class TaskStatusBroadcaster:
         return True
 
     async def retract(self, task_id: UUID) -> None:
-        """Forget a deleted task's state and have its watchers told; call it after the commit.
+        """Forget the state of a deleted task and ring for its watchers. Call this after the commit.
 
-        Never raises for a service that is away: the next tick finds watchers without a task.
+        A service that is away is logged, not raised: the next tick finds watchers without a task.
         """
         try:
             await self._redis.delete(latest_key(task_id))

@@ -1,9 +1,10 @@
-"""Whose turn it is. A doorbell says only that a task waits; which one begins, the database says.
+"""Which task begins next. A doorbell says only that some task waits; the database decides which.
 
-Each user's waiting tasks stand in line some way apart (`turn_at`), so that many of one do not keep
-another's waiting, and no user runs more at once than the plan allows. A doorbell that finds only
-tasks of such users is used up: theirs stand without one, until a task of their owner has ended
-(`next_without_doorbell`) or the sweep comes by.
+Waiting tasks begin in the order of `turn_at`. The tasks of one user are spaced apart in that line,
+so that many tasks of one user do not hold up another's, and no user runs more at once than the plan
+allows. A doorbell may find only tasks of users who run as many as they may. It is then used up, and
+one of those tasks waits without a doorbell until another task of its owner ends
+(`next_without_doorbell`) or the sweep finds it.
 """
 
 from functools import cache
@@ -19,13 +20,13 @@ from shared.models.user import User
 
 
 async def begin_next(*, worker_id: str) -> Task | None:
-    """Claim the task whose turn it is; None: no task may begin now."""
+    """Claim the first task in line; None if no task may begin now."""
     skip_locked = True
     while True:
         async with transaction() as session:
             task_id = await session.scalar(_first_in_line(skip_locked=skip_locked))
             if task_id is not None:
-                # Another worker may have been quicker; then somebody else's turn has come.
+                # Another worker may have been quicker; then the next in line is looked for.
                 if task := await transitions.claim(session, task_id, worker_id=worker_id):
                     return task
             elif not skip_locked:
@@ -35,7 +36,7 @@ async def begin_next(*, worker_id: str) -> Task | None:
 
 
 async def next_without_doorbell(session: AsyncSession, owner_id: UUID) -> Task | None:
-    """A task that its owner's others kept from beginning, now that one of them has ended."""
+    """A task of this owner that may begin now that another has ended, and has no doorbell."""
     return await session.scalar(
         select(Task)
         .where(
@@ -51,7 +52,7 @@ async def next_without_doorbell(session: AsyncSession, owner_id: UUID) -> Task |
 
 @cache
 def _first_in_line(*, skip_locked: bool) -> Select[UUID]:
-    """The owner is locked: of two claims at once, the second counts what the first began."""
+    """Lock the owner too: of two claims at once, the second then counts what the first began."""
     return (
         select(Task.id)
         .join(User, User.id == Task.user_id)
@@ -63,7 +64,7 @@ def _first_in_line(*, skip_locked: bool) -> Select[UUID]:
 
 
 async def _use_doorbell_up(session: AsyncSession) -> None:
-    """Take the doorbell from the first of those that wait for their owner's others."""
+    """Mark the first task that waits for others of its owner: it has no doorbell any more."""
     blocked = (
         select(Task.id)
         .where(*transitions.is_due(), Task.dispatched_at.is_not(None))

@@ -13,9 +13,9 @@ logger = logging.getLogger(__name__)
 
 
 async def dispatch(task: Task, *, delay_seconds: float = 0) -> bool:
-    """Ring for a queued task, after its commit; gives whether the broker took the message.
+    """Ring for a queued task, after its commit. Returns whether the broker took the message.
 
-    A failure is only logged: the promise stands in the outbox, and the sweep keeps it.
+    A failure is only logged: the message is still in the outbox, and the sweep sends it.
     """
     try:
         await queue().ring_generate(task.id, delay_seconds=delay_seconds)

@@ -3,8 +3,6 @@ import logging
 import math
 import random
 from collections.abc import Awaitable
-from enum import StrEnum
-from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,11 +14,21 @@ from shared.database import transaction
 from shared.engine import claiming, task_metrics, transitions
 from shared.engine.broadcast import broadcaster
 from shared.engine.dispatching import dispatch
+from shared.engine.outcomes import (
+    GENERATOR_FAILED,
+    NOT_STORED,
+    TIMED_OUT,
+    Completed,
+    Failed,
+    Interrupted,
+    Outcome,
+)
 from shared.engine.pictures import is_png_of
 from shared.engine.transitions import Lease
 from shared.errors import Unavailable
 from shared.generators import registry
 from shared.generators.port import GenerationFailed, GenerationParameters, Generator, Style
+from shared.models.stored_picture import StoredPicture
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
 from shared.process import logs
@@ -36,29 +44,8 @@ UPLOAD_GRACE_SECONDS = 20.0
 MAX_BACKOFF_SECONDS = 300.0
 
 
-class Interruption(StrEnum):
-    """Why an attempt ends before its picture is stored."""
-
-    LEASE_LOST = "lease_lost"
-    CANCEL_REQUESTED = "cancel_requested"
-    WORKER_STOPS = "worker_stops"
-    TIMEOUT = "timeout"
-
-
 class AttemptIsOver(Exception):
-    """Raised in a generator that goes on after its attempt has ended."""
-
-
-class TaskFailed(Exception):
-    """An attempt brought no picture; `code` and `message` are shown to the task's owner."""
-
-    def __init__(
-        self, code: str, message: str, *, retryable: bool, retry_after_seconds: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.retryable = retryable
-        self.retry_after_seconds = retry_after_seconds or 0.0
-        self.error = {"code": code, "message": message, "retryable": retryable}
+    """Raised in a generator that reports progress after its attempt has ended."""
 
 
 @singleton
@@ -67,11 +54,11 @@ def generator() -> Generator:
 
 
 async def execute_next(*, worker_id: str, stopping: asyncio.Event | None = None) -> None:
-    """Run one attempt of the task whose turn it is, unless none may begin.
+    """Run one attempt of the first task in line, unless none may begin.
 
-    Once `stopping` is set, the task goes back to the queue and the attempt does not count.
-    What is wrong with the task or its generator ends in the task; what is wrong with the
-    database is raised, and the lease runs out.
+    Once `stopping` is set, the task goes back to the queue and the attempt does not count. A fault
+    of the task or its generator is written to the task; a fault of the database is raised, and the
+    lease runs out.
     """
     chosen = generator()  # before the claim: a wrong setting must not cost an attempt
     task = await claiming.begin_next(worker_id=worker_id)
@@ -81,7 +68,7 @@ async def execute_next(*, worker_id: str, stopping: asyncio.Event | None = None)
 
 
 class Attempt:
-    """One run of the generator under a lease: whatever it writes names the lease's token."""
+    """One run of the generator under a lease. Every write names the token of the lease."""
 
     def __init__(self, task: Task, generator: Generator, stopping: asyncio.Event) -> None:
         assert task.lease_token  # noqa: S101 - a claimed task has one
@@ -124,8 +111,8 @@ class Attempt:
         if self._kept_waiting:
             await dispatch(self._kept_waiting)
 
-    async def _work_under_watch(self) -> dict[str, Any] | TaskFailed | Interruption:
-        """The stored picture, or why there is none."""
+    async def _work_under_watch(self) -> Outcome:
+        """Run the generator while the lease is renewed, until one of the two ends the attempt."""
         work = asyncio.create_task(self._work())
         lease = asyncio.create_task(self._keep_lease())
         reports = asyncio.create_task(self._report())
@@ -138,12 +125,12 @@ class Attempt:
             )
             finished = work.done()
         finally:
-            # Nobody cancels what writes to the database: it sees that the attempt is over.
+            # What writes to the database is not cancelled: it sees that the attempt is over.
             self._over.set()
             self._news.set()
             stop.cancel()
             work.cancel()
-        # A generator that will not stop is left behind: it can no longer report nor store.
+        # A generator that does not stop is left behind: it can neither report nor store any more.
         await asyncio.wait((work,), timeout=STOP_GRACE_SECONDS)
         await reports
         interruption = await lease
@@ -151,51 +138,42 @@ class Attempt:
             return work.result()
         if interruption is not None:
             return interruption
-        return Interruption.WORKER_STOPS if self._stopping.is_set() else Interruption.TIMEOUT
+        return Interrupted.WORKER_STOPS if self._stopping.is_set() else TIMED_OUT
 
-    async def _work(self) -> dict[str, Any] | TaskFailed:
+    async def _work(self) -> Completed | Failed:
         try:
-            return await self._make_picture()
-        except TaskFailed as failure:
-            return failure
+            return Completed(await self._make_picture())
         except GenerationFailed as failure:
-            return TaskFailed(
-                failure.code,
-                failure.message,
-                retryable=failure.retryable,
-                retry_after_seconds=failure.retry_after_seconds,
-            )
+            return Failed.of(failure)
         except ObjectStoreUnavailable:
             logger.exception("A picture was not stored")
-            return TaskFailed(
-                "storage_unavailable", "The picture could not be stored.", retryable=True
-            )
+            return NOT_STORED
         except Exception:  # a generator is foreign code: whatever it raises ends its own task only
             logger.exception("The generator failed")
-            return TaskFailed("generator_error", "The generator failed.", retryable=False)
+            return GENERATOR_FAILED
 
-    async def _make_picture(self) -> dict[str, Any]:
+    async def _make_picture(self) -> StoredPicture:
         wanted = self._task.parameters
         parameters = GenerationParameters(**{**wanted, "style": Style(wanted["style"])})
         image = await self._generator.generate(self._task.prompt, parameters, self._note_progress)
         if not is_png_of(image, width=parameters.width, height=parameters.height):
-            raise TaskFailed(
+            raise GenerationFailed(
                 "invalid_output", "The generator gave no picture of this size.", retryable=False
             )
         self._check_not_over()
         storing = objects.put(self._key, image.data, content_type=image.content_type)
         self._upload = asyncio.create_task(storing)
         await asyncio.shield(self._upload)
-        return {
-            "key": self._key,
-            "content_type": image.content_type,
-            "width": image.width,
-            "height": image.height,
-            "bytes": len(image.data),
-        }
+        return StoredPicture(
+            key=self._key,
+            content_type=image.content_type,
+            width=image.width,
+            height=image.height,
+            bytes=len(image.data),
+        )
 
     async def _note_progress(self, fraction: float) -> None:
-        """Called by the generator, and never keeps it waiting."""
+        """Called by the generator; returns at once."""
         self._check_not_over()
         if not math.isnan(fraction):
             self._progress = max(self._progress, round(min(fraction, 1.0), 3))
@@ -206,7 +184,7 @@ class Attempt:
             raise AttemptIsOver
 
     async def _report(self) -> None:
-        """Tell that the attempt has begun; then write the newest progress, not too often."""
+        """Publish that the attempt has begun; then write the newest progress, not too often."""
         await broadcaster().publish(self._task)
         reported = 0.0
         while True:
@@ -229,7 +207,7 @@ class Attempt:
         if task is not None:
             await broadcaster().publish(task)
 
-    async def _keep_lease(self) -> Interruption | None:
+    async def _keep_lease(self) -> Interrupted | None:
         """Renew the lease until the attempt is over, or until it must not go on."""
         renewal_seconds = settings.tasks().lease_renewal_seconds
         checks = math.ceil(renewal_seconds / CANCEL_CHECK_SECONDS)
@@ -240,7 +218,7 @@ class Attempt:
                 return interruption
         return None
 
-    async def _look(self, *, renew: bool) -> Interruption | None:
+    async def _look(self, *, renew: bool) -> Interrupted | None:
         try:
             async with transaction(writing=renew) as session:
                 read = transitions.renew_lease if renew else transitions.held
@@ -249,22 +227,22 @@ class Attempt:
             logger.warning("A lease was not renewed", extra={"error": str(error)})
             return None
         if task is None:
-            return Interruption.LEASE_LOST
-        return Interruption.CANCEL_REQUESTED if task.cancel_requested_at else None
+            return Interrupted.LEASE_LOST
+        return Interrupted.CANCEL_REQUESTED if task.cancel_requested_at else None
 
     async def _pause(self, seconds: float) -> bool:
-        """Wait, unless the attempt ends before; gives whether it has."""
+        """Wait, at most until the attempt ends. Returns whether it has ended."""
         try:
             async with asyncio.timeout(seconds):
                 return await self._over.wait()
         except TimeoutError:
             return False
 
-    async def _settle(self, outcome: dict[str, Any] | TaskFailed | Interruption) -> Task | None:
-        """Write how the attempt ended. None: another worker has the task, or its end is written.
+    async def _settle(self, outcome: Outcome) -> Task | None:
+        """Write how the attempt ended. None: another worker has the task, or has written its end.
 
-        A cancel that was accepted before the end wins over whatever the end would have been. A
-        database that fails is asked once more: a picture is too dear to be made again for that.
+        A cancel that was accepted before wins over any other end. If the database fails, this tries
+        once more: a picture takes too long to be made again for that.
         """
         try:
             return await self._write_end(outcome)
@@ -273,7 +251,7 @@ class Attempt:
         await asyncio.sleep(SETTLE_PAUSE_SECONDS)
         return await self._write_end(outcome) or await self._written_end()
 
-    async def _write_end(self, outcome: dict[str, Any] | TaskFailed | Interruption) -> Task | None:
+    async def _write_end(self, outcome: Outcome) -> Task | None:
         async with transaction() as session:
             task = await self._end(session, outcome) or await transitions.acknowledge_cancel(
                 session, self._lease
@@ -282,28 +260,24 @@ class Attempt:
         return task
 
     async def _written_end(self) -> Task | None:
-        """The task, if it has this picture: the commit whose answer was lost had come through."""
+        """The task, if it has this picture: then the commit succeeded and only its answer was
+        lost."""
         async with transaction(writing=False) as session:
             task = await session.get(Task, self._task.id)
-        return task if task and task.result and task.result["key"] == self._key else None
+        return task if task and task.result and task.result.key == self._key else None
 
-    async def _end(
-        self, session: AsyncSession, outcome: dict[str, Any] | TaskFailed | Interruption
-    ) -> Task | None:
+    async def _end(self, session: AsyncSession, outcome: Outcome) -> Task | None:
         match outcome:
-            case TaskFailed():
+            case Completed():
+                return await transitions.complete(session, self._lease, outcome.picture)
+            case Failed():
                 return await self._fail(session, outcome)
-            case Interruption.TIMEOUT:
-                timeout = TaskFailed("timeout", "The task ran out of time.", retryable=False)
-                return await self._fail(session, timeout)
-            case Interruption.WORKER_STOPS:
+            case Interrupted.WORKER_STOPS:
                 return await transitions.release(session, self._lease)
-            case Interruption():
+            case Interrupted.LEASE_LOST | Interrupted.CANCEL_REQUESTED:
                 return None
-            case _:
-                return await transitions.complete(session, self._lease, outcome)
 
-    async def _fail(self, session: AsyncSession, failure: TaskFailed) -> Task | None:
+    async def _fail(self, session: AsyncSession, failure: Failed) -> Task | None:
         if failure.retryable and self._task.attempt < self._task.max_attempts:
             wished = min(failure.retry_after_seconds, MAX_BACKOFF_SECONDS)
             delay = max(backoff_seconds(self._task.attempt), wished)
@@ -313,14 +287,16 @@ class Attempt:
         return await transitions.fail(session, self._lease, failure.error)
 
     async def _remove_object(self) -> None:
-        """What is on its way to the store arrives first: removed before, it would stay."""
+        """Remove the picture. An upload under way must end first, or it would come after the
+        removal."""
         if self._upload:
             await asyncio.wait((self._upload,), timeout=UPLOAD_GRACE_SECONDS)
             await _quietly(objects.delete(self._key))
 
     async def _remove_leavings(self, task: Task) -> None:
-        """What earlier attempts stored, whose workers were killed before they could remove it."""
-        kept = task.result["key"] if task.result else None
+        """Remove what earlier attempts stored, if their workers were killed before they could
+        remove it."""
+        kept = task.result.key if task.result else None
         await _quietly(objects.delete_all(objects.folder(task.id), keep=kept))
 
 
@@ -332,6 +308,7 @@ async def _quietly(deletion: Awaitable[None]) -> None:
 
 
 def backoff_seconds(attempt: int) -> float:
-    """How long to wait after this many attempts: doubling, with jitter, five minutes at most."""
+    """How long to wait after this many attempts: it doubles each time, with jitter, up to five
+    minutes."""
     longest = min(MAX_BACKOFF_SECONDS, 2.0**attempt)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret

@@ -7,7 +7,7 @@ IHDR = struct.Struct(">I4sII")  # length, type, width, height: the first chunk o
 
 
 def is_png_of(image: Image, *, width: int, height: int) -> bool:
-    """Whether a generator kept its word: a PNG whose own header names the size asked for."""
+    """Whether the image is a PNG whose own header names this size."""
     if image.content_type != "image/png" or not image.data.startswith(PNG_SIGNATURE):
         return False
     header = image.data[len(PNG_SIGNATURE) :][: IHDR.size]

@@ -1,5 +1,5 @@
-"""What is recorded of a task's life, after the commit of each transition. The database's clock
-alone measures it."""
+"""What is measured of a task's life, recorded after the commit of each transition. All times come
+from the database's clock."""
 
 from shared.models.task import Task
 from shared.process import metrics
@@ -17,7 +17,8 @@ def started(task: Task) -> None:
 
 
 def attempt_ended(claimed: Task, task: Task | None) -> None:
-    """An attempt that began with `claimed`; None: its lease was lost, and nobody knows when."""
+    """An attempt that began with `claimed`. `task` is None if its lease was lost; then the time of
+    its end is unknown."""
     if task is None:
         return
     duration = (task.updated_at - claimed.updated_at).total_seconds()

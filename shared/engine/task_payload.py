@@ -36,9 +36,9 @@ def _result(task: Task) -> dict[str, Any] | None:
         return None
     return {
         "url": f"/api/v1/tasks/{task.id}/result",
-        "content_type": task.result["content_type"],
-        "width": task.result["width"],
-        "height": task.result["height"],
+        "content_type": task.result.content_type,
+        "width": task.result.width,
+        "height": task.result.height,
     }
 
 

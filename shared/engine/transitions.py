@@ -8,9 +8,9 @@
       ├──cancel──► cancelled
       └──expire──► expired
 
-A function that gives None lost a race: the task is no longer where the arrow starts, and nothing
-was written. Who holds a lease names its token; a token that was taken away fits no row. Leases
-and waits are measured by the database's clock alone.
+A function that returns None lost a race: the task is no longer where the arrow starts, and nothing
+was written. The holder of a lease names its token; a token that was taken away matches no row. Only
+the database's clock measures leases and waits.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from sqlalchemy.orm import aliased
 from shared import settings
 from shared.engine.task_payload import task_payload
 from shared.models.base import database_now
+from shared.models.stored_picture import StoredPicture
 from shared.models.task import Outbox, OutboxKind, Task, TaskEvent
 from shared.models.task_status import TaskStatus
 
@@ -35,7 +36,7 @@ WORKER_LOST = {"code": "worker_lost", "message": "The worker stopped while it ra
 
 NO_LEASE = {"lease_token": None, "lease_expires_at": None, "worker_id": None}
 
-# The updated row replaces what the session knew of it; nothing else is to be synchronised.
+# The updated row replaces the session's copy of it; nothing else needs to be synchronised.
 RETURN_FRESH = {"synchronize_session": False, "populate_existing": True}
 
 
@@ -58,7 +59,8 @@ async def create(session: AsyncSession, task: Task) -> Task:
 
 
 async def claim(session: AsyncSession, task_id: UUID, *, worker_id: str) -> Task | None:
-    """Begin an attempt. It is counted before it runs: a task that kills its workers runs out."""
+    """Begin an attempt. It is counted before it runs, so a task that kills its workers runs out of
+    attempts."""
     return await _transition(
         session,
         Task.id == task_id,
@@ -75,7 +77,7 @@ async def claim(session: AsyncSession, task_id: UUID, *, worker_id: str) -> Task
 
 
 def is_due() -> tuple[ColumnElement[bool], ...]:
-    """Whether a task waits, and no longer for its time."""
+    """Whether a task waits and its time has come."""
     return (
         Task.status == TaskStatus.QUEUED,
         Task.next_attempt_at <= database_now(EARLY_SECONDS),
@@ -86,7 +88,7 @@ def is_due() -> tuple[ColumnElement[bool], ...]:
 
 @cache
 def has_room() -> ColumnElement[bool]:
-    """Whether fewer of the owner's tasks run than may at once."""
+    """Whether the owner runs fewer tasks than the plan allows at once."""
     running = aliased(Task)
     count = (
         select(func.count())
@@ -99,7 +101,7 @@ def has_room() -> ColumnElement[bool]:
 
 
 async def renew_lease(session: AsyncSession, lease: Lease) -> Task | None:
-    """Hold the task longer. No event: watchers see nothing of it."""
+    """Hold the task longer. This writes no event, since watchers do not see it."""
     renewed = (
         update(Task)
         .where(*_held(lease))
@@ -120,14 +122,14 @@ async def record_progress(session: AsyncSession, lease: Lease, progress: float) 
     return await _transition(session, *_held(lease), Task.progress < progress, progress=progress)
 
 
-async def complete(session: AsyncSession, lease: Lease, result: dict[str, Any]) -> Task | None:
+async def complete(session: AsyncSession, lease: Lease, picture: StoredPicture) -> Task | None:
     """The picture is stored. A task whose owner asked to cancel it cannot complete any more."""
     return await _transition(
         session,
         *_held(lease),
         _not_cancelled(),
         progress=1.0,
-        result=result,
+        result=picture,
         **_end(TaskStatus.COMPLETED),
     )
 
@@ -210,7 +212,7 @@ async def lose_lease(session: AsyncSession, task_id: UUID) -> Task | None:
 
 
 async def expire(session: AsyncSession, task_id: UUID) -> Task | None:
-    """End a task that nobody began in time."""
+    """End a task that no worker began in time."""
     return await _transition(
         session,
         Task.id == task_id,

@@ -27,11 +27,11 @@ class AuthEventKind(StrEnum):
 
 
 class AuthEvent(Base):
-    """What somebody did to an account or tried to. Rows are added and pruned, never changed.
+    """What somebody did to an account, or tried to do. Rows are added and pruned, never changed.
 
-    `outcome` is "success" or the code of the problem that was answered. `subject` is the pseudonym
-    of an e-mail address that was given, known or not. No foreign key: the history outlives the
-    account, by which time its id names nobody.
+    `outcome` is "success" or the code of the error in the answer. `subject` is the pseudonym of the
+    e-mail address in the request, known or not. There is no foreign key, since the history outlives
+    the account.
     """
 
     __tablename__ = "auth_events"

@@ -23,7 +23,7 @@ class Base(DeclarativeBase):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: always aware and in UTC in Python, also where the database keeps no zone."""
+    """An instant: in Python always aware and in UTC, even if the database stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -46,7 +46,7 @@ Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresq
 
 
 def words(enum: type[StrEnum], name: str) -> Enum:
-    """A column of an enum's words, kept as text under a CHECK constraint of this name."""
+    """A column for an enum, stored as text with a CHECK constraint of this name."""
     return Enum(
         enum,
         name=name,
@@ -58,9 +58,9 @@ def words(enum: type[StrEnum], name: str) -> Enum:
 
 
 class database_now(FunctionElement[datetime]):
-    """The database's clock, `seconds` from now: leases are compared on one clock only.
+    """The time `seconds` from now by the database's clock, so that leases depend on one clock only.
 
-    The seconds are text of the statement, so that it is compiled once for each wait there is.
+    The seconds are part of the statement's text, so it is compiled once for each number of seconds.
     """
 
     inherit_cache = True

@@ -21,10 +21,11 @@ class MailKind(StrEnum):
 
 
 class OutgoingMail(Base):
-    """A mail that must go out because its transaction committed; the row goes when it has gone.
+    """A mail that must be sent because its transaction committed. The row is deleted once it is
+    sent.
 
-    It holds no secret: who sends it makes the link's token then, after the pattern of `token_id`
-    or for the account that `address` has at that moment.
+    It holds no secret: the sender makes the token of the link, with the purpose and owner of the
+    token `token_id`, or for the account that `address` has at that moment.
     """
 
     __tablename__ = "outgoing_mails"

@@ -7,9 +7,9 @@ from shared.models.base import Base, UtcDateTime
 
 
 class RateLimitCounter(Base):
-    """How often something happened in one window, counted here while Redis is away.
+    """How often something happened within one window, counted here while Redis is away.
 
-    `bucket` is a SHA-256: neither an address nor an account can be read off it.
+    `bucket` is a SHA-256, which reveals neither an address nor an account.
     """
 
     __tablename__ = "rate_limit_counters"

@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.models.base import Base, Json, UtcDateTime, database_now, words
+from shared.models.stored_picture import StoredPicture, StoredPictureJson
 from shared.models.task_status import TaskStatus
 
 
@@ -25,13 +26,13 @@ def _partial(name: str, *columns: str, where: str) -> Index:
 
 
 class Task(Base):
-    """A picture somebody asked for. Every transition is one guarded UPDATE of this row.
+    """A picture that a user asked for. Every transition is one guarded UPDATE of this row.
 
     `sequence` rises by one with each transition, in the transaction that writes the task_events
-    row, so the row's lock makes the order of sequences the order of commits. `lease_token` fences
-    a worker that lost its lease: its writes match no row. `published_sequence` is how far
-    watchers have been told. Waiting tasks begin in the order of `turn_at`, unless `runs_at_once`
-    of their owner's run already; `dispatched_at` is set while a doorbell is on its way.
+    row, so the row's lock makes the order of sequences the order of commits. `lease_token` fences a
+    worker that lost its lease: its writes match no row. `published_sequence` is the last sequence
+    that watchers were told. Waiting tasks begin in the order of `turn_at`, unless their owner
+    already runs `runs_at_once` tasks; `dispatched_at` is set while a doorbell is on its way.
     """
 
     __tablename__ = "tasks"
@@ -60,7 +61,7 @@ class Task(Base):
     prompt: Mapped[str] = mapped_column(Text)
     parameters: Mapped[dict[str, Any]] = mapped_column(Json)
     progress: Mapped[float] = mapped_column(default=0.0)
-    result: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    result: Mapped[StoredPicture | None] = mapped_column(StoredPictureJson)
     error: Mapped[dict[str, Any] | None] = mapped_column(Json)
     request_id: Mapped[str | None] = mapped_column(String(64))
     queued_deadline: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -2,7 +2,7 @@ from enum import StrEnum
 
 
 class TaskStatus(StrEnum):
-    """Where a task is in its life; the last four are terminal and never left."""
+    """Where a task is in its life. A task never leaves one of the last four."""
 
     QUEUED = "queued"
     PROCESSING = "processing"

@@ -15,10 +15,10 @@ class UserStatus(StrEnum):
 
 
 class User(Base):
-    """An account. `email` is as typed, `email_canonical` what makes it unique.
+    """An account. `email` is as typed; `email_canonical` is the form that makes it unique.
 
-    While the account is pending its passwords live with the verification tokens: whoever proves
-    the mailbox activates the password that was chosen with that very token.
+    While the account is pending, its passwords are stored with the verification tokens: a token
+    that comes back activates the password that was chosen with it.
     """
 
     __tablename__ = "users"
@@ -55,9 +55,9 @@ class Plan(StrEnum):
 
 
 class Subscription(Base):
-    """A plan over a period; the one without `ended_at` is the user's live one.
+    """A plan for a period; the one without `ended_at` is the user's live subscription.
 
-    `tasks_used` counts the tasks accepted in the period, those deleted since among them.
+    `tasks_used` counts the tasks accepted in the period, including those deleted since.
     """
 
     __tablename__ = "subscriptions"

@@ -19,6 +19,7 @@ from shared.engine import claiming, transitions
 from shared.engine.transitions import Lease
 from shared.errors import TaskFinished
 from shared.models.base import database_now
+from shared.models.stored_picture import StoredPicture
 from shared.models.task import Task, TaskEvent
 from shared.models.task_status import TaskStatus
 from shared.process.event_loop import run
@@ -38,7 +39,7 @@ from tests.tasks import (
 )
 
 ERROR = {"code": "generator_error", "message": "The generator failed.", "retryable": True}
-RESULT = {"key": "tasks/x.png", "content_type": "image/png", "width": 64, "height": 64}
+RESULT = StoredPicture("tasks/x.png", "image/png", width=64, height=64, bytes=1)
 
 
 @pytest.fixture(params=["backend", "postgresql_backend"])

@@ -21,6 +21,7 @@ from shared.engine import transitions
 from shared.engine.broadcast import TaskStatusBroadcaster
 from shared.engine.transitions import Lease
 from shared.errors import Unavailable
+from shared.models.stored_picture import StoredPicture
 from shared.process.event_loop import run
 from shared.stream.connections import Connections, Cursor
 from shared.stream.delivery import Deliverer, DeliveryIncomplete
@@ -41,7 +42,7 @@ PUBLISH_DELAY_SECONDS = 0.010
 DELIVERERS = 3
 END_SECONDS = 120
 SETTLE_SECONDS = 30
-PICTURE = {"key": "k", "content_type": "image/png", "width": 64, "height": 64, "bytes": 1}
+PICTURE = StoredPicture("k", "image/png", width=64, height=64, bytes=1)
 
 # As in the worker: a wake-up or a tick that a slow machine lets fail is not missed.
 MENDED_BY_THE_NEXT = (Unavailable, DeliveryIncomplete, LockLost, RedisError)
