@@ -18,7 +18,8 @@ POSTGRESQL_AWAY = ("08", "53", "57P")
 
 @singleton
 def engine() -> AsyncEngine:
-    """The process's engine. One connection serves one request at a time; a worker asks for more."""
+    """The process's engine. A function needs one connection, since it serves one request at a time;
+    a worker's settings ask for more."""
     configured = settings.database()
     made = create_async_engine(
         configured.url.get_secret_value(),

@@ -6,8 +6,8 @@ MAXIMUM_LENGTH = 254  # RFC 5321, section 4.5.3.1
 
 
 def canonical(address: str) -> str:
-    """What makes an address unique: capitals, composed accents and the spelling of an
-    international domain do not count; dots and a `+tag` do, since they may be another mailbox.
+    """The form that makes an address unique: it ignores case, composed accents and the spelling of
+    an international domain; it keeps dots and a `+tag`, since they may name another mailbox.
 
     Raises:
         ValueError: it is not a plain address (`name@host`), or too long.

@@ -245,7 +245,8 @@ class TooManyTasksAtOnce(TooManyRequests):
 
 
 class RateLimited(TooManyRequests):
-    """Too many within a window, told with the fields of draft-ietf-httpapi-ratelimit-headers."""
+    """Too many requests within a window, described in the headers of
+    draft-ietf-httpapi-ratelimit-headers."""
 
     def __init__(
         self, policy: str, *, quota: int, window_seconds: int, retry_after_seconds: int
@@ -269,8 +270,8 @@ class Unavailable(DomainError):
 
 
 class InternalError(DomainError):
-    """What nobody expected: a fault of ours, of which the caller learns no more than that."""
+    """An unexpected fault on our side; the caller learns nothing else about it."""
 
 
 class SettingsError(Exception):
-    """The environment does not say what the application needs; the text lists every problem."""
+    """The settings are missing or wrong; the text lists every problem."""

@@ -9,9 +9,9 @@ from shared.models.user import Plan
 
 @dataclass(frozen=True, slots=True)
 class PlanLimits:
-    """What a subscription allows: tasks accepted within a period of a month, tasks that wait or
-    run at a time, those of them that run, the longest side of a picture in pixels, and how many
-    seconds its tasks stand ahead in line of those that came when they did."""
+    """What a plan allows: tasks accepted within a period of a month, tasks that wait or run at
+    once, tasks that run at once, and the longest side of a picture in pixels. Its tasks stand
+    `head_start_seconds` ahead of others that were created at the same time."""
 
     tasks_per_period: int
     tasks_at_once: int
@@ -40,7 +40,7 @@ PLANS: Mapping[Plan, PlanLimits] = {
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What counts against the limits; a task counts once it is accepted, however it ends."""
+    """What counts against the limits. A task counts once it is accepted, however it ends."""
 
     tasks: int
     at_once: int
@@ -48,7 +48,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A month of a subscription; `end` belongs to the next one."""
+    """A month of a subscription. The instant `end` belongs to the next period."""
 
     start: datetime
     end: datetime
@@ -58,7 +58,7 @@ class Period:
         return cls(start, a_month_after(start))
 
     def at(self, now: datetime) -> "Period":
-        """This period while it lasts, then the one of those that follow in which `now` lies."""
+        """This period, or the later one that contains `now`."""
         period = self
         while period.end <= now:
             period = Period.beginning(period.end)
@@ -66,7 +66,7 @@ class Period:
 
 
 def a_month_after(start: datetime) -> datetime:
-    """The same day and time of the next month, or that month's last day."""
+    """The same day and time in the next month, or the last day of that month."""
     year, month = (start.year, start.month + 1) if start.month < 12 else (start.year + 1, 1)
     last_day = calendar.monthrange(year, month)[1]
     return start.replace(year=year, month=month, day=min(start.day, last_day))

@@ -10,17 +10,17 @@ app = create_app()
 
 @app.get("/api/v1/auth/authorize", status_code=204)
 async def authorize(user: UserDep, response: Response) -> None:
-    """For a gateway that asks who sends a request: 204 with X-User-Id, or 401.
+    """Tell a gateway who sends a request: 204 with X-User-Id, or 401.
 
-    The gateway hands on the request's credentials, and in X-Original-Method its method, so that
-    a foreign page's request is refused with 403.
+    The gateway passes on the credentials of the request, and its method in X-Original-Method; the
+    request of a foreign page gets 403.
     """
     response.headers["X-User-Id"] = str(user.user_id)
 
 
 @app.exception_handler(AmbiguousCredentials)
 async def refuse(request: Request, _: Exception) -> Response:
-    """Gateways take any status but 401 and 403 for a fault of ours."""
+    """Gateways treat any status other than 401 and 403 as a server error."""
     return await domain_error(request, InvalidToken())
 
 

@@ -19,7 +19,7 @@ async def change_email(
     body: AddressRequest,
     client: ClientDep,
 ) -> Accepted:
-    """Accepted for every address; the account moves when the new mailbox confirms it."""
+    """Every address gets the same answer; the account moves when the new mailbox confirms it."""
     trail.by(user.user_id, user.session_id)
     trail.about(body.email)
     await rate_limits.hit(allowances.mail_by_address(client.ip))

@@ -25,7 +25,7 @@ async def change_password(
     response: Response,
     delivery: TokenDelivery = None,
 ) -> TokenResponse:
-    """Every session ends; whoever changed the password goes on with the new tokens given here."""
+    """Every session ends; the caller continues with the new tokens in this answer."""
     trail.by(user.user_id, user.session_id)
     issued = await passwords.change_password(
         user.user_id,

@@ -20,7 +20,7 @@ async def delete_account(
     user: UserDep,
     response: Response,
 ) -> Accepted:
-    """Closes the account now; what it owns is erased after the retention time."""
+    """Close the account now; what it owns is erased after the retention period."""
     trail.by(user.user_id, user.session_id)
     await account_deletion.delete_account(user.user_id, user.session_id)
     take_back(response)

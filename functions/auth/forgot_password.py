@@ -18,7 +18,7 @@ async def forgot_password(
     body: AddressRequest,
     client: ClientDep,
 ) -> Accepted:
-    """Accepted for every address; to one address not more often than its limit allows."""
+    """Every address gets the same answer; one address gets no more mails than its limit allows."""
     trail.about(body.email)
     await rate_limits.hit(allowances.mail_by_address(client.ip))
     await promise_reset(body.email)

@@ -9,7 +9,7 @@ app = create_app()
 
 @app.get("/.well-known/jwks.json")
 async def jwks(response: Response) -> PublicKeySet:
-    """The keys that verify access tokens elsewhere: those in use, and the next one."""
+    """The public keys with which others verify access tokens: those in use, and the next one."""
     response.headers["Cache-Control"] = "public, max-age=300"
     return PublicKeySet(keys=[PublicKey(kid=key.kid, x=key.x) for key in keys().signing.published])
 

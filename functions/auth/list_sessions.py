@@ -11,7 +11,7 @@ app = create_app()
 
 @app.get("/api/v1/auth/sessions")
 async def list_sessions(user: UserDep) -> SessionList:
-    """Where the caller is signed in, the one used last first."""
+    """Where the caller is signed in, most recently used first."""
     live = await sessions.live_sessions(user.user_id)
     return SessionList(items=[_read(each, current=user.session_id) for each in live])
 

@@ -24,7 +24,7 @@ async def reauthenticate(
     response: Response,
     delivery: TokenDelivery = None,
 ) -> TokenResponse:
-    """Opens the way to grave steps for a few minutes."""
+    """Enter the password again, which permits sensitive changes for a few minutes."""
     trail.by(user.user_id, user.session_id)
     issued = await reauthentication.reauthenticate(
         user.user_id, user.session_id, body.password, password_hasher()

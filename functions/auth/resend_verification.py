@@ -24,7 +24,7 @@ async def resend_verification(
     body: AddressRequest,
     client: ClientDep,
 ) -> ResendResponse:
-    """Accepted for every address; to one address not more often than its limit allows."""
+    """Every address gets the same answer; one address gets no more mails than its limit allows."""
     trail.about(body.email)
     await rate_limits.hit(allowances.mail_by_address(client.ip))
     issued = await verification.resend(body.email)

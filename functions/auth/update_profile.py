@@ -18,7 +18,7 @@ async def update_profile(
     user: UserDep,
     body: ProfileUpdate,
 ) -> AccountRead:
-    """Members that are missing stay as they are; null clears."""
+    """A missing member keeps its value; null clears it."""
     trail.by(user.user_id, user.session_id)
     changes = body.model_dump(exclude_unset=True)
     return await accounts.update_profile(user.user_id, changes)

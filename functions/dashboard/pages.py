@@ -1,4 +1,4 @@
-"""GET / and the other pages people see, their assets, and in development the mailbox."""
+"""GET / and the other pages, their assets, and in development the mailbox."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -81,7 +81,8 @@ async def status(request: Request) -> Response:
 
 @app.get("/mailbox", include_in_schema=False)
 async def mailbox(request: Request, session: ReadingSessionDep) -> Response:
-    """What was mailed at home. It holds everybody's links, so it is nowhere else."""
+    """The mails of a development installation. They hold everybody's links, so production has no
+    such page."""
     if not _keeps_mails():
         return _page(request, "missing.html", status=404)
     mails = await MailboxRepository(session).list()
@@ -118,7 +119,8 @@ def _page(request: Request, template: str, *, status: int = 200, **context: Any)
 
 
 def _has_session(request: Request) -> bool:
-    """Whether the browser holds what may be a session: the API says whether it still counts."""
+    """Whether the browser has a session cookie; the API decides whether the session is still
+    valid."""
     header = request_headers(request).get("cookie", "")
     return any(cookies.values(header, each) for each in (TokenCookie.ACCESS, TokenCookie.REFRESH))
 
@@ -133,7 +135,7 @@ def _is_development() -> bool:
 
 @singleton
 def _policy() -> str:
-    """Nothing but our own files, and the pictures from where their links lead."""
+    """Allow our own files, and pictures from the object store."""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
         f"img-src 'self' {_picture_source()}; form-action 'none'; base-uri 'none'; "
@@ -142,7 +144,7 @@ def _policy() -> str:
 
 
 def _picture_source() -> str:
-    """A store at home comes back on another port while pages are open, and they go on."""
+    """A local object store may restart on another port while pages are open; they keep working."""
     origin = urlsplit(objects.origin())
     at_home = origin.hostname == LOOPBACK and _is_development()
     return f"{origin.scheme}://{LOOPBACK}:*" if at_home else objects.origin()

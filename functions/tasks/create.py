@@ -18,7 +18,7 @@ async def create_task(
     request: Request,
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> JSONResponse:
-    """Ask for a picture; a repeated key gets the first answer, to the letter."""
+    """Ask for a picture; a repeated key gets the first answer again, unchanged."""
     accepted = await TaskService(user.user_id).create(
         new,
         idempotency_key=parse_key(idempotency_key),

@@ -18,12 +18,12 @@ logger = logging.getLogger(__name__)
 
 
 async def generate(doorbell: Mapping[str, str], stopping: asyncio.Event | None = None) -> None:
-    """Run one attempt of the task whose turn it is, whichever task the doorbell rang for.
+    """Run one attempt of the task that is first in line, whichever task the doorbell rang for.
 
-    `stopping` is set when the process must give it back.
+    `stopping` is set when the process must give the task back to the queue.
 
     Raises:
-        ValueError, KeyError: what rang names no task, so it is no doorbell.
+        ValueError, KeyError: the message names no task.
     """
     rung_for = UUID(doorbell["task_id"])
     logger.debug("A doorbell rang", extra={"task_id": str(rung_for)})
@@ -31,7 +31,7 @@ async def generate(doorbell: Mapping[str, str], stopping: asyncio.Event | None =
 
 
 def register(broker: dramatiq.Broker, *, stopping: asyncio.Event) -> None:
-    """Make a worker with this broker run what rings for tasks."""
+    """Make a worker with this broker run tasks."""
 
     @dramatiq.actor(broker=broker, actor_name=GENERATE, queue_name=GENERATE)
     def _generate(task_id: str) -> None:

@@ -27,7 +27,8 @@ async def get_task(
     prefer: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> TaskRead | Response:
-    """The task as it is now, or with `wait` (or `Prefer: wait`) once it is no longer as it was."""
+    """The task as it is now; with `wait` (or `Prefer: wait`), the answer comes once it has
+    changed."""
     preferred = wait_seconds(prefer)
     poll = LongPoll(user.user_id, task_id, after=after, if_none_match=if_none_match)
     task = TaskRead.of(await poll.read(wait_seconds=preferred or wait))

@@ -18,7 +18,7 @@ async def list_tasks(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> TaskList:
-    """One's own tasks, the newest first."""
+    """The caller's own tasks, newest first."""
     after = None if cursor is None else Cursor.decode(cursor)
     page = await tasks.page(status=status, after=after, limit=limit)
     return TaskList(

@@ -20,7 +20,7 @@ async def retry_task(
     request: Request,
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> JSONResponse:
-    """Ask again for what a task that has ended asked for: a new task, with `retry_of`."""
+    """Repeat a task that has ended, as a new task that names it in `retry_of`."""
     accepted = await TaskService(user.user_id).retry(
         task_id,
         idempotency_key=parse_key(idempotency_key),

@@ -13,7 +13,7 @@ from shared.services.sweeping import sweep
 
 
 def register(broker: dramatiq.Broker) -> None:
-    """Make a worker with this broker run the later sweeps of a minute."""
+    """Make a worker with this broker sweep."""
 
     @dramatiq.actor(broker=broker, actor_name=SWEEP, queue_name=SWEEP)
     def _sweep() -> None:
@@ -22,7 +22,8 @@ def register(broker: dramatiq.Broker) -> None:
 
 @entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
-    """Sweep for each message of the queue; the schedule's event sends those of its minute."""
+    """Sweep once for each message of the queue; for the schedule's event, start the sweeps of a
+    minute."""
     if "Records" in event:
         return run(for_each_record(event, _sweep_for, queue_name=SWEEP))
     run(sweep_all_minute())
@@ -34,7 +35,8 @@ async def _sweep_for(_message: Message[Any]) -> None:
 
 
 async def sweep_all_minute() -> None:
-    """A schedule comes once a minute at most, so it fans out to the delays of the settings."""
+    """A schedule runs once a minute at most, so each run also sends the delayed sweeps of its
+    minute."""
     delays = settings.tasks().sweep_delays_seconds
     for delay in delays:
         if delay > 0:

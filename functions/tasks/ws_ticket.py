@@ -12,7 +12,8 @@ app = create_app()
 
 @app.post("/api/v1/tasks/{task_id}/ws-ticket", status_code=201)
 async def create_ws_ticket(task_id: UUID, user: UserDep) -> WsTicket:
-    """What opens the task's WebSocket once, for a client that can send no header with it."""
+    """A ticket that opens the task's WebSocket once, for clients that cannot send headers with
+    it."""
     ticket = await issue_ticket(task_id, Authority.of(user.user_id, user.claims))
     return WsTicket.of(ticket, task_id, expires_in=TTL_SECONDS)
 

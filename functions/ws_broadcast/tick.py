@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 async def tick(user_id: UUID | None = None) -> None:
-    """Look after all open sockets, or see which of one user's may not stay open."""
+    """Run the upkeep of all open sockets, or close those of one user that may not stay open."""
     if user_id is None:
         await upkeep().run()
     else:
@@ -38,7 +38,8 @@ def register(broker: dramatiq.Broker) -> None:
 
 @entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
-    """Tick for each message of the queue; the schedule's event sends those of its minute."""
+    """Tick once for each message of the queue; for the schedule's event, start the ticks of a
+    minute."""
     if "Records" in event:
         return run(for_each_record(event, _tick_for, queue_name=TICK))
     run(_tick_all_minute())

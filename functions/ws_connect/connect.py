@@ -34,7 +34,7 @@ def _handshake(event: Mapping[str, Any]) -> Handshake:
 
 
 def _chosen_subprotocol(headers: Mapping[str, str]) -> dict[str, str]:
-    """Ours when it was offered; never the one that carries the token."""
+    """Our subprotocol if the client offered it; never the one that carries the token."""
     offered = headers.get("sec-websocket-protocol", "").split(",")
     if SUBPROTOCOL not in (name.strip() for name in offered):
         return {}

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 @entry_point
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """$disconnect: forget the socket. The gateway may never call this; the tick makes up for it."""
+    """$disconnect: forget the socket. Where the gateway fails to call this, the tick does it."""
     connection_id = event["requestContext"]["connectionId"]
     try:
         run(connections().deregister(connection_id))

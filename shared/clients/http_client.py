@@ -16,7 +16,7 @@ BROKEN = (OSError, EOFError, TimeoutError, ValueError, asyncio.LimitOverrunError
 
 
 class NoAnswer(Exception):
-    """The server could not be reached, or broke off, or took too long."""
+    """The server could not be reached, closed the connection, or took too long."""
 
 
 class _ClosedWhileIdle(Exception):
@@ -35,10 +35,10 @@ class _Answer:
 
 
 class HttpClient:
-    """Sends requests to one server over connections it keeps, and reads the status alone.
+    """Sends requests to one server over kept connections, and reads only the status of each answer.
 
-    As many requests run at a time as the caller starts. On the event loop itself: a thousand
-    posts take a ninth of the processor time that a client with threads needs.
+    It runs any number of requests at once, on the event loop itself: a thousand posts take a ninth
+    of the processor time that a client with threads needs.
     """
 
     def __init__(self, origin: str, *, tls: ssl.SSLContext | None, timeout_seconds: float) -> None:
@@ -54,8 +54,8 @@ class HttpClient:
     ) -> int:
         """The status of the answer.
 
-        A kept connection found closed is replaced and the request sent again, so a server may
-        see it twice. Raises NoAnswer.
+        Where a kept connection turns out to be closed, the request is sent again on a new one, so a
+        server may see it twice. Raises NoAnswer.
         """
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -96,7 +96,7 @@ class HttpClient:
 
 @singleton
 def tls() -> ssl.SSLContext:
-    """What is trusted: the authorities that boto3's settings name, or those of the system."""
+    """A context that trusts the authorities of boto3's settings, or those of the system."""
     return ssl.create_default_context(cafile=Session().get_config_variable("ca_bundle"))
 
 
@@ -112,7 +112,8 @@ async def _send(
     length = "0" if status == HTTPStatus.NO_CONTENT else headers.get("content-length")
     if length is not None:
         await reader.readexactly(int(length))
-    # Without a length the answer ends with the connection, or in chunks nobody here reads.
+    # Without a length the answer ends with the connection, or comes in chunks, which we do not
+    # read.
     reusable = length is not None and headers.get("connection", "").lower() != "close"
     return _Answer(status, reusable)
 

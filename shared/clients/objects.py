@@ -19,8 +19,8 @@ from shared.singletons import singleton
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Version 4 by name: boto3 signs links of some regions by an older method unless told. The bucket
-# in the path is what every S3-compatible store understands under any host name.
+# boto3 signs links of some regions by an older method unless version 4 is named. Every
+# S3-compatible store understands a bucket in the path, whatever its host name.
 CONFIG = Config(
     signature_version="s3v4",
     s3={"addressing_style": "path"},
@@ -38,7 +38,7 @@ class ObjectStoreUnavailable(Exception):
 
 
 def folder(task_id: UUID) -> str:
-    """How the keys of all that a task stores begin."""
+    """The prefix of the keys of everything a task stores."""
     return f"tasks/{task_id}/"
 
 
@@ -56,7 +56,7 @@ async def put(key: str, data: bytes, *, content_type: str) -> None:
 
 
 async def _put(key: str, data: bytes, content_type: str) -> None:
-    # Not by boto3's client, which takes several times the processor time, in a thread besides.
+    # boto3's client would take several times the processor time, and a thread.
     bucket = settings.objects().bucket
     endpoint = _client().meta.endpoint_url.rstrip("/")
     url = endpoint + quote(f"/{bucket}/{key}", safe="/~")
@@ -81,7 +81,7 @@ async def delete(key: str) -> None:
 
 
 async def delete_all(prefix: str, *, keep: str | None = None) -> None:
-    """Delete every object whose key begins so, but the one to keep.
+    """Delete every object whose key has this prefix, except the one to keep.
 
     Raises:
         ObjectStoreUnavailable: some may still be there.
@@ -110,8 +110,8 @@ async def check() -> None:
 def link(key: str, *, content_type: str, file_name: str, download: bool = False) -> str:
     """A presigned URL under which anybody may read the object for a few minutes.
 
-    It works only under the host it was signed for, so it is signed for S3_PUBLIC_ENDPOINT_URL
-    where people reach the store under another name than the functions do.
+    A link works only under the host it was signed for. Where browsers reach the store under another
+    name than the functions do, S3_PUBLIC_ENDPOINT_URL holds that name.
     """
     disposition = "attachment" if download else "inline"
     return _public_client().generate_presigned_url(
@@ -127,7 +127,8 @@ def link(key: str, *, content_type: str, file_name: str, download: bool = False)
 
 
 def origin() -> str:
-    """Where the links lead, for the policy of a page that shows what they lead to."""
+    """The origin of the links, for the content security policy of a page that shows the
+    pictures."""
     return _public_client().meta.endpoint_url
 
 

@@ -14,8 +14,8 @@ MAX_CONNECTIONS = 32
 def client() -> Redis:
     """The process's Redis client; it connects at its first command and answers in bytes.
 
-    A dead server is noticed within seconds. The one retry is for a connection that was closed
-    while it idled. Commands beyond MAX_CONNECTIONS at a time wait for their turn.
+    A dead server is noticed within seconds. The one retry is for a connection that was closed while
+    idle. Commands beyond MAX_CONNECTIONS at once wait for a free connection.
     """
     pool = BlockingConnectionPool.from_url(
         settings.redis().url.get_secret_value(),

@@ -11,7 +11,7 @@ from shared.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs requests to one AWS service as boto3's client does, without what that does besides."""
+    """Signs requests to one AWS service as boto3's client does, and does nothing else."""
 
     service: str
     region: str
@@ -39,7 +39,8 @@ class Signer:
     def sign(
         self, method: str, url: str, headers: dict[str, str], body: bytes = b""
     ) -> dict[str, str]:
-        """The headers with those of the signature. A client that adds no Host must give one."""
+        """The headers, with those of the signature added. Give Host if the client does not add
+        it."""
         request = AWSRequest(method, url, headers=headers, data=body)
         self.method(self.credentials(), self.service, self.region).add_auth(request)
         return dict(request.headers)

@@ -1,19 +1,19 @@
-"""Where a result may be fetched from: its URL is the provider's word, not the operator's."""
+"""Which addresses a result may be fetched from: the provider chooses its URL, not the operator."""
 
 import asyncio
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-# Translated into IPv4 on the way, to whatever address is hidden in them.
+# Routers translate these into IPv4, to whatever address they contain.
 TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("2002::/16"))
 
 
 class ForbiddenAddress(Exception):
-    """The name leads into a network that is not the public one."""
+    """The name resolves to an address outside the public network."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host written in a URL is this machine by its very name."""
+    """Whether the name of a host in a URL alone shows that it is this machine."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -21,11 +21,11 @@ def is_loopback(host: str) -> bool:
 
 
 async def resolve(host: str, port: int, *, loopback_allowed: bool) -> str:
-    """The address of a host, to connect to it and to no other that its name leads to later.
+    """The address of a host. Connect to this one: the name may resolve to another later.
 
     Raises:
-        ForbiddenAddress: one of the addresses of this name must not be reached.
-        OSError: the name leads nowhere.
+        ForbiddenAddress: one of the addresses of this name must not be reached. OSError: the name
+        does not resolve.
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [_plain(ip_address(socket_address[0])) for *_, socket_address in found]

@@ -28,7 +28,7 @@ class Signature:
         self._signer = signer
 
     async def headers(self, url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
-        """The headers with those that prove who asks. Raises GenerationFailed."""
+        """The headers, with those that authenticate the request added. Raises GenerationFailed."""
         try:  # in a thread: credentials that have run out are fetched anew
             return await asyncio.to_thread(self._signer.sign, "POST", url, dict(headers), body)
         except BotoCoreError as error:
@@ -48,9 +48,9 @@ class BearerToken:
 class BedrockModel:
     """A model on Amazon Bedrock, called as boto3's `invoke_model` does.
 
-    Not by it: it has no time limit for the whole, reads an answer of any size, and a thread that
-    waits in it cannot be stopped, while a cancelled task has to close its connection.
-    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html
+    boto3 itself is not used: it has no time limit for a whole call, reads an answer of any size,
+    and a thread that waits in it cannot be stopped, whereas a cancelled task must close its
+    connection. https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html
     """
 
     def __init__(
@@ -80,7 +80,7 @@ def from_url(url: str) -> RemoteGenerator:
     """The generator behind `bedrock://region/model-id`, at the endpoint boto3 would use.
 
     Raises:
-        SettingsError: the model is of no family known here, or there is nothing to sign with.
+        SettingsError: the family of the model is not known here, or there are no credentials.
     """
     split = urlsplit(url)
     region, model_id = split.netloc, unquote(split.path.removeprefix("/"))
@@ -105,7 +105,7 @@ def _authorization(region: str) -> Signature | BearerToken:
 
 
 def _failure(answer: Answer) -> GenerationFailed:
-    """What an answer without a picture means; its message may repeat the prompt."""
+    """What an answer without a picture means. Its message is not used: it may repeat the prompt."""
     error = answer.headers.get("x-amzn-errortype", "").partition(":")[0]
     reason = f"HTTP {answer.status} {error if error.isalnum() else ''}".rstrip()
     document = parse_json(answer.body)

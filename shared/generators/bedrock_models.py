@@ -1,4 +1,4 @@
-"""What the families of image models on Amazon Bedrock take and give."""
+"""The requests and answers of the families of image models on Amazon Bedrock."""
 
 import re
 import secrets
@@ -98,7 +98,7 @@ class StabilityImages:
 
 
 def family(model_id: str) -> Family | None:
-    """The family of a model, told from its id or from that of an inference profile."""
+    """The family of a model, by its id or that of an inference profile."""
     known = (made for pattern, made in FAMILIES.items() if re.search(pattern, model_id))
     return next(known, None)
 

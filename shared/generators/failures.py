@@ -1,4 +1,5 @@
-"""Why a provider gave no picture: words for the client, and the reason for the operator's log."""
+"""Why a provider gave no picture: a message for the client, and the reason for the operator's
+log."""
 
 import logging
 from http import HTTPStatus
@@ -50,9 +51,9 @@ def invalid_output(reason: str) -> GenerationFailed:
 def of_status(
     status: int, reason: str, *, retry_after_seconds: float | None = None
 ) -> GenerationFailed:
-    """What a status that is not a success means, where the answer itself says nothing better.
+    """What an unsuccessful status means, where the answer itself says nothing more precise.
 
-    What is wrong with a request is wrong with the settings: the request is made from them.
+    A faulty request means faulty settings, since the request is made from them.
     """
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return rate_limited(reason, retry_after_seconds)
@@ -73,7 +74,7 @@ def _failure(
     retry_after_seconds: float | None = None,
     level: int = logging.WARNING,
 ) -> GenerationFailed:
-    """`reason` goes to the log, so it holds no prompt, no key and no URL."""
+    """`reason` goes to the log, so it must hold no prompt, no key and no URL."""
     logger.log(level, "No picture was generated", extra={"code": code, "reason": reason})
     return GenerationFailed(
         code, message, retryable=retryable, retry_after_seconds=retry_after_seconds

@@ -1,4 +1,4 @@
-"""From what a provider sent to the picture that was asked for."""
+"""Turns what a provider sent into the picture that was asked for."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ MAX_PIXELS = 4096 * 4096  # a small file may unpack to more than the memory ther
 
 
 def parse_json(body: bytes) -> Any:
-    """What JSON an answer holds; None also where it is none, as then there is no picture in it."""
+    """The JSON of an answer; None if it is not JSON, since then it holds no picture."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -28,7 +28,7 @@ def decode_base64(text: object) -> bytes:
     """The bytes in a base64 text, also in one written as a data: URL.
 
     Raises:
-        GenerationFailed: it is no such text.
+        GenerationFailed: it is not base64.
     """
     if not isinstance(text, str):
         raise failures.invalid_output("no base64 text")
@@ -42,7 +42,7 @@ async def fit(data: bytes, width: int, height: int) -> Image:
     """The picture as a PNG of exactly this size: scaled to cover it and cut to its middle.
 
     Raises:
-        GenerationFailed: it is no PNG, JPEG or WebP, it is broken, or too large to unpack.
+        GenerationFailed: it is not a PNG, JPEG or WebP file, it is broken, or too large to unpack.
     """
     png = await asyncio.to_thread(_fit, data, width, height)
     return Image(png, "image/png", width, height)

@@ -55,7 +55,7 @@ def from_url(url: str) -> RemoteGenerator:
     """The generator behind `openai+https://host/v1?model=…`; docs/generators.md has the rest.
 
     Raises:
-        SettingsError: the URL holds a password, or a parameter that there is not.
+        SettingsError: the URL holds a password, or an unknown parameter.
     """
     parsed = _parse(url.removeprefix("openai+"))
     endpoint = str(parsed.copy_with(query=None, fragment=None))
@@ -80,7 +80,7 @@ def _parse(url: str) -> httpx.URL:
 def _failure(answer: Answer) -> GenerationFailed:
     """What an answer without a picture means.
 
-    The server's own message stays here: it may repeat the prompt.
+    The server's own message is not passed on: it may repeat the prompt.
     """
     code, message = _error(answer.body)
     named = f" {code}" if HARMLESS.fullmatch(code) else ""

@@ -1,4 +1,4 @@
-"""What the models behind OpenAI's interface take."""
+"""The requests of the models behind OpenAI's interface."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from shared.generators.sizes import Size, covering, nearest
 from shared.generators.wording import wording
 
 RESPONSE_FORMATS = ("b64_json", "url", "none")
-# What a server of unknown kind most likely takes.
+# The sizes that an unknown server most likely supports.
 MULTIPLE = 64
 SEEDS = 2**31
 
@@ -73,7 +73,7 @@ def model(given: Mapping[str, str]) -> Model:
     """The model that the parameters of a URL describe.
 
     Raises:
-        SettingsError: there is no such parameter, or it cannot have this value.
+        SettingsError: a parameter is unknown, or its value is not allowed.
     """
     if given.keys() - {"model", "sizes", "response_format"}:
         raise SettingsError("GENERATOR_URL: its parameters are model, sizes and response_format")

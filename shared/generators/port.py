@@ -1,4 +1,4 @@
-"""What a generator of pictures is, whoever makes them."""
+"""The interface of every generator of pictures."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -52,9 +52,9 @@ class Generator(Protocol):
     async def generate(
         self, prompt: str, parameters: GenerationParameters, progress: Progress
     ) -> Image:
-        """Make one picture; `progress` is awaited with rising fractions, the last of them 1.0.
+        """Make one picture, and await `progress` with rising fractions, the last of them 1.0.
 
-        What `progress` raises ends the work and is raised here.
+        An exception that `progress` raises ends the work and is raised here.
 
         Raises:
             GenerationFailed: there will be no picture.
@@ -63,9 +63,9 @@ class Generator(Protocol):
 
 
 class GenerationFailed(Exception):
-    """No picture came of it. `code` and `message` may be shown to the client.
+    """There is no picture. `code` and `message` may be shown to the client.
 
-    `retry_after_seconds` is how long the next attempt had better wait, where that is known.
+    `retry_after_seconds` is how long the next attempt should wait, where that is known.
     """
 
     def __init__(

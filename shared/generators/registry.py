@@ -1,4 +1,4 @@
-"""From GENERATOR_URL to a generator."""
+"""Makes the generator that GENERATOR_URL names."""
 
 from collections.abc import Callable
 from typing import cast

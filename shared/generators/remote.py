@@ -7,7 +7,7 @@ from shared.generators import failures
 from shared.generators.fitting import fit
 from shared.generators.port import GenerationParameters, Image, Progress
 
-# Providers tell nothing of their progress: these are the steps that can be seen from here.
+# Providers report no progress, so these are the steps visible from here.
 STARTED, RECEIVED, CONVERTED = 0.05, 0.9, 1.0
 
 
@@ -17,7 +17,7 @@ class Provider(Protocol):
 
 
 class RemoteGenerator:
-    """Has a provider make the picture, and makes of it the one that was asked for."""
+    """Lets a provider make the picture, and fits it to what was asked for."""
 
     def __init__(self, provider: Provider, *, timeout_seconds: float) -> None:
         self._provider = provider
@@ -39,7 +39,7 @@ class RemoteGenerator:
 
 
 def api_key() -> str | None:
-    """The key of the settings, fit for a header.
+    """The API key of the settings.
 
     Raises:
         SettingsError: it cannot be sent in a header.

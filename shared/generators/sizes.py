@@ -1,4 +1,4 @@
-"""Providers make few sizes: which of them comes nearest to the one asked for."""
+"""Which of a provider's few sizes comes nearest to the one asked for."""
 
 import math
 from collections.abc import Iterable
@@ -22,14 +22,14 @@ def nearest(sizes: Iterable[Size], width: int, height: int) -> Size:
 
 
 def covering(width: float, height: float, *, multiple: int) -> Size:
-    """The smallest size of such multiples that covers the one asked for."""
+    """The smallest size in these multiples that covers the one asked for."""
     return _round_up(width, multiple), _round_up(height, multiple)
 
 
 def within(
     width: int, height: int, *, multiple: int, min_side: int, max_ratio: int, max_pixels: int
 ) -> Size:
-    """The size nearest to the one asked for where any is made within these limits."""
+    """The size nearest to the one asked for, where any size within these limits is possible."""
     longest = float(max(width, height))
     shortest = max(min(width, height), longest / max_ratio)
     enlarge = max(1.0, min_side / shortest)

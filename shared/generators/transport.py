@@ -22,9 +22,9 @@ class Answer:
 
 
 class Transport:
-    """HTTP to one provider, each request over a connection of its own that a cancel closes.
+    """HTTP to one provider. Each request has a connection of its own, which cancelling closes.
 
-    Every method raises GenerationFailed. Nothing is retried: the task is.
+    Every method raises GenerationFailed. No request is retried, since the task is.
     """
 
     def __init__(self, endpoint: str, *, timeout_seconds: float) -> None:
@@ -39,10 +39,10 @@ class Transport:
         return await self._exchange("POST", httpx.URL(url), content=body, headers=dict(headers))
 
     async def fetch(self, url: str) -> bytes:
-        """Get what a provider names as its result, from the public network alone.
+        """Fetch the result from the URL that a provider gave, from the public network only.
 
-        The provider's own origin is as good as the provider; this machine's other ports are
-        only where the provider itself runs on this machine.
+        The provider's own origin is trusted as the provider is; other ports of this machine only if
+        the provider itself runs on this machine.
         """
         target = _join(self._endpoint, url)
         for _ in range(MAX_REDIRECTS + 1):
@@ -65,7 +65,7 @@ class Transport:
             raise failures.invalid_output("a result in a private network") from None
         except (OSError, UnicodeError):
             raise failures.unavailable("a result's host is unknown") from None
-        # To this address, under the name that the certificate has to be for.
+        # Connect to this address, with the name that the certificate must be for.
         return await self._exchange(
             "GET",
             url.copy_with(host=address),
@@ -74,7 +74,7 @@ class Transport:
         )
 
     async def _exchange(self, method: str, url: httpx.URL, **options: Any) -> Answer:
-        # Without the environment's proxies: they would resolve names themselves.
+        # Proxies of the environment are ignored: they would resolve names themselves.
         client = httpx.AsyncClient(verify=self._tls, timeout=self._timeout, trust_env=False)
         client.headers["Accept-Encoding"] = "identity"
         try:

@@ -1,4 +1,4 @@
-"""What a provider without fields for style and seed is told of them: words behind the prompt."""
+"""Words after the prompt that describe style and seed, for providers without fields for them."""
 
 from shared.generators import failures
 from shared.generators.port import Style
@@ -19,7 +19,7 @@ def wording(
     """The prompt with its style and, where one is given, its seed.
 
     Raises:
-        GenerationFailed: with them, the prompt is too long for the provider.
+        GenerationFailed: with these words, the prompt is too long for the provider.
     """
     suffix = f"\n\nStyle: {STYLES[style]}."
     if seed is not None:

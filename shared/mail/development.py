@@ -20,7 +20,7 @@ class DevelopmentMailbox:
 
 
 class NoMail:
-    """Drops every mail: for an installation that has no use for them."""
+    """Drops every mail, for an installation that needs none."""
 
     async def send(self, mail: Mail) -> None:
         pass

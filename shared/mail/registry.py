@@ -1,4 +1,4 @@
-"""From MAIL_URL to a mailer."""
+"""Makes the mailer that MAIL_URL names."""
 
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ def mailer() -> Mailer:
     """The mailer that MAIL_URL names by its scheme.
 
     Raises:
-        SettingsError: there is none of this scheme, or it is not for this environment.
+        SettingsError: the scheme is unknown, or not allowed in this environment.
     """
     scheme = urlsplit(settings.mail().url).scheme
     if scheme == "mailbox" and settings.app().environment is not Environment.DEVELOPMENT:

@@ -10,7 +10,7 @@ from shared import settings
 from shared.mail.port import Mail, MailNotSent
 from shared.singletons import singleton
 
-# One attempt each time: what is not sent now the next sweep sends.
+# One attempt each time: the next sweep sends what is not sent now.
 CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1})
 
 

@@ -1,5 +1,5 @@
-"""What each mail says. A link's token stands behind `#`: a browser never sends that to a server,
-so it gets into no log and no Referer header."""
+"""The text of each mail. The token of a link follows `#`, which a browser never sends to a server,
+so it appears in no log and no Referer header."""
 
 from dataclasses import dataclass
 from html import escape
@@ -93,7 +93,7 @@ TEMPLATES = {
 
 
 def compose(kind: MailKind, recipient: str, token: str | None = None) -> Mail:
-    """The mail of a kind. Its link begins with PUBLIC_URL, whatever address a request came by."""
+    """The mail of this kind. Its link begins with PUBLIC_URL, whatever host the request named."""
     template = TEMPLATES[kind]
     text, html = list(template.paragraphs), [f"<p>{escape(p)}</p>" for p in template.paragraphs]
     if template.link is not None and token is not None:

@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 @singleton
 def prepare() -> None:
-    """What every process of the application does before its first work.
+    """Prepare the process; every process of the application does this first.
 
     Raises:
         SettingsError: the settings are not safe for production.
@@ -22,8 +22,8 @@ def prepare() -> None:
 
 
 def entry_point(handler: Callable[[dict[str, Any], Any], R]) -> Callable[[dict[str, Any], Any], R]:
-    """Mark what Lambda calls: the process is made ready by its first request, and tells
-    what was recorded at the end of each."""
+    """Mark what Lambda calls: the first request prepares the process, and each ends with a flush of
+    metrics and errors."""
 
     @wraps(handler)
     def prepared(event: dict[str, Any], context: Any) -> R:

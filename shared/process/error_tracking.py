@@ -1,4 +1,4 @@
-"""Unexpected errors, sent to Sentry where SENTRY_DSN says so, without what people entrusted."""
+"""Sends unexpected errors to Sentry if SENTRY_DSN is set, without personal data or secrets."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
 FLUSH_SECONDS = 2
-# What an event may say beside its exceptions and its message: nothing of a request, a user or a
-# machine can be in these.
+# The members of an event that are kept. None of them can describe a request, a user or a machine.
 KEPT = (
     *("event_id", "timestamp", "level", "logger", "platform", "sdk", "release", "environment"),
     *("exception", "logentry", "message", "tags", "transaction", "fingerprint"),
@@ -21,12 +20,12 @@ KEPT = (
 class Tracker:
     """Sentry's SDK, set up to report errors and nothing else.
 
-    No local variables (a prompt or a token may be one), no request, no user, no breadcrumbs; from
-    texts, whatever `shared.process.logs` would not let into a log is taken out.
+    It sends no local variables (a prompt or a token may be one), no request, no user and no
+    breadcrumbs, and redacts texts as `shared.process.logs` does.
     """
 
     def __init__(self, configured: settings.SentrySettings, dsn: str) -> None:
-        # Only who has a DSN pays for loading it.
+        # Loaded only if there is a DSN, since it is slow to load.
         import sentry_sdk
         from sentry_sdk.integrations.dedupe import DedupeIntegration
         from sentry_sdk.integrations.logging import LoggingIntegration
@@ -52,11 +51,12 @@ class Tracker:
             sentry_sdk.set_tag("function", configured.function_name)
 
     def capture(self, error: BaseException) -> str | None:
-        """Report an error that nobody logs; the event's id, None where it was not sent."""
+        """Report an error that is not logged elsewhere. Returns the event's id, None if it was not
+        sent."""
         return self._sdk.capture_exception(error)
 
     def flush(self) -> None:
-        """Let what waits be sent: a function may be frozen as soon as it has answered."""
+        """Send what waits: Lambda may freeze a function as soon as it has answered."""
         if self._waiting:
             self._sdk.flush(FLUSH_SECONDS)
             self._waiting = False
@@ -74,7 +74,7 @@ def tracker() -> Tracker | None:
 
 
 def scrubbed(event: "Event") -> "Event":
-    """The event without anything that is not needed to find the fault."""
+    """The event with only what is needed to find the fault."""
     kept: Any = {name: value for name, value in event.items() if name in KEPT}
     for each in kept.get("exception", {}).get("values", ()):
         each["value"] = redact(str(each.get("value", "")))

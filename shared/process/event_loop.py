@@ -16,7 +16,7 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 
 def adopt_loop() -> None:
-    """Make the process's loop the calling thread's current one."""
+    """Make the process's loop the current loop of the calling thread."""
     asyncio.set_event_loop(event_loop())
 
 

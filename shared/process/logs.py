@@ -1,4 +1,4 @@
-"""What logs may hold and how they show it, whoever set the process's logging up."""
+"""Keeps secrets out of logs and formats records, whoever configured logging in this process."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ MAXIMUM_DEPTH = 5
 SECRET_NAME = re.compile(
     r"password|passwd|token|authorization|cookie|ticket|secret|api[_-]?key|x-amz-", re.IGNORECASE
 )
-# Each pattern is bounded, so that a long text costs no more than its length.
+# Each pattern is bounded, so that its time grows with the length of the text and no faster.
 SECRETS = [
     (re.compile(r"((?:cookie|authorization)[\"']?\s*[:=]\s*)[^\r\n]+", re.IGNORECASE), r"\1{}"),
     (re.compile(r"(?<=[^\s?])\?[^\s\"'<>=]{1,100}=[^\s\"'<>]*"), "?{}"),  # a query string
@@ -49,7 +49,7 @@ _subject: ContextVar[Mapping[str, Any]] = ContextVar("subject", default=MappingP
 
 @contextmanager
 def about(**names: Any) -> Iterator[None]:
-    """Have every record that is made meanwhile, here and in what this starts, carry these names."""
+    """Add these names to every log record made in the block, including in tasks started there."""
     known = {name: value for name, value in names.items() if value is not None}
     token = _subject.set({**_subject.get(), **known})
     try:
@@ -59,10 +59,10 @@ def about(**names: Any) -> Iterator[None]:
 
 
 def install() -> None:
-    """Let no handler of the process show a secret, and let plain ones show `extra` too.
+    """Make every log handler redact secrets, and plain ones show `extra` too.
 
-    Lambda's runtime client and Dramatiq have put theirs on the root logger before any code of
-    ours runs. Doing it again changes nothing.
+    Lambda's runtime client and Dramatiq add their handlers to the root logger before our code runs.
+    A second call changes nothing.
     """
     root = logging.getLogger()
     if not root.handlers:
@@ -75,8 +75,8 @@ def install() -> None:
 
 
 class Redaction(logging.Filter):
-    """Takes secrets out of a record: its message, its `extra`, its traceback. What somebody else
-    chose cannot begin a line of its own. What the record is `about` is added before."""
+    """Redacts the message, the `extra` and the traceback of a record. It escapes line breaks, so
+    that foreign text cannot forge a line, and adds the names of `about` first."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         for name, value in _subject.get().items():
@@ -94,7 +94,7 @@ class Redaction(logging.Filter):
 
 
 class LineFormatter(logging.Formatter):
-    """Text for people: `extra` behind the message as key=value, a traceback set in below it."""
+    """Formats for people: `extra` after the message as key=value, a traceback indented below it."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.message = " ".join([record.getMessage(), *_pairs(record)])
@@ -109,15 +109,15 @@ class LineFormatter(logging.Formatter):
 
 
 def redact(text: str) -> str:
-    """A text without the secrets that can be told by their form, and with masked addresses."""
+    """The text without secrets of a recognisable form, and with masked e-mail addresses."""
     for pattern, replacement in PATTERNS:
         text = pattern.sub(replacement, text)
     return ADDRESS.sub(r"\1***@", text)
 
 
 def clean(value: Any, name: str = "", depth: int = 0) -> Any:
-    """A value for a log: one whose name tells a secret is replaced, a text is redacted and kept
-    on one line, whatever is no JSON becomes text."""
+    """A value for a log. It is replaced if its name suggests a secret; a text is redacted and kept
+    on one line; a value that is not JSON becomes text."""
     if SECRET_NAME.search(name) and value is not None:
         return REDACTED
     if value is None or isinstance(value, bool | int | float):

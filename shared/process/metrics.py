@@ -1,7 +1,8 @@
-"""What the application counts and measures. docs/metrics.md explains each; a test compares the two.
+"""What the application counts and measures. docs/metrics.md explains each metric; a test keeps the
+two in step.
 
-A record costs about a microsecond and reaches nobody until `flush`. Dimensions come from small
-fixed sets: never an id, an address or anything a user wrote.
+A record costs about a microsecond and is kept until `flush`. Dimensions come from small fixed sets:
+never an id, an address or anything a user wrote.
 """
 
 import json
@@ -58,7 +59,7 @@ Labels = tuple[str, ...]
 
 
 class Recorder(Protocol):
-    """Where records go. Called from any thread."""
+    """Where records go. Any thread may call it."""
 
     def record(self, metric: Metric, value: float, labels: Labels) -> None:
         """`labels` are the values of the metric's dimensions, in their order."""
@@ -67,7 +68,7 @@ class Recorder(Protocol):
 
 
 class EmbeddedRecorder:
-    """Prints what was recorded as lines of JSON, which CloudWatch and the emulator understand.
+    """Prints the records as lines of JSON that CloudWatch and the emulator understand.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
@@ -88,7 +89,8 @@ class EmbeddedRecorder:
             self.flush()
 
     def flush(self) -> None:
-        """Print one line, or more when one line cannot say it; nothing when nothing happened."""
+        """Print one line, or more where one line cannot hold it all; print nothing without
+        records."""
         with self._lock:
             recorded, self._values = self._values, {}
         for document in _documents(recorded):
@@ -101,23 +103,23 @@ _recorder: Recorder = EmbeddedRecorder()
 
 
 def use(recorder: Recorder) -> None:
-    """Send what this process records from now on somewhere else."""
+    """Send the records of this process to this recorder from now on."""
     global _recorder
     _recorder = recorder
 
 
 def record(metric: Metric, value: float = 1, /, **dimensions: str) -> None:
-    """Record one value, with a word for each dimension of the metric."""
+    """Record one value, with a label for each dimension of the metric."""
     _recorder.record(metric, value, tuple(dimensions[name] for name in metric.dimensions))
 
 
 def flush() -> None:
-    """Let go of what was recorded: at the end of an invocation, and now and then in a worker."""
+    """Write the records out: at the end of an invocation, and regularly in a worker."""
     _recorder.flush()
 
 
 def _documents(recorded: dict[tuple[Metric, Labels], list[float]]) -> Iterable[dict[str, Any]]:
-    """A member of a line has one value, so what needs two for one member goes into another line."""
+    """A member of a line has one value, so a second value for it goes into another line."""
     left = recorded
     while left:
         members, directives, rest = dict[str, Any](), dict[Labels, list[dict[str, str]]](), {}

@@ -8,10 +8,10 @@ T = TypeVar("T")
 async def for_each(
     items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_a_time: int
 ) -> None:
-    """Do the work of each item, so many at a time, in the order given.
+    """Do the work of each item in this order, with `at_a_time` workers.
 
-    An error stops the worker that met it; it is raised when all others have ended, so that
-    nothing goes on behind the caller's back.
+    An error stops the worker that met it. It is raised once all others have ended, so that nothing
+    still runs when this returns.
     """
     todo = iter(items)
     results = await asyncio.gather(

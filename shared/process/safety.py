@@ -17,7 +17,7 @@ def check() -> None:
     """Refuse to work in production with settings that only a development machine may have.
 
     Raises:
-        SettingsError: its text lists all that is wrong at once, and no value of a secret.
+        SettingsError: its text lists everything that is wrong, without the value of a secret.
     """
     if settings.app().environment is not Environment.PRODUCTION:
         return

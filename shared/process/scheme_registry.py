@@ -10,9 +10,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True)
 class SchemeRegistry(Generic[T_co]):
-    """What a setting may choose from by the scheme of its URL.
+    """What a setting may choose, by the scheme of its URL.
 
-    Factories stand here as `module:name`, so that only the chosen one's libraries are loaded.
+    Factories are named as `module:name`, so that only the libraries of the chosen one are loaded.
     """
 
     variable: str
@@ -20,10 +20,10 @@ class SchemeRegistry(Generic[T_co]):
     factories: dict[str, str]
 
     def factory(self, scheme: str) -> Callable[..., T_co]:
-        """What makes the one of this scheme.
+        """The factory of this scheme.
 
         Raises:
-            SettingsError: there is none of this scheme.
+            SettingsError: the scheme is unknown.
         """
         if scheme not in self.factories:  # the URL itself may hold a secret
             known = ", ".join(f"{each}://" for each in sorted(self.factories))
@@ -32,6 +32,6 @@ class SchemeRegistry(Generic[T_co]):
 
 
 def named(dotted_name: str) -> object:
-    """What `module:name` names, once its module is imported."""
+    """Import the module and return what `module:name` names in it."""
     module, name = dotted_name.split(":")
     return cast(object, getattr(import_module(module), name))

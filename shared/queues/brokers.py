@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 NAMESPACE = "dramatiq"
 
 # A message of a killed worker comes back after about 15 s: every tenth command of a worker looks
-# for those whose worker has been silent this long. The defaults take minutes to hours.
+# for messages of workers that have been silent this long. With the defaults it takes minutes to
+# hours.
 HEARTBEAT_TIMEOUT_MS = 15_000
 MAINTENANCE_CHANCE_PER_MILLION = 100_000
 
-# In seconds. With a heartbeat of 10 the messages of a worker that stands still come back after
-# 20 to 30 s; with RabbitMQ's own 60 it takes three minutes.
+# In seconds. With a heartbeat of 10, the messages of a worker that hangs come back after 20 to 30
+# s; with RabbitMQ's default of 60 it takes three minutes.
 RABBITMQ_SETTINGS = {
     "heartbeat": 10,
     "socket_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -59,21 +60,21 @@ def rabbitmq_broker(
 ) -> "RabbitmqBroker":
     """A broker over RabbitMQ that waits until the server has taken each message.
 
-    Only so does it see that a kept connection was closed meanwhile, and sends again on a new one.
+    Without waiting it would not notice that a kept connection was closed, and would not send again.
     """
     from dramatiq.brokers.rabbitmq import RabbitmqBroker  # only those who use it load its library
 
-    # All that it reports it also raises, and whoever catches that says what it means.
+    # It also raises whatever it logs, and the code that catches the exception explains it.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     make = make or RabbitmqBroker
     return make(url=_with_settings(url), middleware=list(middleware), confirm_delivery=True)
 
 
 def reach_rabbitmq(broker: "RabbitmqBroker") -> None:
-    """Open a connection of its own: a kept one may have been closed since it was last used.
+    """Open a new connection: a kept one may have been closed since its last use.
 
     Raises:
-        BrokerConnectionError: the server does not let us in.
+        BrokerConnectionError: the server is away or refuses the connection.
     """
     from pika import BlockingConnection
     from pika.exceptions import AMQPError
@@ -85,7 +86,7 @@ def reach_rabbitmq(broker: "RabbitmqBroker") -> None:
 
 
 def _with_settings(url: str) -> str:
-    """The URL with our settings wherever it has none of its own."""
+    """The URL with our settings added, unless it has its own."""
     parts = urlsplit(url)
     query = {**RABBITMQ_SETTINGS, **dict(parse_qsl(parts.query))}
     return urlunsplit(parts._replace(query=urlencode(query)))

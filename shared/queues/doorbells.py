@@ -1,4 +1,4 @@
-"""The doorbells: messages that carry a task's id at most. The database knows what is to be done."""
+"""Doorbells: messages that carry an id at most. The database says what is to be done."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
@@ -13,13 +13,13 @@ TICK = "tick"
 
 
 class QueueUnavailable(Exception):
-    """The broker did not take a message. The sweep or the tick will make good for it."""
+    """The broker did not take a message. The next sweep or tick sends another."""
 
 
 class Queue(Protocol):
-    """Where doorbells ring. Every method raises QueueUnavailable when the broker is away.
+    """Sends doorbells. Every method raises QueueUnavailable when the broker is away.
 
-    A message may come late, twice or never; whoever it wakes asks the database.
+    A message may come late, twice or never; the receiver asks the database.
     """
 
     async def ring_generate(self, task_id: UUID, delay_seconds: float = 0) -> None: ...
@@ -29,8 +29,8 @@ class Queue(Protocol):
     async def send_sweep(self, delay_seconds: float = 0) -> None: ...
 
     async def send_tick(self, delay_seconds: float = 0, *, user_id: UUID | None = None) -> None:
-        """Ask for the upkeep of all open sockets; with `user_id`, only for those of one user to
-        be closed that may not stay open."""
+        """Start the upkeep of all open sockets; with `user_id`, only close those sockets of one
+        user that may not stay open."""
 
     async def check(self) -> None: ...
 
@@ -53,10 +53,10 @@ class MessageQueue(ABC):
 
     @abstractmethod
     async def send(self, sent: Message[Any], delay_seconds: float = 0) -> None:
-        """Put a message into the queue it names. Whom it wakes early finds that it is not time.
+        """Put a message into the queue it names. It may arrive early: the receiver checks the time.
 
         Raises:
-            QueueUnavailable: the broker did not take it, or not in time to tell.
+            QueueUnavailable: the broker did not take it, or did not confirm it in time.
         """
 
 

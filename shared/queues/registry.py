@@ -1,4 +1,4 @@
-"""From QUEUE_URL to a queue."""
+"""Makes the queue that QUEUE_URL names."""
 
 from urllib.parse import urlsplit
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def from_settings(_url: str) -> "SQSQueue":
-    """A queue over the SQS queues whose URLs the settings name; a function needs only some."""
+    """A queue over the SQS queues in the settings. A function needs only some of them."""
     configured = settings.queue()
     named = {
         GENERATE: configured.generate_queue_url,
@@ -40,7 +40,7 @@ def from_settings(_url: str) -> "SQSQueue":
 
 
 class SQSQueue(MessageQueue):
-    """Sends Dramatiq's own messages as text, so that worker and Lambda read the same ones."""
+    """Sends Dramatiq's own messages as text, so that workers and Lambda read the same messages."""
 
     def __init__(self, client: "SQSClient", urls: dict[str, str | None]) -> None:
         self._client = client
@@ -74,7 +74,7 @@ async def _call(operation: Callable[[], object]) -> None:
 
 
 def _group(sent: Message[Any]) -> dict[str, Any]:
-    """One deliverer per task at a time: the queue is FIFO and the task its group.
+    """Let one deliverer work on a task at a time: the queue is FIFO, with the task as the group.
 
     The deduplication id is random, because a later wake-up is never a copy of an earlier one.
     """

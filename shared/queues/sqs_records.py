@@ -18,15 +18,15 @@ Work = Callable[[Message[Any]], Awaitable[None]]
 
 
 class UndecodableRecord(Exception):
-    """The record of a queue holds no message of ours."""
+    """The record does not hold a message of ours."""
 
 
 async def for_each_record(
     event: Mapping[str, Any], work: Work, *, queue_name: str, at_a_time: int = 1
 ) -> dict[str, Any]:
-    """Do the work of each message of an SQS event; give the answer that names those that failed.
+    """Do the work of each message of an SQS event. Returns the answer that names the failed ones.
 
-    SQS sends a failed message again, alone, and puts it among the dead letters at last.
+    SQS sends only the failed messages again, and at last moves them to the dead letters.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
     failed: set[str] = set()
@@ -67,7 +67,7 @@ def read(record: Record) -> Message[Any]:
     """The Dramatiq message an SQS record carries: JSON, Base64, or a JSON string of either.
 
     Raises:
-        UndecodableRecord: anything else; let SQS redeliver and then dead-letter it.
+        UndecodableRecord: it holds anything else.
     """
     body = record.get("body")
     if not isinstance(body, str):

@@ -9,14 +9,14 @@ from shared.models.task import IdempotencyKey
 
 
 class IdempotencyKeyRepository:
-    """The keys one user has sent, each with the answer its first request got."""
+    """The idempotency keys of one user, each with the answer to its first request."""
 
     def __init__(self, session: AsyncSession, *, owner_id: UUID) -> None:
         self.session = session
         self.owner_id = owner_id
 
     async def get(self, key: str) -> IdempotencyKey | None:
-        """The key, unless its time is over."""
+        """The key, unless it has expired."""
         return await self.session.scalar(
             select(IdempotencyKey).where(
                 IdempotencyKey.user_id == self.owner_id,
@@ -35,7 +35,7 @@ class IdempotencyKeyRepository:
         body: dict[str, Any],
         ttl_seconds: float,
     ) -> None:
-        """Keep an answer; what the key meant before its time was over is forgotten."""
+        """Store an answer; an expired key of this name is replaced."""
         await self.session.execute(
             delete(IdempotencyKey).where(
                 IdempotencyKey.user_id == self.owner_id,

@@ -24,14 +24,14 @@ class OneTimeTokenRepository:
     async def consume(
         self, token_hash: bytes, purpose: TokenPurpose, *, now: datetime
     ) -> OneTimeToken:
-        """Use a token up. One statement, so that of many who try only one succeeds.
+        """Use a token. This is one statement, so that only one of many concurrent attempts
+        succeeds.
 
-        The owner's row is locked before: what uses of one account's tokens do to the account and
-        to its other tokens happens one after another, and none waits for another in a circle.
+        The owner's row is locked first, so that uses of one account's tokens happen one after
+        another and cannot deadlock.
 
         Raises:
-            TokenAlreadyUsed: it did its work before.
-            InvalidOrExpiredToken: it is unknown or too old.
+            TokenAlreadyUsed: it was used before. InvalidOrExpiredToken: it is unknown or too old.
         """
         await self._session.execute(
             select(User.id)
@@ -50,7 +50,7 @@ class OneTimeTokenRepository:
         return consumed
 
     async def find_owner(self, token_hash: bytes, purpose: TokenPurpose, *, now: datetime) -> User:
-        """Whose token it is, if it would work now; raises as `consume` does."""
+        """The owner of a token that would work now; raises as `consume` does."""
         owner = await self._session.scalar(
             select(User)
             .join(OneTimeToken, OneTimeToken.user_id == User.id)
@@ -74,7 +74,7 @@ class OneTimeTokenRepository:
         return await self._session.get(OneTimeToken, token_id)
 
     async def pending_passwords(self, user_id: UUID) -> Sequence[str]:
-        """The hashes of the passwords that sign-ups of a pending account chose, newest first."""
+        """The password hashes of a pending account's sign-ups, newest first."""
         chosen = await self._session.execute(
             select(OneTimeToken.password_hash, func.max(OneTimeToken.created_at).label("chosen_at"))
             .where(
@@ -91,7 +91,7 @@ class OneTimeTokenRepository:
     async def delete_all(self, user_id: UUID, *purposes: TokenPurpose) -> None:
         """Remove a user's unused tokens of these purposes, of all if none is named.
 
-        Used ones stay for a while, to be told from unknown ones.
+        Used ones are kept for a while, so that they are not taken for unknown ones.
         """
         unused = delete(OneTimeToken).where(
             OneTimeToken.user_id == user_id, OneTimeToken.consumed_at.is_(None)
@@ -101,7 +101,7 @@ class OneTimeTokenRepository:
         await self._session.execute(unused)
 
     async def delete_later(self, token: OneTimeToken) -> None:
-        """Remove the user's tokens of this purpose that are younger than this one."""
+        """Remove the user's tokens of this purpose that are newer than this one."""
         await self._session.execute(
             delete(OneTimeToken).where(
                 OneTimeToken.user_id == token.user_id,
@@ -111,8 +111,8 @@ class OneTimeTokenRepository:
         )
 
     async def prune(self, *, now: datetime) -> None:
-        """Forget tokens that are past their time. Those that verify go with their account: until
-        then a pending sign-up can ask for a new one."""
+        """Delete expired tokens. Verification tokens are deleted with their account: until then a
+        pending sign-up can ask for a new one."""
         await self._session.execute(
             delete(OneTimeToken).where(
                 OneTimeToken.expires_at <= now,

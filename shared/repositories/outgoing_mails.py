@@ -18,12 +18,12 @@ class OutgoingMailRepository:
         self._session = session
 
     async def add(self, kind: MailKind, address: str, *, token_id: UUID | None = None) -> None:
-        """Promise a mail, kept once this transaction has committed."""
+        """Add a mail that is sent once this transaction has committed."""
         self._session.add(OutgoingMail(kind=kind, address=address, token_id=token_id))
         await self._session.flush()
 
     async def claim(self) -> Sequence[OutgoingMail]:
-        """Mails that are due, kept from others for a minute: time enough to send and remove."""
+        """Mails that are due, reserved for a minute, which is enough to send and remove them."""
         due = (
             select(OutgoingMail.id)
             .where(OutgoingMail.available_at <= database_now())

@@ -1,4 +1,4 @@
-"""What the purge looks for, over all accounts, a limited batch at a time."""
+"""The queries of the purge over all accounts, each limited to a batch."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ BATCH = 100
 async def due(
     session: AsyncSession, *, deleted_before: datetime, pending_since: datetime
 ) -> Sequence[UUID]:
-    """Accounts that were deleted, or opened and never confirmed, so long ago."""
+    """Accounts that were deleted, or were opened and never confirmed, this long ago."""
     found = await session.scalars(
         select(User.id).where(_is_due(deleted_before, pending_since)).order_by(User.id).limit(BATCH)
     )
@@ -31,8 +31,8 @@ async def task_ids(session: AsyncSession, user_id: UUID) -> Sequence[UUID]:
 async def erase(
     session: AsyncSession, user_id: UUID, *, deleted_before: datetime, pending_since: datetime
 ) -> bool:
-    """Delete an account, and by the database's cascade all that is its own; False if it is no
-    longer due."""
+    """Delete an account; the database's cascade deletes what it owns. False if it is no longer
+    due."""
     erased = await session.scalar(
         delete(User)
         .where(User.id == user_id, _is_due(deleted_before, pending_since))

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models.rate_limit_counter import RateLimitCounter
 
-# The standard has no such statement, and SQLAlchemy none for all databases.
+# SQLAlchemy has no upsert that works with all databases.
 INSERT: Mapping[str, Callable[[type[RateLimitCounter]], postgresql.Insert | sqlite.Insert]] = {
     "postgresql": postgresql.insert,
     "sqlite": sqlite.insert,
@@ -21,7 +21,7 @@ class RateLimitCounterRepository:
         self._session = session
 
     async def count(self, bucket: bytes, *, window_start: datetime, expires_at: datetime) -> int:
-        """Count one more, and say how many there are now: one statement, so none is missed."""
+        """Count one more and return the new count, in one statement, so that no count is lost."""
         insert = INSERT[self._session.get_bind().dialect.name]
         counted = await self._session.execute(
             insert(RateLimitCounter)

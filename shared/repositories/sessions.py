@@ -50,17 +50,17 @@ class SessionRepository:
         return found.one_or_none()
 
     async def database_time(self) -> datetime:
-        """The time of the database's clock, by which rotations are timed."""
+        """The time of the database's clock, which times rotations."""
         found = await self._session.execute(select(database_now()))
         return found.scalar_one()
 
     async def live(self, user_id: UUID, *, now: datetime) -> Sequence[UserSession]:
-        """A user's sign-ins that have neither ended nor expired, the one used last first."""
+        """A user's sign-ins that have neither ended nor expired, most recently used first."""
         found = await self._session.scalars(_live(user_id, now).order_by(*LAST_USED_FIRST))
         return found.all()
 
     async def evict(self, user_id: UUID, *, kept: int, now: datetime) -> None:
-        """End the live sign-ins of a user that were not used for longest, beyond so many."""
+        """End the least recently used live sign-ins of a user, down to this number."""
         ids = _live(user_id, now).order_by(*LAST_USED_FIRST).offset(kept)
         await self._session.execute(
             update(UserSession)
@@ -70,7 +70,7 @@ class SessionRepository:
         )
 
     async def confirm(self, session_id: UUID, generation: int) -> None:
-        """Remember that the tokens of a generation have arrived."""
+        """Note that the tokens of a generation have arrived."""
         await self._session.execute(
             update(UserSession)
             .where(UserSession.id == session_id, UserSession.confirmed_generation < generation)
@@ -88,7 +88,7 @@ class SessionRepository:
     ) -> UserSession | None:
         """Move a live session to its next generation; None if it is no longer at this one.
 
-        One statement, so that of many who try only one succeeds.
+        This is one statement, so that only one of many concurrent attempts succeeds.
         """
         return await self._session.scalar(
             update(UserSession)
@@ -114,7 +114,7 @@ class SessionRepository:
         )
 
     async def revoke(self, session_id: UUID, reason: RevokeReason, *, now: datetime) -> bool:
-        """End a session; False if it had ended before, and its first reason stays."""
+        """End a session. False if it had already ended; it keeps its first reason."""
         ended = await self._session.scalar(
             update(UserSession)
             .where(UserSession.id == session_id, UserSession.revoked_at.is_(None))

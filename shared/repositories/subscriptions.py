@@ -14,18 +14,18 @@ BATCH = 50
 
 
 class SubscriptionRepository:
-    """The subscriptions of one user, and what the user has made of them."""
+    """The subscriptions of one user and their usage."""
 
     def __init__(self, session: AsyncSession, *, user_id: UUID) -> None:
         self._session = session
         self._user_id = user_id
 
     async def lock_owner(self) -> User | None:
-        """Make everybody else who asks for this user wait until the transaction ends.
+        """Lock the user until the transaction ends.
 
-        The account's row is the lock, not the subscription's: a period that ends replaces the
-        latter, and whoever had waited for it would find none. It leaves room for rows that refer
-        to the account. SQLite has one writer at a time, and no such words.
+        The lock is on the account's row, not on the subscription's, which is replaced when its
+        period ends. It permits inserting rows that refer to the account. SQLite needs no such lock,
+        since it has one writer at a time.
         """
         return await self._session.scalar(
             select(User)
@@ -63,8 +63,9 @@ class SubscriptionRepository:
         return await self._session.scalar(counted) or 0
 
     async def next_turn(self, *, apart_seconds: float, head_start_seconds: float) -> datetime:
-        """When a task made now has its turn: so long before others' of now, but that much after
-        the last of the same owner's. The owner is locked, so no two get the same."""
+        """The place in line (`turn_at`) of a task made now: `head_start_seconds` before now, but
+        `apart_seconds` after the owner's last task. The owner is locked, so no two tasks get the
+        same place."""
         now, last = (
             await self._session.execute(
                 select(database_now(-head_start_seconds), func.max(Task.turn_at)).where(

@@ -1,4 +1,4 @@
-"""What the sweep looks for, over all owners, a limited batch at a time."""
+"""The queries of the sweep over all owners, each limited to a batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ OUTBOX_LOCK_SECONDS = 30
 
 
 async def claim_outbox(session: AsyncSession) -> Sequence[Outbox]:
-    """Promises nobody has kept yet, locked for this sweep so that two never keep the same one."""
+    """Outbox messages that are due, locked for this sweep so that no two sweeps send the same
+    one."""
     due = (
         select(Outbox.id)
         .where(
@@ -58,7 +59,7 @@ async def claim_outbox(session: AsyncSession) -> Sequence[Outbox]:
 
 
 async def give_back(session: AsyncSession, promise: Outbox, error: str) -> None:
-    """Leave the promise to the next sweep."""
+    """Leave the message to the next sweep."""
     await session.execute(
         update(Outbox)
         .where(Outbox.id == promise.id, Outbox.lock_token == promise.lock_token)
@@ -76,7 +77,7 @@ def overdue() -> Select[UUID]:
 
 
 def unheard(seconds: float) -> Select[Task]:
-    """Tasks that still wait so long after their doorbell rang that it must have been lost."""
+    """Tasks whose doorbell rang so long ago that it must have been lost."""
     return (
         select(Task)
         .where(
@@ -90,7 +91,7 @@ def unheard(seconds: float) -> Select[Task]:
 
 
 def without_doorbell() -> Select[Task]:
-    """Tasks that may begin, and whose doorbell was used up while their owner's others ran."""
+    """Tasks that may begin, and whose doorbell was used up while other tasks of the owner ran."""
     promised = exists().where(Outbox.task_id == Task.id, Outbox.done_at.is_(None))
     return (
         select(Task)
@@ -101,7 +102,7 @@ def without_doorbell() -> Select[Task]:
 
 
 def unpublished(seconds: float) -> Select[Task]:
-    """Tasks whose newest state nobody was told of."""
+    """Tasks whose newest state was not published."""
     return (
         select(Task)
         .where(Task.published_sequence < Task.sequence, Task.updated_at <= database_now(-seconds))
@@ -112,7 +113,7 @@ def unpublished(seconds: float) -> Select[Task]:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much there is to do at this moment, by the database's clock."""
+    """How much work there is at this moment, by the database's clock."""
 
     queued: int
     processing: int
@@ -122,8 +123,8 @@ class Backlog:
 
 
 async def backlog(session: AsyncSession, *, stuck_seconds: float) -> Backlog:
-    """Tasks that wait or run, those whose lease ran out `stuck_seconds` ago, how long the oldest
-    that may run has waited, and promises that are due and not kept."""
+    """Count tasks that wait or run, tasks whose lease ran out `stuck_seconds` ago, and outbox
+    messages that are overdue; measure how long the oldest task that may run has waited."""
     waiting = Task.status == TaskStatus.QUEUED
     running = Task.status == TaskStatus.PROCESSING
     due = select(func.min(Task.next_attempt_at)).where(
@@ -181,7 +182,7 @@ async def prune_outbox(session: AsyncSession, *, retention_seconds: float) -> No
 
 
 async def prune_events(session: AsyncSession, *, retention_seconds: float) -> None:
-    """Forget how finished tasks came to their end, but not the end."""
+    """Delete the events of finished tasks except the last."""
     past = (
         select(TaskEvent.task_id, TaskEvent.sequence)
         .where(

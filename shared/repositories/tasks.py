@@ -15,7 +15,7 @@ from shared.models.task_status import TaskStatus
 
 @dataclass(frozen=True)
 class Cursor:
-    """The last task of a page; the next page begins behind it."""
+    """The last task of a page; the next page begins after it."""
 
     created_at: datetime
     task_id: UUID
@@ -89,7 +89,7 @@ class TaskRepository:
         return Page(tasks, Cursor.of(tasks[-1]) if len(found) > limit else None)
 
     async def unfinished(self) -> Sequence[UUID]:
-        """Which tasks have not come to their end."""
+        """The tasks that have not ended."""
         active = (TaskStatus.QUEUED, TaskStatus.PROCESSING)
         found = await self.session.scalars(
             select(Task.id).where(Task.user_id == self.owner_id, Task.status.in_(active))
@@ -97,7 +97,7 @@ class TaskRepository:
         return found.all()
 
     async def delete(self, task_id: UUID) -> None:
-        """Delete the task, if it is there; the database deletes what hangs on it."""
+        """Delete the task, if it exists; the database deletes what refers to it."""
         await self.session.execute(
             delete(Task)
             .where(Task.id == task_id, Task.user_id == self.owner_id)

@@ -18,7 +18,7 @@ class UserRepository:
         self._session = session
 
     async def add(self, user: User) -> bool:
-        """Insert an account; False if its address is taken, whoever took it a moment ago."""
+        """Insert an account. False if its address is taken, even by a concurrent transaction."""
         try:
             async with self._session.begin_nested():
                 self._session.add(user)
@@ -34,7 +34,7 @@ class UserRepository:
         return await self._session.get(User, user_id)
 
     async def get_fresh(self, user_id: UUID) -> User:
-        """The account as it is now, whatever this session read before."""
+        """The account read afresh, whatever this session read before."""
         found = await self._session.execute(
             select(User).where(User.id == user_id).execution_options(populate_existing=True)
         )
@@ -46,13 +46,13 @@ class UserRepository:
         )
 
     async def lock(self, user_id: UUID) -> User | None:
-        """The account as it is now, unchanged until this transaction ends."""
+        """The account read afresh, and locked until this transaction ends."""
         return await self._session.scalar(
             select(User).where(User.id == user_id).with_for_update(key_share=True)
         )
 
     async def get_pending(self, email_canonical: str) -> User | None:
-        """The account of an address whose mailbox is still to be proven."""
+        """The account of an address that is not verified yet."""
         return await self._session.scalar(
             select(User).where(
                 User.email_canonical == email_canonical, User.status == UserStatus.PENDING
@@ -60,7 +60,7 @@ class UserRepository:
         )
 
     async def get_for_login(self, email_canonical: str) -> Row[User, str | None] | None:
-        """The account, and the password chosen last if its mailbox is still to be proven."""
+        """The account, and the newest password of one that is not verified yet."""
         pending_password = (
             select(OneTimeToken.password_hash)
             .where(
@@ -161,7 +161,7 @@ class UserRepository:
         )
 
     async def raise_epoch(self, user_id: UUID) -> None:
-        """Make every access token issued so far void."""
+        """Invalidate every access token issued so far."""
         await self._session.execute(
             update(User).where(User.id == user_id).values(auth_epoch=User.auth_epoch + 1)
         )

@@ -40,25 +40,25 @@ class ReauthenticateRequest(RequestBody):
 
 
 class ProfileUpdate(RequestBody):
-    """Members that are missing stay as they are; null clears."""
+    """A missing member keeps its value; null clears it."""
 
     display_name: DisplayName | None = None
     locale: Locale | None = None
 
 
 class Accepted(ResponseBody):
-    """The same for every address: whether anything happens is for its mailbox to know."""
+    """The same for every address: only its mailbox learns whether anything happens."""
 
     status: Literal["accepted"] = "accepted"
 
 
 class ResendResponse(Accepted):
-    """With a verification only where its token is not sent to the mailbox alone."""
+    """Contains a verification only if its token is not sent to the mailbox alone."""
 
     verification: Verification | None = None
 
 
 class EmailConfirmed(ResponseBody):
-    """`undone` where the old address took the account back; a new password must be chosen then."""
+    """`undone` is true if the old address took the account back; it then needs a new password."""
 
     status: Literal["changed", "undone"]

@@ -59,7 +59,7 @@ class LogoutRequest(RequestBody):
 
 
 class RegisteredUser(ResponseBody):
-    """Without the id where the answer must not tell a new address from a known one."""
+    """Contains no id if the answer must not distinguish a new address from a known one."""
 
     id: UUID | None
     email: str
@@ -67,7 +67,7 @@ class RegisteredUser(ResponseBody):
 
 
 class Verification(ResponseBody):
-    """With the token only where it is not sent to the mailbox alone."""
+    """Contains the token only if it is not sent to the mailbox alone."""
 
     expires_at: datetime
     token: str | None
@@ -83,7 +83,7 @@ class VerifyResponse(ResponseBody):
 
 
 class TokenResponse(ResponseBody):
-    """The two lifetimes are in seconds; the tokens are missing where cookies alone carry them."""
+    """Lifetimes are in seconds. The tokens are missing if only cookies carry them."""
 
     access_token: str | None
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - RFC 6750's name of the scheme

@@ -2,7 +2,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class RequestBody(BaseModel):
-    """What a client sends: known members only, each of its very type."""
+    """What a client sends: only known members, each of exactly its type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 

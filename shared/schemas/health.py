@@ -9,7 +9,7 @@ class Dependency(BaseModel):
 
 
 class Health(BaseModel):
-    """`degraded`: something is away that not every request needs; `down`: nothing works."""
+    """`degraded`: a service is away that not every request needs; `down`: no request works."""
 
     status: Literal["ok", "degraded", "down"]
     dependencies: dict[str, Dependency]

@@ -9,7 +9,7 @@ from shared.schemas.auth import EmailAddress
 
 
 class PlanChange(BaseModel):
-    """Whom to put on which plan: the user by address or by id, not both."""
+    """Which user to put on which plan. The user is named by address or by id, not both."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

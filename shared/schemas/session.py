@@ -5,7 +5,7 @@ from shared.schemas.base import ResponseBody
 
 
 class SessionRead(ResponseBody):
-    """A sign-in as its owner sees it; `current` is the one that asks."""
+    """A sign-in as its owner sees it; `current` is the one that sent this request."""
 
     id: UUID
     created_at: datetime

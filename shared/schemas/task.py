@@ -13,7 +13,7 @@ from shared.models.task_status import TaskStatus
 MAX_PROMPT_CHARACTERS = 2000
 MAX_SEED = 2**63 - 1
 MAX_SEQUENCE = 2**63 - 1
-FORM = 2  # raise it when the body of a task changes its members
+FORM = 2  # raise it when the members of a task's body change
 
 
 def _check_prompt(prompt: str) -> str:
@@ -36,7 +36,7 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class ParametersIn(BaseModel):
-    """How the picture is to be made; without a seed, one is drawn and told."""
+    """How to make the picture. Without a seed a random one is chosen and shown."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -67,7 +67,7 @@ class TaskResult(BaseModel):
 
 
 class TaskRead(BaseModel):
-    """A task as its owner sees it; but for the links, what the live frames carry."""
+    """A task as its owner sees it. The live frames carry the same, without the links."""
 
     id: UUID
     task_id: UUID
@@ -97,7 +97,7 @@ class TaskRead(BaseModel):
 
     @property
     def etag(self) -> str:
-        """Tells one version of the task from another, and one form of this body from another."""
+        """Identifies the version of the task and the form of this body."""
         return f'"{self.sequence}.{FORM}"'
 
 
@@ -107,7 +107,7 @@ class TaskList(BaseModel):
 
 
 class WsTicket(BaseModel):
-    """What opens one socket on one task; `expires_in` in seconds."""
+    """Opens one socket on one task; `expires_in` is in seconds."""
 
     ticket: str
     expires_in: int

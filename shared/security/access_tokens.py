@@ -26,8 +26,8 @@ REQUIRED_CLAIMS = [
 class AccessClaims:
     """What a verified access token says.
 
-    `generation` is the refresh generation of the session it was issued with, `epoch` the
-    account's `auth_epoch` then; the token is void once the account's has moved on.
+    `generation` is the refresh generation of its session when it was issued, and `epoch` the
+    `auth_epoch` of its account; the token is invalid once the account's epoch differs.
     """
 
     user_id: UUID
@@ -49,7 +49,7 @@ def issue(
     authenticated_at: datetime,
     expires_at: datetime,
 ) -> str:
-    """A signed access token that names no more than it must: no address, no role."""
+    """A signed access token that holds only what it needs: no e-mail address, no role."""
     configured, now, key = settings.auth(), clock.now(), keys().signing.current
     claims = {
         "iss": configured.issuer,
@@ -69,7 +69,7 @@ def issue(
 
 
 def read(token: str, *, even_expired: bool = False) -> AccessClaims:
-    """The claims of a token that this deployment signed for itself and that has not expired.
+    """The claims of a token that this deployment signed and that has not expired.
 
     Raises:
         InvalidToken: anything else.
@@ -109,7 +109,7 @@ Counter = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class _Header(BaseModel):
-    """Exactly what `issue` writes, so that `jku`, `jwk`, `x5u` and their kin are refused."""
+    """Exactly what `issue` writes, so that `jku`, `jwk`, `x5u` and similar members are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -150,7 +150,7 @@ class _Payload(BaseModel):
 
 
 def _parse(token: str) -> tuple[_Header, _Payload]:
-    """The two readable parts, strictly; nothing in them is to be believed yet."""
+    """The two readable parts, parsed strictly. Nothing in them is verified yet."""
     segments = token.split(".")
     if len(token) > MAX_TOKEN_CHARACTERS or len(segments) != 3:
         raise InvalidToken

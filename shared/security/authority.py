@@ -7,7 +7,7 @@ from shared.security.access_tokens import AccessClaims
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """In whose name a socket is open, and how long at most.
+    """On whose authority a socket is open, and until when.
 
     `session_id`, `epoch` and `expires_at` (seconds since 1970) are those of the access token;
     None where a trusted gateway named the user.

@@ -8,7 +8,7 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """The bytes of canonical base64url: one text for one value, or no value at all.
+    """The bytes of canonical base64url, which has exactly one text for each value.
 
     Raises:
         ValueError: padding, foreign characters, or unused bits that are not zero.

@@ -13,11 +13,11 @@ UNKNOWN = "unknown"
 
 
 def resolve(headers: Mapping[str, str], *, peer: str | None) -> str | None:
-    """The address a request really comes from; None if even the gateway named none.
+    """The address that a request really comes from; None if the gateway named none.
 
-    That is `peer`, the address the gateway saw, unless it belongs to a trusted proxy: then the
-    first one in X-Forwarded-For, from the right, that does not. A header is never believed for
-    what an untrusted hand may have written into it.
+    This is `peer`, the address the gateway saw, unless that is a trusted proxy; then it is the
+    first address in X-Forwarded-For, from the right, that is not a trusted proxy. What an untrusted
+    client may have written into the header is ignored.
     """
     seen = _parse(peer or "")
     if seen is None:
@@ -35,7 +35,7 @@ def resolve(headers: Mapping[str, str], *, peer: str | None) -> str | None:
 
 
 def network(address: str | None) -> str:
-    """What requests are counted by: the address, for IPv6 its /64.
+    """The key that requests are counted by: the address, or for IPv6 its /64.
 
     All requests without an address share one count.
     """

@@ -14,7 +14,7 @@ class TokenCookie(StrEnum):
 
     @property
     def wire_name(self) -> str:
-        """The name in use: with the prefix that binds it to this very host, where TLS allows."""
+        """The name in use. With TLS it has the prefix that binds the cookie to this host."""
         return f"__Host-{self.value}" if settings.auth().secure_cookies else self.value
 
 
@@ -38,7 +38,7 @@ def value(header: str, cookie: TokenCookie) -> str | None:
     """The value of one of our cookies, or None.
 
     Raises:
-        AmbiguousCookies: it is there more than once: another host may have set one of them.
+        AmbiguousCookies: it is there more than once, so another host may have set one of them.
     """
     found = values(header, cookie)
     if len(found) > 1:
@@ -47,7 +47,7 @@ def value(header: str, cookie: TokenCookie) -> str | None:
 
 
 def set_cookie(cookie: TokenCookie, token: str, max_age_seconds: int | None) -> str:
-    """A Set-Cookie line; without an age the cookie lives as long as the browser's session."""
+    """A Set-Cookie line. Without an age the cookie lasts as long as the browser's session."""
     line = f"{cookie.wire_name}={token}"
     if max_age_seconds is not None:
         line += f"; Max-Age={max_age_seconds}"
@@ -56,7 +56,7 @@ def set_cookie(cookie: TokenCookie, token: str, max_age_seconds: int | None) -> 
 
 
 def delete_cookie(cookie: TokenCookie) -> str:
-    """A Set-Cookie line that deletes; a browser obeys only if the attributes are the same."""
+    """A Set-Cookie line that deletes the cookie, with the same attributes, as browsers require."""
     return set_cookie(cookie, "", max_age_seconds=0)
 
 

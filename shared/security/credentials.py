@@ -25,10 +25,10 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """Who a request says it comes from, and how. Proven, but not yet known to be still valid:
-    the session may have ended, the account may be gone.
+    """Whom a request comes from, and what shows it. It is authentic, but may no longer be valid:
+    the session may have ended, or the account may be deleted.
 
-    `claims` is None where a trusted gateway, and no token, names the user.
+    `claims` is None if a trusted gateway named the user, without a token.
     """
 
     source: Source
@@ -43,16 +43,16 @@ class Credential:
 def find(
     headers: Mapping[str, str], *, peer: str | None, socket: bool = False
 ) -> Credential | None:
-    """The credential of a request: Authorization alone where there is one, else (for a
-    `socket`) the subprotocol `bearer.<token>`, else the cookie, else the trusted X-User-Id.
+    """The credential of a request. It comes from Authorization if that is there, else (for a
+    `socket`) from the subprotocol `bearer.<token>`, else from the cookie, else from a trusted
+    X-User-Id.
 
     `headers` has names in lower case and the values of a repeated header joined by commas;
     `peer` is the address the request came from, as the gateway saw it.
 
     Raises:
-        AmbiguousCredentials: two tokens where one is expected.
-        AmbiguousCookies: the access cookie is there twice.
-        InvalidToken: the first credential found is not valid; the others are not tried.
+        AmbiguousCredentials: two tokens where one is expected. AmbiguousCookies: the access cookie
+        is there twice. InvalidToken: the first credential is not valid; the others are not tried.
     """
     named_user = _named_user(headers, peer)
     found = _token(headers, socket=socket)
@@ -99,7 +99,7 @@ def _subprotocol_token(headers: Mapping[str, str]) -> str | None:
 
 
 def _named_user(headers: Mapping[str, str], peer: str | None) -> UUID | None:
-    """The user of X-User-Id, if this deployment believes whoever sent it."""
+    """The user of X-User-Id, if this deployment trusts the sender."""
     text = headers.get("x-user-id")
     if text is None or not _is_trusted(headers, peer):
         return None
@@ -130,7 +130,7 @@ def _check_gateway(headers: Mapping[str, str]) -> None:
 def _is_local_process(headers: Mapping[str, str], peer: str | None) -> bool:
     """Whether a process of this machine sent the request itself, not a proxy for somebody else.
 
-    A gateway always writes X-Forwarded-For; behind no proxy it holds the peer's address alone.
+    A gateway always writes X-Forwarded-For; without a proxy it holds only the peer's address.
     """
     if peer is None or any(name in headers for name in FORWARDING_HEADERS):
         return False

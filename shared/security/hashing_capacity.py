@@ -14,14 +14,15 @@ WAITING = 64
 
 
 class HashingCapacity:
-    """Runs hashes in threads, so many at a time, with room for so many more to wait."""
+    """Runs a limited number of hashes in threads, and lets a limited number wait."""
 
     def __init__(self, threads: int = THREADS, waiting: int = WAITING) -> None:
         self._free = asyncio.Semaphore(threads)
         self._admitted, self._most_admitted = 0, threads + waiting
 
     async def run(self, hash_: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Raises Unavailable where there is no room to wait: better at once than too late."""
+        """Raises Unavailable if too many already wait: a quick refusal is better than a late
+        answer."""
         if self._admitted == self._most_admitted:
             raise Unavailable("Too many passwords are being checked.", retry_after_seconds=1)
         self._admitted += 1

@@ -18,7 +18,7 @@ from shared.security import base64url
 from shared.singletons import singleton
 
 KEY_BYTES = 32
-MINIMUM_DIFFERENT_BYTES = 16  # of 32 random ones about 30 differ, and never so few
+MINIMUM_DIFFERENT_BYTES = 16  # of 32 random bytes about 30 differ
 
 
 def _check_length(text: str) -> str:
@@ -69,7 +69,8 @@ class SigningKey(KeyModel):
 
 
 class SigningKeys(KeyModel):
-    """`current` signs; `next` is published ahead; `previous` verifies until its tokens expire."""
+    """`current` signs; `next` is published in advance; `previous` verifies until its tokens
+    expire."""
 
     current: SigningKey
     next: SigningKey | None = None
@@ -104,7 +105,7 @@ class RefreshKeys(KeyModel):
 
 class Keys(KeyModel):
     """Every secret key of the application: `signing` for access tokens, `refresh` for refresh
-    tokens, `hmac` for whatever must be unguessable but repeatable."""
+    tokens, `hmac` for values that must be unguessable but reproducible."""
 
     signing: SigningKeys
     refresh: RefreshKeys

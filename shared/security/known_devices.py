@@ -12,18 +12,17 @@ LIFETIME_SECONDS = 180 * 86400
 
 
 def issue(email: str) -> str:
-    """What a device keeps that has signed in to this account: proof of no more than that.
+    """A token for a device that has signed in to this account. It proves only that.
 
-    Guesses from devices without one are counted together, so that strangers who guess wrong do
-    not lock the owner's own devices out (OWASP, "Slow Down Online Guessing Attacks with Device
-    Cookies").
+    Wrong passwords from all devices without one share one count, so that attackers do not lock out
+    the owner's own devices (OWASP, "Slow Down Online Guessing Attacks with Device Cookies").
     """
     issued_at, device = int(clock.now().timestamp()), secrets.token_bytes(16)
     return PREFIX + base64url.encode(LAYOUT.pack(issued_at, device, _mac(issued_at, device, email)))
 
 
 def read(token: str, email: str) -> str | None:
-    """The device's name, if this account has been signed in to from it in the last half year."""
+    """The device's id, if it has signed in to this account within the last half year."""
     try:
         issued_at, device, mac = LAYOUT.unpack(base64url.decode(token.removeprefix(PREFIX)))
     except (ValueError, struct.error):

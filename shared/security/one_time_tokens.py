@@ -7,7 +7,7 @@ from shared.models.one_time_token import TokenPurpose
 from shared.security import base64url
 
 TOKEN_BYTES = 32
-# A prefix of its own lets a scanner find a leaked token, and a reader tell what it was for.
+# A prefix of its own lets scanners find a leaked token, and shows readers what it was for.
 PREFIXES = {
     TokenPurpose.VERIFY_EMAIL: "ev1_",
     TokenPurpose.RESET_PASSWORD: "pr1_",
@@ -17,12 +17,12 @@ PREFIXES = {
 
 
 def create(purpose: TokenPurpose) -> str:
-    """A token nobody can guess, to be sent once and kept only as its fingerprint."""
+    """A random token, sent once and stored only as its fingerprint."""
     return PREFIXES[purpose] + base64url.encode(secrets.token_bytes(TOKEN_BYTES))
 
 
 def purpose_of(token: str, *, among: Iterable[TokenPurpose]) -> TokenPurpose:
-    """Which of some purposes a token is for, by its prefix.
+    """Which of these purposes a token is for, by its prefix.
 
     Raises:
         InvalidOrExpiredToken: none of them.

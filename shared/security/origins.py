@@ -10,10 +10,10 @@ TRUSTED_FETCH_SITES = frozenset({"same-origin", "none"})
 
 
 def check_page(headers: Mapping[str, str]) -> None:
-    """Refuse a request that a browser sends for a page of somebody else.
+    """Refuse a request that a browser sends for a foreign page.
 
-    Fetch Metadata decides where the browser sends it, else Origin, else Referer; a client that
-    sends none of them is no browser, and passes unless CSRF_STRICT is set. `headers` has names in
+    Fetch Metadata decides if the browser sends it, else Origin, else Referer. A client that sends
+    none of them is not a browser, and passes unless CSRF_STRICT is set. `headers` has names in
     lower case.
 
     Raises:
@@ -29,7 +29,7 @@ def check_page(headers: Mapping[str, str]) -> None:
 
 
 def is_own_page(headers: Mapping[str, str]) -> bool:
-    """Whether a browser vouches that a page of this site sent the request."""
+    """Whether the browser's headers say that a page of this site sent the request."""
     return headers.get("sec-fetch-site") in OWN_FETCH_SITES
 
 

@@ -12,8 +12,8 @@ PRODUCT_NAME = "lampwork"
 
 
 def check_new_password(password: str, *, email: str) -> None:
-    """Refuse a password that is easily guessed. Nothing is trimmed, folded or normalised, and no
-    kinds of characters are asked for (OWASP ASVS 5.0, 6.2).
+    """Refuse a password that is easy to guess. The password is not trimmed, folded or normalised,
+    and needs no particular classes of characters (OWASP ASVS 5.0, 6.2).
 
     Raises:
         WeakPassword: its `reasons` name every rule that is broken, never the password.

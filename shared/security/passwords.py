@@ -13,7 +13,7 @@ ARGON2 = {
     "argon2__time_cost": 2,
     "argon2__parallelism": 1,
 }
-# Of a random text nobody kept. Checking it costs exactly what a real hash costs.
+# The hash of a random text that was not kept. Checking it takes as long as checking a real hash.
 UNMATCHABLE = (
     "$argon2id$v=19$m=19456,t=2,p=1$CqFUyvmfszZmjPEeo1SqtQ"
     "$hPBY8zp9Wlzf4LOI1+Vc1sgS4CBUreJfNxsEgHQJFtY"
@@ -38,13 +38,13 @@ class PasswordHasher(Protocol):
     async def verify(self, password: str, stored: str | None) -> Verdict:
         """Whether the hash is of this password.
 
-        Takes the same time for no hash, and for one that cannot be read: both match nothing.
+        Takes the same time without a hash, and with an unreadable one; neither matches anything.
         """
         ...
 
 
 class Argon2Hasher:
-    """Hashes in a thread, so that the event loop goes on meanwhile."""
+    """Hashes in a thread, so that the event loop continues."""
 
     def __init__(self) -> None:
         self._context = CryptContext(schemes=["argon2"], **ARGON2)

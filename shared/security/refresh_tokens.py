@@ -15,7 +15,7 @@ SALT_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A token taken apart. Until `is_authentic` says so, anybody may have made it."""
+    """The parts of a token. Anybody may have made it, unless `is_authentic` is true."""
 
     key_version: int
     session_id: UUID
@@ -31,10 +31,10 @@ class RefreshToken:
 
 
 def derive(session_id: UUID, generation: int, salt: bytes) -> str:
-    """The one token of a session's generation: made again whenever needed, kept nowhere.
+    """The token of a session's generation. It is derived whenever it is needed, and never stored.
 
-    It needs the secret key and the session's salt, so neither the keys alone nor a copy of the
-    database alone is enough to make one.
+    Deriving it needs the secret key and the session's salt, so neither the keys alone nor a copy of
+    the database alone is enough.
     """
     key = keys().refresh.current
     mac = _mac(key.value, key.version, session_id, generation, salt)
