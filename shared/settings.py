@@ -1,4 +1,4 @@
-"""What the environment decides, one small model per concern, each read at its first use.
+"""The settings of the environment: one small model per concern, each read at its first use.
 
 docs/settings.md explains every variable; a test keeps the two in step.
 """
@@ -97,7 +97,7 @@ class RedisSettings(Settings):
 
 
 class KeySettings(Settings):
-    """Where the signing and refresh keys come from: a file, or the JSON text itself."""
+    """Where the signing and refresh keys come from: a file, or their JSON text."""
 
     file: str | None = Field(None, alias="KEYS_FILE")
     json_text: SecretStr | None = Field(None, alias="KEYS_JSON")
@@ -132,7 +132,7 @@ class AuthSettings(Settings):
 
 
 class RetentionSettings(Settings):
-    """How long the purge leaves things alone."""
+    """How long the purge keeps things."""
 
     deleted_account_days: int = Field(30, alias="DELETED_ACCOUNT_RETENTION_DAYS", ge=0)
     pending_account_days: int = Field(7, alias="PENDING_ACCOUNT_RETENTION_DAYS", ge=1)
@@ -174,7 +174,7 @@ class GatewaySettings(Settings):
 
 
 class ProxySettings(Settings):
-    """Whose X-Forwarded-For is believed when the gateway hands on a request of theirs."""
+    """The proxies whose X-Forwarded-For is trusted."""
 
     trusted: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_split)] = Field(
         (), alias="TRUSTED_PROXY_CIDRS"
@@ -187,7 +187,8 @@ RateLimit = Annotated[str, Field(pattern=rf"^{_LIMIT}( ?; ?{_LIMIT})*$")]
 
 
 class RateLimitSettings(Settings):
-    """How often whom may do what; `shared.limits.allowances` says whom each is counted for."""
+    """How many attempts each rate limit permits; `shared.limits.policies` says what each is counted
+    by."""
 
     enabled: bool = Field(True, alias="RATE_LIMITS")
     login: RateLimit = Field("5/minute", alias="RATE_LIMIT_LOGIN")
@@ -203,7 +204,7 @@ class RateLimitSettings(Settings):
 
 
 class QueueSettings(Settings):
-    """`redis://` and `amqp://` lead to a Dramatiq broker, `sqs://` to the three SQS queues."""
+    """`redis://` and `amqp://` name a Dramatiq broker; `sqs://` uses the SQS queues below."""
 
     url: SecretStr = Field(alias="QUEUE_URL")
     generate_queue_url: str | None = Field(None, alias="GENERATE_QUEUE_URL")
@@ -248,7 +249,7 @@ class MetricsFormat(StrEnum):
 
 
 class MetricsSettings(Settings):
-    """How workers tell what they count; functions always print."""
+    """How workers publish metrics; functions always print them."""
 
     format: MetricsFormat = Field(MetricsFormat.EMF, alias="METRICS_FORMAT")
 

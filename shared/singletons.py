@@ -9,13 +9,13 @@ _cached: list[Any] = []
 
 
 def singleton(make: Callable[P, R]) -> Callable[P, R]:
-    """What a process makes at most once and keeps: settings, the engine, clients."""
+    """Let a process make this at most once and keep it: settings, the engine, clients."""
     cached = cache(make)
     _cached.append(cached)
     return cached  # type: ignore[return-value]  # lru_cache's own type forgets the parameters
 
 
 def forget_singletons() -> None:
-    """Make everything anew at its next use; tests do this when they change the environment."""
+    """Let everything be made anew at its next use; tests call this when they change settings."""
     for cached in _cached:
         cached.cache_clear()

@@ -5,7 +5,7 @@ from shared.errors import MalformedJson, Unprocessable
 
 
 def loads(body: bytes) -> Any:
-    """JSON as RFC 8259 has it and as a database can keep it.
+    """Parse JSON that follows RFC 8259 and that a database can store.
 
     Raises:
         MalformedJson: not UTF-8, NaN or Infinity, a name given twice, nested too deeply.

@@ -24,8 +24,8 @@ async def resolve(host: str, port: int, *, loopback_allowed: bool) -> str:
     """The address of a host. Connect to this one: the name may resolve to another later.
 
     Raises:
-        ForbiddenAddress: one of the addresses of this name must not be reached. OSError: the name
-        does not resolve.
+        ForbiddenAddress: one of the addresses of this name must not be reached.
+        OSError: the name does not resolve.
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [_plain(ip_address(socket_address[0])) for *_, socket_address in found]

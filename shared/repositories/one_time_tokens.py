@@ -31,7 +31,8 @@ class OneTimeTokenRepository:
         another and cannot deadlock.
 
         Raises:
-            TokenAlreadyUsed: it was used before. InvalidOrExpiredToken: it is unknown or too old.
+            TokenAlreadyUsed: it was used before.
+            InvalidOrExpiredToken: it is unknown or too old.
         """
         await self._session.execute(
             select(User.id)

@@ -51,8 +51,9 @@ def find(
     `peer` is the address the request came from, as the gateway saw it.
 
     Raises:
-        AmbiguousCredentials: two tokens where one is expected. AmbiguousCookies: the access cookie
-        is there twice. InvalidToken: the first credential is not valid; the others are not tried.
+        AmbiguousCredentials: two tokens where one is expected.
+        AmbiguousCookies: the access cookie is there twice.
+        InvalidToken: the first credential is not valid; the others are not tried.
     """
     named_user = _named_user(headers, peer)
     found = _token(headers, socket=socket)

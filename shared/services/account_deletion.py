@@ -16,13 +16,13 @@ from shared.stream import open_sockets
 
 
 async def delete_account(user_id: UUID, session_id: UUID | None) -> None:
-    """Close an account for good: nothing of it works from now on, and the purge erases it later.
+    """Close an account for good: it stops working at once, and the purge erases it later.
 
     Its tasks are cancelled here; the sweep tells whoever still watches them.
 
     Raises:
         ReauthenticationRequired: see `require_recent_password`.
-        InvalidToken: it was deleted since the request was let in.
+        InvalidToken: it was deleted after the request was authenticated.
     """
     await require_recent_password(session_id)
     async with transaction() as session:

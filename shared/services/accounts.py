@@ -15,7 +15,7 @@ async def get_account(session: AsyncSession, user_id: UUID) -> AccountRead:
     """A user's own view of the account.
 
     Raises:
-        InvalidToken: the account was removed since the request was let in.
+        InvalidToken: the account was removed after the request was authenticated.
     """
     found = await UserRepository(session).get_account(user_id)
     if found is None:
@@ -31,7 +31,7 @@ async def get_account(session: AsyncSession, user_id: UUID) -> AccountRead:
 
 
 async def update_profile(user_id: UUID, changes: Mapping[str, str | None]) -> AccountRead:
-    """Change what is named of the profile; raises as `get_account` does."""
+    """Change the given members of the profile; raises as `get_account` does."""
     async with transaction() as session:
         await UserRepository(session).update_profile(user_id, changes)
         return await get_account(session, user_id)

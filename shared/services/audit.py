@@ -11,7 +11,7 @@ SUCCESS = "success"
 
 @dataclass(slots=True)
 class AuditTrail:
-    """What is known so far of the one event that a request leaves behind; never a secret."""
+    """What is known so far about the one event that a request records; never a secret."""
 
     kind: AuthEventKind
     ip: str | None = None
@@ -23,7 +23,7 @@ class AuditTrail:
     subject: str | None = None
 
     def about(self, email: str) -> None:
-        """Name the account by an address somebody gave, whether there is such an account or not."""
+        """Name the account by an e-mail address, whether or not it exists."""
         self.subject = pseudonym(email)
 
     def by(self, user_id: UUID, session_id: UUID | None = None) -> None:

@@ -32,7 +32,8 @@ class Confirmed:
 async def request_change(user_id: UUID, session_id: UUID | None, email: str) -> None:
     """Send a token to the new address; the old one stays in use until it comes back.
 
-    Nothing tells whether the new address has an account already, or has been sent too many.
+    The answer does not show whether the new address already has an account, or has reached its
+    limit of mails.
 
     Raises:
         ReauthenticationRequired: see `require_recent_password`.
@@ -50,12 +51,12 @@ async def request_change(user_id: UUID, session_id: UUID | None, email: str) -> 
 
 
 async def confirm_change(token: str) -> Confirmed:
-    """Move an account to the address that a token was sent to; or back, by one of the kind that
-    the old address got with the notice.
+    """Move an account to the address that the token was sent to; or back, with the token that the
+    old address got with its notice.
 
     Raises:
         TokenAlreadyUsed, InvalidOrExpiredToken: the token does not work.
-        EmailTaken: the address has got another account meanwhile.
+        EmailTaken: another account has taken the address meanwhile.
     """
     purpose = one_time_tokens.purpose_of(token, among=(CHANGE, UNDO))
     token_hash = one_time_tokens.fingerprint(token, purpose)
@@ -74,7 +75,7 @@ async def confirm_change(token: str) -> Confirmed:
 
 
 async def _move(session: AsyncSession, used: OneTimeToken) -> str:
-    """Give the account the token's address; gives the one it had."""
+    """Move the account to the token's address. Returns its former address."""
     users = UserRepository(session)
     user = await users.get(used.user_id)
     if user is None or user.deleted_at is not None or used.email is None:
@@ -93,8 +94,8 @@ async def _tell_old_address(session: AsyncSession, user_id: UUID, address: str) 
 
 
 async def _lock_thief_out(session: AsyncSession, used: OneTimeToken) -> None:
-    """Whoever changed the address had the password: it is void, and the owner gets a mail to
-    choose another. Undoing one change also takes from later addresses what they could undo."""
+    """Remove the password, which whoever changed the address knew; the owner gets a mail to choose
+    another. Later addresses can no longer undo anything."""
     users = UserRepository(session)
     await users.remove_password(used.user_id)
     await OneTimeTokenRepository(session).delete_later(used)

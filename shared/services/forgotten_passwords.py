@@ -6,10 +6,10 @@ from shared.repositories.outgoing_mails import OutgoingMailRepository
 
 
 async def promise_reset(email: str) -> None:
-    """Have a token for a new password sent to an address, if it has an account.
+    """Send a token for a new password to an address, if it has an account.
 
-    The same happens here for every address: who sends the mail looks whose it is. Nothing
-    happens where an address was sent too many.
+    This does the same for every address, so that its time reveals nothing: the sender of the mail
+    looks for the account. Nothing happens if the address has reached its limit.
     """
     if not await rate_limits.allows(allowances.mail("reset", email)):
         return

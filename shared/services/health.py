@@ -33,7 +33,7 @@ CHECKS: Mapping[str, Check] = {
 
 
 async def examine(checks: Mapping[str, Check] = CHECKS) -> Health:
-    """Ask every dependency at once; none can take longer than the time-out."""
+    """Check every dependency at once, none for longer than the time limit."""
     answers = await asyncio.gather(*(_ask(name, check) for name, check in checks.items()))
     dependencies = dict(zip(checks, answers, strict=True))
     if dependencies[VITAL].status == "down":

@@ -13,7 +13,7 @@ MAX_LENGTH = 255
 
 
 def parse_key(header: str | None) -> str | None:
-    """The key of an Idempotency-Key header, if there is one; quoted and bare, a key is the same.
+    """The key of an Idempotency-Key header, if there is one. A key is the same quoted and bare.
 
     Raises:
         InvalidIdempotencyKey: not exactly one key of 1 to 255 visible ASCII characters.
@@ -33,6 +33,6 @@ def parse_key(header: str | None) -> str | None:
 
 
 def fingerprint(method: str, path: str, body: dict[str, Any]) -> bytes:
-    """What tells the repetition of a request from another one with the same key."""
+    """A hash that distinguishes the repetition of a request from another request with its key."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{method} {path}\n{canonical}".encode()).digest()

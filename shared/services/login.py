@@ -29,17 +29,17 @@ async def log_in(
     former_refresh_tokens: Iterable[str] = (),
     device_tokens: Iterable[str] = (),
 ) -> IssuedTokens:
-    """Start a session of its own for the owner of this password.
+    """Start a new session for the owner of this password.
 
-    The sessions of `former_refresh_tokens`, which the client held until now, end: nobody can
-    plant a session of theirs that the user then goes on with. One of `device_tokens` may show
-    that the account was signed in to from this device before: the failures of strangers do not
-    count against it.
+    The sessions of `former_refresh_tokens`, which the client held until now, end, so that nobody
+    can plant a session that the user then continues. One of `device_tokens` may show that this
+    device has signed in to the account before; failures on other devices do not count against it.
 
     Raises:
-        RateLimited: too many attempts; nothing was looked up or computed.
-        InvalidCredentials: the pair is wrong; the same answer after the same work in every case.
-        EmailNotVerified, AccountDisabled: only to somebody who knows the password.
+        RateLimited: too many attempts; no account was looked up and no hash computed.
+        InvalidCredentials: address and password do not match. All causes give the same answer
+            after the same work.
+        EmailNotVerified, AccountDisabled: raised only if the password is right.
     """
     failures = allowances.login_failures(email, _known_device(device_tokens, email))
     await rate_limits.hit(*allowances.login(client.ip, email), failures)
@@ -90,7 +90,7 @@ def _check_state(user: User) -> None:
 
 
 async def _check_unchanged(users: UserRepository, checked: User) -> None:
-    """The account may have been closed, or its password changed, while the hash was computed."""
+    """Refuse an account that was closed, or whose password changed, while the hash was computed."""
     user = await users.lock(checked.id)
     if user is None or not is_in_use(user) or user.auth_epoch != checked.auth_epoch:
         raise InvalidCredentials

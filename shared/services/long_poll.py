@@ -22,9 +22,10 @@ def listen(task_id: UUID) -> Notices:
 
 @dataclass(frozen=True)
 class LongPoll:
-    """Reads a user's task, and waits for its next state where the present one is known.
+    """Reads a user's task, and waits for its next state if the client knows the present one.
 
-    Known is the state `after`, else the one `if_none_match` names, else whichever comes first.
+    The client knows the state `after`, else the one that `if_none_match` names, else the first one
+    read.
     """
 
     owner_id: UUID
@@ -34,9 +35,9 @@ class LongPoll:
     listen: Callable[[UUID], Notices] = listen
 
     async def read(self, *, wait_seconds: float) -> Task:
-        """The task as soon as it says something new, and in any case after `wait_seconds`.
+        """The task as soon as its state is new, and at the latest after `wait_seconds`.
 
-        A task that has ended is never waited for.
+        A task that has ended is returned at once.
 
         Raises:
             TaskNotFound: it is missing, somebody else's, or deleted meanwhile.

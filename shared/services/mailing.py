@@ -27,10 +27,11 @@ LONGEST_PAUSE_SECONDS = 3600
 
 
 async def send_due(service: Mailer | None = None) -> None:
-    """Send the mails that were promised, a limited batch; what cannot be sent now stays for later.
+    """Send a limited batch of the mails that are due. Mails that cannot be sent now stay for later.
 
-    Here, behind the requests, lies what differs between addresses: no answer's time can tell
-    which of them have an account. A mail may come twice, if its sender dies just after sending.
+    All work that differs between addresses happens here and not in requests, so that the time of an
+    answer does not reveal which addresses have an account. A mail may arrive twice, if its sender
+    dies just after sending.
     """
     async with transaction() as session:
         claimed = await OutgoingMailRepository(session).claim()
@@ -77,7 +78,7 @@ def _described(promise: OutgoingMail, mail: Mail) -> dict[str, str]:
 
 
 async def _prepare(session: AsyncSession, promise: OutgoingMail) -> Mail | None:
-    """The mail, with a token made for it, or None if there is nobody it is for."""
+    """The mail, with a token made for it; None if there is no recipient for it."""
     match promise.kind:
         case MailKind.ALREADY_REGISTERED:
             user = await _find(session, promise.address, UserStatus.ACTIVE)
@@ -97,15 +98,15 @@ async def _prepare(session: AsyncSession, promise: OutgoingMail) -> Mail | None:
 
 
 async def _find(session: AsyncSession, address: str, *statuses: UserStatus) -> User | None:
-    """The account of an address. Mail goes to the address it was opened with: one that is only
-    spelt alike may be somebody else's mailbox."""
+    """The account of an address. Mail goes to the address of the account: a similar spelling may be
+    another person's mailbox."""
     user = await UserRepository(session).get_by_address(address)
     return user if user and user.status in statuses and user.deleted_at is None else None
 
 
 async def _verification(session: AsyncSession, user: User) -> Mail:
-    """Another token for the one sign-up there was. Of several, nobody can tell which was the
-    owner's: then whoever reads the mailbox chooses a password there."""
+    """A new token for the account's only sign-up. Of several sign-ups it is unknown which was the
+    owner's; then the reader of the mailbox chooses a password."""
     tokens = OneTimeTokenRepository(session)
     passwords = await tokens.pending_passwords(user.id)
     if len(passwords) != 1:

@@ -13,7 +13,7 @@ def new_token(
     password_hash: str | None = None,
     email: str | None = None,
 ) -> tuple[OneTimeToken, str]:
-    """The row to keep and the token to hand out, which the row does not hold."""
+    """The row to store and the token to send, which the row does not contain."""
     token = one_time_tokens.create(purpose)
     row = OneTimeToken(
         id=uuid4(),

@@ -34,7 +34,7 @@ async def change_password(
     client: Client,
     hasher: PasswordHasher,
 ) -> IssuedTokens:
-    """Replace the password. Every session ends; who changed it goes on with a fresh one.
+    """Replace the password. Every session ends; the caller continues with a fresh one.
 
     Raises:
         RateLimited: too many tries.
@@ -63,13 +63,13 @@ async def change_password(
 
 
 async def reset_password(token: str, password: str, hasher: PasswordHasher) -> UUID:
-    """Replace a forgotten password; gives whose it was. Nobody is signed in by this.
+    """Replace a forgotten password. Returns the owner, who is not signed in by this.
 
-    Whoever has the token reads the mailbox, so a pending account becomes active.
+    The token proves the mailbox, so a pending account becomes active.
 
     Raises:
         TokenAlreadyUsed, InvalidOrExpiredToken: the token does not work.
-        WeakPassword: see `check_new_password`; the token still works then.
+        WeakPassword: see `check_new_password`; the token can be used again.
     """
     token_hash = one_time_tokens.fingerprint(token, RESET)
     async with transaction(writing=False) as session:

@@ -16,10 +16,10 @@ MAILBOX_RETENTION_SECONDS = 7 * 86400
 
 
 async def purge() -> int:
-    """Erase the accounts whose time is over, with their pictures, and prune what is kept of
-    accounts for a while; gives how many accounts were erased.
+    """Erase the accounts whose retention period is over, with their pictures, and prune their
+    history. Returns how many accounts were erased.
 
-    An account whose pictures cannot be deleted now stays for the next purge.
+    An account whose pictures cannot be deleted now is left to the next purge.
     """
     retention, now = settings.retention(), clock.now()
     deleted_before = now - timedelta(days=retention.deleted_account_days)

@@ -16,7 +16,7 @@ WRONG_PASSWORD = "The password is wrong."  # noqa: S105 - a sentence, no passwor
 async def reauthenticate(
     user_id: UUID, session_id: UUID | None, password: str, hasher: PasswordHasher
 ) -> IssuedTokens:
-    """Note that the user of a session has entered the password just now.
+    """Check the password again, and note in the session that it was entered just now.
 
     Raises:
         RateLimited: too many tries.
@@ -37,7 +37,7 @@ async def reauthenticate(
 
 
 async def check_current_password(user_id: UUID, password: str, hasher: PasswordHasher) -> User:
-    """The user, whose password it is.
+    """The user, if this is the password.
 
     Raises:
         RateLimited: too many tries.

@@ -20,8 +20,8 @@ from shared.settings import VerificationDelivery
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What the caller may know: the id and the token only where the answer may differ between
-    a new address and a known one."""
+    """What the caller may know. It holds the id and the token only if the answer may distinguish a
+    new address from a known one."""
 
     email: str
     expires_at: datetime
@@ -32,13 +32,13 @@ class Registration:
 async def register(email: str, password: str, hasher: PasswordHasher) -> Registration:
     """Open a pending account, with a profile and the free plan.
 
-    The password is kept with the verification token, not with the account: it counts only if
-    this very token comes back from the mailbox. Where tokens go to the mailbox alone, a known
-    address gets the same answer as a new one, after the same work.
+    The password is stored with the verification token, not with the account: it becomes valid only
+    if this token comes back from the mailbox. If tokens go only to the mailbox, a known address
+    gets the same answer as a new one, after the same work.
 
     Raises:
         WeakPassword: see `check_new_password`.
-        EmailTaken: there is an account of this address, and the answer may say so.
+        EmailTaken: this address has an account, and the answer may say so.
     """
     check_new_password(password, email=email)
     password_hash = await hasher.hash(password)

@@ -28,10 +28,10 @@ CLOCK_RESOLUTION = timedelta(milliseconds=1)  # SQLite's
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a request for a refresh came.
+    """The circumstances of a refresh request.
 
-    `from_own_page` is true where a browser vouches that a page of this site sent its cookie;
-    `arrived` is when this process got the request, by `time.monotonic`.
+    `from_own_page` is true if the browser's headers say that a page of this site sent the cookie;
+    `arrived` is when this process received the request, by `time.monotonic`.
     """
 
     idempotency_key: str | None = None
@@ -39,7 +39,7 @@ class Attempt:
     arrived: float = field(default_factory=time.monotonic)
 
     def fingerprint(self, session_id: UUID) -> bytes | None:
-        """What tells a repetition of this attempt; None if its client did not name it."""
+        """A hash that identifies repetitions of this attempt; None if the client sent no key."""
         if self.idempotency_key is None:
             return None
         return hashlib.sha256(session_id.bytes + self.idempotency_key.encode()).digest()
@@ -58,11 +58,10 @@ class _Sight:
 async def refresh(token: str, attempt: Attempt) -> IssuedTokens:
     """Exchange the current refresh token for the next one and a new access token.
 
-    A token that was exchanged before is in two hands, so its session ends at once. Exempt is a
-    token whose only successor nobody has used yet, when it comes again for a reason that can be
-    told: from another tab of the page within seconds, or as a repetition under the
-    Idempotency-Key of the request whose answer was lost. Exempt too are requests that truly
-    overlap. They all get the one token that follows, never another one.
+    A token that comes a second time is in two hands, so its session ends at once. There are three
+    exceptions. Another tab of the page may send the token within seconds, and a client may repeat a
+    request whose answer was lost, with its Idempotency-Key: both only while nobody has used the
+    successor. And two requests may overlap. All of them get the same successor.
 
     Raises:
         InvalidRefreshToken: not a token of a live session; nothing changes.
@@ -99,8 +98,8 @@ async def _look(presented: RefreshToken, attempt: Attempt) -> _Sight:
 
 
 async def _read_clock(sessions: SessionRepository) -> tuple[datetime, float]:
-    """The database's time, and the latest that it can have been here when it was read. A reading
-    that took long, on a busy machine, says little: then the quickest of a few counts."""
+    """The database's time, and the latest local time at which it can have been read. A slow reading
+    says little, so the quickest of a few counts."""
     readings = []
     for _ in range(CLOCK_READINGS):
         asked = time.monotonic()
@@ -113,8 +112,8 @@ async def _read_clock(sessions: SessionRepository) -> tuple[datetime, float]:
 
 
 def _was_just_rotated(sight: _Sight) -> bool:
-    """Whether another tab of the page exchanged the cookie a moment ago. Going a step further
-    would make a late third tab, which still sends the first cookie, look like a thief."""
+    """Whether another tab of the page exchanged the cookie a moment ago. Another rotation would
+    make a late third tab, which still sends the first cookie, look like a thief."""
     rotated_at = sight.user_session.rotated_at
     return rotated_at is not None and sight.seen_at - rotated_at <= OWN_PAGE_GRACE
 

@@ -22,7 +22,7 @@ from shared.stream import open_sockets
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where a sign-in comes from, as shown to its owner later."""
+    """Where a sign-in comes from, as its owner sees it later."""
 
     ip: str | None
     user_agent: str | None
@@ -46,7 +46,7 @@ class LogoutScope(StrEnum):
 
 
 def is_alive(user_session: UserSession, user: User) -> bool:
-    """Whether a sign-in still counts: neither ended nor expired, of an account in use."""
+    """Whether a sign-in is valid: it has neither ended nor expired, and its account is in use."""
     expires_at = min(user_session.idle_expires_at, user_session.absolute_expires_at)
     return user_session.revoked_at is None and clock.now() < expires_at and is_in_use(user)
 
@@ -56,7 +56,7 @@ def is_in_use(user: User) -> bool:
 
 
 def idle_expiry(now: datetime, absolute_expires_at: datetime) -> datetime:
-    """When a session used now ends unless it is used again."""
+    """When a session that is used now expires, unless it is used again."""
     idle = timedelta(seconds=settings.auth().refresh_idle_seconds)
     return min(now + idle, absolute_expires_at)
 
@@ -112,10 +112,11 @@ def issue_tokens(user_session: UserSession, user: User) -> IssuedTokens:
 
 
 async def accepts(claims: AccessClaims) -> bool:
-    """Whether the session of an access token is alive and of the account as it is now.
+    """Whether the session of an access token is alive, and the token is of the account's present
+    epoch.
 
-    The first use of a generation's access token shows that its refresh token, too, has arrived
-    where it should: from then on the one before it is not answered any more.
+    The first use of a generation's access token shows that the client has its refresh token too:
+    from then on the previous refresh token is refused.
     """
     async with transaction(writing=False) as session:
         found = await SessionRepository(session).get_with_user(claims.session_id)
@@ -142,7 +143,7 @@ async def end_session(user_id: UUID, session_id: UUID) -> None:
     """End one of a user's sign-ins.
 
     Raises:
-        SessionNotFound: there is none of this id, it has ended, or it is somebody else's.
+        SessionNotFound: there is no such session, it has ended, or it is somebody else's.
     """
     async with transaction() as session:
         live = await SessionRepository(session).live(user_id, now=clock.now())
@@ -159,10 +160,10 @@ async def end_sessions(
     reason: RevokeReason,
     except_session: UUID | None = None,
 ) -> None:
-    """End a user's sign-ins and make every access token issued so far void.
+    """End a user's sign-ins and invalidate every access token issued so far.
 
-    Also those of the session excepted: `issue_tokens` makes it new ones, from a user read after
-    this.
+    This includes those of the session that stays: `issue_tokens` makes new ones for it, from a user
+    read after this.
     """
     await UserRepository(session).raise_epoch(user_id)
     await SessionRepository(session).revoke_all(
@@ -173,11 +174,11 @@ async def end_sessions(
 async def log_out(
     refresh_texts: Iterable[str], access_texts: Iterable[str], scope: LogoutScope
 ) -> Sequence[UserSession]:
-    """End the sessions that these tokens name, and give them; with a wider scope, end others of
-    the user too.
+    """End the sessions that these tokens name, and return them. A wider scope also ends other
+    sessions of the user.
 
-    Tokens that name none are passed over, and an access token may have expired: who wants to
-    leave is never held back.
+    Tokens that name no session are ignored, and an access token may have expired: signing out
+    always works.
     """
     async with transaction() as session:
         sessions = SessionRepository(session)
@@ -195,7 +196,7 @@ async def log_out(
 
 
 async def find_authentic(sessions: SessionRepository, text: str) -> UserSession | None:
-    """The session that a refresh token was derived for, whatever became of it since."""
+    """The session that a refresh token was derived for, even if it has ended."""
     try:
         presented = refresh_tokens.parse(text)
     except InvalidRefreshToken:

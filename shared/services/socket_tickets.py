@@ -10,7 +10,7 @@ from shared.stream.tickets import tickets
 
 
 async def issue_ticket(task_id: UUID, authority: Authority) -> str:
-    """What opens one socket on a task of one's own.
+    """A ticket that opens one socket on a task of the user.
 
     Raises:
         TaskNotFound: it is missing or somebody else's.

@@ -8,11 +8,11 @@ from shared.repositories.sessions import SessionRepository
 
 
 async def require_recent_password(session_id: UUID | None) -> None:
-    """Let only those on who entered their password a short while ago: before a grave step a
-    session left open on a desk is not enough.
+    """Require that the password was entered a short while ago: for a sensitive change, a session
+    left open on a desk is not enough.
 
     Raises:
-        ReauthenticationRequired: it was longer ago, or another system signed the user in.
+        ReauthenticationRequired: that was longer ago, or another system signed the user in.
     """
     if session_id is None:
         raise ReauthenticationRequired

@@ -16,9 +16,9 @@ BUSY_SECONDS = 10  # after so long, one of the tasks that run may have ended
 async def admit_task(
     subscriptions: SubscriptionRepository, *, width: int, height: int
 ) -> PlanLimits:
-    """Count one more task, in the transaction that makes it; the owner is locked.
+    """Count one more task, in the transaction that creates it. The owner must be locked.
 
-    Gives the limits of the plan under which it was admitted.
+    Returns the limits of the plan under which it was admitted.
 
     Raises:
         SizeBeyondPlan: the picture is larger than the plan allows.
@@ -45,9 +45,9 @@ async def admit_task(
 
 
 async def renew(subscriptions: SubscriptionRepository, now: datetime) -> Subscription:
-    """The live subscription; one whose period is over is ended and continued by its successor.
+    """The live subscription. If its period is over, it ends and a successor takes its place.
 
-    The owner is locked, so nobody else renews it meanwhile.
+    The owner must be locked, so that nobody else renews it meanwhile.
     """
     live = await subscriptions.live()
     if live is None:
@@ -60,9 +60,9 @@ async def renew(subscriptions: SubscriptionRepository, now: datetime) -> Subscri
 
 
 async def change_plan(subscriptions: SubscriptionRepository, plan: Plan) -> Subscription:
-    """Put a user, who is locked, on a plan from now on.
+    """Put a user on a plan from now on. The user must be locked.
 
-    The period goes on, and what was used of it counts, so changing to and fro gains nothing.
+    The period continues, and its usage counts, so changing back and forth gains nothing.
     """
     now = clock.now()
     live = await renew(subscriptions, now)
@@ -77,7 +77,7 @@ async def describe(
 ) -> SubscriptionRead:
     """A live subscription with its limits and what is used of them.
 
-    One whose period is over is shown as it will be renewed, though this only reads.
+    This only reads: a subscription whose period is over is shown as it will be renewed.
     """
     period = _period_of(subscription).at(clock.now())
     usage = Usage(
@@ -94,7 +94,7 @@ async def describe(
 
 
 async def renew_overdue() -> None:
-    """Renew a batch of subscriptions whose period is over: their owners may not come for long."""
+    """Renew a batch of subscriptions whose period is over: their owners may stay away for long."""
     async with transaction(writing=False) as session:
         owners = list(await session.scalars(overdue(clock.now())))
     for owner_id in owners:

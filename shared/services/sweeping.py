@@ -25,9 +25,10 @@ STUCK_LEASES = 4  # a sweep takes a lost lease after one; this long it must have
 
 
 async def sweep() -> None:
-    """Make good for whatever died halfway: once over all tasks, a limited batch of each kind.
+    """Repair whatever a crash left unfinished: one pass over all tasks, with a limited batch of
+    each repair.
 
-    Two sweeps at a time do no harm: what one has mended, the other's guards refuse.
+    Two sweeps at once do no harm: what one has repaired, the guards of the other's statements skip.
     """
     await _take_from_lost_workers()
     await _expire_overdue()
@@ -51,7 +52,7 @@ async def _take_from_lost_workers() -> None:
 
 
 async def _remove_leavings(tasks: Sequence[Task]) -> None:
-    """What their workers may have stored: no attempt follows that would remove it."""
+    """Remove what the workers of these tasks may have stored, since no later attempt does."""
     from shared.clients import objects  # loads boto3, and few sweeps need it
 
     try:
@@ -92,7 +93,7 @@ async def _change(
 
 
 async def _keep_promises() -> None:
-    """Ring for tasks whose creator or last worker did not come to it."""
+    """Ring for tasks whose creator or last worker died before it could."""
     async with transaction() as session:
         promises = await repository.claim_outbox(session)
     for position, promise in enumerate(promises):

@@ -39,7 +39,7 @@ ACCEPTED = 202
 
 @dataclass(frozen=True)
 class Accepted:
-    """The answer to a submitted task: its body, and whether a request before this one got it."""
+    """The answer to a submitted task: its body, and whether an earlier request already got it."""
 
     body: dict[str, Any]
     replayed: bool
@@ -47,7 +47,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Order:
-    """A task asked for: by which request, under which idempotency key, and in place of which."""
+    """A task to create: for which request, with which idempotency key, and repeating which task."""
 
     task: TaskCreate
     fingerprint: bytes
@@ -57,7 +57,7 @@ class Order:
 
 
 class TaskService:
-    """What a user does to their tasks. Each method commits before it tells anybody."""
+    """What a user does with their tasks. Each method commits before it publishes."""
 
     def __init__(self, owner_id: UUID) -> None:
         self.owner_id = owner_id
@@ -67,13 +67,13 @@ class TaskService:
     ) -> Accepted:
         """Accept a task, once per idempotency key.
 
-        The tasks of one user are made one after another, so that no limit is passed and a key
-        is never used twice, however many requests come at once.
+        The tasks of one user are created one after another, so that no limit is exceeded and no key
+        is used twice, however many requests come at once.
 
         Raises:
             IdempotencyKeyReused: the key came with another request before.
             SizeBeyondPlan, QuotaExceeded, TooManyTasksAtOnce: see `admit_task`.
-            InvalidToken: the account was closed since the request was let in.
+            InvalidToken: the account was closed after the request was authenticated.
         """
         request = fingerprint("POST", "/api/v1/tasks", new.model_dump(mode="json"))
         return await self._place(Order(new, request, idempotency_key, request_id))
@@ -152,7 +152,7 @@ class TaskService:
         )
 
     async def cancel(self, task_id: UUID) -> Task:
-        """Cancel a task, or have its worker stop; doing it again changes nothing.
+        """Cancel a task, or ask its worker to stop. A second call changes nothing.
 
         Raises:
             TaskNotFound: it is missing or somebody else's.
@@ -175,8 +175,8 @@ class TaskService:
     async def delete(self, task_id: UUID) -> None:
         """Delete a task that has ended, with its history and its pictures.
 
-        The pictures first: what says where they are must not go before them. So once this has
-        returned, nothing is left, and after a failure it can be asked for again.
+        The pictures are deleted first, since the task says where they are. So nothing is left once
+        this has returned, and after a failure it can be called again.
 
         Raises:
             TaskNotFound: it is missing or somebody else's.
@@ -193,7 +193,7 @@ class TaskService:
         await broadcaster().retract(task.id)
 
     async def _ended(self, task_id: UUID, otherwise: str) -> Task:
-        """The task; one that has ended stays as it is, so the caller may go on without a lock."""
+        """The task, which has ended. It no longer changes, so the caller needs no lock."""
         async with transaction(writing=False) as session:
             task = await TaskRepository(session, owner_id=self.owner_id).one(task_id)
         if not task.status.terminal:

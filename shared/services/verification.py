@@ -25,13 +25,13 @@ class Reissued:
 
 
 async def verify(token: str) -> UUID:
-    """Make the account of a verification token active, with the password chosen with the token;
-    give whose it is.
+    """Activate the account of a verification token, with the password chosen with the token.
+    Returns its owner.
 
-    Nobody is signed in by this: whoever reads the mail need not be who chose the password.
+    Nobody is signed in by this: the reader of the mail need not be the one who chose the password.
 
     Raises:
-        TokenAlreadyUsed: the token did its work before.
+        TokenAlreadyUsed: the token was used before.
         InvalidOrExpiredToken: it is unknown, too old, or another one was used.
     """
     token_hash, now = one_time_tokens.fingerprint(token, PURPOSE), clock.now()
@@ -47,11 +47,11 @@ async def verify(token: str) -> UUID:
 
 
 async def resend(email: str) -> Reissued | None:
-    """Have another token sent to an address that is still to be proven, if there is one.
+    """Send another token to an address that is not verified yet, if it has an account.
 
-    Where tokens go to the mailbox alone, the same happens here for every address: who sends the
-    mail looks whose it is. Elsewhere the token of the newest sign-up is given back. Nothing
-    happens where an address was sent too many.
+    If tokens go only to the mailbox, this does the same for every address: the sender of the mail
+    looks for the account. Otherwise it returns the token of the newest sign-up. Nothing happens if
+    the address has reached its limit.
     """
     if not await rate_limits.allows(allowances.mail("verification", email)):
         return None

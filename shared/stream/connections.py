@@ -56,11 +56,11 @@ def connection_key(connection_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a connection has been told: `sequence` of the last frame sent, None before the first.
+    """How much a connection has been sent: the `sequence` of the last frame, None before the first.
 
-    `first` is the task's sequence when it connected: whoever must send the first frame once more
-    begins there too, and leaves nothing out. `after` is the sequence the client says it has seen,
-    for a connection that resumes. With an `ending` the connection is told nothing but that.
+    `first` is the task's sequence when it connected: a first frame that must be sent again begins
+    there too, so that nothing is left out. `after` is the sequence that a resuming client says it
+    has seen. With an `ending`, the connection is sent only that.
     """
 
     sequence: int | None = None
@@ -91,7 +91,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An open socket and on whose authority it is open.
+    """An open socket, and the authority it is open on.
 
     `session_id`, `epoch` and `expires_at` (seconds since 1970) are those of the access token;
     None where a trusted gateway named the user. `connected_at_ms` is the gateway's clock.
@@ -110,7 +110,7 @@ class Connection:
 
 
 class Connections:
-    """Who watches which task, and how far each has been told. Kept in Redis alone.
+    """Who watches which task, and how much each has been sent. Stored only in Redis.
 
     A connection is a hash of its own, a field in the hash of its task (its cursor), and a member
     of the sorted set of due heartbeats. They are written one after another: what a crash leaves
@@ -127,10 +127,10 @@ class Connections:
         self._admit = redis.register_script(ADMIT)
 
     async def admit(self, connection: Connection, *, per_user: int, per_task: int) -> bool:
-        """Count a connection among its user's before it is registered.
+        """Count a connection as one of its user's before it is registered.
 
-        False when the user already has `per_user`, or `per_task` on this task. What is known of it
-        is written first: an admitted connection is never taken for one that has closed.
+        False if the user already has `per_user` connections, or `per_task` on this task. The
+        connection is written first, so that an admitted one is never taken for a closed one.
         """
         async with self._redis.pipeline(transaction=False) as pipe:
             self._remember(pipe, connection)
@@ -157,7 +157,7 @@ class Connections:
             await pipe.execute()
 
     async def end(self, connection: Connection, ending: Ending) -> None:
-        """Have a connection told of its end, and no more of its task, by the next delivery."""
+        """Let the next delivery tell a connection its ending, and nothing else."""
         async with self._redis.pipeline(transaction=False) as pipe:
             self._set_cursor(pipe, connection, Cursor(ending=ending))
             await pipe.execute()
@@ -165,8 +165,8 @@ class Connections:
     async def deregister(self, connection_id: str, task_id: UUID | None = None) -> None:
         """Forget a connection; harmless when it is unknown.
 
-        `task_id` is looked up when not given; who knows it should, since the look-up fails
-        when the connection's own hash has expired.
+        `task_id` is looked up if it is not given. Give it if you know it: the look-up fails once
+        the connection's own hash has expired.
         """
         task_id = task_id or await self._task_of(connection_id)
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -233,7 +233,8 @@ class Connections:
             await self._redis.zadd(DUE_KEY, members, xx=True)
 
     async def claim_due(self, *, within_seconds: float, limit: int) -> Sequence[str]:
-        """Connections whose heartbeat is due; the caller alone has them and must send it now."""
+        """Connections whose heartbeat is due. No other caller gets them, so this one must send it
+        now."""
         now = _now_ms()
         claimed: list[bytes] = await self._claim_due(
             keys=[DUE_KEY],
@@ -242,7 +243,7 @@ class Connections:
         return [member.decode() for member in claimed]
 
     async def count_message(self, connection_id: str) -> int:
-        """Count a message from a connection; how many came within the second."""
+        """Count a message from a connection. Returns how many came within the second."""
         key = f"ws:in:{{{connection_id}}}"
         async with self._redis.pipeline() as pipe:
             pipe.set(key, 0, ex=1, nx=True)
@@ -258,7 +259,7 @@ class Connections:
     def _set_cursor(self, pipe: Pipeline, connection: Connection, cursor: Cursor) -> None:
         key = task_key(connection.task_id)
         pipe.hset(key, connection.id, cursor.encode())
-        # A socket lives two hours at most, so the last one to come outlives the others.
+        # A socket lives two hours at most, so the newest one outlives the others.
         pipe.expire(key, self._ttl_seconds)
 
     async def _counted(self, user_id: UUID) -> dict[str, bytes]:

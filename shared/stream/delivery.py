@@ -28,11 +28,11 @@ GLANCE_SECONDS = 0.05
 
 
 class DeliveryIncomplete(Exception):
-    """The gateway did not take every frame; the cursors stand, and another delivery goes on."""
+    """The gateway did not take every frame. The cursors are kept, so another delivery continues."""
 
 
 class Deliverer:
-    """Brings the watchers of a task from where each stands to the task's newest state.
+    """Brings every watcher of a task from its cursor to the task's newest state.
 
     Level-triggered: a call carries no news, it compares cursors with the database. So calls may
     be lost, doubled or reordered, and a deliverer may be killed at any point: frames go out in
@@ -50,7 +50,7 @@ class Deliverer:
     async def deliver(self, task_id: UUID) -> None:
         """Bring every watcher up to date; close those who have seen the terminal state.
 
-        Returns at once when another deliverer has the task: that one looks again before it ends.
+        Returns at once if another deliverer has the task: that one looks again before it ends.
 
         Raises:
             DeliveryIncomplete: the gateway is overloaded or refuses us.
@@ -67,7 +67,7 @@ class Deliverer:
 
 @dataclass
 class _Delivery:
-    """One holding of the lock: as many rounds as there is news."""
+    """The work done under one lock: a round for as long as there is news."""
 
     task_id: UUID
     lock: DeliveryLock
@@ -164,7 +164,7 @@ class _Delivery:
         return connection is not None and connection.age_seconds() < OPENING_SECONDS
 
     async def _wait(self, seconds: float) -> bool:
-        """Wait for sockets to open, but no longer than until there is news. Tells which."""
+        """Wait for sockets to open, or until there is news. Returns whether there is news."""
         while seconds > 0:
             await asyncio.sleep(min(seconds, GLANCE_SECONDS))
             if await self.lock.clear_mark():

@@ -20,7 +20,7 @@ end
 redis.call('SET', KEYS[2], '1', 'EX', ARGV[3])
 return 0
 """
-# Looking at the flag and letting go are one step: a wake-up in between would wake nobody.
+# Reading the flag and releasing are one step: a wake-up in between would be lost.
 RELEASE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 1 end
 if redis.call('DEL', KEYS[2]) == 1 then return 0 end
@@ -43,8 +43,8 @@ class LockLost(Exception):
 class DeliveryLock:
     """The right to deliver one task's frames, held by one deliverer at a time.
 
-    Who finds it taken marks the task dirty and leaves; the holder cannot let go before it has
-    looked again. A holder that dies loses it after TTL_SECONDS.
+    A deliverer that finds it taken marks the task dirty and leaves; the holder cannot release it
+    before it has looked again. A holder that dies loses it after TTL_SECONDS.
     """
 
     def __init__(self, redis: Redis, task_id: UUID) -> None:
@@ -57,9 +57,9 @@ class DeliveryLock:
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[bool]:
-        """Take the lock, renew it inside the block, let go of it at the end.
+        """Take the lock, renew it inside the block, release it at the end.
 
-        Gives False, having marked the task dirty, when another deliverer has it.
+        If another deliverer has it, mark the task dirty and yield False.
         """
         if not await self._take():
             yield False
@@ -81,11 +81,13 @@ class DeliveryLock:
             raise LockLost
 
     async def clear_mark(self) -> bool:
-        """Whether the task was marked dirty. The caller has yet to look at the database again."""
+        """Remove the mark. Returns whether there was one; then the caller must read the database
+        again."""
         return bool(await self._redis.delete(self._keys[1]))
 
     async def release(self) -> bool:
-        """Let go. False when the task was marked dirty: then the lock stays, the mark does not."""
+        """Release the lock. False if the task was marked dirty: then the lock is kept and the mark
+        removed."""
         self._held = not await self._redis.eval(RELEASE, 2, *self._keys, self._token)
         return not self._held
 
@@ -98,7 +100,7 @@ class DeliveryLock:
         return self._held
 
     async def _keep_renewing(self) -> None:
-        """When this fails, check() tells the holder as soon as the last lease is over."""
+        """If this fails, check() raises as soon as the last lease is over."""
         arguments = (self._keys[0], self._token, int(TTL_SECONDS * 1000))
         # A client whose connection breaks just then may turn a cancellation into its own error.
         while not self._ending:

@@ -29,7 +29,8 @@ def update(payload: Payload) -> str:
 
 
 def heartbeat(task_id: UUID, sequence: int) -> str:
-    """A sign of life; `sequence` is the last one sent, so that a client notices a lost frame."""
+    """Shows that the socket works; `sequence` is the last one sent, so that a client notices a lost
+    frame."""
     return _text(
         {"type": "heartbeat", "task_id": str(task_id), "sequence": sequence, "sent_at": _now()}
     )
@@ -45,7 +46,8 @@ def _state(kind: str, payload: Payload, extra: Payload) -> str:
     for number, name in enumerate(BULKY, start=1):
         if len(text.encode()) < MAX_FRAME_BYTES:
             break
-        # A status must never be lost to its own luggage; the task's URL still has all of it.
+        # A status must be sent even if its task is too large for a frame; the task's URL has all of
+        # it.
         frame |= {name: None, "left_out": BULKY[:number]}
         text = _text(frame)
     return text

@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 3
 
 
 class GatewayError(Exception):
-    """The gateway did not take a call, for a reason of its own or of ours."""
+    """The gateway refused a call, by its own fault or ours."""
 
 
 class Gone(GatewayError):
@@ -35,7 +35,7 @@ class Gateway(Protocol):
 class ApiGateway:
     """API Gateway's @connections, called and signed as boto3's `apigatewaymanagementapi` does.
 
-    Not by its client, which takes several times as long for each post.
+    boto3's own client takes several times as long for each post.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
     """
 
@@ -51,7 +51,7 @@ class ApiGateway:
         await self._call("DELETE", connection_id)
 
     async def aclose(self) -> None:
-        """Let go of the connections to the gateway."""
+        """Close the connections to the gateway."""
         await self._http.close()
 
     async def _call(self, method: str, connection_id: str, body: bytes = b"") -> None:

@@ -17,7 +17,7 @@ class Frame:
 
 @dataclass
 class History:
-    """A task's newest event and those before it that some connection has yet to see."""
+    """A task's newest event, and the earlier ones that some connection has not seen yet."""
 
     events: Sequence[Event]
     _updates: dict[int, Frame] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class History:
         return self.events[-1]
 
     def frames_for(self, cursor: Cursor) -> Iterator[Frame]:
-        """What brings a connection from its cursor to the newest event, in order.
+        """The frames that bring a connection from its cursor to the newest event, in order.
 
         Updates follow one another without a gap. Where the events of a gap are gone, or are too
         many, the newest state is sent as a snapshot instead.
@@ -59,7 +59,7 @@ class History:
         yield self._snapshot(self.latest, resumed=resumed)
 
     def _between(self, sequence: int, last: int) -> Sequence[Event] | None:
-        """The events after `sequence`, None when they are not all there or too many."""
+        """The events after `sequence`; None if some are missing or there are too many."""
         if sequence >= last:
             return []
         found = [event for event in self.events if event.sequence > sequence]
@@ -77,11 +77,11 @@ class History:
 
 
 def _first_needed(cursor: Cursor, latest: int) -> int:
-    """The first sequence to read for a connection; nothing before the newest when it is far off."""
+    """The first sequence to read for a connection; only the newest if it lags too far behind."""
     first = _first_shown(cursor) if cursor.sequence is None else cursor.sequence + 1
     return first if latest - first <= MAX_REPLAYED else latest
 
 
 def _first_shown(cursor: Cursor) -> int:
-    """Who has seen nothing resumes with the first event as its state."""
+    """A client that resumes without having seen anything begins with the first event."""
     return cursor.first if cursor.after is None else max(cursor.after, 1)

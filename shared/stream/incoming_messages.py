@@ -9,16 +9,16 @@ MAX_PER_SECOND = 10
 
 
 class Messages:
-    """What a watcher may say: `{"type":"ping"}`. A flood is not answered."""
+    """Answers what watchers send: only `{"type":"ping"}` is valid. A flood gets no answer."""
 
     def __init__(self, *, connections: Connections, gateway: Gateway) -> None:
         self._connections = connections
         self._gateway = gateway
 
     async def receive(self, connection_id: str, text: str) -> None:
-        """Answer a ping by a heartbeat and anything else by an error; the socket stays open.
+        """Answer a ping with a heartbeat and anything else with an error; the socket stays open.
 
-        A socket nobody has registered is closed, so that its client comes back. Raises
+        A socket that is not registered is closed, so that its client connects again. Raises
         GatewayError, RedisError.
         """
         if await self._connections.count_message(connection_id) > MAX_PER_SECOND:

@@ -1,4 +1,4 @@
-"""What a task's live status is called in Redis."""
+"""The names of a task's live status in Redis."""
 
 from uuid import UUID
 

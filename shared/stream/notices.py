@@ -10,7 +10,7 @@ from shared.stream.keys import channel
 
 
 class Notices:
-    """That a task has changed, as its channel tells. What is said there is not looked at."""
+    """Notices on a task's channel that the task has changed. Their content is ignored."""
 
     def __init__(self, redis: Redis, task_id: UUID) -> None:
         self._pubsub = redis.pubsub()
@@ -19,8 +19,8 @@ class Notices:
     async def wait(self, seconds: float) -> None:
         """Return when there is a reason to look again, or after `seconds`.
 
-        The first is that the subscription stands, as it is when it has been lost and renewed:
-        whatever was published before was not heard. While Redis is away time alone is a reason.
+        A new or renewed subscription is such a reason, since earlier notices were missed. While
+        Redis is away, this only waits.
         """
         until = time.monotonic() + seconds
         try:

@@ -5,11 +5,11 @@ logger = logging.getLogger(__name__)
 
 
 async def review(user_id: UUID) -> None:
-    """Have a user's open sockets looked at now: a session of theirs has ended, and committed.
+    """Ask for a review of a user's open sockets, after the commit that ended a session of theirs.
 
-    Never raises for a service that is away: the next tick closes them.
+    A service that is away is logged, not raised: the next tick closes the sockets.
     """
-    # Here, since most functions that know of sessions never end one: their start is too dear.
+    # Imported here, because most functions that use sessions never end one and should start fast.
     from redis.exceptions import RedisError
 
     from shared.queues.doorbells import QueueUnavailable

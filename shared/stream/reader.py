@@ -49,7 +49,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class TaskHead:
-    """Whose a task is, and its newest sequence."""
+    """A task's owner and its newest sequence."""
 
     user_id: UUID
     sequence: int
@@ -57,7 +57,7 @@ class TaskHead:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """What decides whether an access token still counts, besides its own text."""
+    """What decides whether an access token is valid, apart from its own text."""
 
     user_id: UUID
     live: bool

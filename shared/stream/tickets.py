@@ -16,10 +16,10 @@ TICKET_BYTES = 32
 
 
 class Tickets:
-    """Short-lived rights to open one socket on one task, for clients that can send no header.
+    """Short-lived rights to open one socket on one task, for clients that cannot send headers.
 
-    A ticket may stand in a URL, and so in a log: it is good once, and soon not at all. Redis knows
-    only its fingerprint. Both methods raise RedisError or OSError when Redis is away.
+    A ticket is part of a URL and may appear in a log, so it works once and expires soon. Redis
+    stores only its fingerprint. Both methods raise RedisError or OSError when Redis is away.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -31,7 +31,8 @@ class Tickets:
         return ticket
 
     async def redeem(self, ticket: str, task_id: UUID) -> Authority:
-        """What the ticket was issued on. It is used up, also where the task is another one.
+        """The authority that the ticket was issued on. This uses the ticket up, even if it is for
+        another task.
 
         Raises:
             InvalidTicket: unknown, used, expired or for another task.

@@ -25,7 +25,7 @@ Watchers = Mapping[UUID, Mapping[str, Cursor]]
 
 
 class Upkeep:
-    """What every tick does for open sockets, so that nothing lost stays lost."""
+    """What every tick does for open sockets, so that every loss is repaired."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class Upkeep:
         self._tick_seconds = tick_seconds
 
     async def run(self) -> None:
-        """Drop expired registrations, end what may not stay open, wake deliverers where a
+        """Drop expired registrations, end sockets that may not stay open, ring for a delivery if a
         watcher lags or was not closed, and send the heartbeats that are due.
 
-        Two ticks at once do no harm: each heartbeat belongs to one of them.
+        Two ticks at once do no harm: only one of them sends each heartbeat.
         """
         live = await self._drop_expired()
         if not live:
@@ -59,7 +59,7 @@ class Upkeep:
         await self._send_heartbeats(watchers, newest)
 
     async def review(self, user_id: UUID) -> None:
-        """End those of a user's sockets that may not stay open, without waiting for a tick."""
+        """End those sockets of a user that may not stay open, without waiting for a tick."""
         await self._end_unauthorized(await self._connections.of_user(user_id))
 
     async def _drop_expired(self) -> list[Connection]:
@@ -71,9 +71,9 @@ class Upkeep:
         return [connection for connection in found.values() if connection is not None]
 
     async def _end_unauthorized(self, live: Sequence[Connection]) -> list[Connection]:
-        """Have what has no right to stay open any more ended; give the rest.
+        """End the connections that have lost their right to stay open. Returns the others.
 
-        A deliverer does it: the only one who can tell that no state follows the last frame.
+        A deliverer closes them, since only it knows that no state follows the last frame.
         """
         sessions = await self._reader.sessions({c.session_id for c in live if c.session_id})
         users = await self._reader.live_users({c.user_id for c in live if not c.session_id})
@@ -93,11 +93,12 @@ class Upkeep:
                 await self._doorbells.ring_deliver(task_id)
 
     async def _send_heartbeats(self, watchers: Watchers, newest: Mapping[UUID, Event]) -> None:
-        # Due before the middle of the time until the next tick: each is sent by the nearest.
+        # Those due within half a tick: so each is sent by the tick nearest to its time.
         due = await self._connections.claim_due(
             within_seconds=self._tick_seconds / 2, limit=MAX_HEARTBEATS
         )
-        # One that lags is not told a sequence it has not seen: it would take it for a loss.
+        # A connection that lags gets no heartbeat: its client would take the sequence for a lost
+        # frame.
         told = {
             connection_id: (task_id, newest[task_id].sequence)
             for task_id, cursors in watchers.items()

@@ -26,7 +26,7 @@ from shared.stream.reader import Reader, reader
 from shared.stream.tickets import Tickets, tickets
 
 MAX_SEQUENCE = 2**63 - 1
-# A socket is looked at just after its token has expired, however the clocks' fractions fall.
+# So that the tick at a token's expiry comes after it, however the clocks round.
 EXPIRY_MARGIN_SECONDS = 0.1
 CROWDED_SECONDS = 15
 UUID_PATTERN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -34,7 +34,7 @@ UUID_PATTERN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A socket about to open. `headers` in lower case; `peer` is the caller's address."""
+    """A socket about to open. `headers` has names in lower case; `peer` is the caller's address."""
 
     connection_id: str
     connected_at_ms: int
@@ -44,7 +44,7 @@ class Handshake:
 
 
 class Watching:
-    """Who may watch a task, and since when."""
+    """Decides who may watch a task, and registers the sockets of those who may."""
 
     def __init__(
         self, *, connections: Connections, reader: Reader, doorbells: Queue, tickets: Tickets
@@ -59,10 +59,10 @@ class Watching:
 
         Raises:
             BadRequest: `task_id` is not one UUID, or `after` not one sequence.
-            Unauthenticated: no credential that counts, or a page of a foreign origin.
-            InvalidTicket: `ticket` opens nothing here, whatever else was sent.
+            Unauthenticated: no valid credential, or a page of a foreign origin.
+            InvalidTicket: `ticket` is not valid here, whatever else was sent.
             TaskNotFound: there is no such task, or it is somebody else's.
-            TooManySockets: the user has as many as one may have.
+            TooManySockets: the user has reached the limit.
             Unavailable: a service is away; nothing is registered.
         """
         task_id, after = _task_id(handshake.query), _after(handshake.query)
@@ -111,7 +111,7 @@ class Watching:
             raise Unavailable from error
 
     async def _ring(self, connection: Connection) -> None:
-        """For the first frame now, and for the end of the socket when its token expires."""
+        """Ring for the first frame now, and for the end of the socket when its token expires."""
         await self._doorbells.ring_deliver(connection.task_id)
         if connection.expires_at is not None:
             left = connection.expires_at - time.time() + EXPIRY_MARGIN_SECONDS
@@ -149,7 +149,7 @@ def _only(query: Mapping[str, Sequence[str]], name: str) -> str | None:
 
 
 def _shown(handshake: Handshake) -> Authority:
-    """What the credential that came with the headers says."""
+    """The authority that the credential in the headers gives."""
     credential = credentials.find(handshake.headers, peer=handshake.peer, socket=True)
     if credential is None:
         raise Unauthenticated
@@ -158,7 +158,7 @@ def _shown(handshake: Handshake) -> Authority:
 
 
 def _check_origin(headers: Mapping[str, str], *, needed: bool = False) -> None:
-    """A browser sends its cookies along for any page, so there the page must be one of ours."""
+    """A browser sends cookies for any page, so then the page must be one of ours."""
     origin = headers.get("origin")
     if origin is None and not needed:
         return  # no browser

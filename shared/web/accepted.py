@@ -10,7 +10,7 @@ IdempotencyKeyHeader = Annotated[str | None, Header()]
 
 
 def accepted_task(accepted: Accepted) -> JSONResponse:
-    """202 with the new task; a repeated key gets the first answer, to the letter."""
+    """202 with the new task; a repeated key gets the first answer again, unchanged."""
     headers = {"Location": task_url(accepted.body["id"])}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"

@@ -30,7 +30,7 @@ LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def create_app() -> FastAPI:
-    """An application for one route: strict in what it reads, problem+json in what it refuses."""
+    """An application for one route. It reads strictly, and refuses with problem+json."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.router.route_class = StrictRoute
     app.add_middleware(Edge)
@@ -41,7 +41,8 @@ def create_app() -> FastAPI:
 
 
 def lambda_handler(app: FastAPI) -> LambdaHandler:
-    """What Lambda calls: the app under Mangum, on the process's loop, without lifespan events."""
+    """The handler that Lambda calls: the app under Mangum, on the process's loop, without lifespan
+    events."""
 
     @cache
     def adapter() -> Mangum:
@@ -56,7 +57,7 @@ def lambda_handler(app: FastAPI) -> LambdaHandler:
 
 
 class StrictRequest(Request):
-    """A request whose JSON was read before FastAPI asks for it and hides why it is at fault."""
+    """A request whose JSON is parsed before FastAPI does it, which would hide why it is wrong."""
 
     parsed: Any = None
 
@@ -103,5 +104,5 @@ async def _reading_session() -> AsyncIterator[AsyncSession]:
         yield session
 
 
-# The scope ends the transaction before the answer is sent, so a failure of its end is an error.
+# The scope ends the transaction before the answer is sent, so a failed commit becomes an error.
 ReadingSessionDep = Annotated[AsyncSession, Depends(_reading_session, scope="function")]

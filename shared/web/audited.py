@@ -15,11 +15,11 @@ logger = logging.getLogger(__name__)
 
 
 def audited(kind: AuthEventKind) -> Any:
-    """A route's dependency: leaves exactly one event of each request that reached it, whatever
-    came of it. Declare it first, so that it sees what the other dependencies refuse.
+    """A route's dependency that records exactly one event for each request, whatever its outcome.
+    Declare it first, so that it sees what the other dependencies refuse.
 
-    What a limit refused, or a database that is away, is only logged: the record must neither
-    grow at an attacker's pace nor need what is missing.
+    A refusal by a rate limit, or because the database is away, is only logged: the history must not
+    grow at an attacker's pace, nor need a database that is away.
     """
 
     async def trail_of(request: Request) -> AsyncIterator[AuditTrail]:

@@ -17,7 +17,7 @@ from shared.services.sessions import Client
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request acts for; without session and claims where a trusted gateway names the user."""
+    """Whom a request acts for. It has no session and claims if a trusted gateway named the user."""
 
     user_id: UUID
     session_id: UUID | None
@@ -29,9 +29,9 @@ async def authenticated(request: Request) -> Principal:
 
     Raises:
         Unauthenticated: there is no credential.
-        InvalidToken: there is one, and it is not or no longer valid.
-        CsrfRejected: a foreign page's request that changes something, known by its cookie only.
-        Unavailable: the database is away, so nobody can say.
+        InvalidToken: there is one, and it is not valid.
+        CsrfRejected: a foreign page sent a request that changes something, with only a cookie.
+        Unavailable: the database is away.
     """
     headers = request_headers(request)
     credential = credentials.find(headers, peer=_peer(request))
@@ -51,13 +51,13 @@ async def _own_page(request: Request) -> None:
     origins.check_page(request_headers(request))
 
 
-# For routes that hand out or take back cookies whoever asks: a foreign page must not sign its
+# For routes that set or delete cookies without authentication: a foreign page must not sign its
 # visitor in as somebody else.
 OwnPageOnly = Depends(_own_page)
 
 
 def request_client(request: Request) -> Client:
-    """Where a request comes from, whatever its headers would have one believe."""
+    """Where a request comes from. Headers of untrusted senders do not count."""
     headers = request_headers(request)
     return Client(
         ip=client_address.resolve(headers, peer=_peer(request)),
@@ -82,8 +82,8 @@ def _peer(request: Request) -> str | None:
 
 
 def _changes_nothing(request: Request) -> bool:
-    """A gateway that asks before it lets a request through names that request's method in
-    X-Original-Method. Anybody may: it can only make the check stricter."""
+    """A gateway that authorizes a request here names that request's method in X-Original-Method.
+    Anybody may send it: it can only make the check stricter."""
     methods = {request.method, request.headers.get("x-original-method", request.method)}
     return methods <= origins.SAFE_METHODS
 

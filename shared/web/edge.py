@@ -33,9 +33,9 @@ STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 class Edge:
     """The outermost layer of every HTTP function.
 
-    Gives the request its id, the answer its secure headers where the route set none and CORS
-    headers for the allowed origins, and turns what nobody expected into a problem without a
-    trace, logged once.
+    It gives the request its id, adds security headers that the route did not set and CORS headers
+    for allowed origins, and turns an unexpected exception into a problem without a traceback,
+    logged once.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -75,7 +75,7 @@ def _add_headers(headers: MutableHeaders, request_id: str) -> None:
 
 
 def _let_page_read(headers: MutableHeaders, origin: str | None) -> None:
-    """Show the answer to a page of ours at another origin; never to any other page."""
+    """Let our pages at other origins read the answer, but no other page."""
     if is_allowed(origin):
         headers["Access-Control-Allow-Origin"] = str(origin)
         headers["Access-Control-Allow-Credentials"] = "true"

@@ -30,7 +30,7 @@ async def domain_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def validation_error(request: Request, error: Exception) -> JSONResponse:
-    """422 with where and why, never with the input: it may be a password."""
+    """422 that says where and why, never the input, which may be a password."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - how the handler is registered
     errors = [
         {"loc": [str(part) for part in each["loc"]], "msg": each["msg"], "type": each["type"]}

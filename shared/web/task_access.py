@@ -8,7 +8,7 @@ from shared.web.authentication import UserDep
 
 
 async def _own_tasks(user: UserDep, session: ReadingSessionDep) -> TaskRepository:
-    # In this order: who the user is was read on the one connection before the session takes it.
+    # In this order: the user is read on the only connection before the session takes it.
     return TaskRepository(session, owner_id=user.user_id)
 
 

@@ -12,8 +12,8 @@ TokenDelivery = Annotated[Literal["cookie"] | None, Header(alias="X-Token-Delive
 
 
 def deliver(issued: IssuedTokens, response: Response, delivery: TokenDelivery) -> TokenResponse:
-    """Set the cookies, and make the body: without tokens for a client that wants cookies alone,
-    so that no script of its page can read them."""
+    """Set the cookies and make the body. It has no tokens for a client that wants only cookies, so
+    that no script of its page can read them."""
     lines = {
         TokenCookie.ACCESS: (issued.access_token, issued.access_seconds),
         TokenCookie.REFRESH: (issued.refresh_token, issued.refresh_seconds),
@@ -32,7 +32,7 @@ def deliver(issued: IssuedTokens, response: Response, delivery: TokenDelivery) -
 
 
 def remember_device(response: Response, email: str) -> None:
-    """Let the device prove later that this account has been signed in to from it."""
+    """Let the device prove later that it has signed in to this account."""
     line = cookies.set_cookie(
         TokenCookie.DEVICE, known_devices.issue(email), known_devices.LIFETIME_SECONDS
     )
@@ -40,6 +40,6 @@ def remember_device(response: Response, email: str) -> None:
 
 
 def take_back(response: Response) -> None:
-    """Delete the cookies that stand for the session."""
+    """Delete the cookies of the session."""
     for cookie in (TokenCookie.ACCESS, TokenCookie.REFRESH):
         response.headers.append("set-cookie", cookies.delete_cookie(cookie))
