@@ -10,10 +10,10 @@ IDLE_MS = 500
 
 
 class DecodeSafeRabbitmqBroker(RabbitmqBroker):
-    """A RabbitMQ broker that puts what is no message among the dead letters and goes on.
+    """A RabbitMQ broker that makes an unreadable message a dead letter and continues.
 
-    Dramatiq's own does so with what it cannot decode; what decodes and has the wrong types would
-    restart its consumer again and again.
+    Dramatiq's own broker does so with what it cannot decode; a message that decodes but has the
+    wrong types would restart its consumer again and again.
     """
 
     @property
@@ -21,7 +21,7 @@ class DecodeSafeRabbitmqBroker(RabbitmqBroker):
         return _DecodeSafeConsumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
-        """Consume without waking up for nothing: RabbitMQ pushes its messages."""
+        """Consume without needless wake-ups: RabbitMQ pushes its messages."""
         return super().consume(queue_name, prefetch, max(timeout, IDLE_MS))
 
 
@@ -45,7 +45,7 @@ class _DecodeSafeConsumer(_RabbitmqConsumer):
         super().nack(message)  # type: ignore[no-untyped-call]
 
     def _nack(self, tag: int) -> None:
-        """Called by Dramatiq straight for what it cannot decode."""
+        """Dramatiq calls this directly for what it cannot decode."""
         super()._nack(tag)  # type: ignore[no-untyped-call]
         if tag in self._counted_elsewhere:
             self._counted_elsewhere.remove(tag)

@@ -11,9 +11,9 @@ BACKGROUND_POLL_MS = 500
 
 
 class PromptConsumer(_RedisConsumer):
-    """Fetches the next message as soon as there is a thread for it.
+    """Fetches the next message as soon as a thread is free.
 
-    Dramatiq's own sleeps meanwhile, up to the whole of its timeout after each message.
+    Dramatiq's own consumer sleeps instead, up to its whole timeout after each message.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -38,9 +38,10 @@ class PromptConsumer(_RedisConsumer):
 
 
 class DecodeSafeRedisBroker(RedisBroker):
-    """A Redis broker that puts what is no message among the dead letters and goes on.
+    """A Redis broker that makes an unreadable message a dead letter and continues.
 
-    Dramatiq's own restarts its consumer instead and leaves the good messages of the batch behind.
+    Dramatiq's own broker restarts its consumer instead, and leaves the good messages of the batch
+    behind.
     """
 
     def __init__(self, *, urgent_queues: frozenset[str] = frozenset(), **options: Any) -> None:
@@ -52,7 +53,7 @@ class DecodeSafeRedisBroker(RedisBroker):
         return PromptConsumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
-        """Poll the queues somebody waits for as often as asked, the others at leisure."""
+        """Poll urgent queues as often as asked, and the others less often."""
         if self.urgent_queues and queue_name not in self.urgent_queues:
             timeout = max(timeout, BACKGROUND_POLL_MS)
         return super().consume(queue_name, prefetch, timeout)
@@ -66,7 +67,7 @@ class DecodeSafeRedisBroker(RedisBroker):
         return messages
 
     def _messages(self, queue_name: str, fetched: list[bytes | None]) -> list[bytes]:
-        """Those that can be read, and that Redis will know again by the id they carry."""
+        """The messages that can be read and whose id Redis knows."""
         by_id = {id: data for data in fetched if data and (id := _message_id(data, queue_name))}
         if not by_id:
             return []
@@ -74,9 +75,10 @@ class DecodeSafeRedisBroker(RedisBroker):
         return [data for data, is_known in zip(by_id.values(), known, strict=True) if is_known]
 
     def _bury_garbage(self, queue_name: str) -> None:
-        """Dead-letter what this consumer has fetched and cannot read.
+        """Make the unreadable messages that this consumer has fetched dead letters.
 
-        The script that fetches tells no ids, so they come from the set of those not yet done.
+        The script that fetches returns no ids, so they come from the set of unacknowledged
+        messages.
         """
         fetched: Any = self.client.smembers(self._acks(queue_name))
         for redis_id in fetched:
@@ -89,12 +91,12 @@ class DecodeSafeRedisBroker(RedisBroker):
                 metrics.record(metrics.MESSAGES_REJECTED, Queue=queue_name, Reason="unreadable")
 
     def _acks(self, queue_name: str) -> str:
-        """The set of ids of what this broker has fetched and not yet acknowledged."""
+        """The set of ids that this broker has fetched and not acknowledged yet."""
         return f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"
 
 
 def _message_id(data: bytes, queue_name: str) -> str | None:
-    """The id under which Redis keeps a message of this queue; None: it is no such message."""
+    """The id under which Redis keeps a message of this queue; None if it is not such a message."""
     try:
         message = Message.decode(data)
     except DecodeError:

@@ -1,7 +1,7 @@
-"""The processes beside the functions where a Dramatiq broker stands in for SQS and Lambda.
+"""The worker processes that run where a Dramatiq broker replaces SQS and Lambda.
 
-`dramatiq local.worker:generate` runs generators, `dramatiq local.worker:deliver` what is short
-and must not wait behind them.
+`dramatiq local.worker:generate` runs generators; `dramatiq local.worker:deliver` runs short work
+that must not wait behind them.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ import functions.tasks.generate
 import functions.tasks.sweep
 import functions.ws_broadcast.deliver
 import functions.ws_broadcast.tick
-from local.metering import middleware as metering
 from local.redis_broker import DecodeSafeRedisBroker
+from local.worker_metrics import middleware as metrics_middleware
 from shared import database, settings
 from shared.clients import redis_client
 from shared.errors import SettingsError
@@ -52,7 +52,7 @@ def generate() -> None:
 
 
 def deliver() -> None:
-    """Set up the process that tells watchers, and sweeps and ticks where they come as messages."""
+    """Set up the process that delivers frames, and runs sweeps and ticks that come as messages."""
     broker = _broker(
         DELIVER,
         TimeLimit(time_limit=BACKSTOP_SECONDS * 1000),
@@ -65,13 +65,13 @@ def deliver() -> None:
 
 
 def _broker(urgent_queue: str, *middleware: Middleware) -> Broker:
-    """The broker of this process, without Dramatiq's retries: the database knows of them."""
+    """The broker of this process, without Dramatiq's retries: the database counts attempts."""
     _die_with_parent()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # a tenth less processor time a task
     prepare()
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it finds its keys
     age_limit = AgeLimit(max_age=round(settings.tasks().queue_timeout_seconds * 1000))
-    ours = [age_limit, Burial(), *metering(settings.metrics().format), *middleware]
+    ours = [age_limit, Burial(), *metrics_middleware(settings.metrics().format), *middleware]
     broker = _broker_of_queue(ours, urgent_queue)
     dramatiq.set_broker(broker)
     return broker
@@ -91,9 +91,9 @@ def _broker_of_queue(middleware: Sequence[Middleware], urgent_queue: str) -> Bro
 
 
 class Burial(Middleware):
-    """Puts a message whose actor failed among the dead letters, where it can be looked at.
+    """Makes a message whose actor failed a dead letter, so that it can be inspected.
 
-    Without Dramatiq's retries it would count as done. What it was about is in the database.
+    Without Dramatiq's retries it would count as done. The database has its task.
     """
 
     def after_process_message(
@@ -128,7 +128,7 @@ async def _close_connections() -> None:
 
 
 class Grace(Middleware):
-    """Lets what runs at the worker's end finish for a while, then has it given back."""
+    """When the worker stops, lets running attempts finish for a while; then they are given back."""
 
     def __init__(self, stopping: asyncio.Event, seconds: float) -> None:
         self._stopping = stopping
@@ -154,5 +154,5 @@ class Pace(Middleware):
 
 
 def _die_with_parent() -> None:
-    # A killed master's children would go on beside those of the one started in its place.
+    # Otherwise the children of a killed master would run on beside those of its successor.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

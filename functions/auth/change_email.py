@@ -1,12 +1,12 @@
 from typing import Annotated
 
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.account import Accepted, AddressRequest
 from shared.services import email_change
 from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import ClientDep, UserDep
 
 app = create_app()
@@ -22,7 +22,7 @@ async def change_email(
     """Every address gets the same answer; the account moves when the new mailbox confirms it."""
     trail.by(user.user_id, user.session_id)
     trail.about(body.email)
-    await rate_limits.hit(allowances.mail_by_address(client.ip))
+    await rate_limits.hit(policies.mail_by_address(client.ip))
     await email_change.request_change(user.user_id, user.session_id, body.email)
     return Accepted()
 

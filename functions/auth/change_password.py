@@ -9,7 +9,7 @@ from shared.security.passwords import password_hasher
 from shared.services import passwords
 from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import ClientDep, UserDep
 from shared.web.token_delivery import TokenDelivery, deliver
 

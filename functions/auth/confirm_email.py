@@ -1,12 +1,12 @@
 from typing import Annotated
 
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.account import EmailConfirmed, TokenRequest
 from shared.services.audit import AuditTrail
 from shared.services.email_change import confirm_change
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import ClientDep, OwnPageOnly
 
 app = create_app()
@@ -19,7 +19,7 @@ async def confirm_email(
     client: ClientDep,
 ) -> EmailConfirmed:
     """Moves the account to the token's address, or back to the one that undoes the change."""
-    await rate_limits.hit(allowances.verify(client.ip))
+    await rate_limits.hit(policies.verify(client.ip))
     confirmed = await confirm_change(body.token)
     trail.by(confirmed.user_id)
     return EmailConfirmed(status="undone" if confirmed.undone else "changed")

@@ -1,12 +1,12 @@
 from typing import Annotated
 
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.account import Accepted, AddressRequest
 from shared.services.audit import AuditTrail
 from shared.services.forgotten_passwords import promise_reset
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import ClientDep, OwnPageOnly
 
 app = create_app()
@@ -20,7 +20,7 @@ async def forgot_password(
 ) -> Accepted:
     """Every address gets the same answer; one address gets no more mails than its limit allows."""
     trail.about(body.email)
-    await rate_limits.hit(allowances.mail_by_address(client.ip))
+    await rate_limits.hit(policies.mail_by_address(client.ip))
     await promise_reset(body.email)
     return Accepted()
 

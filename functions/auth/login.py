@@ -10,7 +10,7 @@ from shared.security.passwords import password_hasher
 from shared.services.audit import AuditTrail
 from shared.services.login import log_in
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import ClientDep, OwnPageOnly, request_headers
 from shared.web.token_delivery import TokenDelivery, deliver, remember_device
 

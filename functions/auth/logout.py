@@ -11,7 +11,7 @@ from shared.security.cookies import TokenCookie
 from shared.services.audit import AuditTrail
 from shared.services.sessions import LogoutScope, log_out
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import OwnPageOnly, request_headers
 from shared.web.token_delivery import take_back
 

@@ -3,18 +3,18 @@ from typing import Annotated
 from fastapi import Header, Request, Response
 
 from shared.errors import InvalidRefreshToken, RefreshTokenReused
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import RefreshRequest, TokenResponse
 from shared.security import cookies, origins, refresh_tokens
 from shared.security.cookies import TokenCookie
 from shared.services.audit import AuditTrail
 from shared.services.idempotency import parse_key
-from shared.services.rotation import Attempt
-from shared.services.rotation import refresh as rotate
+from shared.services.refresh_rotation import Attempt
+from shared.services.refresh_rotation import refresh as rotate
 from shared.services.sessions import IssuedTokens
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import ClientDep, OwnPageOnly, request_headers
 from shared.web.problem import domain_error
 from shared.web.token_delivery import TokenDelivery, deliver, take_back
@@ -44,7 +44,7 @@ async def refresh(
         from_own_page=in_body is None and origins.is_own_page(headers),
         arrived=request.state.arrived,
     )
-    await rate_limits.hit(allowances.refresh_by_address(client.ip))
+    await rate_limits.hit(policies.refresh_by_address(client.ip))
     if in_body is not None:
         return deliver(await _rotate(trail, in_body, attempt), response, delivery)
     token = cookies.value(headers.get("cookie", ""), TokenCookie.REFRESH)

@@ -1,13 +1,13 @@
 from typing import Annotated
 
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import RegisteredUser, RegisterRequest, RegisterResponse, Verification
 from shared.security.passwords import password_hasher
 from shared.services import registration
 from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import ClientDep, OwnPageOnly
 
 app = create_app()
@@ -25,7 +25,7 @@ async def register(
     client: ClientDep,
 ) -> RegisterResponse:
     trail.about(new.email)
-    await rate_limits.hit(allowances.register(client.ip))
+    await rate_limits.hit(policies.register(client.ip))
     made = await registration.register(new.email, new.password, password_hasher())
     if made.user_id is not None:
         trail.by(made.user_id)

@@ -1,13 +1,13 @@
 from typing import Annotated
 
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.account import AddressRequest, ResendResponse
 from shared.schemas.auth import Verification
 from shared.services import verification
 from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import ClientDep, OwnPageOnly
 
 app = create_app()
@@ -26,7 +26,7 @@ async def resend_verification(
 ) -> ResendResponse:
     """Every address gets the same answer; one address gets no more mails than its limit allows."""
     trail.about(body.email)
-    await rate_limits.hit(allowances.mail_by_address(client.ip))
+    await rate_limits.hit(policies.mail_by_address(client.ip))
     issued = await verification.resend(body.email)
     return ResendResponse(verification=issued and Verification.model_validate(issued))
 

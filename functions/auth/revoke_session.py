@@ -7,7 +7,7 @@ from shared.models.auth_event import AuthEventKind
 from shared.services import sessions
 from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import UserDep
 from shared.web.token_delivery import take_back
 

@@ -6,7 +6,7 @@ from shared.schemas.user import AccountRead
 from shared.services import accounts
 from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import UserDep
 
 app = create_app()

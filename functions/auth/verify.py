@@ -3,13 +3,13 @@ from typing import Annotated
 from fastapi import Query
 
 from shared.errors import BadRequest
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import Token, VerifyRequest, VerifyResponse
 from shared.services import verification
 from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
-from shared.web.audited import audited
+from shared.web.audit_trail import audited
 from shared.web.authentication import ClientDep, OwnPageOnly
 
 app = create_app()
@@ -22,7 +22,7 @@ async def verify(
     body: VerifyRequest | None = None,
     token: Annotated[Token | None, Query()] = None,
 ) -> VerifyResponse:
-    await rate_limits.hit(allowances.verify(client.ip))
+    await rate_limits.hit(policies.verify(client.ip))
     given = {each for each in (token, body.token if body else None) if each is not None}
     if len(given) != 1:
         raise BadRequest("Give one token: as ?token= or in a JSON body.")

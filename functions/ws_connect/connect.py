@@ -5,7 +5,7 @@ from typing import Any
 from shared.errors import PROBLEM_MEDIA_TYPE, DomainError
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
-from shared.stream.watching import Handshake, watching
+from shared.stream.admission import Handshake, admission
 
 SUBPROTOCOL = "tasks.v1"
 
@@ -15,7 +15,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """$connect: the socket opens when this returns 200, so nothing is posted from here."""
     handshake = _handshake(event)
     try:
-        run(watching().begin(handshake))
+        run(admission().begin(handshake))
     except DomainError as error:
         return _refusal(error)
     return {"statusCode": 200, "headers": _chosen_subprotocol(handshake.headers)}

@@ -17,7 +17,7 @@ from shared.queues.doorbells import Queue, QueueUnavailable
 from shared.queues.registry import queue
 from shared.singletons import singleton
 from shared.stream import connections
-from shared.stream.keys import channel, latest_key
+from shared.stream.redis_keys import channel, latest_key
 
 logger = logging.getLogger(__name__)
 

@@ -22,55 +22,55 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
-    """What is counted together: `limit` as the settings write it, `key` whom it is counted for."""
+class RateLimitPolicy:
+    """A limit as the settings write it, and the key that attempts are counted by."""
 
     name: str
     limit: str
     key: str
 
 
-async def hit(*allowances: Allowance) -> None:
-    """Count an attempt in each allowance, in this order, up to the first that is full.
+async def hit(*policies: RateLimitPolicy) -> None:
+    """Count an attempt under each policy, in this order, up to the first whose limit is reached.
 
-    Checking and counting are one step: of many who try at once, no more than the limit pass. An
-    attempt refused is not counted. Call it before costly work and outside of transactions.
+    Checking and counting are one step, so no more than the limit pass, however many try at once. A
+    refused attempt is not counted. Call this before costly work and outside of transactions.
 
     Raises:
-        RateLimited: an allowance is full; what the allowances before it counted stays counted.
+        RateLimited: a limit is reached; the policies before it have counted the attempt.
         Unavailable: neither Redis nor the database can count.
     """
-    full = await _first_full(allowances)
+    full = await _first_full(policies)
     if full is not None:
         raise full
 
 
-async def allows(*allowances: Allowance) -> bool:
-    """As `hit`, for routes that must not tell: whether no allowance was full."""
-    return await _first_full(allowances) is None
+async def allows(*policies: RateLimitPolicy) -> bool:
+    """As `hit`, for routes that must not refuse: whether no limit was reached."""
+    return await _first_full(policies) is None
 
 
-async def clear(*allowances: Allowance) -> None:
-    """Forget what was counted in these allowances."""
+async def clear(*policies: RateLimitPolicy) -> None:
+    """Forget the attempts counted under these policies."""
     if not settings.rate_limits().enabled:
         return
     try:
-        await _clear(_redis(), allowances)
+        await _clear(_redis(), policies)
     except RedisError as error:
         _log_absence(error)
-        await _clear(_Database(), allowances)
+        await _clear(_Database(), policies)
 
 
 class _Counters(Protocol):
     async def hit(self, item: RateLimitItem, *names: str) -> float | None:
-        """Count one more; or, if there is no room for it, the seconds until there is."""
+        """Count one more; if the limit is reached, return the seconds until there is room."""
         ...
 
     async def clear(self, item: RateLimitItem, *names: str) -> None: ...
 
 
 class _Redis:
-    """Moving windows: at no time were there more than the limit within the window before."""
+    """Moving windows: never more than the limit within any window of time."""
 
     def __init__(self) -> None:
         storage = RedisStorage(
@@ -92,8 +92,8 @@ class _Redis:
 
 
 class _Database:
-    """Fixed windows, for the time Redis is away. Counting in this process would not do: it is
-    one of many, and each would grant the whole limit."""
+    """Fixed windows, used while Redis is away. Counting within this process would not do: it is one
+    of many, and each would grant the whole limit."""
 
     async def hit(self, item: RateLimitItem, *names: str) -> float | None:
         seconds, now = item.get_expiry(), clock.now()
@@ -115,38 +115,38 @@ class _Database:
 _redis = singleton(_Redis)
 
 
-async def _first_full(allowances: tuple[Allowance, ...]) -> RateLimited | None:
+async def _first_full(policies: tuple[RateLimitPolicy, ...]) -> RateLimited | None:
     if not settings.rate_limits().enabled:
         return None
     try:
-        return await _count(_redis(), allowances)
+        return await _count(_redis(), policies)
     except RedisError as error:
         _log_absence(error)
-    return await _count(_Database(), allowances)
+    return await _count(_Database(), policies)
 
 
-async def _count(counters: _Counters, allowances: tuple[Allowance, ...]) -> RateLimited | None:
-    for allowance in allowances:
-        for item in parse_many(allowance.limit):
-            seconds = await counters.hit(item, allowance.name, allowance.key)
+async def _count(counters: _Counters, policies: tuple[RateLimitPolicy, ...]) -> RateLimited | None:
+    for policy in policies:
+        for item in parse_many(policy.limit):
+            seconds = await counters.hit(item, policy.name, policy.key)
             if seconds is not None:
-                return _refusal(allowance, item, seconds)
+                return _refusal(policy, item, seconds)
     return None
 
 
-def _refusal(allowance: Allowance, item: RateLimitItem, seconds: float) -> RateLimited:
+def _refusal(policy: RateLimitPolicy, item: RateLimitItem, seconds: float) -> RateLimited:
     return RateLimited(
-        allowance.name,
+        policy.name,
         quota=item.amount,
         window_seconds=item.get_expiry(),
         retry_after_seconds=max(1, math.ceil(seconds)),
     )
 
 
-async def _clear(counters: _Counters, allowances: tuple[Allowance, ...]) -> None:
-    for allowance in allowances:
-        for item in parse_many(allowance.limit):
-            await counters.clear(item, allowance.name, allowance.key)
+async def _clear(counters: _Counters, policies: tuple[RateLimitPolicy, ...]) -> None:
+    for policy in policies:
+        for item in parse_many(policy.limit):
+            await counters.clear(item, policy.name, policy.key)
 
 
 def _fingerprint(item: RateLimitItem, *names: str) -> bytes:

@@ -12,7 +12,7 @@ from shared.repositories.tasks import TaskRepository
 from shared.repositories.users import UserRepository
 from shared.services.sessions import end_sessions
 from shared.services.step_up import require_recent_password
-from shared.stream import open_sockets
+from shared.stream import socket_review
 
 
 async def delete_account(user_id: UUID, session_id: UUID | None) -> None:
@@ -34,4 +34,4 @@ async def delete_account(user_id: UUID, session_id: UUID | None) -> None:
         for task_id in await TaskRepository(session, owner_id=user_id).unfinished():
             await transitions.cancel(session, task_id, owner_id=user_id)
         await OutgoingMailRepository(session).add(MailKind.ACCOUNT_DELETED, user.email)
-    await open_sockets.review(user_id)
+    await socket_review.request(user_id)

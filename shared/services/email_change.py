@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import clock, settings
 from shared.database import transaction
 from shared.errors import EmailTaken, InvalidOrExpiredToken
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.mail import MailKind
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
@@ -18,7 +18,7 @@ from shared.security import one_time_tokens
 from shared.services.one_time_tokens import new_token
 from shared.services.sessions import end_sessions
 from shared.services.step_up import require_recent_password
-from shared.stream import open_sockets
+from shared.stream import socket_review
 
 CHANGE, UNDO = TokenPurpose.CHANGE_EMAIL, TokenPurpose.UNDO_EMAIL_CHANGE
 
@@ -39,7 +39,7 @@ async def request_change(user_id: UUID, session_id: UUID | None, email: str) -> 
         ReauthenticationRequired: see `require_recent_password`.
     """
     await require_recent_password(session_id)
-    if not await rate_limits.allows(allowances.mail("email_change", email)):
+    if not await rate_limits.allows(policies.mail("email_change", email)):
         return
     expires_at = clock.now() + timedelta(seconds=settings.auth().email_change_ttl_seconds)
     async with transaction() as session:
@@ -70,7 +70,7 @@ async def confirm_change(token: str) -> Confirmed:
         else:
             await _tell_old_address(session, used.user_id, left)
     if purpose is UNDO:
-        await open_sockets.review(used.user_id)
+        await socket_review.request(used.user_id)
     return Confirmed(used.user_id, undone=purpose is UNDO)
 
 

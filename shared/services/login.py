@@ -3,7 +3,7 @@ from collections.abc import Iterable
 from shared import clock, email_addresses, settings
 from shared.database import transaction
 from shared.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.user import User, UserStatus
 from shared.repositories.sessions import RevokeReason, SessionRepository
 from shared.repositories.users import UserRepository
@@ -41,8 +41,8 @@ async def log_in(
             after the same work.
         EmailNotVerified, AccountDisabled: raised only if the password is right.
     """
-    failures = allowances.login_failures(email, _known_device(device_tokens, email))
-    await rate_limits.hit(*allowances.login(client.ip, email), failures)
+    failures = policies.login_failures(email, _known_device(device_tokens, email))
+    await rate_limits.hit(*policies.login(client.ip, email), failures)
     user, verdict = await _check_password(email, password, hasher)
     _check_state(user)
     async with transaction() as session:

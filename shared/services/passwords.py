@@ -20,7 +20,7 @@ from shared.services.sessions import (
     issue_tokens,
     new_session,
 )
-from shared.stream import open_sockets
+from shared.stream import socket_review
 
 RESET = TokenPurpose.RESET_PASSWORD
 
@@ -58,7 +58,7 @@ async def change_password(
         user = await UserRepository(session).get_fresh(user_id)
         fresh = new_session(user, client, remember=former is None or former.remember)
         await sessions.add(fresh)
-    await open_sockets.review(user_id)
+    await socket_review.request(user_id)
     return issue_tokens(fresh, user)
 
 
@@ -86,5 +86,5 @@ async def reset_password(token: str, password: str, hasher: PasswordHasher) -> U
         await end_sessions(session, used.user_id, reason=RevokeReason.PASSWORD_RESET)
         await tokens.delete_all(used.user_id, RESET, TokenPurpose.VERIFY_EMAIL)
         await OutgoingMailRepository(session).add(MailKind.PASSWORD_CHANGED, owner.email)
-    await open_sockets.review(used.user_id)
+    await socket_review.request(used.user_id)
     return used.user_id

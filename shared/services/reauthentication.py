@@ -3,7 +3,7 @@ from uuid import UUID
 from shared import clock
 from shared.database import transaction
 from shared.errors import InvalidCredentials, InvalidToken, ReauthenticationRequired
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.user import User
 from shared.repositories.sessions import SessionRepository
 from shared.repositories.users import UserRepository
@@ -43,7 +43,7 @@ async def check_current_password(user_id: UUID, password: str, hasher: PasswordH
         RateLimited: too many tries.
         InvalidCredentials: the password is wrong.
     """
-    await rate_limits.hit(allowances.password(user_id))
+    await rate_limits.hit(policies.password(user_id))
     async with transaction(writing=False) as session:
         user = await UserRepository(session).get(user_id)
     verdict = await hasher.verify(password, user.password_hash if user else None)

@@ -17,7 +17,7 @@ from shared.repositories.sessions import RevokeReason, SessionRepository
 from shared.repositories.users import UserRepository
 from shared.security import access_tokens, refresh_tokens
 from shared.security.access_tokens import AccessClaims
-from shared.stream import open_sockets
+from shared.stream import socket_review
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ async def end_session(user_id: UUID, session_id: UUID) -> None:
         if session_id not in {each.id for each in live}:
             raise SessionNotFound
         await SessionRepository(session).revoke(session_id, RevokeReason.LOGOUT, now=clock.now())
-    await open_sockets.review(user_id)
+    await socket_review.request(user_id)
 
 
 async def end_sessions(
@@ -191,7 +191,7 @@ async def log_out(
         elif named:
             await _end_widely(session, named[0], scope)
     for user_id in {user_session.user_id for user_session in named}:
-        await open_sockets.review(user_id)
+        await socket_review.request(user_id)
     return named
 
 

@@ -16,7 +16,7 @@ from shared.process import metrics
 from shared.queues.doorbells import QueueUnavailable
 from shared.queues.registry import queue
 from shared.repositories import sweeping as repository
-from shared.services.mailing import send_due
+from shared.services.outgoing_mails import send_due
 from shared.services.subscriptions import renew_overdue
 
 logger = logging.getLogger(__name__)

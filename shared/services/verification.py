@@ -5,7 +5,7 @@ from uuid import UUID
 from shared import clock, email_addresses, settings
 from shared.database import transaction
 from shared.errors import InvalidOrExpiredToken
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.mail import MailKind
 from shared.models.one_time_token import TokenPurpose
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
@@ -53,7 +53,7 @@ async def resend(email: str) -> Reissued | None:
     looks for the account. Otherwise it returns the token of the newest sign-up. Nothing happens if
     the address has reached its limit.
     """
-    if not await rate_limits.allows(allowances.mail("verification", email)):
+    if not await rate_limits.allows(policies.mail("verification", email)):
         return None
     canonical = email_addresses.canonical(email)
     delivery = settings.auth().verification_delivery

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.clients.redis_client import ANSWER_TIMEOUT_SECONDS
-from shared.stream.keys import channel
+from shared.stream.redis_keys import channel
 
 
 class Notices:

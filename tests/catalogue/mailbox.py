@@ -4,7 +4,7 @@ from urllib.parse import unquote
 from shared.database import transaction
 from shared.process.event_loop import run
 from shared.repositories.mailbox import MailboxRepository
-from shared.services.mailing import send_due
+from shared.services.outgoing_mails import send_due
 
 
 def letters(recipient: str) -> list[str]:

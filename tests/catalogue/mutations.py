@@ -101,7 +101,7 @@ MUTATIONS = (
         path="shared/engine/claiming.py",
         text="\n        .with_for_update(of=User, key_share=True, skip_locked=skip_locked)",
         replacement="",
-        test="tests/integration/test_turns.py"
+        test="tests/integration/test_claiming.py"
         "::test_what_becomes_due_while_another_of_the_same_owner_is_claimed_waits_for_that",
     ),
 )

@@ -20,8 +20,8 @@ from shared.models.user import User
 from shared.process.event_loop import run
 from shared.repositories.sessions import SessionRepository
 from shared.security import refresh_tokens
-from shared.services import rotation
-from shared.services.rotation import Attempt
+from shared.services import refresh_rotation
+from shared.services.refresh_rotation import Attempt
 from tests.auth import PASSWORD, ask_me, open_account, rotate, sign_in, sign_up
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ def test_fifty_refreshes_have_one_child_twenty_times_over(email: str):
     for generation in range(1, 21):
         # Each came to a process of its own: that they wait for this one is not their lateness.
         attempts = [Attempt() for _ in range(50)]
-        issued = together(*(rotation.refresh(token, attempt) for attempt in attempts))
+        issued = together(*(refresh_rotation.refresh(token, attempt) for attempt in attempts))
         children = {tokens.refresh_token for tokens in issued}
         assert len(children) == 1
         token = children.pop()

@@ -9,7 +9,7 @@ from shared.database import transaction
 from shared.models.auth_event import AuthEvent
 from shared.process.event_loop import run
 from shared.security.pseudonyms import pseudonym
-from shared.web import audited
+from shared.web import audit_trail
 from tests.auth import EMAIL, PASSWORD, ask_me, confirm, open_account, rotate, sign_in, sign_up
 from tests.catalogue.gateway import request, routes
 from tests.http import Answer
@@ -138,5 +138,6 @@ def test_every_route_that_changes_an_account_is_audited():
 
 def _is_audited(dependant: Dependant) -> bool:
     return any(
-        getattr(each.call, "__module__", "") == audited.__name__ for each in dependant.dependencies
+        getattr(each.call, "__module__", "") == audit_trail.__name__
+        for each in dependant.dependencies
     )

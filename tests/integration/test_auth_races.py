@@ -13,8 +13,8 @@ from shared.models.user import User
 from shared.process.event_loop import run
 from shared.security import refresh_tokens
 from shared.security.passwords import Verdict
+from shared.services.refresh_rotation import Attempt, refresh
 from shared.services.registration import Registration, register
-from shared.services.rotation import Attempt, refresh
 from shared.services.sessions import IssuedTokens, LogoutScope, log_out
 from shared.services.verification import verify
 from tests.auth import EMAIL, PASSWORD, open_account, sign_in, sign_up

@@ -10,7 +10,7 @@ from shared.database import transaction
 from shared.models.base import database_now
 from shared.models.session import UserSession
 from shared.process.event_loop import run
-from shared.services.rotation import Attempt, refresh
+from shared.services.refresh_rotation import Attempt, refresh
 from tests.auth import ask_me, open_account, rotate, send, sign_in
 from tests.http import Answer
 

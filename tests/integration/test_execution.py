@@ -23,7 +23,7 @@ from shared.models.task import Task
 from shared.models.task_status import TaskStatus
 from shared.process import logs
 from shared.process.event_loop import run
-from shared.stream.keys import channel
+from shared.stream.redis_keys import channel
 from tests.providers import answers, base64_text, providing
 from tests.services import objects_stored
 from tests.tasks import (

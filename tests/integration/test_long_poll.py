@@ -18,8 +18,8 @@ from shared.schemas.task import TaskRead
 from shared.services import long_poll
 from shared.services.long_poll import LOOK_SECONDS, LongPoll
 from shared.services.tasks import TaskService
-from shared.stream.keys import channel
 from shared.stream.notices import Notices
+from shared.stream.redis_keys import channel
 from tests.task_functions import cancel, get, submit
 from tests.tasks import claim, make_task, make_user
 

@@ -11,9 +11,9 @@ import dramatiq
 import pytest
 from dramatiq import Message
 
-from local.metering import Rejections
 from local.rabbitmq_broker import DecodeSafeRabbitmqBroker
 from local.worker import Burial
+from local.worker_metrics import Rejections
 from shared.process import metrics
 from shared.process.event_loop import run
 from shared.queues import brokers

@@ -11,7 +11,7 @@ from shared import clock, database
 from shared.database import transaction
 from shared.errors import RateLimited
 from shared.limits import rate_limits
-from shared.limits.rate_limits import Allowance
+from shared.limits.rate_limits import RateLimitPolicy
 from shared.models.rate_limit_counter import RateLimitCounter
 from shared.process.event_loop import run
 from shared.services.sweeping import sweep
@@ -30,11 +30,11 @@ def limited(request: pytest.FixtureRequest) -> pytest.MonkeyPatch:
 
 
 @pytest.fixture
-def bucket(limited: pytest.MonkeyPatch) -> Allowance:
-    return Allowance("door", "5/minute", uuid4().hex)
+def bucket(limited: pytest.MonkeyPatch) -> RateLimitPolicy:
+    return RateLimitPolicy("door", "5/minute", uuid4().hex)
 
 
-def passed(count: int, *buckets: Allowance) -> int:
+def passed(count: int, *buckets: RateLimitPolicy) -> int:
     """How many of so many attempts side by side are let through."""
 
     async def attempt() -> list[bool]:
@@ -48,12 +48,12 @@ def at_the_start_of_a_day() -> time_machine.travel:
     return time_machine.travel(tomorrow, tick=False)
 
 
-def test_of_a_hundred_at_once_as_many_pass_as_may(bucket: Allowance):
+def test_of_a_hundred_at_once_as_many_pass_as_may(bucket: RateLimitPolicy):
     assert passed(100, bucket) == 5
     assert passed(10, bucket) == 0
 
 
-def test_who_is_refused_learns_when_to_come_again(bucket: Allowance):
+def test_who_is_refused_learns_when_to_come_again(bucket: RateLimitPolicy):
     with at_the_start_of_a_day() as time:
         passed(5, bucket)
         time.shift(20)
@@ -70,15 +70,15 @@ def test_who_is_refused_learns_when_to_come_again(bucket: Allowance):
         assert passed(1, bucket) == 1
 
 
-def test_each_key_has_a_count_of_its_own(bucket: Allowance):
+def test_each_key_has_a_count_of_its_own(bucket: RateLimitPolicy):
     passed(5, bucket)
 
-    assert passed(5, Allowance(bucket.name, bucket.limit, uuid4().hex)) == 5
-    assert passed(5, Allowance("window", bucket.limit, bucket.key)) == 5
+    assert passed(5, RateLimitPolicy(bucket.name, bucket.limit, uuid4().hex)) == 5
+    assert passed(5, RateLimitPolicy("window", bucket.limit, bucket.key)) == 5
 
 
 def test_several_limits_hold_together(limited: pytest.MonkeyPatch):
-    bucket = Allowance("door", "2/minute; 3/hour", uuid4().hex)
+    bucket = RateLimitPolicy("door", "2/minute; 3/hour", uuid4().hex)
 
     with at_the_start_of_a_day() as time:
         assert passed(5, bucket) == 2
@@ -91,15 +91,15 @@ def test_several_limits_hold_together(limited: pytest.MonkeyPatch):
     assert int(refused.value.headers["Retry-After"]) > 3000
 
 
-def test_what_the_first_bucket_refuses_is_not_counted_in_the_second(bucket: Allowance):
-    second = Allowance("house", "20/minute", bucket.key)
+def test_what_the_first_bucket_refuses_is_not_counted_in_the_second(bucket: RateLimitPolicy):
+    second = RateLimitPolicy("house", "20/minute", bucket.key)
 
     passed(50, bucket, second)
 
     assert passed(50, second) == 15
 
 
-def test_a_cleared_bucket_is_empty(bucket: Allowance):
+def test_a_cleared_bucket_is_empty(bucket: RateLimitPolicy):
     passed(5, bucket)
 
     run(rate_limits.clear(bucket))
@@ -107,7 +107,7 @@ def test_a_cleared_bucket_is_empty(bucket: Allowance):
     assert passed(10, bucket) == 5
 
 
-def test_limits_can_be_switched_off(bucket: Allowance, limited: pytest.MonkeyPatch):
+def test_limits_can_be_switched_off(bucket: RateLimitPolicy, limited: pytest.MonkeyPatch):
     limited.setenv("RATE_LIMITS", "off")
     forget_singletons()
 
@@ -115,7 +115,7 @@ def test_limits_can_be_switched_off(bucket: Allowance, limited: pytest.MonkeyPat
 
 
 def test_while_redis_is_away_postgresql_counts_as_well(
-    bucket: Allowance, migrated_postgresql: str, limited: pytest.MonkeyPatch
+    bucket: RateLimitPolicy, migrated_postgresql: str, limited: pytest.MonkeyPatch
 ):
     run(database.engine().dispose())
     limited.setenv("DATABASE_URL", migrated_postgresql)
@@ -127,7 +127,7 @@ def test_while_redis_is_away_postgresql_counts_as_well(
 
 
 def test_redis_may_go_away_while_it_is_used(rate_limited: pytest.MonkeyPatch, tmp_path: Path):
-    bucket = Allowance("door", "5/minute", uuid4().hex)
+    bucket = RateLimitPolicy("door", "5/minute", uuid4().hex)
     with running_redis(tmp_path) as url:
         rate_limited.setenv("REDIS_URL", url)
         forget_singletons()
@@ -139,7 +139,7 @@ def test_redis_may_go_away_while_it_is_used(rate_limited: pytest.MonkeyPatch, tm
 def test_counters_whose_window_is_over_are_swept_away(
     rate_limited_without_redis: pytest.MonkeyPatch,
 ):
-    bucket = Allowance("door", "5/minute", uuid4().hex)
+    bucket = RateLimitPolicy("door", "5/minute", uuid4().hex)
     with time_machine.travel(clock.now() - timedelta(hours=1)):
         passed(1, bucket)
     passed(1, bucket)

@@ -10,9 +10,9 @@ import pytest
 from dramatiq import Message, Worker
 from redis import Redis
 
-from local.metering import Rejections
 from local.redis_broker import DecodeSafeRedisBroker
 from local.worker import Burial
+from local.worker_metrics import Rejections
 from shared.process import metrics
 from shared.process.event_loop import run
 from shared.queues import brokers, dramatiq_queue

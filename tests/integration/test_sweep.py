@@ -23,7 +23,7 @@ from shared.repositories import sweeping as repository
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.services.sweeping import sweep
 from shared.singletons import forget_singletons
-from shared.stream.keys import latest_key
+from shared.stream.redis_keys import latest_key
 from tests.services import rung
 from tests.tasks import (
     blocked_transactions,

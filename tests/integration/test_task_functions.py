@@ -23,7 +23,7 @@ from shared.process import logs
 from shared.process.event_loop import run
 from shared.schemas.task import TaskCreate
 from shared.services.tasks import TaskService
-from shared.stream.keys import latest_key
+from shared.stream.redis_keys import latest_key
 from tests.catalogue.cases import case
 from tests.http import Answer, call
 from tests.task_functions import cancel, complete, get, list_tasks, result, submit

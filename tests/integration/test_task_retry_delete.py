@@ -13,7 +13,7 @@ from shared.database import transaction
 from shared.models.task import IdempotencyKey, Outbox, TaskEvent
 from shared.process.event_loop import run
 from shared.stream import connections
-from shared.stream.keys import latest_key
+from shared.stream.redis_keys import latest_key
 from tests.http import call
 from tests.services import objects_stored
 from tests.task_functions import cancel, complete, delete, get, retry, submit, ws_ticket

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from lampwork.metrics.embedded import EmbeddedMetrics
-from local.metering import prometheus_name
+from local.worker_metrics import prometheus_name
 from shared.process import metrics
 from shared.process.entry_point import entry_point
 from shared.process.metrics import METRICS, Unit
@@ -117,7 +117,7 @@ def test_a_dimension_left_out_is_a_mistake():
 def test_a_worker_shows_prometheus_what_its_processes_recorded(tmp_path):
     script = """
 from dramatiq.brokers.stub import StubBroker
-from local.metering import middleware
+from local.worker_metrics import middleware
 from shared.process import metrics
 from shared.settings import MetricsFormat
 StubBroker(middleware=middleware(MetricsFormat.PROMETHEUS)).emit_after("process_boot")

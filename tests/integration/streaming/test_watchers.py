@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from shared.models.task_status import TaskStatus
-from shared.stream.keys import latest_key
+from shared.stream.redis_keys import latest_key
 from tests.integration.streaming.conftest import Stage
 
 

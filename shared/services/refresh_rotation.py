@@ -9,7 +9,7 @@ from uuid import UUID
 from shared import clock
 from shared.database import transaction
 from shared.errors import InvalidRefreshToken, RefreshTokenReused
-from shared.limits import allowances, rate_limits
+from shared.limits import policies, rate_limits
 from shared.models.mail import MailKind
 from shared.models.session import UserSession
 from shared.models.user import User
@@ -70,7 +70,7 @@ async def refresh(token: str, attempt: Attempt) -> IssuedTokens:
     """
     presented = refresh_tokens.parse(token)
     sight = await _look(presented, attempt)
-    await rate_limits.hit(allowances.refresh(presented.session_id))
+    await rate_limits.hit(policies.refresh(presented.session_id))
     if presented.generation < sight.user_session.generation:
         if not _may_repeat(presented, attempt, sight):
             await _end_reused(presented.session_id, sight.user)

@@ -1,7 +1,7 @@
-"""How a worker tells what `shared.process.metrics` records: it prints them each second, or serves
-them to Prometheus.
+"""Publishes what `shared.process.metrics` records in a worker: printed each second, or served to
+Prometheus.
 
-It also counts the messages that end among the dead letters.
+It also counts the messages that become dead letters.
 """
 
 import re
@@ -20,8 +20,8 @@ BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 
 
 def middleware(format: MetricsFormat) -> list[Middleware]:
-    """For Prometheus, Dramatiq's own metrics stand on the page too; its variables `dramatiq_prom_*`
-    say where the page is."""
+    """The middleware for this format. Prometheus's page also has Dramatiq's own metrics; the
+    variables `dramatiq_prom_*` say where the page is."""
     if format is MetricsFormat.EMF:
         return [Rejections(), Printer()]
     from dramatiq.middleware.prometheus import Prometheus  # makes a folder when it is loaded
@@ -30,7 +30,7 @@ def middleware(format: MetricsFormat) -> list[Middleware]:
 
 
 class Rejections(Middleware):
-    """Counts what is put among the dead letters, by queue and reason."""
+    """Counts the messages that become dead letters, by queue and reason."""
 
     def __init__(self) -> None:
         self._expired: set[str] = set()
@@ -67,8 +67,8 @@ class Printer(Middleware):
 
 
 class PrometheusRecords(Middleware):
-    """Records beside Dramatiq's own metrics. Its middleware must stand behind this one: what comes
-    after an event is told to the last middleware first."""
+    """Adds our records to Dramatiq's own metrics. Dramatiq's middleware must follow this one:
+    `after_` events reach the last middleware first."""
 
     def after_process_boot(self, broker: Broker) -> None:
         metrics.use(PrometheusRecorder())
@@ -77,8 +77,8 @@ class PrometheusRecords(Middleware):
 class PrometheusRecorder:
     """Counters and distributions that the worker's exposition process reads.
 
-    The library looks at its environment when it is loaded, so that must not happen before
-    Dramatiq's middleware has set it.
+    The library reads its environment when it is loaded, so it must not be loaded before Dramatiq's
+    middleware has set that.
     """
 
     def __init__(self) -> None:

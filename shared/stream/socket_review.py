@@ -4,7 +4,7 @@ from uuid import UUID
 logger = logging.getLogger(__name__)
 
 
-async def review(user_id: UUID) -> None:
+async def request(user_id: UUID) -> None:
     """Ask for a review of a user's open sockets, after the commit that ended a session of theirs.
 
     A service that is away is logged, not raised: the next tick closes the sockets.

@@ -43,7 +43,7 @@ class Handshake:
     peer: str | None
 
 
-class Watching:
+class Admission:
     """Decides who may watch a task, and registers the sockets of those who may."""
 
     def __init__(
@@ -119,8 +119,8 @@ class Watching:
 
 
 @singleton
-def watching() -> Watching:
-    return Watching(
+def admission() -> Admission:
+    return Admission(
         connections=connections(), reader=reader(), doorbells=queue(), tickets=tickets()
     )
 

@@ -16,7 +16,7 @@ from shared.models.base import database_now
 from shared.models.mail import OutgoingMail
 from shared.models.user import UserStatus
 from shared.process.event_loop import run
-from shared.services.mailing import MAX_ATTEMPTS, send_due
+from shared.services.outgoing_mails import MAX_ATTEMPTS, send_due
 from shared.singletons import forget_singletons
 from tests.auth import EMAIL, PASSWORD, confirm, open_account, set_status, sign_in, sign_up
 from tests.catalogue.gateway import request

@@ -1,0 +1,65 @@
+"""The rate limits and what each is counted by. The settings say how many attempts each permits."""
+
+from uuid import UUID
+
+from shared import settings
+from shared.limits.rate_limits import RateLimitPolicy
+from shared.security import client_address
+from shared.security.pseudonyms import pseudonym
+
+
+def login(ip: str | None, email: str) -> tuple[RateLimitPolicy, RateLimitPolicy]:
+    """Attempts to sign in, successful or not: from one address for one account, and for all
+    accounts.
+
+    The narrow policy comes first, so that attempts on one account leave room for the others.
+    """
+    limits, origin = settings.rate_limits(), client_address.network(ip)
+    return (
+        RateLimitPolicy("login", limits.login, f"{origin}/{pseudonym(email)}"),
+        RateLimitPolicy("login_ip", limits.login_ip, origin),
+    )
+
+
+def login_failures(email: str, device: str | None) -> RateLimitPolicy:
+    """Wrong passwords for one account. `device` is one that has signed in to it before.
+
+    Clear it when the password was right, so that only failures stay counted.
+    """
+    key = f"{pseudonym(email)}/{device or 'unknown_devices'}"
+    return RateLimitPolicy("login_failures", settings.rate_limits().login_failures, key)
+
+
+def register(ip: str | None) -> RateLimitPolicy:
+    return _per_address("register", settings.rate_limits().register_ip, ip)
+
+
+def verify(ip: str | None) -> RateLimitPolicy:
+    return _per_address("verify", settings.rate_limits().verify_ip, ip)
+
+
+def refresh_by_address(ip: str | None) -> RateLimitPolicy:
+    return _per_address("refresh_ip", settings.rate_limits().refresh_ip, ip)
+
+
+def refresh(session_id: UUID) -> RateLimitPolicy:
+    return RateLimitPolicy("refresh", settings.rate_limits().refresh, str(session_id))
+
+
+def mail_by_address(ip: str | None) -> RateLimitPolicy:
+    """Mails of every kind that anybody may ask for."""
+    return _per_address("mail_ip", settings.rate_limits().mail_ip, ip)
+
+
+def mail(kind: str, email: str) -> RateLimitPolicy:
+    """Mails of one kind to one address, whether or not it has an account."""
+    return RateLimitPolicy(f"mail_{kind}", settings.rate_limits().mail, pseudonym(email))
+
+
+def password(user_id: UUID) -> RateLimitPolicy:
+    """Checks of the current password of a signed-in user."""
+    return RateLimitPolicy("password", settings.rate_limits().password, str(user_id))
+
+
+def _per_address(name: str, limit: str, ip: str | None) -> RateLimitPolicy:
+    return RateLimitPolicy(name, limit, client_address.network(ip))
