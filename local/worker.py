@@ -81,7 +81,7 @@ def _broker_of_queue(middleware: Sequence[Middleware], urgent_queue: str) -> Bro
     url = settings.queue().url.get_secret_value()
     scheme = urlsplit(url).scheme
     if scheme.startswith("sqs"):
-        raise SettingsError("QUEUE_URL: what is sent to SQS is work for Lambda, not for a worker")
+        raise SettingsError("QUEUE_URL: workers do not read SQS queues, functions do")
     if scheme.startswith("amqp"):
         from local.rabbitmq_broker import DecodeSafeRabbitmqBroker  # loads RabbitMQ's library
 

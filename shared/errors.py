@@ -78,7 +78,7 @@ class MalformedJson(BadRequest):
 
 
 class AmbiguousCredentials(BadRequest):
-    default_detail = "The request carries more than one credential of a kind."
+    default_detail = "The request carries more than one credential of the same kind."
 
 
 class InvalidIdempotencyKey(BadRequest):
@@ -130,7 +130,7 @@ class RefreshTokenReused(Unauthenticated):
 
 
 class AmbiguousCookies(Unauthenticated):
-    default_detail = "The request carries more than one cookie of a name."
+    default_detail = "The request carries more than one cookie with the same name."
 
 
 class InvalidTicket(Unauthenticated):
@@ -166,7 +166,7 @@ class ReauthenticationRequired(Forbidden):
 class NotFound(DomainError):
     status = 404
     title = "Not Found"
-    default_detail = "There is no such thing here."
+    default_detail = "There is no such resource."
 
 
 class TaskNotFound(NotFound):
@@ -184,7 +184,7 @@ class SessionNotFound(NotFound):
 class Conflict(DomainError):
     status = 409
     title = "Conflict"
-    default_detail = "The request does not fit the present state."
+    default_detail = "The request conflicts with the current state."
 
 
 class EmailTaken(Conflict):
@@ -237,11 +237,11 @@ class TooManyRequests(DomainError):
 
 
 class QuotaExceeded(TooManyRequests):
-    default_detail = "The tasks that the plan allows in this period are used up."
+    default_detail = "The plan allows no more tasks in this period."
 
 
 class TooManyTasksAtOnce(TooManyRequests):
-    default_detail = "As many tasks as the plan allows at a time wait or run already."
+    default_detail = "As many tasks as the plan allows at once already wait or run."
 
 
 class RateLimited(TooManyRequests):

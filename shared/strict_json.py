@@ -24,13 +24,13 @@ def loads(body: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    raise MalformedJson(f"{name} is no JSON number.")
+    raise MalformedJson(f"{name} is not a JSON number.")
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise MalformedJson("An object has two members of one name.")
+        raise MalformedJson("An object has two members with the same name.")
     return members
 
 
@@ -48,5 +48,5 @@ def _check_strings(value: Any, place: tuple[str, ...] = ("body",)) -> None:
 
 
 def _unkeepable(place: tuple[str, ...]) -> Unprocessable:
-    message = "A text holds NUL or half a surrogate pair."
+    message = "A string contains NUL or half a surrogate pair."
     return Unprocessable(message, errors=[{"loc": place, "msg": message, "type": "value_error"}])

@@ -247,7 +247,7 @@ class Attempt:
         try:
             return await self._write_end(outcome)
         except (SQLAlchemyError, Unavailable) as error:
-            logger.warning("An end was not written", extra={"error": str(error)})
+            logger.warning("The end of an attempt was not written", extra={"error": str(error)})
         await asyncio.sleep(SETTLE_PAUSE_SECONDS)
         return await self._write_end(outcome) or await self._written_end()
 

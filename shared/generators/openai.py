@@ -69,7 +69,7 @@ def _parse(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        raise SettingsError("GENERATOR_URL: this is no URL") from None
+        raise SettingsError("GENERATOR_URL: this is not a URL") from None
     if parsed.userinfo:
         raise SettingsError("GENERATOR_URL: the key belongs to GENERATOR_API_KEY")
     if not parsed.host:

@@ -47,5 +47,5 @@ def api_key() -> str | None:
     secret = settings.generator().api_key
     key = secret.get_secret_value().strip() if secret else ""
     if not (key.isascii() and key.isprintable()):
-        raise SettingsError("GENERATOR_API_KEY: it holds characters that no key has")
+        raise SettingsError("GENERATOR_API_KEY: it contains characters that a header cannot hold")
     return key or None

@@ -68,7 +68,7 @@ def _of_mail() -> Iterator[str]:
     scheme = urlsplit(settings.mail().url).scheme
     by_mail = settings.auth().verification_delivery is not VerificationDelivery.RESPONSE
     if scheme == "mailbox" or (scheme == "none" and by_mail):
-        yield "MAIL_URL: must be ses://, or nobody gets the mails that accounts need"
+        yield "MAIL_URL: must be ses://, since accounts need real mails"
     if scheme == "ses" and settings.mail().sender.rstrip(">").endswith("@localhost"):
         yield "MAIL_FROM: must be an address that SES may send from"
 
@@ -101,7 +101,7 @@ def _of_queue() -> Iterator[str]:
 
 def _of_password(name: str, url: SecretStr) -> Iterator[str]:
     if urlsplit(url.get_secret_value()).password in WELL_KNOWN_PASSWORDS:
-        yield f"{name}: its password is one that everybody tries first"
+        yield f"{name}: its password is one of the first that attackers try"
 
 
 def _of_limits() -> Iterator[str]:

@@ -100,7 +100,7 @@ def read(token: str, *, even_expired: bool = False) -> AccessClaims:
 def _canonical_uuid(value: Any) -> UUID:
     if isinstance(value, str) and len(value) == 36 and str(found := UUID(value)) == value:
         return found
-    raise ValueError("This is no canonical UUID.")
+    raise ValueError("This is not a canonical UUID.")
 
 
 CanonicalUuid = Annotated[UUID, BeforeValidator(_canonical_uuid)]

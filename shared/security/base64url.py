@@ -16,7 +16,7 @@ def decode(text: str) -> bytes:
     try:
         data = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except (UnicodeEncodeError, binascii.Error):
-        raise ValueError("This is no base64url text.") from None
+        raise ValueError("This is not base64url.") from None
     if encode(data) != text:
         raise ValueError("This base64url text is not canonical.")
     return data

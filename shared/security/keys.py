@@ -23,14 +23,14 @@ MINIMUM_DIFFERENT_BYTES = 16  # of 32 random bytes about 30 differ
 
 def _check_length(text: str) -> str:
     if len(base64url.decode(text)) != KEY_BYTES:
-        raise ValueError(f"a key has {KEY_BYTES} bytes")
+        raise ValueError(f"a key must have {KEY_BYTES} bytes")
     return text
 
 
 def _check_secret(secret: SecretStr) -> SecretStr:
     _check_length(secret.get_secret_value())
     if len(set(base64url.decode(secret.get_secret_value()))) < MINIMUM_DIFFERENT_BYTES:
-        raise ValueError("a key is random; python -m local.keys makes such keys")
+        raise ValueError("a key must be random; python -m local.keys makes one")
     return secret
 
 
@@ -54,7 +54,7 @@ class SigningKey(KeyModel):
     @model_validator(mode="after")
     def _halves_belong_together(self) -> Self:
         if self.d is not None and self.private.public_key() != self.public:
-            raise ValueError("d and x are not of one key pair")
+            raise ValueError("d and x do not belong to the same key pair")
         return self
 
     @property
@@ -64,7 +64,7 @@ class SigningKey(KeyModel):
     @property
     def private(self) -> Ed25519PrivateKey:
         if self.d is None:
-            raise SettingsError(f"The signing key {self.kid} has no private half here.")
+            raise SettingsError(f"The signing key {self.kid} has no private part.")
         return Ed25519PrivateKey.from_private_bytes(base64url.decode(self.d.get_secret_value()))
 
 

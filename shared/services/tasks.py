@@ -95,7 +95,7 @@ class TaskService:
 
     async def _place(self, order: Order) -> Accepted:
         async with transaction() as session:
-            subscriptions = await self._take_turn(session)
+            subscriptions = await self._lock_owner(session)
             keys = IdempotencyKeyRepository(session, owner_id=self.owner_id)
             if order.key is not None and (known := await keys.get(order.key)):
                 if known.fingerprint != order.fingerprint:
@@ -125,7 +125,7 @@ class TaskService:
         await broadcaster().publish(task)
         return Accepted(body, replayed=False)
 
-    async def _take_turn(self, session: AsyncSession) -> SubscriptionRepository:
+    async def _lock_owner(self, session: AsyncSession) -> SubscriptionRepository:
         subscriptions = SubscriptionRepository(session, user_id=self.owner_id)
         owner = await subscriptions.lock_owner()
         if owner is None or not is_in_use(owner):

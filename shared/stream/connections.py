@@ -182,12 +182,7 @@ class Connections:
     async def find_all(self, connection_ids: Iterable[str]) -> dict[str, Connection | None]:
         """Each connection by its id; None for one that is not (or no longer) registered."""
         ids = list(connection_ids)
-        found: list[Mapping[bytes, bytes]] = []
-        for start in range(0, len(ids), PIPELINE_LENGTH):
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for connection_id in ids[start : start + PIPELINE_LENGTH]:
-                    pipe.hgetall(connection_key(connection_id))
-                found += await pipe.execute()
+        found = await self._hashes([connection_key(connection_id) for connection_id in ids])
         return {
             connection_id: _from_hash(connection_id, fields) if fields else None
             for connection_id, fields in zip(ids, found, strict=True)
@@ -209,12 +204,7 @@ class Connections:
 
     async def cursors_of_all(self, task_ids: Iterable[UUID]) -> dict[UUID, dict[str, Cursor]]:
         ids = list(task_ids)
-        found: list[Mapping[bytes, bytes]] = []
-        for start in range(0, len(ids), PIPELINE_LENGTH):
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for task_id in ids[start : start + PIPELINE_LENGTH]:
-                    pipe.hgetall(task_key(task_id))
-                found += await pipe.execute()
+        found = await self._hashes([task_key(task_id) for task_id in ids])
         return {
             task_id: {key.decode(): Cursor.decode(value.decode()) for key, value in fields.items()}
             for task_id, fields in zip(ids, found, strict=True)
@@ -250,6 +240,16 @@ class Connections:
             pipe.incr(key)
             count: int = (await pipe.execute())[-1]
         return count
+
+    async def _hashes(self, keys: Sequence[str]) -> list[Mapping[bytes, bytes]]:
+        """The fields of each hash, in the order of the keys; none for one that does not exist."""
+        found: list[Mapping[bytes, bytes]] = []
+        for start in range(0, len(keys), PIPELINE_LENGTH):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key in keys[start : start + PIPELINE_LENGTH]:
+                    pipe.hgetall(key)
+                found += await pipe.execute()
+        return found
 
     def _remember(self, pipe: Pipeline, connection: Connection) -> None:
         key = connection_key(connection.id)

@@ -60,10 +60,10 @@ MUTATIONS = (
     Mutation(
         guard="the rate limit before the hash",
         path="shared/services/login.py",
-        text="    await rate_limits.hit(*buckets.login(client.ip, email), failures)\n"
+        text="    await rate_limits.hit(*policies.login(client.ip, email), failures)\n"
         "    user, verdict = await _check_password(email, password, hasher)\n",
         replacement="    user, verdict = await _check_password(email, password, hasher)\n"
-        "    await rate_limits.hit(*buckets.login(client.ip, email), failures)\n",
+        "    await rate_limits.hit(*policies.login(client.ip, email), failures)\n",
         test="tests/catalogue/test_limits.py::test_of_a_hundred_attempts_at_once_five_are_hashed",
     ),
     Mutation(

@@ -154,9 +154,9 @@ def test_strangers_cannot_lock_an_owner_out():
     open_account()
     known = sign_in()
     device = {name: value for name, value in known.cookies.items() if "device" in name}
-    strangers = [attempt(ip=f"198.51.{number}.1") for number in range(11)]
+    other_devices = [attempt(ip=f"198.51.{number}.1") for number in range(11)]
 
-    assert strangers[-1] == 429
+    assert other_devices[-1] == 429
     assert attempt(PASSWORD, ip="203.0.113.1") == 429
     assert attempt(PASSWORD, ip="203.0.113.2", cookies=device) == 200
 

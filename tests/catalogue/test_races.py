@@ -48,7 +48,7 @@ async def post(app: FastAPI, **body: str) -> httpx.Response:
         return await client.post(f"{ADDRESS}/{route}", json=body)
 
 
-def together(*requests: Awaitable[T]) -> list[T]:
+def at_once(*requests: Awaitable[T]) -> list[T]:
     async def gather() -> list[T]:
         return await asyncio.gather(*requests)
 
@@ -67,7 +67,7 @@ async def count(model: type[Any], *where: Any) -> int:
 
 @pytest.mark.case("A26")
 def test_twenty_sign_ups_of_one_address_make_one_account(email: str):
-    answers = together(*(post(register.app, email=email, password=PASSWORD) for _ in range(20)))
+    answers = at_once(*(post(register.app, email=email, password=PASSWORD) for _ in range(20)))
 
     assert codes(answers) == {"201": 1, "email_taken": 19}
     assert run(count(User, User.email_canonical == email)) == 1
@@ -78,7 +78,7 @@ def test_fifty_verifications_activate_once(email: str):
     registered = sign_up(email).json
     token, user_id = registered["verification"]["token"], registered["user"]["id"]
 
-    answers = together(*(post(verify.app, token=token) for _ in range(50)))
+    answers = at_once(*(post(verify.app, token=token) for _ in range(50)))
 
     assert codes(answers) == {"200": 1, "token_already_used": 49}
     assert run(count(AuthEvent, AuthEvent.user_id == UUID(user_id), *ACTIVATION)) == 1
@@ -92,7 +92,7 @@ def test_fifty_refreshes_have_one_child_twenty_times_over(email: str):
     for generation in range(1, 21):
         # Each came to a process of its own: that they wait for this one is not their lateness.
         attempts = [Attempt() for _ in range(50)]
-        issued = together(*(refresh_rotation.refresh(token, attempt) for attempt in attempts))
+        issued = at_once(*(refresh_rotation.refresh(token, attempt) for attempt in attempts))
         children = {tokens.refresh_token for tokens in issued}
         assert len(children) == 1
         token = children.pop()
@@ -124,7 +124,7 @@ def test_a_refresh_beside_a_logout_leaves_no_token_alive(email: str):
 
     for _ in range(20):
         token = sign_in(email).json["refresh_token"]
-        answers = together(
+        answers = at_once(
             *(post(refresh.app, refresh_token=token) for _ in range(5)),
             post(logout.app, refresh_token=token),
             *(post(refresh.app, refresh_token=token) for _ in range(5)),

@@ -47,15 +47,15 @@ def allowed(module: str) -> frozenset[str]:
     return HTTP | ORM | (HASHING if module in HASHES_PASSWORDS else NONE)
 
 
-def together() -> dict[frozenset[str], list[str]]:
-    """Those that may load the same: one of them may not load what none of them may."""
+def modules_by_what_they_may_load() -> dict[frozenset[str], list[str]]:
+    """Functions that may load the same are imported in one process, to save time."""
     groups: dict[frozenset[str], list[str]] = {}
     for module in sorted(function_modules()):
         groups.setdefault(allowed(module), []).append(module)
     return groups
 
 
-@pytest.mark.parametrize(("packages", "modules"), together().items())
+@pytest.mark.parametrize(("packages", "modules"), modules_by_what_they_may_load().items())
 def test_a_function_loads_only_what_it_needs(packages, modules):
     finished = subprocess.run(
         [sys.executable, "-c", IMPORTING, *modules],
