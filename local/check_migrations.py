@@ -1,4 +1,4 @@
-"""Do the models say what the migrations make? `python -m local.check_migrations`."""
+"""Checks that models and migrations agree: `python -m local.check_migrations`."""
 
 import os
 import subprocess

@@ -1,6 +1,6 @@
 """Tries every part of the Compose stack from outside, through nginx: `make connectivity`.
 
-Prints a table with the time of each check and ends with 1 when any failed.
+Prints a table with the time of each check, and exits with 1 if any failed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ Check = Callable[[], Awaitable[str]]
 
 
 class Failed(Exception):
-    """A part of the stack did not do what it is there for."""
+    """A part of the stack does not work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Result:
 
 
 class Connectivity:
-    """The checks; each returns a word on what it saw, and raises where something is wrong."""
+    """The checks. Each returns a word on what it saw, and raises if something is wrong."""
 
     def __init__(self, tried: Stack, client: httpx.AsyncClient, patience_seconds: float) -> None:
         self._stack = tried
@@ -62,7 +62,7 @@ class Connectivity:
         }
 
     async def targets(self) -> str:
-        """What has only just started counts as down until Prometheus comes by again."""
+        """A target that has just started counts as down until Prometheus's next scrape."""
         give_up = time.monotonic() + self._patience_seconds
         while True:
             answer = await self._get("/prometheus/api/v1/targets?state=active")
@@ -75,7 +75,8 @@ class Connectivity:
             await asyncio.sleep(1)
 
     async def story(self) -> str:
-        """As a person has it: an account, a prompt, its progress live, and the picture."""
+        """What a user does: create an account, submit a prompt, watch its progress, fetch the
+        picture."""
         origin = self._stack.origin
         async with httpx.AsyncClient(base_url=f"{origin}/api/v1", timeout=TIMEOUT_SECONDS) as api:
             _, token = await sign_up(api)
@@ -122,7 +123,8 @@ class Connectivity:
 
 
 async def examine(tried: Stack, *, patience_seconds: float = 0) -> list[Result]:
-    """The result of every check, in order; what Prometheus calls down may come up meanwhile."""
+    """The result of every check, in order; targets that Prometheus reports as down may come up
+    meanwhile."""
     async with httpx.AsyncClient(base_url=tried.origin, timeout=TIMEOUT_SECONDS) as client:
         checks = Connectivity(tried, client, patience_seconds).all()
         return [await _try(name, check) for name, check in checks.items()]

@@ -1,4 +1,5 @@
-"""A worker's health check: `python -m local.consumer_check QUEUE` asks RabbitMQ who does."""
+"""A worker's health check: `python -m local.consumer_check QUEUE` asks RabbitMQ for consumers of
+the queue."""
 
 import sys
 from contextlib import closing

@@ -1,4 +1,5 @@
-"""Twenty prompts on one sheet, to see at a glance what the built-in painter makes of words."""
+"""Paints twenty prompts on one sheet, to show at a glance how the built-in painter interprets
+words."""
 
 import argparse
 import asyncio
@@ -39,7 +40,7 @@ PAPER, INK = (250, 248, 243), (70, 66, 60)
 
 
 async def no_progress(fraction: float) -> None:
-    """A sheet is watched by nobody."""
+    """Nobody watches the progress of a sheet."""
 
 
 async def contact_sheet(painter: Generator) -> Picture.Image:

@@ -54,7 +54,7 @@ class TaskEnded(Exception):
 
 @contextmanager
 def product(url: str) -> Iterator[None]:
-    """Use the product that answers at this address, else run one for the time of the demo."""
+    """Use the product that answers at this address, else run one for the duration of the demo."""
     if answers(url):
         yield
         return
@@ -90,7 +90,7 @@ async def story(options: argparse.Namespace) -> bytes:
         if last["status"] != "completed":
             raise TaskEnded(f"the task {last['status']}: {last['error']}")
         answer = await client.get(f"/tasks/{task['id']}/result")
-    # The link carries its own signature; storage refuses a second credential beside it.
+    # The link carries its own signature, and the storage refuses a second credential.
     async with httpx.AsyncClient() as storage:
         picture = await storage.get(answer.headers["Location"])
     return picture.raise_for_status().content

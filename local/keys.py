@@ -1,7 +1,7 @@
 """Makes the key file of a local installation, once: `python -m local.keys [--rotate] [FILE]`.
 
-Without FILE it is the one that KEYS_FILE names. With --rotate the next signing key becomes the
-current one, which it was published for, and the current one the previous, which only verifies.
+Without FILE, KEYS_FILE names it. With --rotate, the next signing key, which was published in
+advance, becomes the current one, and the current one becomes the previous one, which only verifies.
 """
 
 import argparse
@@ -46,10 +46,10 @@ def new_secret_key() -> dict[str, Any]:
 
 
 def ensure_keys(path: Path) -> bool:
-    """Make the key file, readable to its owner only; say whether it was made now.
+    """Make the key file, readable only by its owner. Returns whether it was made now.
 
     Raises:
-        SettingsError: there is a file already, and its keys are not valid; it is left alone.
+        SettingsError: the file exists, and its keys are not valid; it is not changed.
     """
     made = not path.exists() and _write_once(path, json.dumps(new_keys(), indent=2) + "\n")
     read_keys(path.read_text())
@@ -57,9 +57,9 @@ def ensure_keys(path: Path) -> bool:
 
 
 def rotated(keys: dict[str, Any]) -> dict[str, Any]:
-    """The keys with the next signing key in use, and another one to follow.
+    """The keys after a rotation: the next signing key is in use, and a new one follows it.
 
-    Where there is none yet, it is only added: a key must be known everywhere before it signs.
+    If there is no next key, one is only added: a key must be known everywhere before it signs.
     """
     signing = keys["signing"]
     if signing.get("next") is None:
@@ -70,10 +70,10 @@ def rotated(keys: dict[str, Any]) -> dict[str, Any]:
 
 
 def rotate_keys(path: Path) -> str:
-    """Rotate the signing keys of a key file; the name of the key that signs from now on.
+    """Rotate the signing keys of a key file. Returns the name of the key that signs from now on.
 
     Raises:
-        SettingsError: the file is missing or its keys are not valid; it is left alone.
+        SettingsError: the file is missing or its keys are not valid; it is not changed.
     """
     try:
         text = path.read_text()

@@ -41,7 +41,7 @@ PROBLEM_ANSWER = {
 }
 
 
-# What reaches no function has the gateway's own form.
+# Errors of the gateway itself have its own form.
 GATEWAY_ANSWER = {
     "description": "The address or the headers are too large",
     "content": {
@@ -113,7 +113,7 @@ def _routes() -> list[APIRoute]:
 
 
 def _as_text_can_be(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that may be missing is still never null."""
+    """A parameter may be missing, but is never null."""
     variants = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     if len(variants) != 1:
         return schema

@@ -1,4 +1,4 @@
-"""What must be there before anything serves: keys, schema, bucket. Doing it again is free."""
+"""Makes what the stack needs before it starts: keys, schema and bucket. It may be run again."""
 
 import logging
 import subprocess
@@ -28,7 +28,7 @@ def main() -> int:
 
 
 def ensure_bucket(name: str) -> bool:
-    """Make the bucket where there is none; say whether it was made now."""
+    """Make the bucket if it does not exist. Returns whether it was made now."""
     s3 = boto3.client("s3")
     try:
         s3.head_bucket(Bucket=name)

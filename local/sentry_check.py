@@ -1,4 +1,4 @@
-"""Sends one event through the application's own set-up of Sentry; fails unless it is taken."""
+"""Sends one event through the application's own Sentry set-up; fails unless Sentry accepts it."""
 
 import sys
 import urllib.request
@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 5
 
 
 class ConnectivityTest(Exception):
-    """Nothing is wrong: somebody tries the way to Sentry."""
+    """Nothing is wrong: this tests the connection to Sentry."""
 
 
 def main() -> int:

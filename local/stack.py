@@ -1,4 +1,4 @@
-"""The Compose stack as the commands of the Makefile find it."""
+"""The Compose stack as the Makefile's commands use it."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ COMPOSE_SECONDS = 120
 
 
 class StackError(Exception):
-    """Compose could not do what it was asked for; the text is what it said."""
+    """A Compose command failed; the text is its output."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Stack:
         return self.settings["PUBLIC_URL"].rstrip("/")
 
     def run(self, service: str, *command: str) -> str:
-        """What a command prints that is run in the container of a service."""
+        """Run a command in the container of a service. Returns what it prints."""
         return self.compose("exec", "-T", service, *command).strip()
 
     def compose(self, *arguments: str) -> str:
@@ -62,7 +62,7 @@ class Stack:
         return found.stdout
 
     def stand_ins(self) -> list[str]:
-        """The images that only stand in for others, as their label says."""
+        """The images that are only stand-ins for others, according to their label."""
         listed = subprocess.run(
             [
                 *("docker", "ps", "--filter", "label=standin=1", "--format", "{{.Image}}"),
