@@ -16,6 +16,7 @@ from shared.models.base import database_now
 from shared.models.mail import OutgoingMail
 from shared.models.user import UserStatus
 from shared.process.event_loop import run
+from shared.queues.doorbells import SWEEP, message
 from shared.services.outgoing_mails import MAX_ATTEMPTS, send_due
 from shared.singletons import forget_singletons
 from tests.auth import EMAIL, PASSWORD, confirm, open_account, set_status, sign_in, sign_up
@@ -246,7 +247,8 @@ def test_the_sweep_sends_what_requests_have_promised(application: pytest.MonkeyP
     forget_singletons()
     sign_up()
 
-    functions.tasks.sweep.handler({"Records": []}, None)
+    record = {"messageId": "1", "body": message(SWEEP).encode().decode()}
+    functions.tasks.sweep.handler({"Records": [record]}, None)
 
     assert waiting() == 0
     assert len(letters(EMAIL)) == 1
