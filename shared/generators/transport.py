@@ -80,7 +80,7 @@ class Transport:
         try:
             async with client, client.stream(method, url, **options) as response:
                 return Answer(response.status_code, response.headers, await _read(response))
-        except (httpx.TransportError, httpx.InvalidURL) as error:  # the latter: in a redirect
+        except (httpx.TransportError, httpx.InvalidURL) as error:  # InvalidURL: in a redirect
             raise failures.unavailable(type(error).__name__) from None
 
 

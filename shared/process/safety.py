@@ -29,7 +29,7 @@ def check() -> None:
 def _problems(part: Callable[[], Iterator[str]]) -> list[str]:
     try:
         return list(part())
-    except SettingsError as error:  # a value is missing or no value at all: the same list tells
+    except SettingsError as error:  # a value is missing or wrong: add it to the list
         return [str(error)]
 
 

@@ -10,7 +10,7 @@ from shared.plans import PLANS, Period, PlanLimits, Usage
 from shared.repositories.subscriptions import SubscriptionRepository, overdue
 from shared.schemas.user import LimitsRead, SubscriptionRead, UsageRead
 
-BUSY_SECONDS = 10  # after so long, one of the tasks that run may have ended
+BUSY_SECONDS = 10  # by then, a running task may have ended
 
 
 async def admit_task(

@@ -21,7 +21,7 @@ from shared.services.subscriptions import renew_overdue
 
 logger = logging.getLogger(__name__)
 
-STUCK_LEASES = 4  # a sweep takes a lost lease after one; this long it must have failed to
+STUCK_LEASES = 4  # a sweep takes a lost lease after one; after four, sweeps have failed
 
 
 async def sweep() -> None:

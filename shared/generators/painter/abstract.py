@@ -1,4 +1,4 @@
-"""Pictures of nothing: what is painted when no word names a thing."""
+"""Abstract pictures, painted when no word of the prompt names a thing."""
 
 import math
 from collections.abc import Callable

@@ -4,7 +4,7 @@ from shared.generators.painter.colour import Colour, Field
 
 
 class Canvas:
-    """A picture in the making: float32 sRGB in 0…1, and where its pixels lie.
+    """A picture being painted: float32 sRGB in 0…1, and the coordinates of its pixels.
 
     One unit of length is the shorter side, so that a scene keeps its shape at any size: x is 0 in
     the middle and grows to `right`, y is 0 at the top and grows down to `bottom`.

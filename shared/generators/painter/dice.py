@@ -4,10 +4,10 @@ import numpy as np
 
 
 class Dice:
-    """All chance in one picture: named streams that know nothing of each other.
+    """All randomness of one picture: named streams that are independent of each other.
 
-    A stream depends on the whole prompt and the seed alone, neither on the size of the picture
-    nor on what other layers drew from theirs.
+    A stream depends only on the prompt and the seed: not on the size of the picture, nor on what
+    other layers drew.
     """
 
     def __init__(self, prompt: str, seed: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Cloudy fields: value noise, its octaves, and bending one field by others."""
+"""Cloudy fields: value noise, its octaves, and fields warped by others."""
 
 import math
 

@@ -7,11 +7,11 @@ from shared.generators.port import GenerationParameters, Image, Progress
 
 
 class Stopped(Exception):
-    """Nobody waits for this picture any more."""
+    """The picture is no longer wanted."""
 
 
 class Painter:
-    """Paints by rule, without a model: words steer the scene, chance does the rest."""
+    """Paints by rules, without a model: words steer the scene, and chance does the rest."""
 
     async def generate(
         self, prompt: str, parameters: GenerationParameters, progress: Progress
@@ -25,7 +25,7 @@ class Painter:
 
 
 class Reporter:
-    """Carries progress from the painting thread to the loop, and the end of interest back."""
+    """Carries progress from the painting thread to the event loop, and the request to stop back."""
 
     def __init__(self, progress: Progress, loop: asyncio.AbstractEventLoop) -> None:
         self._progress = progress
@@ -35,10 +35,10 @@ class Reporter:
         self._pending: concurrent.futures.Future[None] | None = None
 
     def report(self, fraction: float) -> None:
-        """Wait until the loop has taken note; called in the painting thread.
+        """Wait until the loop has the progress. Called in the painting thread.
 
         Raises:
-            Stopped: the painting was given up.
+            Stopped: the picture is no longer wanted.
         """
         with self._lock:
             if self._stopped:

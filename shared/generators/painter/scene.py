@@ -1,4 +1,4 @@
-"""What the picture will show: words decide where they can, dice where they are silent."""
+"""What the picture will show: the words of the prompt decide, and dice where words say nothing."""
 
 from dataclasses import dataclass
 

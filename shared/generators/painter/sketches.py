@@ -1,4 +1,4 @@
-"""How known things look: shapes in a unit square (y down, feet at 1), back to front."""
+"""The shapes of known things, in a unit square (y down, feet at 1), back to front."""
 
 from typing import NamedTuple
 
