@@ -13,8 +13,8 @@ from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from lampwork.companions.pidfile import PidFile, identity, stop_left_overs
-from lampwork.companions.process import Child, Program, Supervised, run_to_end
 from lampwork.companions.redis import EmbeddedRedis
+from lampwork.companions.supervision import Child, Program, Supervised, run_to_end
 from lampwork.config.variables import inherited
 from lampwork.errors import StartError
 
@@ -129,7 +129,7 @@ async def test_what_an_ended_child_left_running_is_ended_too(
 def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "import asyncio, os, pathlib, sys, time\n"
-        "from lampwork.companions.process import Child, Program\n"
+        "from lampwork.companions.supervision import Child, Program\n"
         "async def main():\n"
         "    argv = ('sleep', '600')\n"
         "    here = pathlib.Path(sys.argv[1])\n"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.runtime.preload import ImportScanner
+from lampwork.runtime.launching.import_scanner import ImportScanner
 from lampwork.stack.model import Function
 from tests.emulator.runtime_fixtures import function, running, write
 

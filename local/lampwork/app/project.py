@@ -8,7 +8,7 @@ from typing import Final
 from lampwork.app.requirements import with_requirements
 from lampwork.companions.guard import Guard
 from lampwork.companions.pidfile import stop_left_overs
-from lampwork.companions.programs import run_commands
+from lampwork.companions.project_processes import run_commands
 from lampwork.companions.services import Services
 from lampwork.concurrency import run_all
 from lampwork.config.project_config import Config

@@ -10,7 +10,7 @@ from lampwork.app.lock import DataLock
 from lampwork.app.project import Options, Project
 from lampwork.app.reload import Change, Watched, Watcher
 from lampwork.app.requirements import FILE as REQUIREMENTS
-from lampwork.companions.programs import Processes
+from lampwork.companions.project_processes import Processes
 from lampwork.concurrency import run_all
 from lampwork.errors import LampworkError
 from lampwork.front.server import Front

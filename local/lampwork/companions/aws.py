@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from lampwork.companions.process import OnLog, Program, Supervised
+from lampwork.companions.supervision import OnLog, Program, Supervised
 from lampwork.config.variables import inherited
 from lampwork.errors import StartError
 from lampwork.http.internal_paths import REFERENCES, RESOURCES

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lampwork.companions.ports import free_port
-from lampwork.companions.process import OnLog, Program, Supervised
+from lampwork.companions.supervision import OnLog, Program, Supervised
 from lampwork.config.variables import inherited
 from lampwork.errors import StartError
 

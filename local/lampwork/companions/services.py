@@ -1,8 +1,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from lampwork.companions.aws import CREDENTIALS, EmbeddedAws
-from lampwork.companions.process import OnLog
 from lampwork.companions.redis import EmbeddedRedis
+from lampwork.companions.supervision import OnLog
 from lampwork.concurrency import run_all
 from lampwork.config.project_config import Config
 from lampwork.stack.model import CloudResource

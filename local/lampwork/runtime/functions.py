@@ -8,7 +8,7 @@ from lampwork.errors import FunctionNotFound
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.runtime.capacity import Capacity
-from lampwork.runtime.launcher_registry import Launchers
+from lampwork.runtime.launching.launcher_registry import Launchers
 from lampwork.runtime.pool import Pool
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders

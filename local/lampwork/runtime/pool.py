@@ -10,8 +10,8 @@ from lampwork.errors import LampworkError, StartError, Throttled, TooManyEnviron
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics
 from lampwork.runtime.capacity import Capacity
-from lampwork.runtime.environment import Environment, Request, State
-from lampwork.runtime.launcher import Launcher
+from lampwork.runtime.execution.environment import Environment, Request, State
+from lampwork.runtime.launching.launcher import Launcher
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
 from lampwork.stack.model import Function

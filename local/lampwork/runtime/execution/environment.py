@@ -12,14 +12,13 @@ from pathlib import Path
 from lampwork.errors import StartError
 from lampwork.events.identifiers import new_trace_header
 from lampwork.invocation.port import Invocation
-from lampwork.runtime import function_errors
 from lampwork.runtime.channel import Answer, Channel, Ready, Work
-from lampwork.runtime.cpu import wants_cpu
-from lampwork.runtime.environment_log import EnvironmentLog
-from lampwork.runtime.launcher import ChildProcess, Launch, Launcher
-from lampwork.runtime.log_pipe import LogPipe
-from lampwork.runtime.memory import MEBIBYTE, MemoryPeak, resident_memory
-from lampwork.runtime.platform_log import (
+from lampwork.runtime.execution import function_errors
+from lampwork.runtime.execution.cpu import wants_cpu
+from lampwork.runtime.execution.environment_log import EnvironmentLog
+from lampwork.runtime.execution.log_pipe import LogPipe
+from lampwork.runtime.execution.memory import MEBIBYTE, MemoryPeak, resident_memory
+from lampwork.runtime.execution.platform_log import (
     EXITED,
     OUT_OF_MEMORY,
     SUCCESS,
@@ -27,7 +26,8 @@ from lampwork.runtime.platform_log import (
     Ended,
     Status,
 )
-from lampwork.runtime.process_variables import process_variables
+from lampwork.runtime.execution.process_variables import process_variables
+from lampwork.runtime.launching.launcher import ChildProcess, Launch, Launcher
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.stack.model import Function
 from lampwork.timestamps import iso_milliseconds

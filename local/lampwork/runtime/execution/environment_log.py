@@ -2,7 +2,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from lampwork.logs.levels import at_least, level_of
-from lampwork.runtime import platform_log
+from lampwork.runtime.execution import platform_log
 from lampwork.stack.model import Function
 
 logger = logging.getLogger(__name__)

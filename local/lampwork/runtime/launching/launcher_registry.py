@@ -3,10 +3,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lampwork.runtime.cold_launcher import ColdLauncher
-from lampwork.runtime.fork_launcher import ForkLauncher
-from lampwork.runtime.launcher import Launcher
-from lampwork.runtime.preload import ImportScanner
+from lampwork.runtime.launching.cold_launcher import ColdLauncher
+from lampwork.runtime.launching.fork_launcher import ForkLauncher
+from lampwork.runtime.launching.import_scanner import ImportScanner
+from lampwork.runtime.launching.launcher import Launcher
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.stack.model import Function
 

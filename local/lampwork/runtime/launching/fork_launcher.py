@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lampwork.errors import StartError
-from lampwork.runtime.launcher import Launch
+from lampwork.runtime.launching.launcher import Launch
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class ServerEnded(Exception):
 
 
 class ForkServer:
-    """One `lampwork.runtime.forkserver` process, commanded over a socket one request at a time."""
+    """A process that runs `fork_server`, and the socket that commands it, one request at a time."""
 
     def __init__(self, python: str, packages: Path | None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -237,7 +237,7 @@ def _start(python: str, packages: Path | None, control: socket.socket) -> "subpr
     arguments = [str(control.fileno()), str(os.getpid())]
     try:
         return subprocess.Popen(
-            [python, "-P", "-m", "lampwork.runtime.forkserver", *arguments],
+            [python, "-P", "-m", "lampwork.runtime.launching.fork_server", *arguments],
             env=_environment(packages),
             stdin=subprocess.DEVNULL,
             pass_fds=[control.fileno()],

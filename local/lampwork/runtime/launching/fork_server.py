@@ -10,7 +10,7 @@ import socket
 import sys
 from typing import Any
 
-from lampwork.runtime import bootstrap
+from lampwork.runtime.launching import bootstrap
 
 MAX_MESSAGE = 1 << 20
 # What AWS's runtime client loads besides itself; it cannot be loaded here, since it reads the

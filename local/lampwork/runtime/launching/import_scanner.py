@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lampwork.runtime.source_cache import is_own_code
+from lampwork.runtime.launching.source_cache import is_own_code
 from lampwork.stack.model import Function
 
 # It reads the address of its Runtime API when it is loaded.

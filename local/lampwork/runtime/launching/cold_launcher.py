@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Collection
 
 from lampwork.errors import StartError
-from lampwork.runtime.launcher import Launch
+from lampwork.runtime.launching.launcher import Launch
 
 
 class ColdLauncher:
@@ -23,7 +23,7 @@ class ColdLauncher:
                     self._python,
                     "-P",
                     "-m",
-                    "lampwork.runtime.bootstrap",
+                    "lampwork.runtime.launching.bootstrap",
                     str(os.getpid()),
                     str(channel),
                     launch.handler,

@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Mapping
 
-from lampwork.runtime import client, source_cache
+from lampwork.runtime import client
+from lampwork.runtime.launching import source_cache
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 OPEN_FILES = 1024

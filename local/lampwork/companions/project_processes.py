@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lampwork.companions.process import OnLog, Program, Supervised, run_to_end
+from lampwork.companions.supervision import OnLog, Program, Supervised, run_to_end
 from lampwork.concurrency import run_all
 from lampwork.config.project_config import Command, Config, Process
 from lampwork.config.variables import inherited
