@@ -289,7 +289,7 @@ async def test_a_function_above_its_memory_is_killed(
     )
     assert afterwards == 1024 * 1024
     (warning,) = [each for each in caplog.records if each.name.startswith("lampwork")]
-    assert warning.getMessage() == "a function is ended: it holds more memory than it may"
+    assert warning.getMessage() == "a function was ended because it held more memory than it may"
     assert vars(warning)["memory_size"] == "128 MB"
 
 

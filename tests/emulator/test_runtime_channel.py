@@ -45,14 +45,14 @@ class Runtime:
 async def runtime() -> AsyncIterator[Runtime]:
     reports: asyncio.Queue[Ready | Answer] = asyncio.Queue()
     channel = await Channel.open(reports.put_nowait)
-    connection = Connection(socket.socket(fileno=os.dup(channel.remote)))
+    connection = Connection(socket.socket(fileno=os.dup(channel.remote_fd)))
     yield Runtime(channel, connection, reports)
     channel.close()
     connection.close()
 
 
 async def test_a_request_is_handed_out_with_all_that_is_known_of_it(runtime: Runtime) -> None:
-    runtime.channel.offer(WORK)
+    runtime.channel.send(WORK)
 
     event, headers = await runtime.next()
 
@@ -69,7 +69,7 @@ async def test_a_request_is_handed_out_with_all_that_is_known_of_it(runtime: Run
 
 async def test_a_clients_context_may_hold_any_text(runtime: Runtime) -> None:
     context = '{\t"custom":\n{"name": "Zoë"}}'
-    runtime.channel.offer(replace(WORK, client_context=context))
+    runtime.channel.send(replace(WORK, client_context=context))
 
     event, headers = await runtime.next()
 
@@ -82,19 +82,19 @@ async def test_a_runtime_is_ready_once_and_then_waits_for_requests(runtime: Runt
     assert await runtime.report() == Ready()
 
     for _ in range(2):
-        runtime.channel.offer(WORK)
+        runtime.channel.send(WORK)
         event, _ = await waiting
         await runtime.answer(event)
         assert await runtime.report() == Answer(WORK.payload)
         waiting = asyncio.create_task(runtime.next())
 
-    runtime.channel.offer(WORK)
+    runtime.channel.send(WORK)
     await waiting
     assert runtime.reports.empty()
 
 
 async def test_an_error_of_the_function_is_an_answer_that_failed(runtime: Runtime) -> None:
-    runtime.channel.offer(WORK)
+    runtime.channel.send(WORK)
     await runtime.next()
 
     runtime.connection.post_error(WORK.request_id, '{"errorType": "Exception"}', "{}", None)
@@ -106,7 +106,7 @@ async def test_an_error_of_the_function_is_an_answer_that_failed(runtime: Runtim
 @pytest.mark.parametrize("size", [0, 1, 200_000, 6_291_556])
 async def test_requests_and_answers_of_any_size_arrive_whole(runtime: Runtime, size: int) -> None:
     body = b'"' + b"x" * (size - 2) + b'"' if size > 1 else b"7" * size
-    runtime.channel.offer(Work("1", body, "arn", "Root=1", 0))
+    runtime.channel.send(Work("1", body, "arn", "Root=1", 0))
 
     event, _ = await runtime.next()
     await runtime.answer(event)
@@ -119,7 +119,7 @@ async def test_requests_and_answers_of_any_size_arrive_whole(runtime: Runtime, s
 async def test_an_answer_above_the_limit_is_reported_and_ends_the_runtime(
     runtime: Runtime,
 ) -> None:
-    runtime.channel.offer(WORK)
+    runtime.channel.send(WORK)
     await runtime.next()
 
     with pytest.raises(SystemExit):
@@ -129,25 +129,25 @@ async def test_an_answer_above_the_limit_is_reported_and_ends_the_runtime(
     assert await runtime.report() == TOO_LARGE
 
 
-async def test_a_request_is_untaken_until_it_is_read(runtime: Runtime) -> None:
+async def test_a_request_is_unread_until_the_process_reads_it(runtime: Runtime) -> None:
     waiting = asyncio.create_task(runtime.next())
     assert await runtime.report() == Ready()
-    runtime.channel.offer(WORK)
+    runtime.channel.send(WORK)
     await waiting
     await runtime.answer(b"1")
     assert await runtime.report() == Answer(b"1")
 
-    runtime.channel.offer(WORK)
-    assert runtime.channel.is_untaken
-    assert not runtime.channel.is_owed_an_answer
+    runtime.channel.send(WORK)
+    assert runtime.channel.has_unread_request
+    assert not runtime.channel.awaits_answer
 
     await runtime.next()
-    assert not runtime.channel.is_untaken
-    assert runtime.channel.is_owed_an_answer
+    assert not runtime.channel.has_unread_request
+    assert runtime.channel.awaits_answer
 
     await runtime.answer(b"1")
     assert await runtime.report() == Answer(b"1")
-    assert not runtime.channel.is_owed_an_answer
+    assert not runtime.channel.awaits_answer
 
 
 async def test_a_closed_channel_reports_nothing_and_ends_its_runtime(runtime: Runtime) -> None:
@@ -162,4 +162,4 @@ async def test_a_closed_channel_reports_nothing_and_ends_its_runtime(runtime: Ru
 
     await waiting
     assert runtime.reports.empty()
-    assert not runtime.channel.is_untaken
+    assert not runtime.channel.has_unread_request

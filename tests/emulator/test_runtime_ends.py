@@ -235,4 +235,4 @@ async def test_a_line_that_cannot_be_logged_keeps_no_request_from_its_answer(
     await functions.stop()
 
     assert invocation.payload == b'"app"'
-    assert "a line of a log is lost" in caplog.text
+    assert "a line of a function's log is lost" in caplog.text

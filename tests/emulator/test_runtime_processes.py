@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.errors import FunctionNotFound, Throttled, TooManyEnvironments
-from lampwork.runtime.pool import AT_WORK
+from lampwork.runtime.pool import MAX_COMPUTING
 from tests.emulator.runtime_fixtures import Ends, function, processes_of, running, write
 
 WHO = """
@@ -73,7 +73,7 @@ async def test_a_function_that_computes_gets_no_more_environments_than_cores_can
 
         pids = set[int]().union(*await asyncio.gather(*(client() for _ in range(16))))
 
-    assert len(pids) <= AT_WORK
+    assert len(pids) <= MAX_COMPUTING
 
 
 async def test_waiting_requests_are_served_in_their_order(tmp_path: Path) -> None:

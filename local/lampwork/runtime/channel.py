@@ -30,62 +30,63 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the function returned or, if `failed`, the error it ended with; both are JSON."""
+    """What the function returned or, if `failed`, the error it ended with. Both are JSON."""
 
     payload: bytes
     failed: bool = False
 
 
 class Channel(asyncio.Protocol):
-    """The emulator's end of one process's socket.
+    """The emulator's end of the socket to one function's process.
 
-    `report` is told what the process says: ready, an answer, or a failed init (an `Answer` too).
+    `report` is called with what the process says: that it is ready, or an answer; an init that
+    failed is an `Answer` too.
     """
 
     def __init__(self, report: Callable[[Ready | Answer], None]) -> None:
         self._report = report
-        self._ours, self._theirs = socket.socketpair()
-        self._ours.setblocking(False)
+        self._local, self._remote = socket.socketpair()
+        self._local.setblocking(False)
         self._received = bytearray()
-        self._owes_answer = False
+        self._answer_due = False
 
     @property
-    def remote(self) -> int:
-        """The file descriptor for the process to have; it stays open here too."""
-        return self._theirs.fileno()
+    def remote_fd(self) -> int:
+        """The file descriptor of the process's end, which stays open here too."""
+        return self._remote.fileno()
 
     @classmethod
     async def open(cls, report: Callable[[Ready | Answer], None]) -> "Channel":
         channel = cls(report)
         loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(lambda: channel, channel._ours)
+        await loop.connect_accepted_socket(lambda: channel, channel._local)
         return channel
 
     def close(self) -> None:
-        """Report nothing any more."""
+        """Close both ends; `report` is not called again."""
         self._report = _ignore
-        self._theirs.close()
+        self._remote.close()
         self._transport.abort()
 
-    def offer(self, work: Work) -> None:
-        """Hand out this request next."""
-        self._owes_answer = True
+    def send(self, work: Work) -> None:
+        """Send the process its next request."""
+        self._answer_due = True
         self._transport.write(frames.frame(frames.REQUEST, _headers(work) + b"\n" + work.payload))
 
     @property
-    def is_untaken(self) -> bool:
-        """Whether the last request, or some of it, still waits to be read."""
-        return _unread(self._theirs) or self._transport.get_write_buffer_size() > 0
+    def has_unread_request(self) -> bool:
+        """Whether the process has not read all of the last request yet."""
+        return _has_unread(self._remote) or self._transport.get_write_buffer_size() > 0
 
     @property
-    def is_owed_an_answer(self) -> bool:
-        """Whether the process has taken a request and has sent nothing since."""
-        return self._owes_answer and not self.is_untaken and not _unread(self._ours)
+    def awaits_answer(self) -> bool:
+        """Whether the process has read a request and has sent nothing since."""
+        return self._answer_due and not self.has_unread_request and not _has_unread(self._local)
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast, since uvloop's transports are asyncio's by shape only.
+        # uvloop's transports do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
@@ -97,10 +98,10 @@ class Channel(asyncio.Protocol):
                 return
             body = bytes(self._received[size : size + length])
             del self._received[: size + length]
-            self._take(kind, body)
+            self._handle_frame(kind, body)
 
-    def _take(self, kind: bytes, body: bytes) -> None:
-        self._owes_answer = False
+    def _handle_frame(self, kind: bytes, body: bytes) -> None:
+        self._answer_due = False
         match kind:
             case frames.READY:
                 self._report(Ready())
@@ -125,8 +126,8 @@ def _headers(work: Work) -> bytes:
     return "\t".join(headers).encode()
 
 
-def _unread(sock: socket.socket) -> bool:
-    """Whether something was sent to this end that nobody has read."""
+def _has_unread(sock: socket.socket) -> bool:
+    """Whether this end has received bytes that nobody has read."""
     if sock.fileno() < 0:  # closed
         return False
     size = bytearray(4)

@@ -1,7 +1,8 @@
-"""What a function's process and the emulator send each other over a socket of theirs.
+"""The frames that a function's process and the emulator send each other over a socket.
 
-A frame is its kind, the length of its body, and the body. It carries what Lambda's Runtime API
-does, without HTTP: that took more of both processors than a short function.
+A frame is its kind (1 byte), the length of its body (4 bytes, big-endian), and the body. Frames
+carry what Lambda's Runtime API carries, but without HTTP, which cost both processes more time than
+a short function.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -17,8 +18,8 @@ ERROR: Final = b"E"  # what it raised, JSON
 INIT_ERROR: Final = b"I"  # why it could not be loaded, JSON
 TOO_LARGE: Final = b"L"  # it returned more than `MAX_RESPONSE`; no body
 
-# To the process: a line with the request's id, its trace's id, the function's ARN, the deadline and
-# the client's context as JSON or nothing, with tabs between them; then the event.
+# To the process: one line of tab-separated fields (request id, trace id, function ARN, deadline in
+# milliseconds, client context as JSON or empty), then the event.
 REQUEST: Final = b"Q"
 
 

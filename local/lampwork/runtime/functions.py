@@ -8,7 +8,7 @@ from lampwork.errors import FunctionNotFound
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.runtime.capacity import Capacity
-from lampwork.runtime.launching.launcher_registry import Launchers
+from lampwork.runtime.launching.launcher_registry import LauncherRegistry
 from lampwork.runtime.pool import Pool
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
@@ -24,8 +24,8 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 class Functions:
     """Runs a template's functions, each in processes of its own, under AWS's runtime client.
 
-    `on_log` gets every line of every function's log as it comes, with the id of the request it is
-    of, "" outside of any.
+    `on_log` is called with the function, each line of its log as it comes, and the id of the
+    request that the line belongs to ("" for none).
     """
 
     def __init__(
@@ -44,25 +44,24 @@ class Functions:
         )
         self._capacity = Capacity(settings.max_environments)
         self._pools: dict[str, Pool] = {}
-        self._ids: dict[str, str] = {}  # of functions by any name
-        self._warned_of: set[str] = set()  # runtimes
-        self._launchers = Launchers(settings)
+        self._warned_runtimes: set[str] = set()
+        self._launchers = LauncherRegistry(settings)
         self._folders = TemporaryFolders(settings.temporary_dir)
 
     async def start(self) -> None:
-        """Load the packages that functions share. Each function starts with its first request.
+        """Load the packages that functions share. A function itself starts with its first request.
 
         Raises:
             StartError: no process can be started.
         """
         self._settings.bytecode_dir.mkdir(parents=True, exist_ok=True)
         await self._folders.open()
-        self._take(self._functions)
-        self._housekeeping = asyncio.create_task(self._keep_house())
+        self._set_functions(self._functions)
+        self._housekeeping = asyncio.create_task(self._housekeep())
         await self._launchers.preload(self._functions.values())
 
     async def stop(self) -> None:
-        """End all processes; requests being served have `stop_seconds` to finish."""
+        """End all processes; requests under way have `stop_seconds` to finish."""
         self._housekeeping.cancel()
         closing = [pool.close(self._settings.stop_seconds) for pool in self._pools.values()]
         await asyncio.gather(*closing)
@@ -70,13 +69,13 @@ class Functions:
         await self._folders.close()
 
     async def reload(self, functions: Mapping[str, Function]) -> None:
-        """Serve every further request with the code and the functions as they are now.
+        """Serve further requests with these functions and their present code.
 
-        Requests being served end as they began. Returns once what functions newly import has been
-        loaded too; they can be invoked meanwhile.
+        Requests under way finish with the old code. Returns once newly imported packages are
+        loaded; functions can be invoked meanwhile.
         """
         gone = [self._pools.pop(name) for name in self._pools.keys() - functions.keys()]
-        self._take(functions)
+        self._set_functions(functions)
         await asyncio.gather(*(pool.close(self._settings.stop_seconds) for pool in gone))
         await self._launchers.preload(self._functions.values())
 
@@ -88,31 +87,32 @@ class Functions:
         client_context: str | None = None,
         request_id: str | None = None,
     ) -> Invocation:
-        pool = self._pools.get(function) or self._pool_called(function)
+        """As `Invoker.invoke`."""
+        pool = self._pools.get(function) or self._pool_by_name(function)
         if pool is None:
             raise FunctionNotFound(f"Function not found: {function}")
         return await pool.invoke(payload, client_context, request_id)
 
-    def _take(self, functions: Mapping[str, Function]) -> None:
-        # Their processes run in other folders: relative paths would lead elsewhere there.
+    def _set_functions(self, functions: Mapping[str, Function]) -> None:
+        # Functions' processes have other working directories, so paths must be absolute.
         self._functions = {
             logical_id: replace(function, code_dir=function.code_dir.resolve())
             for logical_id, function in functions.items()
         }
         for logical_id, function in self._functions.items():
             if pool := self._pools.get(logical_id):
-                pool.recycle(function, self._launchers.of(function))
+                pool.recycle(function, self._launchers.launcher_for(function))
             else:
                 self._pools[logical_id] = self._pool(function)
         self._names = FunctionNames(self._functions)
         self._warn_of_other_runtimes()
 
-    def _pool_called(self, name: str) -> Pool | None:
+    def _pool_by_name(self, name: str) -> Pool | None:
         function = self._names.called(name)
         return None if function is None else self._pools[function.logical_id]
 
     def _pool(self, function: Function) -> Pool:
-        launcher = self._launchers.of(function)
+        launcher = self._launchers.launcher_for(function)
         return Pool(
             function,
             launcher,
@@ -125,23 +125,23 @@ class Functions:
 
     def _environments(self) -> Iterator[Reading]:
         for logical_id, pool in self._pools.items():
-            for state, number in pool.count().items():
+            for state, number in pool.count_by_state().items():
                 yield (logical_id, state.name.lower()), number
 
-    async def _keep_house(self) -> None:
+    async def _housekeep(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(MEMORY_CHECK_SECONDS)
             for pool in self._pools.values():
-                pool.reap(loop.time() - self._settings.idle_seconds)
+                pool.end_idle(loop.time() - self._settings.idle_seconds)
                 if self._settings.enforce_memory:
                     pool.check_memory()
 
     def _warn_of_other_runtimes(self) -> None:
-        named = {function.runtime for function in self._functions.values()} - {PYTHON}
-        if others := named - self._warned_of:
+        runtimes = {function.runtime for function in self._functions.values()} - {PYTHON}
+        if others := runtimes - self._warned_runtimes:
             logger.warning(
-                "functions run on another Python than the template says",
+                "functions run on a Python other than the one the template names",
                 extra={"template": ", ".join(sorted(others)), "here": PYTHON},
             )
-        self._warned_of |= others
+        self._warned_runtimes |= others

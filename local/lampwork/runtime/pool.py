@@ -16,16 +16,16 @@ from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
 from lampwork.stack.model import Function
 
-# All cores have work, also while one process hands over its answer.
-AT_WORK = (os.cpu_count() or 1) + 1
+# Enough processes to keep every core busy, even while one of them hands over its answer.
+MAX_COMPUTING = (os.cpu_count() or 1) + 1
 
 
 class Pool:
-    """The environments of one function and the requests that wait for one, in their order.
+    """The environments of one function, and the queue of requests that wait for one.
 
-    A request takes the environment used last, so that the others can be given up when they have
-    been idle for long. It waits a moment for a busy one before another is started, and longer where
-    the machine is busy with those there are.
+    A request gets the environment that was used last, so that the others can end once they have
+    been idle for long. Before a new environment starts, a request waits a moment for a busy one,
+    and longer if the existing ones already use all cores.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Pool:
         self._settings = settings
         self._capacity = capacity
         self._folders = folders
-        self._left_folders: list[Path] = []
+        self._reusable_folders: list[Path] = []
         self._on_log = on_log
         self._metrics = metrics
         self._is_debugged = settings.debug_port(function) is not None
@@ -55,38 +55,44 @@ class Pool:
         self._accepted = 0  # requests that have not ended
         self._starts: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()  # a request or an environment has ended
-        self._growing: asyncio.TimerHandle | None = None
+        self._growth_timer: asyncio.TimerHandle | None = None
         capacity.join(self)
 
     def invoke(
         self, payload: bytes, client_context: str | None, request_id: str | None = None
     ) -> "asyncio.Future[Invocation]":
-        """Accept one request. It runs to its end, as on Lambda, even if nobody waits for that.
+        """Accept one request. As on Lambda, it runs to its end even if nobody waits for it.
 
         Raises:
             Throttled: the function's reserved concurrency is used up.
-            TooManyEnvironments (later): no environment could be had for too long.
-            StartError (later): no process could be started.
+            LampworkError: the pool is closed.
+
+        The future raises:
+            TooManyEnvironments: this machine had no room for it within `queue_seconds`.
+            StartError: no process could be started.
         """
         reserved = self.function.reserved_concurrency
         if reserved is not None and self._accepted >= reserved:
             self._metrics.throttled(self.function.logical_id, "reserved concurrency")
-            raise Throttled(f"{self.function.name} already runs {reserved} requests, all it may.")
+            raise Throttled(
+                f"{self.function.name} already runs {reserved} requests at a time,"
+                " as many as its reserved concurrency allows."
+            )
         if self._closed:
-            raise self._stopped()
+            raise self._being_stopped()
         request = Request(
             payload=payload,
             client_context=client_context,
             request_id=request_id or str(uuid.uuid4()),
-            since=self._loop.time(),
-            ended=self._loop.create_future(),
+            accepted_at=self._loop.time(),
+            completion=self._loop.create_future(),
         )
         self._accepted += 1
         self._dispatch(request)
-        return request.ended
+        return request.completion
 
     def recycle(self, function: Function, launcher: Launcher) -> None:
-        """Run requests from now on in new environments, and as `function` now says."""
+        """Run further requests in new environments, with this function's code and settings."""
         self.function = function
         self._launcher = launcher
         for environment in list(self._environments):
@@ -94,13 +100,14 @@ class Pool:
             if environment.state is State.STARTING:
                 environment.close()
         while self._idle:
-            self.give_up_idle()
-        while self._left_folders:
-            self._folders.remove(self._left_folders.pop())
+            self.end_longest_idle()
+        while self._reusable_folders:
+            self._folders.remove(self._reusable_folders.pop())
 
-    def reap(self, idle_before: float) -> None:
+    def end_idle(self, idle_before: float) -> None:
+        """End environments that were last used before this time of the event loop's clock."""
         while self._idle and self._idle[0].idle_since < idle_before:
-            self.give_up_idle()
+            self.end_longest_idle()
 
     def check_memory(self) -> None:
         for environment in list(self._environments):
@@ -108,21 +115,21 @@ class Pool:
                 environment.check_memory()
 
     async def close(self, seconds: float) -> None:
-        """End all environments, those that serve a request after `seconds` at the latest."""
+        """End all environments; requests under way have `seconds` to finish."""
         self._closed = True
-        self._refuse_waiting(self._stopped())
+        self._refuse_waiting(self._being_stopped())
         self.recycle(self.function, self._launcher)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._accepted:
-                    await self._change()
+                    await self._next_change()
         for environment in list(self._environments):
             environment.close()
         while self._environments:
-            await self._change()
+            await self._next_change()
         self._capacity.leave(self)
 
-    def count(self) -> dict[State, int]:
+    def count_by_state(self) -> dict[State, int]:
         """How many environments are in each state."""
         states = Counter(environment.state for environment in self._environments)
         return {state: states[state] for state in (State.STARTING, State.IDLE, State.BUSY)}
@@ -134,7 +141,7 @@ class Pool:
         return len(self._environments)
 
     @property
-    def in_need(self) -> bool:
+    def needs_more(self) -> bool:
         return len(self._starts) < len(self._waiting)
 
     @property
@@ -142,23 +149,24 @@ class Pool:
         return self._idle[0].idle_since if self._idle else None
 
     def grow(self) -> None:
-        if self._is_debugged and self._environments:  # its port is one environment's
+        # Only one environment can listen on the debug port.
+        if self._is_debugged and self._environments:
             return
-        if self.in_need and self._capacity.take(self):
+        if self.needs_more and self._capacity.acquire(self):
             environment = Environment(
                 self.function,
                 self._launcher,
                 self._settings,
                 self._next_folder(),
                 on_line=self._log,
-                on_end=self._ended,
+                on_end=self._on_request_end,
                 on_death=self._on_death,
             )
             self._environments.add(environment)
             self._starts.add(self._loop.create_task(self._start(environment)))
 
-    def give_up_idle(self) -> None:
-        self._give_up(self._idle[0])
+    def end_longest_idle(self) -> None:
+        self._end_idle(self._idle[0])
 
     # Requests
 
@@ -169,72 +177,76 @@ class Pool:
         self._waiting.append(request)
         if not self._environments:
             self.grow()
-        self._consider_growing()
+        self._schedule_growth()
 
-    def _ended(
+    def _on_request_end(
         self, environment: Environment, request: Request, invocation: Invocation | None
     ) -> None:
-        self._take_back(environment)
+        self._reuse_or_end(environment)
         if invocation is None:
             if self._closed:
-                self._refuse(request, self._stopped())
+                self._refuse(request, self._being_stopped())
             else:
                 self._dispatch(request)
             return
         self._metrics.invoked(self.function.logical_id, invocation)
-        self._leave()
-        if not request.ended.done():
-            request.ended.set_result(invocation)
+        self._count_out()
+        if not request.completion.done():
+            request.completion.set_result(invocation)
 
     def _refuse(self, request: Request, error: Exception) -> None:
-        self._leave()
-        if not request.ended.done():
-            request.ended.set_exception(error)
+        self._count_out()
+        if not request.completion.done():
+            request.completion.set_exception(error)
 
-    def _leave(self) -> None:
+    def _count_out(self) -> None:
         self._accepted -= 1
         self._changed.set()
 
-    def _consider_growing(self) -> None:
-        """Look again and again, as long as requests wait, whether more environments would help."""
-        if self._growing is None and self._waiting:
+    def _schedule_growth(self) -> None:
+        """As long as requests wait, check at intervals whether more environments would help."""
+        if self._growth_timer is None and self._waiting:
             delay = self._settings.grow_after_ms / 1000
-            # One turn later, since what was read in this one may be an environment's answer.
-            self._growing = self._loop.call_later(
-                delay, self._loop.call_soon, self._grow_where_it_helps
+            # One turn of the loop later: the answers read in this turn may free environments.
+            self._growth_timer = self._loop.call_later(
+                delay, self._loop.call_soon, self._grow_if_useful
             )
 
-    def _grow_where_it_helps(self) -> None:
-        """Use all cores; beyond that add only to environments that wait for something else.
+    def _grow_if_useful(self) -> None:
+        """Add environments until all cores are used, then only as many as are blocked.
 
-        More processes that compute than there are cores would only slow each other.
+        More computing processes than cores would only slow each other down.
         """
-        self._growing = None
-        self._refuse_late()
-        long_ago = self._loop.time() - self._settings.grow_after_ms / 1000
-        late = sum(request.since <= long_ago for request in self._waiting)
-        room = AT_WORK - len(self._environments)
-        for _ in range(min(late, room if room > 0 else self._blocked())):
+        self._growth_timer = None
+        self._refuse_overdue()
+        latest = self._loop.time() - self._settings.grow_after_ms / 1000
+        overdue = sum(request.accepted_at <= latest for request in self._waiting)
+        room = MAX_COMPUTING - len(self._environments)
+        for _ in range(min(overdue, room if room > 0 else self._blocked_count())):
             self.grow()
-        self._consider_growing()
+        self._schedule_growth()
 
-    def _blocked(self) -> int:
+    def _blocked_count(self) -> int:
         return sum(environment.is_blocked for environment in self._environments)
 
-    def _refuse_late(self) -> None:
-        """Those that have waited for too long where no environment can be had."""
-        long_ago = self._loop.time() - self._settings.queue_seconds
-        while self._waiting and self._waiting[0].since <= long_ago and self._capacity.refuses(self):
+    def _refuse_overdue(self) -> None:
+        """Refuse requests that have waited too long for room on this machine."""
+        latest = self._loop.time() - self._settings.queue_seconds
+        while (
+            self._waiting
+            and self._waiting[0].accepted_at <= latest
+            and self._capacity.has_refused(self)
+        ):
             self._metrics.throttled(self.function.logical_id, "max environments")
-            self._refuse(self._waiting.popleft(), self._no_room())
+            self._refuse(self._waiting.popleft(), self._too_many())
 
-    def _no_room(self) -> TooManyEnvironments:
+    def _too_many(self) -> TooManyEnvironments:
         return TooManyEnvironments(
             f"All {self._capacity.limit} function processes are busy."
             " Raise max_environments in [tool.lampwork], or let functions end sooner."
         )
 
-    def _stopped(self) -> LampworkError:
+    def _being_stopped(self) -> LampworkError:
         return LampworkError(f"{self.function.name} is being stopped.")
 
     def _refuse_waiting(self, error: Exception) -> None:
@@ -249,31 +261,31 @@ class Pool:
         except StartError as error:
             self._refuse_waiting(error)
         self._starts = {start for start in self._starts if start is not asyncio.current_task()}
-        # A function that cannot be loaded is worth an environment only for a request to be told.
+        # An environment that failed to load its function is kept only to tell a waiting request.
         if environment.outdated or (environment.failed and not self._waiting):
             environment.close()
         elif environment.state is State.IDLE:
-            self._offer(environment)
+            self._make_available(environment)
         if environment.state is State.DEAD:
             self.grow()
 
-    def _take_back(self, environment: Environment) -> None:
-        """An environment has served a request: let it serve the next one, or end it."""
+    def _reuse_or_end(self, environment: Environment) -> None:
+        """After a request, let the environment serve the next one or end it."""
         if environment.state is not State.IDLE:
             return
-        if environment.failed or environment.outdated or self._capacity.claims_from(self):
+        if environment.failed or environment.outdated or self._capacity.must_yield(self):
             self._end(environment)
         else:
-            self._offer(environment)
+            self._make_available(environment)
 
-    def _offer(self, environment: Environment) -> None:
+    def _make_available(self, environment: Environment) -> None:
         if self._waiting:
             environment.invoke(self._waiting.popleft())
             return
         environment.idle_since = self._loop.time()
         self._idle.append(environment)
 
-    def _give_up(self, environment: Environment) -> None:
+    def _end_idle(self, environment: Environment) -> None:
         self._idle.remove(environment)
         self._end(environment)
 
@@ -282,22 +294,22 @@ class Pool:
         environment.close()
 
     def _next_folder(self) -> Path:
-        return self._left_folders.pop() if self._left_folders else self._folders.name_one()
+        return self._reusable_folders.pop() if self._reusable_folders else self._folders.new_path()
 
     def _on_death(self, environment: Environment) -> None:
         self._environments.discard(environment)
         if environment.outdated:
             self._folders.remove(environment.folder)
         else:
-            # After a time-out or an exit Lambda starts the same environment again, its /tmp kept.
-            self._left_folders.append(environment.folder)
+            # After a time-out or an exit, Lambda restarts the environment and keeps its /tmp.
+            self._reusable_folders.append(environment.folder)
         if environment in self._idle:
             self._idle.remove(environment)
         self._changed.set()
         self._capacity.release()
         self.grow()
 
-    async def _change(self) -> None:
+    async def _next_change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
 

@@ -9,15 +9,15 @@ from lampwork.stack.overrides import DAY_SECONDS, Debugged
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSettings:
-    """How functions are run.
+    """How functions run.
 
-    `defaults` are environment variables beneath a function's own, `overrides` above them: there the
-    endpoints of local services belong. `grace` gives the seconds by which a request that begins now
-    may exceed its function's time-out, for it may wait for what is always there on AWS. `preload`
-    names packages that functions load without an import that can be seen in their code. `cold`
-    starts every process from nothing, as AWS does, instead of forking it from one that has the
-    packages loaded. `freeze` stops processes while they have no request. The `debugged` function
-    has one environment, which waits for a debugger.
+    A function's own environment variables replace `defaults`; `overrides`, such as the endpoints
+    of local services, replace both. `grace` returns the seconds by which a request that begins now
+    may exceed its function's time-out: it may have to wait for a local service that is always up on
+    AWS. `preload` names packages to load for functions whose code does not visibly import them.
+    `cold` starts every process from nothing, as AWS does, instead of forking it from one that has
+    the packages loaded. `freeze` suspends processes between requests. The `debugged` function has
+    one environment, which waits for a debugger.
     """
 
     data_dir: Path
@@ -38,12 +38,13 @@ class RuntimeSettings:
     overrides: Mapping[str, str] = field(default_factory=dict)
 
     def debug_port(self, function: Function) -> int | None:
+        """The port on which this function waits for a debugger; None if it is not debugged."""
         if self.debugged is None or self.debugged.function != function.logical_id:
             return None
         return self.debugged.port
 
     def init_limit(self, function: Function) -> float:
-        """Seconds a function has to load; a debugged one waits for a person first."""
+        """Seconds a function has to load; one that is debugged first waits for a person."""
         return DAY_SECONDS if self.debug_port(function) else self.init_seconds
 
     @property

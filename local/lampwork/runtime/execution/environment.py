@@ -34,9 +34,9 @@ from lampwork.timestamps import iso_milliseconds
 
 logger = logging.getLogger(__name__)
 
-# Processes that may end while a request waits in their sockets. An idle one may do so by chance;
-# a function whose processes go on doing it is at fault.
-MAX_UNTAKEN = 3
+# How many processes may end before they read a request. An idle process may happen to end just
+# then; if one after the other does, the function is at fault.
+MAX_UNREAD_ATTEMPTS = 3
 
 
 class State(Enum):
@@ -48,10 +48,10 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """`untaken` says that a request had been offered which the process never read."""
+    """The process ended. `request_unread`: it had been sent a request that it never read."""
 
     status: int
-    untaken: bool = False
+    request_unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +66,24 @@ Outcome = Ready | Answer | Exited | TimedOut
 class Request:
     """One request for a function, from its acceptance to its end.
 
-    Its end is told to `ended`, unless whoever waits for that has gone.
+    Its result is set on `completion`, unless whoever waited for it has cancelled that.
     """
 
     payload: bytes
     client_context: str | None
     request_id: str
-    since: float
-    ended: "asyncio.Future[Invocation]"
-    untaken: int = 0  # by processes that ended before they read it
+    accepted_at: float
+    completion: "asyncio.Future[Invocation]"
+    unread_attempts: int = 0  # processes that ended before they read it
 
 
 class Environment:
     """One execution environment: a function's process, which serves one request at a time.
 
-    `on_end` is told of the end of each request: its invocation, or None where the process ended
-    before it took the request, so that another one can have it.
-    Its `folder` for temporary files need not exist yet. One that is `outdated` serves no further
-    request.
+    `on_end` is called at the end of each request with its invocation, or with None if the process
+    ended before it read the request, so that another environment can serve it. `on_death` is called
+    once, when the environment has ended. The `folder` for temporary files need not exist yet. An
+    `outdated` environment serves no further request.
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class Environment:
         self._on_death = on_death
         self._loop = asyncio.get_running_loop()
         self._channel: Channel | None = None
-        self._awaiting: Callable[[Outcome], None] | None = None  # what the present outcome is for
+        self._on_outcome: Callable[[Outcome], None] | None = None  # who is told the next outcome
         self._time_limit: asyncio.TimerHandle | None = None
-        self._reboot: asyncio.Task[None] | None = None
+        self._init_retry: asyncio.Task[None] | None = None
         self._process: ChildProcess | None = None
         self._pipe: LogPipe | None = None
         self._log = EnvironmentLog(function, on_line)
@@ -120,33 +120,33 @@ class Environment:
 
     @property
     def failed(self) -> bool:
-        """Its function could not be loaded; its only request will be told why."""
+        """Whether its function could not be loaded; its only request is told why."""
         return not isinstance(self._init, Ready)
 
     async def start(self) -> None:
         """Start the process and load the function, for `init_seconds` at most.
 
-        What is wrong with the function is for the first request to tell.
+        If the function cannot be loaded, its first request is told why.
 
         Raises:
-            StartError: no process could be started. The environment is dead then.
+            StartError: no process could be started. The environment is then dead.
         """
         try:
             self._log.write(self._log.platform.init_started())
-            self._init = await self._boot(self._settings.init_limit(self.function))
+            self._init = await self._run_init(self._settings.init_limit(self.function))
         except BaseException:
             self.close()
             raise
-        self._log.write(self._log.platform.init_ended(_init_end(self._init), self._init_ms or 0))
+        self._log.write(self._log.platform.init_ended(_init_status(self._init), self._init_ms or 0))
         if self._process is not None and self._process.exited.done() and not self.failed:
-            # It was ready and ended at once: no better than one that did not get so far.
+            # It was ready and ended at once, which is no better than ending before it was ready.
             self._init = Exited(self._process.exited.result())
         if self.state is State.STARTING:
             self.state = State.IDLE
             self._freeze()
 
     def invoke(self, request: Request) -> None:
-        """Begin a request; it runs to its end, which may be the environment's too."""
+        """Begin a request. It runs to its end, even if that ends the environment too."""
         if self.state is State.DEAD:
             self._on_end(self, request, None)
             return
@@ -155,21 +155,21 @@ class Environment:
         self._request_began = time.perf_counter()
         seconds = self.function.timeout_seconds + self._settings.grace()
         if isinstance(self._init, TimedOut):
-            # Lambda tries once more, now in the time of the request.
-            self._reboot = self._loop.create_task(self._boot_for_request(request, seconds))
+            # Lambda then inits once more, within the time of the request.
+            self._init_retry = self._loop.create_task(self._retry_init(request, seconds))
         else:
-            self._perform(request, seconds)
+            self._send_request(request, seconds)
 
     @property
     def is_blocked(self) -> bool:
-        """Whether its request waits for something else than a core."""
+        """Whether its request waits for something other than a core."""
         if self.state is not State.BUSY or self._process is None or self._channel is None:
             return False
         return (
-            self._channel.is_owed_an_answer
+            self._channel.awaits_answer
             and not wants_cpu(self._process.pid)
-            # Still: it may have answered, and rested, while its state was being read.
-            and self._channel.is_owed_an_answer
+            # Asked again, because it may have answered while its state was read.
+            and self._channel.awaits_answer
         )
 
     def check_memory(self) -> None:
@@ -182,22 +182,24 @@ class Environment:
             self._process.kill()
 
     def close(self) -> None:
-        """End the process, if it still runs, and with it the environment."""
+        """End the environment, and its process if that still runs."""
         if self._process is not None:
             self._process.kill()
         if self._has_ended() or self.failed:
-            self._die()
+            self._end_environment()
 
-    async def _boot(self, seconds: float) -> Outcome:
-        """Start the process and wait until its function is loaded or has failed to."""
-        booted: asyncio.Future[Outcome] = self._loop.create_future()
+    async def _run_init(self, seconds: float) -> Outcome:
+        """Start the process and wait until its function is loaded or could not be."""
+        loaded: asyncio.Future[Outcome] = self._loop.create_future()
         started = time.perf_counter()
-        self._awaiting = booted.set_result
+        self._on_outcome = loaded.set_result
         self._make_folder()
         await self._spawn(self._launch())
-        if not booted.done():
-            self._limit(seconds)  # from now on: a fork server may have had to start first
-        outcome = await booted
+        if not loaded.done():
+            self._set_time_limit(
+                seconds
+            )  # only now, because a fork server may have had to start first
+        outcome = await loaded
         self._init_ms = (time.perf_counter() - started) * 1000
         if isinstance(outcome, TimedOut) and self._process is not None:
             self._process.kill()
@@ -225,18 +227,18 @@ class Environment:
     async def _spawn(self, launch: Launch) -> None:
         with ExitStack() as opened:
             try:
-                channel = await Channel.open(self._settle)
+                channel = await Channel.open(self._report_outcome)
                 opened.callback(channel.close)
                 pipe = LogPipe(self._log.printed)
                 opened.callback(pipe.close)
             except OSError as error:
                 raise StartError(f"No further process can be started: {error.strerror}.") from error
             try:
-                process = await self._launcher.spawn(launch, pipe.writer, channel.remote)
+                process = await self._launcher.spawn(launch, pipe.writer, channel.remote_fd)
             finally:
                 pipe.release_writer()
             opened.pop_all()
-        # Not before: what the launcher is still to hand over must not be closed by `close`.
+        # Not earlier: `close` must not close what the launcher has yet to hand over.
         self._pipe, self._channel, self._process = pipe, channel, process
         process.exited.add_done_callback(
             lambda exited: self._exited(process, pipe, channel, exited.result())
@@ -245,44 +247,44 @@ class Environment:
             process.kill()
             channel.close()
 
-    async def _boot_for_request(self, request: Request, seconds: float) -> None:
+    async def _retry_init(self, request: Request, seconds: float) -> None:
         try:
-            self._init = await self._boot(seconds)
+            self._init = await self._run_init(seconds)
         except StartError:
-            # As for a process that ended before it took the request; whoever starts it tells why.
+            # As if the process had ended before it read the request: the next start tells why.
             self.close()
             self._on_end(self, request, None)
             return
         elapsed = time.perf_counter() - self._request_began
-        self._perform(request, seconds - elapsed)
+        self._send_request(request, seconds - elapsed)
 
-    def _perform(self, request: Request, seconds: float) -> None:
+    def _send_request(self, request: Request, seconds: float) -> None:
         if not isinstance(self._init, Ready) or self._channel is None:
             self._conclude(request, self._init)
             return
-        self._awaiting = partial(self._conclude, request)
-        self._limit(seconds)
+        self._on_outcome = partial(self._conclude, request)
+        self._set_time_limit(seconds)
         self._thaw()
-        self._channel.offer(self._work(request))
+        self._channel.send(self._work_for(request))
 
-    def _limit(self, seconds: float) -> None:
-        self._time_limit = self._loop.call_later(seconds, self._settle, TimedOut())
+    def _set_time_limit(self, seconds: float) -> None:
+        self._time_limit = self._loop.call_later(seconds, self._report_outcome, TimedOut())
 
-    def _settle(self, outcome: Outcome) -> None:
-        then, self._awaiting = self._awaiting, None
+    def _report_outcome(self, outcome: Outcome) -> None:
+        then, self._on_outcome = self._on_outcome, None
         if then is None:
             return
         if self._time_limit is not None:
             self._time_limit.cancel()
-        # What the process has printed until now belongs to the request that ends here.
+        # All that the process has printed so far belongs to the request that ends here.
         if self._pipe is not None:
             self._pipe.drain()
         then(outcome)
 
     def _conclude(self, request: Request, outcome: Outcome) -> None:
-        if isinstance(outcome, Exited) and outcome.untaken:
-            request.untaken += 1
-            if request.untaken < MAX_UNTAKEN:
+        if isinstance(outcome, Exited) and outcome.request_unread:
+            request.unread_attempts += 1
+            if request.unread_attempts < MAX_UNREAD_ATTEMPTS:
                 self._on_end(self, request, None)
                 return
         duration_ms = (time.perf_counter() - self._request_began) * 1000
@@ -315,9 +317,9 @@ class Environment:
         self._on_end(self, request, invocation)
 
     def _result(self, request_id: str, outcome: Outcome) -> tuple[bytes, bool, Status]:
-        """The request's answer, whether that is an error, and how Lambda calls this end.
+        """The request's answer, whether that is an error, and the status Lambda gives it.
 
-        What a function raises is a success to Lambda:
+        An exception that a function raises counts as a success:
         https://github.com/aws-samples/aws-lambda-extensions/issues/85
         """
         match outcome:
@@ -336,9 +338,9 @@ class Environment:
     def _exit_status(self) -> Status:
         if self._memory.bytes <= self.function.memory_mb * MEBIBYTE:
             return EXITED
-        # Lambda's own words, `signal: killed`, leave one to guess.
+        # Lambda's own message, `signal: killed`, does not say why.
         logger.warning(
-            "a function is ended: it holds more memory than it may",
+            "a function was ended because it held more memory than it may",
             extra={
                 "function": self.function.logical_id,
                 "held": f"{self._memory.megabytes} MB",
@@ -347,7 +349,7 @@ class Environment:
         )
         return OUT_OF_MEMORY
 
-    def _work(self, request: Request) -> Work:
+    def _work_for(self, request: Request) -> Work:
         return Work(
             request_id=request.request_id,
             payload=request.payload,
@@ -360,12 +362,12 @@ class Environment:
     def _exited(self, process: ChildProcess, pipe: LogPipe, channel: Channel, status: int) -> None:
         pipe.flush()
         pipe.close()
-        if process is not self._process:  # one that could not load the function in time
+        if process is not self._process:  # it could not load the function in time
             return
-        self._settle(Exited(status, channel.is_untaken))
-        # After a failed init there is still a request to be told of it.
+        self._report_outcome(Exited(status, channel.has_unread_request))
+        # After a failed init, a request has yet to be told of it.
         if not self.failed or self.state is State.DEAD:
-            self._die()
+            self._end_environment()
 
     def _freeze(self) -> None:
         if self._settings.freeze and self._process is not None:
@@ -378,7 +380,7 @@ class Environment:
     def _has_ended(self) -> bool:
         return self._process is None or self._process.exited.done()
 
-    def _die(self) -> None:
+    def _end_environment(self) -> None:
         if self.state is not State.DEAD:
             self.state = State.DEAD
             if self._channel is not None:
@@ -386,7 +388,7 @@ class Environment:
             self._on_death(self)
 
 
-def _init_end(outcome: Outcome) -> Status:
+def _init_status(outcome: Outcome) -> Status:
     match outcome:
         case Ready():
             return SUCCESS

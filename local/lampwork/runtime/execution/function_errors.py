@@ -1,4 +1,4 @@
-"""The errors Lambda reports in a function's stead: the text of a log line and of the answer."""
+"""The errors that Lambda reports in place of a function: their log lines and answers."""
 
 import json
 import signal
@@ -9,7 +9,7 @@ def timed_out(request_id: str, seconds: float) -> bytes:
 
 
 def exited(request_id: str, status: int) -> bytes:
-    """`status` as of subprocess: negative for a signal."""
+    """`status` is that of `subprocess`: negative for a signal."""
     return _payload("Runtime.ExitError", request_id, exit_reason(status))
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 
 class LogPipe:
-    """What one process prints, cut into lines as it comes.
+    """The pipe into which one process prints, read as lines.
 
-    A pipe holds all that was printed before the process did anything else, so `drain` brings a log
-    up to the moment without waiting.
+    What a process printed before it answered is in the pipe by then, so `drain` reads all of it
+    without waiting.
     """
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
@@ -22,7 +22,7 @@ class LogPipe:
         self._loop.add_reader(self._reader, self.drain)
 
     def drain(self) -> None:
-        """Take what has been printed so far: one read of a pipe's capacity holds it all."""
+        """Read what has been printed so far: one read of the pipe's capacity gets it all."""
         if not self._open:
             return
         try:
@@ -30,21 +30,22 @@ class LogPipe:
         except BlockingIOError:
             return
         if data:
-            self._take(data)
+            self._add(data)
         else:
             self.close()
 
     def end_line(self) -> None:
-        """Take also a last line that has no end yet."""
+        """Pass on a last line that has no newline yet."""
         if self._partial:
-            self._take(b"\n")
+            self._add(b"\n")
 
     def flush(self) -> None:
+        """Read what has been printed, including a last line without a newline."""
         self.drain()
         self.end_line()
 
     def release_writer(self) -> None:
-        """Leave the writing end to the process that has it."""
+        """Close our copy of the writing end, which leaves the one of the process."""
         os.close(self.writer)
 
     def close(self) -> None:
@@ -54,9 +55,9 @@ class LogPipe:
         self._loop.remove_reader(self._reader)
         os.close(self._reader)
         if self._partial:
-            self._take(b"\n")
+            self._add(b"\n")
 
-    def _take(self, data: bytes) -> None:
+    def _add(self, data: bytes) -> None:
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             self._on_line(line.decode(errors="replace"))

@@ -3,13 +3,13 @@ import os
 import time
 
 MEBIBYTE = 1024 * 1024
-PAGE = os.sysconf("SC_PAGE_SIZE")
-# Reading a process's memory costs as much as a short request; many of those share one reading.
-FRESH_SECONDS = 1
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+# Reading a process's memory costs as much as a short request, so short requests share a reading.
+MAX_AGE_SECONDS = 1
 
 
 class MemoryPeak:
-    """The most memory, in bytes, that processes were seen to hold alone, one after the other."""
+    """The most private memory, in bytes, that an environment's processes were seen to hold."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -20,23 +20,24 @@ class MemoryPeak:
         return math.ceil(self.bytes / MEBIBYTE)
 
     def read(self, pid: int) -> None:
+        """Read the memory of this process now."""
         self.bytes = max(self.bytes, _private_memory(pid))
         self._read_at = time.monotonic()
 
     def refresh(self, pid: int) -> None:
-        """Read it unless that was done a moment ago."""
-        if time.monotonic() - self._read_at > FRESH_SECONDS:
+        """Read it unless that was done within the last second."""
+        if time.monotonic() - self._read_at > MAX_AGE_SECONDS:
             self.read(pid)
 
 
 def resident_memory(pid: int) -> int:
-    """Bytes a process holds, shared or not: cheap to read. 0 if it has ended."""
+    """Bytes a process holds, shared ones included; cheap to read. 0 if it has ended."""
     fields = _read(f"/proc/{pid}/statm").split()
-    return int(fields[1]) * PAGE if fields else 0
+    return int(fields[1]) * PAGE_BYTES if fields else 0
 
 
 def _private_memory(pid: int) -> int:
-    """Bytes a process holds alone, without what it shares with the process it was forked from.
+    """Bytes only this process holds, without those it shares with the one it was forked from.
 
     0 if it has ended.
     """

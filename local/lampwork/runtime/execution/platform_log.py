@@ -1,5 +1,5 @@
-"""What Lambda itself writes into a function's log: lines of text or, with `LogFormat: JSON`, events
-of its Telemetry API."""
+"""What Lambda itself writes into a function's log: text or, with `LogFormat: JSON`, the events of
+its Telemetry API."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from lampwork.logs.levels import at_least
 from lampwork.stack.model import Function
 from lampwork.timestamps import iso_milliseconds
 
-# Types of other forms stand for errors of the user's own, which Lambda does not name:
+# Any other type is an error class of the user's own, which Lambda reports as unknown:
 # https://github.com/aws/aws-lambda-runtime-interface-emulator, fatalerror/constants.go
 ERROR_TYPE: Final = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 UNKNOWN: Final = "Runtime.Unknown"
@@ -27,7 +27,7 @@ class Status(NamedTuple):
 
     @classmethod
     def of_error(cls, error: bytes) -> "Status":
-        """What kept the function from an end of its own, in JSON."""
+        """The status of an init that failed with this JSON error."""
         named = str(json.loads(error).get("errorType", ""))
         return cls("error", named if ERROR_TYPE.fullmatch(named) else UNKNOWN)
 
@@ -35,11 +35,13 @@ class Status(NamedTuple):
 SUCCESS: Final = Status("success")
 TIMEOUT: Final = Status("timeout")
 EXITED: Final = Status("error", "Runtime.ExitError")
-# Its payload says Runtime.ExitError all the same.
+# The answer of such a request still says Runtime.ExitError.
 OUT_OF_MEMORY: Final = Status("error", "Runtime.OutOfMemory")
 
 
 class Ended(NamedTuple):
+    """The end of a request. `init_ms` is None unless it was the first of its environment."""
+
     request_id: str
     status: Status
     produced_bytes: int
@@ -49,14 +51,14 @@ class Ended(NamedTuple):
 
     @property
     def billed_ms(self) -> int:
-        """With the init:
+        """Whole milliseconds, with the init:
         https://aws.amazon.com/blogs/compute/aws-lambda-standardizes-billing-for-init-phase/
         """
         return math.ceil(self.duration_ms + (self.init_ms or 0))
 
 
 class PlatformLog(Protocol):
-    """Has the lines for each moment in the life of an execution environment."""
+    """The lines for each moment in the life of an execution environment."""
 
     def init_started(self) -> Iterable[str]: ...
 
@@ -67,7 +69,7 @@ class PlatformLog(Protocol):
     def ended(self, end: Ended) -> Iterable[str]: ...
 
 
-def of(function: Function) -> PlatformLog:
+def log_for(function: Function) -> PlatformLog:
     return JsonLog(function) if function.log_config.json else TextLog(function)
 
 
@@ -83,7 +85,7 @@ class TextLog:
         if status is SUCCESS:
             return ()
         report = f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: init\t"
-        return (report + _in_words(status),)
+        return (report + _status_text(status),)
 
     def started(self, request_id: str) -> Iterable[str]:
         return (f"START RequestId: {request_id} Version: $LATEST",)
@@ -97,12 +99,12 @@ class TextLog:
         if end.init_ms is not None:
             report += f"Init Duration: {end.init_ms:.2f} ms\t"
         if end.status is not SUCCESS:
-            report += _in_words(end.status)
+            report += _status_text(end.status)
         return f"END RequestId: {end.request_id}", report
 
 
 class JsonLog:
-    """The events that the function's system log level lets pass.
+    """Events at or above the function's system log level.
 
     https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
@@ -110,7 +112,7 @@ class JsonLog:
 
     def __init__(self, function: Function) -> None:
         self._function = function
-        self._least = function.log_config.system_level
+        self._minimum_level = function.log_config.system_level
 
     def init_started(self) -> Iterable[str]:
         record = {
@@ -124,7 +126,7 @@ class JsonLog:
 
     def init_ended(self, status: Status, duration_ms: float) -> Iterable[str]:
         level = "DEBUG" if status is SUCCESS else "WARN"
-        record = {"initializationType": "on-demand", "phase": "init", **_members(status)}
+        record = {"initializationType": "on-demand", "phase": "init", **_status_fields(status)}
         metrics = {"durationMs": round(duration_ms, 3)}
         yield from self._event(level, "initRuntimeDone", record)
         yield from self._event(level, "initReport", {**record, "metrics": metrics})
@@ -138,7 +140,7 @@ class JsonLog:
         return self._event("INFO", "start", record)
 
     def ended(self, end: Ended) -> Iterable[str]:
-        record = {"requestId": end.request_id, **_members(end.status)}
+        record = {"requestId": end.request_id, **_status_fields(end.status)}
         done = {"durationMs": round(end.duration_ms, 3), "producedBytes": end.produced_bytes}
         metrics = {
             "durationMs": round(end.duration_ms, 3),
@@ -153,7 +155,7 @@ class JsonLog:
         yield from self._event(report, "report", {**record, "metrics": metrics})
 
     def _event(self, level: str, kind: str, record: dict[str, Any]) -> Iterable[str]:
-        if not at_least(level, self._least):
+        if not at_least(level, self._minimum_level):
             return ()
         return (encode({"time": iso_milliseconds(), "type": f"platform.{kind}", "record": record}),)
 
@@ -162,12 +164,12 @@ def _version(function: Function) -> str:
     return function.runtime.replace("python", "python:")
 
 
-def _members(status: Status) -> dict[str, str]:
+def _status_fields(status: Status) -> dict[str, str]:
     if not status.error_type:
         return {"status": status.name}
     return {"status": status.name, "errorType": status.error_type}
 
 
-def _in_words(status: Status) -> str:
+def _status_text(status: Status) -> str:
     error_type = f"\tError Type: {status.error_type}" if status.error_type else ""
     return f"Status: {status.name}{error_type}"

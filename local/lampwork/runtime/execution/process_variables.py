@@ -5,7 +5,7 @@ from pathlib import Path
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.stack.model import Function, LogConfig
 
-# As on Lambda; nothing listens there, since the runtime client has a socket of its own.
+# As on Lambda. Nothing listens there, because the runtime client has a socket of its own.
 RUNTIME_API = "127.0.0.1:9001"
 
 
@@ -14,12 +14,14 @@ def process_variables(
 ) -> dict[str, str]:
     """All environment variables of a function's process, as on Lambda.
 
-    A function cannot change the reserved ones; the settings' overrides can.
+    A template cannot change the reserved ones; only the settings' overrides can.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     return {
-        **_ordinary(function, settings),
-        "TMPDIR": str(temporary_folder),  # not on Lambda, where it is /tmp
+        **_changeable(function, settings),
+        "TMPDIR": str(
+            temporary_folder
+        ),  # Lambda does not set it; there, temporary files go to /tmp
         **settings.defaults,
         **function.environment,
         **_reserved(function, trace_id),
@@ -27,7 +29,7 @@ def process_variables(
     }
 
 
-def _ordinary(function: Function, settings: RuntimeSettings) -> dict[str, str]:
+def _changeable(function: Function, settings: RuntimeSettings) -> dict[str, str]:
     python_bin = Path(settings.python).parent
     code_dir = function.code_dir
     libraries = [f"{layer}/lib" for layer in function.layers]
@@ -72,7 +74,7 @@ def _reserved(function: Function, trace_id: str) -> dict[str, str]:
 
 
 def _log_variables(config: LogConfig) -> dict[str, str]:
-    """What AWS's runtime client goes by when it sets up `logging`.
+    """The variables by which AWS's runtime client sets up `logging`.
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
     """

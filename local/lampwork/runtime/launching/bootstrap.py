@@ -1,4 +1,4 @@
-"""What runs in a function's own process: AWS's runtime client, in a world as on Lambda."""
+"""Runs in a function's own process: AWS's runtime client, in surroundings like those of Lambda."""
 
 import ctypes
 import gc
@@ -13,42 +13,42 @@ from lampwork.runtime import client
 from lampwork.runtime.launching import source_cache
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-OPEN_FILES = 1024
+MAX_OPEN_FILES = 1024
 PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 
 
 def main() -> None:
-    """Started as a process of its own, by `ColdLauncher`."""
+    """Entry point of a process that `ColdLauncher` starts."""
     parent, channel, handler, code_dir, bytecode_dir, debug_port = sys.argv[1:]
-    die_with(int(parent))
+    die_with_parent(int(parent))
     run(int(channel), handler, code_dir, bytecode_dir, debug_port)
 
 
 def run(channel: int, handler: str, code_dir: str, bytecode_dir: str, debug_port: str) -> None:
-    """Serve requests until the process is killed, or ends by what the function does."""
-    _leave_the_emulator_its_core()
+    """Serve requests until the process is killed or the function ends it."""
+    _use_batch_scheduling()
     if debug_port:
         _wait_for_debugger(int(debug_port))
-    # Before the function's own folder can hide a module the runtime client needs.
+    # Before the function's folder is on the path, where it could hide a module the client needs.
     serve = client.load(channel)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, most), most))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(MAX_OPEN_FILES, most), most))
     os.chdir(code_dir)
     sys.path.insert(0, code_dir)
-    for folder in (code_dir, *_packages()):
+    for folder in (code_dir, *_package_folders()):
         source_cache.install(folder, bytecode_dir)
     serve(handler)
 
 
-def _packages() -> list[str]:
-    """The folders of layers and requirements, which the function's own PYTHONPATH names."""
+def _package_folders() -> list[str]:
+    """The folders of layers and requirements, which the function's PYTHONPATH names."""
     return [path for path in os.environ.get("PYTHONPATH", "").split(":") if os.path.isdir(path)]
 
 
 def leave_fork_server(environment: Mapping[str, str], log: int, parent: int) -> None:
-    """Make a forked process one that could have been started afresh."""
+    """Make a forked process look like one that was started afresh."""
     os.setsid()
-    die_with(parent)
+    die_with_parent(parent)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     _take_standard_streams(log)
@@ -56,26 +56,27 @@ def leave_fork_server(environment: Mapping[str, str], log: int, parent: int) -> 
     os.environ.update(environment)
     time.tzset()
     sys.path[:0] = [path for path in environment.get("PYTHONPATH", "").split(":") if path]
-    _forget_temporary_folder()
-    _reseed()
+    _reset_temporary_folder()
+    _reseed_numpy()
     gc.enable()
 
 
-def die_with(parent: int) -> None:
-    """End this process when its parent ends, however that happens."""
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends, however that ends."""
     _set_death_signal(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def outlive_parent() -> None:
+    """Undo `die_with_parent`."""
     _set_death_signal(0)
 
 
-def _leave_the_emulator_its_core() -> None:
-    """When it hands over a request, this process must not take the core from it at once.
+def _use_batch_scheduling() -> None:
+    """Keep this process from preempting the emulator when it is handed a request.
 
-    There are other requests to hand over and answers to send on: without this, 16 clients get a
+    The emulator has other requests to hand over and answers to send: without this, 16 clients get a
     tenth fewer answers.
     https://man7.org/linux/man-pages/man7/sched.7.html (SCHED_BATCH)
     """
@@ -89,7 +90,7 @@ def _set_death_signal(number: int) -> None:
 
 
 def _wait_for_debugger(port: int) -> None:
-    # It would advise, in four lines, to start Python otherwise; breakpoints in functions hold.
+    # Silences four lines of advice to start Python differently; breakpoints in functions work.
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     import debugpy
 
@@ -111,14 +112,14 @@ def _take_standard_streams(log: int) -> None:
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
-def _forget_temporary_folder() -> None:
-    """A package may have asked for it when it was loaded."""
+def _reset_temporary_folder() -> None:
+    """Forget the folder that `tempfile` chose if a package used it when it was imported."""
     if tempfile := sys.modules.get("tempfile"):
         tempfile.tempdir = None  # type: ignore[attr-defined]
 
 
-def _reseed() -> None:
-    """Python's own `random` does so by itself when it is forked."""
+def _reseed_numpy() -> None:
+    """Give this fork random numbers of its own; Python's `random` reseeds itself after a fork."""
     if numpy := sys.modules.get("numpy.random"):
         numpy.seed()
 

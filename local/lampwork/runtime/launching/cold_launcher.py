@@ -9,7 +9,7 @@ from lampwork.runtime.launching.launcher import Launch
 
 
 class ColdLauncher:
-    """Starts every function in a fresh Python, as AWS does: the truth about its init time."""
+    """Starts every function in a fresh Python, as AWS does, which shows its true init time."""
 
     def __init__(self, python: str) -> None:
         self._python = python
@@ -18,7 +18,7 @@ class ColdLauncher:
     async def spawn(self, launch: Launch, log: int, channel: int) -> "ColdProcess":
         places = [str(launch.code_dir), str(launch.bytecode_dir), str(launch.debug_port or "")]
         try:
-            process = subprocess.Popen(  # noqa: ASYNC220 - its parent must be this thread
+            process = subprocess.Popen(  # noqa: ASYNC220 - it dies with the thread that starts it
                 [
                     self._python,
                     "-P",
@@ -44,7 +44,7 @@ class ColdLauncher:
         return child
 
     async def preload(self, modules: Collection[str]) -> None:
-        """Nothing is shared here."""
+        """Do nothing: fresh processes share no modules."""
 
     async def stop(self) -> None:
         for child in list(self._children):
@@ -77,6 +77,6 @@ class ColdProcess:
     def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
-        # Until it is reaped its number belongs to nobody else: what it left behind can be ended.
+        # Its pid is not reused before it is reaped, so it is safe to kill what it left behind.
         os.killpg(self.pid, signal.SIGKILL)
         self.exited.set_result(self._process.wait())

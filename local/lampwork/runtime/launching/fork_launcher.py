@@ -14,16 +14,16 @@ from lampwork.runtime.launching.launcher import Launch
 
 logger = logging.getLogger(__name__)
 
-MAX_MESSAGE = 1 << 20
-KILLED = -9
+MAX_MESSAGE_BYTES = 1 << 20
+KILLED_STATUS = -9
 
 
 class ForkLauncher:
     """Starts functions as forks of a process that has their packages loaded.
 
-    That process is started when it is first needed, again when it has ended, and anew when other
-    packages are wanted: the former one then goes with its last child. It looks for
-    them in the folder `packages` before all others.
+    That process, the fork server, starts when it is first needed and again if it has ended. When
+    other packages are wanted, a new one replaces it, and the old one ends with its last child. It
+    looks for packages in the folder `packages` first.
     """
 
     def __init__(self, python: str, packages: Path | None = None) -> None:
@@ -31,35 +31,35 @@ class ForkLauncher:
         self._packages = packages
         self._modules: frozenset[str] = frozenset()
         self._unsafe: set[str] = set()
-        self._server: ForkServer | None = None
-        self._retired: set[ForkServer] = set()
+        self._server: ForkServerProcess | None = None
+        self._retired: set[ForkServerProcess] = set()
         self._starting = asyncio.Lock()
 
     async def spawn(self, launch: Launch, log: int, channel: int) -> "ForkedProcess":
-        server = await self._running()
+        server = await self._running_server()
         try:
             return await server.spawn(launch, log, channel)
-        except ServerEnded:
-            logger.warning("fork server ended and is started again")
-        server = await self._running()
+        except ForkServerEnded:
+            logger.warning("the fork server ended and is started again")
+        server = await self._running_server()
         try:
             return await server.spawn(launch, log, channel)
-        except ServerEnded as error:
+        except ForkServerEnded as error:
             raise StartError("The fork server ended twice. Try `--cold`.") from error
 
     async def preload(self, modules: Collection[str]) -> None:
-        """Change to a server with these modules loaded, unless the present one has them all.
+        """Replace the server by one with these modules loaded, unless it has them all already.
 
-        The present one serves until the other is ready.
+        The old server is used until the new one is ready.
         """
         if self._modules >= set(modules) and self._is_running():
             return
         self._modules = frozenset(modules)
         former = self._server
         if former is None or not former.running:
-            await self._running()
+            await self._running_server()
             return
-        self._server = await self._start()
+        self._server = await self._start_server()
         self._retire(former)
 
     async def stop(self) -> None:
@@ -72,28 +72,30 @@ class ForkLauncher:
     def _is_running(self) -> bool:
         return self._server is not None and self._server.running
 
-    def _retire(self, server: "ForkServer") -> None:
+    def _retire(self, server: "ForkServerProcess") -> None:
         self._retired.add(server)
         server.ended.add_done_callback(lambda _: self._retired.discard(server))
         server.retire()
 
-    async def _running(self) -> "ForkServer":
+    async def _running_server(self) -> "ForkServerProcess":
         async with self._starting:
             if self._server is None or not self._server.running:
-                self._server = await self._start()
+                self._server = await self._start_server()
             return self._server
 
-    async def _start(self) -> "ForkServer":
-        """A server that is ready, with less loaded beforehand where some module forbids it."""
+    async def _start_server(self) -> "ForkServerProcess":
+        """Start a server and wait until it is ready; leave out modules that cannot be preloaded."""
         while True:
             modules = self._modules - self._unsafe
-            server = ForkServer(self._python, self._packages)
+            server = ForkServerProcess(self._python, self._packages)
             try:
                 loaded = await server.load(sorted(modules))
-            except ServerEnded as error:
+            except ForkServerEnded as error:
                 if not modules:
                     raise StartError(f"The fork server cannot run under {self._python}.") from error
-                logger.warning("packages cannot be loaded before forking: cold starts take longer")
+                logger.warning(
+                    "packages cannot be loaded before forking, so cold starts take longer"
+                )
                 self._unsafe |= modules
                 continue
             except asyncio.CancelledError:
@@ -105,26 +107,26 @@ class ForkLauncher:
             server.abort()
             self._unsafe.add(loaded["unsafe"])
             logger.warning(
-                "package starts a thread when it is imported: it is not loaded before forking",
+                "a package starts a thread when it is imported, so it is not loaded before forking",
                 extra={"package": loaded["unsafe"]},
             )
 
 
-class ServerEnded(Exception):
-    pass
+class ForkServerEnded(Exception):
+    """The fork server ended before it answered."""
 
 
-class ForkServer:
+class ForkServerProcess:
     """A process that runs `fork_server`, and the socket that commands it, one request at a time."""
 
     def __init__(self, python: str, packages: Path | None) -> None:
         self._loop = asyncio.get_running_loop()
-        self._turn = asyncio.Lock()
+        self._spawn_lock = asyncio.Lock()
         self._reply: asyncio.Future[dict[str, Any]] | None = None
         self._children: dict[int, ForkedProcess] = {}
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._process = _start(python, packages, theirs)
+        self._process = _start_process(python, packages, theirs)
         self._control.setblocking(False)
         self._loop.add_reader(self._control, self._receive)
 
@@ -133,10 +135,15 @@ class ForkServer:
         return not self.ended.done()
 
     async def load(self, modules: list[str]) -> dict[str, Any]:
+        """Import these modules: {"ready": True, "failed": …} or {"unsafe": the one with a thread}.
+
+        Raises:
+            ForkServerEnded: an import ended the process.
+        """
         return await self._request(modules)
 
     async def spawn(self, launch: Launch, log: int, channel: int) -> "ForkedProcess":
-        async with self._turn:
+        async with self._spawn_lock:
             reply = await self._request(_spawn_command(launch), log, channel)
         if "refused" in reply:
             raise StartError(f"No further process can be started: {reply['refused']}.")
@@ -147,7 +154,7 @@ class ForkServer:
             self._send({"signal": number, "pid": pid})
 
     def retire(self) -> None:
-        """Let it end once its last child has."""
+        """Tell it to end once its last child has ended."""
         if self.running:
             self._send({"retire": True})
 
@@ -163,7 +170,7 @@ class ForkServer:
 
     async def _request(self, message: Any, *files: int) -> dict[str, Any]:
         if not self.running:
-            raise ServerEnded
+            raise ForkServerEnded
         self._reply = self._loop.create_future()
         self._send(message, *files)
         return await self._reply
@@ -176,7 +183,7 @@ class ForkServer:
 
     def _receive(self) -> None:
         try:
-            data = self._control.recv(MAX_MESSAGE)
+            data = self._control.recv(MAX_MESSAGE_BYTES)
         except BlockingIOError:
             return
         except ConnectionResetError:
@@ -187,7 +194,7 @@ class ForkServer:
             case {"exited": pid, "status": status}:
                 self._children.pop(pid).exited.set_result(status)
             case {"spawned": pid} as reply:
-                # At once: the news of its end may be the next message.
+                # At once, because the next message may already report its end.
                 self._children[pid] = ForkedProcess(self, pid)
                 self._answer(reply)
             case reply:
@@ -205,15 +212,15 @@ class ForkServer:
         self._control.close()
         self._process.kill()
         self._process.wait()
-        # The kernel has killed them with it.
+        # The kernel killed its children with it.
         for child in self._children.values():
-            child.exited.set_result(KILLED)
+            child.exited.set_result(KILLED_STATUS)
         if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(ServerEnded())
+            self._reply.set_exception(ForkServerEnded())
 
 
 class ForkedProcess:
-    def __init__(self, server: ForkServer, pid: int) -> None:
+    def __init__(self, server: ForkServerProcess, pid: int) -> None:
         self.pid = pid
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._server = server
@@ -228,12 +235,14 @@ class ForkedProcess:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        # By its parent, which alone knows that the number is not another process's by now.
+        # Its parent sends it: only the parent knows that the pid has not been reused.
         if not self.exited.done():
             self._server.signal(self.pid, number)
 
 
-def _start(python: str, packages: Path | None, control: socket.socket) -> "subprocess.Popen[bytes]":
+def _start_process(
+    python: str, packages: Path | None, control: socket.socket
+) -> "subprocess.Popen[bytes]":
     arguments = [str(control.fileno()), str(os.getpid())]
     try:
         return subprocess.Popen(
@@ -250,7 +259,7 @@ def _start(python: str, packages: Path | None, control: socket.socket) -> "subpr
 
 
 def _environment(packages: Path | None) -> dict[str, str]:
-    """Packages see nothing of this process's variables, and the numeric ones make no threads."""
+    """Hide this process's variables from packages, and keep numeric ones from starting threads."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",

@@ -1,4 +1,4 @@
-"""Loads the packages functions share, then forks their processes. It has one thread, always."""
+"""Loads the packages that functions share, then forks their processes. It has one thread only."""
 
 import gc
 import importlib
@@ -12,38 +12,39 @@ from typing import Any
 
 from lampwork.runtime.launching import bootstrap
 
-MAX_MESSAGE = 1 << 20
-# What AWS's runtime client loads besides itself; it cannot be loaded here, since it reads the
-# address of its Runtime API when it is.
+MAX_MESSAGE_BYTES = 1 << 20
+# The modules that AWS's runtime client imports. The client itself cannot be loaded here, because it
+# reads the address of its Runtime API when it is imported.
 RUNTIME_CLIENT_NEEDS = ("decimal", "http", "logging", "simplejson", "traceback", "uuid")
 
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    bootstrap.die_with(int(sys.argv[2]))
+    bootstrap.die_with_parent(int(sys.argv[2]))
     _redirect_output()
     preload(control)
-    # From here on the connection's end tells it, which leaves time to end what children started.
+    # From here on it notices the launcher's end by the closed connection, which leaves it time to
+    # end what its children started.
     bootstrap.outlive_parent()
     launch = ForkServer(control).serve()
-    # Only a forked child comes here. It ends as any Python process: by its own exit status.
+    # Only a forked child comes here. It ends as any Python process does, with its own exit status.
     bootstrap.run(**launch)
 
 
 def preload(control: socket.socket) -> None:
-    """Import what the first message names. A package that cannot be imported here is passed over.
+    """Import the modules that the first message names, except those that cannot be imported here.
 
-    One that starts a thread ends this process, since a thread's locks would be lost in a fork: the
-    launcher starts another without it.
+    A module that starts a thread ends this process, because a fork may inherit a lock that the
+    thread holds. The launcher then starts another process without that module.
     """
     gc.disable()
     failed = {}
-    for name in (*RUNTIME_CLIENT_NEEDS, *json.loads(control.recv(MAX_MESSAGE))):
+    for name in (*RUNTIME_CLIENT_NEEDS, *json.loads(control.recv(MAX_MESSAGE_BYTES))):
         try:
             importlib.import_module(name)
-        except BaseException as error:  # whatever a foreign package does: it is only passed over
+        except BaseException as error:  # a package may raise anything; it is left out
             failed[name] = repr(error)
-        if _threads() > 1:
+        if _thread_count() > 1:
             _send(control, {"unsafe": name})
             sys.exit(1)
     gc.collect()
@@ -52,35 +53,35 @@ def preload(control: socket.socket) -> None:
 
 
 class ForkServer:
-    """Takes commands from the launcher: spawn, signal, and retire once the last child has ended."""
+    """Obeys the launcher: spawn a process, signal one, retire once the last child has ended."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._children: set[int] = set()
         self._retired = False
-        self._wakeup, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._own_files = (self._wakeup, wake)
+        self._wakeup_reader, wakeup_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._own_files = (self._wakeup_reader, wakeup_writer)
         # A handler must exist for the signal to be written to the wake-up pipe.
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        signal.set_wakeup_fd(wake)
+        signal.set_wakeup_fd(wakeup_writer)
 
     def serve(self) -> dict[str, Any]:
-        """Run until the launcher goes away. Returns in a forked child only: what it is to run."""
-        sources: list[socket.socket | int] = [self._control, self._wakeup]
+        """Serve until the launcher goes away. Returns only in a forked child: what it must run."""
+        sources: list[socket.socket | int] = [self._control, self._wakeup_reader]
         while not (self._retired and not self._children):
             readable, _, _ = select.select(sources, [], [])
-            if self._wakeup in readable:
-                self._reap()
+            if self._wakeup_reader in readable:
+                self._reap_children()
             if self._control in readable:
-                launch = self._obey()
+                launch = self._handle_command()
                 if launch is not None:
                     return launch
         sys.exit()
 
-    def _obey(self) -> dict[str, Any] | None:
-        data, files, _, _ = socket.recv_fds(self._control, MAX_MESSAGE, 2)
+    def _handle_command(self) -> dict[str, Any] | None:
+        data, files, _, _ = socket.recv_fds(self._control, MAX_MESSAGE_BYTES, 2)
         if not data:
-            self._end_all()
+            self._kill_all()
         match json.loads(data or "{}"):
             case {"spawn": launch, "environment": environment}:
                 return self._spawn(launch, environment, *files)
@@ -114,11 +115,10 @@ class ForkServer:
         _send(self._control, {"spawned": pid})
         return None
 
-    def _reap(self) -> None:
-        os.read(self._wakeup, 4096)
-        # Seen before it is reaped, its number cannot yet belong to another process: whatever it has
-        # left behind in its group can be ended safely.
-        while self._children and (ended := os.waitid(os.P_ALL, 0, ENDED)):
+    def _reap_children(self) -> None:
+        os.read(self._wakeup_reader, 4096)
+        # Its pid is not reused before it is reaped, so it is safe to kill its process group.
+        while self._children and (ended := os.waitid(os.P_ALL, 0, WAIT_FLAGS)):
             _kill_group(ended.si_pid)
             _, status = os.waitpid(ended.si_pid, 0)
             self._children.discard(ended.si_pid)
@@ -127,7 +127,7 @@ class ForkServer:
                 {"exited": ended.si_pid, "status": os.waitstatus_to_exitcode(status)},
             )
 
-    def _end_all(self) -> None:
+    def _kill_all(self) -> None:
         for pid in self._children:
             _kill_group(pid)
         for pid in self._children:
@@ -135,7 +135,7 @@ class ForkServer:
         sys.exit()
 
 
-ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
+WAIT_FLAGS = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 
 def _kill_group(pid: int) -> None:
@@ -145,23 +145,23 @@ def _kill_group(pid: int) -> None:
 def _signal_group(pid: int, number: int) -> None:
     try:
         os.killpg(pid, number)
-    except ProcessLookupError:  # it has not made a session of its own yet
+    except ProcessLookupError:  # it has no session of its own yet
         os.kill(pid, number)
 
 
 def _send(control: socket.socket, message: dict[str, Any]) -> None:
     try:
         control.send(json.dumps(message).encode())
-    except BrokenPipeError:  # the launcher is gone; the next read tells so too
+    except BrokenPipeError:  # the launcher is gone, which the next read notices
         return
 
 
-def _threads() -> int:
+def _thread_count() -> int:
     return len(os.listdir("/proc/self/task"))
 
 
 def _redirect_output() -> None:
-    """What packages print when they are loaded is nobody's answer and no function's log."""
+    """Discard what packages print on import: it belongs to no function's log."""
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)

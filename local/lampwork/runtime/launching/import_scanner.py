@@ -8,21 +8,21 @@ from pathlib import Path
 from lampwork.runtime.launching.source_cache import is_own_code
 from lampwork.stack.model import Function
 
-# It reads the address of its Runtime API when it is loaded.
-NEVER = frozenset({"awslambdaric", "runtime_client"})
-# What packages load only once they are used, which functions do when they are loaded: with the
-# first route, model or client. No import in a function's code names it.
-LOADED_LATER = {
+# AWS's runtime client reads the address of its Runtime API when it is imported.
+NEVER_PRELOADED = frozenset({"awslambdaric", "runtime_client"})
+# Modules that packages import only when they are first used. Functions use them while they load (a
+# route, a model, a client), but no import in a function's code names them.
+LOADED_ON_USE = {
     "fastapi": ("pydantic.v1",),
     "httpx": ("certifi", "h11", "httpcore"),
     "pydantic": ("pydantic.fields", "pydantic.main", "pydantic.plugin._loader", "pydantic.types"),
 }
-SUFFIXES = tuple(importlib.machinery.all_suffixes())
+MODULE_SUFFIXES = tuple(importlib.machinery.all_suffixes())
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """`module`, absolute or relative by `level`, and what is taken from it, if anything."""
+    """`module`, absolute or relative by `level`, and the `names` imported from it, if any."""
 
     module: str
     names: tuple[str, ...] = ()
@@ -30,10 +30,10 @@ class Import:
 
 
 class ImportScanner:
-    """Finds what functions import when they are loaded, without running any of their code.
+    """Finds what functions import when they are loaded, without running their code.
 
-    What lies in a `hidden` folder hides what is installed and may be edited: it is left out.
-    Files are read again only when they have changed.
+    A module in a `hidden` folder takes precedence over an installed one and may be edited, so it is
+    not preloaded. Files are read again only when they have changed.
     """
 
     def __init__(
@@ -41,28 +41,28 @@ class ImportScanner:
     ) -> None:
         self._search_path = [Path(path) for path in search_path or sys.path if path]
         self._hidden = tuple(hidden)
-        self._known: dict[tuple[Path, int, int], tuple[Import, ...]] = {}
+        self._imports_by_file: dict[tuple[Path, int, int], tuple[Import, ...]] = {}
 
     def third_party(self, functions: Iterable[Function]) -> set[str]:
-        """The modules of installed packages that loading these functions imports, with dots.
+        """The dotted names of modules from installed packages that these functions import.
 
-        Neither the standard library nor what lies under their `code_dir` is among them.
+        They include neither the standard library nor anything below a `code_dir`.
         """
         found: set[str] = set()
         seen: set[tuple[str, Path]] = set()
-        ahead = [(_module(function), function.code_dir) for function in functions]
-        while ahead:
-            name, code_dir = ahead.pop()
+        pending = [(_handler_module(function), function.code_dir) for function in functions]
+        while pending:
+            name, code_dir = pending.pop()
             if not name or (name, code_dir) in seen:
                 continue
             seen.add((name, code_dir))
             own = _own_file(name, code_dir)
             if own is not None:
-                ahead.append((name.rpartition(".")[0], code_dir))
-                ahead += [(imported, code_dir) for imported in self._imported(own, name)]
+                pending.append((name.rpartition(".")[0], code_dir))
+                pending += [(imported, code_dir) for imported in self._imported(own, name)]
             elif self._is_installed(name, code_dir):
                 found.add(name)
-                ahead += [(later, code_dir) for later in LOADED_LATER.get(name, ())]
+                pending += [(later, code_dir) for later in LOADED_ON_USE.get(name, ())]
         return found
 
     def _imported(self, file: Path, name: str) -> Iterator[str]:
@@ -71,19 +71,19 @@ class ImportScanner:
             module = _absolute(each, package)
             if module:
                 yield module
-            # A name taken from a package may be a module of its own.
+            # A name imported from a package may be a module itself.
             yield from (f"{module}.{taken}" for taken in each.names if module)
 
     def _read(self, file: Path) -> tuple[Import, ...]:
         status = file.stat()
         key = (file, status.st_mtime_ns, status.st_size)
-        if key not in self._known:
-            self._known[key] = tuple(_imports(file))
-        return self._known[key]
+        if key not in self._imports_by_file:
+            self._imports_by_file[key] = tuple(_imports(file))
+        return self._imports_by_file[key]
 
     def _is_installed(self, name: str, code_dir: Path) -> bool:
         top = name.partition(".")[0]
-        if top in sys.stdlib_module_names or top in NEVER:
+        if top in sys.stdlib_module_names or top in NEVER_PRELOADED:
             return False
         if any(_is_module(folder / top) for folder in self._hidden):
             return False
@@ -95,19 +95,19 @@ class ImportScanner:
         )
 
 
-def _module(function: Function) -> str:
+def _handler_module(function: Function) -> str:
     return function.handler.rpartition(".")[0].replace("/", ".")
 
 
 def _imports(file: Path) -> Iterator[Import]:
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # the function itself will tell
+    except (SyntaxError, ValueError):  # the function reports it when it is loaded
         return
-    yield from _run_at_import(tree.body)
+    yield from _executed_on_import(tree.body)
 
 
-def _run_at_import(body: list[ast.stmt]) -> Iterator[Import]:
+def _executed_on_import(body: list[ast.stmt]) -> Iterator[Import]:
     for statement in body:
         match statement:
             case ast.Import(names=names):
@@ -117,9 +117,9 @@ def _run_at_import(body: list[ast.stmt]) -> Iterator[Import]:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 continue
             case ast.If(test=test, orelse=orelse) if _is_for_type_checkers(test):
-                yield from _run_at_import(orelse)
+                yield from _executed_on_import(orelse)
             case _:
-                yield from _run_at_import(_nested(statement))
+                yield from _executed_on_import(_nested(statement))
 
 
 def _nested(statement: ast.stmt) -> list[ast.stmt]:
@@ -155,4 +155,4 @@ def _own_file(name: str, code_dir: Path) -> Path | None:
 def _is_module(path: Path) -> bool:
     if path.is_dir():
         return True
-    return any(path.with_name(path.name + suffix).is_file() for suffix in SUFFIXES)
+    return any(path.with_name(path.name + suffix).is_file() for suffix in MODULE_SUFFIXES)

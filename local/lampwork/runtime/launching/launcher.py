@@ -7,9 +7,9 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a function's process is to run. `environment` is the whole of what it will see.
+    """What a function's process runs. `environment` holds all its variables: it inherits none.
 
-    With a `debug_port` it waits there for a debugger before it loads the function.
+    With a `debug_port`, it waits there for a debugger before it loads the function.
     """
 
     handler: str
@@ -20,28 +20,28 @@ class Launch:
 
 
 class ChildProcess(Protocol):
-    """A function's process, leader of a session of its own.
+    """A function's process, which leads a session of its own.
 
-    `exited` resolves to its exit status, negative for a signal, when it has ended and whatever else
-    was in its process group has been killed.
+    `exited` resolves to its exit status (negative for a signal) once it has ended and the rest of
+    its process group has been killed.
     """
 
     pid: int
     exited: asyncio.Future[int]
 
     def kill(self) -> None:
-        """End it and its whole process group now. Harmless if it has ended already."""
+        """Kill it and its whole process group. Does nothing if it has ended already."""
         ...
 
     def freeze(self) -> None:
-        """Let it, and its whole process group, run no further until `thaw`."""
+        """Suspend it and its whole process group until `thaw`."""
         ...
 
     def thaw(self) -> None: ...
 
 
 class Launcher(Protocol):
-    """Starts functions' processes; all of them end when it is stopped or this process ends."""
+    """Starts functions' processes. All of them end when it stops or when this process ends."""
 
     async def spawn(self, launch: Launch, log: int, channel: int) -> ChildProcess:
         """Start a process that writes to the file descriptor `log` and serves the socket `channel`.
@@ -52,7 +52,7 @@ class Launcher(Protocol):
         ...
 
     async def preload(self, modules: Collection[str]) -> None:
-        """Have these modules loaded beforehand in processes started from now on, if it can."""
+        """Load these modules once for all processes started from now on, if the launcher can."""
         ...
 
     async def stop(self) -> None: ...

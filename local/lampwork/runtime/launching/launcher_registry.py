@@ -11,11 +11,11 @@ from lampwork.runtime.settings import RuntimeSettings
 from lampwork.stack.model import Function
 
 
-class Launchers:
+class LauncherRegistry:
     """One launcher for each set of packages that functions bring along.
 
-    A package that is loaded before forking is the same for all forks: functions with other versions
-    of it, from a layer or requirements of their own, need a process of their own to fork from.
+    All forks share the packages that were loaded before forking. Functions with other versions of
+    them, from a layer or from requirements of their own, must be forked from another process.
     """
 
     def __init__(self, settings: RuntimeSettings) -> None:
@@ -23,7 +23,8 @@ class Launchers:
         self._launchers: dict[tuple[Path, ...], Launcher] = {}
         self._scanners: dict[tuple[Path, ...], ImportScanner] = {}
 
-    def of(self, function: Function) -> Launcher:
+    def launcher_for(self, function: Function) -> Launcher:
+        """The launcher for this function's packages, which is made when it is first needed."""
         packages = function.packages
         if packages not in self._launchers:
             self._launchers[packages] = (
@@ -34,7 +35,7 @@ class Launchers:
         return self._launchers[packages]
 
     async def preload(self, functions: Iterable[Function]) -> None:
-        """Load what the functions import, where there is somewhere to load it beforehand."""
+        """Load the packages that the functions import, unless every start is cold."""
         if self._settings.cold:
             return
         groups: dict[tuple[Path, ...], list[Function]] = {}
@@ -49,7 +50,7 @@ class Launchers:
         packages = functions[0].packages
         scanner = self._scanners.setdefault(packages, _scanner(functions[0]))
         modules = await asyncio.to_thread(scanner.third_party, functions)
-        await self.of(functions[0]).preload(modules | set(self._settings.preload))
+        await self.launcher_for(functions[0]).preload(modules | set(self._settings.preload))
 
 
 def _scanner(function: Function) -> ImportScanner:

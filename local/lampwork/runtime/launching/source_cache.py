@@ -18,10 +18,10 @@ PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
 def install(code_dir: str, bytecode_dir: str) -> None:
-    """Keep compiled modules of `code_dir` by their content: no edit is missed.
+    """Cache the compiled modules of `code_dir` by their content, so that no edit is missed.
 
-    Python's own cache goes by size and whole seconds, so that two quick edits can look alike.
-    Packages installed below `code_dir`, in a virtual environment, keep Python's cache.
+    Python's own cache compares size and whole seconds, so it can miss the second of two quick
+    edits. Packages installed below `code_dir`, in a virtual environment, still use Python's cache.
     """
 
     class Loader(SourceFileLoader):
@@ -43,7 +43,7 @@ def install(code_dir: str, bytecode_dir: str) -> None:
 
 
 def is_own_code(path: str, code_dir: str) -> bool:
-    """Whether a file or folder belongs to the project itself, and not to an installed package."""
+    """Whether a file or folder is the project's own, not part of an installed package."""
     if path != code_dir and not path.startswith(code_dir.rstrip("/") + "/"):
         return False
     return not any(f"/{folder}" in path[len(code_dir) :] for folder in PACKAGE_FOLDERS)
@@ -53,17 +53,17 @@ def _compiled(loader: SourceFileLoader, fullname: str, bytecode_dir: str) -> Cod
     path = loader.get_filename(fullname)
     source = loader.get_data(path)
     header = MAGIC_NUMBER + source_hash(source)
-    kept = f"{bytecode_dir}/{fullname}-{source_hash(path.encode()).hex()}.pyc"
-    code = _read(kept, header)
+    cached = f"{bytecode_dir}/{fullname}-{source_hash(path.encode()).hex()}.pyc"
+    code = _read(cached, header)
     if code is None:
         code = loader.source_to_code(source, path)
-        _write(kept, header + marshal.dumps(code))
+        _write(cached, header + marshal.dumps(code))
     return code
 
 
-def _read(kept: str, header: bytes) -> CodeType | None:
+def _read(cached: str, header: bytes) -> CodeType | None:
     try:
-        with open(kept, "rb") as file:
+        with open(cached, "rb") as file:
             data = file.read()
         code = marshal.loads(data[len(header) :]) if data.startswith(header) else None  # noqa: S302
     except (OSError, EOFError, ValueError, TypeError):
@@ -71,11 +71,11 @@ def _read(kept: str, header: bytes) -> CodeType | None:
     return code if isinstance(code, CodeType) else None
 
 
-def _write(kept: str, data: bytes) -> None:
-    """Replace the file at once, since several processes may compile the same module."""
-    partial = f"{kept}.{os.getpid()}"
-    # A full or read-only disk only costs the next process a compilation.
+def _write(cached: str, data: bytes) -> None:
+    """Replace the file atomically, because several processes may compile the same module."""
+    partial = f"{cached}.{os.getpid()}"
+    # On a full or read-only disk, the next process just compiles again.
     with contextlib.suppress(OSError):
         with open(partial, "wb") as file:
             file.write(data)
-        os.replace(partial, kept)
+        os.replace(partial, cached)
