@@ -10,7 +10,7 @@ from lampwork.app.lock import DataLock
 from lampwork.app.project import Options, Project
 from lampwork.app.reload import Change, Watched, Watcher
 from lampwork.app.requirements import FILE as REQUIREMENTS
-from lampwork.companions.project_processes import Processes
+from lampwork.companions.project_processes import ProjectProcesses
 from lampwork.concurrency import run_all
 from lampwork.errors import LampworkError
 from lampwork.front.server import Front
@@ -61,7 +61,7 @@ class Up:
     async def _open_project(self, opened: AsyncExitStack) -> None:
         port = await self._find_port()
         self._project = Project(self._config, self._options, self._log, port)
-        self._processes = Processes(self._config, self._project.line)
+        self._processes = ProjectProcesses(self._config, self._project.line)
         await self._project.open(opened)
         self._project.tell_problems()
 

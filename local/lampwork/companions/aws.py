@@ -15,7 +15,7 @@ from lampwork.errors import StartError
 from lampwork.http.internal_paths import REFERENCES, RESOURCES
 from lampwork.stack.model import ACCOUNT_ID, CloudResource
 
-# moto takes any credentials; that some are set keeps boto3 from looking for real ones.
+# moto accepts any credentials; setting some keeps boto3 from looking for real ones.
 CREDENTIALS: Final = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -24,11 +24,11 @@ CREDENTIALS: Final = {
 
 
 class EmbeddedAws:
-    """moto's server in a process of its own, its state kept in `data/aws`.
+    """moto's server in a process of its own, which keeps its state in `data/aws`.
 
-    It listens on one socket that this process holds open, so that requests wait while the server
-    loads, or a crashed one is started again. It is started when it has something to create, or by
-    the first request: a project without need of it does not pay for it.
+    It listens on a socket that this process holds open, so requests wait while the server loads or
+    restarts after a crash. It starts when it has resources to create or at the first request, so a
+    project that does not use it does not pay for it.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class EmbeddedAws:
         self._folder = data / "aws"
         self._on_log = on_log
         self._server = Supervised(self._program(data, region, allowed_hosts), on_log)
-        self._starting: asyncio.Task[None] | None = None
+        self._start_task: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -51,44 +51,44 @@ class EmbeddedAws:
 
     @property
     def begun(self) -> bool:
-        """Whether anything has needed it yet."""
-        return self._starting is not None
+        """Whether the server has been started, because something needed it."""
+        return self._start_task is not None
 
     @property
     def is_loading(self) -> bool:
-        """Whether it has begun and does not answer yet: who calls it waits."""
-        return self._starting is not None and not self._starting.done()
+        """Whether it has been started and does not answer yet, so that a caller has to wait."""
+        return self._start_task is not None and not self._start_task.done()
 
     @property
     def pid(self) -> int | None:
         return self._server.pid
 
     async def start(self) -> None:
-        """Wait for the first request."""
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._begin)
+        """Start the server at the first request; until then, only listen."""
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._ensure_started)
 
     async def stop(self) -> None:
         if self._socket.fileno() < 0:
             return
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
-        if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.wait([self._starting])
+        if self._start_task is not None:
+            self._start_task.cancel()
+            await asyncio.wait([self._start_task])
         await self._server.stop()
         self._socket.close()
 
     async def create(self, resources: Iterable[CloudResource]) -> None:
-        """Let these exist before any further request is answered. It is not waited for."""
-        wanted = json.dumps([asdict(each) for each in resources])
-        if not self._write(wanted):
+        """Have these created before any further request is answered. Does not wait for that."""
+        listed = json.dumps([asdict(each) for each in resources])
+        if not self._write_resources(listed):
             return
-        if self._starting is None:
-            self._begin()
+        if self._start_task is None:
+            self._ensure_started()
         else:
             await self._post(RESOURCES, b"")
 
     async def resolve(self, references: Sequence[str]) -> Mapping[str, str | None]:
-        """The values of dynamic references such as ssm:name; None for what there is not.
+        """The values of dynamic references such as ssm:name; None for one that does not exist.
 
         Raises:
             StartError: the server has ended; its log says why.
@@ -100,28 +100,28 @@ class EmbeddedAws:
         return values
 
     async def loaded(self) -> None:
-        """Wait until it answers, which lets it start.
+        """Start it if it is not started, and wait until it answers.
 
         Raises:
-            StartError: it ends before.
+            StartError: it ended before it answered.
         """
         await self.resolve([])
 
-    def _write(self, wanted: str) -> bool:
-        """Tell the server what there is to be; False if that is nothing, and was before."""
+    def _write_resources(self, listed: str) -> bool:
+        """Write the file of resources the server is to have. False if it has and had none."""
         file = self._folder / "resources.json"
-        if wanted == "[]" and not file.exists():
+        if listed == "[]" and not file.exists():
             return False
         self._folder.mkdir(parents=True, exist_ok=True)
         new = file.with_suffix(".new")
-        new.write_text(wanted)
+        new.write_text(listed)
         os.replace(new, file)
         return True
 
-    def _begin(self) -> None:
+    def _ensure_started(self) -> None:
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
-        if self._starting is None:
-            self._starting = asyncio.create_task(self._start())
+        if self._start_task is None:
+            self._start_task = asyncio.create_task(self._start())
 
     async def _start(self) -> None:
         try:
@@ -129,13 +129,13 @@ class EmbeddedAws:
         except StartError as error:
             self._on_log("aws", str(error))
             return
-        with suppress(StartError):  # whoever needs an answer is told of its end
+        with suppress(StartError):  # whoever waits for an answer is told that it ended
             await self.loaded()
 
     def _program(self, data: Path, region: str, allowed_hosts: Iterable[str]) -> Program:
         descriptor = self._socket.fileno()
-        about = (str(descriptor), str(self._folder), region, *allowed_hosts)
-        server = ("-m", "lampwork.cloud.server", *about)
+        arguments = (str(descriptor), str(self._folder), region, *allowed_hosts)
+        server = ("-m", "lampwork.cloud.server", *arguments)
         return Program(
             name="aws",
             argv=(sys.executable, *server),

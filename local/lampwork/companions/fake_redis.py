@@ -1,4 +1,7 @@
-"""Redis of last resort, in Python, in memory: `python -m lampwork.companions.fake_redis PORT`."""
+"""Stands in for Redis where none is installed: `python -m lampwork.companions.fake_redis PORT`.
+
+It is written in Python and keeps its data in memory.
+"""
 
 import sys
 from typing import Any
@@ -9,7 +12,7 @@ from redis.exceptions import ResponseError
 
 
 class RequestHandler(TCPFakeRequestHandler):
-    """Answers a wrong command with an error, as Redis does; fakeredis then hangs up as well."""
+    """Answers a wrong command with an error, as Redis does; fakeredis would also hang up."""
 
     def setup(self) -> None:
         super().setup()

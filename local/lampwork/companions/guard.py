@@ -1,4 +1,4 @@
-"""Stops what a killed parent leaves behind: `python -m lampwork.companions.guard RUN_DIR`."""
+"""Stops what a killed emulator leaves behind: `python -m lampwork.companions.guard RUN_DIR`."""
 
 import subprocess
 import sys
@@ -8,9 +8,9 @@ from lampwork.companions.pidfile import stop_left_overs
 
 
 class Guard:
-    """A process that notices the end of this one, however it comes: its standard input ends.
+    """A process that notices when this one ends, however that happens: its standard input ends.
 
-    The death signal reaches only a companion itself; what that has started is the guard's.
+    The death signal reaches only the companions; the guard stops the processes they have started.
     """
 
     def __init__(self, run_dir: Path) -> None:
@@ -20,7 +20,7 @@ class Guard:
         )
 
     def close(self) -> None:
-        """End it. All companions have been stopped by now."""
+        """End the guard. Stop all companions first."""
         self._process.communicate()
 
 

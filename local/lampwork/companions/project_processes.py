@@ -22,8 +22,8 @@ async def run_commands(config: Config, variables: Mapping[str, str], on_log: OnL
         await run_to_end(_program(command, config, variables), on_log)
 
 
-class Processes:
-    """The processes a project wants beside its functions."""
+class ProjectProcesses:
+    """The processes that a project runs beside its functions."""
 
     def __init__(self, config: Config, on_log: OnLog) -> None:
         self._config = config
@@ -31,8 +31,9 @@ class Processes:
         self._running: Sequence[tuple[Process, Supervised]] = ()
 
     async def start(self, variables: Mapping[str, str], functions: Mapping[str, Function]) -> None:
-        """Start all that are wanted, each with the variables and those of the function it stands
-        in for.
+        """Start all processes that are wanted.
+
+        Each gets `variables`, and below them those of the function it stands in for.
 
         Raises:
             ConfigurationError: one stands in for a function that the template does not have.
@@ -40,9 +41,9 @@ class Processes:
         """
         running = []
         for each in self._config.processes:
-            own = _variables(each, variables, functions)
-            if _is_wanted(each, own):
-                program = _program(each, self._config, own)
+            process_variables = _variables(each, variables, functions)
+            if _is_wanted(each, process_variables):
+                program = _program(each, self._config, process_variables)
                 running.append((each, Supervised(program, self._on_log)))
         self._running = running
         await run_all(*(supervised.start() for _, supervised in self._running))
@@ -50,7 +51,7 @@ class Processes:
     async def restart(
         self, variables: Mapping[str, str], functions: Mapping[str, Function]
     ) -> None:
-        """Restart those that asked for it when code or variables change."""
+        """Restart the processes with `reload`, after code or variables have changed."""
         reloaded = [each for each in self._running if each[0].reload]
         for process, supervised in reloaded:
             environment = _environment(_variables(process, variables, functions))
@@ -81,21 +82,21 @@ def _variables(
     return {**functions[process.stands_in_for].environment, **variables}
 
 
-def _program(what: Command | Process, config: Config, variables: Mapping[str, str]) -> Program:
+def _program(entry: Command | Process, config: Config, variables: Mapping[str, str]) -> Program:
     program = Program(
-        name=what.name,
-        argv=what.run,
+        name=entry.name,
+        argv=entry.run,
         environment=_environment(variables),
         cwd=config.root,
         run_dir=config.data / "run",
     )
-    if isinstance(what, Process):
-        return replace(program, stop_signal=what.stop_signal)
+    if isinstance(entry, Process):
+        return replace(program, stop_signal=entry.stop_signal)
     return program
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     shell = inherited()
-    # A tool of the project's own venv comes before one of the same name elsewhere.
+    # The tools of the project's own venv take precedence over others of the same name.
     path = f"{Path(sys.executable).parent}{os.pathsep}{shell.get('PATH', os.defpath)}"
     return {**shell, "PATH": path, "PYTHONUNBUFFERED": "1", **variables}

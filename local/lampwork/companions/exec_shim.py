@@ -1,7 +1,7 @@
-"""Becomes a program that dies with its parent: `python child.py PARENT_PID PROGRAM ARGUMENT…`.
+"""Becomes a program that dies with its parent: `python exec_shim.py PARENT_PID PROGRAM ARGUMENT…`.
 
-Run by path, so that nothing is imported but what these lines need. The death signal survives exec;
-setting it here and not between fork and exec keeps Python code out of a child of a threaded parent.
+It is run by its path, so that it imports only what it needs itself. The death signal survives exec,
+so it is set here: in the child of a threaded parent, no Python code is safe between fork and exec.
 """
 
 import ctypes
