@@ -8,9 +8,10 @@ NAMES = ("localhost", "*.localhost", "127.0.0.1", "::1")
 
 
 class Certificates:
-    """Made once and kept in `directory`; the key that signed it is not kept, so it signs no other.
+    """The server's certificate, made once and kept in `directory`.
 
-    `bundle` holds the public authorities and ours: what AWS_CA_BUNDLE is to name.
+    The key that signed it is not kept, so it can sign no other. `bundle` holds the public
+    authorities and ours; AWS_CA_BUNDLE must name it.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -19,6 +20,7 @@ class Certificates:
         self._server = directory / "server.pem"
 
     def ensure(self) -> None:
+        """Make the files that are missing or out of date."""
         import certifi
 
         self.ca.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +37,7 @@ class Certificates:
         return context
 
     def _issue(self) -> None:
-        import trustme  # costs 100 ms, once in a data folder's life
+        import trustme  # takes 100 ms, once for each data folder
 
         authority = trustme.CA(organization_name="Lampwork on this machine")
         server = authority.issue_cert(*NAMES)
@@ -45,7 +47,7 @@ class Certificates:
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    """Whole or not at all, and for this user only."""
+    """Write a file atomically, for this user only."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

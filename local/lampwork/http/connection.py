@@ -14,10 +14,10 @@ from lampwork.http.responses import Response, encoded, json_message
 logger = logging.getLogger(__name__)
 
 MAX_PIPELINED = 32
-# How long what a refused client still sends is read and dropped: closing at once would reset the
-# connection and the client would never see why (RFC 9112 §9.6).
+# How long to read and drop what a refused client still sends. Closing at once would reset the
+# connection, and the client would never see why (RFC 9112 §9.6).
 LINGER_SECONDS = 5
-# How long a client may take to send one request: one that never ends must not be kept for ever.
+# How long a client may take to send one request, so that none can hold a connection for ever.
 REQUEST_SECONDS = 60
 
 REFUSALS = {
@@ -30,10 +30,10 @@ REFUSALS = {
 
 @dataclass(slots=True)
 class Upgrade:
-    """Hands the connection over: the protocol `start` returns gets the transport's next callbacks.
+    """Hands the connection over: the protocol that `start` returns gets its further callbacks.
 
     `start` is called with the transport and the bytes read after the request's head; its protocol's
-    `connection_made` is not called. If the client has left meanwhile, the transport `is_closing()`
+    `connection_made` is not called. If the client has left by then, the transport `is_closing()`
     and must not be written to, and `connection_lost` follows at once.
     """
 
@@ -42,15 +42,15 @@ class Upgrade:
 
 Answer = Response | Upgrade
 Pending = Coroutine[Any, Any, Answer]
-# What can be answered at once costs no task.
+# A handler that can answer at once returns the answer, which saves a task.
 Handler = Callable[[Request], Answer | Pending]
 
 
 class HttpProtocol(asyncio.Protocol):
-    """Serves one connection; requests sent without waiting are answered in their order.
+    """Serves one connection; pipelined requests are answered in order.
 
-    A handler runs to its end even if its client has left: what it does may not be stopped halfway.
-    Open connections keep themselves in `connections`, for the owner to `shutdown()`.
+    A handler runs to its end even if the client has left, so that it is never stopped halfway.
+    Each open connection is in `connections`, so that the owner can call its `shutdown()`.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class HttpProtocol(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast, since uvloop's transports are asyncio's by shape only.
+        # uvloop's transports do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self._loop = asyncio.get_running_loop()
         self._reader = RequestReader(
@@ -104,7 +104,7 @@ class HttpProtocol(asyncio.Protocol):
         self.resume_writing()
 
     def eof_received(self) -> bool:
-        """A client may end its side and still wait for answers; not under TLS, nor for a socket."""
+        """Without TLS or a WebSocket, a client may end its side and still wait for answers."""
         self._closing = True
         return self._busy and not self._secure and self._early is None
 
@@ -125,7 +125,7 @@ class HttpProtocol(asyncio.Protocol):
             self._writable = None
 
     def shutdown(self) -> "asyncio.Task[None] | None":
-        """Close once the requests under way, if any, have their responses: the task returned."""
+        """Close once requests under way, if any, are answered: await the task returned for them."""
         self._closing = True
         if not self._busy:
             self._transport.close()
@@ -184,7 +184,7 @@ class HttpProtocol(asyncio.Protocol):
             return message
         try:
             answer = self._handler(message)
-        except Exception:  # the border: whatever went wrong, the client gets an answer
+        except Exception:  # whatever went wrong, the client gets an answer
             return _failure(message)
         return answer if isinstance(answer, Answer) else _awaited(message, answer)
 
@@ -207,7 +207,7 @@ class HttpProtocol(asyncio.Protocol):
         answer: Answer | Pending,
         keep_alive: bool,
     ) -> bool:
-        """Whether the next one may follow."""
+        """Send one answer; whether the next may follow."""
         if not isinstance(answer, Answer):
             answer = await answer
         if isinstance(answer, Upgrade):
@@ -251,7 +251,7 @@ class HttpProtocol(asyncio.Protocol):
 async def _awaited(request: Request, answer: Pending) -> Answer:
     try:
         return await answer
-    except Exception:  # the border, as above
+    except Exception:  # as above
         return _failure(request)
 
 

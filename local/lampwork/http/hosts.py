@@ -1,11 +1,14 @@
-"""Which names of a Host or an Origin mean this machine, whatever a name server says."""
+"""Which names in a Host or an Origin mean this machine, whatever a name server says."""
 
 import ipaddress
 from collections.abc import Collection
 
 
 def host_of(header: str) -> str:
-    """A Host, or the rest of an Origin, without its port; a name in full may end in a dot."""
+    """The host of a Host header, or of an Origin without its scheme.
+
+    The port is left out, and so is the dot that may end a fully qualified name.
+    """
     header = header.lower()
     if header.startswith("["):
         return header[1:].partition("]")[0]
@@ -13,16 +16,17 @@ def host_of(header: str) -> str:
 
 
 def is_own(host: str, allowed: Collection[str]) -> bool:
+    """Whether a request to this host was meant for this machine; a rebound DNS name was not."""
     return (
-        not host  # which every browser sends
+        not host  # every browser sends one
         or is_localhost(host)
-        or address(host) is not None  # which no name server can change
+        or address(host) is not None  # no name server can change what an address means
         or host in allowed
     )
 
 
 def is_own_origin(origin: str, allowed: Collection[str]) -> bool:
-    """Whether a page of this origin is one of this machine's. "null" is anybody's."""
+    """Whether pages of this origin come from this machine. Any page may have the origin "null"."""
     host = host_of(origin.partition("://")[2])
     found = address(host)
     return is_localhost(host) or host in allowed or (found is not None and found.is_loopback)

@@ -13,17 +13,17 @@ logger = logging.getLogger(__name__)
 TLS_HANDSHAKE = b"\x16"  # RFC 8446 §5.1: the first byte of a ClientHello's record
 BACKLOG = 1024
 ACCEPT_PAUSE_SECONDS = 0.5
-# A client that has not said a word by then is let go.
+# A client that has sent nothing by then is dropped.
 SILENT_SECONDS = 60
 ANY_PORT_TRIES = 10
 
 
 class Listener:
-    """One port for plain and TLS clients, told apart by their first byte.
+    """One port for plain and TLS clients, which are told apart by their first byte.
 
     Args:
-        protocol: makes the protocol of a connection; its argument is whether it is under TLS.
-        tls: makes the server's context, when the first TLS client comes.
+        protocol: makes the protocol of a connection; its argument says whether that uses TLS.
+        tls: makes the server's context when the first TLS client connects.
     """
 
     def __init__(
@@ -40,13 +40,14 @@ class Listener:
         self._make_context = tls
         self._context: ssl.SSLContext | None = None
         self._host = host
-        self.port = port  # once started, the one listened on, also where 0 was asked for
+        self.port = port  # after `start`, the actual port even if 0 was given
         self._sockets: list[socket.socket] = []
         self._silent: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """
+        """Listen.
+
         Raises:
             StartError: the port is taken or the address is not this machine's.
         """
@@ -57,7 +58,7 @@ class Listener:
             self._loop.add_reader(listening, self._accept, listening)
 
     def stop(self) -> None:
-        """Accept no more; connections already made are their protocols' owner's to close."""
+        """Accept no more clients. The owner of the protocols closes open connections."""
         for listening in self._sockets:
             self._loop.remove_reader(listening)
             listening.close()
@@ -135,7 +136,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:
-    """`localhost` is 127.0.0.1 to some clients and ::1 to others: both are listened on."""
+    """`localhost` is 127.0.0.1 to some clients and ::1 to others, so listen on both."""
     if host not in ("127.0.0.1", "localhost"):
         return [_listen(host, port)]
     for _ in range(1 if port else ANY_PORT_TRIES):
@@ -171,5 +172,5 @@ def _advice(host: str, port: int, error: OSError) -> str:
             " or choose another with --port."
         )
     if error.errno == errno.EACCES:
-        return f"Port {port} is not this user's to open: choose one above 1023 with --port."
+        return f"Port {port} may not be opened by this user: choose one above 1023 with --port."
     return f"Cannot listen on {host} port {port}: {error.strerror}. Is it this machine's address?"

@@ -97,7 +97,7 @@ class RequestReader:
         for name, value in self._headers:
             lower = name.lower()
             hosts += lower == "host"
-            # Where two servers could read a request differently, one is deceived (RFC 9112 §11.2).
+            # Two servers must not read one request differently (smuggling, RFC 9112 §11.2).
             if hosts > 1 or (lower == "transfer-encoding" and value.lower() != "chunked"):
                 raise _Refusal(400)
             if lower == "content-length" and int(value) > self._max_body:
@@ -164,7 +164,7 @@ class RequestReader:
         return b""
 
     def _limit_unfinished_head(self, size: int) -> None:
-        # The parser reports a header only when it has ended; one that never ends must not grow.
+        # The parser reports a header only when it is complete, so an endless one must be cut off.
         if not self._head_complete:
             self._fed += size
             if self._fed > self._max_head + MAX_READ:
@@ -191,7 +191,7 @@ def _head_without_upgrade(request: Request, version: str) -> bytes:
 
 
 def _origin_form(target: str) -> str:
-    """A server accepts http://host/path too (RFC 9112 §3.2.2)."""
+    """The target as /path; a server must also accept http://host/path (RFC 9112 §3.2.2)."""
     _, separator, rest = target.partition("://")
     if not separator:
         return target

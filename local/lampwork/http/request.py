@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Request:
-    """A request as it came over the wire: latin-1 text, headers in their own case and order.
+    """A request as received: text is latin-1, headers keep their case and order.
 
     `route` is the template's route that serves it, once a gateway has found it.
     """

@@ -7,7 +7,7 @@ BODILESS = frozenset({*range(100, 200), 204, 304})
 
 @dataclass(slots=True)
 class Response:
-    """`headers` never hold Content-Length, Connection or Transfer-Encoding: the protocol frames."""
+    """`headers` hold no Content-Length, Connection or Transfer-Encoding: `encoded` sets them."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -15,14 +15,14 @@ class Response:
 
 
 def json_message(status: int, message: str) -> Response:
-    """The body API Gateway gives its own errors."""
+    """A response with the body that API Gateway gives its own errors."""
     return Response(
         status, [("content-type", "application/json")], b'{"message":"%s"}' % message.encode()
     )
 
 
 def encoded(response: Response, *, head_only: bool, keep_alive: bool) -> bytes:
-    """What goes over the wire; `head_only` answers a HEAD."""
+    """The bytes on the wire; with `head_only`, for a HEAD request, without the body."""
     lines = [_status_line(response.status)]
     lines += [f"{name}: {value}" for name, value in response.headers]
     if response.status not in BODILESS:
