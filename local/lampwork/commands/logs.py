@@ -7,7 +7,7 @@ import click
 from lampwork.commands.options import config_of
 from lampwork.errors import ConfigurationError
 from lampwork.logs.log import Log
-from lampwork.logs.log_file import NAME, read
+from lampwork.logs.log_file import LOG_NAME, read_entries
 
 
 @click.command()
@@ -21,12 +21,12 @@ from lampwork.logs.log_file import NAME, read
 def logs(names: tuple[str, ...], follow: bool, **overrides: Any) -> None:
     """Show what functions and processes have printed, each line with its request's id."""
     folder: Path = config_of(overrides).data
-    if not (folder / NAME).exists():
+    if not (folder / LOG_NAME).exists():
         raise ConfigurationError(f"There is no log in {folder} yet: `lampwork up` writes it.")
     log = Log(sys.stdout)
     found = False
     try:
-        for entry in read(folder, names, follow=follow):
+        for entry in read_entries(folder, names, follow=follow):
             found = True
             text = f"{entry.request_id} {entry.text}" if entry.request_id else entry.text
             log.say(log.entry(entry.time, entry.source, text))
@@ -36,7 +36,7 @@ def logs(names: tuple[str, ...], follow: bool, **overrides: Any) -> None:
         sys.stderr.close()
     else:
         if names and not found:
-            sources = sorted({entry.source for entry in read(folder, (), follow=False)})
+            sources = sorted({entry.source for entry in read_entries(folder, (), follow=False)})
             raise ConfigurationError(
                 f"The log has nothing of {', '.join(names)}; it has entries of"
                 f" {', '.join(sources) or 'nobody'}."

@@ -1,4 +1,4 @@
-"""Which lines of a function with `LogFormat: JSON` Lambda lets pass.
+"""The log levels by which Lambda filters the lines of a function with `LogFormat: JSON`.
 
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
 """
@@ -11,7 +11,7 @@ APPLICATION_LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 SYSTEM_LEVELS: Final = ("DEBUG", "INFO", "WARN")
 DEFAULT_LEVEL: Final = "INFO"
 SEVERITY: Final = {level: rank for rank, level in enumerate(APPLICATION_LEVELS)}
-# As Python names the same levels.
+# Python's names for Lambda's levels, where they differ.
 PYTHON_LEVELS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
 

@@ -9,21 +9,26 @@ from typing import Final, TextIO
 
 from lampwork.logs.json_records import is_platform_record
 from lampwork.logs.log_file import LogFile, clock
-from lampwork.logs.tracebacks import Tracebacks, readable
+from lampwork.logs.tracebacks import TracebackJoiner, readable
 
 COLOURS: Final = (36, 32, 35, 34, 33, 96, 92, 95, 94, 93)
 NAME_WIDTH: Final = 14
-# A busy stack logs a line a request; writing each by itself would cost a tenth of its speed.
-COLLECTING_SECONDS: Final = 0.02
-PLATFORM: Final = ("INIT_START ", "START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
-# On AWS, advice to look at the version of the runtime; here it is what the template names.
+# A busy stack logs a line for each request. Writing each line by itself costs a tenth of its speed.
+BATCH_SECONDS: Final = 0.02
+PLATFORM_PREFIXES: Final = (
+    "INIT_START ",
+    "START RequestId: ",
+    "END RequestId: ",
+    "REPORT RequestId: ",
+)
+# AWS's client advises to check the version of the runtime, which is no help here.
 ADVICE: Final = "LAMBDA_WARNING: Unhandled exception."
-STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def is_platform_line(line: str) -> bool:
-    """Whether Lambda wrote this line of a function's log, and not the function."""
-    return line.startswith(PLATFORM) or is_platform_record(line)
+    """Whether Lambda itself wrote this line of a function's log."""
+    return line.startswith(PLATFORM_PREFIXES) or is_platform_record(line)
 
 
 def is_advice(line: str) -> bool:
@@ -31,24 +36,24 @@ def is_advice(line: str) -> bool:
 
 
 class Log:
-    """The one place that prints what functions, companions and Lampwork itself have to say."""
+    """Prints what functions, companions and Lampwork itself log; nothing else prints."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
         self._colours = self._stream.isatty()
         self._lock = threading.Lock()
-        self._tracebacks = Tracebacks()
+        self._tracebacks = TracebackJoiner()
         self._file: LogFile | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pending: list[str] = []
 
     def open(self, folder: Path) -> None:
-        """Keep entries in a file there too, for `lampwork logs`, and write many at a time.
+        """Also write entries to a file in `folder`, for `lampwork logs`, and write in batches.
 
-        To be called in an event loop, which must not end before `close`.
+        Call it in an event loop that runs until `close`.
         """
         self._loop = asyncio.get_running_loop()
-        self._file = LogFile(folder, self._tell_of_failure)
+        self._file = LogFile(folder, self._report_failure)
 
     def close(self) -> None:
         self._write_pending()
@@ -58,15 +63,15 @@ class Log:
             self._file = None
 
     def line(self, source: str, text: str, request_id: str = "") -> None:
-        """One entry of a source. awslambdaric joins the lines of a traceback by `\\r`."""
+        """Log one entry of a source. awslambdaric joins the lines of a traceback by `\\r`."""
         if self._file is not None:
             self._file.write(source, request_id, text)
-        whole = self._tracebacks.gather(source, text)
+        whole = self._tracebacks.add(source, text)
         if whole is not None:
             self.say(self.entry(clock(), source, whole))
 
     def say(self, text: str) -> None:
-        """Text of Lampwork itself, as it stands."""
+        """Print text of Lampwork itself unchanged."""
         with self._lock:
             self._pending.append(f"{text}\n")
             first = len(self._pending) == 1
@@ -74,18 +79,18 @@ class Log:
             self._write_pending()
         elif first:
             self._loop.call_soon_threadsafe(
-                self._loop.call_later, COLLECTING_SECONDS, self._write_pending
+                self._loop.call_later, BATCH_SECONDS, self._write_pending
             )
 
     def entry(self, clock: str, source: str, text: str) -> str:
-        """An entry as it is printed: its further lines stand below the first."""
+        """An entry as it is printed, with further lines indented below the first."""
         text = text.rstrip()
         if "\n" not in text and "\r" not in text:
-            return f"{clock} {self._paint(source)} {text}"
+            return f"{clock} {self._coloured_name(source)} {text}"
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         indent = " " * (len("00:00:00") + NAME_WIDTH + 2)
         shown = readable(lines, colours=self._colours)
-        return f"{clock} {self._paint(source)} " + f"\n{indent}".join(shown)
+        return f"{clock} {self._coloured_name(source)} " + f"\n{indent}".join(shown)
 
     def _write_pending(self) -> None:
         if self._file is not None:
@@ -97,16 +102,16 @@ class Log:
                 self._stream.write(text)
                 self._stream.flush()
             except OSError:
-                # Whoever read it has gone, or its disk is full. That ends a command that only
-                # prints; a stack runs on, though there is nobody left to tell.
+                # The reader has gone or the disk is full. That ends a command that only prints;
+                # a stack keeps running, although its output is lost.
                 if self._loop is None:
                     raise
 
-    def _tell_of_failure(self, error: OSError) -> None:
-        text = f"The log file cannot be written: {error.strerror}. Entries are lost meanwhile."
+    def _report_failure(self, error: OSError) -> None:
+        text = f"The log file cannot be written: {error.strerror}. Entries are lost until it can."
         self.say(self.entry(clock(), "lampwork", text))
 
-    def _paint(self, source: str) -> str:
+    def _coloured_name(self, source: str) -> str:
         name = source.ljust(NAME_WIDTH)
         if not self._colours:
             return name
@@ -114,14 +119,16 @@ class Log:
 
 
 class LogHandler(logging.Handler):
-    """Puts the records of Lampwork's own loggers into the log, their `extra` behind the message."""
+    """Logs the records of Lampwork's own loggers, with `extra` appended as key=value."""
 
     def __init__(self, log: Log) -> None:
         super().__init__()
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        extra = {key: value for key, value in vars(record).items() if key not in STANDARD}
+        extra = {
+            key: value for key, value in vars(record).items() if key not in STANDARD_ATTRIBUTES
+        }
         text = " ".join([record.getMessage(), *(f"{key}={value}" for key, value in extra.items())])
         if record.exc_info:
             text += "\n" + "".join(traceback.format_exception(*record.exc_info))

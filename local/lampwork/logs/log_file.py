@@ -6,14 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, TextIO
 
-NAME: Final = "lampwork.log"
+LOG_NAME: Final = "lampwork.log"
 MAX_BYTES: Final = 10 * 1024 * 1024
-GLANCE_SECONDS: Final = 0.2
+POLL_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the log, as `lampwork logs` shows it. `request_id` is "" outside of requests."""
+    """One entry of the log, as `lampwork logs` shows it. `request_id` is "" outside requests."""
 
     time: str
     source: str
@@ -22,36 +22,37 @@ class Entry:
 
 
 class LogFile:
-    """What was logged, one entry a line. At 10 MB `lampwork.log` becomes `lampwork.log.1`.
+    """The log as a file with one entry a line. At 10 MB, `lampwork.log` becomes `lampwork.log.1`.
 
-    `on_failure` is told when it cannot be written, on a full disk for example, and not again until
-    it could be. What is written meanwhile is lost: no request may fail for want of its log.
+    `on_failure` is called when the file cannot be written, for example because the disk is full,
+    and not again before it could be written once more. Entries are lost in between, because no
+    request may fail on account of its log.
     """
 
     def __init__(self, folder: Path, on_failure: Callable[[OSError], None]) -> None:
-        self._path = folder / NAME
+        self._path = folder / LOG_NAME
         self._file = self._open()
         self._on_failure = on_failure
         self._failing = False
 
     def write(self, source: str, request_id: str, text: str) -> None:
-        # What a function prints may be anything, so a line of its own must not look like an entry.
+        # A function may print anything: no line of it may look like an entry.
         text = text.replace("\r\n", "\r").replace("\n", "\r")
         try:
             self._file.write(f"{clock()}\t{source}\t{request_id}\t{text}\n")
         except OSError as error:
-            self._fail(error)
+            self._report_failure(error)
 
     def flush(self) -> None:
-        """Make what was written visible to readers, and begin anew where it has become too much."""
+        """Make entries visible to readers, and begin a new file if this one is too large."""
         try:
             self._file.flush()
             if self._file.tell() > MAX_BYTES:
-                os.replace(self._path, self._path.with_name(f"{NAME}.1"))
-                former, self._file = self._file, self._open()
-                former.close()
+                os.replace(self._path, self._path.with_name(f"{LOG_NAME}.1"))
+                previous, self._file = self._file, self._open()
+                previous.close()
         except OSError as error:
-            self._fail(error)
+            self._report_failure(error)
         else:
             self._failing = False
 
@@ -59,9 +60,9 @@ class LogFile:
         try:
             self._file.close()
         except OSError as error:
-            self._fail(error)
+            self._report_failure(error)
 
-    def _fail(self, error: OSError) -> None:
+    def _report_failure(self, error: OSError) -> None:
         if not self._failing:
             self._failing = True
             self._on_failure(error)
@@ -71,7 +72,7 @@ class LogFile:
 
 
 def clock() -> str:
-    """The time of day, as entries have it."""
+    """The time of day as entries show it, HH:MM:SS."""
     return _clock(int(time.time()))
 
 
@@ -80,32 +81,35 @@ def _clock(second: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(second))
 
 
-def read(folder: Path, sources: Collection[str], *, follow: bool) -> Iterator[Entry]:
-    """The entries of these sources, or of all; with `follow` also each that comes, without end."""
-    former, path = folder / f"{NAME}.1", folder / NAME
-    if former.exists():
-        with _open_to_read(former) as file:
+def read_entries(folder: Path, sources: Collection[str], *, follow: bool) -> Iterator[Entry]:
+    """The entries of these sources, or of all if none is named.
+
+    With `follow`, it also yields new entries as they come and never ends.
+    """
+    previous, path = folder / f"{LOG_NAME}.1", folder / LOG_NAME
+    if previous.exists():
+        with _open_to_read(previous) as file:
             yield from _entries(file, sources)
     while path.exists():
         with _open_to_read(path) as file:
             yield from _entries(file, sources)
             replaced = False
             while follow and not replaced:
-                time.sleep(GLANCE_SECONDS)
-                replaced = _is_another(file, path)
+                time.sleep(POLL_SECONDS)
+                replaced = _was_replaced(file, path)
                 yield from _entries(file, sources)
         if not follow:
             return
 
 
 def _open_to_read(path: Path) -> TextIO:
-    # Only "\n" ends an entry: "\r" stands for the line breaks within one.
+    # Only "\n" ends an entry; "\r" stands for a line break within one.
     return path.open(encoding="utf-8", errors="replace", newline="\n")
 
 
 def _entries(file: TextIO, sources: Collection[str]) -> Iterator[Entry]:
     while line := file.readline():
-        if not line.endswith("\n"):  # the rest is being written
+        if not line.endswith("\n"):  # the rest is still being written
             file.seek(file.tell() - len(line.encode()))
             return
         parts = line.rstrip("\n").split("\t", 3)
@@ -113,7 +117,7 @@ def _entries(file: TextIO, sources: Collection[str]) -> Iterator[Entry]:
             yield Entry(*parts)
 
 
-def _is_another(file: TextIO, path: Path) -> bool:
+def _was_replaced(file: TextIO, path: Path) -> bool:
     try:
         return not os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The errors of functions, as AWS's runtime client logs them, made readable."""
+"""Makes readable what AWS's runtime client logs about the errors of functions."""
 
 import re
 import sysconfig
@@ -10,8 +10,8 @@ from typing import Final
 HEADING: Final = "[ERROR] "
 TRACEBACK: Final = "Traceback (most recent call last):"
 FRAME: Final = re.compile(r'\s*File "(?P<file>[^"]+)", line \d+')
-# Raised before the user's code runs: the message has the file and line, the frames are others'.
-SAID_IN_FULL: Final = ("Runtime.UserCodeSyntaxError", "Runtime.HandlerNotFound")
+# Raised before the user's code runs: the message names file and line, and no frame is the user's.
+EXPLAINED_BY_MESSAGE: Final = ("Runtime.UserCodeSyntaxError", "Runtime.HandlerNotFound")
 FOREIGN: Final = ("/site-packages/", "/dist-packages/", "/awslambdaric/", "<frozen ")
 STDLIB: Final = str(Path(sysconfig.get_paths()["stdlib"]).resolve()) + "/"
 LAMPWORK: Final = str(Path(__file__).resolve().parents[1]) + "/"
@@ -19,47 +19,47 @@ NBSP: Final = "\xa0"
 
 RED: Final = "\033[31m"
 DIM: Final = "\033[2m"
-PLAIN: Final = "\033[0m"
+RESET: Final = "\033[0m"
 
 
-class Tracebacks:
-    """Puts the lines of a traceback that a program printed together again, one source each."""
+class TracebackJoiner:
+    """Joins the lines of a traceback that a program printed one by one, for each source."""
 
     def __init__(self) -> None:
-        self._begun: dict[str, list[str]] = {}
+        self._unfinished: dict[str, list[str]] = {}
 
-    def gather(self, source: str, text: str) -> str | None:
-        """The text, or the whole traceback it ends; None for what one has of it so far."""
-        begun = self._begun.get(source)
-        if begun is not None:
-            begun.append(text)
+    def add(self, source: str, text: str) -> str | None:
+        """The text, or the whole traceback that it ends; None while a traceback is incomplete."""
+        unfinished = self._unfinished.get(source)
+        if unfinished is not None:
+            unfinished.append(text)
             if text.startswith(" "):
                 return None
-            del self._begun[source]
-            return "\n".join(begun)
+            del self._unfinished[source]
+            return "\n".join(unfinished)
         if text == TRACEBACK:
-            self._begun[source] = [text]
+            self._unfinished[source] = [text]
             return None
         return text
 
 
 def readable(lines: list[str], *, colours: bool) -> list[str]:
-    """The lines of one entry of a log; an error's frames outside the user's code are folded."""
+    """The lines of one log entry; each run of frames outside the user's code becomes one line."""
     if TRACEBACK not in lines:
         return lines
     start = lines.index(TRACEBACK)
-    shown = [_painted(line, RED, colours) for line in lines[:start]]
-    if not lines[start + 1 :] or any(kind in lines[0] for kind in SAID_IN_FULL):
+    shown = [_coloured(line, RED, colours) for line in lines[:start]]
+    if not lines[start + 1 :] or any(kind in lines[0] for kind in EXPLAINED_BY_MESSAGE):
         return shown
     shown.append(lines[start])
     for foreign, group in groupby(_frames(lines[start + 1 :]), key=_is_foreign):
         frames = list(group)
-        shown += _folded(frames, colours) if foreign else _text(frames, colours)
+        shown += _fold(frames, colours) if foreign else _own_lines(frames, colours)
     return shown
 
 
 def _frames(lines: list[str]) -> Iterator[list[str]]:
-    """Each frame with the lines of code below it; what is no frame stands alone."""
+    """Each frame with the lines of code below it; a line that is no frame comes alone."""
     frame: list[str] = []
     for line in (each.replace(NBSP, " ") for each in lines):
         if FRAME.match(line) or not line.startswith("    "):
@@ -80,11 +80,11 @@ def _is_foreign(frame: list[str]) -> bool:
     return any(part in file for part in FOREIGN) or file.startswith((STDLIB, LAMPWORK))
 
 
-def _folded(frames: list[list[str]], colours: bool) -> list[str]:
-    """Frames of packages by their number and names; one alone is as short as that."""
+def _fold(frames: list[list[str]], colours: bool) -> list[str]:
+    """One line that says how many frames of which packages are left out."""
     packages = ", ".join(dict.fromkeys(_package(frame[0]) for frame in frames))
     number = "a frame" if len(frames) == 1 else f"{len(frames)} frames"
-    return [_painted(f"  … {number} of {packages}", DIM, colours)]
+    return [_coloured(f"  … {number} of {packages}", DIM, colours)]
 
 
 def _package(line: str) -> str:
@@ -98,11 +98,11 @@ def _package(line: str) -> str:
     return "awslambdaric" if "/awslambdaric/" in file else "Python"
 
 
-def _text(frames: Iterable[list[str]], colours: bool) -> Iterator[str]:
+def _own_lines(frames: Iterable[list[str]], colours: bool) -> Iterator[str]:
     for frame in frames:
         own = FRAME.match(frame[0]) is not None
-        yield from frame if own else (_painted(line, RED, colours) for line in frame)
+        yield from frame if own else (_coloured(line, RED, colours) for line in frame)
 
 
-def _painted(text: str, colour: str, colours: bool) -> str:
-    return f"{colour}{text}{PLAIN}" if colours and text else text
+def _coloured(text: str, colour: str, colours: bool) -> str:
+    return f"{colour}{text}{RESET}" if colours and text else text
