@@ -257,7 +257,7 @@ def emf(**more: object) -> str:
 async def exposed(*lines: str) -> Samples:
     metrics = Metrics()
     for line in lines:
-        assert metrics.embedded.take(line)
+        assert metrics.embedded.record_line(line)
     return samples((await metrics.expose()).decode())
 
 
@@ -286,7 +286,7 @@ async def test_units_become_prometheus_base_units_with_the_most_detailed_dimensi
     ],
 )
 def test_what_only_looks_like_metrics_stays_a_line_of_the_log(line: str) -> None:
-    assert not EmbeddedMetrics().take(line)
+    assert not EmbeddedMetrics().record_line(line)
 
 
 async def test_a_printed_metric_cannot_take_the_name_of_another_one(
@@ -297,4 +297,4 @@ async def test_a_printed_metric_cannot_take_the_name_of_another_one(
     found = await exposed(json.dumps({"_aws": {"CloudWatchMetrics": [metric]}, "Invocations": 7}))
 
     assert not [name for name, _ in found if name.startswith("lampwork_invocations")]
-    assert "a printed metric's name is taken" in caplog.text
+    assert "a printed metric's name is already in use" in caplog.text

@@ -100,7 +100,7 @@ def test_the_emulator_shows_every_metric_under_the_name_a_worker_has_for_it(caps
     record_everything()
     metrics.flush()
 
-    assert all(shown.take(line) for line in capsys.readouterr().out.splitlines())
+    assert all(shown.record_line(line) for line in capsys.readouterr().out.splitlines())
 
     kinds = {metric.name: metric.type for metric in shown.collect()}
     assert kinds == {

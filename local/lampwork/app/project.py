@@ -113,7 +113,7 @@ class Project:
 
     def line(self, source: str, text: str, request_id: str = "") -> None:
         """One entry of the log of a function, a service or a process, unless it holds metrics."""
-        if not self.metrics.embedded.take(text):
+        if not self.metrics.embedded.record_line(text):
             self._log.line(source, text, request_id)
 
     async def read_again(self) -> bool:

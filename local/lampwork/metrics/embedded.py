@@ -15,9 +15,9 @@ from prometheus_client.registry import Collector
 
 logger = logging.getLogger(__name__)
 
-# A dimension with an id for its value would otherwise fill the memory, and Prometheus' too.
+# A dimension whose values are ids would otherwise fill our memory and that of Prometheus.
 MAX_SERIES: Final = 10_000
-# CloudWatch's unit → the suffix and the factor that make Prometheus' base unit of it.
+# CloudWatch's unit → the suffix and the factor that turn it into Prometheus' base unit.
 UNITS: Final = {
     "Seconds": ("_seconds", 1.0),
     "Milliseconds": ("_seconds", 1e-3),
@@ -34,27 +34,28 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Values of one metric. Those with the unit Count are added up, others are distributions."""
+    """Values of one metric. Those with the unit Count are added up; others are a distribution."""
 
     name: str
     labels: Labels
     values: tuple[float, ...]
-    counts: bool
+    is_count: bool
 
 
 class EmbeddedMetrics(Collector):
-    """Counters `NAMESPACE_NAME_total` and summaries `NAMESPACE_NAME_seconds` of printed metrics.
+    """The metrics that functions print, as counters (`NAMESPACE_NAME_total`) and summaries.
 
-    Of several sets of dimensions the most detailed one makes the labels: the others are its sums.
+    Of several sets of dimensions, the most detailed one gives the labels; sums over it give the
+    others. `reserved_names` are the metrics that printed ones must not replace.
     """
 
-    def __init__(self, taken: Collection[str] = ()) -> None:
-        self._taken = taken
+    def __init__(self, reserved_names: Collection[str] = ()) -> None:
+        self._reserved_names = reserved_names
         self._series: dict[tuple[str, bool], dict[Labels, list[float]]] = {}
         self._size = 0
 
-    def take(self, line: str) -> bool:
-        """Whether the line held metrics, and so is no line of a log."""
+    def record_line(self, line: str) -> bool:
+        """Record the metrics in a printed line. False if it has none, so it belongs to the log."""
         if not line.startswith("{") or '"_aws"' not in line:
             return False
         observations = list(_observations(line))
@@ -63,10 +64,12 @@ class EmbeddedMetrics(Collector):
         return bool(observations)
 
     def collect(self) -> Iterable[Metric]:
-        for (name, counts), series in self._series.items():
-            metric = Metric(name, "Printed by the application.", "counter" if counts else "summary")
+        for (name, is_count), series in self._series.items():
+            metric = Metric(
+                name, "Printed by the application.", "counter" if is_count else "summary"
+            )
             for labels, (number, total) in series.items():
-                if counts:
+                if is_count:
                     metric.add_sample(f"{name}_total", dict(labels), total)
                 else:
                     metric.add_sample(f"{name}_count", dict(labels), number)
@@ -74,9 +77,9 @@ class EmbeddedMetrics(Collector):
             yield metric
 
     def _add(self, observation: Observation) -> None:
-        series = self._series.setdefault((observation.name, observation.counts), {})
+        series = self._series.setdefault((observation.name, observation.is_count), {})
         if observation.labels not in series:
-            if self._size >= MAX_SERIES or self._is_taken(observation):
+            if self._size >= MAX_SERIES or self._clashes(observation):
                 return
             self._size += 1
             series[observation.labels] = [0.0, 0.0]
@@ -84,17 +87,19 @@ class EmbeddedMetrics(Collector):
         totals[0] += len(observation.values)
         totals[1] += sum(observation.values)
 
-    def _is_taken(self, observation: Observation) -> bool:
-        """Prometheus takes no page on which a metric stands twice."""
-        other_kind = (observation.name, not observation.counts)
-        if observation.name not in self._taken and not self._series.get(other_kind):
+    def _clashes(self, observation: Observation) -> bool:
+        """Whether a metric of this name exists; Prometheus rejects a page with two of one name."""
+        other_kind = (observation.name, not observation.is_count)
+        if observation.name not in self._reserved_names and not self._series.get(other_kind):
             return False
-        logger.warning("a printed metric's name is taken", extra={"metric": observation.name})
+        logger.warning(
+            "a printed metric's name is already in use", extra={"metric": observation.name}
+        )
         return True
 
 
 def _observations(line: str) -> Iterator[Observation]:
-    """Every metric of a line that is as the format's specification says."""
+    """Every metric in a line that follows the format's specification."""
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
@@ -119,7 +124,7 @@ def _observation(
     name = f"{_snake(namespace)}_{_snake(definition['Name'])}".removesuffix("_total")
     name = name.removesuffix(suffix) + suffix
     scaled = tuple(value * factor for value in values)
-    return Observation(name, labels, scaled, counts=unit == "Count")
+    return Observation(name, labels, scaled, is_count=unit == "Count")
 
 
 def _labels(directive: dict[str, Any], document: dict[str, Any]) -> Labels:
@@ -138,7 +143,7 @@ def _values(value: object) -> tuple[float, ...]:
 
 
 def _snake(name: str) -> str:
-    """`TasksSubmitted` and `tasks-submitted` are `tasks_submitted`."""
+    """`TasksSubmitted` and `tasks-submitted` both become `tasks_submitted`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     text = re.sub(r"[^a-zA-Z0-9]+", "_", words).strip("_").lower()
     return text if text[:1].isalpha() else f"_{text}"

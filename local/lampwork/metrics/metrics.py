@@ -27,12 +27,14 @@ Reading = tuple[tuple[str, ...], float]
 
 
 class Metrics:
-    """What the emulator counts, and the metrics its functions print, for Prometheus to read."""
+    """What the emulator counts and the metrics that its functions print, for Prometheus."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._refreshers: list[Callable[[], Awaitable[None]]] = []
-        self._invocations = self._counter("invocations", "Requests functions ended.", "function")
+        self._invocations = self._counter(
+            "invocations", "Requests that functions have finished.", "function"
+        )
         self._errors = self._counter(
             "invocation_errors", "Requests that ended in a function error.", "function"
         )
@@ -46,10 +48,17 @@ class Metrics:
             "init_duration_seconds", "How long environments took to load a function.", "function"
         )
         self._throttles = self._counter(
-            "throttles", "Requests refused for want of an environment.", "function", "reason"
+            "throttles",
+            "Requests refused because no environment was available.",
+            "function",
+            "reason",
         )
         self._requests = self._counter(
-            "http_requests", "Answers of the gateways.", "method", "route", "status"
+            "http_requests",
+            "Requests that the gateways have answered.",
+            "method",
+            "route",
+            "status",
         )
         self._request_durations = self._histogram(
             "http_request_duration_seconds", "How long the gateways took to answer.", "route"
@@ -71,7 +80,7 @@ class Metrics:
         self._throttles(function, reason).inc()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """`route` is the template's route, never the path: paths are without number."""
+        """`route` is the template's route, never the path, whose values have no limit."""
         self._requests(method, route, status).inc()
         self._request_durations(route).observe(seconds)
 
@@ -84,11 +93,11 @@ class Metrics:
         *,
         counts: bool = False,
     ) -> None:
-        """Show what `read` says at the time of asking: gauges or, if it only grows, a counter."""
+        """Expose what `read` returns at each scrape: a gauge or, with `counts`, a counter."""
         self._registry.register(_Watched(f"lampwork_{name}", description, labels, read, counts))
 
     def refresh_with(self, refresh: Callable[[], Awaitable[None]]) -> None:
-        """Await this before each reading, for what cannot be read at once."""
+        """Await `refresh` before each scrape, for readings that need I/O."""
         self._refreshers.append(refresh)
 
     async def expose(self) -> bytes:
@@ -97,7 +106,7 @@ class Metrics:
         return exposition.generate_latest(self._registry)
 
     def _counter(self, name: str, description: str, *labels: str) -> Callable[..., Counter]:
-        """By the values of its labels, remembered: to look one up costs more than to count."""
+        """From label values to a counter. Cached, because a look-up costs more than counting."""
         counter = Counter(f"lampwork_{name}", description, labels, registry=self._registry)
         return cache(counter.labels)
 
@@ -120,13 +129,13 @@ class _Watched(Collector):
         read: Callable[[], Iterable[Reading]],
         counts: bool,
     ) -> None:
-        self._about = (name, description)
+        self._name_and_description = (name, description)
         self._labels = labels
         self._read = read
         self._family = CounterMetricFamily if counts else GaugeMetricFamily
 
     def collect(self) -> Iterable[Metric]:
-        family = self._family(*self._about, labels=self._labels)
+        family = self._family(*self._name_and_description, labels=self._labels)
         for labels, value in self._read():
             family.add_metric(labels, value)
         yield family

@@ -21,7 +21,7 @@ class Server(Protocol):
 
 
 def watch_queues(metrics: Metrics, server: Server) -> None:
-    """Show how full the queues of the embedded SQS are, and for how long."""
+    """Expose how many messages the queues of the embedded SQS hold, and for how long."""
     queues = _Queues(server)
     metrics.refresh_with(queues.refresh)
     metrics.watch("queue_messages", "Messages in a queue.", ("queue", "state"), queues.messages)
@@ -36,29 +36,29 @@ def watch_queues(metrics: Metrics, server: Server) -> None:
 class _Queues:
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._said: list[dict[str, Any]] = []
+        self._measurements: list[dict[str, Any]] = []
 
     async def refresh(self) -> None:
-        """Without an answer nothing is shown, rather than what was true before."""
-        self._said = []
+        """Measure the queues. Without an answer, show nothing rather than the former values."""
+        self._measurements = []
         if not self._server.begun:
             return
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                self._said = json.loads(await self._ask())
+                self._measurements = json.loads(await self._fetch())
         except (OSError, TimeoutError, ValueError) as error:
             logger.warning("the queues cannot be measured", extra={"reason": repr(error)})
 
     def messages(self) -> Iterator[Reading]:
-        for queue in self._said:
+        for queue in self._measurements:
             for state in ("visible", "in_flight", "delayed"):
                 yield (queue["name"], state), queue[state]
 
     def ages(self) -> Iterator[Reading]:
-        for queue in self._said:
+        for queue in self._measurements:
             yield (queue["name"],), queue["oldest_age_seconds"]
 
-    async def _ask(self) -> bytes:
+    async def _fetch(self) -> bytes:
         reader, writer = await asyncio.open_connection(*self._server.address)
         try:
             writer.write(f"GET {QUEUES} HTTP/1.0\r\n\r\n".encode())
