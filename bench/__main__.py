@@ -1,4 +1,4 @@
-"""`make bench`: figures measured side by side in one run, with their ratios."""
+"""`make bench`: figures that are measured side by side in one run, and their ratios."""
 
 import argparse
 import asyncio

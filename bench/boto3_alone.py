@@ -1,4 +1,4 @@
-"""What boto3 itself takes for posts to connections: no emulator can have them sent in less."""
+"""The time boto3 itself needs to post to connections, which no emulator can undercut."""
 
 import asyncio
 import sys
@@ -11,8 +11,8 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\
 DATA = b"to all"
 
 
-class Accepting(asyncio.Protocol):
-    """A server that answers at once."""
+class AcceptingServer(asyncio.Protocol):
+    """A server that answers every post at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -26,8 +26,8 @@ class Accepting(asyncio.Protocol):
 
 
 async def measure(posts: int, rounds: int) -> list[float]:
-    """Milliseconds of each round, sent by a process of their own."""
-    server = await asyncio.get_running_loop().create_server(Accepting, "127.0.0.1", 0)
+    """Milliseconds that each round of posts takes; a process of its own sends them."""
+    server = await asyncio.get_running_loop().create_server(AcceptingServer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     command = [sys.executable, "-m", "bench.boto3_alone", *map(str, (port, posts, rounds))]
     async with server:
@@ -44,7 +44,7 @@ def _send(port: int, posts: int, rounds: int) -> None:
         aws_access_key_id="bench",
         aws_secret_access_key="bench",
     )
-    for _ in range(rounds + 1):  # the first one connects
+    for _ in range(rounds + 1):  # the first round connects
         began = perf_counter()
         for _ in range(posts):
             connections.post_to_connection(ConnectionId="L0SM9cOFvHcCIhw=", Data=DATA)

@@ -1,4 +1,4 @@
-"""The least a server can do: `python -m bench.broadcaster PORT` sends what one says to all."""
+"""The least a server can do: `python -m bench.broadcaster PORT` sends each message to everyone."""
 
 import asyncio
 import sys
@@ -7,14 +7,14 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 
 
 async def main(port: int) -> None:
-    everybody: set[ServerConnection] = set()
+    connections: set[ServerConnection] = set()
 
-    async def keep(socket: ServerConnection) -> None:
-        everybody.add(socket)
+    async def relay(socket: ServerConnection) -> None:
+        connections.add(socket)
         async for text in socket:
-            broadcast(everybody, text)
+            broadcast(connections, text)
 
-    async with serve(keep, "127.0.0.1", port, compression=None) as server:
+    async with serve(relay, "127.0.0.1", port, compression=None) as server:
         await server.serve_forever()
 
 

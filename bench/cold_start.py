@@ -1,8 +1,8 @@
-"""A function's first answer: forked from loaded packages, and as a process of its own."""
+"""A function's first answer, from a fork with its packages loaded and from a fresh process."""
 
 import statistics
 
-from bench.load import first
+from bench.load import time_to_answer
 from bench.report import Row
 from bench.servers import lampwork
 
@@ -15,8 +15,8 @@ async def measure() -> list[Row]:
     for _ in range(ROUNDS):
         for name, options in (("fork server", []), ("--cold", ["--cold"])):
             with lampwork(*options) as served:
-                up[name].append(await first(served.port, "/_lampwork/health"))
-                cold[name].append(await first(served.port, "/hello"))
+                up[name].append(await time_to_answer(served.port, "/_lampwork/health"))
+                cold[name].append(await time_to_answer(served.port, "/hello"))
     return [
         Row("start of the emulator, ms", {k: statistics.median(v) for k, v in up.items()}),
         Row("then the first answer, ms", {k: statistics.median(v) for k, v in cold.items()}),

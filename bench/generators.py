@@ -1,4 +1,4 @@
-"""What the product is told to generate with while it is measured."""
+"""The generator that the product uses while it is measured."""
 
 from shared.generators.port import GenerationParameters, Image, Progress
 from tests.tasks import blank_png
@@ -7,7 +7,7 @@ PICTURE = Image(blank_png(64, 64), "image/png", 64, 64)
 
 
 class Nothing:
-    """Takes no time, so that what is left is the product's own."""
+    """Takes no time, so that all time measured is the product's own."""
 
     async def generate(
         self, prompt: str, parameters: GenerationParameters, progress: Progress

@@ -1,4 +1,4 @@
-"""A client that costs next to nothing: on two cores, a heavy one would be measured too."""
+"""A client that needs little CPU: on two cores, a heavier one would distort the figures."""
 
 import asyncio
 import base64
@@ -6,11 +6,11 @@ import os
 import struct
 from typing import cast
 
-NO_MASK = b"\0\0\0\0"  # RFC 6455 wants one; all zeroes leave the text as it is
+NO_MASK = b"\0\0\0\0"  # RFC 6455 requires a mask; zeroes leave the text unchanged
 
 
 class LightConnection(asyncio.Protocol):
-    """One connection over which bytes are sent, and complete answers awaited one at a time."""
+    """One connection, to send bytes and await complete answers one at a time."""
 
     def __init__(self) -> None:
         self._received = bytearray()
@@ -37,48 +37,48 @@ class LightConnection(asyncio.Protocol):
         self._transport.write(data)
 
     async def response(self) -> bytes:
-        """The head of an HTTP response; its body is next.
+        """Read the head of an HTTP response; its body comes next.
 
         Raises:
             ConnectionResetError: the server has ended the connection.
         """
         while (end := self._received.find(b"\r\n\r\n")) < 0:
-            await self._another_read()
+            await self._next_read()
         return self._take(end + 4)
 
     async def body(self, size: int) -> bytes:
-        await self._has(size)
+        await self._read_until(size)
         return self._take(size)
 
     async def frame(self) -> bytes:
         """The payload of a WebSocket frame of less than 64 KB."""
-        await self._has(2)
+        await self._read_until(2)
         head = 2
         length = self._received[1]
         if length == 126:
             head = 4
-            await self._has(head)
+            await self._read_until(head)
             (length,) = struct.unpack_from(">H", self._received, 2)
-        await self._has(head + length)
+        await self._read_until(head + length)
         return self._take(head + length)[head:]
 
-    def sleep(self) -> None:
-        """Read nothing until `wake`: what comes meanwhile does not wake this process."""
+    def pause(self) -> None:
+        """Read nothing until `resume`, so that incoming bytes do not wake this process."""
         self._transport.pause_reading()
 
-    def wake(self) -> None:
+    def resume(self) -> None:
         self._transport.resume_reading()
 
     def close(self) -> None:
         self._transport.abort()
 
-    async def _has(self, size: int) -> None:
+    async def _read_until(self, size: int) -> None:
         while len(self._received) < size:
-            await self._another_read()
+            await self._next_read()
 
-    async def _another_read(self) -> None:
+    async def _next_read(self) -> None:
         if self._is_lost:
-            raise ConnectionResetError("It ended the connection.")
+            raise ConnectionResetError("The server ended the connection.")
         self._more.clear()
         await self._more.wait()
 
@@ -89,7 +89,7 @@ class LightConnection(asyncio.Protocol):
 
 
 async def open_socket(port: int, path: str) -> LightConnection:
-    """A WebSocket.
+    """Open a WebSocket.
 
     Raises:
         ConnectionRefusedError: the server answers with anything but 101.
@@ -108,7 +108,7 @@ async def open_socket(port: int, path: str) -> LightConnection:
 
 
 def text_frame(text: str) -> bytes:
-    """A client's frame."""
+    """The bytes of a masked text frame, for up to 64 KB of text."""
     payload = text.encode()
     if len(payload) < 126:
         return struct.pack(">BB", 0x81, 0x80 | len(payload)) + NO_MASK + payload

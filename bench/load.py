@@ -8,7 +8,7 @@ from bench.light_client import LightConnection
 
 @dataclass(frozen=True)
 class Figures:
-    """What a load found: latencies in milliseconds, answers per second."""
+    """The result of a load: latencies in milliseconds, answers per second."""
 
     latencies: tuple[float, ...]
     per_second: float
@@ -23,37 +23,49 @@ class Figures:
 
 
 async def load(port: int, path: str, *, connections: int, seconds: float) -> Figures:
-    """GET a path over kept connections, each one request at a time, for some seconds."""
+    """GET a path over keep-alive connections, one request at a time on each, for some seconds."""
     started = perf_counter()
-    workers = [_ask(port, path, started + seconds) for _ in range(connections)]
+    workers = [_request_until(port, path, started + seconds) for _ in range(connections)]
     latencies = [each for many in await asyncio.gather(*workers) for each in many]
     return Figures(tuple(latencies), len(latencies) / (perf_counter() - started))
 
 
 async def burst(port: int, path: str, *, connections: int) -> list[float]:
-    """Ask once over each of as many connections at the same time; milliseconds of each answer."""
+    """Send one request over each of many connections at once; milliseconds of each answer."""
     return [
         each
-        for many in await asyncio.gather(*(_ask(port, path, 0) for _ in range(connections)))
+        for many in await asyncio.gather(
+            *(_request_until(port, path, 0) for _ in range(connections))
+        )
         for each in many
     ]
 
 
-async def first(port: int, path: str, *, seconds: float = 60, any_status: bool = False) -> float:
-    """Milliseconds until the path first answers 200, or anything, from now."""
+async def time_to_answer(
+    port: int, path: str, *, seconds: float = 60, any_status: bool = False
+) -> float:
+    """Milliseconds from now until the path answers 200, or with `any_status` anything.
+
+    Raises:
+        TimeoutError: it did not answer within `seconds`.
+    """
     started = perf_counter()
     while perf_counter() - started < seconds:
         try:
-            await text(port, path, any_status=any_status)
+            await get_text(port, path, any_status=any_status)
         except OSError:
             await asyncio.sleep(0.005)
         else:
             return (perf_counter() - started) * 1000
-    raise TimeoutError(f"Nothing answered at port {port}.")
+    raise TimeoutError(f"Port {port} did not answer within {seconds:g} s.")
 
 
-async def text(port: int, path: str, *, any_status: bool = False) -> str:
-    """The body that a path is answered with."""
+async def get_text(port: int, path: str, *, any_status: bool = False) -> str:
+    """GET a path; the body of the answer.
+
+    Raises:
+        OSError: no connection, or a status other than 200.
+    """
     connection = await LightConnection.open(port)
     try:
         connection.send(_request(port, path))
@@ -62,8 +74,8 @@ async def text(port: int, path: str, *, any_status: bool = False) -> str:
         connection.close()
 
 
-async def _ask(port: int, path: str, until: float) -> list[float]:
-    """Ask once at least, then until the time is over; the latencies in milliseconds."""
+async def _request_until(port: int, path: str, until: float) -> list[float]:
+    """Send at least one request, and more until the time is over; latencies in milliseconds."""
     connection = await LightConnection.open(port)
     request = _request(port, path)
     latencies: list[float] = []

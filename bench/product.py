@@ -11,7 +11,7 @@ from tests.e2e.product import Product, processes_of
 
 
 def act_as_a_worker_of(product: Product, **variables: str) -> None:
-    """Give this process the settings of the product's workers, and these besides."""
+    """Give this process the settings of the product's workers, and these in addition."""
     worker = next(each for each in processes_of(product) if "local.worker:deliver" in each.command)
     lines = Path(f"/proc/{worker.pid}/environ").read_text().rstrip("\0").split("\0")
     os.environ.update(dict(line.split("=", 1) for line in lines))
@@ -20,7 +20,7 @@ def act_as_a_worker_of(product: Product, **variables: str) -> None:
 
 
 def private_kilobytes(pid: int) -> float:
-    """The memory that is this process's alone."""
+    """The memory that only this process holds."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(float(line.split()[1]) for line in lines if line.startswith("Private_"))
 
@@ -28,7 +28,7 @@ def private_kilobytes(pid: int) -> float:
 async def open_many(
     opened: AsyncExitStack, open_one: Callable[[], connect], *, number: int, at_a_time: int = 20
 ) -> list[ClientConnection]:
-    """Open sockets, some at a time; they close with `opened`."""
+    """Open sockets, at most `at_a_time` at once. They close with `opened`."""
     free = asyncio.Semaphore(at_a_time)
 
     async def opening() -> ClientConnection:
@@ -39,7 +39,11 @@ async def open_many(
 
 
 async def until_open(port: int) -> None:
-    """Wait until somebody listens."""
+    """Wait until something listens on the port.
+
+    Raises:
+        TimeoutError: nothing did within 30 s.
+    """
     async with asyncio.timeout(30):
         while True:
             try:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Row:
-    """One thing, measured side by side; the ratio is the last figure against the first."""
+    """One thing measured in several ways; the ratio is that of the last figure to the first."""
 
     what: str
     figures: Mapping[str, float]
@@ -32,7 +32,7 @@ Peers = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure beside what it has to be; `peers` are the same for what one would use instead."""
+    """A figure with its goal; `peers` are the figures of what one would use instead."""
 
     what: str
     goal: str
@@ -49,8 +49,8 @@ class Goal:
         return cls(what, f"≥ {limit:g}", figure, figure >= limit)
 
     @classmethod
-    def none(cls, what: str, figure: float, peers: Peers) -> "Goal":
-        """Shown for what it is."""
+    def without_limit(cls, what: str, figure: float, peers: Peers) -> "Goal":
+        """A figure that is shown without a goal."""
         return cls(what, "", figure, True, peers)
 
 

@@ -2,22 +2,22 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from bench.load import Figures
-from bench.processes import Memory
+from bench.process_memory import Memory
 
 
 @dataclass
 class Round:
-    """One start of a server and what followed; times in milliseconds."""
+    """What was measured after one start of a server; times in milliseconds."""
 
     start: float
     cold: float
-    alone: Figures | None = None
-    together: Figures | None = None
+    one_client: Figures | None = None
+    all_clients: Figures | None = None
     memory: Memory = field(default_factory=Memory)
 
 
 class Rounds(list[Round]):
-    """The rounds of one server, and their medians."""
+    """The rounds of one server and their figures: medians, or peaks for memory."""
 
     @property
     def start(self) -> float:
@@ -28,13 +28,13 @@ class Rounds(list[Round]):
         return median(each.cold for each in self)
 
     @property
-    def alone(self) -> float:
-        return median(each.alone.p50 for each in self if each.alone)
+    def one_client(self) -> float:
+        return median(each.one_client.p50 for each in self if each.one_client)
 
     @property
     def per_second(self) -> list[float]:
-        """Of each round under load."""
-        return [each.together.per_second for each in self if each.together]
+        """Requests a second in each round under load."""
+        return [each.all_clients.per_second for each in self if each.all_clients]
 
     @property
     def pss(self) -> float:
@@ -45,9 +45,9 @@ class Rounds(list[Round]):
         return max(each.memory.rss for each in self)
 
     def ratio(self, others: "Rounds") -> float:
-        """Requests a second beside those of rounds that took turns with these.
+        """The median ratio of requests a second, paired with the rounds of another server.
 
-        A busy minute of the machine is in both of a pair.
+        The two alternate, so a busy machine slows both of a pair.
         """
         pairs = zip(self.per_second, others.per_second, strict=True)
-        return median(mine / theirs for mine, theirs in pairs)
+        return median(ours / theirs for ours, theirs in pairs)

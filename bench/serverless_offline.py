@@ -16,13 +16,13 @@ PACKAGES: Final = ("osls@4", "serverless-offline@14")
 
 
 def is_available() -> bool:
-    """Whether there is Node to run it with."""
+    """Whether Node is installed to run it."""
     return shutil.which("node") is not None and shutil.which("npm") is not None
 
 
 @contextmanager
 def serverless_offline() -> Iterator[Served]:
-    """It on the sample."""
+    """serverless-offline with the sample."""
     folder = CACHE / "serverless-offline"
     _install(folder)
     for file in (SAMPLE / "app.py", Path(__file__).parent / "peer" / "serverless.yml"):

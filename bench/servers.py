@@ -43,7 +43,7 @@ def server(
 
 @dataclass(frozen=True)
 class Served:
-    """A project that is being served: where, by which process, and the folder its code is in."""
+    """A served project: its port, the server's process, and the folder of its code."""
 
     port: int
     pid: int
@@ -52,7 +52,7 @@ class Served:
 
 @contextmanager
 def uvicorn() -> Iterator[Served]:
-    """The sample as a developer would run it without functions."""
+    """The sample as a developer would run it without Lambda."""
     port = free_port()
     command = [str(BIN / "uvicorn"), "app:app", "--port", str(port), "--log-level", "warning"]
     with server(*command, folder=SAMPLE) as process:
@@ -61,7 +61,7 @@ def uvicorn() -> Iterator[Served]:
 
 @contextmanager
 def lampwork(*options: str, folder: Path = SAMPLE, data: Path | None = None) -> Iterator[Served]:
-    """The emulator on a project, with a data folder of its own unless one is given."""
+    """The emulator with a project; it has a fresh data folder unless one is given."""
     port = free_port()
     with tempfile.TemporaryDirectory() as fresh:
         where = ["--port", str(port), "--data", str(data or fresh)]

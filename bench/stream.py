@@ -1,4 +1,4 @@
-"""The product as `make dev` runs it: from a commit in the database to the frame at the client."""
+"""The product as `make dev` runs it, from the commit in the database to the client's frame."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Tasks a second with a generator that does nothing, beside the same transactions alone."""
+"""Tasks a second with a generator that does nothing, compared to their transactions alone."""
 
 import asyncio
 import subprocess
@@ -28,10 +28,10 @@ from tests.services import postgresql_server
 from tests.tasks import make_user
 
 TASKS = 400
-PROCESSES = 2  # as many as run generators at home
-POSTS = 20  # as many as may wait at once
+PROCESSES = 2  # as many as run generators under `make dev`
+POSTS = 20  # as many tasks as may wait at once
 ROUNDS = 3
-GLANCE_SECONDS = 0.05
+POLL_SECONDS = 0.05
 SETTINGS = {
     "GENERATOR_URL": "python:bench.generators:nothing",
     "TASK_REDISPATCH_SECONDS": "3600",
@@ -54,10 +54,16 @@ async def _measure(name: str, variables: dict[str, str]) -> list[Row]:
     ):
         person.put_on_plan("pro")
         act_as_a_worker_of(product)
-        # In turns, so that whatever else this machine does befalls both.
-        pairs = [(await _alone(await _tasks()), await _run(await _tasks())) for _ in range(ROUNDS)]
-        created = await _create_alone()
-        posted = await asyncio.to_thread(_post, person)
+        # They alternate, so that a busy machine slows both.
+        pairs = [
+            (
+                await _transactions_per_second(await _tasks()),
+                await _tasks_per_second(await _tasks()),
+            )
+            for _ in range(ROUNDS)
+        ]
+        created = await _creations_per_second()
+        posted = await asyncio.to_thread(_posts_per_second, person)
         await engine().dispose()
     alone, whole = (median(figures) for figures in zip(*pairs, strict=True))
     return [
@@ -67,7 +73,7 @@ async def _measure(name: str, variables: dict[str, str]) -> list[Row]:
 
 
 async def _tasks() -> list[UUID]:
-    """Rows as the POST leaves them, but for the doorbell."""
+    """Tasks as a POST leaves them, except that no doorbell has rung for them."""
     owner = await make_user()
     return [await _task(owner) for _ in range(TASKS)]
 
@@ -82,14 +88,14 @@ async def _task(owner: UUID) -> UUID:
         runs_at_once=PROCESSES,
         queued_deadline=database_now(3600),
     )
-    async with transaction() as session:  # one, so that no sweep rings in between
+    async with transaction() as session:  # a single one, so that no sweep rings for it in between
         await transitions.create(session, task)
         await transitions.mark_dispatched(session, task.id, 1)
     return task.id
 
 
-async def _alone(ids: Sequence[UUID]) -> float:
-    """Tasks a second of as many processes as there are workers, each with its share."""
+async def _transactions_per_second(ids: Sequence[UUID]) -> float:
+    """Tasks a second that as many processes as workers run, each with its share."""
     command = (sys.executable, "-m", "bench.transactions")
     with ExitStack() as opened:
         processes = [
@@ -101,15 +107,15 @@ async def _alone(ids: Sequence[UUID]) -> float:
         shares = [ids[number::PROCESSES] for number in range(PROCESSES)]
         pairs = list(zip(processes, shares, strict=True))
         for process, (first, *_) in pairs:
-            _live(process, [first])  # connects
+            _run_transactions(process, [first])  # connects
         started = perf_counter()
         await asyncio.gather(
-            *(asyncio.to_thread(_live, process, share[1:]) for process, share in pairs)
+            *(asyncio.to_thread(_run_transactions, process, share[1:]) for process, share in pairs)
         )
         return (len(ids) - PROCESSES) / (perf_counter() - started)
 
 
-def _live(process: "subprocess.Popen[str]", ids: Sequence[UUID]) -> None:
+def _run_transactions(process: "subprocess.Popen[str]", ids: Sequence[UUID]) -> None:
     assert process.stdin
     assert process.stdout
     process.stdin.write("".join(f"{task_id}\n" for task_id in ids))
@@ -118,14 +124,14 @@ def _live(process: "subprocess.Popen[str]", ids: Sequence[UUID]) -> None:
         process.stdout.readline()
 
 
-async def _run(ids: Sequence[UUID]) -> float:
+async def _tasks_per_second(ids: Sequence[UUID]) -> float:
     """Tasks a second from the first doorbell to the last picture."""
     before = await _completed()
     started = perf_counter()
     for task_id in ids:
         await queue().ring_generate(task_id)
     while await _completed() - before < len(ids):
-        await asyncio.sleep(GLANCE_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     return len(ids) / (perf_counter() - started)
 
 
@@ -135,14 +141,14 @@ async def _completed() -> int:
         return await session.scalar(query) or 0
 
 
-async def _create_alone() -> float:
-    """Rows a second, one after the other."""
+async def _creations_per_second() -> float:
+    """Tasks created a second, one after the other."""
     started = perf_counter()
     return len(await _tasks()) / (perf_counter() - started)
 
 
-def _post(person: Person) -> float:
-    """Answers a second to one client that waits for each."""
+def _posts_per_second(person: Person) -> float:
+    """POSTs a second from one client that waits for each answer."""
     started = perf_counter()
     for _ in range(POSTS):
         person.submit("nothing", width=64, height=64)

@@ -1,4 +1,4 @@
-"""The transactions of tasks and nothing else: `python -m bench.transactions`, one line a task."""
+"""Runs the transactions of tasks and nothing else: one task for each line of standard input."""
 
 import asyncio
 import sys
@@ -15,8 +15,8 @@ from shared.process.event_loop import run
 PICTURE = StoredPicture("k", "image/png", width=64, height=64, bytes=1)
 
 
-async def live() -> None:
-    """What a worker writes for one task, and what whoever publishes notes of it."""
+async def run_task() -> None:
+    """Write what a worker writes for one task, and what the publisher records about it."""
     task = await claiming.begin_next(worker_id="bench")
     assert task is not None
     assert task.lease_token is not None
@@ -35,5 +35,5 @@ async def _note_published(task_id: UUID, sequence: int) -> None:
 if __name__ == "__main__":
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # as a worker does
     for _ in sys.stdin:
-        run(live())
+        run(run_task())
         print("done", flush=True)

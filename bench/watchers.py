@@ -1,4 +1,4 @@
-"""A thousand watchers of one task: the last frame of an update, and what an idle one costs."""
+"""A thousand watchers of one task: the time to an update's last frame, and idle memory."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ async def measure() -> list[Row]:
     ):
         act_as_a_worker_of(product, TASK_LEASE_SECONDS="3600")
         times, kilobytes, text = await _product(product, person)
-    bare, bare_kilobytes = await _bare(text)
+    bare, bare_kilobytes = await _broadcaster_alone(text)
     return [
         Row(
             f"update to the last of {WATCHERS} frames, ms",
@@ -82,7 +82,7 @@ async def _next_update(socket: ClientConnection) -> float:
     return perf_counter()
 
 
-async def _bare(text: str) -> tuple[float, float]:
+async def _broadcaster_alone(text: str) -> tuple[float, float]:
     port = free_port()
     command = (sys.executable, "-m", "bench.broadcaster", str(port))
     with server(*command, folder=ROOT) as process:
@@ -94,16 +94,16 @@ async def _bare(text: str) -> tuple[float, float]:
                 opened, lambda: connect(address, compression=None), number=WATCHERS
             )
             idle = (private_kilobytes(process.pid) - before) / WATCHERS
-            times = [await _say(text, sockets) for _ in range(ROUNDS)]
+            times = [await _broadcast(text, sockets) for _ in range(ROUNDS)]
     return median(times), idle
 
 
-async def _say(text: str, sockets: Sequence[ClientConnection]) -> float:
-    async def heard(socket: ClientConnection) -> float:
+async def _broadcast(text: str, sockets: Sequence[ClientConnection]) -> float:
+    async def received(socket: ClientConnection) -> float:
         json.loads(await socket.recv())
         return perf_counter()
 
-    last = asyncio.gather(*(heard(socket) for socket in sockets))
-    said = perf_counter()
+    last = asyncio.gather(*(received(socket) for socket in sockets))
+    sent = perf_counter()
     await sockets[0].send(text)
-    return (max(await last) - said) * 1000
+    return (max(await last) - sent) * 1000

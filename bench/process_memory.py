@@ -1,4 +1,4 @@
-"""The memory of a program and of all it has started."""
+"""The memory of a process and of all its descendants."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,37 +8,38 @@ from pathlib import Path
 
 from tests.emulator.lampwork_process import family
 
-GLANCE_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 @dataclass
 class Memory:
-    """The most seen at once, in megabytes: PSS counts a shared page once, RSS in each process."""
+    """The peak in megabytes. PSS counts a shared page once, RSS once for each process."""
 
     pss: float = 0
     rss: float = 0
 
-    def look(self, pid: int) -> None:
+    def update(self, pid: int) -> None:
         now = [_read(each) for each in (pid, *family(pid))]
         self.pss = max(self.pss, sum(pss for pss, _ in now) / 1024)
         self.rss = max(self.rss, sum(rss for _, rss in now) / 1024)
 
 
 @asynccontextmanager
-async def watched(pid: int) -> AsyncIterator[Memory]:
+async def memory_peak(pid: int) -> AsyncIterator[Memory]:
+    """Record the peak for as long as the block lasts."""
     memory = Memory()
 
-    async def look() -> None:
+    async def poll() -> None:
         while True:
-            await asyncio.sleep(GLANCE_SECONDS)
-            memory.look(pid)
+            await asyncio.sleep(POLL_SECONDS)
+            memory.update(pid)
 
-    looking = asyncio.create_task(look())
+    polling = asyncio.create_task(poll())
     try:
         yield memory
     finally:
-        memory.look(pid)
-        looking.cancel()
+        memory.update(pid)
+        polling.cancel()
 
 
 def _read(pid: int) -> tuple[float, float]:
