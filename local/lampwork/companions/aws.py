@@ -50,7 +50,7 @@ class EmbeddedAws:
         return host, port
 
     @property
-    def begun(self) -> bool:
+    def has_started(self) -> bool:
         """Whether the server has been started, because something needed it."""
         return self._start_task is not None
 

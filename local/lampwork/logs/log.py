@@ -36,7 +36,7 @@ def is_advice(line: str) -> bool:
 
 
 class Log:
-    """Prints what functions, companions and Lampwork itself log; nothing else prints."""
+    """The one place that prints what functions, companions and Lampwork itself log."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout

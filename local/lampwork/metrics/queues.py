@@ -17,7 +17,7 @@ class Server(Protocol):
     def address(self) -> tuple[str, int]: ...
 
     @property
-    def begun(self) -> bool: ...
+    def has_started(self) -> bool: ...
 
 
 def watch_queues(metrics: Metrics, server: Server) -> None:
@@ -41,7 +41,7 @@ class _Queues:
     async def refresh(self) -> None:
         """Measure the queues. Without an answer, show nothing rather than the former values."""
         self._measurements = []
-        if not self._server.begun:
+        if not self._server.has_started:
             return
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -28,7 +28,7 @@ class EmbeddedAws(Protocol):
     def address(self) -> tuple[str, int]: ...
 
     @property
-    def begun(self) -> bool:
+    def has_started(self) -> bool:
         """Whether anything has needed it yet."""
         ...
 
@@ -60,7 +60,7 @@ class Surroundings:
         Raises:
             StartError: it ended before it answered.
         """
-        if self.aws is not None and self.aws.begun:
+        if self.aws is not None and self.aws.has_started:
             await self.aws.loaded()
 
 

@@ -23,7 +23,7 @@ from lampwork.runtime.execution.platform_log import (
     OUT_OF_MEMORY,
     SUCCESS,
     TIMEOUT,
-    Ended,
+    RequestEnd,
     Status,
 )
 from lampwork.runtime.execution.process_variables import process_variables
@@ -298,7 +298,7 @@ class Environment:
         if self._process is not None:
             self._memory.refresh(self._process.pid)
         memory = self._memory.megabytes
-        end = Ended(request.request_id, status, produced, duration_ms, init_ms, memory)
+        end = RequestEnd(request.request_id, status, produced, duration_ms, init_ms, memory)
         self._log.write(self._log.platform.ended(end))
         log = self._log.end()
         if isinstance(outcome, TimedOut):

@@ -39,7 +39,7 @@ EXITED: Final = Status("error", "Runtime.ExitError")
 OUT_OF_MEMORY: Final = Status("error", "Runtime.OutOfMemory")
 
 
-class Ended(NamedTuple):
+class RequestEnd(NamedTuple):
     """The end of a request. `init_ms` is None unless it was the first of its environment."""
 
     request_id: str
@@ -66,7 +66,7 @@ class PlatformLog(Protocol):
 
     def started(self, request_id: str) -> Iterable[str]: ...
 
-    def ended(self, end: Ended) -> Iterable[str]: ...
+    def ended(self, end: RequestEnd) -> Iterable[str]: ...
 
 
 def log_for(function: Function) -> PlatformLog:
@@ -90,7 +90,7 @@ class TextLog:
     def started(self, request_id: str) -> Iterable[str]:
         return (f"START RequestId: {request_id} Version: $LATEST",)
 
-    def ended(self, end: Ended) -> Iterable[str]:
+    def ended(self, end: RequestEnd) -> Iterable[str]:
         report = (
             f"REPORT RequestId: {end.request_id}\tDuration: {end.duration_ms:.2f} ms\t"
             f"Billed Duration: {end.billed_ms} ms\t{self._memory_size}"
@@ -139,7 +139,7 @@ class JsonLog:
         }
         return self._event("INFO", "start", record)
 
-    def ended(self, end: Ended) -> Iterable[str]:
+    def ended(self, end: RequestEnd) -> Iterable[str]:
         record = {"requestId": end.request_id, **_status_fields(end.status)}
         done = {"durationMs": round(end.duration_ms, 3), "producedBytes": end.produced_bytes}
         metrics = {

@@ -35,7 +35,7 @@ class LauncherRegistry:
         return self._launchers[packages]
 
     async def preload(self, functions: Iterable[Function]) -> None:
-        """Load the packages that the functions import, unless every start is cold."""
+        """Load what the functions import and what the settings name, unless every start is cold."""
         if self._settings.cold:
             return
         groups: dict[tuple[Path, ...], list[Function]] = {}
