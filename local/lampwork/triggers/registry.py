@@ -16,8 +16,8 @@ SOURCES: Final[Sequence[Source]] = (
     QueueSource(),
     StreamSource(),
     ScheduleSource(),
-    TopicSource(),
     BucketSource(),
     RuleSource(),
+    TopicSource(),
     AsynchronousSource(),
 )
