@@ -25,7 +25,7 @@ PACKAGES = {
 FLOORS: dict[str, list[set[str]]] = {
     "lampwork": [
         {"errors", "concurrency", "timestamps"},
-        {"invocation"},
+        {"invocation", "seams"},
         {"http", "logs"},
         {"stack"},
         {"events", "config", "metrics"},

@@ -6,9 +6,16 @@ from collections.abc import Iterable
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from moto.sqs.models import Message, Queue
-
-from lampwork.cloud.backends import backend
+from lampwork.cloud.moto_seam.sqs import (
+    Message,
+    Queue,
+    find_queue,
+    named_queue,
+    queues,
+    renewed,
+    source_arn,
+    take_out,
+)
 
 REGION: Final = re.compile(r"Credential=[^/]+/\d+/([^/]+)/sqs/")
 JSON: Final = "application/x-amz-json-1.0"
@@ -57,9 +64,8 @@ class MoveTasks:
         moved = 0
         for message in list(source.messages):
             destination = _queue(destination_arn or _origin(message, source, region), region)
-            source._messages.remove(message)
-            source.pending_messages.discard(message)  # it would hold back its group for ever
-            destination.add_message(_anew(message))
+            take_out(source, message)
+            destination.add_message(renewed(message))
             moved += 1
         task = {
             "TaskHandle": str(uuid.uuid4()),
@@ -82,30 +88,18 @@ class MoveTasks:
         raise Refused("ResourceNotFoundException", "The task is over.")
 
 
-def _queue(arn: str, region: str) -> Any:
+def _queue(arn: str, region: str) -> Queue:
     name = arn.rpartition(":")[2]
-    if name not in backend("sqs", region).queues:
+    if find_queue(region, name) is None:
         raise Refused("ResourceNotFoundException", f"There is no queue {arn}.")
-    return backend("sqs", region).get_queue(name)
+    return named_queue(region, name)
 
 
-def _sources(dead: Any, region: str) -> list[Queue]:
-    queues = list(backend("sqs", region).queues.values())
-    return [queue for queue in queues if queue.dead_letter_queue is dead]
+def _sources(dead: Queue, region: str) -> list[Queue]:
+    return [queue for queue in queues(region) if queue.dead_letter_queue is dead]
 
 
-def _origin(message: Any, dead: Any, region: str) -> str:
+def _origin(message: Message, dead: Queue, region: str) -> str:
     """Where a dead letter came from; one that was sent to its queue, a queue that uses that."""
-    arn: str = vars(message).get("source_arn", dead.queue_arn)
-    return arn if arn != dead.queue_arn else str(_sources(dead, region)[0].queue_arn)
-
-
-def _anew(message: Any) -> Message:
-    """A moved message is a new one with the old one's content."""
-    again = Message(str(uuid.uuid4()), message.body, message.system_attributes)
-    again.message_attributes = message.message_attributes
-    again.group_id, again.sequence_number = message.group_id, message.sequence_number
-    if message.deduplication_id is not None:
-        again.deduplication_id = str(uuid.uuid4())
-    again.mark_sent()
-    return again
+    arn = source_arn(message)
+    return arn if arn not in (None, dead.queue_arn) else _sources(dead, region)[0].queue_arn

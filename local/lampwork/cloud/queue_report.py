@@ -1,13 +1,19 @@
 import json
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
+from typing import TypedDict
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from moto.sqs.models import sqs_backends
-
+from lampwork.cloud.moto_seam.sqs import Queue, all_queues, messages, sent_at
 from lampwork.http.internal_paths import QUEUES
-from lampwork.stack.model import ACCOUNT_ID
+
+
+class QueueState(TypedDict):
+    name: str
+    visible: int
+    in_flight: int
+    delayed: int
+    oldest_age_seconds: float
 
 
 class QueueReport:
@@ -19,27 +25,20 @@ class QueueReport:
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != QUEUES:
             return self._app(environ, start)
-        report = json.dumps(list(_queues())).encode()
+        report = json.dumps([_state(queue) for queue in all_queues()]).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(report)))]
         start("200 OK", headers)
         return [report]
 
 
-def _queues() -> Iterator[dict[str, Any]]:
-    # Copied, since other threads change them.
-    for _, backend in list(sqs_backends[ACCOUNT_ID].items()):
-        for queue in list(backend.queues.values()):
-            yield _state(queue)
-
-
-def _state(queue: Any) -> dict[str, Any]:
-    messages = list(queue._messages)
-    sent = [message.sent_timestamp for message in messages]
+def _state(queue: Queue) -> QueueState:
+    present = messages(queue)
+    sent = [sent_at(message) for message in present]
     oldest_ms = max(0, time.time() * 1000 - min(sent)) if sent else 0
     return {
         "name": queue.name,
-        "visible": sum(message.visible and not message.delayed for message in messages),
-        "in_flight": sum(not message.visible for message in messages),
-        "delayed": sum(message.delayed for message in messages),
+        "visible": sum(message.visible and not message.delayed for message in present),
+        "in_flight": sum(not message.visible for message in present),
+        "delayed": sum(message.delayed for message in present),
         "oldest_age_seconds": oldest_ms / 1000,
     }

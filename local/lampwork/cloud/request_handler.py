@@ -4,9 +4,10 @@ import io
 from http import HTTPStatus
 from typing import Any
 
-from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.exceptions import InternalServerError
 from werkzeug.test import run_wsgi_app
+
+from lampwork.cloud.moto_seam.http import MotoRequestHandler
 
 WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 

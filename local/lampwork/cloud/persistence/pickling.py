@@ -5,16 +5,12 @@ import pickle
 from collections.abc import Mapping
 from typing import Any
 
-from moto.core.base_backend import BaseBackend
-
-from lampwork.cloud.backends import backend
+from lampwork.cloud.moto_seam.backends import backend, identity
 
 
 class _Pickler(pickle.Pickler):
     def persistent_id(self, value: Any) -> tuple[str, str] | None:
-        if isinstance(value, BaseBackend):
-            return type(value).__module__.split(".")[1], value.region_name
-        return None
+        return identity(value)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -33,12 +29,10 @@ def thaw(content: bytes) -> Any:
     return _Unpickler(io.BytesIO(content)).load()
 
 
-def attributes(value: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+def attributes(value: Any) -> dict[str, Any]:
     """What an object holds, dictionaries of moto's own kinds as plain ones."""
     return {
-        name: dict(each) if isinstance(each, dict) else each
-        for name, each in vars(value).items()
-        if name not in without
+        name: dict(each) if isinstance(each, dict) else each for name, each in vars(value).items()
     }
 
 

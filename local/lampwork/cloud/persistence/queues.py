@@ -1,21 +1,15 @@
-from collections.abc import Callable, Iterator
-from typing import Any, Final, cast
+from collections.abc import Iterator
+from typing import Final, cast
 
-from moto.sqs.models import Queue, SQSBackend
-
-from lampwork.cloud.backends import backend
+from lampwork.cloud.moto_seam import sqs
+from lampwork.cloud.moto_seam.sqs import Message, Queue
 from lampwork.cloud.persistence.kept_state import Changes, Request, Touched
-from lampwork.cloud.persistence.pickling import attributes, freeze, thaw
+from lampwork.cloud.persistence.pickling import freeze, thaw
 from lampwork.cloud.persistence.state_file import StateFile
 
 PREFIX: Final = "sqs/"
-# Messages have rows of their own; the rest is made anew.
-NOT_KEPT: Final = (
-    *("_messages", "_pending_messages", "_messages_lock", "deleted_messages"),
-    *("dead_letter_queue", "recent_deduplication"),
-)
 
-Signature = tuple[Any, ...]
+Signature = tuple[int, float, float]
 
 
 class KeptQueues:
@@ -35,16 +29,15 @@ class KeptQueues:
                 self._load_message(region, name, thaw(value))
             else:
                 self._load_queue(region, name, value)
-        for region, name in self._settings:
-            _find_dead_letter_queue(backend("sqs", region).queues[name])
-        for method in ("get_queue", "create_queue"):
-            setattr(SQSBackend, method, self._noting(getattr(SQSBackend, method)))
+        for queue in sqs.all_queues():
+            sqs.find_dead_letter_queue(queue)
+        sqs.note_named(lambda region, name: self._touched.add((region, name)))
 
     def changes(self, request: Request) -> Changes:
         changes: dict[str, bytes | None] = {}
         for each in self._touched.take():
             region, name = cast(tuple[str, str], each)
-            queue = backend("sqs", region).queues.get(name)
+            queue = sqs.find_queue(region, name)
             if queue is None:
                 changes.update(self._gone(region, name))
                 continue
@@ -53,22 +46,14 @@ class KeptQueues:
                 changes.update(self._changes(region, queue.dead_letter_queue))
         return changes
 
-    def _noting(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def noted(backend: Any, *args: Any, **options: Any) -> Any:
-            name = args[0] if args else options.get("queue_name", options.get("name"))
-            self._touched.add((backend.region_name, name))
-            return method(backend, *args, **options)
-
-        return noted
-
-    def _changes(self, region: str, queue: Any) -> Iterator[tuple[str, bytes | None]]:
+    def _changes(self, region: str, queue: Queue) -> Iterator[tuple[str, bytes | None]]:
         identity = (region, queue.name)
-        settings = freeze(attributes(queue, without=NOT_KEPT))
+        settings = freeze(sqs.settings(queue))
         if self._settings.get(identity) != settings:
             self._settings[identity] = settings
             yield _key(region, queue.name), settings
         kept = self._kept.setdefault(identity, {})
-        present = {message.id: message for message in list(queue._messages)}
+        present = {message.id: message for message in sqs.messages(queue)}
         for gone in kept.keys() - present.keys():
             del kept[gone]
             yield _key(region, queue.name, gone), None
@@ -84,16 +69,13 @@ class KeptQueues:
             yield _key(region, name, message_id), None
 
     def _load_queue(self, region: str, name: str, settings: bytes) -> None:
-        kind: Any = Queue
-        queue = kind(name, region, backend("sqs", region).account_id)
-        vars(queue).update(thaw(settings))
-        backend("sqs", region).queues[name] = queue
+        sqs.restore_queue(region, name, thaw(settings))
         self._settings[(region, name)] = settings
         self._kept[(region, name)] = {}
 
-    def _load_message(self, region: str, name: str, message: Any) -> None:
-        message.visible_at = 0
-        backend("sqs", region).queues[name]._messages.append(message)
+    def _load_message(self, region: str, name: str, message: Message) -> None:
+        if queue := sqs.find_queue(region, name):
+            sqs.restore_message(queue, message)
         self._kept[(region, name)][message.id] = _signature(message)
 
 
@@ -101,11 +83,5 @@ def _key(*parts: str) -> str:
     return PREFIX + "/".join(parts)
 
 
-def _signature(message: Any) -> Signature:
+def _signature(message: Message) -> Signature:
     return (message.approximate_receive_count, message.visible_at, message.delayed_until)
-
-
-def _find_dead_letter_queue(queue: Any) -> None:
-    if queue.redrive_policy:
-        name = queue.redrive_policy["deadLetterTargetArn"].rpartition(":")[2]
-        queue.dead_letter_queue = backend("sqs", queue.region).queues.get(name)

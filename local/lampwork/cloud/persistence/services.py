@@ -1,6 +1,7 @@
-from typing import Any, Final
+from typing import Final
 
-from lampwork.cloud.backends import backend, present
+from lampwork.cloud.moto_seam.backends import backend, present
+from lampwork.cloud.moto_seam.sns import forget_published
 from lampwork.cloud.persistence.kept_state import Changes, Request
 from lampwork.cloud.persistence.pickling import attributes, freeze, set_attributes, thaw
 from lampwork.cloud.persistence.state_file import StateFile
@@ -27,16 +28,10 @@ class KeptServices:
             return {}
         changes: dict[str, bytes | None] = {}
         for region, state in present(request.service):
-            _forget_messages(request.service, state)
+            if request.service == "sns":
+                forget_published(state)
             content = freeze(attributes(state))
             if self._kept.get((request.service, region)) != content:
                 self._kept[(request.service, region)] = content
                 changes[f"{PREFIX}{request.service}/{region}"] = content
         return changes
-
-
-def _forget_messages(service: str, state: Any) -> None:
-    """moto lists all that was ever published, for tests to look at."""
-    if service == "sns":
-        for topic in state.topics.values():
-            topic.sent_notifications = []

@@ -1,0 +1,110 @@
+"""moto's tables and their items."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.table import StreamShard, Table
+
+from lampwork.cloud.moto_seam.backends import backend, present
+
+__all__ = ["DynamoType", "Item", "Table"]
+
+# Items are kept apart; the records of a stream live as long as the process.
+NOT_SETTINGS: Final = ("items", "stream_shard")
+
+
+def tables(region: str) -> dict[str, Table]:
+    found: dict[str, Table] = backend("dynamodb", region).tables
+    return found
+
+
+def all_tables() -> dict[tuple[str, str], Table]:
+    """By region and name; copied, since other threads change them."""
+    return {
+        (region, name): table
+        for region, state in present("dynamodb")
+        for name, table in list(state.tables.items())
+    }
+
+
+def settings(table: Table) -> dict[str, Any]:
+    return {name: each for name, each in vars(table).items() if name not in NOT_SETTINGS}
+
+
+def restored_table(kept: Mapping[str, Any]) -> Table:
+    """One with these settings, without items."""
+    kind: Any = Table  # moto has left methods of its base class abstract
+    table: Table = kind(
+        kept["name"], kept["account_id"], kept["region_name"], kept["schema"], kept["attr"]
+    )
+    table.set_stream_specification(kept["stream_specification"])
+    vars(table).update(kept)
+    return table
+
+
+def find_item(table: Table, hash_key: Any, range_key: Any) -> Any:
+    if table.has_range_key:
+        return table.items.get(hash_key, {}).get(range_key)
+    return table.items.get(hash_key)
+
+
+def restore_item(table: Table, hash_key: Any, range_key: Any, item: Any) -> None:
+    if table.has_range_key:
+        table.items[hash_key][range_key] = item
+    else:
+        table.items[hash_key] = item
+
+
+def key_text(key: DynamoType | None) -> str:
+    return "" if key is None else f"{key.type}:{key.value}"
+
+
+def keys(table: Table, item: Item) -> dict[str, Any]:
+    """The key of an item, in DynamoDB's JSON."""
+    found = {table.hash_key_attr: item.hash_key.to_json()}
+    if table.range_key_attr is not None and item.range_key is not None:
+        found[table.range_key_attr] = item.range_key.to_json()
+    return found
+
+
+def attributes(item: Item | None) -> dict[str, Any] | None:
+    """As they are now, in DynamoDB's JSON: moto goes on to change the same object."""
+    if item is None:
+        return None
+    now: dict[str, Any] = json.loads(json.dumps(item.to_json()["Attributes"]))
+    return now
+
+
+def stream_view(table: Table) -> str:
+    specification = table.stream_specification or {}
+    return str(specification["StreamViewType"])
+
+
+def note_items(note: Callable[[Table, Any, Any], None]) -> None:
+    """From now on `note` hears of each item, by its keys, before it is put, updated or deleted:
+    whatever is put or updated is looked up first."""
+
+    def noting(method: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(table: Table, hash_key: Any, range_key: Any = None, *rest: Any) -> Any:
+            note(table, hash_key, range_key)
+            return method(table, hash_key, range_key, *rest)
+
+        return noted
+
+    kind: Any = Table
+    kind.get_item = noting(kind.get_item)
+    kind.delete_item = noting(kind.delete_item)
+
+
+def note_changes(note: Callable[[Table, Item | None, Item | None], None]) -> None:
+    """From now on `note` hears of each change of a table with a stream: an item before and now."""
+    kind: Any = StreamShard
+    add = kind.add
+
+    def add_and_note(shard: StreamShard, old: Item | None, new: Item | None) -> None:
+        add(shard, old, new)
+        note(shard.table, old, new)
+
+    kind.add = add_and_note

@@ -1,0 +1,115 @@
+"""All that is used of moto, as this folder's other modules use it."""
+
+from typing import Final
+
+from lampwork.seams import Seam, Specimen
+from lampwork.stack.model import ACCOUNT_ID
+
+REGION: Final = "us-east-1"
+
+
+OF_A_MESSAGE: Final = (
+    *("approximate_receive_count", "body", "deduplication_id", "delayed", "delayed_until"),
+    *("group_id", "id", "message_attributes", "sent_timestamp", "sequence_number"),
+    *("system_attributes", "visible", "visible_at"),
+)
+OF_A_QUEUE: Final = (
+    *("_messages", "_messages_lock", "_pending_messages", "dead_letter_queue", "deleted_messages"),
+    *("fifo_queue", "messages", "name", "pending_messages", "queue_arn", "redrive_policy"),
+    *("region", "tags", "visibility_timeout"),
+)
+OF_A_SUBSCRIPTION: Final = ("_filter_policy_matcher", "arn", "endpoint", "protocol", "topic_arn")
+OF_A_KEY: Final = (
+    *("_value_buffer", "checksum_algorithm", "checksum_parts", "checksum_type", "checksum_value"),
+    *("contentsize", "encryption", "etag", "kms_key_id", "last_modified", "lock", "metadata"),
+    *("name", "size", "storage_class", "value", "version_id", "website_redirect_location"),
+)
+OF_A_TABLE: Final = (
+    *("account_id", "attr", "has_range_key", "hash_key_attr", "items", "name", "range_key_attr"),
+    *("region_name", "schema", "stream_shard", "stream_specification"),
+)
+
+A_BACKEND: Final = Specimen("moto.sns.models.SNSBackend", (REGION, ACCOUNT_ID), ("topics",))
+A_TOPIC: Final = Specimen("moto.sns.models.Topic", ("", A_BACKEND), ("sent_notifications",))
+KEY_SCHEMA: Final = [{"AttributeName": "id", "KeyType": "HASH"}]
+KEY_TYPES: Final = [{"AttributeName": "id", "AttributeType": "S"}]
+NO_RULE: Final = (None, None, None, None, "default", None)
+
+SPECIMENS: Final = (
+    A_BACKEND,
+    A_TOPIC,
+    Specimen(
+        "moto.sns.models.Subscription", (ACCOUNT_ID, A_TOPIC, "", "lambda"), OF_A_SUBSCRIPTION
+    ),
+    Specimen("moto.sqs.models.Message", ("", ""), OF_A_MESSAGE),
+    Specimen("moto.sqs.models.Queue", ("specimen", REGION, ACCOUNT_ID), OF_A_QUEUE),
+    Specimen("moto.sqs.models.SQSBackend", (REGION, ACCOUNT_ID), ("queues", "region_name")),
+    Specimen(
+        "moto.events.models.Rule",
+        ("", ACCOUNT_ID, REGION, *NO_RULE),
+        ("arn", "event_pattern", "name", "state", "targets"),
+    ),
+    Specimen("moto.s3.models.FakeKey", ("", b"", ACCOUNT_ID, "aws"), OF_A_KEY),
+    Specimen(
+        "moto.dynamodb.models.table.Table",
+        ("", ACCOUNT_ID, REGION, KEY_SCHEMA, KEY_TYPES),
+        OF_A_TABLE,
+    ),
+    Specimen("moto.utilities.tagging_service.TaggingService", (), ("tags",)),
+)
+
+MOTO: Final = Seam(
+    package="moto",
+    floor="5.2.5",
+    ceiling="5.3",
+    calls=(
+        "moto.__version__",
+        "moto.backends.get_backend(name)",
+        "moto.core.base_backend.BaseBackend",
+        "moto.moto_server.werkzeug_app.DomainDispatcherApplication(create_app)",
+        "moto.moto_server.werkzeug_app.create_backend_app(service)",
+        "moto.moto_server.werkzeug_app.MotoRequestHandler.make_environ(self)",
+        "moto.sqs.models.Message(message_id, body, system_attributes)",
+        "moto.sqs.models.Message.mark_sent(self)",
+        "moto.sqs.models.Queue(name, region, account_id)",
+        "moto.sqs.models.SQSBackend.create_queue(self, name)",
+        "moto.sqs.models.SQSBackend.send_message(self, queue_name, message_body, *, group_id)",
+        "moto.sns.models.SNSBackend.publish(self, message, *, arn)",
+        "moto.sns.models.Subscription._parse_message_structure(self, message, protocol)",
+        "moto.sns.utils.FilterPolicyMatcher.matches(self, message_attributes, message)",
+        "moto.events.models.EventsBackend.put_events(self, events)",
+        "moto.events.models.EventPattern.matches_event(self, event)",
+        "moto.s3.models.FakeBucket.arn",
+        "moto.s3.models.FakeBucket.is_versioned",
+        "moto.s3.models.FakeKey(*, name, value, account_id, region_name, storage, etag, version_id,"
+        " bucket_name)",
+        "moto.s3.models.FakeKey.set_metadata(self, metadata)",
+        "moto.s3.models.S3Backend.create_bucket(self, bucket_name, region_name)",
+        "moto.dynamodb.models.table.Table(table_name, account_id, region, schema, attr)",
+        "moto.dynamodb.models.table.Table.set_stream_specification(self, streams)",
+    ),
+    replaces=(
+        "moto.moto_server.werkzeug_app.DomainDispatcherApplication.get_backend_for_host(self,"
+        " host)",
+        "moto.sqs.models.Queue.add_message(self, message)",
+        "moto.sqs.models.SQSBackend.list_queues(self, queue_name_prefix)",
+        "moto.sqs.models.SQSBackend.get_queue(self, queue_name)",
+        "moto.sns.models.Subscription.publish(self, message, message_id, subject,"
+        " message_attributes, group_id, deduplication_id, message_structure)",
+        "moto.events.models.Rule.send_to_targets(self, original_event, transform_input)",
+        "moto.s3.notifications._invoke_awslambda(account_id, event_body, fn_arn, region_name)",
+        "moto.s3.notifications._get_s3_event(event_name, bucket, key, notification_id)",
+        "moto.s3.utils._VersionedKeyStore.__setitem__(self, key, value)",
+        "moto.s3.utils._VersionedKeyStore.setlist(self, key, list_)",
+        "moto.s3.utils._VersionedKeyStore.pop(self, key)",
+        "moto.dynamodb.models.table.StreamShard.add(self, old, new)",
+        "moto.dynamodb.models.table.Table.get_item(self, hash_key, range_key,"
+        " projection_expression)",
+        "moto.dynamodb.models.table.Table.delete_item(self, hash_key, range_key)",
+        "moto.utilities.tagging_service.TaggingService.delete_all_tags_for_resource(self, arn)",
+        "moto.utilities.tagging_service.TaggingService.tag_resource(self, arn, tags)",
+        "moto.utilities.tagging_service.TaggingService.untag_resource_using_names(self, arn,"
+        " tag_names)",
+    ),
+    specimens=SPECIMENS,
+)

@@ -1,0 +1,200 @@
+"""moto's buckets and objects."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from moto.s3 import models, notifications
+from moto.s3.models import FakeBucket, FakeKey
+from moto.s3.utils import _VersionedKeyStore
+from moto.utilities.tagging_service import TaggingService
+
+from lampwork.cloud.moto_seam.backends import backend
+from lampwork.stack.model import ACCOUNT_ID
+
+__all__ = ["FakeBucket", "FakeKey"]
+
+PARTITION: Final = "aws"  # S3 is one for all regions of a partition
+PLAIN_PROPERTIES: Final = (
+    *("encryption", "kms_key_id", "website_redirect_location"),
+    *("checksum_algorithm", "checksum_value", "checksum_type", "checksum_parts"),
+)
+# Objects are kept in files; an unfinished upload is begun anew.
+NOT_SETTINGS: Final = ("keys", "multiparts")
+
+Note = Callable[[str, str], None]
+Tags = dict[str, str | None]
+
+
+def buckets() -> dict[str, FakeBucket]:
+    """By their names."""
+    found: dict[str, FakeBucket] = backend("s3", PARTITION).buckets
+    return found
+
+
+def restore_bucket(name: str) -> None:
+    backend("s3", PARTITION).create_bucket(name, "us-east-1")
+
+
+def settings(bucket: FakeBucket) -> dict[str, Any]:
+    return {name: each for name, each in vars(bucket).items() if name not in NOT_SETTINGS}
+
+
+def restore_settings(bucket: FakeBucket, kept: Mapping[str, Any]) -> None:
+    vars(bucket).update(kept)
+
+
+def find_object(bucket: str, name: str) -> FakeKey | None:
+    """The newest version, unless that says that the object is deleted."""
+    found = buckets()[bucket].keys.get(name)
+    return found if isinstance(found, FakeKey) else None
+
+
+def restore_object(bucket: str, name: str, properties: Mapping[str, Any], content: Path) -> None:
+    """Put back an object whose bytes are in a file."""
+    key = FakeKey(
+        name=name,
+        value=b"",
+        account_id=ACCOUNT_ID,
+        region_name=PARTITION,
+        storage=properties["storage_class"],
+        etag=properties["etag"],
+        version_id="null",
+        bucket_name=bucket,
+    )
+    key.contentsize = properties["size"]
+    key.last_modified = datetime.fromisoformat(properties["last_modified"])
+    key.set_metadata(dict(properties["metadata"]))
+    for plain in PLAIN_PROPERTIES:
+        setattr(key, plain, properties[plain])
+    keep_in_file(key, content)
+    buckets()[bucket].keys.setlist(name, [key])
+
+
+def properties(key: FakeKey) -> dict[str, Any]:
+    """What `restore_object` takes."""
+    return {
+        "etag": key.etag.strip('"'),
+        "size": key.size,
+        "last_modified": key.last_modified.isoformat(),
+        "storage_class": key.storage_class,
+        "metadata": dict(key.metadata),
+        **{name: getattr(key, name) for name in PLAIN_PROPERTIES},
+    }
+
+
+def keep_in_file(key: FakeKey, file: Path) -> None:
+    """Let an object have its bytes in a file from now on."""
+    content: Any = FileContent(file)
+    with key.lock:
+        key._value_buffer.close()
+        key._value_buffer = content
+
+
+class FileContent:
+    """Stands in for the buffer of a key whose bytes are in a file: memory holds no object."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def seek(self, _position: int) -> None:
+        pass
+
+    def read(self) -> bytes:
+        return self._path.read_bytes()
+
+    def close(self) -> None:
+        pass
+
+
+def note_objects(note: Note) -> None:
+    """From now on `note` hears of each object that changes: its bucket and its name."""
+
+    class NotedBucket(FakeBucket):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.keys = NotedKeys(self.name, note)
+
+    models.FakeBucket = NotedBucket  # type: ignore[misc]
+
+
+class NotedKeys(_VersionedKeyStore):
+    """A bucket's objects; notes those that change."""
+
+    def __init__(self, bucket: str, note: Note) -> None:
+        super().__init__()
+        self._bucket = bucket
+        self._note = note
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        _fix_etag(value)
+        super().__setitem__(key, value)
+        self._note(self._bucket, key)
+
+    def setlist(self, key: str, list_: Any) -> None:
+        for value in list_:
+            _fix_etag(value)
+        super().setlist(key, list_)
+        self._note(self._bucket, key)
+
+    def pop(self, key: str) -> None:  # type: ignore[override]
+        super().pop(key)
+        self._note(self._bucket, key)
+
+
+def tags() -> dict[str, Tags]:
+    """Of buckets and objects, by their ARNs; moto has an entry for every object."""
+    found: dict[str, Tags] = backend("s3", PARTITION).tagger.tags
+    return found
+
+
+def note_tags(note: Callable[[str], None], kept: Mapping[str, Tags]) -> None:
+    """Put back these tags; from now on `note` hears of each ARN whose tags change."""
+    tagger = NotedTagging(note)
+    tagger.tags.update({arn: dict(each) for arn, each in kept.items()})
+    backend("s3", PARTITION).tagger = tagger
+
+
+class NotedTagging(TaggingService):
+    """Tags of buckets and objects; notes whose change."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def delete_all_tags_for_resource(self, arn: str) -> None:
+        super().delete_all_tags_for_resource(arn)
+        self._note(arn)
+
+    def tag_resource(self, arn: str, tags: list[dict[str, str]] | None) -> None:
+        super().tag_resource(arn, tags)
+        self._note(arn)
+
+    def untag_resource_using_names(self, arn: str, tag_names: list[str]) -> None:
+        super().untag_resource_using_names(arn, tag_names)
+        self._note(arn)
+
+
+def notify_functions(
+    deliver: Callable[[str, dict[str, Any]], None],
+    event: Callable[[str, FakeBucket, FakeKey, str], dict[str, Any]],
+) -> None:
+    """From now on `deliver` has a function's ARN and what a bucket tells it; `event` makes what
+    any target is told, of the event's name, the bucket, the key and the configuration's id."""
+
+    def deliver_event(
+        account_id: str, event_body: dict[str, Any], fn_arn: str, region_name: str
+    ) -> None:
+        deliver(fn_arn, event_body)
+
+    s3: Any = notifications
+    s3._invoke_awslambda = deliver_event
+    s3._get_s3_event = event
+
+
+def _fix_etag(value: Any) -> None:
+    # moto reads the bytes for it at the first question, which may come from the request that put
+    # the object while another one already moves those bytes to their file.
+    if isinstance(value, FakeKey):
+        _ = value.etag

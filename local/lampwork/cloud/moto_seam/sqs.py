@@ -1,0 +1,180 @@
+"""moto's queues and messages, and the moments at which something is done with them."""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from moto.sqs.models import Message, Queue, SQSBackend
+
+from lampwork.cloud.moto_seam.backends import backend, present
+from lampwork.stack.model import ACCOUNT_ID
+
+__all__ = ["Message", "Queue"]
+
+# Messages are told apart from the queue they are in; the rest is made anew.
+NOT_SETTINGS: Final = (
+    *("_messages", "_pending_messages", "_messages_lock", "deleted_messages"),
+    *("dead_letter_queue", "recent_deduplication"),
+)
+
+
+def all_queues() -> Iterator[Queue]:
+    """Those of all regions."""
+    for region, _ in present("sqs"):
+        yield from queues(region)
+
+
+def queues(region: str) -> list[Queue]:
+    """Copied, since other threads change them."""
+    return list(_state(region).queues.values())
+
+
+def find_queue(region: str, name: str) -> Queue | None:
+    return _state(region).queues.get(name)
+
+
+def named_queue(region: str, name: str) -> Queue:
+    """As a request names it: `note_named` hears of it, and what is done to it is kept."""
+    return _state(region).get_queue(name)
+
+
+def create_queue(region: str, name: str) -> Queue:
+    return _state(region).create_queue(name)
+
+
+def restore_queue(region: str, name: str, settings: Mapping[str, Any]) -> None:
+    kind: Any = Queue  # moto has left a method of its base class abstract
+    queue = kind(name, region, ACCOUNT_ID)
+    vars(queue).update(settings)
+    _state(region).queues[name] = queue
+
+
+def settings(queue: Queue) -> dict[str, Any]:
+    """What `restore_queue` takes, dictionaries of moto's own kinds as plain ones."""
+    return {
+        name: dict(each) if isinstance(each, dict) else each
+        for name, each in vars(queue).items()
+        if name not in NOT_SETTINGS
+    }
+
+
+def set_visibility_timeout(queue: Queue, seconds: int) -> None:
+    state: Any = queue  # it sets its attributes in a way that hides their types
+    state.visibility_timeout = seconds
+
+
+def find_dead_letter_queue(queue: Queue) -> None:
+    """Tie a restored queue to the one for its dead letters."""
+    if queue.redrive_policy:
+        name = queue.redrive_policy["deadLetterTargetArn"].rpartition(":")[2]
+        queue.dead_letter_queue = find_queue(queue.region, name)
+
+
+def send(region: str, queue: str, body: str) -> None:
+    """Put a message into a queue past SQS's limits, which are not for our own."""
+    message = Message(str(uuid.uuid4()), body)
+    message.mark_sent()
+    named_queue(region, queue).add_message(message)
+
+
+def send_message(region: str, queue: str, body: str, group: str | None) -> None:
+    """As a client does, within SQS's limits."""
+    _state(region).send_message(queue, body, group_id=group)
+
+
+def messages(queue: Queue) -> list[Message]:
+    """All, whether they can be received or not; copied, since other threads change them."""
+    return list(queue._messages)
+
+
+def restore_message(queue: Queue, message: Message) -> None:
+    """Put one back that was in flight, perhaps: it can be received at once."""
+    message.visible_at = 0
+    queue._messages.append(message)
+
+
+def take_out(queue: Queue, message: Message) -> None:
+    queue._messages.remove(message)
+    queue.pending_messages.discard(message)  # it would hold back its group for ever
+
+
+def renewed(message: Message) -> Message:
+    """A new message with the old one's content."""
+    again = Message(str(uuid.uuid4()), message.body, message.system_attributes)
+    again.message_attributes = message.message_attributes
+    again.group_id, again.sequence_number = message.group_id, message.sequence_number
+    if message.deduplication_id is not None:
+        again.deduplication_id = str(uuid.uuid4())
+    again.mark_sent()
+    return again
+
+
+def sent_at(message: Message) -> int:
+    """In milliseconds."""
+    moment: Any = message.sent_timestamp  # moto says None, of the moment before it is sent
+    return int(moment)
+
+
+def source_arn(message: Message) -> str | None:
+    """The queue it was first sent to, if that was noted."""
+    arn: str | None = vars(message).get("source_arn")
+    return arn
+
+
+def note_source(message: Message, queue: Queue) -> None:
+    """Unless it is a dead letter, which keeps the queue it came from."""
+    vars(message).setdefault("source_arn", queue.queue_arn)
+
+
+def recent_deduplication(queue: Queue) -> dict[str, int]:
+    """Deduplication ids and when each was sent, as `set_recent_deduplication` has left them."""
+    recent: dict[str, int] = vars(queue).get("recent_deduplication", {})
+    return recent
+
+
+def set_recent_deduplication(queue: Queue, recent: dict[str, int]) -> None:
+    vars(queue)["recent_deduplication"] = recent
+
+
+def admit_messages(admits: Callable[[Queue, Message], bool]) -> None:
+    """From now on a message comes into a queue if `admits` says so."""
+    kind: Any = Queue
+    add_message = kind.add_message
+
+    def add_admitted(queue: Queue, message: Message) -> None:
+        if admits(queue, message):
+            add_message(queue, message)
+
+    kind.add_message = add_admitted
+
+
+def note_named(note: Callable[[str, str], None]) -> None:
+    """From now on `note` hears of each queue that a request names: its region and its name."""
+
+    def noting(method: Callable[..., Queue]) -> Callable[..., Queue]:
+        def noted(state: SQSBackend, *args: Any, **options: Any) -> Queue:
+            name = args[0] if args else options.get("queue_name", options.get("name"))
+            note(state.region_name, str(name))
+            return method(state, *args, **options)
+
+        return noted
+
+    for method in ("get_queue", "create_queue"):
+        setattr(SQSBackend, method, noting(getattr(SQSBackend, method)))
+
+
+def hide_queues(is_hidden: Callable[[str], bool]) -> None:
+    """From now on ListQueues leaves out those with such names."""
+    kind: Any = SQSBackend
+    list_queues = kind.list_queues
+
+    def list_shown(state: SQSBackend, queue_name_prefix: str) -> list[Queue]:
+        found = list_queues(state, queue_name_prefix)
+        return [queue for queue in found if not is_hidden(queue.name)]
+
+    kind.list_queues = list_shown
+
+
+def _state(region: str) -> SQSBackend:
+    state: SQSBackend = backend("sqs", region)
+    return state
