@@ -6,18 +6,22 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lampwork.app.requirements import with_requirements
+from lampwork.cloud.moto_seam.names import MOTO
+from lampwork.companions.fake_redis import FAKEREDIS
 from lampwork.companions.guard import Guard
 from lampwork.companions.pidfile import stop_left_overs
 from lampwork.companions.project_processes import run_commands
 from lampwork.companions.services import Services
-from lampwork.concurrency import run_all
+from lampwork.concurrency import run_all, unless
 from lampwork.config.project_config import Config
 from lampwork.config.variables import chosen, fill, forget_real_account, read_env_file
 from lampwork.errors import LampworkError, TemplateError
+from lampwork.front.websocket_seam import WEBSOCKETS
 from lampwork.http.certificates import Certificates
 from lampwork.logs.json_records import as_text
 from lampwork.logs.log import Log, is_advice, is_platform_line
 from lampwork.metrics.metrics import Metrics
+from lampwork.runtime.awslambdaric_seam import AWSLAMBDARIC
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.stack.dynamic_references import references_in, unresolved, with_values
@@ -91,8 +95,10 @@ class Project:
         """Start everything; `opened` stops in reverse order what was started, however far it came.
 
         Raises:
-            LampworkError: the template, a variable, a service or a command is wrong.
+            LampworkError: the template, a variable, a service, a package or a command is wrong.
         """
+        await opened.enter_async_context(unless(self.services.given_up()))
+        self._check_packages()
         forget_real_account()
         for name, pid in stop_left_overs(self.config.data / "run").items():
             self._log.line("lampwork", f"Stopped {name} (pid {pid}), left over from a killed run.")
@@ -106,6 +112,15 @@ class Project:
             self.stack = resolved
             await self.functions.reload(resolved.functions)
         await run_commands(self.config, self.variables, self.line)
+
+    def _check_packages(self) -> None:
+        """Fail now where a package is of a version that would fail later, or in another process."""
+        AWSLAMBDARIC.check_version()
+        WEBSOCKETS.check_version()
+        if self.services.aws is not None:
+            MOTO.check_version()
+        if self.services.redis is not None and self.services.redis.kind == "fake":
+            FAKEREDIS.check_version()
 
     def tell_problems(self) -> None:
         """Say which functions cannot be loaded, and why."""

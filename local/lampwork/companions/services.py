@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from lampwork.companions.aws import CREDENTIALS, EmbeddedAws
@@ -27,6 +28,14 @@ class Services:
 
     async def stop(self) -> None:
         await run_all(*(each.stop() for each in self._all()))
+
+    async def given_up(self) -> None:
+        """Wait until one of them can run no more, if that ever comes.
+
+        Raises:
+            StartError: that one, and why.
+        """
+        await (self.aws.given_up() if self.aws else asyncio.Event().wait())
 
     async def create(self, resources: Iterable[CloudResource]) -> None:
         """Create these in the embedded AWS, if there is one."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from lampwork.companions.pidfile import PidFile
 from lampwork.errors import StartError
+from lampwork.seams import EXIT_STATUS, UnknownVersion
 
 FIRST_DELAY_SECONDS: Final = 0.2
 LONGEST_DELAY_SECONDS: Final = 10.0
@@ -114,10 +115,17 @@ class Child:
 
 
 class Supervised:
-    """Keeps one program running: restarts it whenever it ends, after ever longer delays."""
+    """Keeps one program running: restarts it whenever it ends, after ever longer delays.
 
-    def __init__(self, program: Program, on_log: OnLog) -> None:
+
+    One that ends because a package does not fit it is not started again; `on_unfit` hears why.
+    """
+
+    def __init__(
+        self, program: Program, on_log: OnLog, on_unfit: Callable[[str], None] | None = None
+    ) -> None:
         self.program = program
+        self._on_unfit = on_unfit
         self._on_log = on_log
         self._child: Child | None = None
         self._supervision: asyncio.Task[None] | None = None
@@ -159,6 +167,9 @@ class Supervised:
         while self._child is not None:
             started = time.monotonic()
             status = await self._child.wait()
+            if status == EXIT_STATUS and self._on_unfit is not None and self._child.last_lines:
+                self._on_unfit(self._child.last_lines[-1])
+                return
             if time.monotonic() - started > STABLE_SECONDS:
                 delay = FIRST_DELAY_SECONDS
             output = "".join(f"\n{line}" for line in self._child.last_lines if self.program.quiet)
@@ -235,6 +246,8 @@ async def _until_ready(child: Child, name: str, ready: Ready, timeout_seconds: f
     while not await ready():
         if child.status is not None:
             await child.wait()
+            if child.status == EXIT_STATUS and child.last_lines:
+                raise UnknownVersion(child.last_lines[-1])
             raise StartError(_did_not_start(name, describe_exit(child.status), child.last_lines))
         if time.monotonic() > deadline:
             slow = f"did not answer within {timeout_seconds:g} s"

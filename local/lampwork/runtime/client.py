@@ -4,12 +4,12 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from types import ModuleType
-from typing import Any, cast
+from collections.abc import Callable
+from functools import partial
 
 from lampwork.invocation.limits import MAX_RESPONSE
-from lampwork.runtime import frames
+from lampwork.runtime import awslambdaric_seam, frames
+from lampwork.seams import UnknownVersion
 
 
 def load(channel: int) -> Callable[[str], None]:
@@ -21,31 +21,12 @@ def load(channel: int) -> Callable[[str], None]:
     os.set_inheritable(channel, False)  # nobody else's, even if the function starts a program
     connection = Connection(socket.socket(fileno=channel))
     os.register_at_fork(after_in_child=connection.abandon)
-    # What awslambdaric imports under this name is a C++ extension that speaks HTTP.
-    sys.modules["runtime_client"] = cast(ModuleType, connection)
-    from awslambdaric import bootstrap
-    from awslambdaric.lambda_config import LambdaConfigProvider
-    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
-    from awslambdaric.lambda_runtime_marshaller import to_json
-
-    class RuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]
-        def call_rapid(
-            self,
-            http_method: str,
-            endpoint: str,
-            expected_http_code: int,
-            payload: Any = None,
-            headers: Mapping[str, str] | None = None,
-        ) -> None:
-            """Only a failed init is told this way."""
-            connection.send(frames.INIT_ERROR, to_json(payload).encode())
-
-    def serve(handler: str) -> None:
-        sys.argv = ["awslambdaric", handler]
-        config = LambdaConfigProvider(sys.argv)
-        bootstrap.run(handler, RuntimeClient(config.api_address, config.use_thread_polling))
-
-    return serve
+    try:
+        return awslambdaric_seam.load(connection, partial(connection.send, frames.INIT_ERROR))
+    except UnknownVersion as error:
+        told = {"errorType": "Runtime.UnknownVersion", "errorMessage": str(error)}
+        connection.send(frames.INIT_ERROR, json.dumps(told).encode())
+        sys.exit(f"{error}")
 
 
 class Connection:

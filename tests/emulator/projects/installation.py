@@ -2,13 +2,13 @@
 
 import fcntl
 import os
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import distributions
 from pathlib import Path
 
 from tests.emulator.lampwork_process import LampworkProcess
@@ -65,8 +65,7 @@ class Installation:
         _uv("venv", *python, str(self.venv))
         # The versions that all other tests run with.
         versions = folder / "versions.txt"
-        lock = (ROOT / "requirements" / "dev.lock").read_text()
-        versions.write_text(re.sub(r" *\\\n +--hash=\S+", "", lock))
+        versions.write_text("".join(f"{each.name}=={each.version}\n" for each in distributions()))
         (wheel,) = wheels.glob("*.whl")
         _uv("pip install", "--python", str(self.venv), "-c", str(versions), str(wheel))
 

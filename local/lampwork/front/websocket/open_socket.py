@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from websockets.frames import Frame, Opcode
-from websockets.protocol import SEND_EOF, State
-from websockets.server import ServerProtocol
+from lampwork.front.websocket_seam import SEND_EOF, Frame, Opcode, State, open_protocol
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 MAX_FRAME = 32 * 1024
@@ -41,7 +39,7 @@ class Socket(asyncio.Protocol):
     ) -> None:
         self._transport = transport
         self._owner = owner
-        self._frames = ServerProtocol(state=State.OPEN, max_size=(MAX_MESSAGE, MAX_FRAME))
+        self._frames = open_protocol(MAX_MESSAGE, MAX_FRAME)
         self._message: list[bytes] = []
         self._unhandled = 0
         self._ended = False

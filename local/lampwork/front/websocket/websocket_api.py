@@ -7,11 +7,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from websockets.datastructures import Headers
-from websockets.exceptions import InvalidHandshake
-from websockets.http11 import Request as HandshakeRequest
-from websockets.server import ServerProtocol
-
 from lampwork.errors import LampworkError
 from lampwork.events.http_api import MalformedResponse, header_mapping, header_value, status_code
 from lampwork.events.identifiers import Moment, new_id
@@ -28,6 +23,7 @@ from lampwork.events.websocket_api import (
 from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Unauthenticated
 from lampwork.front.authorizers.websocket import authorize
 from lampwork.front.websocket.open_socket import GOING_AWAY, Socket
+from lampwork.front.websocket_seam import InvalidHandshake, accept_key
 from lampwork.http.connection import Upgrade
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
@@ -77,7 +73,7 @@ class WebSocketApiGateway:
         """Ask $connect; only then is there a connection, for clients and for functions."""
         request.route = f"{self.api.stage} $connect"
         try:
-            accept = _accept_key(request)
+            accept = accept_key(request.target, request.headers, request.method)
         except InvalidHandshake as error:
             logger.info("not a WebSocket handshake", extra={"reason": str(error)})
             return json_message(400, "Bad Request")
@@ -238,11 +234,6 @@ def _rewritten(parameters: dict[str, str], query: str) -> Iterator[str]:
     for pair in query.split("&"):
         if pair and unquote_plus(pair.partition("=")[0]) not in parameters:
             yield pair
-
-
-def _accept_key(request: Request) -> str:
-    handshake = HandshakeRequest(request.target, Headers(request.headers), method=request.method)
-    return ServerProtocol().process_request(handshake)[0]
 
 
 def _answer(invocation: Invocation) -> dict[str, object]:
