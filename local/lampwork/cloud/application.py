@@ -1,5 +1,6 @@
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+from wsgiref.types import WSGIApplication
 
 from lampwork.cloud import queue_rules
 from lampwork.cloud.function_targets import FunctionTargets
@@ -26,7 +27,7 @@ class Unreadable(Exception):
     """What was kept cannot be read; the text says where it is now."""
 
 
-def application(folder: Path, region: str) -> Any:
+def application(folder: Path, region: str) -> WSGIApplication:
     """moto as a WSGI application, with its state loaded and the template's resources created.
 
     Raises:

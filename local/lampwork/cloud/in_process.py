@@ -7,9 +7,12 @@ from wsgiref.types import WSGIApplication
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from localstack_client.session import Session
-from werkzeug.test import Client
+from werkzeug.test import Client as WsgiClient
 
 from lampwork.cloud.shape_fitting import fitted
+
+Client = Any
+"""One of boto3's: its methods are made at run time, of AWS's own description of the service."""
 
 
 class Clients:
@@ -17,11 +20,11 @@ class Clients:
 
     def __init__(self, app: WSGIApplication, region: str) -> None:
         self.region = region
-        self._client = Client(app)
+        self._client = WsgiClient(app)
         self._session = Session(region_name=region)
-        self._made: dict[str, Any] = {}
+        self._made: dict[str, Client] = {}
 
-    def __call__(self, service: str) -> Any:
+    def __call__(self, service: str) -> Client:
         if service not in self._made:
             client = self._session.client(service)
             client.meta.events.register("provide-client-params", fitted)
@@ -29,7 +32,7 @@ class Clients:
             self._made[service] = client
         return self._made[service]
 
-    def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+    def _send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         url = urlsplit(request.url)
         answer = self._client.open(
             unquote(url.path),
@@ -46,7 +49,7 @@ class Clients:
 class _Body(io.BytesIO):
     """As botocore reads it of a response of urllib3."""
 
-    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
         yield self.read()
 
 

@@ -2,7 +2,6 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lampwork.cloud.creation.create import create
@@ -10,6 +9,7 @@ from lampwork.cloud.in_process import Clients
 from lampwork.cloud.persistence.state_file import StateFile
 from lampwork.cloud.reference_values import resolve
 from lampwork.http.internal_paths import REFERENCES, RESOURCES
+from lampwork.stack.model import CloudResource
 
 
 class OwnPaths:
@@ -42,12 +42,12 @@ class OwnPaths:
     def create_resources(self) -> None:
         """Create what does not exist yet; what AWS would refuse is said and left out."""
         if self._resources.is_file():
-            wanted = json.loads(self._resources.read_text())
+            wanted = [CloudResource(**each) for each in json.loads(self._resources.read_text())]
             for problem in create(wanted, self._clients, self._state):
                 print(problem, file=sys.stderr, flush=True)  # noqa: T201 - this is its log
 
 
-def _json(start: StartResponse, answer: Mapping[str, Any]) -> Iterable[bytes]:
+def _json(start: StartResponse, answer: Mapping[str, object]) -> Iterable[bytes]:
     body = json.dumps(answer).encode()
     start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]

@@ -1,12 +1,11 @@
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html"""
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from botocore.exceptions import ClientError
 
-Clients = Callable[[str], Any]
+from lampwork.cloud.in_process import Client, Clients
 
 
 def resolve(references: Iterable[str], clients: Clients) -> dict[str, str | None]:
@@ -26,7 +25,7 @@ def _value(reference: str, clients: Clients) -> str | None:
     return value
 
 
-def _secret(manager: Any, rest: str) -> str | None:
+def _secret(manager: Client, rest: str) -> str | None:
     parts = rest.split(":")
     id_parts = 7 if rest.startswith("arn:") else 1
     secret_id, options = ":".join(parts[:id_parts]), parts[id_parts:]

@@ -6,7 +6,7 @@ from typing import Any
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 
-def fitted(params: dict[str, Any], model: OperationModel, **_: Any) -> dict[str, Any]:
+def fitted(params: dict[str, Any], model: OperationModel, **_: object) -> dict[str, Any]:
     """The parameters of a call as its API wants them; a handler of botocore's event
     `provide-client-params`."""
     shape = model.input_shape

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from lampwork.cloud.creation.made import Made
+from lampwork.cloud.in_process import Clients
 from lampwork.cloud.moto_seam import sqs
 from lampwork.cloud.moto_seam.dynamodb import (
     Item,
@@ -18,6 +20,7 @@ from lampwork.cloud.moto_seam.dynamodb import (
 from lampwork.cloud.persistence.kept_state import Request
 from lampwork.cloud.persistence.tables import READING
 from lampwork.events.dynamodb_streams import record_of
+from lampwork.stack.model import CloudResource
 
 # The queue of a stream's reader names the table in a tag.
 TABLE: Final = "lampwork:table"
@@ -106,13 +109,13 @@ class TableStreams:
             sqs.send(region, name, json.dumps(record))
 
 
-def create_reader(clients: Callable[[str], Any], resource: Mapping[str, Any]) -> dict[str, Any]:
+def create_reader(clients: Clients, resource: CloudResource) -> Made:
     """The queue of a mapping that reads a stream."""
-    tags = {TABLE: resource["properties"]["Table"]}
-    clients("sqs").create_queue(QueueName=resource["name"], Attributes=QUEUE_ATTRIBUTES, tags=tags)
-    return {"queue": resource["name"]}
+    tags = {TABLE: resource.properties["Table"]}
+    clients("sqs").create_queue(QueueName=resource.name, Attributes=QUEUE_ATTRIBUTES, tags=tags)
+    return {"queue": resource.name}
 
 
-def remove_reader(clients: Callable[[str], Any], made: Mapping[str, Any]) -> None:
+def remove_reader(clients: Clients, made: Made) -> None:
     sqs = clients("sqs")
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=made["queue"])["QueueUrl"])

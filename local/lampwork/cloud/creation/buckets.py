@@ -1,5 +1,9 @@
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
+
+from lampwork.cloud.creation.made import Made
+from lampwork.cloud.in_process import Clients
+from lampwork.stack.model import CloudResource
 
 # CloudFormation's list of a bucket's notifications, S3's, and the key of the target in each.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-notificationconfiguration.html
@@ -10,15 +14,15 @@ NOTIFICATIONS: Final = (
 )
 
 
-def create_bucket(clients: Callable[[str], Any], resource: Mapping[str, Any]) -> dict[str, Any]:
+def create_bucket(clients: Clients, resource: CloudResource) -> Made:
     """Create a bucket, and set whether it has versions and whom it notifies."""
-    s3, name, properties = clients("s3"), resource["name"], resource["properties"]
+    s3, name, properties = clients("s3"), resource.name, resource.properties
     if name not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(Bucket=name, **_location(s3.meta.region_name))
     if versioning := properties.get("VersioningConfiguration"):
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=versioning)
     wanted = properties.get("NotificationConfiguration", {})
-    notifications: dict[str, Any] = {
+    notifications: dict[str, object] = {
         theirs: list(_notifications(wanted.get(ours, []), target, target_arn))
         for ours, target, theirs, target_arn in NOTIFICATIONS
     }
@@ -30,9 +34,9 @@ def create_bucket(clients: Callable[[str], Any], resource: Mapping[str, Any]) ->
 
 def _notifications(
     wanted: list[Mapping[str, Any]], target: str, target_arn: str
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     for each in wanted:
-        notification = {target_arn: each[target], "Events": [each["Event"]]}
+        notification: dict[str, object] = {target_arn: each[target], "Events": [each["Event"]]}
         if rules := each.get("Filter", {}).get("S3Key", {}).get("Rules"):
             notification["Filter"] = {"Key": {"FilterRules": rules}}
         yield notification

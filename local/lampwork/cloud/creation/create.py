@@ -3,24 +3,32 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lampwork.cloud import table_streams
 from lampwork.cloud.creation import buckets, messaging, secrets, tables
+from lampwork.cloud.creation.made import Made
+from lampwork.cloud.in_process import Clients
 from lampwork.cloud.persistence.state_file import StateFile
+from lampwork.stack.model import CloudResource
 
 PREFIX: Final = "template/"
 
-Clients = Callable[[str], Any]
-Resource = Mapping[str, Any]
-"""As `lampwork.stack.model.CloudResource` in JSON."""
-
-Create = Callable[[Clients, Resource], dict[str, Any]]
+Create = Callable[[Clients, CloudResource], Made]
 """Creates a resource or brings it up to date; returns what `Remove` needs to know."""
 
-Remove = Callable[[Clients, Mapping[str, Any]], None]
+Remove = Callable[[Clients, Made], None]
+
+
+class Record(TypedDict):
+    """What is kept of a resource: by its digest it is seen whether the template has changed it."""
+
+    type: str
+    digest: str
+    made: Made
+
 
 # In the order in which they need each other.
 CREATE: Final[Mapping[str, Create]] = {
@@ -43,32 +51,33 @@ REMOVE: Final[Mapping[str, Remove]] = {
 }
 
 
-def create(resources: Sequence[Resource], clients: Clients, state: StateFile) -> Iterator[str]:
+def create(resources: Sequence[CloudResource], clients: Clients, state: StateFile) -> Iterator[str]:
     """Create what is new in the template or has changed in it; yields what AWS would refuse.
 
     A resource that is in the template as before is left as its users have made it.
     """
-    kept = {logical_id: json.loads(value) for logical_id, value in state.read(PREFIX)}
-    yield from _remove(kept, {each["logical_id"] for each in resources}, clients, state)
+    kept: dict[str, Record] = {
+        logical_id: json.loads(value) for logical_id, value in state.read(PREFIX)
+    }
+    yield from _remove(kept, {each.logical_id for each in resources}, clients, state)
     order = list(CREATE)
     # A queue may name any other for its dead letters: those that name none come first.
-    for resource in sorted(
-        resources, key=lambda each: (order.index(each["type"]), _redrives(each))
-    ):
-        digest = hashlib.sha256(json.dumps(resource["properties"]).encode()).hexdigest()
-        if kept.get(resource["logical_id"], {}).get("digest") == digest:
+    for resource in sorted(resources, key=lambda each: (order.index(each.type), _redrives(each))):
+        digest = hashlib.sha256(json.dumps(resource.properties).encode()).hexdigest()
+        record = kept.get(resource.logical_id)
+        if record is not None and record["digest"] == digest:
             continue
         try:
-            made = CREATE[resource["type"]](clients, resource)
+            made = CREATE[resource.type](clients, resource)
         except (BotoCoreError, ClientError) as error:
-            yield f"{resource['logical_id']} (line {resource['line']}) is refused: {error}"
+            yield f"{resource.logical_id} (line {resource.line}) is refused: {error}"
             continue
-        record = {"type": resource["type"], "digest": digest, "made": made}
-        state.write({PREFIX + resource["logical_id"]: json.dumps(record).encode()})
+        record = Record(type=resource.type, digest=digest, made=made)
+        state.write({PREFIX + resource.logical_id: json.dumps(record).encode()})
 
 
 def _remove(
-    kept: Mapping[str, Any], present: set[str], clients: Clients, state: StateFile
+    kept: Mapping[str, Record], present: set[str], clients: Clients, state: StateFile
 ) -> Iterator[str]:
     for logical_id in kept.keys() - present:
         record = kept[logical_id]
@@ -80,5 +89,5 @@ def _remove(
         state.write({PREFIX + logical_id: None})
 
 
-def _redrives(resource: Resource) -> bool:
-    return "RedrivePolicy" in resource["properties"].get("Attributes", {})
+def _redrives(resource: CloudResource) -> bool:
+    return "RedrivePolicy" in resource.properties.get("Attributes", {})

@@ -1,6 +1,10 @@
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+from lampwork.cloud.creation.made import Made
+from lampwork.cloud.in_process import Client, Clients
+from lampwork.stack.model import CloudResource
 
 # The one attribute that a queue gets when it is created and never again.
 AT_CREATION: Final = "FifoQueue"
@@ -14,30 +18,27 @@ OF_A_TARGET: Final = (
     *("DeadLetterConfig", "RetryPolicy"),
 )
 
-Clients = Callable[[str], Any]
-Resource = Mapping[str, Any]
 
-
-def create_queue(clients: Clients, resource: Resource) -> dict[str, Any]:
-    sqs, attributes = clients("sqs"), dict(resource["properties"]["Attributes"])
+def create_queue(clients: Clients, resource: CloudResource) -> Made:
+    sqs, attributes = clients("sqs"), dict(resource.properties["Attributes"])
     kind = {AT_CREATION: attributes.pop(AT_CREATION)} if AT_CREATION in attributes else {}
-    url = sqs.create_queue(QueueName=resource["name"], Attributes=kind)["QueueUrl"]
+    url = sqs.create_queue(QueueName=resource.name, Attributes=kind)["QueueUrl"]
     if attributes:
         sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
     return {}
 
 
-def create_topic(clients: Clients, resource: Resource) -> dict[str, Any]:
-    sns, properties = clients("sns"), resource["properties"]
+def create_topic(clients: Clients, resource: CloudResource) -> Made:
+    sns, properties = clients("sns"), resource.properties
     attributes = dict(_texts(properties, OF_A_TOPIC))
-    topic = sns.create_topic(Name=resource["name"], Attributes=attributes)["TopicArn"]
+    topic = sns.create_topic(Name=resource.name, Attributes=attributes)["TopicArn"]
     for each in properties.get("Subscription", []):
         sns.subscribe(TopicArn=topic, Protocol=each["Protocol"], Endpoint=each["Endpoint"])
     return {}
 
 
-def subscribe(clients: Clients, resource: Resource) -> dict[str, Any]:
-    sns, properties = clients("sns"), resource["properties"]
+def subscribe(clients: Clients, resource: CloudResource) -> Made:
+    sns, properties = clients("sns"), resource.properties
     attributes = dict(_texts(properties, OF_A_SUBSCRIPTION))
     arn = sns.subscribe(
         TopicArn=properties["TopicArn"],
@@ -52,20 +53,20 @@ def subscribe(clients: Clients, resource: Resource) -> dict[str, Any]:
     return {"arn": arn}
 
 
-def unsubscribe(clients: Clients, made: Mapping[str, Any]) -> None:
+def unsubscribe(clients: Clients, made: Made) -> None:
     clients("sns").unsubscribe(SubscriptionArn=made["arn"])
 
 
-def create_event_bus(clients: Clients, resource: Resource) -> dict[str, Any]:
+def create_event_bus(clients: Clients, resource: CloudResource) -> Made:
     events = clients("events")
-    if resource["name"] not in {bus["Name"] for bus in events.list_event_buses()["EventBuses"]}:
-        events.create_event_bus(Name=resource["name"])
+    if resource.name not in {bus["Name"] for bus in events.list_event_buses()["EventBuses"]}:
+        events.create_event_bus(Name=resource.name)
     return {}
 
 
-def put_rule(clients: Clients, resource: Resource) -> dict[str, Any]:
-    events, properties = clients("events"), resource["properties"]
-    rule = {"Rule": resource["name"], "EventBusName": properties.get("EventBusName", "default")}
+def put_rule(clients: Clients, resource: CloudResource) -> Made:
+    events, properties = clients("events"), resource.properties
+    rule = {"Rule": resource.name, "EventBusName": properties.get("EventBusName", "default")}
     events.put_rule(
         Name=rule["Rule"],
         EventBusName=rule["EventBusName"],
@@ -82,21 +83,19 @@ def put_rule(clients: Clients, resource: Resource) -> dict[str, Any]:
     return rule
 
 
-def delete_rule(clients: Clients, made: Mapping[str, Any]) -> None:
+def delete_rule(clients: Clients, made: Made) -> None:
     events = clients("events")
     _remove_targets(events, made)
     events.delete_rule(Name=made["Rule"], EventBusName=made["EventBusName"])
 
 
-def _remove_targets(
-    events: Any, rule: Mapping[str, Any], keeping: frozenset[str] | set[str] = frozenset()
-) -> None:
+def _remove_targets(events: Client, rule: Made, keeping: Collection[str] = frozenset()) -> None:
     present = {target["Id"] for target in events.list_targets_by_rule(**rule)["Targets"]}
-    if gone := sorted(present - keeping):
+    if gone := sorted(present.difference(keeping)):
         events.remove_targets(**rule, Ids=gone)
 
 
-def _texts(properties: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _texts(properties: Mapping[str, object], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Attributes as these APIs take them: all are strings."""
     for name in names:
         value = properties.get(name)

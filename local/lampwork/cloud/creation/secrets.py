@@ -1,6 +1,10 @@
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
+
+from lampwork.cloud.creation.made import Made
+from lampwork.cloud.in_process import Client, Clients
+from lampwork.stack.model import CloudResource
 
 # GetRandomPassword takes these as CloudFormation's GenerateSecretString has them.
 PASSWORD: Final = (
@@ -9,10 +13,10 @@ PASSWORD: Final = (
 )
 
 
-def put_parameter(clients: Callable[[str], Any], resource: Mapping[str, Any]) -> dict[str, Any]:
-    properties = resource["properties"]
+def put_parameter(clients: Clients, resource: CloudResource) -> Made:
+    properties = resource.properties
     clients("ssm").put_parameter(
-        Name=resource["name"],
+        Name=resource.name,
         Type=properties.get("Type", "String"),
         Value=str(properties["Value"]),
         Overwrite=True,
@@ -20,10 +24,10 @@ def put_parameter(clients: Callable[[str], Any], resource: Mapping[str, Any]) ->
     return {}
 
 
-def create_secret(clients: Callable[[str], Any], resource: Mapping[str, Any]) -> dict[str, Any]:
+def create_secret(clients: Clients, resource: CloudResource) -> Made:
     """Create a secret; one that exists gets the template's value, a generated one stays."""
-    manager, name, properties = clients("secretsmanager"), resource["name"], resource["properties"]
-    exists = any(each["Name"] == name for each in _secrets(manager))
+    manager, name, properties = clients("secretsmanager"), resource.name, resource.properties
+    exists = name in _names(manager)
     given = properties.get("SecretString")
     if not exists:
         value = given if given is not None else _generated(manager, properties)
@@ -33,12 +37,12 @@ def create_secret(clients: Callable[[str], Any], resource: Mapping[str, Any]) ->
     return {}
 
 
-def _secrets(manager: Any) -> list[dict[str, Any]]:
+def _names(manager: Client) -> set[str]:
     pages = manager.get_paginator("list_secrets").paginate()
-    return [secret for page in pages for secret in page["SecretList"]]
+    return {secret["Name"] for page in pages for secret in page["SecretList"]}
 
 
-def _generated(manager: Any, properties: Mapping[str, Any]) -> str:
+def _generated(manager: Client, properties: Mapping[str, Any]) -> str:
     wanted = properties.get("GenerateSecretString", {})
     options = {name: wanted[name] for name in PASSWORD if name in wanted}
     password: str = manager.get_random_password(**options)["RandomPassword"]

@@ -1,5 +1,9 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
+
+from lampwork.cloud.creation.made import Made
+from lampwork.cloud.in_process import Client, Clients
+from lampwork.stack.model import CloudResource
 
 # CreateTable takes these as CloudFormation has them.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
@@ -10,48 +14,50 @@ SAME: Final = (
 OF_AN_INDEX: Final = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
 
 
-def create_table(clients: Callable[[str], Any], resource: Mapping[str, Any]) -> dict[str, Any]:
+def create_table(clients: Clients, resource: CloudResource) -> Made:
     """Create a table; one that exists gets what it does not have yet."""
-    dynamodb, properties = clients("dynamodb"), resource["properties"]
+    dynamodb, properties = clients("dynamodb"), resource.properties
     indexes = [
         {name: index[name] for name in OF_AN_INDEX if name in index}
         for index in properties.get("GlobalSecondaryIndexes", [])
     ]
     stream = properties.get("StreamSpecification", {}).get("StreamViewType")
     wanted = {"StreamEnabled": True, "StreamViewType": stream} if stream else None
-    if resource["name"] in dynamodb.list_tables()["TableNames"]:
+    if resource.name in dynamodb.list_tables()["TableNames"]:
         _add_indexes(dynamodb, resource, indexes)
-        _set_stream(dynamodb, resource["name"], wanted)
+        _set_stream(dynamodb, resource.name, wanted)
     else:
         arguments = {name: properties[name] for name in SAME if name in properties}
         if indexes:
             arguments["GlobalSecondaryIndexes"] = indexes
         if wanted:
             arguments["StreamSpecification"] = wanted
-        dynamodb.create_table(TableName=resource["name"], **arguments)
-    _set_expiry(dynamodb, resource["name"], properties.get("TimeToLiveSpecification"))
+        dynamodb.create_table(TableName=resource.name, **arguments)
+    _set_expiry(dynamodb, resource.name, properties.get("TimeToLiveSpecification"))
     return {}
 
 
-def _add_indexes(dynamodb: Any, resource: Mapping[str, Any], indexes: list[dict[str, Any]]) -> None:
-    table = dynamodb.describe_table(TableName=resource["name"])["Table"]
+def _add_indexes(
+    dynamodb: Client, resource: CloudResource, indexes: list[dict[str, object]]
+) -> None:
+    table = dynamodb.describe_table(TableName=resource.name)["Table"]
     present = {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}
     for index in indexes:
         if index["IndexName"] not in present:
             dynamodb.update_table(
-                TableName=resource["name"],
-                AttributeDefinitions=resource["properties"]["AttributeDefinitions"],
+                TableName=resource.name,
+                AttributeDefinitions=resource.properties["AttributeDefinitions"],
                 GlobalSecondaryIndexUpdates=[{"Create": index}],
             )
 
 
-def _set_stream(dynamodb: Any, table: str, wanted: Mapping[str, Any] | None) -> None:
+def _set_stream(dynamodb: Client, table: str, wanted: Mapping[str, Any] | None) -> None:
     present = dynamodb.describe_table(TableName=table)["Table"].get("StreamSpecification")
     if wanted and wanted != present:
         dynamodb.update_table(TableName=table, StreamSpecification=wanted)
 
 
-def _set_expiry(dynamodb: Any, table: str, wanted: Mapping[str, Any] | None) -> None:
+def _set_expiry(dynamodb: Client, table: str, wanted: Mapping[str, Any] | None) -> None:
     present = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     enabled = present["TimeToLiveStatus"] == "ENABLED"
     if wanted and bool(wanted.get("Enabled", True)) != enabled:
