@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- Setting up: each runs once, and again when its lock changes ----------------------------------
 
@@ -112,6 +112,11 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
 test: $(BIN)/.ready ## Run all tests, WORKERS of them in parallel
 	@tests/install-services
 	@exec $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+.PHONY: dependency-ranges
+dependency-ranges: $(BIN)/.ready ## Run some tests on the oldest and newest packages allowed
+	@tests/emulator/with-versions lowest-direct
+	@tests/emulator/with-versions highest
 
 .PHONY: mutations
 mutations: $(BIN)/.ready ## Remove guards one by one; a test must notice each
