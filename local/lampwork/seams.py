@@ -44,6 +44,8 @@ class Specimen:
 class Seam:
     """A package, the versions from `floor` up to but without `ceiling`, and what is used of it.
 
+    `extras` are those that it needs, in brackets.
+
     `calls` are called with these parameters, those after `*` by name; an entry without parameters
     only has to be there. `replaces` are patched: their parameters are exactly these.
     """
@@ -51,13 +53,14 @@ class Seam:
     package: str
     floor: str
     ceiling: str
+    extras: str = ""
     calls: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
     specimens: tuple[Specimen, ...] = ()
 
     @property
-    def range(self) -> str:
-        return f"{self.package}>={self.floor},<{self.ceiling}"
+    def requirement(self) -> str:
+        return f"{self.package}{self.extras}>={self.floor},<{self.ceiling}"
 
     def check_version(self) -> None:
         """Cheap: nothing of the package is loaded.
@@ -106,7 +109,7 @@ class Seam:
     def _refuse(self, problem: str) -> NoReturn:
         raise UnknownVersion(
             f"{self.package} {self._installed()} {problem}: Lampwork knows {self.floor} and later,"
-            f" below {self.ceiling}. Install one of those: pip install '{self.range}'"
+            f" below {self.ceiling}. Install one of those: pip install '{self.requirement}'"
         )
 
 

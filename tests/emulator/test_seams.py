@@ -95,9 +95,8 @@ def test_the_runtime_client_that_is_installed_is_known():
 )
 def test_the_versions_that_are_known_are_those_that_are_asked_for(seam: Seam):
     project = tomllib.loads((ROOT / "local" / "pyproject.toml").read_text())["project"]
-    asked = [re.sub(r"\[.*?\]", "", each) for each in project["dependencies"]]
 
-    assert [each for each in asked if each.startswith(seam.package)] == [seam.range]
+    assert seam.requirement in project["dependencies"]
 
 
 @pytest.mark.parametrize(
@@ -260,7 +259,7 @@ def test_up_ends_before_it_starts_anything_with_a_version_it_does_not_know(
     assert ended.returncode == 1
     assert re.fullmatch(
         rf"Error: {package} {version} is installed: Lampwork knows \S+ and later, below \S+\."
-        rf" Install one of those: pip install '{package}>=.*,<.*'\n",
+        rf" Install one of those: pip install '{package}\S*>=.*,<.*'\n",
         ended.stderr,
     )
     assert "is up" not in ended.stdout

@@ -12,6 +12,7 @@ FAKEREDIS: Final = Seam(
     package="fakeredis",
     floor="2.39",
     ceiling="3",
+    extras="[lua]",
     calls=(
         "fakeredis.TcpFakeServer(server_address, *, server_type)",
         "fakeredis.TcpFakeServer.serve_forever(self)",

@@ -62,6 +62,7 @@ MOTO: Final = Seam(
     package="moto",
     floor="5.2.5",
     ceiling="5.3",
+    extras="[s3,server,sqs]",
     calls=(
         "moto.__version__",
         "moto.backends.get_backend(name)",
