@@ -5,14 +5,11 @@ these use. The list is checked when the package is loaded, the version before th
 """
 
 import importlib
-import importlib.metadata
-import inspect
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from lampwork.errors import StartError
 
@@ -24,8 +21,14 @@ class UnknownVersion(StartError):
     """A package is not as Lampwork knows it. The text is one line and names what to install."""
 
 
-@dataclass(frozen=True, slots=True)
-class Specimen:
+class Parameters(NamedTuple):
+    """The names that a call can give values, and those that it must."""
+
+    names: list[str]
+    needed: set[str]
+
+
+class Specimen(NamedTuple):
     """An object of a class, to see whether it has these attributes.
 
     An argument that is a specimen stands for its object.
@@ -40,8 +43,7 @@ class Specimen:
         return _find(self.kind)(*given)
 
 
-@dataclass(frozen=True, slots=True)
-class Seam:
+class Seam(NamedTuple):
     """A package, the versions from `floor` up to but without `ceiling`, and what is used of it.
 
     `extras` are those that it needs, in brackets.
@@ -98,6 +100,8 @@ class Seam:
             yield f"cannot be loaded ({error})"
 
     def _installed(self) -> str:
+        import importlib.metadata  # 20 ms, which cold starts need not pay
+
         try:
             metadata = importlib.metadata.distribution(self.package).read_text("METADATA") or ""
         except importlib.metadata.PackageNotFoundError:
@@ -114,31 +118,32 @@ class Seam:
 
 
 def _call_problem(text: str) -> str:
-    path, parameters = _parts(text)
+    path, wanted = _parts(text)
     try:
         found = _find(path)
     except LookupError:
         return f"lacks {path}"
-    if parameters is None:
+    if wanted is None:
         return ""
-    star = parameters.index("*") if "*" in parameters else len(parameters)
-    positional, named = parameters[:star], parameters[star + 1 :]
-    signature = inspect.signature(found)
-    try:
-        bound = signature.bind(*positional, **{name: name for name in named})
-    except TypeError:
-        return _changed(path, signature)
-    taken = bound.arguments.items()
-    return "" if all(name == value for name, value in taken) else _changed(path, signature)
+    star = wanted.index("*") if "*" in wanted else len(wanted)
+    positional, named = wanted[:star], wanted[star + 1 :]
+    present = _parameters(found)
+    given = {*positional, *named}
+    fits = (
+        present.names[: len(positional)] == positional
+        and given <= {*present.names}
+        and present.needed <= given
+    )
+    return "" if fits else _changed(path, present)
 
 
 def _patch_problem(text: str) -> str:
-    path, parameters = _parts(text)
+    path, wanted = _parts(text)
     try:
-        signature = inspect.signature(_find(path))
+        present = _parameters(_find(path))
     except LookupError:
         return f"lacks {path}"
-    return "" if list(signature.parameters) == parameters else _changed(path, signature)
+    return "" if present.names == wanted else _changed(path, present)
 
 
 def _specimen_problem(specimen: Specimen) -> str:
@@ -152,8 +157,28 @@ def _specimen_problem(specimen: Specimen) -> str:
     return next((f"lacks {specimen.kind}.{name}" for name in missing), "")
 
 
-def _changed(path: str, signature: inspect.Signature) -> str:
-    return f"has changed {path} to take ({', '.join(signature.parameters)})"
+def _changed(path: str, present: Parameters) -> str:
+    return f"has changed {path} to take ({', '.join(present.names)})"
+
+
+def _parameters(called: Any) -> Parameters:
+    """Of a function or of a class.
+
+    `inspect.signature` would tell it too: that takes 10 ms to load, at each cold start.
+    """
+    is_class = isinstance(called, type)
+    function = called.__init__ if is_class else called
+    function = getattr(function, "__wrapped__", function)
+    code = getattr(function, "__code__", None)
+    if code is None:  # it has none of its own, or is not written in Python
+        return Parameters([], set())
+    positional = list(code.co_varnames[: code.co_argcount])
+    named = list(code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount])
+    with_default = len(function.__defaults__ or ())
+    needed = {*positional[: len(positional) - with_default]}
+    needed |= {name for name in named if name not in (function.__kwdefaults__ or {})}
+    own = 1 if is_class else 0
+    return Parameters(positional[own:] + named, needed - {*positional[:own]})
 
 
 def _parts(text: str) -> tuple[str, list[str] | None]:
