@@ -3,8 +3,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lampwork.cloud.moto_seam import events, s3, sns, sqs
-from lampwork.events.s3 import s3_event
-from lampwork.events.sns import sns_event
+from lampwork.events.s3 import Bucket, S3Object, s3_event
+from lampwork.events.sns import Publication, Subscription, sns_event
 from lampwork.events.target_input import input_of, rule_event
 from lampwork.stack.model import FUNCTION_EVENTS_QUEUE, STREAM_QUEUE_PREFIX
 
@@ -26,7 +26,7 @@ class FunctionTargets:
         queue = sqs.find_queue(self._region, FUNCTION_EVENTS_QUEUE)
         queue = queue or sqs.create_queue(self._region, FUNCTION_EVENTS_QUEUE)
         sqs.set_visibility_timeout(queue, VISIBILITY_SECONDS)
-        s3.notify_functions(self._put_event, s3_event)
+        s3.notify_functions(self._put_event, _s3_event)
         sns.deliver_to_functions(self._put_notification)
         events.send_to_targets(self._send)
         sqs.hide_queues(_is_own)
@@ -41,7 +41,10 @@ class FunctionTargets:
     def _put_notification(
         self, subscription: sns.Subscription, text: str, message_id: str, about: Mapping[str, Any]
     ) -> None:
-        self._put_event(subscription.endpoint, sns_event(subscription, text, message_id, about))
+        subscribed = Subscription(subscription.arn, subscription.topic_arn)
+        attributes = about.get("message_attributes") or {}
+        publication = Publication(message_id, text, about.get("subject"), attributes)
+        self._put_event(subscription.endpoint, sns_event(subscribed, publication))
 
     def _send(self, rule: events.Rule, target: Mapping[str, Any], told: Mapping[str, Any]) -> None:
         event = rule_event(told)
@@ -64,6 +67,12 @@ class FunctionTargets:
                     "EventBusName": name.removeprefix("event-bus/"),
                 }
                 events.put_event(region, entry)
+
+
+def _s3_event(event_name: str, bucket: Any, key: Any, configuration_id: str) -> dict[str, Any]:
+    changed = S3Object(key.name, key.size, key.etag.strip('"'), key.version_id)
+    where = Bucket(bucket.name, bucket.region_name, bucket.is_versioned)
+    return s3_event(event_name, where, changed, configuration_id)
 
 
 def _is_own(queue: str) -> bool:

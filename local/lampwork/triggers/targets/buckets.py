@@ -1,9 +1,8 @@
 import uuid
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any, Final
 
-from lampwork.events.s3 import s3_event
+from lampwork.events.s3 import Bucket, S3Object, s3_event
 from lampwork.stack.model import CloudResource
 from lampwork.stack.narrowing import Keeps
 from lampwork.triggers.samples import REGION, Option, Sample, Service
@@ -24,24 +23,21 @@ def make_delete(*, bucket: str, key: str, region: str) -> dict[str, Any]:
 
 
 def _event(name: str, bucket: str, key: str, size: int, region: str) -> dict[str, Any]:
-    where = SimpleNamespace(
-        name=bucket, region_name=region, arn=f"arn:aws:s3:::{bucket}", is_versioned=False
-    )
-    what = SimpleNamespace(name=key, size=size, etag=f'"{uuid.uuid4().hex}"', version_id="null")
-    return s3_event(name, where, what, "lampwork")
+    changed = S3Object(key, size, uuid.uuid4().hex)
+    return s3_event(name, Bucket(bucket, region), changed, "lampwork")
 
 
 class BucketSource(TargetSource):
-    """The notifications of S3."""
+    """Buckets of S3, with their notifications."""
 
     kind = "bucket"
     types = ("AWS::S3::Bucket",)
     samples = (
         Sample(
-            *((S3,), "put", "An object that was put.", make_put),
+            *((S3,), "put", "An object was put into a bucket.", make_put),
             (*OBJECT, Option("size", 1024), REGION),
         ),
-        Sample((S3,), "delete", "An object that was deleted.", make_delete, (*OBJECT, REGION)),
+        Sample((S3,), "delete", "An object was deleted.", make_delete, (*OBJECT, REGION)),
     )
 
     def targets(self, resource: CloudResource) -> Iterator[Target]:

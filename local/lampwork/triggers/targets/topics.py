@@ -1,9 +1,8 @@
 import uuid
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any, Final
 
-from lampwork.events.sns import sns_event
+from lampwork.events.sns import Publication, Subscription, sns_event
 from lampwork.stack.model import ACCOUNT_ID, CloudResource
 from lampwork.stack.narrowing import Keeps
 from lampwork.triggers.samples import REGION, Option, Sample, Service
@@ -16,12 +15,12 @@ def make_notification(
     *, message: str, subject: str | None, topic: str, region: str
 ) -> dict[str, Any]:
     topic_arn = f"arn:aws:sns:{region}:{ACCOUNT_ID}:{topic}"
-    subscription = SimpleNamespace(topic_arn=topic_arn, arn=f"{topic_arn}:{uuid.uuid4()}")
-    return sns_event(subscription, message, str(uuid.uuid4()), {"subject": subject})
+    subscription = Subscription(f"{topic_arn}:{uuid.uuid4()}", topic_arn)
+    return sns_event(subscription, Publication(str(uuid.uuid4()), message, subject))
 
 
 class TopicSource(TargetSource):
-    """SNS."""
+    """Topics of SNS, with their subscriptions."""
 
     kind = "topic"
     types = ("AWS::SNS::Topic", SUBSCRIPTION)
