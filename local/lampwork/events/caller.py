@@ -5,7 +5,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, for the function: `form` says how an event names it.
+    """The authenticated caller, as events describe it. `form` is the key under which an event of
+    format 2.0 holds the `context`.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
     """

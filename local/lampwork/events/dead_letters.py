@@ -1,4 +1,4 @@
-"""What AWS writes beside an event that it puts into a dead-letter queue."""
+"""The message attributes with which AWS explains an event in a dead-letter queue."""
 
 from collections.abc import Mapping
 
@@ -7,13 +7,14 @@ Attributes = Mapping[str, Mapping[str, str]]
 
 
 def texts(attributes: Mapping[str, str]) -> Attributes:
+    """These attributes, all of type String."""
     return {
         name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
     }
 
 
 def function_not_found(rule_arn: str, function: str) -> dict[str, str]:
-    """What a rule's dead letter says of a target that is not there.
+    """The attributes of a rule's dead letter whose target function does not exist.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
     """

@@ -1,4 +1,4 @@
-"""What Lambda makes of the changes of a DynamoDB table, and of a function's answer to them.
+"""The events that Lambda makes of the changes of a DynamoDB table, and how it reads the answers.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -20,7 +20,8 @@ Item = Mapping[str, Any]
 def record_of(
     keys: Item, old: Item | None, new: Item | None, *, view: str, sequence: int, region: str
 ) -> Record:
-    """A stream's record of one change: what was before, and what is now."""
+    """A stream's record of one change. `old` is the item before it, None if it was added; `new` is
+    the item after it, None if it was removed. `view` is the stream's StreamViewType."""
     change: dict[str, Any] = {"Keys": keys}
     if new is not None and view in WITH_NEW:
         change["NewImage"] = new
@@ -49,14 +50,15 @@ def payload_of(records: Iterable[Record], stream_arn: str) -> bytes:
 
 
 def named(record: Record, stream_arn: str) -> Record:
-    """A record as an event has it, with the stream that it comes from."""
+    """The record as events contain it: with the ARN of its stream."""
     return {**record, "eventSourceARN": stream_arn}
 
 
 def done_before_a_failure(records: Sequence[Record], answer: bytes) -> int:
-    """How many records at the start of a batch a function with ReportBatchItemFailures has done.
+    """How many records come before the first one that failed, by the answer of a function with
+    ReportBatchItemFailures.
 
-    What AWS cannot read as a list of failures counts as the failure of all.
+    An answer that AWS cannot read as a list of failures means that all failed.
     """
     numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
     try:

@@ -1,16 +1,17 @@
-"""What a gateway tells a function about the client in front of it."""
+"""The headers with which a gateway describes the client to a function."""
 
 from lampwork.events.identifiers import new_trace_header
 from lampwork.http.request import Request
 
 
 def host(request: Request) -> str:
-    """What the client called us, with the port: an event's `domainName`."""
+    """The host, with its port, to which the client sent the request: an event's `domainName`."""
     return request.header("host") or "localhost"
 
 
 def forwarding_headers(request: Request) -> list[tuple[str, str]]:
-    """The headers a gateway sets in a request it passes on; a proxy's own in front are kept."""
+    """The headers that a gateway adds to a request. Those that a proxy in front of it has set are
+    kept."""
     came_through = request.header("x-forwarded-for")
     source_ip = request.peer[0]
     scheme = "https" if request.secure else "http"

@@ -1,4 +1,5 @@
-"""HTTP API payload format 2.0: requests to events, results to responses.
+"""Payload format 2.0 of HTTP APIs: turns requests into events, and functions' answers into
+responses.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -18,7 +19,7 @@ from lampwork.http.responses import BODILESS, Response
 from lampwork.stack.model import ACCOUNT_ID, HttpApi, HttpRoute
 
 TEXT_TYPES = frozenset({"application/json", "application/xml", "application/javascript"})
-# Between two neighbours, not for the function or the client behind (RFC 9110 §7.6.1).
+# These headers are for one connection only, and are not passed on (RFC 9110 §7.6.1).
 HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "expect"}
 )
@@ -27,7 +28,7 @@ HIDDEN = FORWARDING | HOP_BY_HOP | {"cookie", "content-length"}
 
 
 class MalformedResponse(Exception):
-    """The function's answer is none that a gateway can send on."""
+    """A gateway cannot make a response of the function's answer."""
 
 
 def http_event(
@@ -40,7 +41,8 @@ def http_event(
     moment: Moment,
     caller: Caller | None = None,
 ) -> dict[str, Any]:
-    """The event of one request. What there is none of (body, cookies, query) has no key."""
+    """The event for one request. It has no key for what the request lacks (body, cookies,
+    query)."""
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": route.key,
@@ -67,10 +69,10 @@ def http_event(
 
 
 def http_response(payload: bytes) -> Response:
-    """What the client gets for a function's JSON answer.
+    """The response to the client for a function's JSON answer.
 
     Raises:
-        MalformedResponse: the answer has no form a gateway knows.
+        MalformedResponse: the answer is not in the format that a gateway expects.
     """
     try:
         answer = json.loads(payload)
@@ -83,10 +85,10 @@ def http_response(payload: bytes) -> Response:
 
 
 def status_code(answer: Mapping[str, Any]) -> int:
-    """The status of a function's answer, which may also be a string of digits.
+    """The status of a function's answer. It may also be a string of digits.
 
     Raises:
-        MalformedResponse: it is none of 200 to 599.
+        MalformedResponse: there is no status, or it is not a number from 200 to 599.
     """
     if "statusCode" not in answer:
         raise MalformedResponse("The function's answer has no statusCode.")
@@ -94,9 +96,9 @@ def status_code(answer: Mapping[str, Any]) -> int:
         status = int(answer["statusCode"])
     except (TypeError, ValueError) as error:
         code = json.dumps(answer["statusCode"])
-        raise MalformedResponse(f"The function's statusCode {code} is no number.") from error
+        raise MalformedResponse(f"The function's statusCode {code} is not a number.") from error
     if not 200 <= status <= 599:
-        raise MalformedResponse(f"The function's statusCode {status} is none of 200 to 599.")
+        raise MalformedResponse(f"The function's statusCode {status} is not from 200 to 599.")
     return status
 
 
@@ -112,10 +114,10 @@ def header_mapping(answer: Mapping[str, Any]) -> Mapping[str, object]:
 
 
 def header_value(value: object) -> str:
-    """A header's text, ready for the wire.
+    """A header's text, as it is sent.
 
     Raises:
-        MalformedResponse: it would break out of its line.
+        MalformedResponse: it has a line break or a null, which would end the header early.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         value = json.dumps(value)
@@ -170,7 +172,8 @@ def _context(
 
 
 def is_text(request: Request) -> bool:
-    """Only a few media types count as text; all others, and none at all, are base64."""
+    """Whether the body is passed on as text. Only a few media types are; a body of any other type,
+    or of none, is encoded in base64."""
     media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
     return media_type.startswith("text/") or media_type in TEXT_TYPES
 
@@ -196,7 +199,7 @@ def _structured(answer: Mapping[str, Any]) -> Response:
 def decoded(body: object, *, is_base64: bool) -> bytes:
     """
     Raises:
-        MalformedResponse: it is no string, or no base64.
+        MalformedResponse: it is not a string, or not valid base64.
     """
     if body is None:
         return b""

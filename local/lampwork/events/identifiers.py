@@ -1,7 +1,7 @@
-"""The ids and times API Gateway gives requests, connections and messages.
+"""The ids and times that API Gateway gives to requests, connections and messages.
 
-The ids name and protect nothing, so they need not be secret: `random` makes them for a fraction of
-what the system's randomness costs.
+The ids protect nothing, so they need not be secret: `random` makes them at a fraction of the cost
+of the system's random numbers.
 """
 
 import base64
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 
 def new_id() -> str:
-    """15 characters of base64url and "=", such as L0SM9cOFvHcCIhw=."""
+    """An id such as L0SM9cOFvHcCIhw=: 15 characters of base64url and "="."""
     return base64.urlsafe_b64encode(random.randbytes(11)).decode()
 
 
@@ -22,7 +22,7 @@ def new_trace_header() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A point in time, in the forms events and APIs use."""
+    """A point in time, in the formats that events and APIs use."""
 
     epoch_ms: int
 
@@ -32,7 +32,7 @@ class Moment:
 
     @property
     def clf(self) -> str:
-        """Common Log Format: 21/Apr/2020:15:08:21 +0000. English whatever the locale."""
+        """In Common Log Format, such as 21/Apr/2020:15:08:21 +0000; English in any locale."""
         return _clf(self.epoch_ms // 1000)
 
     @property

@@ -1,4 +1,5 @@
-"""Payload format 1.0: what REST APIs, and HTTP APIs that ask for it, send to functions and take.
+"""Payload format 1.0, of REST APIs and of HTTP APIs that choose it: turns requests into events, and
+functions' answers into responses.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -44,7 +45,7 @@ def proxy_event(
     moment: Moment,
     caller: Caller | None = None,
 ) -> dict[str, Any]:
-    """The event of one request. What there is none of is null."""
+    """The event for one request. What the request lacks is null."""
     body, is_base64 = _body(request, api)
     event = _request(request, api, match, request_id, moment)
     event = {name: value or None if value == {} else value for name, value in event.items()}
@@ -68,13 +69,14 @@ def authorizer_event(
     moment: Moment,
     arn: str,
 ) -> dict[str, Any]:
-    """What a REQUEST authorizer is asked. What there is none of is an empty object."""
+    """The event for a REQUEST authorizer. What the request lacks is an empty object."""
     event = _request(request, api, match, request_id, moment)
     return {"type": "REQUEST", "methodArn": arn, **event}
 
 
 def authorizer_context(caller: Caller) -> dict[str, Any]:
-    """`requestContext.authorizer`: a function's context and principal, or a token's claims."""
+    """The event's `requestContext.authorizer`: the context and principal that an authorizer
+    function returned, or the claims of a token."""
     if caller.form != "lambda":
         return dict(caller.context)
     context: dict[str, Any] = {name: stringified(each) for name, each in caller.context.items()}
@@ -90,15 +92,16 @@ def _signer(caller: Caller) -> dict[str, Any]:
 
 
 def stringified(value: object) -> str:
-    """A context value of an authorizer, which REST and WebSocket APIs pass on as text."""
+    """A value of an authorizer's context, as text: REST and WebSocket APIs pass it on so."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def proxy_response(payload: bytes, decode: bool) -> Response:
-    """What the client gets for a function's answer; `decode` lets it be base64 of bytes.
+    """The response to the client for a function's JSON answer. Only with `decode` may the answer's
+    body be in base64.
 
     Raises:
-        MalformedResponse: the answer has no form a gateway knows.
+        MalformedResponse: the answer is not in the format that a gateway expects.
     """
     try:
         answer = json.loads(payload)
@@ -118,7 +121,8 @@ def proxy_response(payload: bytes, decode: bool) -> Response:
 
 
 def _answered_headers(answer: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
-    """A name in both is sent once, as `multiValueHeaders` has it."""
+    """The headers of an answer. A name in both `headers` and `multiValueHeaders` has the values of
+    the latter."""
     many = answer.get("multiValueHeaders") or {}
     if not isinstance(many, dict) or not all(isinstance(each, list) for each in many.values()):
         raise MalformedResponse("The function's multiValueHeaders are not lists.")
@@ -154,10 +158,10 @@ def _request(
 
 
 def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    together: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name, value in pairs:
-        together.setdefault(name, []).append(value)
-    return together
+        groups.setdefault(name, []).append(value)
+    return groups
 
 
 def _context(
@@ -189,7 +193,7 @@ def _context(
 
 
 def _resource_id(path: str) -> str:
-    """Six letters and digits, the same for a resource at each start."""
+    """An id of six hexadecimal digits. A resource keeps its id from start to start."""
     return f"{zlib.crc32(path.encode()):08x}"[:6]
 
 
@@ -207,7 +211,7 @@ def _body(request: Request, api: HttpApi | RestApi) -> tuple[str | None, bool]:
 
 
 def is_binary(media_type: str | None, binary_media_types: Iterable[str]) -> bool:
-    """Whether a Content-Type, or the first type of an Accept header, is one of those."""
+    """Whether a Content-Type, or the first type of an Accept header, is one of the binary types."""
     first = (media_type or "").partition(",")[0].partition(";")[0].strip().lower()
     return any(_matches(first, each.lower()) for each in binary_media_types)
 

@@ -1,4 +1,7 @@
-"""rate(), cron() and at(): https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html"""
+"""The schedule expressions rate(), cron() and at().
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+"""
 
 import calendar
 import re
@@ -16,7 +19,7 @@ MONTHS: Final = [
 WEEKDAYS: Final = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2199
-# A 29th of February on a given weekday comes at least once in 40 years.
+# 29 February falls on a given weekday at least once in 40 years.
 DAYS_LOOKED_AT: Final = 41 * 366
 
 
@@ -40,7 +43,8 @@ class Cron:
     timezone: ZoneInfo
 
     def after(self, moment: datetime) -> datetime | None:
-        """The first firing later than `moment` (any time zone), in UTC; None if there is none."""
+        """The first firing after `moment`, in UTC; None if there is none. `moment` may be in any
+        time zone."""
         local = moment.astimezone(self.timezone)
         for days in range(DAYS_LOOKED_AT):
             day = local.date() + timedelta(days=days)
@@ -67,8 +71,8 @@ def parse_expression(expression: str, timezone: str = "UTC") -> Rate | Cron | On
     argument = rest.removesuffix(")")
     if not rest.endswith(")") or kind not in ("rate", "cron", "at"):
         raise ValueError(
-            f"{expression!r} is no schedule; write rate(5 minutes), cron(0 3 * * ? *)"
-            " or at(2030-01-31T12:00:00)."
+            f"{expression!r} is not a schedule expression; write rate(5 minutes),"
+            " cron(0 3 * * ? *) or at(2030-01-31T12:00:00)."
         )
     try:
         zone = ZoneInfo(timezone)
@@ -109,7 +113,7 @@ def _cron(argument: str, timezone: ZoneInfo) -> Cron:
     minutes, hours, days, months, weekdays, years = fields
     if (days == "?") == (weekdays == "?"):
         raise ValueError(
-            f"cron({argument}): one of day of month and day of week must be ?, the other not."
+            f"cron({argument}): either day of month or day of week must be ?, but not both."
         )
     return Cron(
         minutes=_numbers("minutes", minutes, 0, 59),
@@ -124,13 +128,14 @@ def _cron(argument: str, timezone: ZoneInfo) -> Cron:
 def _numbers(
     name: str, field: str, first: int, last: int, words: list[str] | None = None
 ) -> frozenset[int]:
-    """The numbers a field stands for: `*`, lists, ranges and steps. Words count from `first`."""
+    """The numbers that a field means: `*`, lists, ranges and steps. The first of `words` means
+    `first`, the second the next number, and so on."""
     found: set[int] = set()
     for part in field.split(","):
         span, slash, step = part.partition("/")
         low, dash, high = span.partition("-")
         if slash and not (step.isdigit() and int(step)):
-            raise ValueError(f"{name} {part!r}: after / comes a number above 0.")
+            raise ValueError(f"{name} {part!r}: a number above 0 must follow the slash.")
         if span == "*":
             start, end = first, last
         else:
@@ -180,7 +185,8 @@ def _weekday(day: date) -> int:
 
 
 def _nearest_weekday(day: date, wanted: int) -> int:
-    """The working day nearest to the wanted day of the same month."""
+    """The weekday, Monday to Friday, nearest to the wanted day in the same month; 0 if the month
+    has no such day."""
     if wanted > _last(day):
         return 0
     match day.replace(day=wanted).isoweekday():

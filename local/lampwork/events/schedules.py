@@ -19,7 +19,8 @@ CONTEXT: Final = re.compile(
 
 
 def payload_of(schedule: Schedule, due: datetime) -> bytes:
-    """What a function gets: the schedule's own input, else what AWS sends, or is made of that."""
+    """The event that the function receives: the schedule's own input, or else AWS's event, from
+    which the schedule may select a part or which it may transform."""
     target = {"Input": schedule.input, "InputPath": schedule.input_path}
     if schedule.input_transformer is not None:
         target["InputTransformer"] = json.loads(schedule.input_transformer)
@@ -40,7 +41,7 @@ def _event(schedule: Schedule, due: datetime) -> dict[str, Any]:
         "time": iso_seconds(due),
         "region": schedule.region,
         "resources": [schedule.arn],
-        # EventBridge Scheduler does send a string.
+        # EventBridge Scheduler sends a string here, unlike a rule.
         "detail": {} if schedule.source == "aws.events" else "{}",
     }
 
@@ -55,7 +56,10 @@ def _context(schedule: Schedule, event: Mapping[str, Any]) -> dict[str, str]:
 
 
 def no_function(schedule: Schedule, due: datetime) -> Attributes:
-    """https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html"""
+    """The attributes of a schedule's dead letter whose target function does not exist.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+    """
     about = function_not_found(schedule.arn, schedule.function)
     if schedule.source == "aws.scheduler":
         del about["RULE_ARN"]

@@ -1,4 +1,4 @@
-"""What a target of EventBridge gets of an event: all of it, a part, or something made of it.
+"""The input of an EventBridge target: a constant, the event, a part of it, or a transformation.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
 """
@@ -16,7 +16,8 @@ STEP: Final = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\['([^']+)'\]")
 
 
 def rule_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event as targets see it; moto counts its time in seconds."""
+    """An event as targets receive it. moto gives its time in seconds since 1970; targets get
+    ISO 8601."""
     seen = {name: value for name, value in event.items() if name != "ingestion-time"}
     if isinstance(seen["time"], int | float):
         moment = datetime.fromtimestamp(seen["time"], UTC)
@@ -46,7 +47,7 @@ def input_of(
 
 
 def value_at(path: str, event: Any) -> Any:
-    """What a JSON path such as $.detail.items[0] leads to; None where it leads nowhere."""
+    """The value at a JSON path such as $.detail.items[0]; None if there is none."""
     value = event
     for name, index, quoted in STEP.findall(path):
         try:
@@ -57,7 +58,7 @@ def value_at(path: str, event: Any) -> Any:
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:
-    """The template with its placeholders as JSON values or, within quotes, as text."""
+    """The template with its placeholders replaced by JSON values or, within quotes, by text."""
     filled, end = "", 0
     for match in PLACEHOLDER.finditer(template):
         filled += template[end : match.start()]

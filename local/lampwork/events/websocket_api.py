@@ -1,4 +1,4 @@
-"""What API Gateway's WebSocket APIs send to functions and, of their own, to clients."""
+"""The events of WebSocket APIs for functions, and the gateway's own messages to clients."""
 
 import json
 import re
@@ -19,7 +19,7 @@ NO_CODE_REASON = "Client-side close frame status not set"
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What is known of a connection from its handshake and stays the same for its life."""
+    """What the handshake tells about a connection. It stays the same until the connection ends."""
 
     api_id: str
     stage: str
@@ -27,7 +27,7 @@ class Connection:
     user_agent: str | None
     domain: str
     stage_variables: Mapping[str, str] = field(default_factory=dict)
-    authorizer: Mapping[str, Any] | None = None  # what the authorizer said of the caller
+    authorizer: Mapping[str, Any] | None = None  # the context that the authorizer returned
     id: str = field(default_factory=new_id)
     connected_at: Moment = field(default_factory=Moment.now)
 
@@ -53,7 +53,7 @@ class Connection:
 def authorizer_event(
     connection: Connection, request: Request, query: str, request_id: str, arn: str
 ) -> dict[str, Any]:
-    """What an authorizer is asked before $connect; what there is none of is an empty object."""
+    """The event for an authorizer, before $connect. What the request lacks is an empty object."""
     seen = connect_headers(request)
     upgrade = [("Connection", "upgrade"), ("content-length", "0"), ("Upgrade", "websocket")]
     pairs = parse_qsl(query, keep_blank_values=True)
@@ -85,7 +85,7 @@ def connect_event(
 
 
 def connect_headers(request: Request) -> list[tuple[str, str]]:
-    """What of the handshake's headers a function sees, and what the gateway adds."""
+    """The headers of the handshake that a function sees, and those that the gateway adds."""
     hidden = FORWARDING | {"connection", "upgrade"}
     wire = [(name, value) for name, value in request.headers if name.lower() not in hidden]
     return [*wire, *forwarding_headers(request)]
@@ -128,16 +128,16 @@ def disconnect_event(connection: Connection, code: int, reason: str) -> dict[str
 
 
 def error_frame(message: str, connection_id: str, request_id: str) -> str:
-    """The gateway's own frame; its uneven spaces are those of the service."""
+    """The text of the gateway's own error message; its uneven spaces are the service's."""
     return (
         f'{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}'
     )
 
 
 def selected_route(expression: str, body: str) -> str | None:
-    """The route key an expression such as `$request.body.action` finds in a message, if any.
+    """The route key that an expression such as `$request.body.action` finds in a message, if any.
 
-    A key with a `$` is the gateway's own and never a client's to choose.
+    A client cannot choose a key that begins with `$`: such keys belong to the gateway.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html
     """
     try:

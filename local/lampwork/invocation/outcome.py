@@ -6,14 +6,15 @@ from lampwork.invocation.port import Invoker
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A function's answer or, in one line, why there is none."""
+    """A function's answer, or the reason in one line why there is none."""
 
     answer: bytes
     failure: str | None
 
 
 async def run(invoker: Invoker, function: str, payload: bytes) -> Outcome:
-    """Run a function for a trigger, which has nobody to raise an error to."""
+    """Invoke a function for a trigger. A failure is returned, not raised: a trigger has no caller
+    to report it to."""
     try:
         invocation = await invoker.invoke(function, payload)
     except LampworkError as error:

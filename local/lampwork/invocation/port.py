@@ -1,4 +1,4 @@
-"""What crosses the border between whoever triggers a function and whatever runs it."""
+"""The interface between the callers of functions, such as gateways, and what runs functions."""
 
 import json
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """The end of one request to a function, as Lambda's Invoke API reports it.
+    """A finished invocation, as Lambda's Invoke API reports it.
 
-    `payload` is the function's JSON answer or, when `function_error` is set (always "Unhandled"),
-    the JSON error with `errorType` and `errorMessage`. `log` is the request's own log, newest last.
+    `payload` is the function's JSON answer; if `function_error` is set (always to "Unhandled"), it
+    is the JSON error with `errorType` and `errorMessage`. `log` is the log of this invocation only,
+    newest line last.
     """
 
     request_id: str
@@ -40,13 +41,13 @@ class Invoker(Protocol):
         client_context: str | None = None,
         request_id: str | None = None,
     ) -> Invocation:
-        """Run one request to its end, which it reaches also where the caller is cancelled.
+        """Run one invocation to its end, even if the caller is cancelled.
 
-        A try again has the `request_id` of the first.
+        A retry passes the `request_id` of the first try.
 
         Raises:
-            FunctionNotFound: no such function.
-            Throttled: its reserved concurrency is used up.
-            TooManyEnvironments: this machine's cap of processes is reached.
+            FunctionNotFound: there is no such function.
+            Throttled: the function's reserved concurrency is used up.
+            TooManyEnvironments: the cap on function processes is reached.
         """
         ...

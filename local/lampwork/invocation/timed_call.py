@@ -1,4 +1,4 @@
-"""How a gateway calls a function: with a time limit of its own."""
+"""Invokes a function for a gateway, within the gateway's own time limit."""
 
 import asyncio
 import json
@@ -13,11 +13,11 @@ encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class IntegrationTimeout(Exception):
-    """The function took longer than its gateway waits."""
+    """The function took longer than the gateway waits."""
 
 
 class EventTooLarge(Exception):
-    """Lambda takes no such event; a body in base64 counts by its longer form."""
+    """The event is larger than Lambda allows. A body in base64 counts with its encoded length."""
 
 
 async def call(
@@ -26,15 +26,15 @@ async def call(
     """Invoke and wait. A function that takes longer runs on, as on AWS; only its answer is lost.
 
     Raises:
-        EventTooLarge: it is over `MAX_EVENT` bytes.
-        IntegrationTimeout: no answer in time.
-        FunctionNotFound, Throttled, TooManyEnvironments: as `Invoker.invoke`.
+        EventTooLarge: the event has more than `MAX_EVENT` bytes.
+        IntegrationTimeout: the function did not answer in time.
+        FunctionNotFound, Throttled, TooManyEnvironments: as in `Invoker.invoke`.
     """
     payload = encode(event).encode("utf-8", "surrogatepass")
     if len(payload) > MAX_EVENT:
         raise EventTooLarge(f"The event has {len(payload)} bytes; Lambda takes {MAX_EVENT}.")
     caller = cast("asyncio.Task[Invocation]", asyncio.current_task())
-    # As `asyncio.timeout` does, for a third of its price: every request pays it.
+    # The same as `asyncio.timeout`, at a third of its cost, which every request pays.
     limit = asyncio.get_running_loop().call_later(timeout_seconds, caller.cancel, LATE)
     try:
         return await invoker.invoke(function, payload)
