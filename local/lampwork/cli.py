@@ -9,7 +9,7 @@ VERSION: Final = "0.1.0"
 
 
 def main() -> None:
-    """The program `lampwork`. What is the user's to know is said without a traceback."""
+    """The program `lampwork`. Prints a LampworkError as a message, without a traceback."""
     try:
         _add_commands()
         lampwork(prog_name="lampwork")

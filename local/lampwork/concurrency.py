@@ -5,7 +5,7 @@ from typing import Any
 
 
 async def run_all(*work: Coroutine[Any, Any, object]) -> None:
-    """Do all at once; the first to fail ends the others and is what is raised."""
+    """Run all of it at once. The first failure cancels the rest and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             for each in work:

@@ -1,18 +1,18 @@
-"""Everything that can go wrong and is the user's to know: one tree, each message says what to do.
+"""The errors that the user should see: one tree. Each message says what is wrong or what to do.
 
 LampworkError
 ├── ConfigurationError      pyproject.toml or an option is wrong
 ├── TemplateError           the template cannot be read
 ├── StartError              a service, command or process did not start
 ├── AlreadyRunning          another `lampwork up` uses the same data folder
-├── FunctionNotFound        no function of this name
+├── FunctionNotFound        no function has this name
 ├── Throttled               a function's reserved concurrency is used up
 └── TooManyEnvironments     the cap on function processes is reached
 """
 
 
 class LampworkError(Exception):
-    """Base of all; its text is shown to the user as it stands, without a traceback."""
+    """Base of all. The user sees its text as it is, without a traceback."""
 
 
 class ConfigurationError(LampworkError):
