@@ -174,7 +174,7 @@ def test_logs_of_an_unknown_name_says_which_there_are(
     shown = project.run("logs", "-n", "Helo")
 
     assert shown.returncode == 1
-    assert "The log has nothing of Helo; it has entries of " in shown.stderr
+    assert "The log has no entries of Helo, only of " in shown.stderr
     assert "Hello" in shown.stderr
 
 
@@ -185,7 +185,7 @@ def test_a_data_folder_that_cannot_be_made_is_told(another: SampleProject, comma
     assert refused.returncode == 1
     assert refused.stderr == (
         f"Error: Data cannot be kept in {another.root}/app.py/data (Not a directory:"
-        f" {another.root}/app.py/data). Name another by --data.\n"
+        f" {another.root}/app.py/data). Name another folder with --data.\n"
     )
 
 
@@ -240,8 +240,7 @@ def test_functions_that_cannot_be_loaded_are_told_once_with_file_and_line_and_ca
         f"{template}:12: the handler app.handle of Unnamed is not there: {app} defines no handle.",
         f"{template}:17: the handler web.app.handler of Nowhere has no module web.app in"
         f" {another.root}; correct its Handler or CodeUri.",
-        f"{template}:22: the handler 'handler' of Dotless is not of the form module.function;"
-        " write it so.",
+        f"{template}:22: the handler 'handler' of Dotless must be written as module.function.",
     ]
     assert not any("Traceback" in line or "[ERROR]" in line for line in lampwork.output)
     assert httpx.get(f"{origin}/unnamed").status_code == 200

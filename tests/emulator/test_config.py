@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.config.project_config import Config, load_config
-from lampwork.config.variables import fill, given, inherited, read_env_file
+from lampwork.config.variables import fill, inherited, read_env_file, variable_given
 from lampwork.errors import ConfigurationError
 
 
@@ -97,7 +97,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("prot = 1", r"has no key 'prot'.* It knows .*port"),
+        ("prot = 1", r"has no key 'prot'.* Its keys are .*port"),
         ('port = "8000"', r"port must be a whole number, not '8000'"),
         ("port = true", r"port must be a whole number, not True"),
         ("port = 70000", r"port must be a port number"),
@@ -170,17 +170,17 @@ def test_placeholders_are_filled_in() -> None:
 
 
 def test_an_unknown_placeholder_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"environment\.URL: \$\{redis\} .*Known: data"):
+    with pytest.raises(ConfigurationError, match=r"environment\.URL: \$\{redis\} .*names are data"):
         fill({"URL": "${redis}"}, {"data": "/d"})
 
 
 def test_an_option_gives_a_value_or_passes_on_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "mine")
 
-    assert given("A=b=c") == ("A", "b=c")
-    assert given("TOKEN") == ("TOKEN", "mine")
+    assert variable_given("A=b=c") == ("A", "b=c")
+    assert variable_given("TOKEN") == ("TOKEN", "mine")
     with pytest.raises(ConfigurationError, match="no such variable"):
-        given("LAMPWORK_TEST_NOT_SET")
+        variable_given("LAMPWORK_TEST_NOT_SET")
 
 
 def test_children_inherit_only_what_every_program_needs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from lampwork.events.patterns import check, matches
+from lampwork.events.event_patterns import check, matches
 
 EVENT = {
     "source": "shop",

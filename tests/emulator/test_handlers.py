@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.stack.handlers import Problems
+from lampwork.stack.handler_check import HandlerProblems
 from lampwork.stack.model import Function
 
 
@@ -15,7 +15,7 @@ def told(folder: Path, handler: str) -> list[str]:
     function = Function(
         *("Hello", "hello", handler, folder / "code"), layers=(layer,), template=template
     )
-    Problems(said.append).tell([function])
+    HandlerProblems(said.append).tell([function])
     return said
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.app.requirements import with_requirements
+from lampwork.app.project.requirements import with_requirements
 from lampwork.errors import StartError, TemplateError
 from tests.emulator.lampwork_process import SampleProject
 from tests.emulator.runtime_fixtures import function, running, write

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.app.project import load_stack
+from lampwork.app.project.stack_loading import load_stack
 from lampwork.commands.template_options import load_with
 from lampwork.config.project_config import Config, load_config
-from lampwork.config.samconfig import overrides
+from lampwork.config.samconfig import parse_parameters
 from lampwork.errors import ConfigurationError, TemplateError
 from tests.emulator.stacks import QUEUES, read_text
 
@@ -77,13 +77,13 @@ def config(folder: Path, **given: object) -> Config:
     ],
 )
 def test_overrides_have_sams_forms(words, expected):
-    assert overrides(words) == expected
+    assert parse_parameters(words) == expected
 
 
 @pytest.mark.parametrize("words", [["A"], ["=1"], ["ParameterKey=A"], ["A='open"]])
 def test_an_override_of_another_form_is_told(words):
     with pytest.raises(ConfigurationError, match=r"must be given as Name=value|cannot be read"):
-        overrides(words)
+        parse_parameters(words)
 
 
 def test_sams_configuration_gives_parameters_region_and_template(tmp_path):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.config.variables import chosen
+from lampwork.config.variables import matching_variables
 from lampwork.errors import FunctionNotFound
 from lampwork.stack.model import (
     CloudResource,
@@ -132,4 +132,4 @@ def test_variables_are_inherited_by_pattern_and_case(monkeypatch):
     for name, value in {"SHOP_URL": "here", "SHOP": "no", "shop_url": "no", "TOKEN": "x"}.items():
         monkeypatch.setenv(name, value)
 
-    assert chosen(["SHOP_*", "TOKEN"]) == {"SHOP_URL": "here", "TOKEN": "x"}
+    assert matching_variables(["SHOP_*", "TOKEN"]) == {"SHOP_URL": "here", "TOKEN": "x"}

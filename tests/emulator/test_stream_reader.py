@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lampwork.events.dynamodb_streams import done_before_a_failure, record_of
+from lampwork.events.dynamodb_streams import processed_before_failure, record_of
 from lampwork.invocation.limits import MAX_EVENT
 from lampwork.stack.model import Function, Stack, StreamTrigger
 from lampwork.triggers.asynchronous.invocations import Outlet
@@ -185,4 +185,4 @@ async def test_what_is_under_way_at_a_stop_can_be_read_again(sqs, stopped_by):
     ],
 )
 def test_what_is_done_before_a_failure(answer, done):
-    assert done_before_a_failure(list(map(record, range(3))), answer) == done
+    assert processed_before_failure(list(map(record, range(3))), answer) == done

@@ -8,8 +8,8 @@ import pytest
 
 from lampwork.errors import FunctionNotFound, TemplateError
 from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.function_overrides import unknown_names, with_variables
 from lampwork.stack.model import QueueTrigger, StreamTrigger
-from lampwork.stack.overrides import unknown_names, with_variables
 from tests.emulator.stacks import read_text
 
 ACCOUNT = "000000000000"

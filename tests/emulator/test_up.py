@@ -329,7 +329,7 @@ def test_a_change_that_waits_for_the_next_start_is_named(project: SampleProject)
 
     project.configure("region = 'eu-west-1'\n" + CRASHING)
 
-    lampwork.until("processes: changed for the next start.")
+    lampwork.until("processes: changed, but read only at the start. Restart to apply.")
     assert greeting(origin) == "hello"
 
 

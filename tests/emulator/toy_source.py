@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lampwork.stack.entry_points import EntryPoint
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import Stack
-from lampwork.stack.ways_in import WayIn
 from lampwork.template.resource import Template
 from lampwork.triggers import registry
 from lampwork.triggers.samples import Option, Sample, Service
-from lampwork.triggers.source import Running, Source, Surroundings
+from lampwork.triggers.source import RunningSource, Source, SourceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +44,22 @@ class BellSource(Source):
             if function := functions.find(resource.get("Function")):
                 yield Bell(function.logical_id, resource.required("Word"))
 
-    def ways_in(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[WayIn]:
+    def entry_points(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[EntryPoint]:
         for bell in stack.triggers_of(Bell):
             yield "bell", bell.word, bell.function
 
-    def open(self, surroundings: Surroundings) -> Running:
-        return Bells(surroundings)
+    def open(self, context: SourceContext) -> RunningSource:
+        return Bells(context)
 
 
-class Bells(Running):
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._events = surroundings.events
-        self._say = surroundings.say
+class Bells(RunningSource):
+    def __init__(self, context: SourceContext) -> None:
+        self._events = context.events
+        self._say = context.say
         self._bells: tuple[Bell, ...] = ()
         self._rings = 0
         self._ringing: asyncio.Task[None] | None = None
-        surroundings.metrics.watch("bell_rings", "Rings of bells.", (), lambda: [((), self._rings)])
+        context.metrics.watch("bell_rings", "Rings of bells.", (), lambda: [((), self._rings)])
 
     async def start(self, stack: Stack) -> None:
         await self.update(stack)

@@ -10,17 +10,18 @@ from lampwork.errors import AlreadyRunning
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A Lampwork that holds a data folder; `origin` is None until it answers."""
+class LockOwner:
+    """The Lampwork process that holds a data folder; `origin` is None until it takes requests."""
 
     pid: int
     origin: str | None
 
 
 class DataLock:
-    """Makes one process the only user of a data folder, for as long as it lives.
+    """Lets only one process at a time use a data folder.
 
-    The kernel's lock holds, so a killed owner leaves none; `up.json` beside it says whose it is.
+    The kernel holds the lock, so it is released even if the owner is killed. `up.json` beside it
+    says who the owner is.
     """
 
     def __init__(self, data: Path) -> None:
@@ -29,12 +30,15 @@ class DataLock:
         self._file: TextIOWrapper | None = None
 
     def acquire(self) -> None:
-        """Raises AlreadyRunning if another process holds the folder."""
+        """
+        Raises:
+            AlreadyRunning: another process holds the folder.
+        """
         self._file = self._locked()
         self.announce(None)
 
     def announce(self, origin: str | None) -> None:
-        """Tell others where this one answers."""
+        """Tell other processes at which address this one takes requests."""
         new = self._data / "up.json.new"
         new.write_text(json.dumps({"pid": os.getpid(), "origin": origin}))
         new.rename(self._data / "up.json")
@@ -54,11 +58,16 @@ class DataLock:
                 raise AlreadyRunning(_already_running(self._data))
             if _is_at(file, self._path):
                 return file
-            file.close()  # its owner removed it between our open and our lock
+            file.close()  # the previous owner removed the file between our open and our lock
 
 
-def running(data: Path) -> Running | None:
-    """Who holds this data folder now."""
+def running_origin(data: Path) -> str | None:
+    """The address of the Lampwork that uses this data folder; None if there is none."""
+    owner = _lock_owner(data)
+    return owner.origin if owner else None
+
+
+def _lock_owner(data: Path) -> LockOwner | None:
     try:
         with (data / "lock").open("r") as file:
             if _try_lock(file):
@@ -68,10 +77,10 @@ def running(data: Path) -> Running | None:
     return _announced(data)
 
 
-def _announced(data: Path) -> Running | None:
+def _announced(data: Path) -> LockOwner | None:
     with contextlib.suppress(FileNotFoundError):
         said = json.loads((data / "up.json").read_text())
-        return Running(said["pid"], said["origin"])
+        return LockOwner(said["pid"], said["origin"])
     return None
 
 

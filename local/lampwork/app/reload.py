@@ -6,11 +6,15 @@ from typing import Final
 
 from watchfiles import awatch
 
+from lampwork.app.project.requirements import FILE as REQUIREMENTS
+from lampwork.config.project_config import Config
+from lampwork.stack.model import Stack
+
 IGNORED_FOLDERS: Final = frozenset(
     ("__pycache__", "node_modules", "site-packages", "venv", "tests", "dist", "build")
 )
-# What code is made of. A process of the project that keeps a log or a database beside the code must
-# not be restarted by its own writing.
+# Only these suffixes count as code. Otherwise a process that writes its log or database beside the
+# code would be restarted by its own writing.
 CODE_SUFFIXES: Final = frozenset(
     (
         *(".py", ".so", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".sql", ".lua", ".xml"),
@@ -24,7 +28,8 @@ SETTLE_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a burst of saved files touched: functions' code, or what describes the stack."""
+    """What a burst of saved files touched: `code` of functions, or `settings`, which describe the
+    stack."""
 
     code: bool
     settings: bool
@@ -32,7 +37,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """`settings` are the template, the configuration and the env file: they need not exist yet."""
+    """The files whose changes matter.
+
+    `settings` are single files that describe the stack, such as the template, the configuration and
+    the env file; they need not exist yet. Changes below `ignored` never count as code.
+    """
 
     code_dirs: Collection[Path]
     settings: Collection[Path]
@@ -49,7 +58,8 @@ class Watched:
         )
 
     def folders(self) -> set[Path]:
-        """The folders to watch with all below them: a venv of thousands is not among them."""
+        """The folders to watch with all that is below them, without ignored ones: a virtual
+        environment has thousands of folders."""
         below = {
             folder
             for code_dir in self.code_dirs
@@ -59,9 +69,9 @@ class Watched:
         return {folder for folder in below if not below.intersection(folder.parents)}
 
     def places(self) -> set[Path]:
-        """The folders of which only the files in them are watched.
+        """The folders to watch without what is below them.
 
-        One below a folder of the others is not among them: a save there would be told twice.
+        A folder that `folders` already covers is left out: a save there would be reported twice.
         """
         parents = (file.parent for file in self.settings if file.parent.is_dir())
         below = self.folders()
@@ -81,7 +91,7 @@ class Watched:
 
 
 class Watcher:
-    """Calls back after each burst of saved files, one burst after the other."""
+    """Calls `on_change` after each burst of saved files, for one burst at a time."""
 
     def __init__(self, watched: Watched, on_change: Callable[[Change], Awaitable[None]]) -> None:
         self._watched = watched
@@ -91,20 +101,20 @@ class Watcher:
         self._new_places = asyncio.Event()
 
     def watch(self, watched: Watched) -> None:
-        """Watch this from now on."""
+        """Watch these files from now on instead."""
         if watched != self._watched:
             self._watched = watched
             self._new_folders.set()
             self._new_places.set()
 
     async def start(self) -> None:
-        """Watch: what is saved after this returns is noticed."""
+        """Begin to watch. Every save after this returns is noticed."""
         watching = (self._watch_places(), self._watch_folders())
         self._tasks = [asyncio.create_task(each) for each in watching]
         await asyncio.sleep(0)  # each sets up its watch in its first step
 
     async def wait(self) -> None:
-        """Never returns; raises what the callback did."""
+        """Never returns; raises what `on_change` raised."""
         await asyncio.gather(*self._tasks)
 
     async def stop(self) -> None:
@@ -119,7 +129,7 @@ class Watcher:
                 await self._report(paths | await self._in_new_folders(paths))
 
     async def _in_new_folders(self, paths: set[Path]) -> set[Path]:
-        """What was put into new folders before these were watched."""
+        """The files that were put into new folders before the watch covered them."""
         folders = [path for path in paths if path.is_dir()]
         if folders:
             self._new_folders.set()
@@ -137,6 +147,24 @@ class Watcher:
         if change.code or change.settings:
             async with self._handling:
                 await self._on_change(change)
+
+
+def watched_files(config: Config, stack: Stack) -> Watched:
+    """All files that a project's configuration, stack and functions are made of."""
+    settings = [config.template, config.env_file, *config.sam_files]
+    settings += [config.file] if config.file else []
+    settings += [file.resolve() for file in stack.files]
+    settings += {
+        folder / REQUIREMENTS
+        for function in stack.functions.values()
+        for folder in (function.code_dir, *function.source_layers)
+    }
+    code_dirs = {
+        folder
+        for function in stack.functions.values()
+        for folder in (function.code_dir, *function.layers)
+    }
+    return Watched(code_dirs, settings, [config.data])
 
 
 async def _bursts(

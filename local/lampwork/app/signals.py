@@ -11,7 +11,7 @@ ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_until_signalled(work: Coroutine[Any, Any, T]) -> T | None:
-    """The work's result, or None if Ctrl-C or SIGTERM came first: it is then cancelled."""
+    """Run the work and return its result. Ctrl-C or SIGTERM cancels it; then the result is None."""
     try:
         return uvloop.run(_until_signalled(work))
     except asyncio.CancelledError:
@@ -22,14 +22,16 @@ async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.create_task(work)
     loop = asyncio.get_running_loop()
     for number in ENDING:
-        # Also where a shell that started this in its background had SIGINT ignored.
+        # A shell that starts a program in the background sets SIGINT to be ignored; handle it even
+        # then.
         loop.add_signal_handler(number, _cancel_once, task)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants to be let alone
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored under nohup: keep it so
         loop.add_signal_handler(signal.SIGHUP, _cancel_once, task)
     return await task
 
 
 def _cancel_once(task: asyncio.Task[Any]) -> None:
-    # `make` passes on a SIGTERM its whole group gets: the second must not cut the cleaning short.
+    # `make` forwards a SIGTERM that its process group has already received. The second signal must
+    # not interrupt the clean-up that the first one began.
     if not task.cancelling():
         task.cancel()

@@ -1,4 +1,4 @@
-"""Events as the emulator itself makes them, for `lampwork invoke NAME -e -`."""
+"""Prints sample events, made by the emulator's own code, for `lampwork invoke NAME -e -`."""
 
 import json
 import uuid
@@ -29,12 +29,12 @@ HOST: Final = "localhost:8000"
 
 @click.group()
 def generate_event() -> None:
-    """Print an event such as a function gets it."""
+    """Print a sample event, as a function receives it."""
 
 
 @generate_event.group()
 def apigateway() -> None:
-    """API Gateway's HTTP and WebSocket APIs."""
+    """API Gateway: HTTP, REST and WebSocket APIs."""
 
 
 def _request_options(stage: str) -> Callable[[Command], Command]:
@@ -47,7 +47,9 @@ def _request_options(stage: str) -> Callable[[Command], Command]:
                 show_default=True,
                 help="May end in a query string.",
             ),
-            click.option("--route", help="The route's path, such as /tasks/{id}; else the path."),
+            click.option(
+                "--route", help="The route's path, such as /tasks/{id}; by default, the path."
+            ),
             click.option("--body", default=""),
             click.option("--stage", default=stage, show_default=True),
         ):
@@ -116,7 +118,7 @@ def websocket_disconnect(code: int, reason: str, stage: str) -> None:
 
 
 def _add_samples(sample: Sample) -> None:
-    """A command for each service under whose name the event is known."""
+    """Add a command for the sample to the group of each of its services."""
     command = click.Command(
         sample.name,
         callback=partial(_print_sample, sample),
@@ -162,12 +164,12 @@ def _print(event: Mapping[str, Any]) -> None:
 
 
 def _staged(stage: str, path: str) -> str:
-    """The path as a client of the stage sends it."""
+    """The path with the stage in front, as a client sends it."""
     return path if stage == "$default" else f"/{stage}{path}"
 
 
 def _match(method: str, target: str, route: str | None) -> Match:
-    """A route of this path, or of the request's own, as the gateway would find it."""
+    """Match the request against a route with the path `route`, by default the request's own."""
     path = target.partition("?")[0]
     if match := Router([HttpRoute(method, route or path, "Function")]).match(method, path):
         return match

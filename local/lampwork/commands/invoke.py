@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import click
 
-from lampwork.app import one_shot as invoking
+from lampwork.app import single_invocation
+from lampwork.app.lock import running_origin
 from lampwork.app.signals import run_until_signalled
 from lampwork.commands.options import log_to, options_of, run_options
 from lampwork.errors import ConfigurationError
@@ -16,35 +17,35 @@ INTERRUPTED: Final = 130
 @click.command()
 @click.argument("function", required=False)
 @click.option("-e", "--event", type=click.File("rb"), help="A JSON file; - is standard input.")
-@click.option("--no-event", is_flag=True, help="An empty event, as without --event.")
+@click.option("--no-event", is_flag=True, help="Send an empty event, as without --event.")
 @run_options
 def invoke(
     function: str | None, event: Any, no_event: bool, debug_port: int | None, **given: Any
 ) -> None:
-    """Run a function once: its result on standard output, its log on standard error.
+    """Run a function once: its result goes to standard output, its log to standard error.
 
-    FUNCTION may be left out where the template has only one. A running `lampwork up` serves it;
-    without one, what the project needs is started for the call.
+    FUNCTION may be left out if the template has only one. A running `lampwork up` runs the
+    function; without one, this command starts what the project needs, for this invocation only.
     """
     if event and no_event:
-        raise ConfigurationError("--event and --no-event exclude each other.")
+        raise ConfigurationError("Use either --event or --no-event, not both.")
     payload = _payload(event)
     debug = function if debug_port is not None else None
     options = options_of(debug=debug, debug_port=debug_port, verbose=True, **given)
-    origin = None if debug else invoking.origin_of_running(options.read_config().data)
-    name = function or invoking.only_function(options.read_config())
+    origin = None if debug else running_origin(options.read_config().data)
+    name = function or single_invocation.only_function(options.read_config())
     if origin is None:
         log = log_to(Log(sys.stderr))
-        outcome = run_until_signalled(invoking.invoke_alone(options, log, name, payload))
+        result = run_until_signalled(single_invocation.invoke_alone(options, log, name, payload))
     else:
-        outcome = invoking.invoke_running(origin, name, payload)
-        outcome = invoking.explained(outcome, options.read_config(), name)
-    if outcome is None:
+        result = single_invocation.invoke_running(origin, name, payload)
+        result = single_invocation.explained(result, options.read_config(), name)
+    if result is None:
         sys.exit(INTERRUPTED)
-    text = invoking.readable_log(outcome.log, colours=sys.stderr.isatty())
+    text = single_invocation.readable_log(result.log, colours=sys.stderr.isatty())
     click.echo(text, err=True, nl=False)
-    click.echo(outcome.payload)
-    sys.exit(1 if outcome.failed else 0)
+    click.echo(result.payload)
+    sys.exit(1 if result.failed else 0)
 
 
 def _payload(event: Any) -> bytes:

@@ -12,14 +12,18 @@ from lampwork.logs.log_file import LOG_NAME, read_entries
 
 @click.command()
 @click.option(
-    *("-n", "--name", "names"), multiple=True, help="Of this function or process; may be repeated."
+    *("-n", "--name", "names"),
+    multiple=True,
+    help="Show only this function or process; may be repeated.",
 )
 @click.option(
-    *("-f", "-t", "--follow", "--tail", "follow"), is_flag=True, help="Go on with what comes."
+    *("-f", "-t", "--follow", "--tail", "follow"),
+    is_flag=True,
+    help="Keep showing new lines as they come.",
 )
-@click.option("--data", type=Path, help="Where all data are kept.")
+@click.option("--data", type=Path, help="The folder that holds all data.")
 def logs(names: tuple[str, ...], follow: bool, **overrides: Any) -> None:
-    """Show what functions and processes have printed, each line with its request's id."""
+    """Show what functions and processes have printed, each line with the id of its request."""
     folder: Path = config_of(overrides).data
     if not (folder / LOG_NAME).exists():
         raise ConfigurationError(f"There is no log in {folder} yet: `lampwork up` writes it.")
@@ -38,6 +42,6 @@ def logs(names: tuple[str, ...], follow: bool, **overrides: Any) -> None:
         if names and not found:
             sources = sorted({entry.source for entry in read_entries(folder, (), follow=False)})
             raise ConfigurationError(
-                f"The log has nothing of {', '.join(names)}; it has entries of"
-                f" {', '.join(sources) or 'nobody'}."
+                f"The log has no entries of {', '.join(names)}, only of"
+                f" {', '.join(sources) or 'nothing yet'}."
             )

@@ -1,4 +1,4 @@
-"""What several commands take, by the names `sam local` gives it."""
+"""The options that several commands share, named as in `sam local`."""
 
 import json
 import logging
@@ -11,14 +11,14 @@ from typing import Any, Final
 
 import click
 
-from lampwork.app.project import Options
+from lampwork.app.project.options import Options
 from lampwork.commands.template_options import load_with, template_options
 from lampwork.config.project_config import REDIS_KINDS, Config
-from lampwork.config.variables import given
+from lampwork.config.variables import variable_given
 from lampwork.errors import ConfigurationError
 from lampwork.logs.log import Log, LogHandler
+from lampwork.stack.function_overrides import Debugged
 from lampwork.stack.narrowing import Narrow, everything
-from lampwork.stack.overrides import Debugged
 
 DEBUG_PORT: Final = 5678  # debugpy's own
 
@@ -27,7 +27,7 @@ Command = Callable[..., None]
 
 def project_options(command: Command) -> Command:
     for option in (
-        click.option("--data", type=Path, help="Where all data are kept."),
+        click.option("--data", type=Path, help="The folder that holds all data."),
         click.option(
             *("-t", "--template", "--template-file", "template"),
             type=Path,
@@ -40,25 +40,29 @@ def project_options(command: Command) -> Command:
 
 def run_options(command: Command) -> Command:
     for option in (
-        click.option("--cold", is_flag=True, help="Start each process from nothing, as AWS does."),
-        click.option("--freeze", is_flag=True, help="Stop processes between requests."),
+        click.option("--cold", is_flag=True, help="Start each process from scratch, as AWS does."),
+        click.option(
+            "--freeze",
+            is_flag=True,
+            help="Suspend a function's process between its requests, as AWS does.",
+        ),
         click.option(
             *("-d", "--debug-port"),
             type=click.IntRange(1, 65535),
-            help=f"Where the debugged function waits for a debugger; {DEBUG_PORT} by itself.",
+            help=f"The port at which the function waits for a debugger; {DEBUG_PORT} by default.",
         ),
         click.option("--redis", type=click.Choice(REDIS_KINDS), envvar="LAMPWORK_REDIS"),
-        click.option("--env-file", type=Path, help="Variables, one NAME=value a line."),
+        click.option("--env-file", type=Path, help="A file of variables, one NAME=value per line."),
         click.option(
             *("-n", "--env-vars"),
             type=click.File("rb"),
-            help="Functions' variables as JSON, as `sam local` takes them.",
+            help="A JSON file of variables for single functions, in the format of `sam local`.",
         ),
         click.option(
             "--env",
             multiple=True,
             metavar="NAME[=VALUE]",
-            help="A variable for functions, commands and processes; without a value, the one here.",
+            help="A variable for functions, commands and processes; without a value, your shell's.",
         ),
     ):
         command = option(command)
@@ -81,7 +85,7 @@ def options_of(
 ) -> Options:
     return Options(
         read_config=lambda: config_of(overrides),
-        variables=dict(given(each) for each in env),
+        variables=dict(variable_given(each) for each in env),
         function_variables=_function_variables(env_vars),
         cold=cold,
         freeze=freeze,
@@ -94,7 +98,12 @@ def options_of(
 
 
 def config_of(overrides: dict[str, Any]) -> Config:
-    """The project's configuration with the options given; their paths start where one stands."""
+    """The project's configuration with the command line's options applied. Relative paths in these
+    options start at the current folder.
+
+    Raises:
+        ConfigurationError: a file that is named is not there, or the data folder is not writable.
+    """
     here = Path.cwd()
     overrides = dict(overrides)
     config = load_with(here, overrides)
@@ -108,14 +117,16 @@ def config_of(overrides: dict[str, Any]) -> Config:
     if env_file is not None and not env_file.is_file():
         raise ConfigurationError(f"--env-file: there is no file {env_file}.")
     if not config.template.is_file():
-        raise ConfigurationError(f"There is no {config.template}. Name yours with --template.")
+        raise ConfigurationError(
+            f"There is no template {config.template}. Name yours with --template."
+        )
     _make_data_folder(config.data)
     return config
 
 
 def _make_data_folder(folder: Path) -> None:
     try:
-        # Keys and accounts are kept in it.
+        # The folder holds keys and accounts: only its owner may read it.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         reason = f"{error.strerror}: {error.filename}"
@@ -123,7 +134,9 @@ def _make_data_folder(folder: Path) -> None:
         if os.access(folder, os.W_OK | os.X_OK):
             return
         reason = "you may not write there"
-    raise ConfigurationError(f"Data cannot be kept in {folder} ({reason}). Name another by --data.")
+    raise ConfigurationError(
+        f"Data cannot be kept in {folder} ({reason}). Name another folder with --data."
+    )
 
 
 def log_to(log: Log) -> Log:
@@ -134,7 +147,7 @@ def log_to(log: Log) -> Log:
 def _debugged(function: str | None, port: int | None) -> Debugged | None:
     if function is None:
         if port is not None:
-            raise ConfigurationError("--debug-port goes with --debug NAME, the function to debug.")
+            raise ConfigurationError("--debug-port needs --debug NAME, the function to debug.")
         return None
     if find_spec("debugpy") is None:
         raise ConfigurationError("Debugging needs debugpy: pip install 'lampwork[debug]'.")

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from lampwork.app.one_shot import origin_of_running
+from lampwork.app.lock import running_origin
 from lampwork.commands.options import config_of, project_options
 from lampwork.errors import LampworkError, StartError
 
@@ -23,12 +23,12 @@ NOT_SHOWN: Final = ("ReceiptHandle", "MD5OfBody")
 def queues(context: click.Context, /, **given: Any) -> None:
     """Look into the queues of a running `lampwork up`, and move dead letters back.
 
-    Without a further word: all queues with what they hold.
+    Without a further command, list all queues and count their messages.
     """
     config = config_of(given)
-    origin = origin_of_running(config.data)
+    origin = running_origin(config.data)
     if origin is None:
-        raise StartError("Nothing runs here; start `lampwork up` first.")
+        raise StartError("No Lampwork runs with this data folder. Start `lampwork up` first.")
     context.obj = _Queues(origin, config.region)
     if context.invoked_subcommand is None:
         click.echo(context.obj.table())
@@ -38,22 +38,22 @@ def queues(context: click.Context, /, **given: Any) -> None:
 @click.argument("queue")
 @click.pass_obj
 def show(queues: "_Queues", queue: str) -> None:
-    """Print the messages that wait in a queue, and leave them there."""
+    """Print the messages that wait in a queue, and leave them in it."""
     for message in queues.messages(queue):
         click.echo(json.dumps(message, ensure_ascii=False))
 
 
 @queues.command()
 @click.argument("queue")
-@click.option("--to", metavar="QUEUE", help="Another queue than the one they came from.")
+@click.option("--to", metavar="QUEUE", help="Move them to this queue instead.")
 @click.pass_obj
 def redrive(queues: "_Queues", queue: str, to: str | None) -> None:
-    """Move the messages of a dead-letter queue back to where they came from."""
+    """Move the messages of a dead-letter queue back to the queue they came from."""
     click.echo(f"Moved {queues.redrive(queue, to)} messages from {queue}.")
 
 
 class _Queues:
-    """The queues at an address, by name. What SQS refuses is a LampworkError."""
+    """The queues at an SQS endpoint, by name. Raises LampworkError for what SQS refuses."""
 
     def __init__(self, endpoint_url: str, region: str) -> None:
         from botocore.exceptions import ClientError
@@ -75,7 +75,7 @@ class _Queues:
         )
 
     def messages(self, queue: str) -> Iterator[dict[str, Any]]:
-        """Those that wait, received with no time to hide in."""
+        """The waiting messages. A visibility timeout of 0 leaves them visible to others."""
         answer = self._call(
             "receive_message",
             QueueUrl=self._url(queue),

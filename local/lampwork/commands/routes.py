@@ -2,18 +2,18 @@ from typing import Any
 
 import click
 
-from lampwork.app.project import load_stack, not_emulated
+from lampwork.app.project.stack_loading import load_stack, not_emulated
 from lampwork.commands.options import config_of, project_options
-from lampwork.stack import ways_in as routing
+from lampwork.stack import entry_points
 from lampwork.triggers.registry import SOURCES
 
 
 @click.command()
 @project_options
 def routes(**overrides: Any) -> None:
-    """List what the template's functions answer to and wake up by."""
+    """List the template's functions with the routes and triggers that invoke them."""
     config = config_of(overrides)
     stack = load_stack(config, "http://localhost")
-    click.echo(routing.table(stack, SOURCES, config.schedules))
+    click.echo(entry_points.table(stack, SOURCES, config.schedules))
     for line in not_emulated(stack):
         click.echo(f"Not emulated: {line}", err=True)

@@ -25,7 +25,7 @@ def serve_options(port: int | None) -> Callable[[Command], Command]:
                 type=click.IntRange(0, 65535),
                 default=port,
                 show_default=port is not None,
-                help="0 takes any free port.",
+                help="The port to listen on; 0 takes any free one.",
             ),
             click.option("--host", help="The address to listen on."),
             click.option(
@@ -33,23 +33,26 @@ def serve_options(port: int | None) -> Callable[[Command], Command]:
                 "allowed_hosts",
                 multiple=True,
                 envvar="LAMPWORK_ALLOWED_HOSTS",
-                help="A name, besides localhost, by which programs may read metrics and invoke.",
+                help="A host name, besides localhost, under which programs may read metrics and"
+                " invoke functions; may be repeated.",
             ),
             click.option("--debug", metavar="NAME", help="Let this function wait for a debugger."),
             click.option(
-                "--strict", is_flag=True, help="Refuse a template with what is not emulated."
+                "--strict",
+                is_flag=True,
+                help="Refuse a template if a part of it is not emulated.",
             ),
             click.option("--no-reload", is_flag=True, help="Do not watch files for changes."),
             click.option(
                 "--time-scale",
                 type=click.FloatRange(0, min_open=True),
                 default=1,
-                help="Shorten what only waits: at 0.001 an idle hour takes 3.6 s.",
+                help="Shorten idle times and pauses between tries: at 0.001, an hour takes 3.6 s.",
             ),
             click.option(
                 *("-v", "--verbose"),
                 is_flag=True,
-                help="Show Lambda's own lines: START, END, REPORT.",
+                help="Show Lambda's own log lines: START, END, REPORT.",
             ),
         ):
             command = option(command)
@@ -60,7 +63,12 @@ def serve_options(port: int | None) -> Callable[[Command], Command]:
 
 @click.command()
 @serve_options(port=None)
-@click.option("--only", multiple=True, metavar="NAME", help="Serve this function, not the others.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Serve this function and no others; may be repeated.",
+)
 def up(only: tuple[str, ...], **given: Any) -> None:
     """Serve the template's APIs and triggers until Ctrl-C."""
     _serve(partial(select, names=only, sources=SOURCES) if only else everything, **given)
@@ -76,7 +84,7 @@ def start_api(**given: Any) -> None:
 @click.command()
 @serve_options(LAMBDA_PORT)
 def start_lambda(**given: Any) -> None:
-    """Serve Lambda's Invoke API alone, for `boto3.client("lambda", endpoint_url=…)`."""
+    """Serve only Lambda's Invoke API, for `boto3.client("lambda", endpoint_url=…)`."""
     _serve(partial(only_functions, sources=SOURCES), **given)
 
 

@@ -1,4 +1,4 @@
-"""The command line's words on a template: which, with which parameters."""
+"""The command line's options about the template: SAM's configuration and the parameters."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from lampwork.config.project_config import Config, load_config
-from lampwork.config.samconfig import overrides
+from lampwork.config.samconfig import parse_parameters
 
 Command = Callable[..., None]
 
 
-class Overrides(click.Option):
-    """Takes all words of its form that follow, as `sam` does, not only the first."""
+class ParameterOverrides(click.Option):
+    """Takes all the `NAME=VALUE` words that follow it, as `sam` does, not only the first."""
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         super().add_to_parser(parser, ctx)
@@ -30,23 +30,24 @@ class Overrides(click.Option):
 
 
 def template_options(command: Command) -> Command:
-    """SAM's own names, and `--parameter` for one value at a time."""
+    """Add SAM's own options, and `--parameter`, which takes one value at a time."""
     for option in (
         click.option("--config-file", type=Path, help="SAM's configuration, samconfig.toml."),
-        click.option("--config-env", metavar="NAME", help="The environment in it."),
+        click.option("--config-env", metavar="NAME", help="The environment in that file."),
         click.option(
             "--parameter",
             "parameter",
             multiple=True,
             metavar="NAME=VALUE",
-            help="A parameter of the template, or another stack's export that it imports.",
+            help="The value of a template parameter, or of an export of another stack that the"
+            " template imports; may be repeated.",
         ),
         click.option(
             "--parameter-overrides",
-            cls=Overrides,
+            cls=ParameterOverrides,
             multiple=True,
             metavar="NAME=VALUE …",
-            help="Parameters as `sam` takes them.",
+            help="Values of template parameters, in the format of `sam`.",
         ),
     ):
         command = option(command)
@@ -54,14 +55,19 @@ def template_options(command: Command) -> Command:
 
 
 def load_with(here: Path, given: dict[str, Any]) -> Config:
-    """The configuration for the folder `here`; takes its options out of those given."""
+    """The configuration for the folder `here`, with the options of `template_options` applied.
+    Removes these from `given`.
+
+    Raises:
+        ConfigurationError: the configuration or a parameter is wrong.
+    """
     environment = given.pop("config_env", None)
     file: Path | None = given.pop("config_file", None)
     config = load_config(here, sam_file=file and here / file, sam_environment=environment)
     single: Mapping[str, str] = dict(_pair(each) for each in given.pop("parameter", ()))
     parameters = {
         **config.parameters,
-        **overrides(given.pop("parameter_overrides", ())),
+        **parse_parameters(given.pop("parameter_overrides", ())),
         **single,
     }
     return replace(config, parameters=parameters)

@@ -1,4 +1,4 @@
-"""[tool.lampwork] of pyproject.toml, or lampwork.toml: what a project wants beside its template."""
+"""A project's settings beside its template: [tool.lampwork] of pyproject.toml, or lampwork.toml."""
 
 import shlex
 import signal
@@ -21,7 +21,8 @@ STOP_SIGNALS: Final = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIG
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Run to its end, in order, before the processes start: migrations, say."""
+    """A command that runs once at the start, such as a migration. Commands run in order, and end
+    before the processes start."""
 
     name: str
     run: tuple[str, ...]
@@ -29,10 +30,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Kept running while Lampwork is up; `reload` restarts it when code changes.
+    """A process that is kept running while Lampwork is up. With `reload` it is restarted when code
+    changes.
 
-    `stands_in_for` names the function whose work it does: it gets that function's variables. With
-    the variable `unless` names at that value, it is not wanted.
+    `stands_in_for` names the function whose work it does: it gets that function's variables.
+    `unless` is a variable and a value: if the variable has the value, the process does not run.
     """
 
     name: str
@@ -45,12 +47,12 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All keys with their defaults. Paths are absolute; `file` is None where there is no table.
+    """All settings with their defaults. Paths are absolute.
 
-    `sam_files` are where SAM's own configuration may be; `sam_parameters` are the names of those
-    parameters that it gives.
+    `file` is the file that was read, None if no file has settings of Lampwork. `sam_files` are the
+    places of SAM's own configuration; `sam_parameters` names the parameters that come from it.
 
-    `environment` holds the raw values: their `${…}` are filled in by `variables.fill`.
+    `environment` holds the values as written; `variables.fill` replaces their `${…}`.
     """
 
     root: Path
@@ -80,10 +82,11 @@ class Config:
 def load_config(
     start: Path, *, sam_file: Path | None = None, sam_environment: str | None = None
 ) -> Config:
-    """The configuration that holds in the folder `start`: its own or the nearest one above it.
+    """Read the configuration for the folder `start`: its own, or that of the nearest parent folder
+    with one.
 
-    Without any, the defaults with `start` as the project's root. What it leaves open, an
-    environment of SAM's own configuration beside it may say.
+    If there is none, the defaults hold, and `start` is the project's root. SAM's own configuration
+    in the same folder gives the settings that this one leaves out.
 
     Raises:
         ConfigurationError: a file cannot be read, a key is unknown or a value has the wrong type.
@@ -98,7 +101,12 @@ def load_config(
 
 
 class Table:
-    """A TOML table that hands out values of the asked type and knows which keys were asked for."""
+    """A TOML table. Its methods return values of one type each, and remember the keys that were
+    asked for: `refuse_unknown_keys` raises if the table has others.
+
+    Raises:
+        ConfigurationError: a value has another type, or is not allowed.
+    """
 
     def __init__(self, values: Mapping[str, Any], where: str) -> None:
         self.where = where
@@ -133,7 +141,8 @@ class Table:
         return tuple(values)
 
     def command_line(self, key: str) -> tuple[str, ...]:
-        """A program and its arguments: a string, split as a shell would, or a list."""
+        """A program and its arguments. The value is a list, or a string that is split as a shell
+        would split it."""
         value = self._get(key, object, "a command", None)
         words = shlex.split(value) if isinstance(value, str) else value
         if (
@@ -159,7 +168,7 @@ class Table:
         return iter(self._values)
 
     def texts(self) -> dict[str, str]:
-        """All values as the strings environment variables and template parameters are."""
+        """All values as strings, as environment variables and template parameters need them."""
         for key, value in self._values.items():
             if not isinstance(value, str | int | float):
                 raise self.wrong(key, "a string, a number or true/false")
@@ -175,7 +184,7 @@ class Table:
         if unknown := [key for key in self._values if key not in self._known]:
             raise ConfigurationError(
                 f"{self.where} has no key {_names(unknown)}."
-                f" It knows {', '.join(sorted(self._known))}."
+                f" Its keys are {', '.join(sorted(self._known))}."
             )
 
     def wrong(self, key: str, expected: str) -> ConfigurationError:
@@ -186,7 +195,7 @@ class Table:
     def _get(self, key: str, kind: type[T], expected: str, default: T) -> T:
         self._known.add(key)
         value = self._values.get(key, default)
-        # In Python a bool is an int; in TOML it is not.
+        # In Python, unlike in TOML, a bool is an int.
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.wrong(key, expected)
         return value
@@ -235,7 +244,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
 
 
 def _template_in(root: Path) -> str:
-    """The first there is of the names that SAM takes for a template."""
+    """The name of the template: the first file that exists of those SAM looks for."""
     return next((name for name in TEMPLATES if (root / name).is_file()), TEMPLATES[0])
 
 

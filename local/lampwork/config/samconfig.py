@@ -1,4 +1,4 @@
-"""The values of a template's parameters, from the command line and from SAM's own configuration.
+"""SAM's own configuration, and template parameters in the forms that SAM takes.
 
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-config.html
 """
@@ -14,10 +14,10 @@ import yaml
 
 from lampwork.errors import ConfigurationError
 
-# The first there is holds, as `sam` has it.
+# As with `sam`, only the first file that exists is read.
 FILES: Final = ("samconfig.toml", "samconfig.yaml", "samconfig.yml")
 ENVIRONMENT: Final = "default"
-# Those whose parameters fit a project at home; a later one wins.
+# The commands whose settings fit a local run. The settings of a later one win.
 COMMANDS: Final = ("global", "deploy", "local_start_api")
 KEY: Final = "ParameterKey="
 VALUE: Final = "ParameterValue="
@@ -25,9 +25,9 @@ VALUE: Final = "ParameterValue="
 
 @dataclass(frozen=True, slots=True)
 class SamConfig:
-    """What SAM's own configuration says; None where it says nothing.
+    """The settings of SAM's own configuration; None for what it does not set.
 
-    `files` are all that it may be in.
+    `files` are all the files that may hold it.
     """
 
     files: tuple[Path, ...]
@@ -40,11 +40,13 @@ class SamConfig:
 def read_samconfig(
     root: Path, *, file: Path | None = None, environment: str | None = None
 ) -> SamConfig:
-    """One environment of SAM's configuration. That the file or its default environment is not there
-    is fine, as long as neither was asked for.
+    """Read one environment of SAM's configuration in the folder `root`.
+
+    A missing file or a missing default environment gives no settings.
 
     Raises:
-        ConfigurationError: what was asked for is not there, or the file cannot be read.
+        ConfigurationError: the given `file` or `environment` is missing, or the file cannot be
+            read.
     """
     files = (file,) if file else tuple(root / name for name in FILES)
     path = next((each for each in files if each.is_file()), files[0])
@@ -59,15 +61,15 @@ def read_samconfig(
     template = settings.get("template_file", settings.get("template"))
     return SamConfig(
         files,
-        parameters=overrides(_words(path, settings.get("parameter_overrides"))),
+        parameters=parse_parameters(_words(path, settings.get("parameter_overrides"))),
         template=None if template is None else path.parent / str(template),
         region=_text(settings.get("region")),
         stack_name=_text(settings.get("stack_name")),
     )
 
 
-def overrides(words: Iterable[str]) -> dict[str, str]:
-    """Parameters as SAM takes them: `Key=value`, or `ParameterKey=Key,ParameterValue=value`.
+def parse_parameters(words: Iterable[str]) -> dict[str, str]:
+    """The parameters in SAM's two forms: `Key=value`, and `ParameterKey=Key,ParameterValue=value`.
 
     Raises:
         ConfigurationError: a word has neither form.
@@ -133,6 +135,6 @@ def _words(path: Path, given: Any) -> list[str]:
     if isinstance(given, str):
         return [given]
     if isinstance(given, list) and all(isinstance(each, str) for each in given):
-        # Each is one parameter whole, blanks and all.
+        # Each string is one whole parameter, even if its value has spaces.
         return [shlex.quote(each) for each in given]
     raise ConfigurationError(f"{path}: parameter_overrides must be a string or a list of strings.")

@@ -1,4 +1,4 @@
-"""Environment variables: where they come from, which wins, and the ${…} in their values."""
+"""Reading environment variables from files, options and the shell, and filling in their ${…}."""
 
 import os
 import re
@@ -13,7 +13,8 @@ from lampwork.errors import ConfigurationError
 PLACEHOLDER: Final = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
 
-# What a program needs of its user's shell; everything else would make two machines differ.
+# The variables of the user's shell that a program needs. Others are not passed on: with them, two
+# machines would behave differently.
 INHERITED: Final = frozenset(
     (
         *("HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR"),
@@ -25,10 +26,10 @@ INHERITED: Final = frozenset(
 
 
 def read_env_file(file: Path) -> dict[str, str]:
-    """The variables of a dotenv file; none where there is no such file.
+    """The variables of a dotenv file; none if there is no such file.
 
     Raises:
-        ConfigurationError: a line is no `NAME=value`.
+        ConfigurationError: a line has not the form `NAME=value`.
     """
     if not file.is_file():
         return {}
@@ -40,31 +41,34 @@ def read_env_file(file: Path) -> dict[str, str]:
     return variables
 
 
-def given(option: str) -> tuple[str, str]:
-    """An option `NAME=value`; `NAME` alone takes the value this process has.
+def variable_given(option: str) -> tuple[str, str]:
+    """The variable of an option `NAME=value`. For `NAME` alone, the value is that of this process's
+    own variable.
 
     Raises:
-        ConfigurationError: there is no such variable to take.
+        ConfigurationError: this process has no such variable.
     """
     name, equals, value = option.partition("=")
     if equals:
         return name, value
     if name not in os.environ:
-        raise ConfigurationError(f"--env {name}: no such variable is set here. Use {name}=value.")
+        raise ConfigurationError(
+            f"--env {name}: your shell has no such variable. Use {name}=value."
+        )
     return name, os.environ[name]
 
 
 def fill(values: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """The values with each `${name}` replaced; `$${` is a literal `${`.
+    """The values with each `${name}` replaced by what `known` has for it; `$${` is a literal `${`.
 
     Raises:
-        ConfigurationError: a name is not known here.
+        ConfigurationError: `known` lacks a name.
     """
     return {key: _fill(key, value, known) for key, value in values.items()}
 
 
 def inherited() -> dict[str, str]:
-    """The part of this process's environment that children get."""
+    """The variables of this process that its child processes get."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -72,8 +76,8 @@ def inherited() -> dict[str, str]:
     }
 
 
-def chosen(patterns: Collection[str]) -> dict[str, str]:
-    """The variables of this process whose names fit a pattern such as `AUTH_*`."""
+def matching_variables(patterns: Collection[str]) -> dict[str, str]:
+    """The variables of this process whose names match one of the patterns, such as `AUTH_*`."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -82,7 +86,8 @@ def chosen(patterns: Collection[str]) -> dict[str, str]:
 
 
 def forget_real_account() -> None:
-    """Drop the shell's AWS settings from this process: nothing local may reach a real account."""
+    """Remove the shell's AWS settings from this process, so that nothing local can reach a real
+    account."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
 
@@ -94,8 +99,8 @@ def _fill(key: str, value: str, known: Mapping[str, str]) -> str:
             return "${"
         if name not in known:
             raise ConfigurationError(
-                f"environment.{key}: ${{{name}}} is not known here."
-                f" Known: {', '.join(sorted(known))}."
+                f"environment.{key}: ${{{name}}} is unknown."
+                f" The known names are {', '.join(sorted(known))}."
             )
         return known[name]
 
@@ -113,7 +118,8 @@ def _assignment(line: str, where: str) -> tuple[str, str]:
 
 
 def _value(text: str) -> str:
-    """Quotes as in a shell; without them all up to the first ` #`."""
+    """The value in a line of a dotenv file. Quotes are read as in a shell; a value without them
+    ends before the first ` #`."""
     if text[:1] in ("'", '"'):
         return "".join(shlex.split(text, comments=True))
     return re.split(r"(?:^|\s)#", text, maxsplit=1)[0].rstrip()

@@ -6,7 +6,7 @@ Attributes = Mapping[str, Mapping[str, str]]
 """The attributes of a message, as SQS and SNS take them."""
 
 
-def texts(attributes: Mapping[str, str]) -> Attributes:
+def text_attributes(attributes: Mapping[str, str]) -> Attributes:
     """These attributes, all of type String."""
     return {
         name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()

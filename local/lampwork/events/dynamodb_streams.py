@@ -46,15 +46,16 @@ def record_of(
 
 def payload_of(records: Iterable[Record], stream_arn: str) -> bytes:
     """The event for one batch."""
-    return json.dumps({"Records": [named(record, stream_arn) for record in records]}).encode()
+    complete = [with_stream_arn(record, stream_arn) for record in records]
+    return json.dumps({"Records": complete}).encode()
 
 
-def named(record: Record, stream_arn: str) -> Record:
+def with_stream_arn(record: Record, stream_arn: str) -> Record:
     """The record as events contain it: with the ARN of its stream."""
     return {**record, "eventSourceARN": stream_arn}
 
 
-def done_before_a_failure(records: Sequence[Record], answer: bytes) -> int:
+def processed_before_failure(records: Sequence[Record], answer: bytes) -> int:
     """How many records come before the first one that failed, by the answer of a function with
     ReportBatchItemFailures.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from lampwork.events.dead_letters import Attributes, function_not_found, texts
+from lampwork.events.dead_letters import Attributes, function_not_found, text_attributes
 from lampwork.events.target_input import input_of
 from lampwork.stack.model import ACCOUNT_ID, Schedule
 from lampwork.timestamps import iso_seconds
@@ -55,7 +55,7 @@ def _context(schedule: Schedule, event: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def no_function(schedule: Schedule, due: datetime) -> Attributes:
+def missing_function_attributes(schedule: Schedule, due: datetime) -> Attributes:
     """The attributes of a schedule's dead letter whose target function does not exist.
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
@@ -70,4 +70,4 @@ def no_function(schedule: Schedule, due: datetime) -> Attributes:
             "IS_PAYLOAD_TRUNCATED": "false",
             "ERROR_CODE": "ResourceNotFoundException",
         }
-    return texts(about)
+    return text_attributes(about)

@@ -1,4 +1,4 @@
-"""What Lambda makes of SQS messages, and of a function's answer to them."""
+"""The events that Lambda makes of SQS messages, and how it reads the answers."""
 
 import base64
 import json
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from lampwork.events.patterns import matches
+from lampwork.events.event_patterns import matches
 from lampwork.stack.model import QueueTrigger
 
-# The attributes Lambda passes on, of all that ReceiveMessage may answer.
+# Of the attributes that ReceiveMessage may return, Lambda passes these on.
 ATTRIBUTES: Final = (
     "ApproximateReceiveCount",
     "SentTimestamp",
@@ -22,7 +22,8 @@ ATTRIBUTES: Final = (
     "SequenceNumber",
 )
 
-Message = Mapping[str, Any]  # as ReceiveMessage answers
+Message = Mapping[str, Any]
+"""A message as ReceiveMessage returns it."""
 
 
 def payload_of(records: Iterable[bytes]) -> bytes:
@@ -31,13 +32,15 @@ def payload_of(records: Iterable[bytes]) -> bytes:
 
 
 def record_of(message: Message, queue_arn: str) -> bytes:
-    """What an event has of a message, in JSON."""
+    """The record of a message in an event, in JSON."""
     return json.dumps(_record(message, queue_arn)).encode()
 
 
 def passes(message: Message, trigger: QueueTrigger) -> bool:
-    """Whether a mapping's filters let a message through. A filter that looks into the body takes
-    it as JSON. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html
+    """Whether the filters of an event source mapping let a message through. A filter for the body
+    sees it as JSON if it is valid JSON.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html
     """
     record = _record(message, trigger.queue_arn)
     with suppress(ValueError):
@@ -46,9 +49,10 @@ def passes(message: Message, trigger: QueueTrigger) -> bool:
 
 
 def failed_messages(messages: Sequence[Message], answer: bytes) -> list[Message]:
-    """Those of a batch that a function with ReportBatchItemFailures says have failed.
+    """The messages of a batch that failed, by the answer of a function with
+    ReportBatchItemFailures.
 
-    What AWS cannot read as such a list counts as the failure of all:
+    An answer that AWS cannot read as a list of failures means that all failed:
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
     try:

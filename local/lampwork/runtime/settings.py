@@ -3,8 +3,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lampwork.stack.function_overrides import DAY_SECONDS, Debugged
 from lampwork.stack.model import Function
-from lampwork.stack.overrides import DAY_SECONDS, Debugged
 
 
 @dataclass(frozen=True, slots=True)

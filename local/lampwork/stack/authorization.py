@@ -1,4 +1,4 @@
-"""Who may call an API's routes, as a template says it; `template.authorizers` reads it."""
+"""Who may call an API's routes, as the template says; `template.authorizers` reads it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Place = Literal["header", "querystring", "context", "stageVariables"]
 
 @dataclass(frozen=True, slots=True)
 class IdentitySource:
-    """Where in a request the caller's identity stands; headers in any case."""
+    """Where a request holds the caller's identity. The case of a header's name does not matter."""
 
     place: Place
     name: str
@@ -26,10 +26,10 @@ class JwtAuthorizer:
 
 @dataclass(frozen=True, slots=True)
 class LambdaAuthorizer:
-    """A function that decides.
+    """A function that decides who may call.
 
-    `kind` TOKEN is of REST APIs only; there `pattern` is what a token must match to be asked about.
-    `simple_responses` and `payload_format` 2.0 are of HTTP APIs only.
+    Only REST APIs have the `kind` TOKEN; the function is asked only about tokens that match
+    `pattern`. Only HTTP APIs have `simple_responses` and `payload_format` 2.0.
     """
 
     name: str
@@ -44,7 +44,8 @@ class LambdaAuthorizer:
 
 @dataclass(frozen=True, slots=True)
 class IamAuthorizer:
-    """Requests must be signed. The emulator holds no secrets: it looks only for a signature."""
+    """Requests must be signed. The emulator has no secrets to verify a signature with: it only
+    checks that there is one."""
 
     name: str = "AWS_IAM"
 
@@ -54,7 +55,7 @@ Authorizer = JwtAuthorizer | LambdaAuthorizer | IamAuthorizer
 
 @dataclass(frozen=True, slots=True)
 class Cors:
-    """What other origins may do; the values are header values as in the template."""
+    """What pages of other origins may do. The values are header values, as in the template."""
 
     allow_origins: tuple[str, ...] = ()
     allow_methods: tuple[str, ...] = ()

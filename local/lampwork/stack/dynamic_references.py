@@ -14,7 +14,7 @@ REFERENCE: Final = re.compile(r"\{\{resolve:([^}]+)\}\}")
 
 
 def references_in(functions: Mapping[str, Function]) -> list[str]:
-    """What is between `{{resolve:` and `}}`, each once."""
+    """The references in the functions' variables, each once, without `{{resolve:` and `}}`."""
     return sorted(
         {
             reference
@@ -28,7 +28,7 @@ def references_in(functions: Mapping[str, Function]) -> list[str]:
 def unresolved(
     functions: Mapping[str, Function], values: Mapping[str, str | None]
 ) -> Iterator[tuple[Function, str, str]]:
-    """Functions with the variables, and the references in them, that have no value."""
+    """The references without a value: the function, the name of its variable, the reference."""
     for function in functions.values():
         for name, value in function.environment.items():
             for reference in REFERENCE.findall(value):
@@ -39,7 +39,7 @@ def unresolved(
 def with_values(
     functions: Mapping[str, Function], values: Mapping[str, str | None]
 ) -> dict[str, Function]:
-    """The functions with their references replaced; by nothing where there is no value."""
+    """The functions with their references replaced by the values; one without a value by ""."""
     return {
         logical_id: replace(
             function,

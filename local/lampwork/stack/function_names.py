@@ -1,4 +1,4 @@
-"""The names by which a function of a stack can be found."""
+"""Finding a stack's functions by the names that templates, services and users give them."""
 
 import re
 from collections import Counter
@@ -8,13 +8,13 @@ from typing import Final
 from lampwork.errors import FunctionNotFound
 from lampwork.stack.model import Function
 
-# In an ARN, in a partial ARN, or in the address of its invocations that API Gateway wants.
+# Matches in an ARN, in a partial ARN, and in the invocation URI that API Gateway takes.
 NAME: Final = re.compile(r"(?:^|:)function:([^:/]+)")
 
 
 class FunctionNames:
-    """Finds functions by name, ARN, partial ARN or invocations address, each with or without a
-    version or an alias."""
+    """Finds functions by name, ARN, partial ARN or invocation URI, each with or without a version
+    or an alias."""
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
         self._functions = functions
@@ -26,21 +26,23 @@ class FunctionNames:
         }
 
     def find(self, reference: object) -> Function | None:
-        """The function that a template or a service of AWS refers to."""
+        """The function that a template or an AWS service refers to; None if there is none."""
         return self._by_name.get(name_in(str(reference)))
 
     def called(self, name: str) -> Function | None:
-        """The function that a person or a client names: besides by all that `find` takes, by its
-        logical id; one of a nested stack also by the last part of its id, where no other has that.
+        """The function that a user or a client names; None if there is none.
+
+        Takes all that `find` takes, and the logical id. The id of a function in a nested stack may
+        be shortened to its last part if no other function's id ends in the same part.
         """
         plain = name_in(name)
         return self._by_id.get(name) or self._by_name.get(plain) or self._by_id.get(plain)
 
     def get(self, name: str) -> Function:
-        """As `called`.
+        """The same as `called`.
 
         Raises:
-            FunctionNotFound: there is none; the message names those there are.
+            FunctionNotFound: there is none; the message lists the functions that there are.
         """
         if function := self.called(name):
             return function
@@ -49,6 +51,7 @@ class FunctionNames:
 
 
 def name_in(reference: str) -> str:
-    """The name in a name, an ARN, a partial ARN or an address, without a version or an alias."""
+    """The function's name in a name, an ARN, a partial ARN or an invocation URI, without a version
+    or an alias."""
     named = NAME.search(reference)
     return named[1] if named else reference.partition(":")[0]

@@ -1,4 +1,4 @@
-"""What a template says, in the terms the emulator works in; `template.reader` makes it."""
+"""The emulator's model of a template; `template.reader` builds it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,15 +10,16 @@ from lampwork.logs.levels import DEFAULT_LEVEL
 from lampwork.stack.authorization import Authorizer, Cors
 
 ACCOUNT_ID = "000000000000"
-# Where events for functions wait in the embedded AWS.
+# The queue of the embedded AWS in which events for functions wait.
 FUNCTION_EVENTS_QUEUE = "lampwork-function-events"
-# How the queues begin in which the records of tables' streams wait.
+# The names of the queues in which the records of tables' streams wait begin so.
 STREAM_QUEUE_PREFIX = "lampwork-stream-"
 
 
 @dataclass(frozen=True, slots=True)
 class EventConfig:
-    """How a function is invoked without waiting. Destinations and dead letters are ARNs."""
+    """The settings of a function's asynchronous invocations. `on_success`, `on_failure` and
+    `dead_letter` are ARNs."""
 
     retries: int = 2
     maximum_age_seconds: float = 6 * 60 * 60
@@ -29,7 +30,8 @@ class EventConfig:
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
-    """How a function's log is written: as text, or as JSON from these levels on."""
+    """How a function's log is written: as text, or as JSON with the entries of these levels and
+    above."""
 
     json: bool = False
     application_level: str = DEFAULT_LEVEL
@@ -39,12 +41,14 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A Lambda function. `logical_id` is its key here, below that of its nested stack as in
-    Parent/Function; `name` is what its code and users see.
+    """A Lambda function.
 
-    `layers` are folders in the template's order. Those among `source_layers` hold modules that
-    `sam build` would put below `python`; packages that they ask for are in `layer_requirements`.
-    `requirements` is a folder of the function's own packages.
+    `logical_id` is unique in the stack: that of a function in a nested stack begins with the nested
+    stack's, as in Parent/Function. `name` is what its code and users see.
+
+    `layers` are folders, in the template's order. Those that are also in `source_layers` hold
+    modules that `sam build` would put into a folder `python`; the packages they ask for are in the
+    folders `layer_requirements`. The folder `requirements` holds the function's own packages.
     """
 
     logical_id: str
@@ -63,13 +67,13 @@ class Function:
     on_event: EventConfig = EventConfig()
     log_config: LogConfig = LogConfig()
     region: str = "us-east-1"
-    template: Path = Path()  # which it stands in, at these lines
+    template: Path = Path()  # the file that defines it, in these lines
     line: int = 0
     handler_line: int = 0
 
     @property
     def local_id(self) -> str:
-        """Its logical id in its own template."""
+        """Its logical id in its own template, without the nested stacks that contain it."""
         return self.logical_id.rpartition("/")[2]
 
     @property
@@ -82,9 +86,11 @@ class Function:
 
     @property
     def packages(self) -> tuple[Path, ...]:
-        """Where Python looks after the function's own code and before what is installed.
+        """The folders that Python searches after the function's own code and before the installed
+        packages.
 
-        As `sam build` puts requirements beside the code, and Lambda layers over each other in /opt.
+        The order follows `sam build`, which puts requirements beside the code, and Lambda, which
+        merges layers in /opt.
         https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
         """
         upper_first = self.layers[::-1]
@@ -98,7 +104,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class FixedAnswer:
-    """What a route answers without a function: an integration of type mock."""
+    """The answer of a route without a function, as an integration of type mock gives it."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -107,9 +113,10 @@ class FixedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HttpRoute:
-    """`method` is a verb or ANY; `path` as in the template: /tasks/{id}, /{proxy+}, $default.
+    """`method` is a verb or ANY. `path` is written as in the template: /tasks/{id}, /{proxy+},
+    $default.
 
-    A token must have one of `scopes`, if there are any. A route with a `fixed` answer has no
+    If there are `scopes`, a token must have one of them. A route with a `fixed` answer has no
     function.
     """
 
@@ -129,7 +136,7 @@ class HttpRoute:
 
 @dataclass(frozen=True, slots=True)
 class HttpApi:
-    """One stage of an HTTP API: each stage of it is an `HttpApi` of its own."""
+    """One stage of an HTTP API. An API with several stages has an `HttpApi` for each."""
 
     logical_id: str
     api_id: str
@@ -142,9 +149,9 @@ class HttpApi:
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
-    """How a REST API words an error of its own; `headers` and `template` as the template has them.
+    """How a REST API words one of its own errors; `headers` and `template` are the template's.
 
-    `template` may hold `$context.…` variables; without one the default body is sent.
+    `template` may hold `$context.…` variables. Without it, the default body is sent.
     """
 
     status: int | None = None
@@ -154,7 +161,8 @@ class GatewayResponse:
 
 @dataclass(frozen=True, slots=True)
 class RestApi:
-    """One stage of a REST API. Its routes have payload format 1.0; `path` is the resource's."""
+    """One stage of a REST API. Its routes have payload format 1.0; their `path` is the path of the
+    resource."""
 
     logical_id: str
     api_id: str
@@ -168,7 +176,7 @@ class RestApi:
 
 @dataclass(frozen=True, slots=True)
 class FunctionUrl:
-    """A function's own address; `authorizer` is there where the caller must sign."""
+    """A function's own address. It has an `authorizer` if callers must sign their requests."""
 
     logical_id: str
     url_id: str
@@ -181,7 +189,7 @@ class FunctionUrl:
 
 @dataclass(frozen=True, slots=True)
 class WebSocketRoute:
-    """`two_way`: the body the function returns goes back to the client."""
+    """With `two_way`, the body that the function returns is sent to the client."""
 
     key: str
     function: str
@@ -191,7 +199,8 @@ class WebSocketRoute:
 
 @dataclass(frozen=True, slots=True)
 class PathRewrite:
-    """A path that a CDN in front turns into the stage's URL, its `{parameters}` into the query."""
+    """A path that a CDN in front of the API rewrites to the stage's URL. It moves the path's
+    `{parameters}` into the query string."""
 
     path: str
 
@@ -211,7 +220,8 @@ class WebSocketApi:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """An SQS queue; `attributes` are CreateQueue's, all strings, with redrive ARNs resolved."""
+    """An SQS queue. `attributes` are those of CreateQueue: all are strings, and the ARNs in the
+    redrive policy are resolved."""
 
     logical_id: str
     name: str
@@ -224,7 +234,7 @@ class Queue:
 
 
 class Trigger(Protocol):
-    """That something else than a request wakes a function. Each kind is a dataclass of its own."""
+    """Whatever invokes a function besides a request. Each kind is a dataclass of its own."""
 
     @property
     def function(self) -> str:
@@ -245,13 +255,13 @@ class QueueTrigger:
     window_seconds: float = 0
     reports_item_failures: bool = False
     maximum_concurrency: int | None = None
-    filters: tuple[str, ...] = ()  # event patterns in JSON: a message that fits none is deleted
+    filters: tuple[str, ...] = ()  # event patterns in JSON; a message that matches none is deleted
 
 
 @dataclass(frozen=True, slots=True)
 class StreamTrigger:
-    """An event source mapping of a DynamoDB table's stream. Its records wait in `queue` of the
-    embedded AWS. None stands for no limit."""
+    """An event source mapping of a DynamoDB table's stream. Its records wait in the queue `queue`
+    of the embedded AWS. `retries` and `maximum_age_seconds` of None mean no limit."""
 
     logical_id: str
     stream_arn: str
@@ -276,10 +286,10 @@ class StreamTrigger:
 class Schedule:
     """A rule or an EventBridge Scheduler schedule.
 
-    `input` replaces the default event; `input_path` and `input_transformer`, CloudFormation's in
-    JSON, make something of it. `timezone` is the IANA name in which a cron() or at() expression is
-    read; it fires from `begins` until `ends`. `function` is an ARN where the template has no such
-    function: all events of it are dead.
+    `input` replaces the default event; `input_path` selects a part of it; `input_transformer`,
+    CloudFormation's in JSON, transforms it. `timezone` is the IANA name of the time zone of a
+    cron() or at() expression. The schedule fires from `begins` until `ends`. `function` is an ARN
+    if the template has no such function: all its events are dead letters then.
     """
 
     logical_id: str
@@ -305,8 +315,8 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class CloudResource:
-    """What a template defines of a service of AWS. `properties` are CloudFormation's in JSON, for a
-    queue the `Attributes` that CreateQueue takes."""
+    """A resource of an AWS service that the template defines. `properties` are CloudFormation's in
+    JSON; those of a queue are the `Attributes` that CreateQueue takes."""
 
     type: str
     logical_id: str
@@ -317,7 +327,8 @@ class CloudResource:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A resource, or a part of one, that the emulator does not run; where it stands, and why."""
+    """A resource, or a part of one, that the emulator does not run: where it is defined, and why
+    it is ignored."""
 
     logical_id: str
     type: str
@@ -328,8 +339,8 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """All of a template. `empty_parameters` have neither a value nor a default: they are "".
-    `files` are read with it, such as definitions of its APIs."""
+    """All that a template defines. `empty_parameters` have neither a value nor a default: they are
+    "". `files` are the further files it was read from, such as definitions of its APIs."""
 
     functions: Mapping[str, Function]
     http_apis: tuple[HttpApi, ...] = ()
@@ -349,5 +360,5 @@ class Stack:
 
     @property
     def routed_apis(self) -> tuple[HttpApi | RestApi, ...]:
-        """All that plain HTTP requests find by their path."""
+        """The APIs whose routes plain HTTP requests find by their path."""
         return (*self.http_apis, *self.rest_apis)

@@ -10,11 +10,11 @@ from lampwork.stack.model import Stack
 Narrow = Callable[[Stack], Stack]
 
 Keeps = Callable[[str], bool]
-"""Whether the function that a logical id or an ARN names is served."""
+"""Whether the function with this logical id or ARN is served."""
 
 
 class Narrowable(Protocol):
-    """What wakes functions, and can be kept from waking some of them."""
+    """Whatever invokes functions, and can be restricted to some of them."""
 
     def narrowed(self, stack: Stack, keeps: Keeps) -> Stack: ...
 
@@ -24,20 +24,20 @@ def everything(stack: Stack) -> Stack:
 
 
 def without_triggers(stack: Stack, sources: Iterable[Narrowable]) -> Stack:
-    """Functions wait to be asked: no queue, schedule, topic or bucket wakes them up."""
+    """The stack whose functions only requests invoke: no queue, schedule, topic or bucket does."""
     for source in sources:
         stack = source.narrowed(stack, lambda _: False)
     return stack
 
 
 def only_functions(stack: Stack, sources: Iterable[Narrowable]) -> Stack:
-    """Functions answer to Lambda's Invoke API alone."""
+    """The stack whose functions only Lambda's Invoke API invokes."""
     left = without_triggers(stack, sources)
     return replace(left, http_apis=(), rest_apis=(), websocket_apis=(), function_urls=())
 
 
 def select(stack: Stack, names: Collection[str], sources: Iterable[Narrowable]) -> Stack:
-    """The stack with these functions alone, and of its APIs and triggers what leads to them.
+    """The stack with only these functions, and only the routes and triggers that lead to them.
 
     Raises:
         FunctionNotFound: the template has no such function.
@@ -56,7 +56,8 @@ def select(stack: Stack, names: Collection[str], sources: Iterable[Narrowable]) 
 
 
 def _part(part: Any, only: Collection[str]) -> Any:
-    """A function URL, or an API with the routes that are left; None where nothing is."""
+    """A function URL, or an API, with only the routes to these functions; None if there are
+    none."""
     if hasattr(part, "function"):
         return part if part.function in only else None
     if isinstance(part.routes, Mapping):

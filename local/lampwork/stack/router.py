@@ -1,4 +1,4 @@
-"""Which route of an HTTP API serves a request."""
+"""Finds the route of an HTTP or REST API that serves a request."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,13 +18,13 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A path with `{parameters}`, compiled; a last `{greedy+}` takes all that is left."""
+    """A compiled path with `{parameters}`. A `{greedy+}` parameter at the end matches the rest."""
 
     names: tuple[str, ...]
     regex: re.Pattern[str]
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The decoded parameters, or None when the path is another."""
+        """The decoded parameters; None if the path does not match."""
         found = self.regex.fullmatch(path)
         if found is None:
             return None
@@ -32,8 +32,8 @@ class Pattern:
 
 
 class Router:
-    """Most specific first: full paths before greedy ones, static segments before parameters, a
-    method before ANY, and `$default` last.
+    """Tries routes from the most specific to the least: full paths before greedy ones, static
+    segments before parameters, a method before ANY, and `$default` last.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
     """
@@ -46,7 +46,7 @@ class Router:
             self._add(route)
 
     def match(self, method: str, path: str) -> Match | None:
-        """The route for a method and a path without its stage, as it came over the wire."""
+        """The route for a method and a path. The path is still encoded, and without the stage."""
         static = self._static.get((method, path)) or self._static.get(("ANY", path))
         if static is not None:
             return Match(static)
@@ -67,7 +67,7 @@ class Router:
 
 
 def compile_path(path: str) -> Pattern:
-    """A greedy parameter has at least one character and no trailing slash."""
+    """Compile a path. A greedy parameter takes at least one character, and no trailing slash."""
     names: list[str] = []
     regex = ""
     position = 0

@@ -2,7 +2,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from lampwork.events.patterns import check
+from lampwork.events.event_patterns import check
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import STREAM_QUEUE_PREFIX, CloudResource, Function, StreamTrigger
 from lampwork.template.resource import Resource, Template

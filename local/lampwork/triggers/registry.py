@@ -1,9 +1,9 @@
-"""All that wakes functions here, in the order in which it is listed."""
+"""The sources that invoke functions, in the order in which they are listed to the user."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from lampwork.triggers.asynchronous.receiver import AsynchronousSource
+from lampwork.triggers.asynchronous.service_events import ServiceEventSource
 from lampwork.triggers.mappings.sqs import QueueSource
 from lampwork.triggers.mappings.streams import StreamSource
 from lampwork.triggers.schedules import ScheduleSource
@@ -19,5 +19,5 @@ SOURCES: Final[Sequence[Source]] = (
     BucketSource(),
     RuleSource(),
     TopicSource(),
-    AsynchronousSource(),
+    ServiceEventSource(),
 )

@@ -1,4 +1,4 @@
-"""Events of a source as the emulator makes them, for `lampwork generate-event`."""
+"""Sample events of the sources, for `lampwork generate-event`."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service of AWS by the name that SAM has for it."""
+    """An AWS service, by the name that SAM gives it."""
 
     name: str
     about: str
@@ -16,9 +16,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What a sample can be given: --`name`, which `make` takes under the same name.
+    """An option of a sample, --`name`. `make` takes its value as an argument of the same name.
 
-    One that may be repeated is given to `make` as a sequence, under the name `multiple`.
+    If the option may be repeated, `make` takes its values as a sequence, in the argument that
+    `multiple` names.
     """
 
     name: str
@@ -30,9 +31,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An event that one asks for by a service and its name. `make` takes the options by name.
+    """A sample event, found by its service and its name.
 
-    `make` raises UnfitOption when an option's value makes no event.
+    `make` builds it from the options, which it takes as keyword arguments; it raises UnfitOption if
+    a value is not valid.
     """
 
     services: Sequence[Service]
@@ -43,7 +45,7 @@ class Sample:
 
 
 class UnfitOption(Exception):
-    """The value of an option makes no event; the text says why."""
+    """The value of an option is not valid; the text says why."""
 
     def __init__(self, option: str, reason: str) -> None:
         super().__init__(reason)
@@ -51,13 +53,13 @@ class UnfitOption(Exception):
 
 
 REGION: Final = Option("region", "us-east-1")
-EVENTBRIDGE: Final = Service("eventbridge", "EventBridge's buses and schedules.")
+EVENTBRIDGE: Final = Service("eventbridge", "EventBridge: buses and schedules.")
 
 
 def json_object(option: str, text: str) -> dict[str, Any]:
     """
     Raises:
-        UnfitOption: the text is no JSON object.
+        UnfitOption: the text is not a JSON object.
     """
     try:
         value = json.loads(text)

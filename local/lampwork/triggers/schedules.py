@@ -7,23 +7,23 @@ from typing import Any, Final
 
 from lampwork.errors import ConfigurationError
 from lampwork.events.schedule_expressions import Cron, Once, Rate, parse_expression
-from lampwork.events.schedules import no_function, payload_of
+from lampwork.events.schedules import missing_function_attributes, payload_of
+from lampwork.stack.entry_points import EntryPoint
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import Schedule, Stack
-from lampwork.stack.ways_in import WayIn
 from lampwork.template.resource import Template
 from lampwork.template.triggers import read_schedules
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 from lampwork.triggers.samples import EVENTBRIDGE, REGION, Option, Sample, Service
-from lampwork.triggers.source import Running, Source, Surroundings
+from lampwork.triggers.source import RunningSource, Source, SourceContext
 
 logger = logging.getLogger(__name__)
 
-# A sleep this long notices within it that the machine was suspended or its clock set.
+# No sleep is longer, so that a suspend of the machine or a change of its clock is noticed soon.
 LONGEST_SLEEP_SECONDS: Final = 30
 
 
-CLOUDWATCH: Final = Service("cloudwatch", "EventBridge's schedules, by the name SAM has for them.")
+CLOUDWATCH: Final = Service("cloudwatch", "EventBridge's schedules, by SAM's name for them.")
 
 
 def make_scheduled_event(*, name: str, region: str, scheduler: bool) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def check_overrides(overrides: Collection[str], schedules: Collection[Schedule])
     if unknown := sorted(set(overrides) - known):
         raise ConfigurationError(
             f"[tool.lampwork.schedules] names {', '.join(unknown)}, but the template's"
-            f" schedules are {', '.join(each.logical_id for each in schedules)}."
+            f" schedules are {', '.join(each.logical_id for each in schedules) or 'none'}."
         )
 
 
@@ -54,7 +54,7 @@ class ScheduleSource(Source):
         Sample(
             (CLOUDWATCH, EVENTBRIDGE),
             "scheduled-event",
-            "A schedule that is due now.",
+            "A schedule is due now.",
             make_scheduled_event,
             (
                 Option("name", "MySchedule"),
@@ -67,21 +67,21 @@ class ScheduleSource(Source):
     def read(self, template: Template, functions: FunctionNames) -> Iterable[Schedule]:
         return read_schedules(template, functions)
 
-    def ways_in(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[WayIn]:
+    def entry_points(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[EntryPoint]:
         for each in stack.triggers_of(Schedule):
             yield "schedule", _interval(each, intervals), each.function
 
-    def open(self, surroundings: Surroundings) -> Running:
-        return Schedules(surroundings.events, surroundings.intervals)
+    def open(self, context: SourceContext) -> RunningSource:
+        return Schedules(context.events, context.intervals)
 
 
-class Schedules(Running):
+class Schedules(RunningSource):
     """Fires schedules. A rate() fires once at the start, and then after each interval. A run that
-    fails is tried again as any event for a function is, beside the schedule's further runs.
+    fails is tried again like any asynchronous invocation, independently of the next runs.
 
     `overrides` are intervals in seconds by a schedule's logical id or name; they replace its
-    expression. Unlike on AWS a schedule never overlaps itself: what comes due while its last run
-    is under way is left out, so that a slow function at home is not run ever more times at once.
+    expression. Unlike on AWS, the runs of a schedule do not overlap: a firing that comes due during
+    the previous run is skipped, so that the runs of a slow function do not pile up.
     """
 
     def __init__(
@@ -97,11 +97,11 @@ class Schedules(Running):
         await self.update(stack)
 
     async def stop(self) -> None:
-        """Fire no more; runs under way are no longer waited for."""
+        """Stop firing. Runs that have begun are not waited for."""
         await self._cancel(tuple(self._tasks))
 
     async def update(self, stack: Stack) -> None:
-        """Go on with the stack's schedules. One that is the same as before keeps its rhythm."""
+        """Go on with the stack's schedules. A schedule that has not changed keeps its rhythm."""
         schedules = stack.triggers_of(Schedule)
         await self._cancel([each for each in self._tasks if each not in schedules])
         for schedule in schedules:
@@ -122,7 +122,7 @@ class Schedules(Running):
             if schedule.ends is not None and due > schedule.ends:
                 return
             reason = await self._deliver(schedule, due)
-            # The function's own log has each error; here only that it began, and that it is over.
+            # The function's own log has each error. Log here only when failing begins and ends.
             if reason and not failing:
                 logger.warning(
                     "schedule fails", extra={"schedule": schedule.logical_id, "reason": reason}
@@ -132,13 +132,13 @@ class Schedules(Running):
             failing = bool(reason)
 
     async def _deliver(self, schedule: Schedule, due: datetime) -> str | None:
-        """Why its first try failed, None if it did not."""
+        """Invoke the function. Returns why the first try failed, or None if it succeeded."""
         payload = payload_of(schedule, due)
         if self._events.knows(schedule.function):
             return await self._events.submit(schedule.function, payload)
         if schedule.dead_letter:
             await self._events.outlet.send_dead_letter(
-                schedule.dead_letter, payload.decode(), no_function(schedule, due)
+                schedule.dead_letter, payload.decode(), missing_function_attributes(schedule, due)
             )
         return f"there is no function {schedule.function}"
 
@@ -171,7 +171,7 @@ def _interval(schedule: Schedule, seconds: Mapping[str, float]) -> str:
 
 
 async def _every(seconds: float) -> AsyncIterator[datetime]:
-    """Now and after each interval; intervals that pass meanwhile are left out."""
+    """Fire now and after each interval. Intervals that end while the caller is busy are skipped."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     while True:

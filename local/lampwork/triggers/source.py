@@ -1,6 +1,8 @@
-"""The shape of whatever wakes functions beside requests: queues, streams, schedules, topics, …
+"""The interface of the sources that invoke functions without a request: queues, streams, schedules,
+topics and others.
 
-A new source is a module with a subclass of `Source`, and a line in `lampwork.triggers.registry`.
+To add a source, write a module with a subclass of `Source`, and add a line to
+`lampwork.triggers.registry`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,17 +11,17 @@ from typing import ClassVar, Protocol
 
 from lampwork.invocation.port import Invoker
 from lampwork.metrics.metrics import Metrics
+from lampwork.stack.entry_points import EntryPoint
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Stack, Trigger
 from lampwork.stack.narrowing import Keeps
-from lampwork.stack.ways_in import WayIn
 from lampwork.template.resource import Template
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 from lampwork.triggers.samples import Sample
 
 
 class EmbeddedAws(Protocol):
-    """The AWS that runs beside the functions."""
+    """The emulated AWS that runs beside the functions."""
 
     @property
     def url(self) -> str: ...
@@ -29,19 +31,19 @@ class EmbeddedAws(Protocol):
 
     @property
     def has_started(self) -> bool:
-        """Whether anything has needed it yet."""
+        """Whether it has begun to load, because something needed it."""
         ...
 
     async def loaded(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a source finds where it runs.
+class SourceContext:
+    """What a source needs in order to run.
 
-    `intervals` are seconds between the firings of schedules, by logical id or name, in place of
-    what the template says. `say` tells the user of what is not served. `time_scale` shortens what
-    only waits.
+    `say` prints a message for the user. `intervals` are seconds between firings, by a schedule's
+    logical id or name; they replace the template's expression. `time_scale` shortens pauses: 0.1
+    makes a minute six seconds.
     """
 
     invoker: Invoker
@@ -55,38 +57,40 @@ class Surroundings:
     time_scale: float = 1
 
     async def aws_has_loaded(self) -> None:
-        """Wait for the embedded AWS, if it has begun to load.
+        """Wait until the embedded AWS has loaded, if it has begun to.
 
         Raises:
-            StartError: it ended before it answered.
+            StartError: it ended before it had loaded.
         """
         if self.aws is not None and self.aws.has_started:
             await self.aws.loaded()
 
 
-class Running(Protocol):
-    """A source that wakes functions until it is stopped."""
+class RunningSource(Protocol):
+    """A source that invokes functions until it is stopped."""
 
     async def start(self, stack: Stack) -> None:
         """Serve the triggers of a stack.
 
         Raises:
-            StartError: what it needs does not answer yet; it can be started again.
+            StartError: a service that it needs does not answer yet; call `start` again later.
         """
 
     async def update(self, stack: Stack) -> None:
-        """Go on with a saved template; triggers that are the same as before are not disturbed.
+        """Go on with the stack of a saved template. Triggers that have not changed are not
+        disturbed.
 
         Raises:
-            StartError: as for `start`.
+            StartError: a service that it needs does not answer.
         """
 
     async def stop(self) -> None:
-        """Wake no more functions, whether it has been started or not."""
+        """Stop invoking functions. May be called before `start`."""
 
 
-class Unserved(Running):
-    """Says once that triggers of a kind are not served here, if the template has any."""
+class Unserved(RunningSource):
+    """Stands in for a source that cannot run here: says once, with `reason`, that its triggers are
+    not served, if the template has any."""
 
     def __init__(self, kind: type[Trigger], reason: str, say: Callable[[str], None]) -> None:
         self._kind = kind
@@ -111,36 +115,39 @@ async def nothing_to_wait_for() -> None:
 
 
 class Source(Protocol):
-    """One kind of thing that wakes functions.
+    """One kind of source that invokes functions, such as queues.
 
-    It holds no state: what it says of a stack it says by reading it. Only what `open` gives runs.
-    A source overrides what is not as here.
+    It has no state: its methods only read the template or the stack that they are given. `open`
+    returns the part that runs. A subclass overrides the methods whose default does not fit.
     """
 
     trigger: ClassVar[type[Trigger] | None] = None
-    """The kind of its triggers; None where it has none in `Stack.triggers`."""
+    """The class of its triggers in `Stack.triggers`; None if it has none there."""
 
     samples: ClassVar[Sequence[Sample]] = ()
-    """The events that `lampwork generate-event` makes of it."""
+    """Its events for `lampwork generate-event`."""
 
     def read(self, template: Template, functions: FunctionNames) -> Iterable[Trigger]:
-        """Its triggers in a template; each resource that it reads it claims.
+        """Read its triggers from a template, and claim each resource that it reads.
 
         Raises:
-            TemplateError: AWS would refuse one.
+            TemplateError: AWS would refuse a trigger.
         """
         return ()
 
     def resources(self, triggers: Sequence[Trigger]) -> Iterable[CloudResource]:
-        """What the embedded AWS must have for these of its triggers."""
+        """The resources that the embedded AWS must have for these triggers."""
         return ()
 
-    def ways_in(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[WayIn]:
-        """What it wakes, each with its kind and a name."""
+    def entry_points(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[EntryPoint]:
+        """The entry points of a stack that belong to this source.
+
+        `intervals` are those of `SourceContext`.
+        """
         return iter(())
 
     def narrowed(self, stack: Stack, keeps: Keeps) -> Stack:
-        """The stack without those of its triggers whose function is not kept."""
+        """The stack without those triggers of this source whose function `keeps` rejects."""
         if self.trigger is None:
             return stack
         left = (
@@ -150,6 +157,6 @@ class Source(Protocol):
         )
         return replace(stack, triggers=tuple(left))
 
-    def open(self, surroundings: Surroundings) -> Running | None:
-        """What wakes the functions; None where the source does not run by itself."""
+    def open(self, context: SourceContext) -> RunningSource | None:
+        """The running part of the source, not started yet; None if it has none of its own."""
         return None

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class Destinations(Outlet):
-    """Queues, topics and event buses of an endpoint, and functions."""
+    """Sends to functions, and to the queues, topics and event buses of an AWS endpoint."""
 
     def __init__(self, endpoint_url: str, region: str, events: EventInvocations) -> None:
         self._endpoint_url = endpoint_url
@@ -40,7 +40,8 @@ class Destinations(Outlet):
             await self._send(queue, lambda: self._send_message(queue, text, attributes))
 
     async def _send(self, destination: str, call: Callable[[], object]) -> None:
-        # With boto3, which a project without destinations does not load.
+        # Imported here because it comes with boto3, which a project without destinations need not
+        # load.
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyEnvironments
-from lampwork.events.dead_letters import Attributes, texts
+from lampwork.events.dead_letters import Attributes, text_attributes
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import EventConfig, Function
@@ -34,7 +34,10 @@ Finished = Callable[[], Awaitable[None]]
 
 @dataclass(slots=True)
 class Event:
-    """One asynchronous invocation; all its tries have the same request id."""
+    """One asynchronous invocation. All its tries have the same request id.
+
+    `received` is in seconds since 1970. `invocations` counts the tries, `last` is the latest one.
+    """
 
     function: Function
     payload: bytes
@@ -51,18 +54,19 @@ class Event:
 
 
 class Outlet:
-    """Where finished events go; see `lampwork.triggers.asynchronous.destinations`."""
+    """Where finished events go. This one drops them; `Destinations` sends them."""
 
     async def send_record(self, destination: str, record: Mapping[str, Any]) -> None:
-        """Send a record of an invocation to the ARN of a destination."""
+        """Send the record of an invocation to a destination, given by its ARN."""
 
     async def send_dead_letter(self, queue: str, text: str, attributes: Attributes) -> None:
-        """Send what a function could not be made to do to a dead-letter queue or topic."""
+        """Send an event that could not be processed to a dead-letter queue or topic, given by its
+        ARN. `text` is the event in JSON."""
 
 
 class EventInvocations:
-    """Functions invoked without waiting: tried again when they fail, as Lambda does, and then told
-    of where the function's configuration says.
+    """Asynchronous invocations: as in Lambda, a function that fails is tried again, and the end is
+    reported to the destinations of the function's configuration.
 
     `time_scale` shortens the pauses: 0.1 makes a minute six seconds.
     """
@@ -90,10 +94,11 @@ class EventInvocations:
         request_id: str | None = None,
         finished: Finished | None = None,
     ) -> asyncio.Future[str | None]:
-        """Invoke a function, by logical id, name or ARN.
+        """Invoke a function, given by logical id, name or ARN.
 
-        Returns why its first try failed, None if it did not; further tries are not waited for.
-        `finished` is called when there will be no more of them, but not when this is stopped.
+        Returns a future of the first try: None if it succeeded, else why it failed. It does not
+        wait for further tries. `finished` is called after the last try, but not if `stop` comes
+        first.
         """
         first: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         task = asyncio.ensure_future(
@@ -104,7 +109,7 @@ class EventInvocations:
         return first
 
     async def stop(self) -> None:
-        """Give up what is not done."""
+        """Cancel the invocations that are not finished."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -149,7 +154,8 @@ class EventInvocations:
             await asyncio.sleep(pause * self._time_scale)
 
     async def _invoke(self, event: Event, config: EventConfig) -> bool:
-        """One try. Being throttled is none: it waits, longer each time; False if it is too old."""
+        """Try once. A throttled try does not count: it is repeated after a pause, which grows each
+        time. Returns False if the event becomes too old before."""
         pause = THROTTLE_FIRST_SECONDS
         while self._age(event) < config.maximum_age_seconds:
             try:
@@ -210,7 +216,7 @@ def record_of(event: Event, condition: str) -> dict[str, Any]:
 def _attributes(event: Event) -> Attributes:
     message = (event.failure or "")[:LONGEST_ERROR_MESSAGE] or "not invoked"
     code = {"DataType": "Number", "StringValue": "200" if event.last else "429"}
-    named = texts({"RequestID": event.request_id, "ErrorMessage": message})
+    named = text_attributes({"RequestID": event.request_id, "ErrorMessage": message})
     return {**named, "ErrorCode": code}
 
 

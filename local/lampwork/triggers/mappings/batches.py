@@ -1,4 +1,4 @@
-"""How a poller puts together the batches that a function is invoked with."""
+"""Collects messages into the batches with which a poller invokes its function."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What ends a batch: its number of messages, its window, or the bytes of its event.
+    """The limits of a batch: its number of messages, its window, and the bytes of its event.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
     """
@@ -26,14 +26,16 @@ class BatchLimits:
     window_seconds: float = 0
     event_bytes: int = MAX_EVENT
     drains: bool = False
-    """Whether a batch takes all that waits when it begins, also when its window is over."""
+    """Whether a batch goes on to receive, also after its window, until nothing more waits."""
 
 
 class Batches(Generic[T]):
-    """Batches of what `receive` brings, which is told how many may come and how many seconds it may
-    wait. `weigh` gives a message's bytes in the event; `order`, what to sort by.
+    """Makes batches of the messages that `receive` returns.
 
-    What a batch has no room for comes first in the next one.
+    `receive` takes the most messages to return and the seconds to wait for the first. `weigh` gives
+    the bytes of a message in the event, `order` the key by which messages are sorted.
+
+    Messages for which a batch has no room come first in the next batch.
     """
 
     def __init__(
@@ -52,9 +54,9 @@ class Batches(Generic[T]):
         self._waiting: list[tuple[T, int]] = []  # with their weights
 
     async def next(self, *, wait_seconds: int) -> list[T]:
-        """The next batch; empty if nothing comes while it waits for the first message.
+        """The next batch; empty if no message comes within `wait_seconds`.
 
-        Whatever `receive` raises leaves what has come so far for the next call.
+        If `receive` raises, the messages that have come so far stay for the next call.
         """
         if not self._waiting:
             self._add(await self._receive(self._limits.size, wait_seconds))
@@ -72,16 +74,17 @@ class Batches(Generic[T]):
         return self._take(self._room())
 
     def take_all(self) -> list[T]:
-        """What has come and is in no batch: the caller answers for it from now on."""
+        """Take the messages that have come and are in no batch. The caller is responsible for them
+        from now on."""
         return self._take(len(self._waiting))
 
     def put_first(self, messages: Iterable[T]) -> None:
-        """Let these be the first of the next batch."""
+        """Put these messages at the front of the next batch."""
         self._waiting = [*self._weighed(messages), *self._waiting]
 
     @property
     def holds_any(self) -> bool:
-        """Whether something has come that was in no batch yet."""
+        """Whether there are messages that have come and are in no batch."""
         return bool(self._waiting)
 
     @property
@@ -90,7 +93,7 @@ class Batches(Generic[T]):
         return is_heavy or len(self._waiting) >= self._limits.size
 
     def _room(self) -> int:
-        """How many of those that wait fit into one event; one always does."""
+        """How many of the waiting messages fit into one event; the first one always counts."""
         number = min(len(self._waiting), self._limits.size)
         while number > 1 and self._event_bytes(number) > self._limits.event_bytes:
             number -= 1

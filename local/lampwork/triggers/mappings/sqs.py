@@ -14,15 +14,21 @@ from lampwork.events.sqs import Message, failed_messages, passes, payload_of, re
 from lampwork.invocation.outcome import run
 from lampwork.invocation.port import Invoker
 from lampwork.metrics.queues import watch_queues
+from lampwork.stack.entry_points import EntryPoint
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import ACCOUNT_ID, QueueTrigger, Stack
-from lampwork.stack.ways_in import WayIn
 from lampwork.template.resource import Template
 from lampwork.template.triggers import read_queue_triggers
 from lampwork.triggers.mappings.batches import SHORT_POLL_SECONDS, Batches, BatchLimits
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
 from lampwork.triggers.samples import REGION, Option, Sample, Service
-from lampwork.triggers.source import Running, Source, Surroundings, Unserved, nothing_to_wait_for
+from lampwork.triggers.source import (
+    RunningSource,
+    Source,
+    SourceContext,
+    Unserved,
+    nothing_to_wait_for,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +36,10 @@ NOT_SERVED: Final = (
     "The template's queues are not served: add 'aws' to services, or set AWS_ENDPOINT_URL_SQS."
 )
 
-# Lambda begins with five and goes on to hundreds; a laptop is better left at five.
+# Lambda begins with five concurrent batches and scales to hundreds; a laptop should stay at five.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 DEFAULT_CONCURRENCY: Final = 5
-# Lambda waits 20 s. A shorter wait costs little here and lets a stop be quick.
+# Lambda waits 20 s. A shorter wait costs little here, and a stop need not wait long.
 LONG_POLL_SECONDS: Final = 1
 FIRST_RETRY_SECONDS: Final = 0.2
 LAST_RETRY_SECONDS: Final = 5.0
@@ -83,27 +89,27 @@ class QueueSource(Source):
     def read(self, template: Template, functions: FunctionNames) -> Iterable[QueueTrigger]:
         return read_queue_triggers(template, functions)
 
-    def ways_in(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[WayIn]:
+    def entry_points(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[EntryPoint]:
         for each in stack.triggers_of(QueueTrigger):
             yield "queue", each.queue_arn.rpartition(":")[2], each.function
 
-    def open(self, surroundings: Surroundings) -> Running:
-        if surroundings.aws is not None:
-            watch_queues(surroundings.metrics, surroundings.aws)
-        if surroundings.sqs_endpoint is None:
-            return Unserved(QueueTrigger, NOT_SERVED, surroundings.say)
+    def open(self, context: SourceContext) -> RunningSource:
+        if context.aws is not None:
+            watch_queues(context.metrics, context.aws)
+        if context.sqs_endpoint is None:
+            return Unserved(QueueTrigger, NOT_SERVED, context.say)
         return QueueTriggers(
-            surroundings.invoker,
-            surroundings.sqs_endpoint,
-            surroundings.region,
-            surroundings.aws_has_loaded,
+            context.invoker,
+            context.sqs_endpoint,
+            context.region,
+            context.aws_has_loaded,
         )
 
 
-class QueueTriggers(Running):
+class QueueTriggers(RunningSource):
     """Creates a stack's queues at an SQS endpoint and delivers their messages as Lambda does.
 
-    The queue itself does the rest: visibility, order of groups, receive counts, dead letters.
+    SQS itself does the rest: visibility, order within groups, receive counts, dead letters.
     `until_ready` waits for the endpoint.
     """
 
@@ -132,7 +138,8 @@ class QueueTriggers(Running):
         await self._take(stack)
 
     async def stop(self) -> None:
-        """Deliver no more. Batches under way are not waited for: their messages come again."""
+        """Stop delivering. Batches that have begun are not waited for: their messages become
+        visible again."""
         await self._stop(tuple(self._pollers))
         await self._client.close()
 
@@ -169,8 +176,9 @@ class QueueTriggers(Running):
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """A message, and its record in the event: None where a filter keeps it from the function."""
+class ReceivedMessage:
+    """A message, and its record in the event; the record is None if no filter lets the message
+    through."""
 
     message: Message
     record: bytes | None
@@ -181,9 +189,10 @@ class Received:
 
 
 class _Poller:
-    """One event source mapping: receives when a batch may run, and deletes what was done.
+    """One event source mapping. It receives only when the concurrency limit lets a batch run, and
+    deletes the messages that were processed.
 
-    `restore` creates the queues again, for an endpoint that comes back empty.
+    `restore` creates the queues again, in case the endpoint has restarted without them.
     """
 
     def __init__(
@@ -216,7 +225,7 @@ class _Poller:
         self._polling = asyncio.create_task(self._poll_until_stopped())
 
     async def stop(self) -> None:
-        # A receive under way is waited for: the messages it brings would stay hidden.
+        # Wait for the current receive: the messages that it returns would stay hidden otherwise.
         self._stopping.set()
         self._settled.set()
         for delivery in self._deliveries:
@@ -232,12 +241,12 @@ class _Poller:
                 continue
             delivery = self._start_delivery(batch)
             if self._is_fifo and self._batches.holds_any:
-                # What is left over may be of the same groups: it must come after.
+                # Messages left over may belong to the same groups, and must be delivered later.
                 await asyncio.wait([delivery])
         await self._put_back(self._batches.take_all())
 
-    async def _next_batch(self) -> list[Received]:
-        """The next batch; empty if there is none or the queue cannot be read now."""
+    async def _next_batch(self) -> list[ReceivedMessage]:
+        """The next batch; empty if no message came, or the queue cannot be read now."""
         self._settled.clear()
         wait = 0 if self._holds_a_group else LONG_POLL_SECONDS
         try:
@@ -252,33 +261,33 @@ class _Poller:
             await _wait(self._settled, SHORT_POLL_SECONDS)
         return batch
 
-    async def _receive(self, limit: int, wait_seconds: int) -> list[Received]:
+    async def _receive(self, limit: int, wait_seconds: int) -> list[ReceivedMessage]:
         messages = await self._client.receive(self._queue, limit=limit, wait_seconds=wait_seconds)
         return [self._received(message) for message in messages]
 
-    def _received(self, message: Message) -> Received:
+    def _received(self, message: Message) -> ReceivedMessage:
         arn = self._trigger.queue_arn
-        return Received(
+        return ReceivedMessage(
             message, record_of(message, arn) if passes(message, self._trigger) else None
         )
 
     @property
     def _holds_a_group(self) -> bool:
-        """Whether messages may wait behind received ones of their group: moto answers a long poll
-        for those by looking again without a pause."""
+        """Whether received messages may hold back others of their group. If so, moto would answer
+        a long poll by looking again and again without a pause."""
         under_way = bool(self._deliveries) or _now() < self._held_until
         return under_way and self._is_fifo
 
-    def _start_delivery(self, batch: list[Received]) -> asyncio.Task[None]:
+    def _start_delivery(self, batch: list[ReceivedMessage]) -> asyncio.Task[None]:
         delivery = asyncio.create_task(self._deliver(batch))
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
         delivery.add_done_callback(lambda _: self._free.release())
-        # What waited behind it in its group should not wait for the next look as well.
+        # Messages that this batch held back should not wait for the next poll as well.
         delivery.add_done_callback(lambda _: self._settled.set())
         return delivery
 
-    async def _deliver(self, batch: list[Received]) -> None:
+    async def _deliver(self, batch: list[ReceivedMessage]) -> None:
         failed = await self._invoke(batch)
         failed_ids = {message["MessageId"] for message in failed}
         done = [each.message for each in batch if each.message["MessageId"] not in failed_ids]
@@ -288,15 +297,15 @@ class _Poller:
                 await self._hold(failed)
         except SqsError as error:
             logger.warning(
-                "batch cannot be settled, it will come again",
+                "batch cannot be deleted, it will be delivered again",
                 extra={"queue": self._queue, "reason": str(error)},
             )
             if self._is_fifo:
                 await self._put_back(self._batches.take_all())
 
-    async def _invoke(self, batch: list[Received]) -> list[Message]:
-        """Run the function with those of a batch that its filters let through; the messages that
-        failed. The others are as if done."""
+    async def _invoke(self, batch: list[ReceivedMessage]) -> list[Message]:
+        """Invoke the function with the messages that its filters let through. Returns those that
+        failed; all others count as processed."""
         messages = [each.message for each in batch if each.record is not None]
         if not messages:
             return []
@@ -310,8 +319,9 @@ class _Poller:
         return []
 
     async def _hold(self, failed: Sequence[Message]) -> None:
-        """Leave of each group only the first failed message hidden. It holds back the others,
-        and comes before them again: of several hidden ones moto would give the last one first."""
+        """Keep only the first failed message of each group hidden, and put the others back. It
+        holds them back, and is received before them again. If several were hidden, moto would
+        return the last one first."""
         self._held_until = _now() + await self._client.visibility_seconds(self._queue)
         groups: set[str] = set()
         behind = []
@@ -325,8 +335,8 @@ class _Poller:
         self._batches.put_first(each for each in left_over if _group(each.message) not in groups)
         await self._client.put_back(self._queue, behind)
 
-    async def _put_back(self, batch: Sequence[Received]) -> None:
-        with suppress(SqsError):  # they come back by themselves, only later
+    async def _put_back(self, batch: Sequence[ReceivedMessage]) -> None:
+        with suppress(SqsError):  # they become visible again anyway, only later
             await self._client.put_back(self._queue, [each.message for each in batch])
 
     async def _retry_later(self, error: SqsError) -> None:
@@ -338,7 +348,7 @@ class _Poller:
             max(FIRST_RETRY_SECONDS, self._retry_seconds * 2), LAST_RETRY_SECONDS
         )
         await self._pause(self._retry_seconds)
-        with suppress(SqsError):  # still away; the next receive says so
+        with suppress(SqsError):  # still unreachable: the next receive fails and tries again
             await self._restore()
 
     async def _pause(self, seconds: float) -> None:

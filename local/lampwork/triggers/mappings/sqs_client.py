@@ -12,11 +12,11 @@ from lampwork.stack.model import Queue
 T = TypeVar("T")
 
 MAX_THREADS: Final = 32
-# More than any long poll; short, since a stop waits for the request under way.
+# Longer than any long poll, but short: a stop waits for the current request.
 READ_TIMEOUT_SECONDS: Final = 5
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_BATCH: Final = 10
-# The one attribute that a queue gets when it is created and never again.
+# The one attribute that can only be set when a queue is created.
 AT_CREATION: Final = "FifoQueue"
 
 
@@ -25,7 +25,8 @@ class SqsError(Exception):
 
 
 class SqsClient:
-    """boto3's SQS client on threads of its own, for any endpoint. Raises `SqsError`."""
+    """boto3's SQS client in its own threads, for any endpoint. Its methods take queues by name, and
+    raise `SqsError`."""
 
     def __init__(self, endpoint_url: str, region: str) -> None:
         self._endpoint_url = endpoint_url
@@ -39,17 +40,17 @@ class SqsClient:
         self._sqs = await loop.run_in_executor(self._threads, self._connect)
 
     async def close(self) -> None:
-        """Leave the endpoint; waits for calls under way."""
+        """Wait for current calls and close the connections."""
         await asyncio.to_thread(self._threads.shutdown)
         if self._sqs is not None:
             self._sqs.close()
 
     async def create(self, queues: Iterable[Queue]) -> None:
-        """Create the queues that do not exist yet, and give all of them their attributes."""
+        """Create the queues that do not exist yet, and set the attributes of all of them."""
         await self._in_thread(partial(self._create, tuple(queues)))
 
     async def receive(self, queue: str, *, limit: int, wait_seconds: int) -> list[Message]:
-        """Up to ten messages of a queue, named; empty if none came while waiting."""
+        """At most ten messages of a queue; empty if none comes within `wait_seconds`."""
         call = partial(
             self._sqs.receive_message,
             QueueUrl=await self._url(queue),
@@ -69,7 +70,7 @@ class SqsClient:
             await self._in_thread(call)
 
     async def put_back(self, queue: str, messages: Sequence[Message]) -> None:
-        """Make received messages visible again at once."""
+        """Make received messages visible again immediately."""
         for entries in _entries(messages, VisibilityTimeout=0):
             call = partial(
                 self._sqs.change_message_visibility_batch,
@@ -79,7 +80,7 @@ class SqsClient:
             await self._in_thread(call)
 
     async def visibility_seconds(self, queue: str) -> int:
-        """How long a received message of a queue stays hidden."""
+        """How many seconds a received message of a queue stays hidden."""
         call = partial(
             self._sqs.get_queue_attributes,
             QueueUrl=await self._url(queue),
@@ -88,7 +89,7 @@ class SqsClient:
         return int((await self._in_thread(call))["Attributes"]["VisibilityTimeout"])
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        # Loaded with boto3, see _connect.
+        # Imported here because it comes with boto3: see _connect.
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -97,7 +98,7 @@ class SqsClient:
             raise SqsError(str(error)) from error
 
     def _connect(self) -> Any:
-        # boto3 takes 0.4 s to load, which a stack without queues should not wait for.
+        # Imported here because boto3 takes 0.4 s to load, and a stack without queues need not wait.
         from boto3.session import Session
         from botocore.config import Config
 
@@ -122,7 +123,7 @@ class SqsClient:
 
     def _create(self, queues: Sequence[Queue]) -> None:
         urls = {queue.name: self._create_one(queue) for queue in queues}
-        # Only now, since a queue may name any of the others for its dead letters.
+        # Set attributes after all queues exist: a redrive policy may name any of them.
         for queue in queues:
             attributes = {
                 name: value for name, value in queue.attributes.items() if name != AT_CREATION
@@ -141,8 +142,8 @@ class SqsClient:
         return str(answer["QueueUrl"])
 
     def _redrive_policy(self, text: str) -> str:
-        """The policy with the ARN that the dead letter queue has at this endpoint, whose account
-        may be another."""
+        """The policy with the dead-letter queue's ARN at this endpoint, which may belong to another
+        account."""
         policy = json.loads(text)
         name = policy["deadLetterTargetArn"].rpartition(":")[2]
         url = self._sqs.get_queue_url(QueueName=name)["QueueUrl"]

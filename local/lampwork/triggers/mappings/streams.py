@@ -10,17 +10,17 @@ from typing import Any, Final
 from lampwork.errors import LampworkError
 from lampwork.events.dynamodb_streams import (
     Record,
-    done_before_a_failure,
-    named,
     payload_of,
+    processed_before_failure,
     record_of,
+    with_stream_arn,
 )
-from lampwork.events.patterns import matches
+from lampwork.events.event_patterns import matches
 from lampwork.events.sqs import Message
 from lampwork.invocation.port import Invocation, Invoker
+from lampwork.stack.entry_points import EntryPoint
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Function, Stack, StreamTrigger, Trigger
-from lampwork.stack.ways_in import WayIn
 from lampwork.template.language.identity import Identity, Place
 from lampwork.template.resource import Template
 from lampwork.template.streams import read_stream_triggers, readers
@@ -29,7 +29,13 @@ from lampwork.triggers.asynchronous.invocations import Outlet
 from lampwork.triggers.mappings.batches import Batches, BatchLimits
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
 from lampwork.triggers.samples import REGION, Option, Sample, Service, UnfitOption, json_object
-from lampwork.triggers.source import Running, Source, Surroundings, Unserved, nothing_to_wait_for
+from lampwork.triggers.source import (
+    RunningSource,
+    Source,
+    SourceContext,
+    Unserved,
+    nothing_to_wait_for,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +49,8 @@ TOO_OLD: Final = "RecordAgeExceeded"
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A record of a stream, and the message in which it waits."""
+class WaitingRecord:
+    """A record of a stream, and the message of the queue in which it waits."""
 
     message: Message
     record: Record
@@ -83,22 +89,23 @@ def make_update(
 
 
 class StreamSource(Source):
-    """The event source mappings of the streams of the template's own tables."""
+    """The event source mappings of DynamoDB streams, of tables of the same template."""
 
     trigger = StreamTrigger
     samples = (
         Sample(
             (Service("dynamodb", "Streams of tables."),),
             "update",
-            "A change of an item.",
+            "An item was changed.",
             make_update,
             (
                 Option("table", "MyTable"),
-                Option("key", "id", "The attribute that is the key."),
+                Option("key", "id", "The name of the key attribute."),
                 Option(
-                    "new", about="The item as it is now, in DynamoDB's JSON; else it is removed."
+                    "new",
+                    about="The item after the change, in DynamoDB's JSON; else a removal.",
                 ),
-                Option("old", about="The item as it was before; without, it is new."),
+                Option("old", about="The item before the change; else an insertion."),
                 REGION,
             ),
         ),
@@ -110,27 +117,27 @@ class StreamSource(Source):
     def resources(self, triggers: Sequence[Trigger]) -> Iterable[CloudResource]:
         return readers(each for each in triggers if isinstance(each, StreamTrigger))
 
-    def ways_in(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[WayIn]:
+    def entry_points(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[EntryPoint]:
         for each in stack.triggers_of(StreamTrigger):
             yield "stream", each.table, each.function
 
-    def open(self, surroundings: Surroundings) -> Running:
-        if surroundings.aws is None:
-            return Unserved(StreamTrigger, NOT_SERVED, surroundings.say)
+    def open(self, context: SourceContext) -> RunningSource:
+        if context.aws is None:
+            return Unserved(StreamTrigger, NOT_SERVED, context.say)
         return StreamTriggers(
-            surroundings.invoker,
-            surroundings.events.outlet,
-            SqsClient(surroundings.aws.url, surroundings.region),
-            surroundings.aws_has_loaded,
-            time_scale=surroundings.time_scale,
+            context.invoker,
+            context.events.outlet,
+            SqsClient(context.aws.url, context.region),
+            context.aws_has_loaded,
+            time_scale=context.time_scale,
         )
 
 
-class StreamTriggers(Running):
-    """Runs functions with the changes of tables of the embedded AWS, in their order.
+class StreamTriggers(RunningSource):
+    """Invokes functions with the changes of tables of the embedded AWS, in their order.
 
-    The queues of the streams must exist. `until_ready` waits for them; `time_scale` shortens the
-    pauses between tries.
+    `until_ready` waits until the queues of the streams exist. `time_scale` shortens the pauses
+    between tries.
     """
 
     def __init__(
@@ -160,7 +167,7 @@ class StreamTriggers(Running):
         await self._take(stack)
 
     async def stop(self) -> None:
-        """Read no more; what is under way comes again."""
+        """Stop reading. Batches that have begun are delivered again later."""
         await self._stop(tuple(self._readers))
         await self._client.close()
 
@@ -181,7 +188,7 @@ class StreamTriggers(Running):
 
 
 class _Reader:
-    """One mapping: the next batch is read when the last one is done with."""
+    """One event source mapping. It delivers one batch at a time."""
 
     def __init__(
         self,
@@ -198,20 +205,20 @@ class _Reader:
         self._outlet = outlet
         self._client = client
         self._time_scale = time_scale
-        self._under_way: list[Waiting] = []
+        self._under_way: list[WaitingRecord] = []
         self._delivery: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._batches = Batches(
             BatchLimits(trigger.batch_size, trigger.window_seconds, drains=True),
             self._receive,
-            lambda waiting: len(json.dumps(named(waiting.record, trigger.stream_arn))),
+            lambda waiting: len(json.dumps(with_stream_arn(waiting.record, trigger.stream_arn))),
             self._stopping,
             order=lambda waiting: waiting.sequence,
         )
         self._reading = asyncio.create_task(self._read())
 
     async def stop(self) -> None:
-        # A receive under way is waited for: the messages it brings would stay hidden.
+        # Wait for the current receive: the messages that it returns would stay hidden otherwise.
         self._stopping.set()
         if self._delivery is not None:
             self._delivery.cancel()
@@ -235,19 +242,19 @@ class _Reader:
                 self._under_way = []
                 await self._pause(FIRST_RETRY_SECONDS)
         held = [*self._under_way, *self._batches.take_all()]
-        with suppress(SqsError):  # they come back by themselves after a restart
+        with suppress(SqsError):  # they become visible again after a restart anyway
             await self._client.put_back(self._trigger.queue, [each.message for each in held])
 
     def _raise_what_went_wrong(self, delivery: "asyncio.Task[None]") -> None:
         if not delivery.cancelled() and (error := delivery.exception()):
             raise error
 
-    async def _receive(self, limit: int, wait_seconds: int) -> list[Waiting]:
+    async def _receive(self, limit: int, wait_seconds: int) -> list[WaitingRecord]:
         queue = self._trigger.queue
         messages = await self._client.receive(queue, limit=limit, wait_seconds=wait_seconds)
-        return [Waiting(each, json.loads(each["Body"])) for each in messages]
+        return [WaitingRecord(each, json.loads(each["Body"])) for each in messages]
 
-    async def _deliver(self, batch: list[Waiting]) -> None:
+    async def _deliver(self, batch: list[WaitingRecord]) -> None:
         wanted = [each for each in batch if self._passes(each.record)]
         await self._settle([each for each in batch if each not in wanted])
         await self._run(wanted)
@@ -256,8 +263,8 @@ class _Reader:
         filters = self._trigger.filters
         return not filters or any(matches(json.loads(each), record) for each in filters)
 
-    async def _run(self, batch: list[Waiting]) -> None:
-        """Try a batch until it is done or given up."""
+    async def _run(self, batch: list[WaitingRecord]) -> None:
+        """Try a batch until it has been processed or given up."""
         pause, tries = FIRST_RETRY_SECONDS, 0
         while batch:
             if self._is_too_old(batch[0]):
@@ -283,8 +290,9 @@ class _Reader:
             await asyncio.sleep(pause * self._time_scale)
             pause = min(pause * 2, LAST_RETRY_SECONDS)
 
-    async def _invoke(self, batch: Sequence[Waiting]) -> tuple[Invocation | None, str]:
-        """The invocation, None if there could be none, and why it failed if it did."""
+    async def _invoke(self, batch: Sequence[WaitingRecord]) -> tuple[Invocation | None, str]:
+        """Invoke the function. Returns the invocation, or None if it could not be made, and the
+        reason to log if records failed."""
         payload = payload_of((each.record for each in batch), self._trigger.stream_arn)
         try:
             invocation = await self._invoker.invoke(self._trigger.function, payload)
@@ -292,20 +300,20 @@ class _Reader:
             return None, str(error)
         return invocation, invocation.failure or "some of its records failed"
 
-    def _done(self, batch: Sequence[Waiting], invocation: Invocation | None) -> int:
-        """How many records at the start of a batch are done with."""
+    def _done(self, batch: Sequence[WaitingRecord], invocation: Invocation | None) -> int:
+        """How many records at the start of a batch have been processed."""
         if invocation is None or invocation.function_error is not None:
             return 0
         if self._trigger.reports_item_failures:
-            return done_before_a_failure([each.record for each in batch], invocation.payload)
+            return processed_before_failure([each.record for each in batch], invocation.payload)
         return len(batch)
 
-    def _is_too_old(self, waiting: Waiting) -> bool:
+    def _is_too_old(self, waiting: WaitingRecord) -> bool:
         limit = self._trigger.maximum_age_seconds
         return limit is not None and waiting.age_seconds > limit
 
     async def _give_up(
-        self, batch: Sequence[Waiting], condition: str, tries: int, last: Invocation | None
+        self, batch: Sequence[WaitingRecord], condition: str, tries: int, last: Invocation | None
     ) -> None:
         logger.error("records of a stream were given up", extra=self._about(condition))
         if destination := self._trigger.on_failure:
@@ -314,7 +322,7 @@ class _Reader:
         await self._settle(batch)
 
     def _failure(
-        self, batch: Sequence[Waiting], condition: str, tries: int, last: Invocation | None
+        self, batch: Sequence[WaitingRecord], condition: str, tries: int, last: Invocation | None
     ) -> dict[str, Any]:
         """https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
         changes = [each.record["dynamodb"] for each in batch]
@@ -346,7 +354,7 @@ class _Reader:
             record["responseContext"] = {**context, "functionError": last.function_error}
         return record
 
-    async def _settle(self, done: Sequence[Waiting]) -> None:
+    async def _settle(self, done: Sequence[WaitingRecord]) -> None:
         await self._client.delete(self._trigger.queue, [each.message for each in done])
         settled = {each.sequence for each in done}
         self._under_way = [each for each in self._under_way if each.sequence not in settled]

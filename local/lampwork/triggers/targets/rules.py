@@ -21,7 +21,7 @@ def make_event(
 
 
 class RuleSource(TargetSource):
-    """Rules of EventBridge with a pattern."""
+    """Rules of EventBridge with an event pattern."""
 
     kind = "rule"
     types = ("AWS::Events::Rule",)
@@ -29,7 +29,7 @@ class RuleSource(TargetSource):
         Sample(
             (EVENTBRIDGE,),
             "event",
-            "An event that was put on a bus, such as a rule's pattern lets through.",
+            "An event was put on a bus, and matched a rule's pattern.",
             make_event,
             (
                 Option("source", "my.application"),

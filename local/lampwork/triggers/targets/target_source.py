@@ -1,38 +1,40 @@
-"""What the sources have in common whose resources send events to targets, functions among them.
+"""The common part of sources whose resources send events to targets, such as functions.
 
-The embedded AWS puts what it has for functions into a queue of its own, and
-`lampwork.triggers.asynchronous.receiver` takes it to them.
+The embedded AWS puts the events for functions into a queue of its own;
+`lampwork.triggers.asynchronous.service_events` delivers them from there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from lampwork.stack.entry_points import EntryPoint
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Stack
 from lampwork.stack.narrowing import Keeps
-from lampwork.stack.ways_in import WayIn
 from lampwork.triggers.source import Source
 
 Target = tuple[str, str]
-"""What of the source leads to a target, and the target's ARN."""
+"""The name of what sends events to a target, and the target's ARN."""
 
 
 class TargetSource(Source):
-    """Resources of some types that have a list of targets; `kind` is what one is called."""
+    """Resources of certain types, each with a list of targets. `kind` is the name of such a
+    resource in the list of entry points."""
 
     kind: ClassVar[str]
     types: ClassVar[Sequence[str]]
 
     def targets(self, resource: CloudResource) -> Iterator[Target]:
-        """The targets of one of its resources."""
+        """The targets of one of these resources."""
         raise NotImplementedError
 
     def with_targets(self, resource: CloudResource, keeps: Keeps) -> CloudResource | None:
-        """The resource with the targets whose ARN is kept; None for what is nothing without one."""
+        """The resource with only the targets whose ARN `keeps` accepts; None if a resource without
+        targets has no purpose."""
         raise NotImplementedError
 
-    def ways_in(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[WayIn]:
+    def entry_points(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[EntryPoint]:
         functions = FunctionNames(stack.functions)
         for resource in stack.resources:
             if resource.type in self.types:
@@ -52,12 +54,13 @@ class TargetSource(Source):
 
 
 def list_of(properties: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
-    """A property that is a list, empty where it is not there."""
+    """A property whose value is a list; empty if there is no such property."""
     return properties.get(name) or ()
 
 
 def with_list(resource: CloudResource, name: str, key: str, keeps: Keeps) -> CloudResource:
-    """The resource with those of a list whose ARN, under `key`, is kept."""
+    """The resource with its list `name` reduced to the entries whose ARN, at `key`, `keeps`
+    accepts."""
     if not (present := list_of(resource.properties, name)):
         return resource
     return with_property(resource, name, [each for each in present if keeps(str(each.get(key)))])

@@ -5,29 +5,29 @@ from typing import Final
 from lampwork.concurrency import run_all
 from lampwork.errors import StartError
 from lampwork.stack.model import Stack
-from lampwork.triggers.source import Running, Source, Surroundings
+from lampwork.triggers.source import RunningSource, Source, SourceContext
 
 TRY_AGAIN_SECONDS: Final = 1
 
 
 class RunningSources:
-    """All sources at work. Each starts by itself: one that waits holds up no other."""
+    """Runs all sources. Each starts on its own: one that has to wait does not delay the others."""
 
-    def __init__(self, sources: Iterable[Source], surroundings: Surroundings) -> None:
-        self._say = surroundings.say
-        opened = [source.open(surroundings) for source in sources]
-        self._running = [_Starting(each, self._say) for each in opened if each is not None]
+    def __init__(self, sources: Iterable[Source], context: SourceContext) -> None:
+        self._say = context.say
+        opened = [source.open(context) for source in sources]
+        self._running = [_StartingSource(each, self._say) for each in opened if each is not None]
 
     def start(self, stack: Stack) -> None:
-        """Begin to start them; what cannot start yet is tried until it can."""
+        """Begin to start the sources. One that cannot start yet is tried again until it can."""
         for each in self._running:
             each.start(stack)
 
     async def update(self, stack: Stack) -> None:
-        """Go on with a saved template.
+        """Go on with the stack of a saved template.
 
         Raises:
-            StartError: a source cannot go on; the others do.
+            StartError: a source cannot go on.
         """
         await run_all(*(each.update(stack) for each in self._running))
 
@@ -35,10 +35,11 @@ class RunningSources:
         await run_all(*(each.stop() for each in self._running))
 
 
-class _Starting:
-    """A source that may not have started yet, and then starts with the newest stack."""
+class _StartingSource:
+    """A source that may still be waiting to start. When it starts, it does so with the newest
+    stack."""
 
-    def __init__(self, running: Running, say: Callable[[str], None]) -> None:
+    def __init__(self, running: RunningSource, say: Callable[[str], None]) -> None:
         self._running = running
         self._say = say
         self._lock = asyncio.Lock()

@@ -1,4 +1,4 @@
-"""What can be said about a function's handler without running it."""
+"""Checks, without running a function, whether its handler can be loaded."""
 
 import ast
 import sys
@@ -9,8 +9,8 @@ from typing import Final
 
 from lampwork.stack.model import Function
 
-# How AWS's runtime client begins what it logs, for each request, of the same mistakes.
-ITS_WORDS: Final = tuple(
+# AWS's runtime client logs these same mistakes for each request; its lines begin so.
+LOAD_ERRORS: Final = tuple(
     f"[ERROR] Runtime.{kind}: "
     for kind in (
         *("ImportModuleError", "MalformedHandlerName"),
@@ -20,26 +20,27 @@ ITS_WORDS: Final = tuple(
 
 
 def is_about_loading(line: str) -> bool:
-    """Whether in a line of a function's log the runtime client says that it cannot be loaded."""
-    return line.startswith(ITS_WORDS)
+    """Whether a line of a function's log is the runtime client's report that it cannot load the
+    function."""
+    return line.startswith(LOAD_ERRORS)
 
 
-class Problems:
-    """Tells of functions that cannot be loaded, once, with the file and line to put right."""
+class HandlerProblems:
+    """Says once which functions cannot be loaded, with the file and line to correct."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._told: dict[str, str] = {}
 
     def tell(self, functions: Iterable[Function]) -> None:
-        """Say what is wrong with these functions as they are now."""
+        """Check these functions anew and say what is wrong with them."""
         self._told.clear()
         for function in functions:
             self._tell(function)
 
     def explain(self, line: str, function: Function) -> bool:
-        """Whether a line of a function's log is what the runtime client makes of a problem that has
-        been told, if only just now."""
+        """Whether a line of a function's log only repeats a problem that this check finds. Says the
+        problem now if it has not been said yet."""
         return is_about_loading(line) and self._tell(function)
 
     def _tell(self, function: Function) -> bool:
@@ -58,8 +59,8 @@ def _problem(function: Function) -> str | None:
     module, _, name = function.handler.rpartition(".")
     if not module:
         return (
-            f"{where}: the handler {function.handler!r} of {function.logical_id} is not of the form"
-            " module.function; write it so."
+            f"{where}: the handler {function.handler!r} of {function.logical_id} must be written"
+            " as module.function."
         )
     path = module.replace(".", "/")
     file = _file(function.code_dir, path)
@@ -90,9 +91,9 @@ def _file(code_dir: Path, module: str) -> Path | None:
 
 
 def _is_elsewhere(module: str, function: Function) -> bool:
-    """Whether a layer or an installed package has a module, or it is a compiled one: not for us to
-    judge."""
-    # The first place is where the command itself lies, or was called.
+    """Whether the module is compiled, or belongs to a layer or an installed package. These are not
+    checked."""
+    # The first entry is the folder of the command itself, or the one in which it was called.
     installed = map(Path, sys.path[1:])
     paths = [place / module for place in (function.code_dir, *function.packages, *installed)]
     return any(
@@ -103,12 +104,13 @@ def _is_elsewhere(module: str, function: Function) -> bool:
 
 
 def _may_define(body: Iterable[ast.stmt], name: str) -> bool:
-    """Whether a module's statements bind a name, or could in a way that only running them shows."""
+    """Whether a module's statements bind a name, or may bind it in a way that only running them
+    would show."""
     return any(_binds(node, name) for statement in body for node in _own_nodes(statement))
 
 
 def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """A statement and all in it that runs in the same scope."""
+    """A statement and the nodes within it that belong to the same scope."""
     yield node
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
         for child in ast.iter_child_nodes(node):

@@ -1,4 +1,4 @@
-"""What a command changes in a stack's functions: their variables, and the time they may take."""
+"""How a command's options change a stack's functions: their variables and their timeouts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -9,23 +9,22 @@ from lampwork.stack.model import HttpRoute, Stack, WebSocketRoute
 
 Route = TypeVar("Route", HttpRoute, WebSocketRoute)
 
-
-ALL_FUNCTIONS: Final = "Parameters"  # in `sam local`'s file of variables
-
-
+# The key for all functions in the file of variables that `sam local` takes.
+ALL_FUNCTIONS: Final = "Parameters"
 DAY_SECONDS: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Debugged:
-    """The one function that waits for a debugger at a port of this machine."""
+    """The function that waits for a debugger, and the port of this machine at which it waits."""
 
     function: str
     port: int
 
 
 def without_time_out(stack: Stack, name: str) -> Stack:
-    """Let a function, and the gateways before it, take as long as a person at a debugger does."""
+    """Give a function, and the gateways that invoke it, a timeout of a day: a person at a debugger
+    takes their time."""
     function = FunctionNames(stack.functions).get(name)
     logical_id = function.logical_id
     return replace(
@@ -54,8 +53,8 @@ def without_time_out(stack: Stack, name: str) -> Stack:
 
 
 def with_variables(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> Stack:
-    """Each function's own variables, by its logical id (also without the nested stacks that it is
-    in) or its name, in place of the template's."""
+    """Set single functions' variables, which win over the template's. A function is named by its
+    name or its logical id; in a nested stack also by the last part of its logical id."""
     return replace(
         stack,
         functions={
@@ -75,7 +74,7 @@ def with_variables(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> 
 
 
 def unknown_names(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Names for which variables are given and which no function has."""
+    """The names in `variables` that no function has."""
     functions = stack.functions.values()
     names = {name for each in functions for name in (each.logical_id, each.local_id, each.name)}
     return sorted(variables.keys() - names - {ALL_FUNCTIONS})

@@ -1,4 +1,4 @@
-"""What a stack answers to and wakes up by, as text."""
+"""The entry points of a stack, its routes and triggers, as text."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
@@ -6,24 +6,26 @@ from typing import Protocol
 from lampwork.stack.authorization import LambdaAuthorizer
 from lampwork.stack.model import HttpApi, HttpRoute, RestApi, Stack
 
-WayIn = tuple[str, str, str]
-"""The kind of a way into a function, what it is called, and the function."""
+EntryPoint = tuple[str, str, str]
+"""What invokes a function: its kind, its name, and the function's logical id."""
 
 
-class Listed(Protocol):
-    """What wakes functions, and can say which."""
+class HasEntryPoints(Protocol):
+    """Whatever invokes functions and can list them."""
 
-    def ways_in(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[WayIn]: ...
+    def entry_points(
+        self, stack: Stack, intervals: Mapping[str, float]
+    ) -> Iterator[EntryPoint]: ...
 
 
-def table(stack: Stack, sources: Iterable[Listed], intervals: Mapping[str, float]) -> str:
-    """One line for each way into a function: kind, what triggers it, the function.
+def table(stack: Stack, sources: Iterable[HasEntryPoints], intervals: Mapping[str, float]) -> str:
+    """One line for each entry point: its kind, its name, the function.
 
-    `intervals` are the seconds between the firings of schedules that fire more often here, by
-    logical id or name.
+    `intervals` are seconds between firings, by a schedule's logical id or name; they replace the
+    schedule's expression.
     """
-    hosts = _told_apart(stack)
-    rows = list(_ways_in(stack, sources, intervals, hosts=hosts))
+    hosts = _needs_hosts(stack)
+    rows = list(_entry_points(stack, sources, intervals, hosts=hosts))
     rows += _untriggered(stack, {function for _, _, function in rows})
     if not rows:
         return "  The template has no function that Lampwork runs."
@@ -32,11 +34,13 @@ def table(stack: Stack, sources: Iterable[Listed], intervals: Mapping[str, float
 
 
 def changes(
-    before: Stack, after: Stack, sources: Iterable[Listed], intervals: Mapping[str, float]
+    before: Stack, after: Stack, sources: Iterable[HasEntryPoints], intervals: Mapping[str, float]
 ) -> Iterator[str]:
-    """One line for each way into a function that went or came."""
-    hosts = _told_apart(before) or _told_apart(after)
-    old, new = (list(_ways_in(stack, sources, intervals, hosts=hosts)) for stack in (before, after))
+    """One line for each entry point that was removed or added."""
+    hosts = _needs_hosts(before) or _needs_hosts(after)
+    old, new = (
+        list(_entry_points(stack, sources, intervals, hosts=hosts)) for stack in (before, after)
+    )
     for kind, what, function in old:
         if (kind, what, function) not in new:
             yield f"Removed: {kind} {what}, {function}"
@@ -45,22 +49,23 @@ def changes(
             yield f"Added: {kind} {what}, {function}"
 
 
-def _told_apart(stack: Stack) -> bool:
-    """Whether it takes the host to tell the APIs apart."""
+def _needs_hosts(stack: Stack) -> bool:
+    """Whether the stack has several APIs, which only the host tells apart."""
     return len({api.api_id for api in stack.routed_apis}) > 1
 
 
-def _ways_in(
-    stack: Stack, sources: Iterable[Listed], intervals: Mapping[str, float], *, hosts: bool
-) -> Iterator[WayIn]:
+def _entry_points(
+    stack: Stack, sources: Iterable[HasEntryPoints], intervals: Mapping[str, float], *, hosts: bool
+) -> Iterator[EntryPoint]:
     yield from _http(stack, hosts=hosts)
     yield from _websocket(stack)
     for source in sources:
-        yield from source.ways_in(stack, intervals)
+        yield from source.entry_points(stack, intervals)
 
 
-def _http(stack: Stack, *, hosts: bool) -> Iterable[WayIn]:
-    """With the stage in front where the address has it, and the host if `hosts`."""
+def _http(stack: Stack, *, hosts: bool) -> Iterable[EntryPoint]:
+    """The routes of HTTP and REST APIs, and function URLs. Paths begin with the stage if the API's
+    address has one, and with the host if `hosts` is set."""
     rows = [
         (route.method, _address(api, route, host=hosts), route.function)
         for api in stack.routed_apis
@@ -78,7 +83,7 @@ def _address(api: HttpApi | RestApi, route: HttpRoute, *, host: bool) -> str:
     return f"{base}{route.path}" if route.path != "$default" else f"{base} $default"
 
 
-def _websocket(stack: Stack) -> Iterable[WayIn]:
+def _websocket(stack: Stack) -> Iterable[EntryPoint]:
     for api in stack.websocket_apis:
         for rewrite in api.rewrites:
             yield "WS", rewrite.path, api.logical_id
@@ -86,7 +91,7 @@ def _websocket(stack: Stack) -> Iterable[WayIn]:
             yield "WS", f"/{api.stage}  {route.key}", route.function
 
 
-def _untriggered(stack: Stack, triggered: Collection[str]) -> Iterable[WayIn]:
+def _untriggered(stack: Stack, triggered: Collection[str]) -> Iterable[EntryPoint]:
     authorizers = (
         *(route.authorizer for api in stack.routed_apis for route in api.routes),
         *(api.authorizer for api in stack.websocket_apis),

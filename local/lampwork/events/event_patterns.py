@@ -1,4 +1,4 @@
-"""Event patterns, as rules of EventBridge and filters of event source mappings are written.
+"""Event patterns of EventBridge rules and of the filters of event source mappings.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 """
@@ -20,7 +20,7 @@ COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 
 
 def matches(pattern: Mapping[str, Any], event: Any) -> bool:
-    """Whether an event has all that a pattern asks for."""
+    """Whether an event matches a pattern."""
     return all(_holds(key, wanted, event) for key, wanted in pattern.items())
 
 
@@ -85,7 +85,7 @@ def _wildcard(argument: Any, value: Any) -> bool:
 
 
 def _expression(wildcard: str) -> str:
-    r"""`*` is anything, `\*` a star."""
+    r"""The regular expression for a wildcard: `*` matches anything, `\*` an asterisk."""
     parts = re.split(r"(\\.|\*)", wildcard)
     return "".join(".*" if part == "*" else re.escape(re.sub(r"^\\", "", part)) for part in parts)
 
@@ -109,10 +109,9 @@ OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 
 
 def check(pattern: Any) -> None:
-    """Refuse a pattern that AWS would refuse.
-
+    """
     Raises:
-        ValueError: says what is wrong.
+        ValueError: AWS would refuse the pattern; the text says why.
     """
     if not isinstance(pattern, Mapping) or not pattern:
         raise ValueError(f"a pattern is a JSON object with at least one key, not {pattern!r}")
@@ -123,7 +122,7 @@ def check(pattern: Any) -> None:
         elif isinstance(wanted, Mapping):
             check(wanted)
         elif not isinstance(wanted, list) or not wanted:
-            raise ValueError(f"{key!r} must be a list of what it may be, not {wanted!r}")
+            raise ValueError(f"{key!r} must be a list of allowed values, not {wanted!r}")
         else:
             _check_rules(wanted)
 
@@ -131,7 +130,7 @@ def check(pattern: Any) -> None:
 def _check_rules(rules: list[Any]) -> None:
     for rule in rules:
         if isinstance(rule, Mapping) and (len(rule) != 1 or not rule.keys() <= KNOWN):
-            raise ValueError(f"{rule!r} is none of {', '.join(sorted(KNOWN))}")
+            raise ValueError(f"{rule!r} must have one key of {', '.join(sorted(KNOWN))}")
 
 
 KNOWN: Final = OPERATORS.keys() | {"exists"}

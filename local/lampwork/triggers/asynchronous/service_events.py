@@ -6,12 +6,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from lampwork.events.dead_letters import function_not_found, texts
+from lampwork.events.dead_letters import function_not_found, text_attributes
 from lampwork.events.sqs import Message
 from lampwork.stack.model import FUNCTION_EVENTS_QUEUE, Stack
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
-from lampwork.triggers.source import Running, Source, Surroundings, nothing_to_wait_for
+from lampwork.triggers.source import RunningSource, Source, SourceContext, nothing_to_wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -20,25 +20,27 @@ BATCH: Final = 10
 RETRY_SECONDS: Final = 1.0
 
 
-class AsynchronousSource(Source):
-    """What services of the embedded AWS have for functions. Each service lists its own ways in."""
+class ServiceEventSource(Source):
+    """Delivers the events of all services of the embedded AWS. The source of each service, such as
+    topics, lists its own entry points."""
 
-    def open(self, surroundings: Surroundings) -> Running | None:
-        if surroundings.aws is None:
+    def open(self, context: SourceContext) -> RunningSource | None:
+        if context.aws is None:
             return None
-        return FunctionEvents(
-            surroundings.events,
-            surroundings.aws.url,
-            surroundings.region,
-            surroundings.aws_has_loaded,
+        return ServiceEvents(
+            context.events,
+            context.aws.url,
+            context.region,
+            context.aws_has_loaded,
         )
 
 
-class FunctionEvents(Running):
-    """Invokes functions with what SNS, S3 and EventBridge of the embedded AWS have for them.
+class ServiceEvents(RunningSource):
+    """Invokes functions with the events that SNS, S3 and EventBridge of the embedded AWS have put
+    into a queue for them.
 
-    An event leaves its queue when the last try of its function is over: one that a stop or a crash
-    comes before is delivered again.
+    An event is deleted from the queue after the function's last try. If a stop or a crash comes
+    first, the event is delivered again.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class FunctionEvents(Running):
         await self.update(stack)
 
     async def update(self, stack: Stack) -> None:
-        """Begin to receive once a resource of the template invokes functions."""
+        """Begin to receive as soon as the template has a resource that invokes functions."""
         invokes = any(":function:" in str(each.properties) for each in stack.resources)
         if invokes and self._receiving is None:
             self._receiving = asyncio.create_task(self._receive())
@@ -98,9 +100,9 @@ class FunctionEvents(Running):
         function = event["function"]
         logger.error("an event is for no function here", extra={"function": function})
         if dead_letter := event.get("dead_letter"):
-            attributes = texts(function_not_found(event["rule"], function))
+            attributes = text_attributes(function_not_found(event["rule"], function))
             await self._events.outlet.send_dead_letter(dead_letter, event["payload"], attributes)
 
     async def _delete(self, message: Message) -> None:
-        with suppress(SqsError):  # it is delivered once more after the next start
+        with suppress(SqsError):  # not deleted: it will be delivered again after the next start
             await self._client.delete(FUNCTION_EVENTS_QUEUE, [message])

@@ -22,15 +22,15 @@ SHOWN_LINES: Final = 12
 def with_requirements(
     functions: Mapping[str, Function], root: Path, data: Path, say: Callable[[str], None]
 ) -> dict[str, Function]:
-    """The functions, each with a folder of the packages its own requirements.txt asks for, and one
-    for each of its layers that is still to be built.
+    """Install what the functions' requirements.txt files ask for.
 
-    They are installed once for a content of the file and a version of Python, and stay in `data`.
-    The file in the project's own folder, `root`, is not looked at: what it names belongs into the
-    environment that Lampwork itself runs in.
+    Returns the functions, each with the folder of its own packages and one folder for each of its
+    layers that is not built yet. Packages are installed into `data`, once for each content of the
+    file and version of Python. The requirements.txt in the project's own folder, `root`, is not
+    read: what it names belongs in the environment that Lampwork itself runs in.
 
     Raises:
-        StartError: they cannot be installed; says what the installer says.
+        StartError: they cannot be installed; the message quotes the installer.
     """
 
     def packages(folder: Path, whose: str) -> Path | None:
@@ -59,7 +59,8 @@ def _installed(file: Path, data: Path, whose: str, say: Callable[[str], None]) -
     asked_for = list(_asked_for(content.decode("utf-8", "replace")))
     if not asked_for:
         return None
-    # A path means another file in another folder; a name from an index is the same everywhere.
+    # A relative path means different files in different folders, so the folder is part of the key;
+    # the name of a package means the same everywhere.
     where = str(file) if any(each[0] in "./-" for each in asked_for) else ""
     name = hashlib.sha256(f"{sys.version}{where}".encode() + content).hexdigest()[:32]
     folder = data.resolve() / "requirements" / name
@@ -75,7 +76,7 @@ def _asked_for(content: str) -> Iterator[str]:
 
 
 def _install(file: Path, folder: Path) -> None:
-    """Into a draft first, so that a folder by this name is whole."""
+    """Install into a draft folder first, so that a folder of the final name is always complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, suffix=".tmp"))
     command = [*_installer(), "--quiet", "--target", str(draft), "-r", str(file)]
@@ -86,15 +87,15 @@ def _install(file: Path, folder: Path) -> None:
         raise StartError(f"{file} cannot be installed by `{' '.join(command[:3])}`:\n{said}")
     try:
         os.replace(draft, folder)
-    except OSError:  # another function asks for the same, and was quicker
+    except OSError:  # another function asks for the same, and its installation ended first
         shutil.rmtree(draft)
 
 
 def _installer() -> list[str]:
-    """uv where there is one, else the pip of this Python."""
+    """The command of uv if it is installed, else of this Python's pip."""
     beside = Path(sys.executable).with_name("uv")
     if uv := (str(beside) if beside.is_file() else shutil.which("uv")):
         return [uv, "pip", "install", "--python", sys.executable]
     if importlib.util.find_spec("pip") is None:
-        raise StartError(f"A function's {FILE} needs uv or pip to be installed: install uv.")
+        raise StartError(f"Lampwork needs uv or pip for a function's {FILE}. Install uv.")
     return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]

@@ -1,0 +1,188 @@
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from lampwork.app.project.options import Options
+from lampwork.app.project.package_check import check_packages
+from lampwork.app.project.project_variables import ProjectVariables
+from lampwork.app.project.stack_loading import StackLoader
+from lampwork.companions.guard import Guard
+from lampwork.companions.pidfile import stop_left_overs
+from lampwork.companions.project_processes import run_commands
+from lampwork.companions.services import Services
+from lampwork.concurrency import run_all, unless
+from lampwork.config.project_config import Config
+from lampwork.config.variables import forget_real_account
+from lampwork.errors import LampworkError
+from lampwork.logs.json_records import as_text
+from lampwork.logs.log import Log, is_advice, is_platform_line
+from lampwork.metrics.metrics import Metrics
+from lampwork.runtime.functions import Functions
+from lampwork.runtime.settings import RuntimeSettings
+from lampwork.stack.dynamic_references import references_in, unresolved, with_values
+from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.function_overrides import Debugged
+from lampwork.stack.handler_check import HandlerProblems
+from lampwork.stack.model import Function, Stack
+
+READ_AT_START: Final = (
+    *("host", "port", "data", "services", "redis", "commands", "processes"),
+    *("allowed_hosts", "max_environments", "preload", "inherit"),
+)
+LOADING_SECONDS: Final = 30
+
+
+class Project:
+    """A project's functions and services, and its commands once they have run: what every
+    invocation needs.
+
+    `config`, `stack` and `variables` are as last read. `port` is where the stack's APIs take
+    requests.
+    """
+
+    def __init__(self, config: Config, options: Options, log: Log, port: int) -> None:
+        self.config = config
+        self.port = port
+        self.stack = Stack(functions={})
+        self.variables: dict[str, str] = {}
+        self.metrics = Metrics()
+        self.services = Services(config, self.log_line)
+        self._options = options
+        self._log = log
+        self._say = partial(log.line, "lampwork")
+        self._stack_loader = StackLoader(options, self.services, self._say)
+        self._variables = ProjectVariables(config, self.services, port, options.variables)
+        self._problems = HandlerProblems(self._say)
+
+    @property
+    def origin(self) -> str:
+        return self._variables.origin
+
+    @property
+    def sqs_endpoint(self) -> str | None:
+        """Where boto3 would find SQS with these variables."""
+        return self.variables.get("AWS_ENDPOINT_URL_SQS", self.variables.get("AWS_ENDPOINT_URL"))
+
+    async def open(self, opened: AsyncExitStack) -> None:
+        """Start everything. `opened` stops what has been started, in reverse order, also when the
+        start fails halfway.
+
+        Raises:
+            LampworkError: the template, a variable, a service, a package or a command is wrong.
+        """
+        await opened.enter_async_context(unless(self.services.given_up()))
+        check_packages(self.services)
+        forget_real_account()
+        self._guard_children(opened)
+        opened.push_async_callback(self.services.stop)
+        await run_all(self.services.start(), self._open_functions(opened))
+        self.variables.update(self._variables.resolve(self.config, self.stack))
+        await self.services.create(self.stack.resources)
+        await self._fill_references()
+        await run_commands(self.config, self.variables, self.log_line)
+
+    async def reread(self) -> bool:
+        """Read the configuration and the template again.
+
+        Returns False, and leaves everything as it was, if they cannot be read.
+        """
+        try:
+            config = self._options.read_config()
+            stack = await self._stack_loader.load(config)
+            variables = self._variables.resolve(config, stack)
+            await self.services.create(stack.resources)
+            stack = await self._with_references(stack)
+        except LampworkError as error:
+            self._say(f"{error}\nGoing on with what was read before.")
+            return False
+        self._report_unapplied(config)
+        self.config, self.stack = config, stack
+        self.variables.clear()
+        self.variables.update(variables)
+        return True
+
+    def report_problems(self) -> None:
+        """Say which functions cannot be loaded, and why."""
+        self._problems.tell(self.stack.functions.values())
+
+    def log_line(self, source: str, text: str, request_id: str = "") -> None:
+        """Log a line of a function, a service or a process; a line of metrics is recorded
+        instead."""
+        if not self.metrics.embedded.record_line(text):
+            self._log.line(source, text, request_id)
+
+    def _guard_children(self, opened: AsyncExitStack) -> None:
+        """Stop what a killed run left behind, and let nothing outlive this one."""
+        folder = self.config.data / "run"
+        for name, pid in stop_left_overs(folder).items():
+            self._say(f"Stopped {name} (pid {pid}), left over from a killed run.")
+        opened.callback(Guard(folder).close)
+
+    async def _open_functions(self, opened: AsyncExitStack) -> None:
+        self.stack = await self._stack_loader.load(self.config)
+        self.functions = Functions(
+            self.stack.functions, self._runtime_settings(), self._on_log, self.metrics
+        )
+        opened.push_async_callback(self.functions.stop)
+        await self.functions.start()
+
+    def _runtime_settings(self) -> RuntimeSettings:
+        # The variables are filled in once the services take requests, before the first invocation.
+        return RuntimeSettings(
+            data_dir=self.config.data,
+            cold=self._options.cold,
+            freeze=self._options.freeze,
+            debugged=self._debugged(),
+            max_environments=self.config.max_environments,
+            preload=self.config.preload,
+            grace=self._grace,
+            overrides=self.variables,
+        )
+
+    def _debugged(self) -> Debugged | None:
+        debugged = self._options.debugged
+        if debugged is None:
+            return None
+        function = FunctionNames(self.stack.functions).get(debugged.function)
+        return replace(debugged, function=function.logical_id)
+
+    def _grace(self) -> float:
+        """Seconds to add to a time limit: the embedded AWS takes a while to load, whereas AWS
+        answers at once."""
+        aws = self.services.aws
+        return LOADING_SECONDS if aws is not None and aws.is_loading else 0
+
+    async def _fill_references(self) -> None:
+        stack = await self._with_references(self.stack)
+        if stack is not self.stack:
+            self.stack = stack
+            await self.functions.reload(stack.functions)
+
+    async def _with_references(self, stack: Stack) -> Stack:
+        """The stack with the values that its functions' variables refer to."""
+        references = references_in(stack.functions)
+        if not references:
+            return stack
+        values = await self.services.resolve(references)
+        for function, name, reference in unresolved(stack.functions, values):
+            self._say(
+                f"{function.template.name}, line {function.line}: {name} of"
+                f" {function.logical_id} is empty, since there is no {reference}."
+            )
+        return replace(stack, functions=with_values(stack.functions, values))
+
+    def _report_unapplied(self, config: Config) -> None:
+        changed = [
+            key for key in READ_AT_START if getattr(config, key) != getattr(self.config, key)
+        ]
+        if changed:
+            names = ", ".join(changed)
+            self._say(f"{names}: changed, but read only at the start. Restart to apply.")
+
+    def _on_log(self, function: Function, line: str, request_id: str) -> None:
+        if is_platform_line(line) and not self._options.verbose:
+            return
+        text = as_text(line)
+        if not is_advice(text) and not self._problems.explain(text, function):
+            self.log_line(function.logical_id, text, request_id)

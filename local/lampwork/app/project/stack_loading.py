@@ -1,0 +1,95 @@
+"""From a project's template to the stack that a command serves."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from lampwork.app.project.options import Options
+from lampwork.app.project.requirements import with_requirements
+from lampwork.companions.services import Services
+from lampwork.config.project_config import Config
+from lampwork.errors import TemplateError
+from lampwork.stack.function_overrides import unknown_names, with_variables, without_time_out
+from lampwork.stack.model import Function, Ignored, Schedule, Stack
+from lampwork.template.reader import read_stack
+from lampwork.triggers.registry import SOURCES
+from lampwork.triggers.schedules import check_overrides
+from lampwork.triggers.source import Source
+
+
+class StackLoader:
+    """Loads a project's stack with the command line's options applied.
+
+    `say` tells the user what is not emulated; what one load has told, the next does not repeat.
+    """
+
+    def __init__(self, options: Options, services: Services, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._services = services
+        self._say = say
+        self._told: frozenset[Ignored] = frozenset()  # as of the last load, whatever their lines
+
+    async def load(self, config: Config) -> Stack:
+        """
+        Raises:
+            LampworkError: the template, the configuration of a schedule or a requirement is wrong.
+        """
+        stack = await asyncio.to_thread(
+            load_stack, config, self._services.aws_url, self._options.sources
+        )
+        self._report_ignored(stack)
+        check_overrides(config.schedules, stack.triggers_of(Schedule))
+        functions = await asyncio.to_thread(self._with_requirements, stack.functions, config)
+        return self._with_options(replace(stack, functions=functions))
+
+    def _report_ignored(self, stack: Stack) -> None:
+        lines = not_emulated(stack)
+        if lines and self._options.strict:
+            raise TemplateError("Not emulated, and --strict is set:\n  " + "\n  ".join(lines))
+        ignored = [replace(each, line=0) for each in stack.ignored]
+        for each, line in zip(ignored, lines, strict=True):
+            if each not in self._told:
+                self._say(f"Not emulated: {line}")
+        self._told = frozenset(ignored)
+
+    def _with_requirements(
+        self, functions: Mapping[str, Function], config: Config
+    ) -> dict[str, Function]:
+        return with_requirements(
+            functions, root=config.template.parent, data=config.data, say=self._say
+        )
+
+    def _with_options(self, stack: Stack) -> Stack:
+        variables = self._options.function_variables
+        if unknown := unknown_names(stack, variables):
+            self._say(f"--env-vars names no function: {', '.join(unknown)}.")
+        stack = with_variables(self._options.narrow(stack), variables)
+        debugged = self._options.debugged
+        return without_time_out(stack, debugged.function) if debugged else stack
+
+
+def load_stack(config: Config, aws_url: str, sources: Sequence[Source] = SOURCES) -> Stack:
+    """The stack of the project's template.
+
+    Raises:
+        TemplateError: it cannot be read.
+    """
+    return read_stack(
+        config.template,
+        parameters=config.parameters,
+        spare=config.sam_parameters,
+        region=config.region,
+        stack_name=config.stack_name,
+        cache_dir=config.data / "templates",
+        queue_url_base=aws_url,
+        sources=sources,
+    )
+
+
+def not_emulated(stack: Stack) -> list[str]:
+    """One line for each part of the template that Lampwork does not run."""
+    return [
+        f"{each.template.name}, line {each.line}: {each.logical_id} ({each.type})"
+        + (f": {each.reason}" if each.reason else "")
+        for each in stack.ignored
+    ]
