@@ -22,7 +22,9 @@ INTERRUPTED: Final = 130
 def invoke(
     function: str | None, event: Any, no_event: bool, debug_port: int | None, **given: Any
 ) -> None:
-    """Run a function once: its result goes to standard output, its log to standard error.
+    """Run a function once.
+
+    Its result goes to standard output, its log to standard error.
 
     FUNCTION may be left out if the template has only one. A running `lampwork up` runs the
     function; without one, this command starts what the project needs, for this invocation only.

@@ -23,7 +23,10 @@ from lampwork.logs.log_file import LOG_NAME, read_entries
 )
 @click.option("--data", type=Path, help="The folder that holds all data.")
 def logs(names: tuple[str, ...], follow: bool, **overrides: Any) -> None:
-    """Show what functions and processes have printed, each line with the id of its request."""
+    """Show what functions and processes printed.
+
+    Each line of a function begins with the id of its request.
+    """
     folder: Path = config_of(overrides).data
     if not (folder / LOG_NAME).exists():
         raise ConfigurationError(f"There is no log in {folder} yet: `lampwork up` writes it.")

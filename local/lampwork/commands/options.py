@@ -51,7 +51,12 @@ def run_options(command: Command) -> Command:
             type=click.IntRange(1, 65535),
             help=f"The port at which the function waits for a debugger; {DEBUG_PORT} by default.",
         ),
-        click.option("--redis", type=click.Choice(REDIS_KINDS), envvar="LAMPWORK_REDIS"),
+        click.option(
+            "--redis",
+            type=click.Choice(REDIS_KINDS),
+            envvar="LAMPWORK_REDIS",
+            help="Which embedded Redis to run; auto takes the first that is installed.",
+        ),
         click.option("--env-file", type=Path, help="A file of variables, one NAME=value per line."),
         click.option(
             *("-n", "--env-vars"),

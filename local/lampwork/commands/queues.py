@@ -21,9 +21,10 @@ NOT_SHOWN: Final = ("ReceiptHandle", "MD5OfBody")
 @project_options
 @click.pass_context
 def queues(context: click.Context, /, **given: Any) -> None:
-    """Look into the queues of a running `lampwork up`, and move dead letters back.
+    """Show queues and move dead letters back.
 
-    Without a further command, list all queues and count their messages.
+    These are the queues of a running `lampwork up`. Without a further command, list all of them and
+    count their messages.
     """
     config = config_of(given)
     origin = running_origin(config.data)

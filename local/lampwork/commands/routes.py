@@ -11,7 +11,7 @@ from lampwork.triggers.registry import SOURCES
 @click.command()
 @project_options
 def routes(**overrides: Any) -> None:
-    """List the template's functions with the routes and triggers that invoke them."""
+    """List the routes and triggers of functions."""
     config = config_of(overrides)
     stack = load_stack(config, "http://localhost")
     click.echo(entry_points.table(stack, SOURCES, config.schedules))

@@ -84,7 +84,10 @@ def start_api(**given: Any) -> None:
 @click.command()
 @serve_options(LAMBDA_PORT)
 def start_lambda(**given: Any) -> None:
-    """Serve only Lambda's Invoke API, for `boto3.client("lambda", endpoint_url=…)`."""
+    """Serve only Lambda's Invoke API.
+
+    `boto3.client("lambda", endpoint_url=…)` calls it.
+    """
     _serve(partial(only_functions, sources=SOURCES), **given)
 
 

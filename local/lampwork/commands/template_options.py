@@ -33,7 +33,9 @@ def template_options(command: Command) -> Command:
     """Add SAM's own options, and `--parameter`, which takes one value at a time."""
     for option in (
         click.option("--config-file", type=Path, help="SAM's configuration, samconfig.toml."),
-        click.option("--config-env", metavar="NAME", help="The environment in that file."),
+        click.option(
+            "--config-env", metavar="NAME", help="The environment in SAM's configuration."
+        ),
         click.option(
             "--parameter",
             "parameter",
