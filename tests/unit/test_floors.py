@@ -5,6 +5,7 @@ floors below its own alone, so that a change is felt above it and never below.
 """
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -61,9 +62,24 @@ FLOORS: dict[str, list[set[str]]] = {
     ],
 }
 
-# Folders that hold more than eight modules, each with the reason.
+# Folders that hold more modules, each with the reason why it is not parted.
 LARGE = {
-    "lampwork/stack": "",
+    "lampwork/cloud": "one module for each thing that moto lacks or does otherwise than AWS",
+    "lampwork/cloud/persistence": "one module for each service that is kept",
+    "lampwork/companions": "one module for each kind of program beside the functions",
+    "lampwork/events": "one module for each document that AWS sends",
+    "lampwork/runtime": "the pool, and what it shares with the processes of functions",
+    "lampwork/stack": "one module for each question that is asked of a stack",
+    "shared/engine": "one module for each step of a task's life",
+    "shared/generators": "one module for each service that paints, and what those have in common",
+    "shared/generators/painter": "one module for each thing that is painted",
+    "shared/models": "one module for each table",
+    "shared/repositories": "one module for each table or sweep",
+    "shared/schemas": "one module for each resource of the API",
+    "shared/security": "one module for each kind of credential",
+    "shared/services": "one module for each thing that people can do",
+    "shared/stream": "one module for each part of a stream's life",
+    "shared/web": "one module for each thing that HTTP functions share",
 }
 
 
@@ -119,6 +135,15 @@ def test_no_module_imports_a_room_of_its_own_floor_or_above(package: str):
     }
 
     assert sorted(astray) == []
+
+
+@pytest.mark.parametrize("package", ["lampwork", "shared"])
+def test_no_folder_holds_more_modules_than_one_can_take_in(package: str):
+    root = PACKAGES[package].parent
+    held = Counter(file.parent.relative_to(root).as_posix() for file in modules(package).values())
+
+    large = {folder for folder, number in held.items() if number > MOST_MODULES}
+    assert large == {folder for folder in LARGE if folder.split("/")[0] == package}
 
 
 def test_the_painter_is_known_to_the_registry_of_generators_alone():

@@ -54,7 +54,7 @@ def shown_rows(package: str) -> dict[str, tuple[str, str]]:
     return {room: (floor, imports) for floor, room, _, imports in lines}
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", MAPS)
 def test_the_map_of_a_package_has_every_room_on_its_floor(package):
     wanted, shown = wanted_rows(package), shown_rows(package)
 
