@@ -218,6 +218,17 @@ class WebSocketApi:
     region: str = "us-east-1"
 
 
+def parted_attributes(
+    attributes: Mapping[str, str],
+) -> tuple[dict[str, str], dict[str, str]]:
+    """A queue's attributes: those that it gets only when it is created, and those that can be set
+    at any time. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+    """
+    at_creation = {name: value for name, value in attributes.items() if name == "FifoQueue"}
+    settable = {name: value for name, value in attributes.items() if name != "FifoQueue"}
+    return at_creation, settable
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
     """An SQS queue. `attributes` are those of CreateQueue: all are strings, and the ARNs in the

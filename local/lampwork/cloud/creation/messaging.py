@@ -4,10 +4,8 @@ from typing import Final
 
 from lampwork.cloud.creation.made import Made
 from lampwork.cloud.in_process import Client, Clients
-from lampwork.stack.model import CloudResource
+from lampwork.stack.model import CloudResource, parted_attributes
 
-# The one attribute that a queue gets when it is created and never again.
-AT_CREATION: Final = "FifoQueue"
 OF_A_TOPIC: Final = ("ContentBasedDeduplication", "DisplayName", "FifoTopic")
 # The scope first: a policy is read by the scope that holds when it is set.
 OF_A_SUBSCRIPTION: Final = (
@@ -20,11 +18,11 @@ OF_A_TARGET: Final = (
 
 
 def create_queue(clients: Clients, resource: CloudResource) -> Made:
-    sqs, attributes = clients("sqs"), dict(resource.properties["Attributes"])
-    kind = {AT_CREATION: attributes.pop(AT_CREATION)} if AT_CREATION in attributes else {}
-    url = sqs.create_queue(QueueName=resource.name, Attributes=kind)["QueueUrl"]
-    if attributes:
-        sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    sqs = clients("sqs")
+    at_creation, settable = parted_attributes(resource.properties["Attributes"])
+    url = sqs.create_queue(QueueName=resource.name, Attributes=at_creation)["QueueUrl"]
+    if settable:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=settable)
     return {}
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from lampwork.companions.aws import CREDENTIALS
 from lampwork.events.sqs import Message
-from lampwork.stack.model import Queue
+from lampwork.stack.model import Queue, parted_attributes
 
 T = TypeVar("T")
 
@@ -16,8 +16,6 @@ MAX_THREADS: Final = 32
 READ_TIMEOUT_SECONDS: Final = 5
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_BATCH: Final = 10
-# The one attribute that can only be set when a queue is created.
-AT_CREATION: Final = "FifoQueue"
 
 
 class SqsError(Exception):
@@ -125,9 +123,7 @@ class SqsClient:
         urls = {queue.name: self._create_one(queue) for queue in queues}
         # Set attributes after all queues exist: a redrive policy may name any of them.
         for queue in queues:
-            attributes = {
-                name: value for name, value in queue.attributes.items() if name != AT_CREATION
-            }
+            _, attributes = parted_attributes(queue.attributes)
             if "RedrivePolicy" in attributes:
                 attributes["RedrivePolicy"] = self._redrive_policy(attributes["RedrivePolicy"])
             if attributes:
@@ -135,9 +131,7 @@ class SqsClient:
         self._urls.update(urls)
 
     def _create_one(self, queue: Queue) -> str:
-        attributes = {
-            name: value for name, value in queue.attributes.items() if name == AT_CREATION
-        }
+        attributes, _ = parted_attributes(queue.attributes)
         answer = self._sqs.create_queue(QueueName=queue.name, Attributes=attributes)
         return str(answer["QueueUrl"])
 
