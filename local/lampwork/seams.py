@@ -13,7 +13,9 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from lampwork.errors import StartError
 
-# How a process ends whose package does not fit: to start it again would be in vain.
+# How the line begins with which a process ends whose package does not fit. Its parent tells the
+# user, and does not start it again.
+UNFIT: Final = "\x1elampwork: "
 EXIT_STATUS: Final = 3
 
 
@@ -87,7 +89,7 @@ class Seam(NamedTuple):
         try:
             self.check()
         except UnknownVersion as error:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(f"{UNFIT}{error}\n")
             sys.stderr.flush()
             sys.exit(EXIT_STATUS)
 

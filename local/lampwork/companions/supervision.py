@@ -13,7 +13,7 @@ from typing import Final
 
 from lampwork.companions.pidfile import PidFile
 from lampwork.errors import StartError
-from lampwork.seams import EXIT_STATUS, UnknownVersion
+from lampwork.seams import UNFIT, UnknownVersion
 
 FIRST_DELAY_SECONDS: Final = 0.2
 LONGEST_DELAY_SECONDS: Final = 10.0
@@ -50,6 +50,7 @@ class Child:
 
     def __init__(self, program: Program, process: Process, output: asyncio.Task[None]) -> None:
         self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.unfit = ""  # which package does not fit, if it says so
         self._program = program
         self._process = process
         self._output = output
@@ -60,6 +61,9 @@ class Child:
     @classmethod
     async def start(cls, program: Program, on_log: OnLog) -> "Child":
         def on_line(line: str) -> None:
+            if line.startswith(UNFIT):
+                child.unfit = line.removeprefix(UNFIT)
+                return
             child.last_lines.append(line)
             if not program.quiet:
                 on_log(program.name, line)
@@ -167,8 +171,8 @@ class Supervised:
         while self._child is not None:
             started = time.monotonic()
             status = await self._child.wait()
-            if status == EXIT_STATUS and self._on_unfit is not None and self._child.last_lines:
-                self._on_unfit(self._child.last_lines[-1])
+            if self._child.unfit and self._on_unfit is not None:
+                self._on_unfit(self._child.unfit)
                 return
             if time.monotonic() - started > STABLE_SECONDS:
                 delay = FIRST_DELAY_SECONDS
@@ -246,8 +250,8 @@ async def _until_ready(child: Child, name: str, ready: Ready, timeout_seconds: f
     while not await ready():
         if child.status is not None:
             await child.wait()
-            if child.status == EXIT_STATUS and child.last_lines:
-                raise UnknownVersion(child.last_lines[-1])
+            if child.unfit:
+                raise UnknownVersion(child.unfit)
             raise StartError(_did_not_start(name, describe_exit(child.status), child.last_lines))
         if time.monotonic() > deadline:
             slow = f"did not answer within {timeout_seconds:g} s"
