@@ -27,7 +27,13 @@ NEVER = {
         *("lampwork.front", "lampwork.runtime", "lampwork.template", "lampwork.triggers"),
     },
     # Functions of sockets start without an ORM or a web framework.
-    "shared.stream": {"fastapi", "sqlalchemy", "starlette"},
+    "shared.stream": {
+        *("alembic", "argon2", "fastapi", "mangum", "numpy", "passlib", "PIL"),
+        *("sqlalchemy", "starlette"),
+        *("shared.database", "shared.engine", "shared.generators", "shared.limits", "shared.mail"),
+        *("shared.repositories", "shared.schemas", "shared.services", "shared.web"),
+        *("shared.models.base", "shared.models.task", "shared.models.user"),
+    },
 }
 
 
