@@ -183,7 +183,7 @@ async def test_a_function_that_cannot_be_started_is_an_error_of_the_service_that
 )
 async def test_other_operations_are_named_as_not_served(tmp_path, operation, arguments):
     async with client_for(tmp_path, hello) as (client, _):
-        with pytest.raises(ClientError, match="Lampwork serves Invoke alone of Lambda"):
+        with pytest.raises(ClientError, match="Lampwork serves only Invoke of Lambda's API"):
             await in_thread(getattr(client, operation), **arguments)
 
 

@@ -1,6 +1,6 @@
-"""Requests that are signed for a service of AWS which the embedded one serves: they go there.
+"""Passes requests that are signed for other AWS services on to the embedded AWS.
 
-So AWS_ENDPOINT_URL may name the emulator's one address for every client of boto3.
+This lets AWS_ENDPOINT_URL name the emulator's one address for every boto3 client.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from lampwork.http.responses import Response, json_message
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
 SIGNED_FOR: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
-# These are the emulator's own.
+# The emulator serves these services itself.
 OWN: Final = frozenset(("execute-api", "lambda"))
 CONNECTION_HEADERS: Final = frozenset(
     ("connection", "content-length", "expect", "keep-alive", "transfer-encoding")
@@ -20,7 +20,10 @@ CONNECTION_HEADERS: Final = frozenset(
 
 
 class AwsServices:
-    """Passes requests on; `address` is the embedded server's, None without one."""
+    """Passes requests on to the embedded AWS.
+
+    `address` is the host and port of that server, or None when there is no such server.
+    """
 
     def __init__(self, address: tuple[str, int] | None) -> None:
         self._address = address
@@ -30,6 +33,7 @@ class AwsServices:
         return self._address is not None and service is not None and service not in OWN
 
     async def serve(self, request: Request) -> Response:
+        """Return the embedded server's answer, or a 503 when that server does not answer."""
         host, port = self._address or ("", 0)
         try:
             reader, writer = await asyncio.open_connection(host, port)
@@ -43,13 +47,13 @@ class AwsServices:
 
 
 def signed_for(request: Request) -> str | None:
-    """The service of AWS for which the request is signed."""
+    """The AWS service for which the request is signed (`s3`, `sqs`, …); None if it is unsigned."""
     found = SIGNED_FOR.match(request.header("authorization") or "")
     return found[1] if found else None
 
 
 def _head(request: Request) -> bytes:
-    """As HTTP/1.0, whose answers end with the connection."""
+    """The request line and headers, in HTTP/1.0: its answers end when the connection ends."""
     passed_on = [each for each in request.headers if each[0].lower() not in CONNECTION_HEADERS]
     headers = [*passed_on, ("Content-Length", str(len(request.body)))]
     lines = [f"{request.method} {request.target} HTTP/1.0"]

@@ -1,8 +1,8 @@
-"""The emulator's own paths. Any program on this machine may use them, but no page of a browser.
+"""The emulator's own paths. Any program on this machine may use them, but no web page may.
 
-AWS has nothing like them, or asks for a signature there. Here a page of any site could otherwise
-reach them: by a request across sites, or under its own name made to mean this machine (DNS
-rebinding).
+AWS either has no such paths or requires a signature for them. Without this check, a page of any
+site could reach them here: with a cross-site request, or by pointing its own host name at this
+machine (DNS rebinding).
 """
 
 from collections.abc import Collection
@@ -20,7 +20,7 @@ OWN_SITE: Final = (None, "none", "same-origin")
 class ControlPaths:
     """Serves /_lampwork/health and /_lampwork/metrics.
 
-    `allowed_hosts` are the names, besides localhost and any address, by which clients may ask.
+    `allowed_hosts` are the host names that clients may use besides localhost and IP addresses.
     """
 
     def __init__(self, metrics: Metrics, allowed_hosts: Collection[str]) -> None:
@@ -40,9 +40,10 @@ class ControlPaths:
         return Response(200, [("content-type", CONTENT_TYPE)], await self._metrics.expose())
 
     def refusal(self, request: Request) -> Response | None:
-        """What a page of a browser gets instead of what it asks for."""
-        # Browsers send an origin with all but a page's plain reading of its own site, and with
-        # every WebSocket; https://www.w3.org/TR/fetch-metadata/ covers reading.
+        """The 403 for a request that comes from a web page; None for any other request."""
+        # Browsers send an Origin header with every WebSocket and with every request except a page's
+        # plain read of its own site. For reads, the header Sec-Fetch-Site tells the sites apart:
+        # https://www.w3.org/TR/fetch-metadata/
         if request.header("origin") is not None:
             return json_message(403, "A page may not ask for this")
         if request.header("sec-fetch-site") not in OWN_SITE:

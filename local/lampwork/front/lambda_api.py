@@ -21,10 +21,10 @@ from lampwork.stack.model import ACCOUNT_ID, Function
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 
 PREFIX = "/2015-03-31/functions/"
-# Those of its other operations begin with the day of their version as well.
+# The paths of Lambda's other operations also begin with the date of their API version.
 DATED = re.compile(r"/20\d\d-\d\d-\d\d/")
 PATH = re.compile(PREFIX + "([^/]+)/invocations")
-LOG_TAIL = 4096
+LOG_TAIL = 4096  # bytes
 
 
 class LambdaApi:
@@ -39,7 +39,10 @@ class LambdaApi:
         self._functions = FunctionNames(functions)
 
     def serves(self, request: Request) -> bool:
-        """Whether it is one for Lambda; a function URL's caller may have signed for Lambda too."""
+        """Whether the request is for Lambda's API.
+
+        The signature alone does not tell, because callers of function URLs may sign for Lambda too.
+        """
         path = request.path
         return path.startswith(PREFIX) or (
             DATED.match(path) is not None and signed_for(request) == "lambda"
@@ -50,7 +53,9 @@ class LambdaApi:
         found = PATH.fullmatch(request.path)
         if found is None or request.method != "POST":
             return _error(
-                501, "NotImplementedException", message="Lampwork serves Invoke alone of Lambda."
+                501,
+                "NotImplementedException",
+                message="Lampwork serves only Invoke of Lambda's API.",
             )
         name = name_in(unquote(found[1]))
         function = self._functions.called(name)

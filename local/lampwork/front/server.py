@@ -34,8 +34,10 @@ Gateway = HttpApiGateway | RestApiGateway | FunctionUrlGateway
 class Front:
     """The one port of a stack: HTTP APIs, WebSocket APIs, @connections and Lambda's Invoke API.
 
-    `time_scale` shortens all waiting the gateways do by the clock (idle sockets, retries). `aws` is
-    where requests signed for AWS's other services go. `on_access` gets a line for each answer.
+    `time_scale` multiplies every delay of the gateways (idle sockets, retries): 0.1 is ten times
+    as fast.
+    `aws` is the host and port to which requests signed for other AWS services go.
+    `on_access` receives one line for each answer.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Front:
 
     @property
     def port(self) -> int:
-        """The port listened on, once started."""
+        """The port that the server listens on. It is known once `start()` has returned."""
         return self._listener.port
 
     @property
@@ -82,15 +84,16 @@ class Front:
 
     @property
     def ca_bundle(self) -> Path:
-        """What AWS_CA_BUNDLE is to name for clients that come by TLS; made by `start()`."""
+        """The file to name in AWS_CA_BUNDLE for clients that use TLS. `start()` creates it."""
         return self._certificates.bundle
 
     def api_endpoint(self, api: WebSocketApi) -> str:
-        """Where boto3's apigatewaymanagementapi reaches the API's connections."""
+        """The `endpoint_url` with which boto3's apigatewaymanagementapi reaches the connections."""
         return f"{self.origin}/{api.stage}"
 
     async def start(self) -> None:
-        """
+        """Create the TLS certificates if there are none, and listen.
+
         Raises:
             StartError: the port is taken.
         """
@@ -98,14 +101,17 @@ class Front:
         await self._listener.start()
 
     async def stop(self) -> None:
-        """Accept no more, let requests under way end, close the sockets ($disconnect runs)."""
+        """Accept no more connections, let running requests end, then close the sockets.
+
+        $disconnect runs for each socket.
+        """
         self._listener.stop()
         await self._finish_requests()
         await asyncio.gather(*(gateway.stop() for gateway in self._websocket_apis.values()))
         await self._events.stop()
 
     def update(self, stack: Stack) -> None:
-        """Serve another state of the template; sockets of APIs that are still there stay open."""
+        """Serve a new state of the template. Sockets stay open if their API still exists."""
         self._gateways = _gateways(stack, self._invoker, self._time_scale)
         self._by_api_id = _by_api_id(self._gateways)
         self._events.update(stack.functions)
@@ -184,7 +190,11 @@ class Front:
         watch("websocket_connections", "Open sockets.", ("api",), self._sockets)
         directions = ("api", "direction")
         watch(
-            "websocket_messages", "Messages over sockets.", directions, self._messages, counts=True
+            "websocket_messages",
+            "Messages sent and received over sockets.",
+            directions,
+            self._messages,
+            counts=True,
         )
 
     def _sockets(self) -> Iterator[Reading]:
@@ -203,8 +213,10 @@ class Front:
 
 
 def _gateways(stack: Stack, invoker: Invoker, time_scale: float) -> list[Gateway]:
-    """In the order in which they are asked where the host names none: named stages first, since
-    `$default` takes any path, as function URLs do."""
+    """The gateways, in the order in which they are tried when the host name does not name an API.
+
+    Named stages come first, because `$default` and function URLs accept any path.
+    """
     http = [(api, HttpApiGateway(api, invoker, time_scale=time_scale)) for api in stack.http_apis]
     return [
         *(gateway for api, gateway in http if api.stage != "$default"),
@@ -222,7 +234,10 @@ def _by_api_id(gateways: list[Gateway]) -> dict[str, list[Gateway]]:
 
 
 def _named_api(request: Request) -> str:
-    """The API whose own host is asked: {apiId}.execute-api.…, {urlId}.lambda-url.…"""
+    """The API id in a host name like {apiId}.execute-api.… or {urlId}.lambda-url.…
+
+    For other host names it is their first part, which is no API's id.
+    """
     return (request.header("host") or "").partition(".")[0]
 
 
@@ -232,8 +247,8 @@ def _warn_of_shared_stages(stack: Stack) -> None:
     for stage, apis in (*stages.items(), *sockets.items()):
         if apis > 1:
             logger.warning(
-                "several APIs have this stage: the first answers on localhost, each under its own"
-                " host (`lampwork routes` lists them)",
+                "several APIs have this stage: on localhost the first one answers, and each answers"
+                " under its own host (`lampwork routes` lists the hosts)",
                 extra={"stage": stage},
             )
 

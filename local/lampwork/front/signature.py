@@ -7,16 +7,16 @@ CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
 
 
 def is_signed(request: Request) -> bool:
-    """Whether the request carries a signature (SigV4), in its header or its query.
+    """Whether the request carries a signature (SigV4) in its Authorization header or its query.
 
-    It is not checked: the emulator knows no secret keys.
+    The signature is not verified, because the emulator knows no secret keys.
     """
     authorization = request.header("authorization") or ""
     return authorization.startswith("AWS4-HMAC-SHA256 ") or "X-Amz-Signature=" in request.query
 
 
 def caller(request: Request) -> dict[str, str | None]:
-    """Who signed, as an event's `authorizer.iam` names a caller."""
+    """The signer of the request, in the form of an event's `authorizer.iam`."""
     credential = CREDENTIAL.search(request.header("authorization") or "")
     key = credential[1] if credential else "local"
     return {

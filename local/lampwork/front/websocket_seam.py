@@ -1,4 +1,4 @@
-"""The protocol of WebSockets, without input and output, as websockets has it."""
+"""The WebSocket protocol without input and output, taken from the package websockets."""
 
 from typing import Final
 
@@ -36,7 +36,7 @@ WEBSOCKETS: Final = Seam(
         ),
     ),
 )
-# Before the imports below, which would fail with less to say.
+# This comes before the imports below, because their errors would explain less.
 WEBSOCKETS.check()
 
 from websockets.datastructures import Headers  # noqa: E402
@@ -50,15 +50,15 @@ __all__ = ["SEND_EOF", "Frame", "InvalidHandshake", "Opcode", "State"]
 
 
 def open_protocol(max_message: int, max_frame: int) -> ServerProtocol:
-    """One whose handshake is done."""
+    """A server's protocol after the handshake. Limits are in bytes, of a message and of a frame."""
     return ServerProtocol(state=State.OPEN, max_size=(max_message, max_frame))
 
 
 def accept_key(target: str, headers: list[tuple[str, str]], method: str) -> str:
-    """What Sec-WebSocket-Accept answers to this handshake.
+    """The value of the header Sec-WebSocket-Accept that answers this handshake.
 
     Raises:
-        InvalidHandshake: it is none.
+        InvalidHandshake: the request is not a valid WebSocket handshake.
     """
     handshake = Request(target, Headers(headers), method=method)
     return ServerProtocol().process_request(handshake)[0]

@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field
 
-# Callers choose the keys: what is kept must not grow with them.
+# Callers choose the keys, so without a limit they could fill the memory.
 MAX_ANSWERS = 10_000
 
 Key = tuple[str, ...]
@@ -9,7 +9,10 @@ Answer = dict[str, object]
 
 @dataclass(slots=True)
 class AnswerCache:
-    """Answers of an authorizer by the identity that was asked about, each for its time."""
+    """An authorizer's answers by the caller's identity.
+
+    Each answer is valid for `seconds`; 0 means that no answer is kept.
+    """
 
     seconds: float
     _answers: dict[Key, tuple[float, Answer]] = field(default_factory=dict)

@@ -20,7 +20,7 @@ UNAUTHORIZED = "Unauthorized"
 
 
 class FunctionAuthorizer:
-    """Asks a function and keeps its answers as long as the template allows."""
+    """Asks a function who a caller is. Keeps each answer as long as the template allows."""
 
     def __init__(
         self,
@@ -40,13 +40,16 @@ class FunctionAuthorizer:
     async def ask(
         self, key: tuple[str, ...], arn: str, event: Callable[[], dict[str, Any]]
     ) -> Caller:
-        """Who calls the method `arn`. `key` are the caller's identity sources; `event` is made only
-        if the function must be asked. A kept policy is evaluated again for each method.
+        """The caller of the method `arn`.
+
+        `key` holds the values of the caller's identity sources; an empty key is never cached.
+        `event` is called only if the function must be asked. A cached policy is evaluated again for
+        each method.
 
         Raises:
             Unauthenticated: the function failed with the text "Unauthorized".
-            Denied: it says so, or its policy.
-            AuthorizerFailed: it gives no answer of a known form.
+            Denied: the function's answer or its policy denies the call.
+            AuthorizerFailed: the function failed otherwise, or its answer has an unknown form.
         """
         began = self._clock()
         answer = self._answers.get(key, began) if key else None
@@ -69,13 +72,13 @@ class FunctionAuthorizer:
             raise self._failed("the function failed")
         answer = _object(invocation.payload)
         if answer is None:
-            raise self._failed("its answer is no JSON object")
+            raise self._failed("its answer is not a JSON object")
         return answer
 
     def _identity(self, answer: Mapping[str, object], arn: str) -> Caller:
         context = answer.get("context") or {}
         if not isinstance(context, dict):
-            raise self._failed("its context is no object")
+            raise self._failed("its context is not an object")
         if self._authorizer.simple_responses:
             if not isinstance(answer.get("isAuthorized"), bool):
                 raise self._failed("its answer has no isAuthorized")
@@ -94,9 +97,9 @@ class FunctionAuthorizer:
         return Caller("lambda", context, principal)
 
     def _failed(self, reason: str) -> AuthorizerFailed:
-        # Callers read no more than a status: here is where the developer finds out why.
+        # Callers see only a status, so the developer learns the reason from the log.
         logger.warning(
-            "an authorizer gives no verdict",
+            "an authorizer failed to decide",
             extra={
                 "authorizer": self._authorizer.name,
                 "function": self._authorizer.function,

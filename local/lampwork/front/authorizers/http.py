@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 10
 
 
 class HttpAuthorizers:
-    """Asks the authorizers that the routes of one HTTP API name.
+    """Asks the authorizers of one HTTP API's routes.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
     """
@@ -37,7 +37,7 @@ class HttpAuthorizers:
                     authorizer, invoker, timeout_seconds=TIMEOUT_SECONDS, time_scale=time_scale
                 )
             elif isinstance(authorizer, JwtAuthorizer):
-                # Loaded only where there is one: it brings a library of cryptography.
+                # Imported only when needed, because it loads a cryptography library.
                 from lampwork.front.authorizers.jwt import JwtVerifier
 
                 self._verifiers[authorizer] = JwtVerifier(authorizer)
@@ -45,11 +45,11 @@ class HttpAuthorizers:
     async def authorize(
         self, authorizer: Authorizer, request: Request, match: Match, request_id: str
     ) -> Caller:
-        """Who calls the matched route.
+        """The caller of the matched route.
 
         Raises:
-            Refused: the caller may not.
-            AuthorizerFailed: nobody can tell.
+            Refused: the caller may not call it.
+            AuthorizerFailed: the authorizer could not decide.
         """
         match authorizer:
             case IamAuthorizer():
@@ -109,7 +109,7 @@ def _route_arn(api: HttpApi, request: Request) -> str:
 
 
 def _context_variables(event: Mapping[str, Any]) -> dict[str, Any]:
-    """`$context.…`, as far as it can tell callers apart.
+    """The `$context` variables that an identity source can use to tell callers apart.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
     """

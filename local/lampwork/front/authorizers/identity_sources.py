@@ -12,7 +12,10 @@ def identity(
     stage_variables: Mapping[str, str],
     context: Mapping[str, object],
 ) -> tuple[str, ...] | None:
-    """The values of identity sources, in their order; None where the request lacks one."""
+    """The values of the identity sources, in the order of `sources`.
+
+    None if the request lacks a value for any of them. An empty value counts as missing.
+    """
     values: list[str] = []
     for source in sources:
         match source.place:

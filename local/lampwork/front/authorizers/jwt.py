@@ -21,11 +21,12 @@ logger = logging.getLogger(__name__)
 
 ALGORITHMS = ["RS256", "RS384", "RS512"]
 KEYS_SECONDS = 2 * 60 * 60
-# A token with an unknown key id may have been signed with a new key, or be anybody's.
+# An unknown key id may be that of a new key, so the keys are fetched again. Anybody can send an
+# unknown key id, though, so this happens at most once in this time.
 UNKNOWN_KEY_PAUSE_SECONDS = 10
 FETCH_SECONDS = 5
 
-# The first is AWS's own text; it publishes no others.
+# AWS publishes only the first of these texts; the others are worded like it.
 CHALLENGES: dict[type[Exception], str] = {
     jwt.InvalidAudienceError: "the token does not have a valid audience",
     jwt.ExpiredSignatureError: "the token has expired",
@@ -37,7 +38,7 @@ CHALLENGES: dict[type[Exception], str] = {
 
 
 class JwtVerifier:
-    """Checks the tokens of one issuer against the keys that it publishes."""
+    """Checks the tokens of one issuer against the keys that the issuer publishes."""
 
     def __init__(
         self, authorizer: JwtAuthorizer, clock: Callable[[], float] = time.monotonic
@@ -49,11 +50,12 @@ class JwtVerifier:
         self._fetching = asyncio.Lock()
 
     async def verify(self, value: str, scopes: tuple[str, ...]) -> Caller:
-        """Who calls. `value` is a token, or one after `Bearer `.
+        """The caller whose token this is. `value` is a token, with or without `Bearer ` before it.
 
         Raises:
-            Unauthenticated: the token is none of this issuer for this audience, now.
-            Denied: it has none of the scopes.
+            Unauthenticated: the token is not valid now for this issuer and audience, or the
+                issuer's keys cannot be read.
+            Denied: `scopes` is not empty and the token has none of them.
         """
         scheme, _, rest = value.partition(" ")
         token = rest.strip() if scheme.lower() == "bearer" else value
@@ -87,7 +89,7 @@ class JwtVerifier:
         return claims
 
     def _is_for_us(self, claims: Mapping[str, object]) -> bool:
-        """`client_id` stands in for `aud` only where there is none."""
+        """Whether the token is for our audience. `client_id` counts only if there is no `aud`."""
         found = claims.get("aud", claims.get("client_id"))
         return bool(set(found if isinstance(found, list) else [found]) & {*self._audience})
 
@@ -123,7 +125,13 @@ class JwtVerifier:
 
 
 def _published_keys(issuer: str) -> dict[str, jwt.PyJWK]:
-    """By OpenID Connect Discovery 1.0 §4: the issuer names where its keys are."""
+    """The issuer's keys by key id.
+
+    The issuer's configuration says where they are (OpenID Connect Discovery 1.0 §4).
+
+    Raises:
+        OSError, ValueError, KeyError, jwt.PyJWTError: the keys cannot be read.
+    """
     configuration = _read(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     keys = jwt.PyJWKSet.from_dict(_read(configuration["jwks_uri"])).keys
     return {key.key_id: key for key in keys if key.key_id}
@@ -131,11 +139,11 @@ def _published_keys(issuer: str) -> dict[str, jwt.PyJWK]:
 
 def _read(url: str) -> dict[str, Any]:
     if not url.startswith(("http://", "https://")):
-        raise ValueError(f"{url} is no http address")
+        raise ValueError(f"{url} is not an HTTP address")
     with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as response:
         content = json.load(response)
     if not isinstance(content, dict):
-        raise ValueError(f"{url} gives no JSON object")
+        raise ValueError(f"{url} does not return a JSON object")
     return content
 
 
@@ -144,7 +152,7 @@ def _refused(reason: str) -> Unauthenticated:
 
 
 def _challenge(error: str, description: str, scopes: tuple[str, ...] = ()) -> str:
-    # As the service writes it, without the commas of RFC 6750.
+    # API Gateway writes no commas between the parts, although RFC 6750 does.
     return f'Bearer scope="{" ".join(scopes)}" error="{error}" error_description="{description}"'
 
 
@@ -154,7 +162,7 @@ def _scopes(claims: Mapping[str, object]) -> list[str]:
 
 
 def _text(claim: object) -> str:
-    """Claims are all strings in an event; a list is `[a b]`."""
+    """A claim as an event holds it: always a string. A list becomes `[a b]`."""
     if isinstance(claim, list):
         return f"[{' '.join(map(_text, claim))}]"
     if isinstance(claim, str):

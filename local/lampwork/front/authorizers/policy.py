@@ -1,4 +1,4 @@
-"""The IAM policy an authorizer function returns: may this method be called?
+"""Evaluates the IAM policy that an authorizer function returns.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 """
@@ -14,10 +14,10 @@ ACTIONS = ("execute-api:invoke", "execute-api:*", "*")
 def allows(policy: object, arn: str) -> tuple[bool, bool]:
     """Whether the policy allows `arn`, and whether a statement denies it explicitly.
 
-    Conditions are not looked at: a statement holds as if its condition did.
+    Conditions are ignored: each statement applies as if its condition were met.
 
     Raises:
-        AuthorizerFailed: it is no policy.
+        AuthorizerFailed: `policy` is not a valid policy document.
     """
     allowed = denied = False
     for statement in _statements(policy):

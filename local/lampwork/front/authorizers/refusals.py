@@ -1,5 +1,5 @@
 class Refused(Exception):
-    """The caller may not. `challenge` is the WWW-Authenticate that says why, if one does."""
+    """The caller may not do this. `challenge` is the value of WWW-Authenticate, if there is one."""
 
     def __init__(self, challenge: str | None = None) -> None:
         super().__init__(challenge)
@@ -7,11 +7,11 @@ class Refused(Exception):
 
 
 class Unauthenticated(Refused):
-    """Who calls is not known."""
+    """The caller is not known."""
 
 
 class Denied(Refused):
-    """Who calls is known and may not; `explicit` where a policy says Deny."""
+    """The caller is known but not allowed. `explicit` is true if a policy says Deny."""
 
     def __init__(self, challenge: str | None = None, *, explicit: bool = False) -> None:
         super().__init__(challenge)
@@ -19,4 +19,4 @@ class Denied(Refused):
 
 
 class AuthorizerFailed(Exception):
-    """The authorizer itself failed: an error, a time-out or an answer of no known form."""
+    """The authorizer itself failed: an error, a timeout, or an answer of unknown form."""

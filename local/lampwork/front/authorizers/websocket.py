@@ -23,20 +23,23 @@ async def authorize(
     query: str,
     request_id: str,
 ) -> Caller | None:
-    """Who asks to connect. A WebSocket API keeps no answers: each handshake is asked about.
+    """The caller who asks to connect; None if IAM allows the connection.
+
+    A WebSocket API does not cache answers, so the function is asked at each handshake.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
 
     Raises:
-        Refused: the caller may not.
-        AuthorizerFailed: nobody can tell.
+        Refused: the caller may not connect.
+        AuthorizerFailed: the authorizer could not decide.
+        TypeError: WebSocket APIs cannot have an authorizer of this type.
     """
     if isinstance(authorizer, IamAuthorizer):
         if not is_signed(request):
             raise Denied
         return None
     if not isinstance(authorizer, LambdaAuthorizer):
-        raise TypeError(f"{authorizer} is none of WebSocket APIs.")
+        raise TypeError(f"WebSocket APIs cannot use {authorizer}.")
     arn = f"arn:aws:execute-api:{api.region}:{ACCOUNT_ID}:{api.api_id}/{api.stage}/$connect"
     event = authorizer_event(connection, request, query, request_id, arn)
     context: Mapping[str, object] = event["requestContext"]

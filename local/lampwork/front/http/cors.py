@@ -1,4 +1,4 @@
-"""CORS as a gateway does it where its template has settings for it.
+"""The CORS headers and answers of a gateway whose template has CORS settings.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 """
@@ -11,7 +11,7 @@ PREFIX = "access-control-"
 
 
 class CrossOrigin:
-    """Answers preflight requests, and says on every other answer what its origin may read."""
+    """Answers preflight requests and adds the CORS headers to all other answers."""
 
     def __init__(self, cors: Cors, *, preflight_status: int = 204) -> None:
         self._cors = cors
@@ -27,7 +27,7 @@ class CrossOrigin:
         )
 
     def preflight(self, request: Request) -> Response | None:
-        """The answer to a preflight request; None where it is another."""
+        """The answer to a preflight request; None if the request is not one."""
         if request.method != "OPTIONS" or not request.header(PREFIX + "request-method"):
             return None
         origin = self._allowed(request.header("origin"))
@@ -37,7 +37,7 @@ class CrossOrigin:
         return Response(self._preflight_status, headers)
 
     def apply(self, request: Request, response: Response) -> Response:
-        """The response with these settings' headers in place of the function's own."""
+        """The same response, with the CORS headers of the template instead of the function's."""
         response.headers = [
             (name, value) for name, value in response.headers if not name.lower().startswith(PREFIX)
         ]

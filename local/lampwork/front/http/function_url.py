@@ -22,7 +22,7 @@ ANONYMOUS: Final = "anonymous"
 
 
 class FunctionUrlGateway:
-    """Serves a function's own address: any path and method leads to it, in payload format 2.0.
+    """Serves a function URL. Every path and method invokes the function, in payload format 2.0.
 
     https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
     """
@@ -67,7 +67,7 @@ class FunctionUrlGateway:
             invocation = await call(
                 self._invoker, self._url.function, event, self._url.timeout_seconds
             )
-            if invocation.function_error:  # which its log has told
+            if invocation.function_error:  # the function's log already shows the error
                 return _failed()
             return http_response(invocation.payload)
         except EventTooLarge as error:
@@ -82,7 +82,7 @@ class FunctionUrlGateway:
 
     def _log(self, error: Exception) -> None:
         logger.warning(
-            "the function URL answers for its function",
+            "the function URL answers instead of its function",
             extra={"function": self._url.function, "reason": str(error)},
         )
 

@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 
 class HttpApiGateway:
-    """Serves one HTTP API: the route's function answers, or the gateway with its own errors.
+    """Serves one HTTP API. The route's function answers, or the gateway with an error of its own.
 
-    What routes need beside their function (authorizers, CORS) is made when the template is read.
+    Authorizers and CORS settings are prepared once, when the template is read.
     """
 
     def __init__(self, api: HttpApi, invoker: Invoker, *, time_scale: float = 1) -> None:
@@ -37,10 +37,10 @@ class HttpApiGateway:
         return self._api.api_id
 
     def match(self, request: Request) -> Match | Response | None:
-        """The route for this request; a named stage is the first segment of the path.
+        """The route for this request, or the gateway's own answer.
 
-        A response is the gateway's own. None means that the path is another stage's, or that
-        `$default` has no route for it.
+        A named stage is the first segment of the path. None means that the path belongs to another
+        stage, or that `$default` has no route for it.
         """
         path = request.path
         if self._prefix:
@@ -124,6 +124,6 @@ def _refusal(refused: Refused) -> Response:
 
 def _log(match: Match, error: Exception) -> None:
     logger.warning(
-        "the gateway answers for a function",
+        "the gateway answers instead of a function",
         extra={"route": match.route.key, "function": match.route.function, "reason": str(error)},
     )

@@ -86,7 +86,7 @@ class RestApiGateway:
         )
         try:
             invocation = await call(self._invoker, route.function, event, route.timeout_seconds)
-            if invocation.function_error:  # which its log has told
+            if invocation.function_error:  # the function's log already shows the error
                 return self._error(rest_errors.MALFORMED, request, request_id)
             binary = is_binary(request.header("accept"), self._api.binary_media_types)
             return _with_ids(proxy_response(invocation.payload, decode=binary), request_id)
@@ -151,7 +151,7 @@ class RestApiGateway:
 
 
 def no_stage(request: Request) -> Response:
-    """What the service answers where an API has no such stage."""
+    """The answer of API Gateway when the API has no stage of that name."""
     return _with_ids(rest_error(rest_errors.FORBIDDEN, request, {}, {}), str(uuid.uuid4()))
 
 
@@ -167,6 +167,6 @@ def _with_ids(response: Response, request_id: str) -> Response:
 
 def _log(match: Match, error: Exception) -> None:
     logger.warning(
-        "the gateway answers for a function",
+        "the gateway answers instead of a function",
         extra={"route": match.route.key, "function": match.route.function, "reason": str(error)},
     )

@@ -1,4 +1,4 @@
-"""The answers a REST API gives of its own, which a template may reword.
+"""The error answers of a REST API itself. A template may change their words.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
@@ -17,7 +17,11 @@ VARIABLE = re.compile(r"\$context\.([A-Za-z.]+)")
 
 @dataclass(frozen=True, slots=True)
 class RestError:
-    """`type` is the name under which a template words it; `exception` the x-amzn-ErrorType."""
+    """One error answer.
+
+    `type` is the gateway response type that a template can reword. `exception` is the value of
+    x-amzn-ErrorType, and `key` is the name of the message in the JSON body.
+    """
 
     type: str
     status: int
@@ -33,7 +37,7 @@ MISSING_TOKEN = RestError(
 FORBIDDEN = RestError("DEFAULT_4XX", 403, "Forbidden", "ForbiddenException")
 UNAUTHORIZED = RestError("UNAUTHORIZED", 401, "Unauthorized", "UnauthorizedException")
 NOT_ALLOWED = "User is not authorized to access this resource"
-# The service itself writes this one key with a capital.
+# API Gateway writes only this key with a capital letter.
 DENIED = RestError("ACCESS_DENIED", 403, NOT_ALLOWED, "AccessDeniedException", "Message")
 EXPLICITLY_DENIED = RestError(
     *("ACCESS_DENIED", 403, f"{NOT_ALLOWED} with an explicit deny"),
@@ -56,7 +60,11 @@ def rest_error(
     responses: Mapping[str, GatewayResponse],
     context: Mapping[str, str],
 ) -> Response:
-    """An error in the template's words if it has any, else in the service's."""
+    """The error's answer, in the template's words if it has any, else in API Gateway's.
+
+    `responses` are the template's wordings by type. `context` holds the values of `$context.…`
+    without that prefix.
+    """
     default = "DEFAULT_4XX" if error.status < 500 else "DEFAULT_5XX"
     worded = responses.get(error.type) or responses.get(default) or GatewayResponse()
     if worded.template is None:
@@ -82,7 +90,7 @@ def _filled(template: str, error: RestError, context: Mapping[str, str]) -> str:
 
 
 def _headers(worded: GatewayResponse, request: Request) -> list[tuple[str, str]]:
-    """Each value is a quoted text, or names a header of the request."""
+    """The template's headers. Each value is a quoted text or the name of a request header."""
     headers = []
     for name, value in worded.headers.items():
         source = value.removeprefix("method.request.header.")

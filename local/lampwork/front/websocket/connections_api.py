@@ -1,4 +1,4 @@
-"""The @connections API: boto3's apigatewaymanagementapi, to talk to open sockets with."""
+"""The @connections API, with which boto3's apigatewaymanagementapi reaches open sockets."""
 
 import json
 import re
@@ -18,7 +18,10 @@ CONNECTION_ID = re.compile(r"[A-Za-z0-9_-]{15}=")
 def serve(
     request: Request, found: re.Match[str], gateways: Iterable[WebSocketApiGateway]
 ) -> Response:
-    """Answer one request for `/{stage}/@connections/{connectionId}`, whose path `PATH` matches."""
+    """Answer a request for `/{stage}/@connections/{connectionId}`.
+
+    `found` is the match of `PATH` with the request's path.
+    """
     stage, connection_id = (unquote(part) for part in found.groups())
     of_stage = [gateway for gateway in gateways if gateway.api.stage == stage]
     if not is_signed(request):
@@ -67,5 +70,5 @@ def _error(status: int, kind: str, message: str) -> Response:
     return Response(status, headers, json.dumps({"message": message}).encode())
 
 
-# The service sends no body with it.
+# API Gateway sends no body with this answer.
 GONE = Response(410, [("x-amzn-ErrorType", "GoneException")])

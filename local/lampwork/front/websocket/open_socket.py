@@ -1,4 +1,4 @@
-"""One open WebSocket: frames in, messages out, within API Gateway's limits."""
+"""One open WebSocket: reads frames and sends messages, within API Gateway's limits."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,9 +12,9 @@ MAX_MESSAGE = 128 * 1024
 IDLE_SECONDS = 10 * 60
 LIFETIME_SECONDS = 2 * 60 * 60
 
-# A client that takes nothing while this much waits for it is dropped.
+# A client that has not read this many bytes is disconnected.
 MAX_UNSENT = 1024 * 1024
-# A client whose messages are not answered for is not read from.
+# While this many messages of a client are being handled, nothing more is read from it.
 MAX_UNHANDLED = 128
 CLOSE_SECONDS = 5
 
@@ -26,7 +26,10 @@ ABNORMAL = 1006
 
 
 class Owner(Protocol):
-    """Whom a socket tells; `ended` comes exactly once."""
+    """Receives a socket's messages and its end. `ended` is called exactly once.
+
+    The owner calls `Socket.handled` once for each message.
+    """
 
     def received(self, text: str) -> None: ...
 
@@ -56,7 +59,7 @@ class Socket(asyncio.Protocol):
         return not self._ended
 
     def send(self, text: str) -> None:
-        """Hand one text frame to the transport; drop a client too slow to take it."""
+        """Send one text frame. Disconnect the client if it reads too slowly."""
         if self._ended:
             return
         self._active_at = self._loop.time()
@@ -72,7 +75,7 @@ class Socket(asyncio.Protocol):
             self._flush()
 
     def handled(self) -> None:
-        """Called once for each message `Owner.received`: how a flood is held back."""
+        """Tell the socket that one received message is handled, so that it may read more."""
         self._unhandled -= 1
         if self._unhandled == MAX_UNHANDLED - 1 and not self._transport.is_closing():
             self._transport.resume_reading()
@@ -134,15 +137,15 @@ class Socket(asyncio.Protocol):
             self._later(CLOSE_SECONDS, self._transport.abort)
 
     def _end_stream(self) -> None:
-        # Only half: closing at once would reset a client that is still sending, and it would miss
-        # the close frame. TLS cannot end one side.
+        # Ends only our direction. A full close would reset the connection of a client that is still
+        # sending, and that client would miss the close frame. TLS cannot end one direction alone.
         if self._transport.can_write_eof():
             self._transport.write_eof()
         else:
             self._transport.close()
 
     def _outcome(self) -> tuple[int, str]:
-        """The code and reason of whoever closed first."""
+        """The close code and reason of the side that closed first."""
         frames = self._frames
         if frames.close_rcvd is not None and frames.close_rcvd_then_sent:
             return frames.close_rcvd.code, frames.close_rcvd.reason

@@ -38,11 +38,11 @@ DISCONNECT_GRACE_SECONDS = 5
 
 
 class FunctionFailed(MalformedResponse):
-    """It ended with an error, which its own log tells."""
+    """The function ended with an error. The function's log already shows it."""
 
 
 class WebSocketApiGateway:
-    """Serves one WebSocket API; its open connections outlive a change of its routes."""
+    """Serves one WebSocket API. Open connections stay open when the routes change."""
 
     def __init__(self, api: WebSocketApi, invoker: Invoker, *, time_scale: float = 1) -> None:
         self.connections: dict[str, OpenConnection] = {}
@@ -57,9 +57,10 @@ class WebSocketApiGateway:
         self._rewrites = [compile_path(rewrite.path) for rewrite in api.rewrites]
 
     def query(self, request: Request) -> str | None:
-        """The query string a handshake request has for this API, None when it is for another.
+        """The query string of a handshake request for this API; None if it is for another API.
 
-        Besides the stage's own URL these are the paths a CDN in front would rewrite to it.
+        Besides the stage's own URL, this accepts the paths that a CDN in front of the API would
+        rewrite to that URL.
         """
         if request.path.rstrip("/") == f"/{self.api.stage}":
             return request.query
@@ -70,7 +71,10 @@ class WebSocketApiGateway:
         return None
 
     async def handshake(self, request: Request, query: str) -> Response | Upgrade:
-        """Ask $connect; only then is there a connection, for clients and for functions."""
+        """Ask the authorizer and $connect, and open the connection only if both allow it.
+
+        Until then neither the client nor a function can use the connection.
+        """
         request.route = f"{self.api.stage} $connect"
         try:
             accept = accept_key(request.target, request.headers, request.method)
@@ -92,14 +96,14 @@ class WebSocketApiGateway:
         return Upgrade(start)
 
     async def stop(self) -> None:
-        """Close every socket and let their $disconnect functions end."""
+        """Close every socket and wait, for a limited time, until the $disconnect functions end."""
         for connection in list(self.connections.values()):
             connection.socket.close(GOING_AWAY, "Going away")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DISCONNECT_GRACE_SECONDS)
 
     async def deliver(self, connection: "OpenConnection", text: str) -> None:
-        """One message to the function of its route."""
+        """Invoke the function of the message's route; send its answer or an error frame."""
         request_id = new_id()
         route = self._route(text)
         if route is None:
@@ -116,7 +120,7 @@ class WebSocketApiGateway:
             connection.send(error_frame("Internal server error", connection.about.id, request_id))
 
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Keep what must end before `stop()` does, even when its connection is gone."""
+        """Start a coroutine for which `stop()` waits, even if its connection is gone by then."""
         task = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -133,7 +137,10 @@ class WebSocketApiGateway:
     async def _admission(
         self, connection: Connection, request: Request, query: str, request_id: str
     ) -> "tuple[Connection, Admission]":
-        """Who may connect is decided here, in the order of the service: authorizer, $connect."""
+        """Decide whether the caller may connect: first the authorizer, then $connect, as on AWS.
+
+        Returns the connection too, because the authorizer adds its context to it.
+        """
         if authorizer := self.api.authorizer:
             try:
                 caller = await authorize(
@@ -180,7 +187,7 @@ class WebSocketApiGateway:
 
 
 class OpenConnection:
-    """One entry in a gateway's `connections`, from the 101 to the close."""
+    """One entry in a gateway's `connections`, from the 101 answer until the socket closes."""
 
     def __init__(
         self, gateway: WebSocketApiGateway, about: Connection, transport: asyncio.Transport
@@ -213,7 +220,7 @@ class OpenConnection:
 
 @dataclass(slots=True)
 class Frames:
-    """The messages that went over a gateway's sockets."""
+    """Counts the messages that a gateway's sockets received and sent."""
 
     received: int = 0
     sent: int = 0
@@ -221,14 +228,17 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The verdict on a handshake: a 2xx opens the socket, any other status is the answer."""
+    """The decision on a handshake: a 2xx opens the socket, any other status is the answer."""
 
     status: int
     subprotocol: str | None = None
 
 
 def _rewritten(parameters: dict[str, str], query: str) -> Iterator[str]:
-    """The path's parameters replace a client's own of the same name, as a CDN's function does."""
+    """The `name=value` pairs of the rewritten query string.
+
+    A path parameter replaces a query parameter of the same name, as a CDN function would do it.
+    """
     for name, value in parameters.items():
         yield f"{quote(name, safe='')}={quote(value, safe='')}"
     for pair in query.split("&"):
@@ -287,6 +297,6 @@ def _log(route: WebSocketRoute, error: Exception) -> None:
     if isinstance(error, FunctionFailed):
         return
     logger.warning(
-        "the gateway answers for a function",
+        "the gateway answers instead of a function",
         extra={"route": route.key, "function": route.function, "reason": str(error)},
     )
