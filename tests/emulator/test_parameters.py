@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.app.project.stack_loading import load_stack
+from lampwork.cli import with_repeated_overrides
 from lampwork.commands.template_options import load_with
 from lampwork.config.project_config import Config, load_config
 from lampwork.config.samconfig import parse_parameters
@@ -78,6 +79,28 @@ def config(folder: Path, **given: object) -> Config:
 )
 def test_overrides_have_sams_forms(words, expected):
     assert parse_parameters(words) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("routes --parameter-overrides A=1 B=2", "routes OPTION A=1 OPTION B=2"),
+        ("routes --parameter-overrides A=1 B=2 --data d", "routes OPTION A=1 OPTION B=2 --data d"),
+        ("up --parameter-overrides A=1 --env=x C=3", "up OPTION A=1 --env=x C=3"),
+        ("up --parameter-overrides=A=1 B=2", "up OPTION=A=1 OPTION B=2"),
+        ("invoke --parameter-overrides A=1 B=2 Work", "invoke OPTION A=1 OPTION B=2 Work"),
+        (
+            "queues --parameter-overrides A=1 B=2 purge x=y",
+            "queues OPTION A=1 OPTION B=2 purge x=y",
+        ),
+        ("invoke -- --parameter-overrides A=1 B=2", "invoke -- OPTION A=1 B=2"),
+        ("invoke A=1 B=2", "invoke A=1 B=2"),
+    ],
+)
+def test_each_value_of_parameter_overrides_gets_the_name_of_the_option(words, expected):
+    assert " ".join(with_repeated_overrides(words.split())) == expected.replace(
+        "OPTION", "--parameter-overrides"
+    )
 
 
 @pytest.mark.parametrize("words", [["A"], ["=1"], ["ParameterKey=A"], ["A='open"]])

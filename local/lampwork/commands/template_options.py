@@ -13,22 +13,6 @@ from lampwork.config.samconfig import parse_parameters
 Command = Callable[..., None]
 
 
-class ParameterOverrides(click.Option):
-    """Takes all the `NAME=VALUE` words that follow it, as `sam` does, not only the first."""
-
-    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        super().add_to_parser(parser, ctx)
-        option = parser._long_opt[self.opts[0]]
-        take = option.process
-
-        def take_all(value: Any, state: Any) -> None:
-            take(value, state)
-            while state.rargs and "=" in state.rargs[0] and not state.rargs[0].startswith("-"):
-                take(state.rargs.pop(0), state)
-
-        option.process = take_all
-
-
 def template_options(command: Command) -> Command:
     """Add SAM's own options, and `--parameter`, which takes one value at a time."""
     for option in (
@@ -45,8 +29,7 @@ def template_options(command: Command) -> Command:
             " template imports; may be repeated.",
         ),
         click.option(
-            "--parameter-overrides",
-            cls=ParameterOverrides,
+            "--parameter-overrides",  # cli.py lets several words follow it
             multiple=True,
             metavar="NAME=VALUE …",
             help="Values of template parameters, in the format of `sam`.",
@@ -58,7 +41,8 @@ def template_options(command: Command) -> Command:
 
 def load_with(here: Path, given: dict[str, Any]) -> Config:
     """The configuration for the folder `here`, with the options of `template_options` applied.
-    Removes these from `given`.
+
+    Removes these options from `given`.
 
     Raises:
         ConfigurationError: the configuration or a parameter is wrong.
