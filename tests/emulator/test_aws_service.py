@@ -352,8 +352,8 @@ async def test_what_another_moto_has_kept_is_set_aside_and_all_begins_anew(
     aside = tmp_path / "aws" / "state-of-moto-4.0.0.db"
     assert topics == ["arn:aws:sns:us-east-1:000000000000:news"]
     (line,) = said
-    assert line.startswith("What moto 4.0.0 has kept cannot be read by moto ")
-    assert f"It is in {aside} now" in line
+    assert " cannot read the state that moto 4.0.0 stored (" in line
+    assert f"The state is now in {aside}." in line
     assert rows(aside) == before
     assert rows(state)["moto"] != b"4.0.0"
 

@@ -24,14 +24,15 @@ VERSION: Final = "moto"
 
 
 class Unreadable(Exception):
-    """What was kept cannot be read; the text says where it is now."""
+    """The stored state cannot be read. The message says where it was moved."""
 
 
 def application(folder: Path, region: str) -> WSGIApplication:
     """moto as a WSGI application, with its state loaded and the template's resources created.
 
     Raises:
-        Unreadable: moto is half loaded then; a new process finds nothing kept.
+        Unreadable: the stored state cannot be read and was moved aside. moto is only partly loaded
+            then, so the caller must start a new process, which begins without stored state.
     """
     objects = KeptObjects(Dispatcher(), ObjectFolder(folder / "s3"))
     keepers: list[Keeper] = [KeptQueues(), KeptTables(), KeptServices(), KeptBuckets()]
@@ -52,12 +53,12 @@ def _load(kept: KeptState, state: StateFile) -> None:
     version = dict(state.read(VERSION)).get("", b"unknown").decode()
     try:
         kept.load()
-    except Exception as error:  # whatever another version's objects raise when they are made
+    except Exception as error:  # objects of another version of moto may raise anything when loaded
         place = state.set_aside(f"of-moto-{version}")
         raise Unreadable(
-            f"What moto {version} has kept cannot be read by moto {backends.VERSION}"
-            f" ({type(error).__name__}: {error}). It is in {place} now, and all but the objects"
-            f" of buckets begins anew. To have it back, install moto {version} and rename it to"
-            f" {FILE}."
+            f"moto {backends.VERSION} cannot read the state that moto {version} stored"
+            f" ({type(error).__name__}: {error}). The state is now in {place}. Everything starts"
+            f" empty, except the objects in buckets. To get the state back, install moto {version}"
+            f" and rename that file to {FILE}."
         ) from error
     state.write({VERSION: backends.VERSION.encode()})

@@ -8,15 +8,17 @@ from lampwork.events.sns import Publication, Subscription, sns_event
 from lampwork.events.target_input import input_of, rule_event
 from lampwork.stack.model import FUNCTION_EVENTS_QUEUE, STREAM_QUEUE_PREFIX
 
-# As long as SQS can hide a message: until it is deleted it is somebody's work.
+# The longest time that SQS allows. A message stays hidden while somebody works on it, and the
+# emulator deletes it afterwards.
 VISIBILITY_SECONDS: Final = 43_200
 
 
 class FunctionTargets:
-    """Lets moto's SNS, S3 and EventBridge invoke functions: each event goes to a queue that
-    ListQueues does not show, from which the emulator takes it to the function.
+    """Lets moto's SNS, S3 and EventBridge invoke functions.
 
-    So an event that was accepted is not lost with a process; it waits until it is delivered.
+    Each event goes into a queue that ListQueues does not show. The emulator reads the queue and
+    invokes the function. So an accepted event survives the end of a process: it waits in the queue
+    until it is delivered.
     """
 
     def __init__(self, region: str) -> None:

@@ -12,11 +12,14 @@ from werkzeug.test import Client as WsgiClient
 from lampwork.cloud.shape_fitting import fitted
 
 Client = Any
-"""One of boto3's: its methods are made at run time, of AWS's own description of the service."""
+"""A boto3 client. boto3 makes its methods at run time, from AWS's description of the service."""
 
 
 class Clients:
-    """boto3's clients of an application in this process: no socket lies between."""
+    """boto3 clients that call a WSGI application in this process, without a socket.
+
+    Call it with the name of a service, such as "sqs".
+    """
 
     def __init__(self, app: WSGIApplication, region: str) -> None:
         self.region = region
@@ -47,7 +50,7 @@ class Clients:
 
 
 class _Body(io.BytesIO):
-    """As botocore reads it of a response of urllib3."""
+    """A body with the methods that botocore uses on a response of urllib3."""
 
     def stream(self, *_: object, **__: object) -> Iterator[bytes]:
         yield self.read()

@@ -22,13 +22,13 @@ JSON: Final = "application/x-amz-json-1.0"
 
 
 class Refused(Exception):
-    """What SQS answers with status 400: a code and a text."""
+    """SQS answers with status 400. The arguments are the error's code and text."""
 
 
 class MoveTasks:
-    """SQS's tasks that move dead letters back, which moto does not have.
+    """SQS's tasks that move dead letters back to their queues. moto lacks them.
 
-    A task is over before it is answered.
+    Here a task is complete before the request that started it is answered.
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
     """
 
@@ -100,6 +100,9 @@ def _sources(dead: Queue, region: str) -> list[Queue]:
 
 
 def _origin(message: Message, dead: Queue, region: str) -> str:
-    """Where a dead letter came from; one that was sent to its queue, a queue that uses that."""
+    """The ARN of the queue from which a dead letter came.
+
+    A message that was sent directly to the dead-letter queue goes to the first queue that uses it.
+    """
     arn = source_arn(message)
     return arn if arn not in (None, dead.queue_arn) else _sources(dead, region)[0].queue_arn

@@ -13,10 +13,10 @@ from lampwork.stack.model import CloudResource
 
 
 class OwnPaths:
-    """What the emulator asks of the server beside AWS's own API.
+    """The paths through which the emulator controls the server; AWS's API has no such paths.
 
-    POST /_lampwork/resources creates what the file of resources now names; POST
-    /_lampwork/references answers a list of dynamic references with their values.
+    POST /_lampwork/resources creates what the resources file now lists. POST /_lampwork/references
+    takes a JSON list of dynamic references and answers with an object of their values.
     """
 
     def __init__(
@@ -40,11 +40,14 @@ class OwnPaths:
                 return self._app(environ, start)
 
     def create_resources(self) -> None:
-        """Create what does not exist yet; what AWS would refuse is said and left out."""
+        """Create the listed resources that do not exist yet.
+
+        A resource that AWS would refuse is skipped, and the reason goes to standard error.
+        """
         if self._resources.is_file():
             wanted = [CloudResource(**each) for each in json.loads(self._resources.read_text())]
             for problem in create(wanted, self._clients, self._state):
-                print(problem, file=sys.stderr, flush=True)  # noqa: T201 - this is its log
+                print(problem, file=sys.stderr, flush=True)  # noqa: T201 - the server's log
 
 
 def _json(start: StartResponse, answer: Mapping[str, object]) -> Iterable[bytes]:

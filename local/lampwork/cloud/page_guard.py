@@ -8,9 +8,9 @@ REFUSAL: Final = b"A page of another site may not ask for this.\n"
 
 
 class PageGuard:
-    """Refuses pages of other sites, which AWS does by the signature that it asks for.
+    """Refuses requests from pages of other sites. AWS refuses them by requiring a signature.
 
-    Pages of this machine may come, to put an object by a presigned URL for example.
+    Pages of this machine are allowed, for example to upload an object with a presigned URL.
     """
 
     def __init__(self, app: WSGIApplication, allowed_hosts: Collection[str]) -> None:
@@ -28,7 +28,8 @@ class PageGuard:
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and not is_own_origin(origin, self._allowed):
             return False
-        # A picture's address can be an operation of SQS or SNS; browsers send no Origin with it.
+        # The address of an image can call an operation of SQS or SNS, and browsers send no Origin
+        # header when they load an image.
         if environ.get("HTTP_SEC_FETCH_SITE") == "cross-site" and "Action=" in environ.get(
             "QUERY_STRING", ""
         ):

@@ -17,7 +17,10 @@ class QueueState(TypedDict):
 
 
 class QueueReport:
-    """Tells how full moto's queues are, and for how long: SQS itself does not tell the latter."""
+    """Reports how many messages moto's queues hold and the age of the oldest in seconds.
+
+    SQS's own API does not report that age.
+    """
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app

@@ -1,5 +1,8 @@
-"""What moto's queues leave out of SQS: who sent a dead letter, and that a deleted message's
-deduplication id still counts."""
+"""Two rules of SQS that moto's queues lack.
+
+A dead letter remembers the queue from which it came. A deduplication id still counts after its
+message is deleted.
+"""
 
 from typing import Final
 

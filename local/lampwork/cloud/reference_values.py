@@ -1,4 +1,7 @@
-"""https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html"""
+"""Finds the values of CloudFormation's dynamic references.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html
+"""
 
 import json
 from collections.abc import Iterable
@@ -9,7 +12,11 @@ from lampwork.cloud.in_process import Client, Clients
 
 
 def resolve(references: Iterable[str], clients: Clients) -> dict[str, str | None]:
-    """The values of `ssm:name`, `secretsmanager:id:SecretString:key`…; None where there is none."""
+    """The value of each reference.
+
+    A reference looks like `ssm:name` or `secretsmanager:id:SecretString:key`. Its value is None if
+    the parameter, the secret or the key does not exist.
+    """
     return {reference: _value(reference, clients) for reference in references}
 
 

@@ -1,4 +1,4 @@
-"""How the embedded AWS speaks HTTP: whole requests in, whole answers out, over kept connections."""
+"""The embedded AWS's side of HTTP: reads whole requests and keeps connections open."""
 
 import io
 from http import HTTPStatus
@@ -13,8 +13,11 @@ WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class RequestHandler(MotoRequestHandler):
-    """Keeps connections as AWS does. Werkzeug's own closes each after its answer, which costs
-    every call of boto3 a connection here and a thread there."""
+    """Keeps connections open, as AWS does.
+
+    Werkzeug's handler closes the connection after each answer. Then every call of boto3 would need
+    a new connection, and the server a new thread for it.
+    """
 
     disable_nagle_algorithm = True
 
@@ -25,7 +28,7 @@ class RequestHandler(MotoRequestHandler):
         self.environ = self.make_environ()
         try:
             body = self._body()
-        except (ValueError, OSError):  # no length, no chunks
+        except (ValueError, OSError):  # the length or a chunk is malformed
             self.send_error(HTTPStatus.BAD_REQUEST)
             return
         if body is None:
@@ -39,15 +42,18 @@ class RequestHandler(MotoRequestHandler):
         pass
 
     def _has_one_host(self) -> bool:
-        """As RFC 9112 §3.2 wants; HTTP/1.0 knew no Host."""
+        """Whether there is exactly one Host, as RFC 9112 §3.2 requires. HTTP/1.0 may omit it."""
         hosts = len(self.headers.get_all("Host", ()))
         return hosts == 1 or (hosts == 0 and self.request_version == "HTTP/1.0")
 
     def _body(self) -> bytes | None:
-        """The whole of it, so that nothing is left before the next request; None if it broke off.
+        """The whole body, so that no part of it is read as the next request; None if it is cut off.
 
-        What `make_environ` puts in the way of `rfile` reads a body in chunks.
+        Raises:
+            ValueError: the length is not a number of bytes.
+            OSError: a chunk is malformed or cut off.
         """
+        # For a body in chunks, `make_environ` has put a reader of chunks in place of `rfile`.
         if self.environ["wsgi.input"] is not self.rfile:
             chunked: bytes = self.environ["wsgi.input"].read()
             return chunked
@@ -60,7 +66,7 @@ class RequestHandler(MotoRequestHandler):
     def _run(self) -> tuple[bytes, str, list[tuple[str, str]]]:
         try:
             return self._run_app(self.server.app)
-        except Exception as error:  # whatever moto raises for a request it does not understand
+        except Exception as error:  # moto may raise anything for a request it does not understand
             self.server.log("error", "Error on request: %r", error)
             return self._run_app(InternalServerError())
 

@@ -1,7 +1,8 @@
-"""moto that keeps its state: `python -m lampwork.cloud.server SOCKET FOLDER REGION [HOST…]`.
+"""Runs moto and stores its state: `python -m lampwork.cloud.server SOCKET FOLDER REGION [HOST…]`.
 
-What the template's resources are it reads from FOLDER/resources.json at the start, and again at
-each POST to /_lampwork/resources. The hosts are names besides localhost by which it is asked.
+SOCKET is the file descriptor of a listening socket. The server reads the template's resources from
+FOLDER/resources.json at the start and at each POST to /_lampwork/resources. The HOSTs are the names
+besides localhost that clients may use.
 """
 
 import os
@@ -13,7 +14,7 @@ from lampwork.cloud.moto_seam.names import MOTO
 
 def main(descriptor: int, folder: Path, region: str, *allowed_hosts: str) -> None:
     MOTO.check_or_exit()
-    # Only now, since all this loads moto, by names that may not be there.
+    # These imports load moto and use names that another version may lack, so the check comes first.
     from werkzeug.serving import make_server
 
     from lampwork.cloud.application import Unreadable, application
@@ -26,7 +27,7 @@ def main(descriptor: int, folder: Path, region: str, *allowed_hosts: str) -> Non
         sys.stderr.write(f"{error}\n")
         sys.stderr.flush()
         again = [sys.executable, "-m", "lampwork.cloud.server", *sys.argv[1:]]
-        os.execv(again[0], again)  # noqa: S606 - itself
+        os.execv(again[0], again)  # noqa: S606 - starts this program again
     server = make_server(
         "127.0.0.1",
         0,

@@ -1,5 +1,8 @@
-"""Values of the kinds that AWS's APIs want: CloudFormation takes "5" for a number too, as a
-parameter gives it, and a number for a text."""
+"""Converts a template's values to the types that AWS's APIs require.
+
+CloudFormation also accepts a text for a number, because parameters are texts ("5"), and a number
+for a text.
+"""
 
 from typing import Any
 
@@ -7,8 +10,10 @@ from botocore.model import ListShape, MapShape, OperationModel, Shape, Structure
 
 
 def fitted(params: dict[str, Any], model: OperationModel, **_: object) -> dict[str, Any]:
-    """The parameters of a call as its API wants them; a handler of botocore's event
-    `provide-client-params`."""
+    """The parameters of a call, with the types that its API requires.
+
+    This is a handler of botocore's event `provide-client-params`.
+    """
     shape = model.input_shape
     return params if shape is None else _fit(params, shape)
 

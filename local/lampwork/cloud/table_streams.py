@@ -22,18 +22,19 @@ from lampwork.cloud.persistence.tables import READING
 from lampwork.events.dynamodb_streams import record_of
 from lampwork.stack.model import CloudResource
 
-# The queue of a stream's reader names the table in a tag.
+# The tag of a stream reader's queue that holds the name of the table.
 TABLE: Final = "lampwork:table"
-# As long as SQS can hide a message: until it is deleted it is somebody's work.
+# The longest visibility timeout that SQS allows: a message stays hidden while somebody works on it,
+# and the reader deletes it afterwards. Both values are in seconds.
 QUEUE_ATTRIBUTES: Final = {"VisibilityTimeout": "43200", "MessageRetentionPeriod": "86400"}
 
 Attributes = Mapping[str, Any]
-"""In DynamoDB's JSON."""
+"""An item's attributes in DynamoDB's JSON, such as {"id": {"S": "1"}}."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of an item, by its keys; None where there was or is none."""
+    """A change of one item. `old` is None if there was no item, `new` if there is none now."""
 
     table: Table
     keys: Attributes
@@ -42,10 +43,10 @@ class Change:
 
 
 class TableStreams:
-    """Puts what a request changed in a table with a stream into the queues of the stream's readers.
+    """Sends the changes in tables with a stream to the queues of the stream's readers.
 
-    So a change that was answered is not lost with a process. Requests that change items come one
-    after the other here: a stream has an order.
+    The changes are in the queues before the request is answered, so they survive the end of a
+    process. Requests that change items run one after another, because a stream has an order.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -70,12 +71,16 @@ class TableStreams:
                 return start(code, *rest)
 
             answer = self._app(environ, note_status)
-            if status[0].startswith("2"):  # what a transaction did before it failed is undone
+            if status[0].startswith("2"):  # moto undoes the changes of a failed transaction
                 self._send()
             return answer
 
     def _note(self, table: Table, old: Item | None, new: Item | None) -> None:
-        """Of several steps of one request, moto's own, the first and the last count."""
+        """Remember a change until its request ends.
+
+        moto may change an item in several steps for one request. The stream gets one record, from
+        the item before the first step to the item after the last one.
+        """
         item = old if new is None else new
         if item is None:
             return
@@ -110,7 +115,7 @@ class TableStreams:
 
 
 def create_reader(clients: Clients, resource: CloudResource) -> Made:
-    """The queue of a mapping that reads a stream."""
+    """Create the queue of an event source mapping that reads a table's stream."""
     tags = {TABLE: resource.properties["Table"]}
     clients("sqs").create_queue(QueueName=resource.name, Attributes=QUEUE_ATTRIBUTES, tags=tags)
     return {"queue": resource.name}

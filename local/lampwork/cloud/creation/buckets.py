@@ -5,7 +5,8 @@ from lampwork.cloud.creation.made import Made
 from lampwork.cloud.in_process import Clients
 from lampwork.stack.model import CloudResource
 
-# CloudFormation's list of a bucket's notifications, S3's, and the key of the target in each.
+# Each line: the name of a list of notifications in CloudFormation and the key of the target in it,
+# then the name of the same list in S3's API and the key of the target there.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-notificationconfiguration.html
 NOTIFICATIONS: Final = (
     ("LambdaConfigurations", "Function", "LambdaFunctionConfigurations", "LambdaFunctionArn"),
@@ -15,7 +16,7 @@ NOTIFICATIONS: Final = (
 
 
 def create_bucket(clients: Clients, resource: CloudResource) -> Made:
-    """Create a bucket, and set whether it has versions and whom it notifies."""
+    """Create a bucket if it is missing; set its versioning and its notifications."""
     s3, name, properties = clients("s3"), resource.name, resource.properties
     if name not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(Bucket=name, **_location(s3.meta.region_name))
@@ -43,7 +44,7 @@ def _notifications(
 
 
 def _location(region: str) -> dict[str, dict[str, str]]:
-    # us-east-1 is S3's default and the one region it refuses to be told.
+    # us-east-1 is S3's default, and S3 refuses a request that names it.
     return (
         {}
         if region == "us-east-1"

@@ -1,4 +1,4 @@
-"""Creates what a template defines, by the calls that CloudFormation would make."""
+"""Creates a template's resources with the same calls that CloudFormation would make."""
 
 import hashlib
 import json
@@ -17,20 +17,20 @@ from lampwork.stack.model import CloudResource
 PREFIX: Final = "template/"
 
 Create = Callable[[Clients, CloudResource], Made]
-"""Creates a resource or brings it up to date; returns what `Remove` needs to know."""
+"""Creates or updates a resource. Returns the names and ARNs that `Remove` needs."""
 
 Remove = Callable[[Clients, Made], None]
 
 
 class Record(TypedDict):
-    """What is kept of a resource: by its digest it is seen whether the template has changed it."""
+    """What is stored about a resource. The digest shows whether the template has changed it."""
 
     type: str
     digest: str
     made: Made
 
 
-# In the order in which they need each other.
+# The order matters: a resource comes after the resources that it may need.
 CREATE: Final[Mapping[str, Create]] = {
     "AWS::SSM::Parameter": secrets.put_parameter,
     "AWS::SecretsManager::Secret": secrets.create_secret,
@@ -43,7 +43,8 @@ CREATE: Final[Mapping[str, Create]] = {
     "AWS::Events::EventBus": messaging.create_event_bus,
     "AWS::Events::Rule": messaging.put_rule,
 }
-# What connects others goes with the template; what may hold data stays.
+# Resources that only connect others are removed when they leave the template. Resources that may
+# hold data stay.
 REMOVE: Final[Mapping[str, Remove]] = {
     "AWS::Lambda::EventSourceMapping": table_streams.remove_reader,
     "AWS::SNS::Subscription": messaging.unsubscribe,
@@ -52,16 +53,17 @@ REMOVE: Final[Mapping[str, Remove]] = {
 
 
 def create(resources: Sequence[CloudResource], clients: Clients, state: StateFile) -> Iterator[str]:
-    """Create what is new in the template or has changed in it; yields what AWS would refuse.
+    """Create the resources that are new or changed in the template; `REMOVE` those that left it.
 
-    A resource that is in the template as before is left as its users have made it.
+    Yields one line of text for each resource that AWS would refuse to create or to remove. A
+    resource that the template has not changed stays as its users have left it.
     """
     kept: dict[str, Record] = {
         logical_id: json.loads(value) for logical_id, value in state.read(PREFIX)
     }
     yield from _remove(kept, {each.logical_id for each in resources}, clients, state)
     order = list(CREATE)
-    # A queue may name any other for its dead letters: those that name none come first.
+    # A queue may name another queue for its dead letters, so queues that name none come first.
     for resource in sorted(resources, key=lambda each: (order.index(each.type), _redrives(each))):
         digest = hashlib.sha256(json.dumps(resource.properties).encode()).hexdigest()
         record = kept.get(resource.logical_id)

@@ -1,2 +1,2 @@
 Made = dict[str, str]
-"""What is kept of a resource that was created, so that it can be removed: names and ARNs."""
+"""The names and ARNs with which a created resource can be removed later."""

@@ -7,7 +7,7 @@ from lampwork.cloud.in_process import Client, Clients
 from lampwork.stack.model import CloudResource, parted_attributes
 
 OF_A_TOPIC: Final = ("ContentBasedDeduplication", "DisplayName", "FifoTopic")
-# The scope first: a policy is read by the scope that holds when it is set.
+# The scope comes first, because a policy is read with the scope that is set at that moment.
 OF_A_SUBSCRIPTION: Final = (
     *("FilterPolicyScope", "FilterPolicy", "RawMessageDelivery", "RedrivePolicy"),
 )
@@ -94,7 +94,7 @@ def _remove_targets(events: Client, rule: Made, keeping: Collection[str] = froze
 
 
 def _texts(properties: Mapping[str, object], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Attributes as these APIs take them: all are strings."""
+    """The properties with these names as attributes of an API that takes only strings."""
     for name in names:
         value = properties.get(name)
         if isinstance(value, bool):

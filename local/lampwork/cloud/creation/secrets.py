@@ -6,7 +6,7 @@ from lampwork.cloud.creation.made import Made
 from lampwork.cloud.in_process import Client, Clients
 from lampwork.stack.model import CloudResource
 
-# GetRandomPassword takes these as CloudFormation's GenerateSecretString has them.
+# These options of CloudFormation's GenerateSecretString have the same names in GetRandomPassword.
 PASSWORD: Final = (
     *("ExcludeCharacters", "ExcludeLowercase", "ExcludeNumbers", "ExcludePunctuation"),
     *("ExcludeUppercase", "IncludeSpace", "PasswordLength", "RequireEachIncludedType"),
@@ -25,7 +25,10 @@ def put_parameter(clients: Clients, resource: CloudResource) -> Made:
 
 
 def create_secret(clients: Clients, resource: CloudResource) -> Made:
-    """Create a secret; one that exists gets the template's value, a generated one stays."""
+    """Create a secret, or give an existing one the value in the template.
+
+    An existing secret keeps its value if the template does not give one.
+    """
     manager, name, properties = clients("secretsmanager"), resource.name, resource.properties
     exists = name in _names(manager)
     given = properties.get("SecretString")

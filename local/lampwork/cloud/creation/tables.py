@@ -5,7 +5,7 @@ from lampwork.cloud.creation.made import Made
 from lampwork.cloud.in_process import Client, Clients
 from lampwork.stack.model import CloudResource
 
-# CreateTable takes these as CloudFormation has them.
+# These properties are the same in CloudFormation and in CreateTable.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
 SAME: Final = (
     *("AttributeDefinitions", "BillingMode", "DeletionProtectionEnabled", "KeySchema"),
@@ -15,7 +15,7 @@ OF_AN_INDEX: Final = ("IndexName", "KeySchema", "Projection", "ProvisionedThroug
 
 
 def create_table(clients: Clients, resource: CloudResource) -> Made:
-    """Create a table; one that exists gets what it does not have yet."""
+    """Create a table, or add the missing indexes, stream and expiry to an existing one."""
     dynamodb, properties = clients("dynamodb"), resource.properties
     indexes = [
         {name: index[name] for name in OF_AN_INDEX if name in index}

@@ -11,7 +11,7 @@ from lampwork.cloud.moto_seam.backends import backend, present
 
 __all__ = ["DynamoType", "Item", "Table"]
 
-# Items are kept apart; the records of a stream live as long as the process.
+# Items are stored separately. The records of a stream are not stored.
 NOT_SETTINGS: Final = ("items", "stream_shard")
 
 
@@ -21,7 +21,7 @@ def tables(region: str) -> dict[str, Table]:
 
 
 def all_tables() -> dict[tuple[str, str], Table]:
-    """By region and name; copied, since other threads change them."""
+    """All tables by region and name. This is a copy, because other threads change moto's own."""
     return {
         (region, name): table
         for region, state in present("dynamodb")
@@ -34,8 +34,8 @@ def settings(table: Table) -> dict[str, Any]:
 
 
 def restored_table(kept: Mapping[str, Any]) -> Table:
-    """One with these settings, without items."""
-    kind: Any = Table  # moto has left methods of its base class abstract
+    """A table without items. `kept` is what `settings` returned."""
+    kind: Any = Table  # as Any, because some methods of its base class are still abstract
     table: Table = kind(
         kept["name"], kept["account_id"], kept["region_name"], kept["schema"], kept["attr"]
     )
@@ -70,7 +70,7 @@ def keys(table: Table, item: Item) -> dict[str, Any]:
 
 
 def attributes(item: Item | None) -> dict[str, Any] | None:
-    """As they are now, in DynamoDB's JSON: moto goes on to change the same object."""
+    """A copy of the item's attributes in DynamoDB's JSON. moto later changes the item itself."""
     if item is None:
         return None
     now: dict[str, Any] = json.loads(json.dumps(item.to_json()["Attributes"]))
@@ -83,8 +83,11 @@ def stream_view(table: Table) -> str:
 
 
 def note_items(note: Callable[[Table, Any, Any], None]) -> None:
-    """From now on `note` hears of each item, by its keys, before it is put, updated or deleted:
-    whatever is put or updated is looked up first."""
+    """From now on, call `note` before each put, update or deletion of an item.
+
+    `note` gets the table, the hash key and the range key. It is called whenever moto looks up or
+    deletes an item, and moto looks up each item that it puts or updates. So `note` also gets reads.
+    """
 
     def noting(method: Callable[..., Any]) -> Callable[..., Any]:
         def noted(table: Table, hash_key: Any, range_key: Any = None, *rest: Any) -> Any:
@@ -99,7 +102,10 @@ def note_items(note: Callable[[Table, Any, Any], None]) -> None:
 
 
 def note_changes(note: Callable[[Table, Item | None, Item | None], None]) -> None:
-    """From now on `note` hears of each change of a table with a stream: an item before and now."""
+    """From now on, call `note` for each change of an item in a table with a stream.
+
+    `note` gets the table, the item before and the item after the change.
+    """
     kind: Any = StreamShard
     add = kind.add
 

@@ -15,7 +15,10 @@ def put_event(region: str, entry: dict[str, Any]) -> None:
 
 
 def send_to_targets(send: Callable[[Rule, dict[str, Any], dict[str, Any]], None]) -> None:
-    """From now on `send` has each event that a rule matches, once for each of its targets."""
+    """From now on, call `send` for each event that a rule matches, once for each target.
+
+    `send` gets the rule, the target and the event.
+    """
 
     def send_matched(rule: Rule, original_event: Any, transform_input: bool = True) -> None:
         if rule.state == "ENABLED" and rule.event_pattern.matches_event(original_event):

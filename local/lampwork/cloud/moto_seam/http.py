@@ -1,4 +1,4 @@
-"""moto as a WSGI application, and how it reads a request."""
+"""moto as a WSGI application, and its handler of requests."""
 
 from functools import lru_cache
 from typing import Any
@@ -9,12 +9,12 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-# It keeps the spelling of headers with an underscore, which S3's metadata may have.
+# MotoRequestHandler keeps underscores in the names of headers. S3's metadata may have them.
 __all__ = ["Dispatcher", "MotoRequestHandler"]
 
 
 class Dispatcher(DomainDispatcherApplication):
-    """Remembers whom a host name means: moto looks through all its folders at each request."""
+    """Remembers which service a host name means. moto would search all its folders each time."""
 
     def __init__(self) -> None:
         super().__init__(create_backend_app)

@@ -1,4 +1,4 @@
-"""All that is used of moto, as this folder's other modules use it."""
+"""The names of moto that this folder's other modules use, for the check at start-up."""
 
 from typing import Final
 

@@ -15,12 +15,12 @@ from lampwork.stack.model import ACCOUNT_ID
 
 __all__ = ["FakeBucket", "FakeKey"]
 
-PARTITION: Final = "aws"  # S3 is one for all regions of a partition
+PARTITION: Final = "aws"  # moto has one S3 for all regions of a partition
 PLAIN_PROPERTIES: Final = (
     *("encryption", "kms_key_id", "website_redirect_location"),
     *("checksum_algorithm", "checksum_value", "checksum_type", "checksum_parts"),
 )
-# Objects are kept in files; an unfinished upload is begun anew.
+# Objects are stored in files. Unfinished uploads are not stored: clients start them again.
 NOT_SETTINGS: Final = ("keys", "multiparts")
 
 Note = Callable[[str, str], None]
@@ -28,7 +28,7 @@ Tags = dict[str, str | None]
 
 
 def buckets() -> dict[str, FakeBucket]:
-    """By their names."""
+    """All buckets by name."""
     found: dict[str, FakeBucket] = backend("s3", PARTITION).buckets
     return found
 
@@ -46,13 +46,13 @@ def restore_settings(bucket: FakeBucket, kept: Mapping[str, Any]) -> None:
 
 
 def find_object(bucket: str, name: str) -> FakeKey | None:
-    """The newest version, unless that says that the object is deleted."""
+    """The newest version of an object; None if there is none or it marks the object as deleted."""
     found = buckets()[bucket].keys.get(name)
     return found if isinstance(found, FakeKey) else None
 
 
 def restore_object(bucket: str, name: str, properties: Mapping[str, Any], content: Path) -> None:
-    """Put back an object whose bytes are in a file."""
+    """Put back a stored object. `content` is the file with its bytes."""
     key = FakeKey(
         name=name,
         value=b"",
@@ -73,7 +73,7 @@ def restore_object(bucket: str, name: str, properties: Mapping[str, Any], conten
 
 
 def properties(key: FakeKey) -> dict[str, Any]:
-    """What `restore_object` takes."""
+    """The properties that `restore_object` takes, as JSON values."""
     return {
         "etag": key.etag.strip('"'),
         "size": key.size,
@@ -85,7 +85,7 @@ def properties(key: FakeKey) -> dict[str, Any]:
 
 
 def keep_in_file(key: FakeKey, file: Path) -> None:
-    """Let an object have its bytes in a file from now on."""
+    """Make an object read its bytes from a file, so that they need no memory."""
     content: Any = FileContent(file)
     with key.lock:
         key._value_buffer.close()
@@ -93,7 +93,7 @@ def keep_in_file(key: FakeKey, file: Path) -> None:
 
 
 class FileContent:
-    """Stands in for the buffer of a key whose bytes are in a file: memory holds no object."""
+    """Replaces the buffer of an object whose bytes are in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -109,7 +109,7 @@ class FileContent:
 
 
 def note_objects(note: Note) -> None:
-    """From now on `note` hears of each object that changes: its bucket and its name."""
+    """From now on, call `note` with the bucket and the key of each object that changes."""
 
     class NotedBucket(FakeBucket):
         def __init__(self, *args: Any, **options: Any) -> None:
@@ -120,7 +120,7 @@ def note_objects(note: Note) -> None:
 
 
 class NotedKeys(_VersionedKeyStore):
-    """A bucket's objects; notes those that change."""
+    """A bucket's objects. Notes the key of each object that changes."""
 
     def __init__(self, bucket: str, note: Note) -> None:
         super().__init__()
@@ -144,20 +144,20 @@ class NotedKeys(_VersionedKeyStore):
 
 
 def tags() -> dict[str, Tags]:
-    """Of buckets and objects, by their ARNs; moto has an entry for every object."""
+    """The tags of buckets and objects by ARN. Objects without tags have an entry too."""
     found: dict[str, Tags] = backend("s3", PARTITION).tagger.tags
     return found
 
 
 def note_tags(note: Callable[[str], None], kept: Mapping[str, Tags]) -> None:
-    """Put back these tags; from now on `note` hears of each ARN whose tags change."""
+    """Put back the tags in `kept`. From now on, call `note` with each ARN whose tags change."""
     tagger = NotedTagging(note)
     tagger.tags.update({arn: dict(each) for arn, each in kept.items()})
     backend("s3", PARTITION).tagger = tagger
 
 
 class NotedTagging(TaggingService):
-    """Tags of buckets and objects; notes whose change."""
+    """The tags of buckets and objects. Notes each ARN whose tags change."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         super().__init__()
@@ -180,8 +180,11 @@ def notify_functions(
     deliver: Callable[[str, dict[str, Any]], None],
     event: Callable[[str, FakeBucket, FakeKey, str], dict[str, Any]],
 ) -> None:
-    """From now on `deliver` has a function's ARN and what a bucket tells it; `event` makes what
-    any target is told, of the event's name, the bucket, the key and the configuration's id."""
+    """From now on, call `deliver` with a function's ARN and a bucket's event for the function.
+
+    `event` makes the event for any kind of target. It gets the name of the event, the bucket, the
+    object and the id of the notification configuration.
+    """
 
     def deliver_event(
         account_id: str, event_body: dict[str, Any], fn_arn: str, region_name: str
@@ -194,7 +197,7 @@ def notify_functions(
 
 
 def _fix_etag(value: Any) -> None:
-    # moto reads the bytes for it at the first question, which may come from the request that put
-    # the object while another one already moves those bytes to their file.
+    # moto computes the ETag when it is first read, and needs the bytes for that. The request that
+    # put the object may read it while another request already moves the bytes to their file.
     if isinstance(value, FakeKey):
         _ = value.etag

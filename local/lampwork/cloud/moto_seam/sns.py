@@ -10,7 +10,7 @@ from lampwork.cloud.moto_seam.backends import backend
 __all__ = ["Subscription"]
 
 Deliver = Callable[[Subscription, str, str, Mapping[str, Any]], None]
-"""Takes the subscription, the text that it gets, the message's id and Publish's other options."""
+"""Takes the subscription, its text, the message's id and the other options of Publish."""
 
 
 def publish(region: str, text: str, arn: str) -> None:
@@ -18,13 +18,16 @@ def publish(region: str, text: str, arn: str) -> None:
 
 
 def forget_published(state: Any) -> None:
-    """moto lists all that was ever published, for tests to look at."""
+    """Delete moto's list of all published messages, which would grow without limit.
+
+    moto keeps it so that tests can look at it.
+    """
     for topic in state.topics.values():
         topic.sent_notifications = []
 
 
 def deliver_to_functions(deliver: Deliver) -> None:
-    """From now on `deliver` has what subscriptions of functions get of a published message."""
+    """From now on, call `deliver` for each message that the subscription of a function gets."""
     kind: Any = Subscription
     publish = kind.publish
 

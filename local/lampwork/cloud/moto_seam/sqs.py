@@ -1,4 +1,4 @@
-"""moto's queues and messages, and the moments at which something is done with them."""
+"""moto's queues and messages, and ways to be called when they are used."""
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +11,7 @@ from lampwork.stack.model import ACCOUNT_ID
 
 __all__ = ["Message", "Queue"]
 
-# Messages are told apart from the queue they are in; the rest is made anew.
+# Messages are stored separately from their queue. The rest is computed again.
 NOT_SETTINGS: Final = (
     *("_messages", "_pending_messages", "_messages_lock", "deleted_messages"),
     *("dead_letter_queue", "recent_deduplication"),
@@ -19,13 +19,13 @@ NOT_SETTINGS: Final = (
 
 
 def all_queues() -> Iterator[Queue]:
-    """Those of all regions."""
+    """The queues of all regions."""
     for region, _ in present("sqs"):
         yield from queues(region)
 
 
 def queues(region: str) -> list[Queue]:
-    """Copied, since other threads change them."""
+    """The queues of a region. This is a copy, because other threads change moto's own."""
     return list(_state(region).queues.values())
 
 
@@ -34,7 +34,10 @@ def find_queue(region: str, name: str) -> Queue | None:
 
 
 def named_queue(region: str, name: str) -> Queue:
-    """As a request names it: `note_named` hears of it, and what is done to it is kept."""
+    """The queue of this name, looked up as a request does it.
+
+    So the callback of `note_named` is called, and changes of the queue are stored.
+    """
     return _state(region).get_queue(name)
 
 
@@ -43,14 +46,14 @@ def create_queue(region: str, name: str) -> Queue:
 
 
 def restore_queue(region: str, name: str, settings: Mapping[str, Any]) -> None:
-    kind: Any = Queue  # moto has left a method of its base class abstract
+    kind: Any = Queue  # as Any, because a method of its base class is still abstract
     queue = kind(name, region, ACCOUNT_ID)
     vars(queue).update(settings)
     _state(region).queues[name] = queue
 
 
 def settings(queue: Queue) -> dict[str, Any]:
-    """What `restore_queue` takes, dictionaries of moto's own kinds as plain ones."""
+    """The settings that `restore_queue` takes. moto's own types of dictionary become plain ones."""
     return {
         name: dict(each) if isinstance(each, dict) else each
         for name, each in vars(queue).items()
@@ -59,47 +62,50 @@ def settings(queue: Queue) -> dict[str, Any]:
 
 
 def set_visibility_timeout(queue: Queue, seconds: int) -> None:
-    state: Any = queue  # it sets its attributes in a way that hides their types
+    state: Any = queue  # as Any, because moto sets the attributes in a way that hides their types
     state.visibility_timeout = seconds
 
 
 def find_dead_letter_queue(queue: Queue) -> None:
-    """Tie a restored queue to the one for its dead letters."""
+    """Connect a restored queue to its dead-letter queue."""
     if queue.redrive_policy:
         name = queue.redrive_policy["deadLetterTargetArn"].rpartition(":")[2]
         queue.dead_letter_queue = find_queue(queue.region, name)
 
 
 def send(region: str, queue: str, body: str) -> None:
-    """Put a message into a queue past SQS's limits, which are not for our own."""
+    """Put one of the emulator's own messages into a queue. SQS's limits do not apply to it."""
     message = Message(str(uuid.uuid4()), body)
     message.mark_sent()
     named_queue(region, queue).add_message(message)
 
 
 def send_message(region: str, queue: str, body: str, group: str | None) -> None:
-    """As a client does, within SQS's limits."""
+    """Send a message as a client would, within SQS's limits."""
     _state(region).send_message(queue, body, group_id=group)
 
 
 def messages(queue: Queue) -> list[Message]:
-    """All, whether they can be received or not; copied, since other threads change them."""
+    """All messages, even those that cannot be received now.
+
+    This is a copy, because other threads change moto's own.
+    """
     return list(queue._messages)
 
 
 def restore_message(queue: Queue, message: Message) -> None:
-    """Put one back that was in flight, perhaps: it can be received at once."""
+    """Put a stored message back. It can be received at once, even if it was in flight."""
     message.visible_at = 0
     queue._messages.append(message)
 
 
 def take_out(queue: Queue, message: Message) -> None:
     queue._messages.remove(message)
-    queue.pending_messages.discard(message)  # it would hold back its group for ever
+    queue.pending_messages.discard(message)  # otherwise it would block its group for ever
 
 
 def renewed(message: Message) -> Message:
-    """A new message with the old one's content."""
+    """A new message with the content of the old one, and a new id and deduplication id."""
     again = Message(str(uuid.uuid4()), message.body, message.system_attributes)
     again.message_attributes = message.message_attributes
     again.group_id, again.sequence_number = message.group_id, message.sequence_number
@@ -110,24 +116,27 @@ def renewed(message: Message) -> Message:
 
 
 def sent_at(message: Message) -> int:
-    """In milliseconds."""
-    moment: Any = message.sent_timestamp  # moto says None, of the moment before it is sent
+    """The time at which a message was sent, in milliseconds since 1970."""
+    moment: Any = message.sent_timestamp  # as Any, because it is None until the message is sent
     return int(moment)
 
 
 def source_arn(message: Message) -> str | None:
-    """The queue it was first sent to, if that was noted."""
+    """The ARN of the queue to which a message was first sent; None if it was not noted."""
     arn: str | None = vars(message).get("source_arn")
     return arn
 
 
 def note_source(message: Message, queue: Queue) -> None:
-    """Unless it is a dead letter, which keeps the queue it came from."""
+    """Note the queue of a message. A dead letter keeps the queue from which it came."""
     vars(message).setdefault("source_arn", queue.queue_arn)
 
 
 def recent_deduplication(queue: Queue) -> dict[str, int]:
-    """Deduplication ids and when each was sent, as `set_recent_deduplication` has left them."""
+    """The deduplication ids that `set_recent_deduplication` has set.
+
+    Each has the time at which it was sent, in milliseconds since 1970.
+    """
     recent: dict[str, int] = vars(queue).get("recent_deduplication", {})
     return recent
 
@@ -137,7 +146,7 @@ def set_recent_deduplication(queue: Queue, recent: dict[str, int]) -> None:
 
 
 def admit_messages(admits: Callable[[Queue, Message], bool]) -> None:
-    """From now on a message comes into a queue if `admits` says so."""
+    """From now on, a message enters a queue only if `admits` returns true."""
     kind: Any = Queue
     add_message = kind.add_message
 
@@ -149,7 +158,7 @@ def admit_messages(admits: Callable[[Queue, Message], bool]) -> None:
 
 
 def note_named(note: Callable[[str, str], None]) -> None:
-    """From now on `note` hears of each queue that a request names: its region and its name."""
+    """From now on, call `note` with the region and the name of each queue that a request names."""
 
     def noting(method: Callable[..., Queue]) -> Callable[..., Queue]:
         def noted(state: SQSBackend, *args: Any, **options: Any) -> Queue:
@@ -164,7 +173,7 @@ def note_named(note: Callable[[str, str], None]) -> None:
 
 
 def hide_queues(is_hidden: Callable[[str], bool]) -> None:
-    """From now on ListQueues leaves out those with such names."""
+    """From now on, ListQueues omits the queues for whose names `is_hidden` returns true."""
     kind: Any = SQSBackend
     list_queues = kind.list_queues
 

@@ -12,8 +12,10 @@ TAGS: Final = "s3-tags/"
 
 
 class KeptBuckets:
-    """S3: the settings of buckets, and the tags of buckets and objects. Comes after the objects'
-    own keeper, which makes the buckets."""
+    """Stores the settings of buckets and the tags of buckets and objects.
+
+    `KeptObjects` must load first, because it creates the buckets.
+    """
 
     def __init__(self) -> None:
         self._touched = Touched()
@@ -33,7 +35,7 @@ class KeptBuckets:
         return {**changed, **self._changed_tags(touched)}
 
     def _changed_buckets(self) -> Changes:
-        buckets = list(s3.buckets().items())  # copied, since other threads change them
+        buckets = list(s3.buckets().items())  # a copy, because other threads change them
         present = {PREFIX + name: freeze(s3.settings(bucket)) for name, bucket in buckets}
         changed = {key: value for key, value in present.items() if self._buckets.get(key) != value}
         gone = self._buckets.keys() - present.keys()
@@ -41,7 +43,7 @@ class KeptBuckets:
         return {**changed, **dict.fromkeys(gone)}
 
     def _changed_tags(self, touched: set[str]) -> Changes:
-        """moto has an entry for every object; kept are those that have tags."""
+        """The changed tags. moto has an entry for every object; only those with tags are stored."""
         tags = s3.tags()
         changes: dict[str, bytes | None] = {}
         for arn in touched:
@@ -53,6 +55,6 @@ class KeptBuckets:
 
 
 def _may_change_buckets(request: Request) -> bool:
-    """What is asked of one object leaves the settings of buckets as they are."""
+    """Whether the request may change a bucket. A request for one object never does."""
     is_s3 = request.service in ("s3", "")
     return is_s3 and request.method not in READING and not request.names_an_object

@@ -7,33 +7,38 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from lampwork.cloud.persistence.state_file import StateFile
 
 Changes = Mapping[str, bytes | None]
+"""New values by key; None removes the key."""
 
 
 class Keeper(Protocol):
-    """Keeps a part of moto's state."""
+    """Stores a part of moto's state."""
 
     def load(self, state: StateFile) -> None:
-        """Take up what was kept, and from here on note what requests touch."""
+        """Load the stored state into moto. From then on, note what requests touch."""
 
     def changes(self, request: "Request") -> Changes:
-        """What the request that is ending in this thread has changed; None for what is gone."""
+        """What the request that is ending in this thread has changed."""
 
 
 class Request:
-    """What the head of a request to AWS tells; `service` is the one it is signed for, if it is."""
+    """Facts from the head of a request to AWS.
+
+    `service` is the service for which the request is signed, or "" if it is unsigned. `operation`
+    is the operation's name in AWS's JSON protocols, or "" in others.
+    """
 
     def __init__(self, environ: WSGIEnvironment) -> None:
         signature = environ.get("HTTP_AUTHORIZATION") or unquote(environ.get("QUERY_STRING", ""))
         scope = signature.partition("Credential=")[2].split("/")
         self.service = scope[3] if len(scope) > 3 else ""
         self.method = environ["REQUEST_METHOD"]
-        # Under a bucket's own host name this misses keys without a slash.
+        # When the bucket is in the host name, this misses keys without a slash.
         self.names_an_object = "/" in environ["PATH_INFO"].strip("/")
         self.operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
 
 
 class Touched:
-    """What the request of this thread has touched."""
+    """What the request in this thread has touched. `take` yields it and forgets it."""
 
     def __init__(self) -> None:
         self._local = threading.local()
@@ -54,7 +59,7 @@ class Touched:
 
 
 class KeptState:
-    """Puts what a request to moto changed into a file before the request is answered."""
+    """Writes the changes of a request to moto into a file before the request is answered."""
 
     def __init__(self, app: WSGIApplication, state: StateFile, keepers: Sequence[Keeper]) -> None:
         self._app = app

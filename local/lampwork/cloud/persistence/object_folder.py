@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-# Whoever was given a file to read must have begun by then.
+# A reader that got the path of a file must have opened it within this time.
 RETIRED_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class KeptObject:
-    """`properties` are JSON values; `content` holds the bytes."""
+    """An object. `properties` are JSON values; `content` is the file with its bytes."""
 
     key: str
     properties: Mapping[str, Any]
@@ -26,11 +26,11 @@ class KeptObject:
 
 
 class ObjectFolder:
-    """Buckets and their objects as files: one folder a bucket, two files an object.
+    """Stores buckets and their objects as files: one folder per bucket, two files per object.
 
-    An object's record names the file with its bytes and replaces the former record in one step, so
-    that whoever is killed at any moment leaves the old object or the new one. File names are
-    digests: a key may hold any character and be longer than a file name can.
+    An object's record names the file with its bytes. A new record replaces the old one in one step.
+    So a process that is killed at any moment leaves either the old object or the new one. File
+    names are digests, because a key may hold any character and be longer than a file name can.
     """
 
     def __init__(self, root: Path) -> None:
@@ -48,7 +48,7 @@ class ObjectFolder:
         shutil.rmtree(self._folder(bucket))
 
     def save(self, bucket: str, key: str, content: bytes, properties: Mapping[str, Any]) -> Path:
-        """Keep an object in place of the one of this key. Returns the file with its bytes."""
+        """Store an object in place of one with the same key. Returns the file with its bytes."""
         record = self._record(bucket, key)
         former = _content_of(record)
         file = record.with_name(f"{record.stem}.{secrets.token_hex(8)}.content")
@@ -69,7 +69,7 @@ class ObjectFolder:
             yield KeptObject(kept["key"], kept["properties"], record.with_name(kept["content"]))
 
     def sweep(self, bucket: str) -> None:
-        """Remove files that no record names: left by a process killed between two steps."""
+        """Remove files that no record names. A process that was killed may have left them."""
         folder = self._folder(bucket)
         named = {kept.content for kept in self.objects(bucket)}
         for file in folder.iterdir():
@@ -77,7 +77,7 @@ class ObjectFolder:
                 file.unlink()
 
     def _retire(self, content: Path | None) -> None:
-        """Remove bytes that no record names any more, once nobody can be reading them."""
+        """Remove a file that no record names any more, once all its readers have opened it."""
         now = time.monotonic()
         if content is not None:
             self._retired.append((now, content))

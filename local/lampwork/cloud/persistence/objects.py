@@ -10,10 +10,10 @@ READING: Final = frozenset(["GET", "HEAD", "OPTIONS"])
 
 
 class KeptObjects:
-    """Keeps moto's S3 in a folder: what a request changed is written before it is answered.
+    """Stores moto's S3 in a folder. A request's changes are written before it is answered.
 
-    Kept are buckets and each object's newest version with its metadata; access lists and older
-    versions live as long as the process. `KeptBuckets` keeps tags and the buckets' settings.
+    This stores the buckets and each object's newest version with its metadata. Access lists and
+    older versions are not stored. `KeptBuckets` stores the tags and the settings of buckets.
     """
 
     def __init__(self, app: WSGIApplication, folder: ObjectFolder) -> None:
@@ -31,7 +31,7 @@ class KeptObjects:
         return answer
 
     def load(self) -> None:
-        """Take up what the folder holds, and from here on note what changes."""
+        """Load the folder's objects into moto. From then on, note which objects change."""
         s3.note_objects(self._note)
         self._request.changed = set()
         for name in self._folder.buckets():
@@ -41,7 +41,7 @@ class KeptObjects:
                 s3.restore_object(name, kept.key, kept.properties, kept.content)
 
     def _note(self, bucket: str, key: str) -> None:
-        # Noted by request, since an object is complete only when the request that put it is.
+        # Written only at the end of the request, because the object is not complete before that.
         self._request.changed.add((bucket, key))
 
     def _write(self, changed: set[tuple[str, str]]) -> None:

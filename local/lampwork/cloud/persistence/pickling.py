@@ -1,4 +1,8 @@
-"""moto's objects as bytes: what they refer to of moto itself is named, not copied."""
+"""Converts moto's objects to bytes and back.
+
+Objects may refer to the state of a whole service. The bytes then hold the service's name and
+region, not a copy of that state.
+"""
 
 import io
 import pickle
@@ -30,14 +34,17 @@ def thaw(content: bytes) -> Any:
 
 
 def attributes(value: Any) -> dict[str, Any]:
-    """What an object holds, dictionaries of moto's own kinds as plain ones."""
+    """The attributes of an object. moto's own types of dictionary become plain ones."""
     return {
         name: dict(each) if isinstance(each, dict) else each for name, each in vars(value).items()
     }
 
 
 def set_attributes(value: Any, kept: Mapping[str, Any]) -> None:
-    """The reverse: its dictionaries are filled, so that they stay of their kinds."""
+    """Set an object's attributes to what `attributes` returned.
+
+    A dictionary that the object already has is filled, so that it keeps its type.
+    """
     for name, each in kept.items():
         present = vars(value).get(name)
         if isinstance(present, dict):

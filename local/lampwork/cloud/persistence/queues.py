@@ -13,8 +13,10 @@ Signature = tuple[int, float, float]
 
 
 class KeptQueues:
-    """SQS: queues and their messages. What was received and not deleted before a restart can be
-    received at once after it, since its receiver has mostly gone too; its receive count is kept.
+    """Stores SQS's queues and their messages.
+
+    A message that was received but not deleted before a restart can be received at once after it,
+    because its receiver has usually ended too. The message keeps its receive count.
     """
 
     def __init__(self) -> None:

@@ -7,12 +7,13 @@ from lampwork.cloud.persistence.pickling import attributes, freeze, set_attribut
 from lampwork.cloud.persistence.state_file import StateFile
 
 PREFIX: Final = "service/"
-# By their names in a signature. Each holds so little that it is kept as one.
+# The services' names as they are in a signature. Each service holds so little that its state in a
+# region is stored as one value.
 SERVICES: Final = ("sns", "ssm", "secretsmanager", "events", "kms")
 
 
 class KeptServices:
-    """Topics and subscriptions, parameters, secrets, event buses with their rules, and keys."""
+    """Stores topics and subscriptions, parameters, secrets, event buses with rules, and keys."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], bytes] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (
-    id INTEGER PRIMARY KEY,  -- the order of insertion; a row that is written again keeps it
+    id INTEGER PRIMARY KEY,  -- the order of insertion; a row keeps it when its value changes
     key TEXT NOT NULL UNIQUE,
     value BLOB NOT NULL
 )
@@ -18,8 +18,11 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value
 
 
 class StateFile:
-    """Values by key in one SQLite file. What `write` has returned from survives a killed process;
-    whoever is killed within it leaves all of its changes or none."""
+    """Stores values by key in one SQLite file.
+
+    Once `write` has returned, its changes survive if the process is killed. A process that is
+    killed during `write` leaves either all of the changes or none.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +34,7 @@ class StateFile:
         self._connection.execute(SCHEMA)
 
     def write(self, changes: Mapping[str, bytes | None]) -> None:
-        """Keep these values; None removes a key."""
+        """Store these values in one transaction. None removes a key."""
         if not changes:
             return
         kept = [(key, value) for key, value in changes.items() if value is not None]
@@ -43,8 +46,11 @@ class StateFile:
             self._connection.execute("COMMIT")
 
     def read(self, prefix: str) -> Iterator[tuple[str, bytes]]:
-        """Keys that start so, without that start, with their values, in the order they came."""
-        # All characters of a key are below this one.
+        """The keys with this prefix and their values, in the order in which the keys were added.
+
+        The keys are returned without the prefix.
+        """
+        # No character sorts after this one, so the range holds every key with the prefix.
         bounds = (prefix, prefix + chr(0x10FFFF))
         rows = self._connection.execute(
             "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY id", bounds
@@ -56,7 +62,7 @@ class StateFile:
         self._connection.close()
 
     def set_aside(self, label: str) -> Path:
-        """Close it and leave it beside its place, under a name with this label."""
+        """Close the file and rename it. Its new name contains `label`. Returns the new path."""
         self.close()
         path = self._path
         numbered = (f"-{label}{suffix}" for suffix in chain([""], map("-{}".format, count(2))))

@@ -16,11 +16,11 @@ ON_ITEMS: Final = frozenset(
 )
 
 Touch = tuple[str, str, DynamoType, DynamoType | None]
-"""The region and the name of a table, and the keys of an item."""
+"""The region and the name of a table, then the hash key and the range key of an item."""
 
 
 class KeptTables:
-    """DynamoDB: tables with their settings, and their items."""
+    """Stores DynamoDB's tables with their settings and their items."""
 
     def __init__(self) -> None:
         self._touched = Touched()
