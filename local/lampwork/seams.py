@@ -1,7 +1,8 @@
-"""What is used of other packages beyond what they promise to keep, and whether it is still there.
+"""Checks the parts of other packages that Lampwork uses although they are not public API.
 
-Each such package has one seam: the modules which alone import it, and a list of the names that
-these use. The list is checked when the package is loaded, the version before that.
+Such parts may change in any version, so Lampwork checks whether they are still there. Each such
+package has one seam: the only modules that import it, and a list of the names that they use. The
+version is checked before the package is loaded, and the list when it is loaded.
 """
 
 import importlib
@@ -13,27 +14,27 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from lampwork.errors import StartError
 
-# How the line begins with which a process ends whose package does not fit. Its parent tells the
-# user, and does not start it again.
+# What begins the last line of a process whose package does not fit. Its parent tells the user, and
+# does not restart it, because it would fail again.
 UNFIT: Final = "\x1elampwork: "
 EXIT_STATUS: Final = 3
 
 
 class UnknownVersion(StartError):
-    """A package is not as Lampwork knows it. The text is one line and names what to install."""
+    """A package does not fit Lampwork. The message is one line and says what to install."""
 
 
 class Parameters(NamedTuple):
-    """The names that a call can give values, and those that it must."""
+    """The names of all parameters, and of those (`needed`) that a call must give a value."""
 
     names: list[str]
     needed: set[str]
 
 
 class Specimen(NamedTuple):
-    """An object of a class, to see whether it has these attributes.
+    """A sample object of a class. The check makes it to see whether it has these attributes.
 
-    An argument that is a specimen stands for its object.
+    `kind` is the path of the class. An argument may be a specimen too, which stands for its object.
     """
 
     kind: str
@@ -41,17 +42,25 @@ class Specimen(NamedTuple):
     attributes: tuple[str, ...]
 
     def make(self) -> object:
+        """Create the object.
+
+        Raises:
+            LookupError: the class is missing.
+            TypeError: the class takes other arguments.
+        """
         given = (each.make() if isinstance(each, Specimen) else each for each in self.arguments)
         return _find(self.kind)(*given)
 
 
 class Seam(NamedTuple):
-    """A package, the versions from `floor` up to but without `ceiling`, and what is used of it.
+    """A package, its versions that fit, and the names that Lampwork uses of it.
 
-    `extras` are those that it needs, in brackets.
+    Versions fit from `floor` on, and below `ceiling`. `extras` are the package's extras that
+    Lampwork needs, in brackets, such as "[s3,server]".
 
-    `calls` are called with these parameters, those after `*` by name; an entry without parameters
-    only has to be there. `replaces` are patched: their parameters are exactly these.
+    `calls` are functions and classes that Lampwork calls with these parameters; it gives those
+    after `*` by name. An entry without parentheses only has to exist. `replaces` are functions that
+    Lampwork patches, so they must have exactly these parameters.
     """
 
     package: str
@@ -64,28 +73,32 @@ class Seam(NamedTuple):
 
     @property
     def requirement(self) -> str:
+        """As pip takes it, such as "moto[s3]>=5.2.5,<5.3"."""
         return f"{self.package}{self.extras}>={self.floor},<{self.ceiling}"
 
     def check_version(self) -> None:
-        """Cheap: nothing of the package is loaded.
+        """Check the version that is installed. This is fast, because it does not load the package.
 
         Raises:
-            UnknownVersion: it is not one of those that are known.
+            UnknownVersion: the version does not fit, or the package is missing.
         """
         if not _numbers(self.floor) <= _numbers(self._installed()) < _numbers(self.ceiling):
             self._refuse("is installed")
 
     def check(self) -> None:
-        """Load the package, and look for all that is used of it.
+        """Load the package and look for every name that Lampwork uses of it.
 
         Raises:
-            UnknownVersion: something is missing or takes other parameters.
+            UnknownVersion: a name is missing or takes other parameters.
         """
         for problem in self._problems():
             self._refuse(problem)
 
     def check_or_exit(self) -> None:
-        """For a process of its own: say what is wrong and end, in a way that its parent knows."""
+        """`check()` for a child process: on failure, print the message and exit with EXIT_STATUS.
+
+        The parent process recognizes this status.
+        """
         try:
             self.check()
         except UnknownVersion as error:
@@ -98,24 +111,24 @@ class Seam(NamedTuple):
             yield from filter(None, map(_call_problem, self.calls))
             yield from filter(None, map(_patch_problem, self.replaces))
             yield from filter(None, map(_specimen_problem, self.specimens))
-        except ImportError as error:  # a package that it needs itself is missing, or does not fit
+        except ImportError as error:  # one of its own dependencies is missing or does not fit
             yield f"cannot be loaded ({error})"
 
     def _installed(self) -> str:
-        import importlib.metadata  # 20 ms, which cold starts need not pay
+        import importlib.metadata  # takes 20 ms, which cold starts do not need
 
         try:
             metadata = importlib.metadata.distribution(self.package).read_text("METADATA") or ""
         except importlib.metadata.PackageNotFoundError:
             return "0"
-        # Read here, since `importlib.metadata.version` takes 20 ms, of each start, for the whole.
+        # `importlib.metadata.version` would parse the whole file, which takes 20 ms at each start.
         found = re.search("^Version: (.+)$", metadata, re.MULTILINE)
         return found[1] if found else "0"
 
     def _refuse(self, problem: str) -> NoReturn:
         raise UnknownVersion(
-            f"{self.package} {self._installed()} {problem}: Lampwork knows {self.floor} and later,"
-            f" below {self.ceiling}. Install one of those: pip install '{self.requirement}'"
+            f"{self.package} {self._installed()} {problem}: Lampwork needs {self.floor} or later,"
+            f" below {self.ceiling}. Install such a version: pip install '{self.requirement}'"
         )
 
 
@@ -160,19 +173,19 @@ def _specimen_problem(specimen: Specimen) -> str:
 
 
 def _changed(path: str, present: Parameters) -> str:
-    return f"has changed {path} to take ({', '.join(present.names)})"
+    return f"has changed the parameters of {path} to ({', '.join(present.names)})"
 
 
 def _parameters(called: Any) -> Parameters:
-    """Of a function or of a class.
+    """The parameters of a function, or of a class without `self`.
 
-    `inspect.signature` would tell it too: that takes 10 ms to load, at each cold start.
+    `inspect.signature` gives them too, but loading `inspect` takes 10 ms at each cold start.
     """
     is_class = isinstance(called, type)
     function = called.__init__ if is_class else called
     function = getattr(function, "__wrapped__", function)
     code = getattr(function, "__code__", None)
-    if code is None:  # it has none of its own, or is not written in Python
+    if code is None:  # a class without an __init__ of its own, or not written in Python
         return Parameters([], set())
     positional = list(code.co_varnames[: code.co_argcount])
     named = list(code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount])
@@ -184,7 +197,7 @@ def _parameters(called: Any) -> Parameters:
 
 
 def _parts(text: str) -> tuple[str, list[str] | None]:
-    """A path with dots and the names of its parameters: None where the text has no parentheses."""
+    """The dotted path in an entry, and its parameters; None if the entry has no parentheses."""
     path, opened, parameters = text.rstrip(")").partition("(")
     return path, re.findall(r"[\w*]+", parameters) if opened else None
 

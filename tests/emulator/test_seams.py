@@ -107,15 +107,15 @@ def test_the_versions_that_are_known_are_those_that_are_asked_for(seam: Seam):
         ('calls=("toys.Queue",)', "cannot be loaded (No module named 'toys')"),
         (
             'calls=("toy.Queue.send(self, message)",)',
-            "has changed toy.Queue.send to take (self, body, group)",
+            "has changed the parameters of toy.Queue.send to (self, body, group)",
         ),
         (
             'calls=("toy.opened(queue, mode)",)',
-            "has changed toy.opened to take (queue, mode, buffering)",
+            "has changed the parameters of toy.opened to (queue, mode, buffering)",
         ),
         (
             'replaces=("toy.Queue.send(self, body)",)',
-            "has changed toy.Queue.send to take (self, body, group)",
+            "has changed the parameters of toy.Queue.send to (self, body, group)",
         ),
         ('specimens=(Specimen("toy.Queue", (), ("name",)),)', "lacks toy.Queue.name"),
         ('specimens=(Specimen("toy.Topic", (), ()),)', "lacks toy.Topic"),
@@ -132,8 +132,8 @@ def test_what_is_missing_or_changed_is_told_in_one_line(tmp_path: Path, uses: st
 
     assert ended.returncode == EXIT_STATUS
     assert re.fullmatch(
-        rf"{UNFIT}moto [\d.]+ {re.escape(problem)}: Lampwork knows 5\.2\.5 and later, below 5\.3\."
-        r" Install one of those: pip install 'moto>=5\.2\.5,<5\.3'\n",
+        rf"{UNFIT}moto [\d.]+ {re.escape(problem)}: Lampwork needs 5\.2\.5 or later, below 5\.3\."
+        r" Install such a version: pip install 'moto>=5\.2\.5,<5\.3'\n",
         ended.stderr,
     )
 
@@ -163,7 +163,7 @@ def test_a_version_is_known_from_its_floor_to_below_its_ceiling(
     if is_known:
         seam.check_version()
     else:
-        with pytest.raises(UnknownVersion, match=rf"is installed: Lampwork knows {floor} and"):
+        with pytest.raises(UnknownVersion, match=rf"is installed: Lampwork needs {floor} or"):
             seam.check_version()
 
 
@@ -258,8 +258,8 @@ def test_up_ends_before_it_starts_anything_with_a_version_it_does_not_know(
 
     assert ended.returncode == 1
     assert re.fullmatch(
-        rf"Error: {package} {version} is installed: Lampwork knows \S+ and later, below \S+\."
-        rf" Install one of those: pip install '{package}\S*>=.*,<.*'\n",
+        rf"Error: {package} {version} is installed: Lampwork needs \S+ or later, below \S+\."
+        rf" Install such a version: pip install '{package}\S*>=.*,<.*'\n",
         ended.stderr,
     )
     assert "is up" not in ended.stdout

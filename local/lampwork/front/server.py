@@ -34,8 +34,8 @@ Gateway = HttpApiGateway | RestApiGateway | FunctionUrlGateway
 class Front:
     """The one port of a stack: HTTP APIs, WebSocket APIs, @connections and Lambda's Invoke API.
 
-    `time_scale` multiplies every delay of the gateways (idle sockets, retries): 0.1 is ten times
-    as fast.
+    `time_scale` multiplies every delay of the gateways (idle sockets, retries); 0.1 makes them ten
+    times shorter.
     `aws` is the host and port to which requests signed for other AWS services go.
     `on_access` receives one line for each answer.
     """

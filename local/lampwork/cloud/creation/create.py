@@ -53,7 +53,8 @@ REMOVE: Final[Mapping[str, Remove]] = {
 
 
 def create(resources: Sequence[CloudResource], clients: Clients, state: StateFile) -> Iterator[str]:
-    """Create the resources that are new or changed in the template; `REMOVE` those that left it.
+    """Create the resources that are new or changed in the template. Remove those that left it, if
+    their type is in `REMOVE`.
 
     Yields one line of text for each resource that AWS would refuse to create or to remove. A
     resource that the template has not changed stays as its users have left it.

@@ -53,7 +53,7 @@ class RestApiGateway:
         return self._api.api_id
 
     def match(self, request: Request) -> Match | Response | None:
-        """The route for this request, the gateway's own answer, or None for another stage."""
+        """The route for this request or the gateway's own answer; None for another stage's path."""
         path = request.path
         if path != self._prefix and not path.startswith(self._prefix + "/"):
             return None
