@@ -4,7 +4,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lampwork.http.hosts import host_of, is_own, is_own_origin
 
-REFUSAL: Final = b"A page of another site may not ask for this.\n"
+REFUSAL: Final = b"A page of another site may not send this request.\n"
 
 
 class PageGuard:

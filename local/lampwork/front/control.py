@@ -45,9 +45,9 @@ class ControlPaths:
         # plain read of its own site. For reads, the header Sec-Fetch-Site tells the sites apart:
         # https://www.w3.org/TR/fetch-metadata/
         if request.header("origin") is not None:
-            return json_message(403, "A page may not ask for this")
+            return json_message(403, "A web page may not send this request")
         if request.header("sec-fetch-site") not in OWN_SITE:
-            return json_message(403, "A page of another site may not ask for this")
+            return json_message(403, "A page of another site may not send this request")
         if not is_own(host_of(request.header("host") or ""), self._allowed_hosts):
             return json_message(403, "This Host is not among allowed_hosts in [tool.lampwork]")
         return None
