@@ -10,6 +10,7 @@ from lampwork.stack.model import FUNCTION_EVENTS_QUEUE, STREAM_QUEUE_PREFIX
 
 # The longest time that SQS allows. A message stays hidden while somebody works on it, and the
 # emulator deletes it afterwards.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 VISIBILITY_SECONDS: Final = 43_200
 
 

@@ -40,7 +40,7 @@ class OwnPaths:
                 return self._app(environ, start)
 
     def create_resources(self) -> None:
-        """Create the listed resources that do not exist yet.
+        """Create the listed resources that are new or have changed, as `create` does.
 
         A resource that AWS would refuse is skipped, and the reason goes to standard error.
         """

@@ -40,7 +40,7 @@ class ControlPaths:
         return Response(200, [("content-type", CONTENT_TYPE)], await self._metrics.expose())
 
     def refusal(self, request: Request) -> Response | None:
-        """The 403 for a request that comes from a web page; None for any other request."""
+        """The 403 for a request that a web page may have sent; None for any other request."""
         # Browsers send an Origin header with every WebSocket and with every request except a page's
         # plain read of its own site. For reads, the header Sec-Fetch-Site tells the sites apart:
         # https://www.w3.org/TR/fetch-metadata/

@@ -53,8 +53,7 @@ REMOVE: Final[Mapping[str, Remove]] = {
 
 
 def create(resources: Sequence[CloudResource], clients: Clients, state: StateFile) -> Iterator[str]:
-    """Create the resources that are new or changed in the template. Remove those that left it, if
-    their type is in `REMOVE`.
+    """Create what is new or changed in the template; remove what left it and is in `REMOVE`.
 
     Yields one line of text for each resource that AWS would refuse to create or to remove. A
     resource that the template has not changed stays as its users have left it.

@@ -117,7 +117,7 @@ def renewed(message: Message) -> Message:
 
 def sent_at(message: Message) -> int:
     """The time at which a message was sent, in milliseconds since 1970."""
-    moment: Any = message.sent_timestamp  # as Any, because it is None until the message is sent
+    moment: Any = message.sent_timestamp  # as Any, because only an unsent message has None
     return int(moment)
 
 

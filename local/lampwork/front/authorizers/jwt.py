@@ -26,7 +26,7 @@ KEYS_SECONDS = 2 * 60 * 60
 UNKNOWN_KEY_PAUSE_SECONDS = 10
 FETCH_SECONDS = 5
 
-# AWS publishes only the first of these texts; the others are worded like it.
+# AWS publishes only the first of these texts; the others are our own.
 CHALLENGES: dict[type[Exception], str] = {
     jwt.InvalidAudienceError: "the token does not have a valid audience",
     jwt.ExpiredSignatureError: "the token has expired",
