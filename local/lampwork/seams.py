@@ -82,8 +82,9 @@ class Seam(NamedTuple):
         Raises:
             UnknownVersion: the version does not fit, or the package is missing.
         """
-        if not _numbers(self.floor) <= _numbers(self._installed()) < _numbers(self.ceiling):
-            self._refuse("is installed")
+        installed = self._installed()
+        if not _numbers(self.floor) <= _numbers(installed) < _numbers(self.ceiling):
+            self._refuse("is installed" if installed else "is not installed")
 
     def check(self) -> None:
         """Load the package and look for every name that Lampwork uses of it.
@@ -97,7 +98,7 @@ class Seam(NamedTuple):
     def check_or_exit(self) -> None:
         """`check()` for a child process: on failure, print the message and exit with EXIT_STATUS.
 
-        The parent process recognizes this status.
+        The parent process recognizes the message by its beginning.
         """
         try:
             self.check()
@@ -115,19 +116,21 @@ class Seam(NamedTuple):
             yield f"cannot be loaded ({error})"
 
     def _installed(self) -> str:
+        """The installed version; "" if there is none."""
         import importlib.metadata  # takes 20 ms, which cold starts do not need
 
         try:
             metadata = importlib.metadata.distribution(self.package).read_text("METADATA") or ""
         except importlib.metadata.PackageNotFoundError:
-            return "0"
+            return ""
         # `importlib.metadata.version` would parse the whole file, which takes 20 ms at each start.
         found = re.search("^Version: (.+)$", metadata, re.MULTILINE)
-        return found[1] if found else "0"
+        return found[1] if found else ""
 
     def _refuse(self, problem: str) -> NoReturn:
+        named = f"{self.package} {self._installed()}".rstrip()
         raise UnknownVersion(
-            f"{self.package} {self._installed()} {problem}: Lampwork needs {self.floor} or later,"
+            f"{named} {problem}: Lampwork needs {self.floor} or later,"
             f" below {self.ceiling}. Install such a version: pip install '{self.requirement}'"
         )
 
