@@ -6,7 +6,7 @@ import boto3
 import pytest
 import uvloop
 
-# What moves bytes itself is tested on both event loops it may run on.
+# Code that moves bytes itself is tested on both event loops that it may run on.
 ON_BOTH_LOOPS = {"test_http_connection.py", "test_front_listener.py", "test_websocket_frames.py"}
 
 
@@ -20,7 +20,7 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture
 def sqs(object_store: str) -> Iterator[Any]:
-    """A plain boto3 client of an endpoint without queues."""
+    """A plain boto3 client for an endpoint that has no queues."""
     client = boto3.client(
         "sqs",
         endpoint_url=object_store,

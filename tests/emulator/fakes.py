@@ -12,8 +12,8 @@ Handler = Callable[[Any], Any]
 
 
 class FakeInvoker:
-    """Runs plain callables as functions. What one raises is a function error, as Lambda reports it,
-    except the errors an invoker itself raises."""
+    """Runs plain callables as functions. An exception becomes a function error, as Lambda reports
+    it, unless it is an error that an invoker itself raises."""
 
     def __init__(self, **handlers: Handler) -> None:
         self.handlers = handlers
@@ -39,7 +39,7 @@ class FakeInvoker:
         try:
             result = self.handlers[function](event)
             if inspect.isawaitable(result):
-                # As with a real function, what has begun runs to its end.
+                # As with a real function, an invocation that has begun runs to its end.
                 result = await asyncio.shield(asyncio.ensure_future(result))
         except LampworkError:
             raise
@@ -49,7 +49,7 @@ class FakeInvoker:
         return _invocation(result if isinstance(result, bytes) else json.dumps(result).encode())
 
     async def event(self, function: str, number: int = 1) -> Any:
-        """The event of a function's nth request, awaited if there were fewer yet."""
+        """The event of a function's nth request; waits for it if it has not come yet."""
         async with self._invoked, asyncio.timeout(5):
             await self._invoked.wait_for(lambda: len(self.of(function)) >= number)
         return self.of(function)[number - 1]

@@ -14,7 +14,7 @@ from jwt.algorithms import RSAAlgorithm
 
 
 class Issuer:
-    """`fetched` counts how often its keys were read."""
+    """An issuer of tokens; `fetched` counts how often its keys were read."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -22,7 +22,7 @@ class Issuer:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     def token(self, *, key_id: str = "first", algorithm: str = "RS256", **claims: Any) -> str:
-        """A token for the audience `web` that is good for a minute, but for what is given."""
+        """A token for the audience `web` that is valid for a minute, with these claims changed."""
         content = {"iss": self.url, "aud": "web", "exp": time.time() + 60, "sub": "ada", **claims}
         content = {name: value for name, value in content.items() if value is not None}
         key = self._key if algorithm.startswith("RS") else "a shared secret of thirty-two bytes."

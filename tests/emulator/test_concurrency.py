@@ -14,7 +14,7 @@ async def fail_at(begun: asyncio.Event) -> None:
     raise Failed("meanwhile")
 
 
-async def test_a_failure_meanwhile_ends_what_is_done_and_is_what_is_raised():
+async def test_a_failure_of_the_background_task_ends_the_work_and_is_raised():
     begun = asyncio.Event()
     ended = False
 
@@ -33,13 +33,13 @@ async def test_a_failure_meanwhile_ends_what_is_done_and_is_what_is_raised():
     assert ended
 
 
-async def test_the_failure_of_what_is_done_is_raised_as_it_is():
+async def test_a_failure_of_the_work_is_raised_unchanged():
     with pytest.raises(KeyError):
         async with unless(asyncio.Event().wait()):
             raise KeyError
 
 
-async def test_what_is_done_without_a_failure_is_not_held_up():
+async def test_work_without_a_failure_is_not_delayed():
     done = False
 
     async with asyncio.timeout(10), unless(asyncio.Event().wait()):
@@ -48,7 +48,7 @@ async def test_what_is_done_without_a_failure_is_not_held_up():
     assert done
 
 
-async def test_what_is_done_can_be_cancelled():
+async def test_the_work_can_be_cancelled():
     async def work() -> None:
         async with unless(asyncio.Event().wait()):
             begun.set()

@@ -33,7 +33,7 @@ def test_a_template_may_have_each_name_that_sam_takes(tmp_path: Path, name: str)
     assert load_config(tmp_path).template == tmp_path / name
 
 
-def test_the_nearest_table_above_the_working_directory_holds(tmp_path: Path) -> None:
+def test_the_nearest_table_above_the_working_directory_is_used(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.lampwork]\ntemplate = "infra/stack.yaml"\n')
     below = tmp_path / "functions" / "auth"
     below.mkdir(parents=True)
@@ -120,7 +120,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("port = \nhost = 3", r"lampwork\.toml is not valid TOML: .*line 1"),
     ],
 )
-def test_a_mistake_is_named_with_what_is_allowed(tmp_path: Path, table: str, said: str) -> None:
+def test_the_error_for_a_mistake_says_what_is_allowed(
+    tmp_path: Path, table: str, said: str
+) -> None:
     write(tmp_path, table)
 
     with pytest.raises(ConfigurationError, match=said):
@@ -153,7 +155,7 @@ def test_a_missing_env_file_is_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["no assignment", "1A=x", "A='unclosed"])
-def test_a_wrong_line_of_an_env_file_is_named(tmp_path: Path, line: str) -> None:
+def test_an_invalid_line_of_an_env_file_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / ".env"
     file.write_text(f"FINE=1\n{line}\n")
 
@@ -174,7 +176,9 @@ def test_an_unknown_placeholder_is_named() -> None:
         fill({"URL": "${redis}"}, {"data": "/d"})
 
 
-def test_an_option_gives_a_value_or_passes_on_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_option_gives_a_value_or_passes_on_that_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("TOKEN", "mine")
 
     assert variable_given("A=b=c") == ("A", "b=c")

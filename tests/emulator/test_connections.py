@@ -72,7 +72,7 @@ async def test_boto3_posts_to_a_socket(tmp_path, scheme, host):
 
 
 @pytest.mark.assertion(10)
-async def test_boto3_reads_what_is_known_of_a_socket(tmp_path):
+async def test_boto3_reads_the_information_about_a_socket(tmp_path):
     async with running(tmp_path) as (front, invoker):
         client, connection_id = await connected(front, invoker)
         api = management(f"http://localhost:{front.port}/prod")
@@ -169,7 +169,9 @@ async def posted(front: Front, connection_id: str, stage: str = "prod") -> int:
         ),
     ],
 )
-async def test_what_cannot_be_posted_to(tmp_path, path, headers, status, error, body):
+async def test_a_post_that_cannot_be_delivered_has_the_error_of_the_service(
+    tmp_path, path, headers, status, error, body
+):
     async with running(tmp_path) as (front, _), httpx.AsyncClient() as http:
         response = await http.post(front.origin + path, headers=headers)
 

@@ -78,7 +78,7 @@ async def test_a_preflight_request_needs_no_authorization(fetch):
     assert response.status_code == 204
 
 
-async def test_another_origin_is_told_nothing(fetch):
+async def test_another_origin_gets_no_cors_headers(fetch):
     preflight = await fetch(
         CORS, "OPTIONS", origin="https://evil.example", access_control_request_method="GET"
     )
@@ -99,7 +99,7 @@ async def test_the_settings_replace_the_functions_own_headers(fetch):
     }
 
 
-async def test_a_refusal_can_be_read_by_its_origin(fetch):
+async def test_an_allowed_origin_can_read_a_refusal(fetch):
     response = await fetch(CORS, "GET", "/signed", origin=SHOP)
 
     assert response.status_code == 403
@@ -120,7 +120,7 @@ async def test_origins_may_be_wildcards(fetch, cors, origin, allowed):
     assert cors_headers(response).get("allow-origin") == allowed
 
 
-async def test_other_options_requests_go_their_way(fetch):
+async def test_other_options_requests_reach_the_function(fetch):
     response = await fetch(CORS, "OPTIONS", origin=SHOP)
 
     assert (response.status_code, response.text) == (200, "OPTIONS")

@@ -1,5 +1,5 @@
-"""What reaches a function by itself, and what becomes of its events: with the embedded SQS, SNS and
-EventBridge, as boto3 sees them."""
+"""What invokes a function without a request, and what becomes of its events: with the embedded SQS,
+SNS and EventBridge, as boto3 sees them."""
 
 import json
 from collections.abc import Iterator
@@ -163,7 +163,7 @@ class Cloud:
         return str(answer["ResponseMetadata"]["RequestId"])
 
     def messages(self, queue: str, number: int) -> list[Any]:
-        """So many messages of a queue, which are gone then; fails if they do not come."""
+        """Receive and delete this number of messages from a queue; fails if they do not arrive."""
         url = self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         found: list[Any] = []
 
@@ -183,7 +183,7 @@ class Cloud:
         return found
 
     def count(self, queue: str) -> int:
-        """All messages of a queue, those under way too."""
+        """The number of messages in a queue, including those in flight."""
         url = self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
@@ -205,7 +205,7 @@ def attributes(message: Any) -> dict[str, str]:
 
 
 def record_in(body: Any, kind: str) -> Any:
-    """The record of an invocation in what a service makes of it."""
+    """The record of an invocation within the message of a service."""
     match kind:
         case "Sns":
             return json.loads(body["Message"])
@@ -216,7 +216,7 @@ def record_in(body: Any, kind: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["Sqs", "Sns", "Events", "Lambda"])
-def test_a_destination_is_told_of_successes_and_failures(cloud: Cloud, kind: str) -> None:
+def test_a_destination_gets_successes_and_failures(cloud: Cloud, kind: str) -> None:
     cloud.submit(f"For{kind}", {"n": 1})
     (fine,) = (json.loads(each["Body"]) for each in cloud.messages("told", 1))
     cloud.submit(f"For{kind}", {"fail": "no"})
@@ -276,12 +276,12 @@ def test_the_dead_letter_queue_of_a_rule_has_the_events_for_a_function_that_is_g
     assert cloud.count("dead-rules") == 0  # the failing function's is not here
 
 
-def test_what_is_disabled_delivers_nothing(cloud: Cloud) -> None:
+def test_disabled_event_sources_deliver_nothing(cloud: Cloud) -> None:
     url = cloud.sqs.get_queue_url(QueueName="untouched")["QueueUrl"]
     cloud.sqs.send_message(QueueUrl=url, MessageBody="{}")
     sale = {"Source": "shop", "DetailType": "Sold", "Detail": "{}", "EventBusName": "bus"}
     told = []
-    for _ in range(2):  # with the second, whoever else was told of the first has told so too
+    for _ in range(2):  # once the second has arrived, all deliveries of the first have too
         cloud.events.put_events(Entries=[sale])
         told += cloud.messages("told", 1)
 

@@ -15,7 +15,7 @@ def made(**target: object) -> object:
     return json.loads(input_of(target, EVENT, rule_arn="arn:aws:events:r:1:rule/R", rule_name="R"))
 
 
-def test_a_target_without_more_gets_the_event():
+def test_a_target_without_an_input_gets_the_event():
     assert made() == EVENT
 
 
@@ -31,7 +31,7 @@ def test_a_path_gives_a_part(path, part):
     assert made(InputPath=path) == part
 
 
-def test_a_transformer_fills_values_in_and_quotes_them_where_they_stand_in_text():
+def test_a_transformer_inserts_values_and_quotes_them_within_text():
     transformer = {
         "InputPathsMap": {"who": "$.detail.name", "price": "$.detail.items[0].price"},
         "InputTemplate": '{"who": <who>, "price": <price>, "say": "<who> pays <price>",'

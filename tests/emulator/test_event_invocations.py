@@ -14,7 +14,7 @@ from tests.emulator.fakes import FakeInvoker
 CONFIG = EventConfig(on_success="arn:success", on_failure="arn:failure", dead_letter="arn:dead")
 
 
-class Kept(Outlet):
+class RecordingOutlet(Outlet):
     def __init__(self) -> None:
         self.records: list[tuple[str, Mapping[str, Any]]] = []
         self.dead: list[tuple[str, str, str]] = []
@@ -29,8 +29,8 @@ class Kept(Outlet):
 @asynccontextmanager
 async def invocations(
     work: Any, config: EventConfig = CONFIG, reserved: int | None = None
-) -> AsyncIterator[tuple[EventInvocations, FakeInvoker, Kept]]:
-    invoker, outlet = FakeInvoker(Work=work), Kept()
+) -> AsyncIterator[tuple[EventInvocations, FakeInvoker, RecordingOutlet]]:
+    invoker, outlet = FakeInvoker(Work=work), RecordingOutlet()
     function = Function(
         "Work", "work", "app.handler", Path(), on_event=config, reserved_concurrency=reserved
     )
@@ -68,7 +68,7 @@ async def test_a_success_is_reported_with_the_answer():
     assert outlet.dead == []
 
 
-async def test_a_failure_has_three_tries_with_one_request_id():
+async def test_a_failing_event_is_tried_three_times_with_one_request_id():
     async with invocations(fail) as (events, invoker, outlet):
         await finished(events, "arn:aws:lambda:us-east-1:000000000000:function:work:live")
 
@@ -98,7 +98,7 @@ async def test_an_event_that_would_be_too_old_is_given_up():
     assert outlet.records[0][1]["requestContext"]["condition"] == "EventAgeExceeded"
 
 
-async def test_being_throttled_is_no_try():
+async def test_a_throttled_event_uses_up_no_attempt():
     throttled = iter([True, True, False])
 
     def work(event: Any) -> str:

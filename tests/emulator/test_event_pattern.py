@@ -28,7 +28,7 @@ EVENT = {
         {"$or": [{"total": [1]}, {"paid": [True]}]},
     ],
 )
-def test_an_event_that_has_what_is_asked_for_matches(detail):
+def test_an_event_that_meets_the_pattern_matches(detail):
     check({"detail": detail})
 
     assert matches({"source": ["shop", "store"], "detail": detail}, EVENT)
@@ -49,7 +49,7 @@ def test_an_event_that_has_what_is_asked_for_matches(detail):
         {"total": {"deeper": [1]}},
     ],
 )
-def test_an_event_that_lacks_it_does_not(detail):
+def test_an_event_that_does_not_meet_the_pattern_does_not_match(detail):
     assert not matches({"detail": detail}, EVENT)
 
 

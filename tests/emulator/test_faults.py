@@ -1,4 +1,4 @@
-"""Functions that fail in every way, behind the gateways as clients see them."""
+"""Functions that fail in every way, as clients of the gateways see them."""
 
 import json
 from collections.abc import Iterator
@@ -111,7 +111,7 @@ def test_a_socket_whose_connect_function_dies_is_refused_with_502(origin):
         ("Unimportable", "Runtime.ImportModuleError", "No module named 'no_such_package'"),
     ],
 )
-def test_the_invoke_api_tells_what_happened(origin, name, kind, message):
+def test_the_invoke_api_reports_what_happened(origin, name, kind, message):
     client = boto3.client(
         "lambda",
         endpoint_url=origin,

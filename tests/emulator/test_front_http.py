@@ -152,7 +152,7 @@ async def test_stopping_lets_a_request_under_way_end(tmp_path):
         await stopping
 
 
-async def test_health_tells_that_the_front_is_up(tmp_path):
+async def test_health_says_that_the_front_is_up(tmp_path):
     async with running_front(stack(), FakeInvoker(), tmp_path) as front:
         health = await get(front, "/_lampwork/health")
         unknown = await get(front, "/_lampwork/other")
@@ -161,7 +161,7 @@ async def test_health_tells_that_the_front_is_up(tmp_path):
     assert unknown.status_code == 404
 
 
-async def test_a_body_that_is_over_6_mb_as_base64_is_more_than_lambda_takes(tmp_path):
+async def test_a_body_over_6_mb_in_base64_is_too_large_for_lambda(tmp_path):
     data = b"a" * (5 * 1024 * 1024)
     invoker = FakeInvoker(echo=lambda event: {"statusCode": 200})
     async with (
@@ -181,7 +181,7 @@ async def test_a_body_that_is_over_6_mb_as_base64_is_more_than_lambda_takes(tmp_
     ("path", "status", "answered"),
     [("/live/echo", 200, "live"), ("/live/else", 404, ""), ("/else", 200, "$default")],
 )
-async def test_a_path_of_a_named_stage_is_no_other_stages(tmp_path, path, status, answered):
+async def test_a_path_of_a_named_stage_belongs_to_no_other_stage(tmp_path, path, status, answered):
     live = http_api(("ANY", "/echo", "echo"), stage="live")
     default = http_api(("ANY", "$default", "echo"))
     say = lambda event: {"statusCode": 200, "body": event["requestContext"]["stage"]}  # noqa: E731

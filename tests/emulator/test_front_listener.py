@@ -25,7 +25,7 @@ async def test_one_port_serves_plain_and_tls_clients(tmp_path, scheme, host):
     assert response.status_code == 200
 
 
-async def test_localhost_is_each_of_its_addresses(tmp_path):
+async def test_localhost_means_each_of_its_addresses(tmp_path):
     async with (
         running_front(stack(), FakeInvoker(), tmp_path) as front,
         httpx.AsyncClient() as client,
@@ -38,7 +38,7 @@ async def test_localhost_is_each_of_its_addresses(tmp_path):
     assert {response.status_code for response in answers} == {200}
 
 
-async def test_a_client_that_says_nothing_keeps_nobody_waiting(tmp_path):
+async def test_a_silent_client_keeps_no_other_client_waiting(tmp_path):
     async with running_front(stack(), FakeInvoker(), tmp_path) as front:
         silent = [await asyncio.open_connection("127.0.0.1", front.port) for _ in range(50)]
         async with httpx.AsyncClient() as client:
@@ -50,7 +50,7 @@ async def test_a_client_that_says_nothing_keeps_nobody_waiting(tmp_path):
     assert response.status_code == 200
 
 
-async def test_a_failed_tls_handshake_harms_nobody(tmp_path):
+async def test_a_failed_tls_handshake_harms_no_other_client(tmp_path):
     async with running_front(stack(), FakeInvoker(), tmp_path) as front:
         reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
         writer.write(b"\x16 this is no handshake")
@@ -63,14 +63,14 @@ async def test_a_failed_tls_handshake_harms_nobody(tmp_path):
     assert response.status_code == 200
 
 
-async def test_a_taken_port_is_named_with_what_to_do(tmp_path):
+async def test_the_error_for_a_taken_port_says_what_to_do(tmp_path):
     async with running_front(stack(), FakeInvoker(), tmp_path) as front:
         with pytest.raises(StartError, match=rf"Port {front.port} .* in use.*--port"):
             async with running_front(stack(), FakeInvoker(), tmp_path, port=front.port):
                 pass
 
 
-async def test_the_certificate_is_made_once_and_is_for_this_user_only(tmp_path):
+async def test_the_certificate_is_created_once_and_only_this_user_can_read_it(tmp_path):
     async with running_front(stack(), FakeInvoker(), tmp_path) as front:
         first = front.ca_bundle.read_bytes()
     async with running_front(stack(), FakeInvoker(), tmp_path) as front:

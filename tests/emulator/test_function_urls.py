@@ -56,7 +56,7 @@ async def test_another_host_reaches_the_other_api(at_url):
     assert (await client.get("/", headers={"Host": "localhost"})).text == "api"
 
 
-async def test_a_signature_is_looked_for_where_the_template_asks(at_url):
+async def test_a_signature_is_required_where_the_template_asks_for_one(at_url):
     client, invoker = await at_url(lambda event: "ok", authorizer=IamAuthorizer())
 
     unsigned = await client.get("/")

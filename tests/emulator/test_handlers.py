@@ -1,4 +1,4 @@
-"""What is said of a handler before anything runs it."""
+"""What the emulator reports about a handler before anything runs it."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from lampwork.stack.handler_check import HandlerProblems
 from lampwork.stack.model import Function
 
 
-def told(folder: Path, handler: str) -> list[str]:
-    said: list[str] = []
+def problems(folder: Path, handler: str) -> list[str]:
+    reported: list[str] = []
     layer = folder / "layer"
     template = folder / "template.yaml"
     function = Function(
         *("Hello", "hello", handler, folder / "code"), layers=(layer,), template=template
     )
-    HandlerProblems(said.append).tell([function])
-    return said
+    HandlerProblems(reported.append).tell([function])
+    return reported
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("handler", ["wrapper.entry.run", "httpx.get", "compiled.handler"])
-def test_a_module_of_a_layer_or_a_package_and_a_compiled_one_are_not_judged(folder, handler):
-    assert told(folder, handler) == []
+def test_modules_of_layers_and_packages_and_compiled_modules_are_not_checked(folder, handler):
+    assert problems(folder, handler) == []
 
 
 @pytest.mark.parametrize("handler", ["wrapper.exit.run", "no_such_package.handler"])
-def test_a_module_that_is_nowhere_is_told(folder, handler):
-    assert "has no module" in told(folder, handler)[0]
+def test_a_missing_module_is_reported(folder, handler):
+    assert "has no module" in problems(folder, handler)[0]

@@ -1,4 +1,4 @@
-"""What a client on the wire can do that no well-meaning one does. Each is a real socket."""
+"""What a hostile client can send that no well-meaning one would, each on a real socket."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ async def serving(folder: Path, invoker: FakeInvoker) -> AsyncIterator[Front]:
 
 
 async def exchange(front: Front, sent: bytes) -> bytes:
-    """All that comes back for some bytes until the other side ends."""
+    """Everything that the server sends back for these bytes until it closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
     writer.write(sent)
     async with asyncio.timeout(10):
@@ -47,7 +47,7 @@ async def exchange(front: Front, sent: bytes) -> bytes:
 
 
 async def status(front: Front) -> bytes:
-    """That of an honest client's request, in this moment."""
+    """The status that an honest client gets at this moment."""
     reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
     writer.write(HELLO)
     async with asyncio.timeout(5):
@@ -88,7 +88,7 @@ async def close(writer: asyncio.StreamWriter) -> None:
         b"GET /hello HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
     ],
 )
-async def test_what_two_servers_could_read_differently_is_refused_and_nothing_behind_it_served(
+async def test_an_ambiguous_request_is_refused_and_nothing_after_it_is_served(
     tmp_path: Path, sent: bytes
 ) -> None:
     invoker = FakeInvoker(Hello=lambda event: "hello", S=lambda event: "smuggled")
@@ -124,7 +124,7 @@ async def test_a_thousand_half_open_and_slow_sockets_keep_nobody_waiting(tmp_pat
         opened: list[Stream] = []
         for number in range(HALF_OPEN):
             opened.append(await asyncio.open_connection("127.0.0.1", front.port))
-            if number % 2:  # every other one begins a request and says no more
+            if number % 2:  # every other client begins a request and sends no more
                 opened[-1][1].write(b"GET /hello HTTP/1.1\r\nHost: loc")
 
         assert await status(front) == b"200"
@@ -159,7 +159,7 @@ async def test_a_request_that_never_ends_is_given_up(part: bytes) -> None:
             writer.write(HELLO)
             await reader.readuntil(b"\r\n\r\n")
             writer.write(part)
-            for _ in range(3):  # drop by drop, as Slowloris does
+            for _ in range(3):  # byte by byte, as Slowloris does
                 await asyncio.sleep(0.03)
                 writer.write(b"a")
             said = await reader.read()
@@ -170,7 +170,7 @@ async def test_a_request_that_never_ends_is_given_up(part: bytes) -> None:
     assert said.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
-async def test_a_client_that_says_nothing_is_let_go() -> None:
+async def test_a_silent_client_is_disconnected() -> None:
     def protocol(secure: bool) -> asyncio.Protocol:
         return asyncio.Protocol()
 

@@ -52,7 +52,7 @@ def test_a_bare_request_has_exactly_the_keys_of_the_service():
     }
 
 
-def test_the_context_tells_who_asked_for_what_and_when():
+def test_the_context_says_who_requested_what_and_when():
     event = event_of(headers=[("User-Agent", "curl/8")])
     context = event["requestContext"]
 
@@ -93,7 +93,7 @@ def test_the_gateway_adds_where_the_request_came_from():
     assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", headers["x-amzn-trace-id"])
 
 
-def test_what_a_proxy_in_front_said_is_kept():
+def test_the_forwarding_headers_of_a_proxy_in_front_are_kept():
     forwarded = [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-Proto", "https")]
 
     headers = event_of(headers=forwarded)["headers"]
@@ -109,7 +109,7 @@ def test_cookies_have_a_list_of_their_own():
     assert "cookie" not in event["headers"]
 
 
-def test_query_values_are_decoded_and_joined_while_the_raw_query_stays():
+def test_query_values_are_decoded_and_joined_while_the_raw_query_is_unchanged():
     event = event_of(target="/pets/6?a=1&a=%C3%A9&empty=&plus=a+b")
 
     assert event["rawQueryString"] == "a=1&a=%C3%A9&empty=&plus=a+b"

@@ -111,7 +111,7 @@ async def test_chunked_bodies_are_joined_and_their_trailers_are_no_headers():
         assert (await client.response())[2] == b"POST / hello world"
 
 
-async def test_a_client_that_waits_for_it_is_told_to_continue():
+async def test_a_client_that_waits_for_100_continue_gets_it():
     async with serving(describe) as connect:
         client = await connect()
 
@@ -170,7 +170,9 @@ async def test_a_status_without_body_has_no_length(status):
         ),
     ],
 )
-async def test_what_cannot_be_served_is_refused_and_ends_the_connection(sent, status, message):
+async def test_a_request_that_cannot_be_served_is_refused_and_ends_the_connection(
+    sent, status, message
+):
     async with serving(describe, max_head=800, max_body=1000) as connect:
         client = await connect()
 
@@ -221,7 +223,7 @@ async def test_a_failing_handler_is_logged_once_and_answers_500(caplog):
         (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "close"),
     ],
 )
-async def test_the_client_says_whether_the_connection_stays(head, connection):
+async def test_the_client_decides_whether_the_connection_stays_open(head, connection):
     async with serving(describe) as connect:
         client = await connect()
 
@@ -329,7 +331,7 @@ async def test_an_upgrade_hands_over_the_connection_and_what_was_already_read():
         assert await client.reader.readexactly(10) == b"early late"
 
 
-async def test_a_request_for_an_upgrade_that_came_in_parts_has_no_deadline_any_more():
+async def test_an_upgraded_connection_has_no_deadline_even_if_its_request_came_in_parts():
     async def handler(request: Request) -> Upgrade:
         return Upgrade(Echo)
 
@@ -347,7 +349,7 @@ async def test_a_request_for_an_upgrade_that_came_in_parts_has_no_deadline_any_m
             assert await client.reader.readexactly(4) == b"late"
 
 
-async def test_an_upgrade_whose_client_left_is_told_so():
+async def test_an_upgraded_connection_learns_that_its_client_has_left():
     started, left = asyncio.Event(), asyncio.Event()
     echoes: list[Echo] = []
 

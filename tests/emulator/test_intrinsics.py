@@ -69,7 +69,7 @@ Mappings:
 
 
 def variable(folder: Path, expression: str, **parameters: str) -> str:
-    """What a variable of a function becomes that the template gives as this expression."""
+    """The value of a function's variable that the template gives as this expression."""
     stack = read_text(folder, TEMPLATE % expression, **parameters)
     return stack.functions["Function"].environment["VALUE"]
 
@@ -140,7 +140,7 @@ def test_an_api_has_an_id_of_ten_letters_and_digits_and_an_address_of_it(tmp_pat
         ("{'Fn::GetAtt': [Jobs, Arn]}", "arn:aws:sqs:eu-west-1:000000000000:jobs"),
     ],
 )
-def test_functions_give_what_cloudformation_gives(tmp_path, expression, value):
+def test_intrinsic_functions_give_what_cloudformation_gives(tmp_path, expression, value):
     assert variable(tmp_path, expression) == value
 
 
@@ -150,7 +150,7 @@ def test_a_given_parameter_decides_conditions(tmp_path):
     assert value == "there"
 
 
-def test_a_truth_may_be_given_where_the_template_allows_it(tmp_path):
+def test_a_boolean_may_be_given_where_the_template_allows_it(tmp_path):
     value = variable(tmp_path, "!If [IsTraced, traced, untraced]", Traced="false")
 
     assert value == "untraced"
@@ -177,14 +177,16 @@ def test_no_value_removes_the_variable(tmp_path):
         ("!Ref Absent", "Absent is left out, since InProduction is false"),
     ],
 )
-def test_what_has_no_value_is_told_with_resource_and_line(tmp_path, expression, reason):
+def test_an_expression_without_a_value_is_reported_with_resource_and_line(
+    tmp_path, expression, reason
+):
     with pytest.raises(TemplateError, match=r"template.yaml:8: Function: ") as caught:
         variable(tmp_path, expression)
 
     assert reason in str(caught.value)
 
 
-def test_names_that_lead_in_a_circle_are_told(tmp_path):
+def test_circular_references_are_reported(tmp_path):
     template = """
         Resources:
           Circle:

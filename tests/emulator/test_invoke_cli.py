@@ -40,7 +40,7 @@ def test_a_running_lampwork_serves_the_call(
     lampwork.until("REPORT RequestId: ")
 
 
-def test_without_one_what_it_needs_is_started_for_the_call(project: SampleProject) -> None:
+def test_a_call_without_a_running_lampwork_starts_what_it_needs(project: SampleProject) -> None:
     project.configure(COMMAND)
     (project.root / "event.json").write_text('{"name": "Ada"}')
 
@@ -69,7 +69,7 @@ def test_a_failing_function_ends_the_call_with_1(project: SampleProject, running
 
 
 @pytest.mark.parametrize(("running", "name"), [(True, "Hello:live"), (False, "Hello")])
-def test_a_function_that_cannot_be_loaded_is_told_once(
+def test_a_function_that_cannot_be_loaded_is_reported_once(
     project: SampleProject, running: bool, name: str
 ) -> None:
     if running:
@@ -98,7 +98,7 @@ def test_an_unknown_function_is_named(project: SampleProject, running: bool) -> 
     assert "Traceback" not in called.stderr
 
 
-def test_a_log_that_is_cut_within_a_letter_is_shown(
+def test_a_log_that_is_cut_within_a_character_is_shown(
     project: SampleProject, lampwork: LampworkProcess
 ) -> None:
     project.edit(
@@ -227,5 +227,5 @@ def test_a_missing_template_is_named(project: SampleProject) -> None:
     assert called.stderr.endswith("/infra/stack.yaml. Name yours with --template.\n")
 
 
-def test_it_tells_its_version(project: SampleProject) -> None:
+def test_it_prints_its_version(project: SampleProject) -> None:
     assert project.run("--version").stdout.startswith("lampwork 0.")

@@ -1,4 +1,4 @@
-"""The log of a function with `LogFormat: JSON`: what stands in it, and what is left out."""
+"""The log of a function with `LogFormat: JSON`: what it contains and what it leaves out."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def types(log: bytes) -> list[str]:
     return [entry["type"] for entry in entries(log) if "type" in entry]
 
 
-async def test_lambdas_lines_and_the_functions_are_records(tmp_path: Path) -> None:
+async def test_lines_of_lambda_and_of_the_function_are_records(tmp_path: Path) -> None:
     async with running(function(tmp_path, LOGGING, log_config=JSON)) as run:
         first, second = await run.invoke(event="tea"), await run.invoke(event="milk")
 
@@ -98,7 +98,7 @@ async def test_lambdas_lines_and_the_functions_are_records(tmp_path: Path) -> No
     assert [line for _, line in run.lines] == (first.log + second.log).decode().splitlines()
 
 
-async def test_a_low_level_lets_more_of_both_pass(tmp_path: Path) -> None:
+async def test_a_low_level_lets_more_lines_of_both_through(tmp_path: Path) -> None:
     async with running(function(tmp_path, LOGGING, log_config=TALKATIVE)) as run:
         log = (await run.invoke(event="tea")).log
 
@@ -141,7 +141,7 @@ async def test_an_error_is_a_record_that_reads_as_in_a_log_of_text(tmp_path: Pat
     assert as_text(line) == expected.replace("\xa0", " ").replace("text.py", "app.py")
 
 
-async def test_a_time_out_is_in_the_report_and_told_to_whoever_watches(tmp_path: Path) -> None:
+async def test_a_timeout_is_in_the_report_and_printed_for_the_user(tmp_path: Path) -> None:
     source = "import time\ndef handler(event, context): time.sleep(60)"
     app = function(tmp_path, source, timeout_seconds=0.2, log_config=JSON)
 
@@ -157,7 +157,7 @@ async def test_a_time_out_is_in_the_report_and_told_to_whoever_watches(tmp_path:
     assert told.endswith(f"{invocation.request_id} Task timed out after 0.20 seconds")
 
 
-async def test_an_exit_is_in_the_report_and_told_to_whoever_watches(tmp_path: Path) -> None:
+async def test_an_exit_is_in_the_report_and_printed_for_the_user(tmp_path: Path) -> None:
     async with running(function(tmp_path, ENDING, log_config=JSON)) as run:
         invocation = await run.invoke()
 

@@ -98,14 +98,14 @@ async def test_a_token_signed_by_another_key_of_the_same_name_is_refused(ask, is
 
 
 @pytest.mark.parametrize("token", [None, "", "Bearer", "Bearer nonsense", "a.b.c"])
-async def test_what_is_no_token_is_refused(ask, token):
+async def test_a_value_that_is_no_token_is_refused(ask, token):
     response = await ask(token)
 
     assert (response.status_code, response.text) == (401, '{"message":"Unauthorized"}')
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_client_id_stands_in_for_a_missing_audience_only(ask, issuer):
+async def test_client_id_replaces_only_a_missing_audience(ask, issuer):
     machine = await ask(issuer.token(aud=None, client_id="app"))
     both = await ask(issuer.token(aud="others", client_id="app"))
 
@@ -121,9 +121,7 @@ async def test_client_id_stands_in_for_a_missing_audience_only(ask, issuer):
         ({}, 403),
     ],
 )
-async def test_one_of_the_routes_scopes_is_enough_and_none_is_not(
-    ask, issuer, invoker, claims, status
-):
+async def test_a_token_needs_one_of_the_routes_scopes(ask, issuer, invoker, claims, status):
     response = await ask(issuer.token(**claims), "/scoped")
 
     assert response.status_code == status

@@ -113,7 +113,7 @@ async def test_format_1_asks_as_a_rest_api_does(behind):
     assert question["authorizationToken"] == question["identitySource"] == "k"
 
 
-async def test_a_request_without_its_identity_is_refused_unasked(behind):
+async def test_a_request_without_its_identity_is_refused_without_asking_the_authorizer(behind):
     asked = await behind(SIMPLE, lambda event: {"isAuthorized": True})
 
     response = await asked(key=None)
@@ -167,7 +167,7 @@ async def test_an_authorizer_that_fails_is_the_gateways_fault_and_is_named(behin
     assert (record.authorizer, record.reason) == ("Simple", "the function failed")
 
 
-async def test_an_answer_is_kept_for_its_time_and_shared_by_all_routes(behind):
+async def test_an_answer_is_cached_for_its_time_and_shared_by_all_routes(behind):
     kept = replace(SIMPLE, ttl_seconds=300)
     asked = await behind(kept, lambda event: {"isAuthorized": event["identitySource"] == ["k"]})
 
@@ -180,7 +180,7 @@ async def test_an_answer_is_kept_for_its_time_and_shared_by_all_routes(behind):
     assert len(asked.invoker.of("judge")) == 2
 
 
-async def test_a_kept_policy_is_read_anew_for_each_route(behind):
+async def test_a_cached_policy_is_evaluated_for_each_route(behind):
     kept = replace(POLICY, ttl_seconds=300)
     asked = await behind(kept, lambda event: policy(("Allow", event["routeArn"])))
 
@@ -190,7 +190,7 @@ async def test_a_kept_policy_is_read_anew_for_each_route(behind):
     assert len(asked.invoker.of("judge")) == 1
 
 
-async def test_the_route_as_an_identity_keeps_an_answer_for_each_route(behind):
+async def test_with_the_route_as_an_identity_each_route_has_its_own_cached_answer(behind):
     by_route = replace(
         POLICY, identity_sources=(HEADER, IdentitySource("context", "routeKey")), ttl_seconds=300
     )
@@ -205,7 +205,7 @@ async def test_the_route_as_an_identity_keeps_an_answer_for_each_route(behind):
     ]
 
 
-async def test_a_kept_answer_ends_with_its_time(behind):
+async def test_a_cached_answer_expires(behind):
     kept = replace(SIMPLE, ttl_seconds=3600)
     asked = await behind(kept, lambda event: {"isAuthorized": True}, time_scale=0.0001 / 3.6)
 
@@ -227,14 +227,14 @@ async def test_a_kept_answer_ends_with_its_time(behind):
         (IdentitySource("context", "nothing.here"), "/toys", 401),
     ],
 )
-async def test_an_identity_may_stand_elsewhere_too(behind, source, path, status):
+async def test_an_identity_may_come_from_any_part_of_the_request(behind, source, path, status):
     authorizer = replace(SIMPLE, identity_sources=(source,))
     asked = await behind(authorizer, lambda event: {"isAuthorized": True})
 
     assert (await asked(path)).status_code == status
 
 
-async def test_in_format_1_the_context_stands_as_text_beside_the_principal(behind):
+async def test_in_format_1_the_context_is_text_beside_the_principal(behind):
     answer = policy(("Allow", "*"), context={"number": 1, "flag": True, "text": "x"})
     asked = await behind(POLICY, lambda event: answer, payload_format="1.0")
 
@@ -245,7 +245,7 @@ async def test_in_format_1_the_context_stands_as_text_beside_the_principal(behin
     assert authorizer == {"number": "1", "flag": "true", "text": "x", "principalId": "ada"}
 
 
-async def test_a_route_for_signed_requests_looks_for_a_signature(behind):
+async def test_a_route_for_signed_requests_requires_a_signature(behind):
     asked = await behind(IamAuthorizer(), lambda event: None)
     signature = "AWS4-HMAC-SHA256 Credential=AKIA1/20260101/us-east-1/execute-api/aws4_request"
 

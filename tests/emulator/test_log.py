@@ -1,4 +1,4 @@
-"""What the emulator prints and keeps, where that cannot be written."""
+"""What the emulator prints and stores when writing fails."""
 
 import asyncio
 from contextlib import suppress
@@ -10,7 +10,7 @@ from lampwork.logs.tracebacks import readable
 from lampwork.runtime import client
 
 
-async def test_a_log_file_on_a_full_disk_is_told_of_once_and_all_is_still_printed(
+async def test_a_full_disk_is_reported_once_and_every_line_is_still_printed(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "lampwork.log").symlink_to("/dev/full")

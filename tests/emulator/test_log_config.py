@@ -1,4 +1,4 @@
-"""LoggingConfig as a template has it."""
+"""`LoggingConfig` in templates."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_a_function_has_its_own_settings_over_the_common_ones(tmp_path):
         ("{LogFormat: Text, SystemLogLevel: !Ref AWS::NoValue}", LogConfig()),
     ],
 )
-def test_a_function_of_cloudformation_has_them_too(tmp_path, given, meant):
+def test_a_function_without_sam_has_the_same_settings(tmp_path, given, meant):
     template = RAW.replace("LoggingConfig: {}", f"LoggingConfig: {given}")
 
     assert read_text(tmp_path, template).functions["Work"].log_config == meant
@@ -74,7 +74,7 @@ def test_a_function_of_cloudformation_has_them_too(tmp_path, given, meant):
         ("{LogFormat: JSON, LogGroup: a b}", "LogGroup must be a name of"),
     ],
 )
-def test_what_lambda_refuses_is_told_with_its_line(tmp_path, given, problem):
+def test_settings_that_lambda_refuses_are_reported_with_their_line(tmp_path, given, problem):
     template = RAW.replace("LoggingConfig: {}", f"LoggingConfig: {given}")
 
     with pytest.raises(TemplateError, match=f"template.yaml:9: Work.*{problem}"):

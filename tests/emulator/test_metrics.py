@@ -146,10 +146,10 @@ def test_requests_are_counted_by_route_and_status_never_by_path(metrics: httpx.R
     assert "ada" not in metrics.text
 
 
-def test_metrics_that_functions_and_processes_print_are_metrics_and_no_lines_of_the_log(
+def test_printed_metrics_are_shown_as_metrics_and_not_in_the_log(
     project: SampleProject, origin: str
 ) -> None:
-    # Two requests, and the worker's call at its start, which may still be on its way.
+    # Two requests, and the worker's call at its start, which may not have arrived yet.
     orders = ("shop_orders_placed_total", labels(plan="pro"))
     deadline = time.monotonic() + 10
     while (found := samples(httpx.get(f"{origin}/_lampwork/metrics").text)[orders]) < 9:
@@ -195,7 +195,7 @@ def test_a_queue_shows_how_full_it_is_and_for_how_long(project: SampleProject, o
     ],
 )
 @pytest.mark.parametrize("path", ["/_lampwork/metrics", "/_lampwork/health"])
-def test_a_page_of_a_browser_learns_nothing(
+def test_a_page_in_a_browser_cannot_read_the_metrics(
     origin: str, path: str, headers: dict[str, str]
 ) -> None:
     response = httpx.get(origin + path, headers=headers)
@@ -204,7 +204,7 @@ def test_a_page_of_a_browser_learns_nothing(
     assert "lampwork_" not in response.text
 
 
-def test_a_page_may_not_invoke_a_function_under_a_name_made_to_mean_this_machine(
+def test_a_page_whose_name_resolves_to_this_machine_may_not_invoke_a_function(
     origin: str,
 ) -> None:
     response = httpx.post(
@@ -229,7 +229,7 @@ def test_a_page_may_not_open_a_socket_on_a_control_path(origin: str) -> None:
 @pytest.mark.parametrize(
     "host", ["backend:8000", "127.0.0.1", "[::1]:80", "app.localhost", "BACKEND"]
 )
-def test_programs_may_ask_by_address_or_by_a_name_that_is_allowed(origin: str, host: str) -> None:
+def test_programs_may_use_an_address_or_an_allowed_name(origin: str, host: str) -> None:
     assert httpx.get(f"{origin}/_lampwork/health", headers={"Host": host}).status_code == 200
 
 

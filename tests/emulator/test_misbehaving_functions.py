@@ -1,4 +1,4 @@
-"""What other emulators get wrong: each real function behind the real gateway."""
+"""What other emulators get wrong, shown with real functions behind the real gateway."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

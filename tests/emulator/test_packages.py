@@ -35,7 +35,7 @@ LAYERED = """
 
 
 def wheel(folder: Path, word: str) -> None:
-    """A package `greeter` as an installer takes it, without any network."""
+    """A wheel of a package `greeter`, which can be installed without a network."""
     info = "greeter-1.0.dist-info"
     with zipfile.ZipFile(folder / "greeter-1.0-py3-none-any.whl", "w") as file:
         file.writestr("greeter.py", f"WORD = {word!r}\n")
@@ -47,7 +47,7 @@ def wheel(folder: Path, word: str) -> None:
 
 
 def asking(folder: Path, word: str, name: str = "app"):
-    """A function in a folder of its own that asks for a `greeter` that says this word."""
+    """A function in a folder of its own that requires a `greeter` that says this word."""
     asks = function(folder, SAYS, name=name)
     wheel(folder, word)
     (folder / "requirements.txt").write_text("# ours\n./greeter-1.0-py3-none-any.whl\n")
@@ -122,7 +122,7 @@ async def test_a_functions_own_code_hides_its_layers_and_an_upper_layer_a_lower_
         assert await run.result() == ["own", "upper", "lower"]
 
 
-async def test_functions_have_the_version_of_their_own_layer_and_an_edit_of_it(tmp_path):
+async def test_functions_see_the_version_in_their_own_layer_and_its_edits(tmp_path):
     for name in ("one", "two"):
         write(tmp_path / name / "python", "greeter", f"WORD = {name!r}")
     one = function(tmp_path / "code", SAYS, name="a", layers=(tmp_path / "one",))
@@ -197,7 +197,7 @@ def test_requirements_that_ask_for_nothing_need_no_installer(tmp_path):
     assert with_requirements({"App": asks}, tmp_path, tmp_path, print) == {"App": asks}
 
 
-def test_requirements_that_cannot_be_installed_are_told_and_leave_nothing(tmp_path):
+def test_requirements_that_cannot_be_installed_are_reported_and_leave_nothing(tmp_path):
     asks = asking(tmp_path / "app", "hello")
     (tmp_path / "app" / "requirements.txt").write_text("./absent-1.0-py3-none-any.whl\n")
 
@@ -207,7 +207,7 @@ def test_requirements_that_cannot_be_installed_are_told_and_leave_nothing(tmp_pa
     assert list((tmp_path / "data" / "requirements").iterdir()) == []
 
 
-async def test_code_may_be_a_zip_file_or_stand_in_the_template(tmp_path):
+async def test_code_may_be_a_zip_file_or_inline_in_the_template(tmp_path):
     with zipfile.ZipFile(tmp_path / "code.zip", "w") as file:
         file.writestr("app.py", "def handler(event, context): return 'from the zip'")
     template = """
@@ -232,7 +232,7 @@ async def test_code_may_be_a_zip_file_or_stand_in_the_template(tmp_path):
         assert await run.result("Inline") == "from the template"
 
 
-def test_code_that_is_neither_folder_nor_zip_is_told_with_its_line(tmp_path):
+def test_code_that_is_neither_folder_nor_zip_is_reported_with_its_line(tmp_path):
     (tmp_path / "code.zip").write_text("not a zip")
     template = """\
         Resources:

@@ -88,7 +88,9 @@ async def test_a_new_folder_is_watched_too(project: Path, next_change: Next) -> 
         "functions/debug.log",
     ],
 )
-def test_what_no_function_reads_is_no_change(watched: Watched, project: Path, path: str) -> None:
+def test_a_file_that_no_function_reads_is_no_change(
+    watched: Watched, project: Path, path: str
+) -> None:
     assert not watched.is_code(project / path)
 
 

@@ -48,7 +48,7 @@ async def rest(tmp_path):
         await running_.__aexit__(None, None, None)
 
 
-async def test_an_event_has_format_1_with_null_for_what_there_is_none_of(rest):
+async def test_an_event_has_format_1_with_null_for_what_is_missing(rest):
     client, invoker = await rest()
 
     response = await client.post("/prod/items/a%20b?x=1&x=2", headers={"X-Many": "v"}, json={})
@@ -75,7 +75,7 @@ async def test_an_event_has_format_1_with_null_for_what_there_is_none_of(rest):
     assert "authorizer" not in context
 
 
-async def test_an_answer_is_sent_with_its_headers_of_one_and_of_many_values(rest):
+async def test_an_answer_is_sent_with_its_single_value_and_multi_value_headers(rest):
     answer = {
         "statusCode": 201,
         "headers": {"X-One": "1", "X-Many": "dropped"},
@@ -102,7 +102,7 @@ async def test_an_answer_is_sent_with_its_headers_of_one_and_of_many_values(rest
         ("GET", "/", "Forbidden"),
     ],
 )
-async def test_what_no_route_takes_is_forbidden(rest, method, path, message):
+async def test_a_request_without_a_route_is_forbidden(rest, method, path, message):
     client, invoker = await rest()
 
     response = await client.request(method, path)
@@ -184,7 +184,7 @@ async def test_a_token_authorizer_is_asked_with_the_token_alone(rest):
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Token": "other"}])
-async def test_a_token_that_is_missing_or_does_not_match_is_not_asked_about(rest, headers):
+async def test_the_authorizer_is_not_asked_about_a_missing_or_unmatched_token(rest, headers):
     client, invoker = await rest(judge=lambda event: policy(("Allow", "*")))
 
     response = await client.get("/prod/token", headers=headers)
@@ -225,7 +225,7 @@ async def test_an_authorizers_refusal_has_rests_own_words(rest, judge, status, b
     assert invoker.of("work") == []
 
 
-async def test_a_request_authorizers_answer_is_kept(rest):
+async def test_a_request_authorizers_answer_is_cached(rest):
     client, invoker = await rest(judge=lambda event: policy(("Allow", f"{ARN}/GET/request/*")))
 
     statuses = [
@@ -247,7 +247,7 @@ async def test_a_request_authorizers_answer_is_kept(rest):
     assert questions[0]["stageVariables"] == {}
 
 
-async def test_who_signed_a_request_stands_in_its_identity(rest):
+async def test_the_identity_of_a_request_says_who_signed_it(rest):
     client, invoker = await rest()
     signature = "AWS4-HMAC-SHA256 Credential=AKIA1/20260101/us-east-1/execute-api/aws4_request"
 

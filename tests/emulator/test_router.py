@@ -49,7 +49,7 @@ def test_the_most_specific_route_serves(method, path, key):
     assert matched(ROUTES[::-1], method, path) == key
 
 
-def test_the_default_route_takes_what_no_other_does():
+def test_the_default_route_takes_requests_that_no_other_route_takes():
     assert matched([*ROUTES, ("ANY", "$default")], "POST", "/") == "$default"
 
 

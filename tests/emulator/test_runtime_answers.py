@@ -214,7 +214,7 @@ async def test_a_request_out_of_time_is_ended_and_the_next_starts_afresh(tmp_pat
     assert afterwards == 1
 
 
-async def test_what_takes_too_long_to_load_is_loaded_again_in_the_requests_own_time(
+async def test_a_function_that_loads_too_slowly_is_loaded_again_in_the_requests_time(
     tmp_path: Path,
 ) -> None:
     source = """
@@ -231,7 +231,7 @@ async def test_what_takes_too_long_to_load_is_loaded_again_in_the_requests_own_t
         assert await run.result() == "loaded"
 
 
-async def test_what_never_loads_runs_out_of_the_requests_time(tmp_path: Path) -> None:
+async def test_a_function_that_never_loads_times_out_with_its_request(tmp_path: Path) -> None:
     app = function(tmp_path, "import time; time.sleep(60)", timeout_seconds=0.3)
 
     async with running(app, init_seconds=0.2) as run:
@@ -305,7 +305,7 @@ async def test_a_function_above_its_memory_is_killed(
         ("raise ValueError", ""),  # an end of its own
     ],
 )
-async def test_the_report_of_a_request_tells_what_ended_it(
+async def test_the_report_of_a_request_says_what_ended_it(
     tmp_path: Path, code: str, status: str
 ) -> None:
     source = f"""

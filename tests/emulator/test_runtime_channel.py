@@ -1,4 +1,4 @@
-"""The socket between the emulator and a function's process, at whose end AWS's client calls."""
+"""The socket between the emulator and a function's process, which AWS's client calls."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ WORK = Work(
 
 @dataclass
 class Runtime:
-    """A runtime at the other end, and what the channel has reported of it."""
+    """A runtime at the other end, and what the channel has reported about it."""
 
     channel: Channel
     connection: Connection

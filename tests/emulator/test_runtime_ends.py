@@ -1,4 +1,4 @@
-"""Every request ends, and with its own answer, whatever happens to the process that has it."""
+"""Every request ends with its own answer, whatever happens to the process that serves it."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ NAME = """
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """The process makes no progress meanwhile."""
+    """Stop a process for as long as the context lasts."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -39,7 +39,7 @@ def fork_server() -> int:
     return server
 
 
-async def test_what_a_forked_child_says_is_no_answer_to_the_next_request(tmp_path: Path) -> None:
+async def test_output_of_a_forked_child_does_not_answer_the_next_request(tmp_path: Path) -> None:
     source = """
         import os, time
 
@@ -76,7 +76,7 @@ async def test_children_of_a_forked_child_print_nothing_of_their_own(tmp_path: P
     assert own == []
 
 
-async def test_a_request_whose_function_cannot_be_started_a_second_time_is_told(
+async def test_a_request_fails_when_its_function_cannot_be_started_a_second_time(
     tmp_path: Path,
 ) -> None:
     source = """
@@ -113,7 +113,7 @@ ENDS_ONCE_LOADED = """
 
 
 @pytest.mark.parametrize("seconds", [0, 0.2], ids=["before", "after"])
-async def test_a_function_that_ends_around_the_time_of_its_request_is_not_started_without_end(
+async def test_a_function_that_keeps_ending_around_its_request_is_not_restarted_forever(
     tmp_path: Path, seconds: float
 ) -> None:
     app = function(tmp_path, ENDS_ONCE_LOADED.format(seconds=seconds))
@@ -148,12 +148,14 @@ async def test_a_reload_while_processes_are_being_started_ends_no_request(tmp_pa
             assert await asyncio.gather(*requests) == ["one", "other", "third"]
 
 
-async def test_the_time_a_fork_server_takes_is_not_the_functions(tmp_path: Path) -> None:
+async def test_the_start_of_the_fork_server_does_not_count_as_the_functions_time(
+    tmp_path: Path,
+) -> None:
     app = function(tmp_path, f"import time; time.sleep(0.7)\n{dedent(NAME)}", timeout_seconds=0.6)
     async with running(app, init_seconds=1.1) as run:
         with stopped(fork_server()):
             request = asyncio.create_task(run.result())
-            await asyncio.sleep(0.45)  # with what the function takes to load, more than it has
+            await asyncio.sleep(0.45)  # with the function's loading, longer than it may take
         assert await request == "app"
 
 
@@ -174,7 +176,7 @@ async def test_stopping_refuses_a_request_that_its_process_has_not_read(tmp_path
         await request
 
 
-async def test_a_request_for_which_no_file_can_be_opened_is_told_and_the_next_is_served(
+async def test_a_request_fails_when_no_file_can_be_opened_and_the_next_is_served(
     tmp_path: Path,
 ) -> None:
     one, other = (function(tmp_path, NAME, name=name) for name in ("one", "other"))
@@ -221,7 +223,7 @@ async def test_a_function_removed_while_it_is_loaded_again_leaves_room_for_one_o
         await both
 
 
-async def test_a_line_that_cannot_be_logged_keeps_no_request_from_its_answer(
+async def test_a_request_gets_its_answer_when_a_line_cannot_be_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(of: Function, line: str, request_id: str) -> None:

@@ -55,7 +55,7 @@ ON_LAMBDA = {
 
 
 @pytest.mark.parametrize("cold", [False, True], ids=["forked", "cold"])
-async def test_a_function_sees_lambdas_world_and_nothing_of_the_emulators(
+async def test_a_function_sees_the_environment_of_lambda_and_nothing_of_the_emulator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cold: bool
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_PARENT", "x")
@@ -217,7 +217,7 @@ async def test_a_frozen_function_makes_no_progress_between_requests(tmp_path: Pa
     assert at_last > when_it_went_on
 
 
-async def test_another_python_than_the_templates_is_told_once(
+async def test_a_python_other_than_the_templates_is_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = function(tmp_path, SHOW, runtime="python3.9")

@@ -88,7 +88,7 @@ def test_a_projects_own_modules_are_followed_but_never_loaded(
         "from pydantic import BaseModel; type('Model', (BaseModel,), {})",
     ],
 )
-async def test_what_packages_load_once_they_are_used_is_loaded_before_forking(
+async def test_modules_that_packages_load_on_first_use_are_loaded_before_forking(
     tmp_path: Path, use: str
 ) -> None:
     source = f"""

@@ -106,7 +106,7 @@ async def test_a_reserved_concurrency_of_zero_switches_a_function_off(tmp_path: 
             await run.invoke()
 
 
-async def test_too_many_environments_are_refused_with_the_setting_that_allows_more(
+async def test_the_error_for_too_many_environments_names_the_setting_that_allows_more(
     tmp_path: Path,
 ) -> None:
     busy = function(tmp_path, HOLD, name="busy", timeout_seconds=30)
@@ -338,7 +338,9 @@ async def test_functions_run_on_after_their_fork_server_was_killed(tmp_path: Pat
     assert after != before
 
 
-async def test_the_request_served_when_the_fork_server_is_killed_is_told(tmp_path: Path) -> None:
+async def test_a_request_under_way_when_the_fork_server_is_killed_gets_an_error(
+    tmp_path: Path,
+) -> None:
     async with running(function(tmp_path, HOLD)) as run:
         request = asyncio.create_task(run.error(event="begun"))
         await run.printed("begun")
@@ -360,14 +362,14 @@ async def test_a_killed_idle_environment_is_replaced(tmp_path: Path, cold: bool)
         ends = Ends([before])
         os.kill(before, signal.SIGKILL)
         await asyncio.to_thread(ends.wait)
-        await run.result("other")  # started after the emulator has learnt of the other's end
+        await run.result("other")  # started after the emulator has learned that the other ended
         after = await run.result()
 
     assert after != before
 
 
 @pytest.mark.parametrize("cold", [False, True], ids=["forked", "cold"])
-async def test_what_a_function_started_ends_with_it(tmp_path: Path, cold: bool) -> None:
+async def test_processes_that_a_function_started_end_with_it(tmp_path: Path, cold: bool) -> None:
     source = """
         import os, subprocess, time
 
@@ -464,7 +466,7 @@ def test_no_process_is_left_after_a_kill_of_the_emulator(tmp_path: Path, cold: b
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of installed packages, beside those of the virtual environment."""
+    """A folder of installed packages in addition to those of the virtual environment."""
     folder = tmp_path / "lib" / "site-packages"
     folder.mkdir(parents=True)
     monkeypatch.syspath_prepend(str(folder))

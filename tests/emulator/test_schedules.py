@@ -82,7 +82,7 @@ def test_a_rate_is_an_interval(expression, seconds):
         ("cron(0 0 29 2 ? *)", ["2028-02-29 00:00", "2032-02-29 00:00"]),
     ],
 )
-def test_cron_falls_on_the_moments_aws_says(expression, firings):
+def test_cron_fires_when_aws_says_it_does(expression, firings):
     assert next_firings(expression) == firings
 
 
@@ -92,7 +92,7 @@ def test_the_nearest_weekday_stays_in_its_month():
     assert next_firings("cron(0 0 1W 5 ? 2027)", 1) == ["2027-05-03 00:00"]
 
 
-def test_cron_is_read_in_its_time_zone_through_the_change_of_clocks():
+def test_cron_follows_its_time_zone_through_a_change_of_clocks():
     assert next_firings("cron(30 12 28 3,4 ? 2027)", 2, "Europe/Berlin") == [
         "2027-03-28 10:30",
         "2027-04-28 10:30",
@@ -100,7 +100,7 @@ def test_cron_is_read_in_its_time_zone_through_the_change_of_clocks():
     assert next_firings("cron(30 12 * * ? *)", 1, "Europe/Berlin") == ["2026-11-24 11:30"]
 
 
-def test_cron_of_years_gone_by_never_fires():
+def test_cron_for_past_years_never_fires():
     assert parse_expression("cron(0 0 1 1 ? 2020)").after(NOON) is None  # type: ignore[union-attr]
 
 
@@ -173,7 +173,7 @@ def test_an_input_replaces_the_event():
     assert payload_of(schedule, NOON) == b'{"deep": true}'
 
 
-def test_a_path_or_a_transformer_makes_something_of_the_event():
+def test_a_path_or_a_transformer_changes_the_event():
     part = Schedule("A", "a", "work", "rate(1 minute)", input_path="$.resources[0]")
     transformer = {
         "InputPathsMap": {"at": "$.time"},
@@ -210,7 +210,7 @@ async def test_an_override_may_name_the_schedule_by_its_name_on_aws():
         await invoker.event("work", 2)
 
 
-def test_an_override_of_no_schedule_is_told():
+def test_an_override_of_an_unknown_schedule_is_reported():
     with pytest.raises(
         ConfigurationError, match="names Tock, but the template's schedules are Tick"
     ):
@@ -267,7 +267,7 @@ async def test_a_slow_function_is_never_run_twice_at_once():
     assert most == 1
 
 
-async def test_failing_is_told_once_and_so_is_its_end(caplog):
+async def test_a_failure_is_reported_once_and_so_is_its_end(caplog):
     caplog.set_level("INFO", "lampwork")
     runs = 0
 

@@ -50,7 +50,7 @@ STACK = Stack(
 )
 
 
-def test_only_what_leads_to_the_chosen_functions_is_left():
+def test_only_what_leads_to_the_chosen_functions_is_kept():
     left = select(STACK, ["Page"], SOURCES)
 
     assert left.functions.keys() == {"Page"}
@@ -123,7 +123,7 @@ def test_functions_are_chosen_by_their_names_too():
     assert left.websocket_apis == STACK.websocket_apis
 
 
-def test_an_unknown_function_is_told():
+def test_an_unknown_function_is_reported():
     with pytest.raises(FunctionNotFound, match="'Nobody'; the template has Orders, Page, Socket"):
         select(STACK, ["Nobody"], SOURCES)
 

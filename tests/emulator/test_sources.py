@@ -1,4 +1,4 @@
-"""What wakes functions has one shape: a source of one's own works like those that are there."""
+"""All event sources implement one protocol: a new one works like the existing ones."""
 
 import json
 from collections.abc import Iterator

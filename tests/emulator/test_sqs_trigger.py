@@ -57,7 +57,7 @@ def no_long_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def long_polls(no_long_polls: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As they are for users: for tests that depend on it."""
+    """Long polls as users have them, for tests that depend on them."""
     monkeypatch.setattr(LONG_POLL, 1)
 
 
@@ -90,7 +90,7 @@ def url_of(sqs: Any, queue: str) -> str:
 
 
 def count(sqs: Any, queue: str = "jobs") -> int:
-    """All messages of a queue, hidden ones too."""
+    """The number of messages in a queue, including hidden ones."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     answer = sqs.get_queue_attributes(QueueUrl=url_of(sqs, queue), AttributeNames=names)
     return sum(map(int, answer["Attributes"].values()))
@@ -107,13 +107,13 @@ def bodies(event: Mapping[str, Any]) -> list[str]:
 
 
 async def show_again(sqs: Any, records: list[Any]) -> None:
-    """Let the time pass for which received messages are hidden."""
+    """Make received messages visible again, as after their visibility timeout."""
     for each in records:
         hidden = {"QueueUrl": url_of(sqs, "jobs"), "ReceiptHandle": each["receiptHandle"]}
         await asyncio.to_thread(sqs.change_message_visibility, **hidden, VisibilityTimeout=0)
 
 
-async def test_a_message_arrives_as_the_event_lambda_makes_and_is_gone_then(sqs, long_polls):
+async def test_a_message_arrives_in_the_event_of_lambda_and_is_then_deleted(sqs, long_polls):
     attributes = {
         "kind": {"DataType": "String", "StringValue": "a"},
         "raw": {"DataType": "Binary", "BinaryValue": b"\x00\x01"},
@@ -239,7 +239,7 @@ async def test_only_the_reported_items_come_again(sqs):
     assert bodies(second) == ["b"]
 
 
-async def test_without_the_setting_reported_items_are_not_looked_at(sqs):
+async def test_without_the_setting_reported_items_are_ignored(sqs):
     def report_all(event: Any) -> Any:
         return {
             "batchItemFailures": [
@@ -259,7 +259,7 @@ BATCH = [{"MessageId": "1"}, {"MessageId": "2"}]
     ["", "null", '""', "{}", '{"batchItemFailures": []}', '{"batchItemFailures": null}'],
 )
 @pytest.mark.assertion(14)
-def test_an_answer_without_failures_is_the_success_of_all(answer):
+def test_an_answer_without_failures_means_that_all_succeeded(answer):
     assert failed_messages(BATCH, answer.encode()) == []
 
 
@@ -275,7 +275,7 @@ def test_an_answer_without_failures_is_the_success_of_all(answer):
     ],
 )
 @pytest.mark.assertion(14)
-def test_an_answer_that_aws_cannot_read_is_the_failure_of_all(answer):
+def test_an_answer_that_aws_cannot_read_means_that_all_failed(answer):
     assert failed_messages(BATCH, answer.encode()) == BATCH
 
 
@@ -340,9 +340,7 @@ async def test_a_group_has_one_batch_at_a_time_and_other_groups_go_on(sqs, long_
     assert begun == ["a1", "b1", "b2", "a2"]
 
 
-async def test_what_waits_behind_a_batch_of_its_group_comes_as_soon_as_that_is_done(
-    sqs, long_polls
-):
+async def test_messages_behind_a_batch_of_their_group_come_as_soon_as_it_is_done(sqs, long_polls):
     stack = stack_of(FIFO, batch_size=1)
     messages = partial(send_groups, sqs, *(f"a{number}" for number in range(20)))
     async with delivering(sqs, stack, lambda event: None, before=messages) as invoker:
@@ -397,7 +395,7 @@ def large(number: int) -> str:
     return str(number).ljust(MEBIBYTE - 100)
 
 
-async def test_no_event_has_more_than_an_invocation_may(sqs):
+async def test_no_event_is_larger_than_an_invocation_may_be(sqs):
     numbers = [str(number) for number in range(10)]
     stack = stack_of(Queue("Jobs", "jobs", LARGE))
 
@@ -416,7 +414,7 @@ async def test_no_event_has_more_than_an_invocation_may(sqs):
     )
 
 
-async def test_a_group_keeps_its_order_where_an_event_has_no_room_for_all_of_it(sqs):
+async def test_a_group_keeps_its_order_when_an_event_cannot_hold_all_of_it(sqs):
     running = []
 
     async def work(event: Any) -> None:
@@ -434,7 +432,7 @@ async def test_a_group_keeps_its_order_where_an_event_has_no_room_for_all_of_it(
     assert running == ["begin", "end"] * len(invoker.of("work"))
 
 
-async def test_what_an_event_has_no_room_for_waits_for_a_failed_message_of_its_group(sqs):
+async def test_messages_that_do_not_fit_wait_for_a_failed_message_of_their_group(sqs):
     failures = iter([True])
 
     def work(event: Any) -> None:
@@ -449,11 +447,11 @@ async def test_what_an_event_has_no_room_for_waits_for_a_failed_message_of_its_g
     failed, *later = invoker.of("work")
     assert bodies(failed)[0].strip() == "0"
     done = [body.strip() for event in later for body in bodies(event)]
-    # On a slow machine what is hidden for so short a time may come twice.
+    # On a slow machine a message with so short a visibility timeout may come twice.
     assert list(dict.fromkeys(done)) == [str(number) for number in range(8)]
 
 
-async def test_an_update_brings_new_queues_and_leaves_the_others_be(sqs):
+async def test_an_update_adds_new_queues_and_leaves_the_others_alone(sqs):
     work = FakeInvoker(work=lambda event: None, more=lambda event: None)
     triggers = QueueTriggers(work, sqs.meta.endpoint_url, REGION)
     await triggers.start(stack_of())
@@ -486,7 +484,7 @@ async def test_queues_that_an_endpoint_has_lost_are_created_again(sqs, caplog):
     ]
 
 
-async def test_an_endpoint_that_does_not_answer_is_told_at_the_start():
+async def test_an_endpoint_that_does_not_answer_is_reported_at_the_start():
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     triggers = QueueTriggers(FakeInvoker(), url, REGION)

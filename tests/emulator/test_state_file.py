@@ -11,7 +11,9 @@ CHANGES = st.dictionaries(KEYS, st.none() | st.binary(max_size=3))
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(CHANGES, max_size=8))
-def test_it_holds_what_was_written_last_in_the_order_of_first_coming(tmp_path_factory, writes):
+def test_it_holds_the_last_value_of_each_key_in_the_order_of_their_first_writes(
+    tmp_path_factory, writes
+):
     path: Path = tmp_path_factory.mktemp("state") / "state.db"
     state = StateFile(path)
     expected: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""How a batch of a stream is tried, with a real queue in which its records wait."""
+"""How batches of a stream are tried, with a real queue in which the records wait."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ WORK = Function("work", "work", "app.handler", Path())
 
 @pytest.fixture
 def sqs(sqs: Any) -> Any:
-    """With the queue in which the records of the stream wait."""
+    """The client `sqs`, with the queue in which the records of the stream wait."""
     sqs.create_queue(QueueName=QUEUE, Attributes={"VisibilityTimeout": "43200"})
     return sqs
 
@@ -41,7 +41,7 @@ def send(sqs: Any, *records: Any) -> None:
 
 
 def visible(sqs: Any) -> tuple[int, int]:
-    """How many messages can be received, and how many are under way."""
+    """How many messages can be received, and how many are in flight."""
     url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
@@ -52,7 +52,7 @@ def numbers(event: Any) -> list[int]:
     return [int(each["dynamodb"]["SequenceNumber"]) for each in event["Records"]]
 
 
-class Kept(Outlet):
+class RecordingOutlet(Outlet):
     def __init__(self) -> None:
         self.records: list[Any] = []
 
@@ -87,7 +87,7 @@ async def becomes(expected: Any, read: Callable[[], Any]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_no_event_has_more_than_an_invocation_may(sqs):
+async def test_no_event_is_larger_than_an_invocation_may_be(sqs):
     picture = {"picture": {"S": "x" * 700_000}}
     records = [
         record_of({}, None, picture, view="NEW_IMAGE", sequence=number, region="us-east-1")
@@ -118,7 +118,7 @@ async def test_a_batch_is_tried_until_it_works_and_the_next_one_waits_for_it(sqs
     assert list(map(numbers, invoker.of("work"))) == [[0, 1], [0, 1], [0, 1], [2]]
 
 
-async def test_of_a_batch_only_what_follows_the_first_reported_failure_comes_again(sqs):
+async def test_a_batch_is_retried_from_its_first_reported_failure(sqs):
     tries = iter([{"batchItemFailures": [{"itemIdentifier": "1"}]}, None])
 
     send(sqs, *map(record, range(3)))
@@ -140,7 +140,7 @@ async def test_a_batch_may_be_larger_than_what_a_queue_gives_at_once(sqs):
 async def test_a_record_that_is_too_old_is_given_up(sqs):
     old = record(1)
     old["dynamodb"]["ApproximateCreationDateTime"] -= 100
-    outlet = Kept()
+    outlet = RecordingOutlet()
 
     send(sqs, old, record(2))
     limits = {"maximum_age_seconds": 60, "on_failure": "arn:failed"}
@@ -155,7 +155,7 @@ async def test_a_record_that_is_too_old_is_given_up(sqs):
 
 
 @pytest.mark.parametrize("stopped_by", ["stop", "update"])
-async def test_what_is_under_way_at_a_stop_can_be_read_again(sqs, stopped_by):
+async def test_records_under_way_at_a_stop_can_be_read_again(sqs, stopped_by):
     async def hang(event: Any) -> None:
         await asyncio.Event().wait()
 
@@ -184,5 +184,5 @@ async def test_what_is_under_way_at_a_stop_can_be_read_again(sqs, stopped_by):
         (b"[1]", 0),
     ],
 )
-def test_what_is_done_before_a_failure(answer, done):
+def test_the_records_before_the_first_failure_count_as_processed(answer, done):
     assert processed_before_failure(list(map(record, range(3))), answer) == done

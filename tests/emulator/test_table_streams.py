@@ -88,7 +88,7 @@ class Cloud:
         self.rows = session.resource("dynamodb", endpoint_url=origin).Table("rows")
 
     def received(self, queue: str, number: int) -> list[Any]:
-        """The next messages of a queue, which are gone then."""
+        """Receive and delete the next messages of a queue."""
         url = self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         found: list[Any] = []
 
@@ -119,7 +119,7 @@ def cloud(project: SampleProject) -> Cloud:
     return Cloud(project)
 
 
-def test_changes_arrive_in_their_order_as_the_event_lambda_makes(cloud: Cloud) -> None:
+def test_changes_arrive_in_their_order_in_the_event_of_lambda(cloud: Cloud) -> None:
     cloud.rows.put_item(Item={"id": "a", "n": 1})
     cloud.rows.update_item(
         Key={"id": "a"}, UpdateExpression="SET n = :n", ExpressionAttributeValues={":n": 2}
@@ -147,7 +147,7 @@ def test_changes_arrive_in_their_order_as_the_event_lambda_makes(cloud: Cloud) -
     assert ":table/rows/stream/" in records[0]["eventSourceARN"]
 
 
-def test_only_what_has_changed_is_told(cloud: Cloud) -> None:
+def test_only_changes_are_delivered(cloud: Cloud) -> None:
     cloud.rows.put_item(Item={"id": "x"})  # which the filter does not let through
     cloud.rows.update_item(  # makes the item
         Key={"id": "b"}, UpdateExpression="SET n = :n", ExpressionAttributeValues={":n": 1}
@@ -174,7 +174,7 @@ def test_only_what_has_changed_is_told(cloud: Cloud) -> None:
     assert records[0]["dynamodb"]["NewImage"]["n"] == {"N": "1"}
 
 
-def test_of_a_failing_batch_only_the_bad_record_is_given_up(cloud: Cloud) -> None:
+def test_only_the_bad_record_of_a_failing_batch_is_given_up(cloud: Cloud) -> None:
     with cloud.rows.batch_writer() as batch:
         for number in range(8):
             batch.put_item(Item={"id": f"e{number}", "bad": number == 5})
@@ -190,7 +190,7 @@ def test_of_a_failing_batch_only_the_bad_record_is_given_up(cloud: Cloud) -> Non
     assert failed["responseContext"]["functionError"] == "Unhandled"
 
 
-def test_a_change_outlives_a_killed_emulator_and_its_queue_is_nobodys_to_see(
+def test_a_change_outlives_a_killed_emulator_and_its_queue_stays_hidden(
     cloud: Cloud, project: SampleProject
 ) -> None:
     cloud.rows.put_item(Item={"id": "late"})

@@ -39,7 +39,7 @@ Resources:
     }
 
 
-def test_a_name_that_yaml_takes_for_something_else_is_a_name(tmp_path):
+def test_a_name_that_yaml_reads_as_another_type_stays_a_name(tmp_path):
     template = tmp_path / "template.yaml"
     template.write_text("""\
 Resources:
@@ -53,7 +53,7 @@ Resources:
     }
 
 
-def test_a_resource_and_what_sam_makes_of_it_stand_in_the_same_line(tmp_path):
+def test_a_resource_and_what_sam_makes_of_it_have_the_same_line(tmp_path):
     template = tmp_path / "template.yaml"
     template.write_text(FUNCTION + "  WorkQueue:\n    Type: AWS::SQS::Queue\n")
 
@@ -72,7 +72,7 @@ def test_json_indented_by_tabs_is_a_template_too(tmp_path):
     assert [queue.name for queue in stack.queues] == ["local-Jobs"]
 
 
-def test_a_missing_template_is_told_with_its_path(tmp_path):
+def test_a_missing_template_is_reported_with_its_path(tmp_path):
     with pytest.raises(TemplateError, match=r"There is no template .*absent\.yaml"):
         read_document(tmp_path / "absent.yaml")
 
@@ -177,7 +177,7 @@ def test_a_missing_template_is_told_with_its_path(tmp_path):
         (FUNCTION + "    Condition: Absent\n", ":3: Work: the template has no condition 'Absent'"),
     ],
 )
-def test_what_is_wrong_is_told_with_file_and_line(tmp_path, template, message):
+def test_an_error_is_reported_with_file_and_line(tmp_path, template, message):
     with pytest.raises(TemplateError) as caught:
         read_text(tmp_path, template)
 
@@ -212,7 +212,7 @@ def test_an_aliased_mapping_is_no_duplicate(tmp_path):
         ('FunctionName: {"Fn::Foo": x}', r"Lampwork does not know Fn::Foo"),
     ],
 )
-def test_what_is_wrong_with_a_property_is_told_with_its_own_line(tmp_path, properties, problem):
+def test_an_error_in_a_property_is_reported_with_its_own_line(tmp_path, properties, problem):
     template = f"""\
 Resources:
   Work:
@@ -228,7 +228,7 @@ Resources:
         read_text(tmp_path, template)
 
 
-def test_a_property_unlike_any_known_one_is_let_pass(tmp_path):
+def test_a_property_unlike_any_known_one_is_accepted(tmp_path):
     template = """
         Resources:
           Work:
@@ -251,7 +251,7 @@ def test_a_property_unlike_any_known_one_is_let_pass(tmp_path):
         ("AWS::IAM::Role", "AssumeRolePolicyDocumnet", "AssumeRolePolicyDocument"),
     ],
 )
-def test_a_misspelt_property_is_told_for_every_type_of_aws(tmp_path, type, misspelt, meant):
+def test_a_misspelt_property_is_reported_for_every_type_of_aws(tmp_path, type, misspelt, meant):
     template = f"Resources:\n  Part:\n    Type: {type}\n    Properties:\n      {misspelt}: x\n"
 
     with pytest.raises(TemplateError, match=rf":5: {type} has no property .*; {meant} may be"):
@@ -268,14 +268,14 @@ def test_a_misspelt_property_is_told_for_every_type_of_aws(tmp_path, type, missp
         "{Type: AWS::Lambda::Functions2, Properties: {}}",
     ],
 )
-def test_a_name_that_may_be_right_passes(tmp_path, resource):
+def test_a_name_that_may_be_right_is_accepted(tmp_path, resource):
     assert read_text(tmp_path, f"Resources:\n  Part: {resource}\n").functions == {}
 
 
 @pytest.mark.parametrize(
     "misspelt", ["AWS::Lambda::Functoin", "AWS::Lambda::Funktion", "AWS::Lambda::Functions"]
 )
-def test_a_misspelt_type_is_told(tmp_path, misspelt):
+def test_a_misspelt_type_is_reported(tmp_path, misspelt):
     template = f"Resources:\n  Work: {{Type: {misspelt}}}\n"
     problem = rf":2: CloudFormation has no resource type {misspelt}; AWS::Lambda::Function may be"
 
@@ -283,7 +283,7 @@ def test_a_misspelt_type_is_told(tmp_path, misspelt):
         read_text(tmp_path, template)
 
 
-def test_a_misspelt_type_of_sam_is_told(tmp_path):
+def test_a_misspelt_type_of_sam_is_reported(tmp_path):
     template = "Resources:\n  Work: {Type: AWS::Serverless::Functon}\n"
 
     with pytest.raises(TemplateError, match=r"template.yaml:2: SAM has no .*::Function may be"):

@@ -19,7 +19,7 @@ from tests.emulator.lampwork_process import TEMPLATE, SampleProject
         ("AWS::Serverless::Function", "AWS::Serverless::Funktion", 5, "SAM has no resource type"),
     ],
 )
-def test_a_wrong_template_is_told_in_one_line(tmp_path: Path, before, after, line, problem):
+def test_a_wrong_template_is_reported_in_one_line(tmp_path: Path, before, after, line, problem):
     project = SampleProject.create(tmp_path)
     (tmp_path / "template.yaml").write_text(TEMPLATE.replace(before, after, 1))
 

@@ -32,7 +32,7 @@ def uri(name: str) -> str:
     return f'!Sub "{path}/${{{name}.Arn}}/invocations"'
 
 
-def test_authorizers_of_sams_http_api_stand_at_their_routes(tmp_path):
+def test_routes_of_sams_http_api_have_their_authorizers(tmp_path):
     template = SAM
     template += """\
   Api:
@@ -497,7 +497,9 @@ def test_an_authorizer_that_leads_nowhere_leaves_no_route_open(tmp_path):
         ),
     ],
 )
-def test_an_authorizer_that_aws_would_refuse_is_told_with_its_line(tmp_path, authorizer, problem):
+def test_an_authorizer_that_aws_would_refuse_is_reported_with_its_line(
+    tmp_path, authorizer, problem
+):
     template = RAW
     template += f"""\
   Api: {{Type: AWS::ApiGatewayV2::Api, Properties: {{ProtocolType: HTTP}}}}

@@ -1,4 +1,4 @@
-"""A value of the wrong kind, wherever it stands, is told with its line and never met."""
+"""A value of the wrong type, wherever it stands, is reported with its line and never read."""
 
 import copy
 import dataclasses
@@ -409,13 +409,13 @@ RESOURCES = {
     "Alexa": of("Lambda::Permission", Principal="alexa-appkit.amazon.com", FunctionName="work"),
 }
 
-# So many resources name them that each would have all the others around it.
+# So many resources refer to these that each would have all the others as neighbours.
 COMMON = {"Jobs", "Lost", "Work"}
 Place = tuple[str | int, ...]
 
 
 def places(value: Any, path: Place = ()) -> Iterator[Place]:
-    """Where each part of a resource stands."""
+    """The path of each part of a resource."""
     parts = enumerate(value) if isinstance(value, list) else ()
     for key, part in value.items() if isinstance(value, dict) else parts:
         yield (*path, key)
@@ -423,7 +423,7 @@ def places(value: Any, path: Place = ()) -> Iterator[Place]:
 
 
 def neighbours(name: str) -> dict[str, Any]:
-    """A resource, those that name it, and all that these need."""
+    """A resource, the resources that refer to it, and all that these need."""
     naming = () if name in COMMON else (each for each in RESOURCES if name in named_in(each))
     wanted, found = [name, *naming], set()
     while wanted:
@@ -480,7 +480,7 @@ def verdict(folder: Path, template: dict[str, Any], line: str = r":\d+") -> str:
     return ", ".join(misfits(stack, Stack, "stack"))
 
 
-def test_the_template_of_these_tests_says_all_that_is_read(tmp_path):
+def test_the_template_of_these_tests_has_everything_the_reader_reads(tmp_path):
     stack = read_text(tmp_path, json.dumps({"Resources": RESOURCES}), "template.json")
 
     assert {resource["Type"] for resource in RESOURCES.values()} >= RUN
@@ -495,7 +495,7 @@ def test_the_template_of_these_tests_says_all_that_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-def test_a_part_of_the_wrong_kind_is_told(tmp_path, name):
+def test_a_part_of_the_wrong_type_is_reported(tmp_path, name):
     around = neighbours(name)
     assert read_text(tmp_path, json.dumps({"Resources": around}), "template.json")
 
@@ -553,7 +553,7 @@ SECTIONS = {
 }
 
 
-def test_a_part_of_the_wrong_kind_beside_the_resources_is_told(tmp_path):
+def test_a_part_of_the_wrong_type_beside_the_resources_is_reported(tmp_path):
     faults = {
         (*path, repr(wrong)): fault
         for path in places(SECTIONS)

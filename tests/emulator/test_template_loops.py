@@ -27,7 +27,7 @@ TEMPLATE = """
     """
 
 
-def test_a_loop_makes_a_resource_of_each_item(tmp_path):
+def test_a_loop_makes_a_resource_for_each_item(tmp_path):
     stack = read_text(tmp_path, TEMPLATE)
 
     assert {each.handler for each in stack.functions.values()} == {
@@ -46,7 +46,7 @@ def test_a_loop_makes_a_resource_of_each_item(tmp_path):
     }
 
 
-def test_a_loop_may_stand_in_another(tmp_path):
+def test_a_loop_may_contain_another(tmp_path):
     stack = read_text(tmp_path, TEMPLATE)
 
     assert {queue.logical_id for queue in stack.queues} >= {

@@ -1,4 +1,4 @@
-"""Stacks that are resources of other stacks, with a template of their own."""
+"""Nested stacks: resources of another stack that have a template of their own."""
 
 import re
 from pathlib import Path
@@ -90,7 +90,7 @@ def write(folder: Path, template: str) -> None:
     (folder / "template.yaml").write_text(dedent(template))
 
 
-def test_its_resources_are_run_below_its_name(folder: Path):
+def test_the_resources_of_a_nested_stack_run_under_its_name(folder: Path):
     stack = read_text(folder, SHOP)
 
     pay = stack.functions["Checkout/Pay"]
@@ -120,7 +120,7 @@ def test_values_go_in_as_parameters_and_come_out_as_outputs(folder: Path):
     )
 
 
-def test_what_is_wrong_inside_is_told_with_the_file_inside(folder: Path):
+def test_an_error_in_a_nested_template_is_reported_with_that_file(folder: Path):
     stack = read_text(folder, SHOP)
     write(folder / "checkout", CHECKOUT.replace("!Ref Colour", "!Ref Color"))
 
@@ -185,7 +185,7 @@ def test_a_function_is_given_variables_by_the_last_part_of_its_id(folder: Path):
     assert unknown_names(stack, variables) == []
 
 
-def test_one_whose_condition_is_false_is_not_read(tmp_path: Path):
+def test_a_nested_stack_whose_condition_is_false_is_not_read(tmp_path: Path):
     stack = read_text(
         tmp_path,
         """
@@ -205,7 +205,7 @@ def test_one_whose_condition_is_false_is_not_read(tmp_path: Path):
 @pytest.mark.parametrize(
     "properties", ["TemplateURL: https://s3.amazonaws.com/bucket/shop.yaml", "TemplateBody: x"]
 )
-def test_one_whose_template_is_elsewhere_is_named(tmp_path: Path, properties: str):
+def test_a_nested_stack_whose_template_is_elsewhere_is_named(tmp_path: Path, properties: str):
     stack = read_text(
         tmp_path,
         f"""
@@ -241,7 +241,7 @@ def test_one_whose_template_is_elsewhere_is_named(tmp_path: Path, properties: st
         ),
     ],
 )
-def test_a_nested_stack_that_aws_would_refuse_is_told(
+def test_a_nested_stack_that_aws_would_refuse_is_reported(
     folder: Path, written: str, instead: str, problem: str
 ):
     with pytest.raises(TemplateError) as refused:

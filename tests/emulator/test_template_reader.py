@@ -40,7 +40,7 @@ def test_a_function_has_its_own_settings_over_the_common_ones(product):
     assert PRODUCT.read_text().splitlines()[create.line - 1] == "  CreateTask:"
 
 
-def test_a_function_that_says_little_has_lambdas_defaults(tmp_path):
+def test_a_function_with_few_settings_has_lambdas_defaults(tmp_path):
     work = read_text(tmp_path, FUNCTION).functions["Work"]
 
     assert (work.timeout_seconds, work.memory_mb, work.environment) == (3, 128, {})
@@ -95,7 +95,7 @@ def test_text_parameters_without_a_value_are_empty_and_named(product, tmp_path):
         ({"LogLevel": "LOUD"}, "LogLevel must be one of DEBUG, INFO, not 'LOUD'"),
     ],
 )
-def test_a_parameter_that_does_not_fit_is_told(tmp_path, parameters, message):
+def test_a_parameter_that_does_not_fit_is_reported(tmp_path, parameters, message):
     with pytest.raises(TemplateError, match=message):
         read(PRODUCT, tmp_path, **parameters)
 
@@ -156,7 +156,7 @@ def test_a_websocket_api_has_its_routes_and_path_rewrites(product):
         ("{PathRewrites: [ws]}", r"`Lampwork: {PathRewrites: \[/a/path/{parameter}\]}`"),
     ],
 )
-def test_a_path_rewrite_in_another_form_is_told(tmp_path, metadata, problem):
+def test_a_path_rewrite_in_another_form_is_reported(tmp_path, metadata, problem):
     template = f"""
         Resources:
           Sockets:
@@ -294,14 +294,14 @@ def test_event_source_mappings_are_queue_triggers(product):
         ("Fifo", "BatchSize: 11", "a FIFO queue's BatchSize is at most 10"),
     ],
 )
-def test_a_mapping_that_aws_would_refuse_is_told(tmp_path, queue, properties, message):
+def test_a_mapping_that_aws_would_refuse_is_reported(tmp_path, queue, properties, message):
     event = f"{{Type: SQS, Properties: {{Queue: !GetAtt {queue}.Arn, {properties}}}}}"
 
     with pytest.raises(TemplateError, match=message):
         read_text(tmp_path, FUNCTION + f"      Events: {{Job: {event}}}\n")
 
 
-def test_a_visibility_timeout_shorter_than_the_functions_timeout_is_told(tmp_path):
+def test_a_visibility_timeout_shorter_than_the_functions_timeout_is_reported(tmp_path):
     template = FUNCTION + (
         "      Timeout: 60\n"
         "      Events: {Job: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn}}}\n"
@@ -342,7 +342,7 @@ def test_a_schedule_has_a_beginning_and_an_end(tmp_path):
         read_text(tmp_path, template.replace("EndDate: {}", "EndDate: tomorrow"))
 
 
-def test_an_expression_that_aws_would_refuse_is_told_with_its_line(tmp_path):
+def test_an_expression_that_aws_would_refuse_is_reported_with_its_line(tmp_path):
     template = FUNCTION + (
         "      Events: {Often: {Type: Schedule, Properties: {Schedule: rate(10 seconds)}}}\n"
     )
@@ -351,7 +351,7 @@ def test_an_expression_that_aws_would_refuse_is_told_with_its_line(tmp_path):
         read_text(tmp_path, template)
 
 
-def test_what_a_schedule_makes_of_its_event_is_read(tmp_path):
+def test_how_a_schedule_changes_its_event_is_read(tmp_path):
     rule = """
   Rule:
     Type: AWS::Events::Rule
@@ -375,7 +375,7 @@ def test_what_a_schedule_makes_of_its_event_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "expression"), [("Schedule", "Schedule"), ("ScheduleV2", "ScheduleExpression")]
 )
-def test_an_input_that_is_no_text_is_told_with_its_line(tmp_path, kind, expression):
+def test_an_input_that_is_no_text_is_reported_with_its_line(tmp_path, kind, expression):
     properties = f"{{{expression}: rate(1 minute), Input: {{a: 1}}}}"
     template = FUNCTION + f"      Events: {{Often: {{Type: {kind}, Properties: {properties}}}}}\n"
 
@@ -389,7 +389,7 @@ def test_resources_of_other_services_are_named_as_aws_names_them(product):
     assert named["Results"] == "local-results"
 
 
-def test_what_is_not_run_is_named_with_its_line_and_support_is_not(product):
+def test_resources_that_do_not_run_are_named_with_their_line_and_supporting_ones_are_not(product):
     (machine,) = product.ignored
 
     assert (machine.logical_id, machine.type) == ("Machine", "AWS::StepFunctions::StateMachine")
@@ -408,7 +408,7 @@ def test_a_subscription_of_a_log_group_is_named_and_the_group_is_not(tmp_path):
     assert (ignored.type, ignored.line) == ("AWS::Logs::SubscriptionFilter", 6)
 
 
-def test_what_alexa_may_call_is_named(tmp_path):
+def test_an_alexa_skill_is_named_as_ignored(tmp_path):
     (ignored,) = read_text(
         tmp_path, FUNCTION + "      Events: {Skill: {Type: AlexaSkill}}\n"
     ).ignored
@@ -504,7 +504,7 @@ def test_a_mapping_of_a_tables_stream_is_read_with_a_queue_for_its_records(tmp_p
     assert [each.type for each in stack.ignored] == ["ParallelizationFactor"]
 
 
-def test_a_table_without_a_stream_is_told_with_the_mappings_line(tmp_path):
+def test_a_table_without_a_stream_is_reported_with_the_mappings_line(tmp_path):
     problem = "template.yaml:6: WorkChanged reads the stream of Rows, which has none"
 
     with pytest.raises(TemplateError, match=problem):

@@ -33,11 +33,11 @@ def test_a_template_read_before_is_read_without_loading_sam_or_boto3(tmp_path):
     assert second.isdisjoint({"samtranslator", "boto3", "botocore"})
 
 
-def test_a_kept_result_says_the_same(tmp_path):
+def test_a_cached_result_is_the_same(tmp_path):
     assert read(PRODUCT, tmp_path) == read(PRODUCT, tmp_path)
 
 
-def test_parameters_are_part_of_what_is_kept(tmp_path):
+def test_parameters_are_part_of_the_cache_key(tmp_path):
     at_home = read(PRODUCT, tmp_path)
     in_production = read(PRODUCT, tmp_path, Stage="production")
 
@@ -53,7 +53,7 @@ def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_all_reasons_of_sam_are_told_at_once(tmp_path):
+def test_all_errors_of_sam_are_reported_at_once(tmp_path):
     template = """\
 Transform: AWS::Serverless-2016-10-31
 Resources:
@@ -237,7 +237,7 @@ def test_a_definition_in_s3_is_named_and_the_rest_runs(tmp_path, type, definitio
         "DefinitionBody: !Transform {Name: AWS::Include, Parameters: {Location: api.yaml}}",
     ],
 )
-def test_a_definition_that_is_not_there_is_told_with_its_path(tmp_path, definition):
+def test_a_missing_definition_is_reported_with_its_path(tmp_path, definition):
     template = f"""
         Transform: AWS::Serverless-2016-10-31
         Resources:
@@ -267,7 +267,7 @@ def test_a_container_image_that_is_not_built_is_named_and_the_rest_runs(tmp_path
     assert "container image" in ignored.reason
 
 
-def test_what_sam_itself_notes_of_a_sound_template_is_not_told(tmp_path, caplog):
+def test_notes_of_sam_about_a_valid_template_are_not_reported(tmp_path, caplog):
     template = """
         Transform: AWS::Serverless-2016-10-31
         Resources:

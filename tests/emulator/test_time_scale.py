@@ -1,4 +1,4 @@
-"""Hours pass in a second: `lampwork up --time-scale`."""
+"""`lampwork up --time-scale` lets hours pass in a second."""
 
 from pathlib import Path
 

@@ -122,7 +122,7 @@ def test_a_killed_lampwork_leaves_no_process_and_the_next_one_starts(
     assert len(list((project.root / ".lampwork" / "tmp").iterdir())) == 1  # the new environment's
 
 
-def test_a_second_one_on_the_same_data_is_refused(project: SampleProject) -> None:
+def test_a_second_lampwork_on_the_same_data_is_refused(project: SampleProject) -> None:
     lampwork = project.up()
     origin = lampwork.origin()
 
@@ -194,7 +194,7 @@ def test_a_failing_command_ends_the_start_with_its_output(project: SampleProject
     assert project.left_in_data() == set()
 
 
-def test_a_taken_port_is_said_before_anything_starts(project: SampleProject) -> None:
+def test_a_taken_port_is_reported_before_anything_starts(project: SampleProject) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -205,7 +205,7 @@ def test_a_taken_port_is_said_before_anything_starts(project: SampleProject) -> 
     assert project.left_in_data() == set()
 
 
-def test_a_broken_template_keeps_what_is_served_until_it_is_whole(project: SampleProject) -> None:
+def test_a_broken_template_changes_nothing_until_it_is_fixed(project: SampleProject) -> None:
     lampwork = project.up()
     origin = lampwork.origin()
 
@@ -283,7 +283,7 @@ def test_a_saved_configuration_of_sam_takes_effect(project: SampleProject) -> No
     assert (before, httpx.get(url).json()["colour"]) == ("red", "blue")
 
 
-def test_a_template_in_a_folder_of_its_own_is_told_to_be_broken_once(
+def test_a_broken_template_in_a_folder_of_its_own_is_reported_once(
     project: SampleProject,
 ) -> None:
     template = project.root / "infra" / "template.yaml"
@@ -302,7 +302,7 @@ def test_a_template_in_a_folder_of_its_own_is_told_to_be_broken_once(
     assert sum("Going on with what was read" in line for line in lampwork.output) == 1
 
 
-def test_the_nearer_to_the_user_a_variable_is_set_the_more_it_counts(
+def test_a_variable_set_closer_to_the_user_takes_precedence(
     project: SampleProject,
 ) -> None:
     lampwork = project.up()
@@ -333,7 +333,7 @@ def test_a_change_that_waits_for_the_next_start_is_named(project: SampleProject)
     assert greeting(origin) == "hello"
 
 
-def test_a_mistake_in_the_configuration_is_said_in_one_line(project: SampleProject) -> None:
+def test_a_mistake_in_the_configuration_is_reported_in_one_line(project: SampleProject) -> None:
     project.configure("prot = 80\n")
 
     failed = project.run("up")
@@ -343,7 +343,7 @@ def test_a_mistake_in_the_configuration_is_said_in_one_line(project: SampleProje
     assert failed.stderr.count("\n") == 1
 
 
-def test_what_is_not_emulated_is_named_once_and_refused_when_strict(
+def test_resources_that_are_not_emulated_are_named_once_and_refused_when_strict(
     project: SampleProject,
 ) -> None:
     project.edit("template.yaml", lambda text: text + "  Keys: {Type: AWS::Cognito::UserPool}\n")
@@ -360,7 +360,9 @@ def test_what_is_not_emulated_is_named_once_and_refused_when_strict(
     assert "Keys (AWS::Cognito::UserPool)" in strict.stderr
 
 
-def test_what_is_not_emulated_is_not_named_again_after_a_change(project: SampleProject) -> None:
+def test_resources_that_are_not_emulated_are_not_named_again_after_a_change(
+    project: SampleProject,
+) -> None:
     project.edit("template.yaml", lambda text: text + "  Keys: {Type: AWS::Cognito::UserPool}\n")
     lampwork = project.up()
     lampwork.origin()
@@ -380,7 +382,7 @@ def test_what_is_not_emulated_is_not_named_again_after_a_change(project: SampleP
     ]
 
 
-def test_objects_are_there_again_after_a_restart(project: SampleProject) -> None:
+def test_objects_survive_a_restart_of_lampwork(project: SampleProject) -> None:
     url_file = project.root / "aws_url"
     project.edit("pyproject.toml", lambda text: text.replace('["redis"]', '["aws"]'))
     tell = f"""
@@ -400,7 +402,7 @@ run = ["sh", "-c", "echo $AWS_ENDPOINT_URL > {url_file}; echo told; sleep 600"]
     assert kept["Body"].read() == b"a picture"
 
 
-def test_that_the_embedded_aws_loads_is_not_the_time_of_a_request(project: SampleProject) -> None:
+def test_no_request_waits_while_the_embedded_aws_loads(project: SampleProject) -> None:
     project.edit("pyproject.toml", lambda text: text.replace('["redis"]', '["aws"]'))
     project.edit("template.yaml", lambda text: text.replace("Timeout: 5", "Timeout: 1"))
     project.edit(
@@ -454,7 +456,7 @@ stands_in_for = "Hello"
     assert project.up().until("the colour is template")
 
 
-def test_a_process_is_not_started_with_the_variable_it_does_not_go_with(
+def test_a_process_is_not_started_with_the_variable_it_excludes(
     project: SampleProject,
 ) -> None:
     project.configure("""
@@ -488,7 +490,7 @@ stands_in_for = "Nobody"
     assert lampwork.process.wait(10) == 1
 
 
-def test_an_interrupt_stops_it_also_where_a_script_started_it_in_the_background(
+def test_an_interrupt_stops_it_even_if_a_script_started_it_in_the_background(
     project: SampleProject,
 ) -> None:
     lampwork = project.up(before="trap '' INT")

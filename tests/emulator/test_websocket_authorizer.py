@@ -83,14 +83,14 @@ async def test_an_authorizer_that_raises_unauthorized_is_401_and_any_other_error
 
 
 @pytest.mark.assertion(11)
-async def test_a_handshake_without_its_identity_is_refused_unasked(tmp_path):
+async def test_a_handshake_without_its_identity_is_refused_without_asking_the_authorizer(tmp_path):
     async with front_behind(tmp_path, ok) as (url, invoker):
         assert await refused(url) == 401
 
     assert invoker.events == []
 
 
-async def test_every_handshake_is_asked_about(tmp_path):
+async def test_the_authorizer_is_asked_about_every_handshake(tmp_path):
     authorizer = replace(TOKEN, ttl_seconds=300)
     judge = lambda event: policy(("Allow", "*"))  # noqa: E731
     async with front_behind(tmp_path, judge, authorizer) as (url, invoker):
@@ -101,7 +101,7 @@ async def test_every_handshake_is_asked_about(tmp_path):
     assert len(invoker.of("judge")) == 2
 
 
-async def test_a_route_for_signed_handshakes_looks_for_a_signature(tmp_path):
+async def test_a_route_for_signed_handshakes_requires_a_signature(tmp_path):
     signature = "AWS4-HMAC-SHA256 Credential=AKIA1/20260101/us-east-1/execute-api/aws4_request"
     async with front_behind(tmp_path, ok, IamAuthorizer()) as (url, _):
         assert await refused(url) == 403
@@ -109,7 +109,7 @@ async def test_a_route_for_signed_handshakes_looks_for_a_signature(tmp_path):
             pass
 
 
-async def test_the_answer_of_a_two_way_route_goes_back_to_the_client_and_of_others_not(tmp_path):
+async def test_only_the_answer_of_a_two_way_route_goes_back_to_the_client(tmp_path):
     def greets(event):
         return {"statusCode": 200, "body": f"hello {event['body'][-4:-2]}"}
 
@@ -128,7 +128,7 @@ async def test_the_answer_of_a_two_way_route_goes_back_to_the_client_and_of_othe
 
 
 @pytest.mark.parametrize("answer", [{"statusCode": 200, "body": {"a": 1}}, {"body": "no status"}])
-async def test_a_two_way_answer_of_no_known_form_is_an_error_frame(tmp_path, answer):
+async def test_a_two_way_answer_of_an_unknown_form_gives_an_error_frame(tmp_path, answer):
     api = websocket_api("$default")
     api = replace(api, routes={"$default": replace(api.routes["$default"], two_way=True)})
     async with (

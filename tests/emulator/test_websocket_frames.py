@@ -100,7 +100,7 @@ async def test_a_failing_function_gives_an_error_frame_and_the_socket_stays_open
     }
 
 
-async def test_a_function_that_fails_says_so_itself(tmp_path, caplog):
+async def test_the_gateway_logs_nothing_about_a_function_that_fails(tmp_path, caplog):
     async with client_of(tmp_path, "$default", default=fails) as (client, _, _):
         await client.send("x")
         await client.recv()
@@ -108,7 +108,7 @@ async def test_a_function_that_fails_says_so_itself(tmp_path, caplog):
     assert [record.getMessage() for record in caplog.records] == []
 
 
-async def test_an_answer_that_is_none_of_a_function_is_told(tmp_path, caplog):
+async def test_an_answer_that_is_no_object_is_reported(tmp_path, caplog):
     async with client_of(tmp_path, "$default", default=lambda event: "text") as (client, _, _):
         await client.send("x")
         await client.recv()
@@ -176,7 +176,7 @@ async def test_a_binary_frame_closes_1003(tmp_path):
     ("code", "reason", "seen"),
     [(1000, "", ""), (1001, "", ""), (4001, "my reason", "my reason")],
 )
-async def test_disconnect_hears_the_clients_code_and_reason(tmp_path, code, reason, seen):
+async def test_disconnect_gets_the_clients_code_and_reason(tmp_path, code, reason, seen):
     async with client_of(tmp_path, "$disconnect") as (client, invoker, _):
         await client.close(code, reason)
         context = (await invoker.event("disconnect"))["requestContext"]
@@ -184,7 +184,7 @@ async def test_disconnect_hears_the_clients_code_and_reason(tmp_path, code, reas
     assert (context["disconnectStatusCode"], context["disconnectReason"]) == (code, seen)
 
 
-async def test_disconnect_hears_of_a_close_without_a_code(tmp_path):
+async def test_disconnect_learns_of_a_close_without_a_code(tmp_path):
     async with client_of(tmp_path, "$disconnect") as (client, invoker, _):
         client.protocol.send_close()
         client.send_data()
@@ -194,7 +194,7 @@ async def test_disconnect_hears_of_a_close_without_a_code(tmp_path):
     assert context["disconnectReason"] == "Client-side close frame status not set"
 
 
-async def test_disconnect_hears_of_a_lost_connection(tmp_path):
+async def test_disconnect_learns_of_a_lost_connection(tmp_path):
     async with client_of(tmp_path, "$disconnect") as (client, invoker, _):
         client.transport.abort()
         context = (await invoker.event("disconnect"))["requestContext"]

@@ -1,6 +1,5 @@
-"""A source of events that Lampwork does not have, and the command `lampwork` with it.
-
-All that a new source needs: a module such as this one, and a line of the registry.
+"""An event source that Lampwork does not have, and the command `lampwork` with it. A new source
+needs only a module like this one and a line in the registry.
 """
 
 import asyncio

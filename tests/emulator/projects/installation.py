@@ -20,13 +20,14 @@ UV = Path(sys.executable).with_name("uv")
 
 @dataclass(frozen=True)
 class Installation:
-    """A venv with `lampwork` and what its wheel asks for; nothing of this repository else."""
+    """A venv with `lampwork` and what its wheel requires, and nothing else of this repository."""
 
     venv: Path
 
     @classmethod
     def in_folder(cls, folder: Path) -> "Installation":
-        """The installation in this folder, made by the first of those who ask at once."""
+        """The installation in this folder. Of several processes that ask at once, the first makes
+        it."""
         folder.mkdir(exist_ok=True)
         installation = cls(folder / "venv")
         with (folder / "lock").open("w") as lock:
@@ -91,7 +92,7 @@ class Project:
 
     @property
     def aws(self) -> dict[str, str]:
-        """What boto3 needs to know: as AWS_ENDPOINT_URL and a profile would tell it."""
+        """The arguments boto3 needs, as AWS_ENDPOINT_URL and a profile would give them."""
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         return {"endpoint_url": self.origin, "region_name": "us-east-1", **keys}
 
@@ -124,6 +125,6 @@ def _uv(command: str, *arguments: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """A shell's without any setting for Python or AWS."""
+    """The environment of a shell without any setting for Python or AWS."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {**kept, "PYTHONUNBUFFERED": "1"}

@@ -44,7 +44,7 @@ def connections(chat: Project) -> list[str]:
     return [item["room"]["S"] for item in items]
 
 
-def test_what_one_says_the_whole_room_hears_and_no_other(chat: Project) -> None:
+def test_a_message_reaches_its_whole_room_and_no_other_room(chat: Project) -> None:
     with joined(chat, "a") as anna, joined(chat, "a") as ben, joined(chat, "b") as carl:
         say(anna, "hello")
         assert heard(anna) == heard(ben) == {"text": "hello", "number": 1}
@@ -55,7 +55,7 @@ def test_what_one_says_the_whole_room_hears_and_no_other(chat: Project) -> None:
         assert heard(anna)["text"] == "again"
 
 
-def test_who_leaves_is_forgotten(chat: Project) -> None:
+def test_a_person_who_leaves_is_forgotten(chat: Project) -> None:
     with joined(chat, "leaving"):
         assert "leaving" in connections(chat)
 
@@ -89,14 +89,14 @@ def test_boto3_invokes_a_function_of_the_chat(chat: Project) -> None:
     assert json.load(answer["Payload"]) == {"statusCode": 200, "body": "Disconnected."}
 
 
-def test_the_table_is_as_the_template_says(chat: Project) -> None:
+def test_the_table_matches_the_template(chat: Project) -> None:
     table = client(chat, "dynamodb").describe_table(TableName="chat-connections")["Table"]
 
     assert table["KeySchema"] == [{"AttributeName": "connectionId", "KeyType": "HASH"}]
     assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["by-room"]
 
 
-def test_items_are_there_again_after_a_kill(
+def test_items_survive_a_kill(
     installation: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with project(installation, "chat", tmp_path_factory.mktemp("killed")) as chat:
@@ -110,7 +110,7 @@ def test_items_are_there_again_after_a_kill(
                 item = {"connectionId": {"S": key}, "room": {"S": "kept"}}
                 try:
                     dynamodb.put_item(TableName="chat-connections", Item=item)
-                except Exception:  # whatever boto3 makes of a server that is killed meanwhile
+                except Exception:  # whatever boto3 raises when the server is killed meanwhile
                     return
                 accepted.append(key)
 

@@ -4,7 +4,9 @@ from pathlib import Path
 from tests.emulator.projects.installation import ROOT, Installation
 
 
-def test_the_wheel_brings_the_command_and_all_it_needs(installation: Installation, tmp_path: Path):
+def test_the_wheel_installs_the_command_and_all_it_needs(
+    installation: Installation, tmp_path: Path
+):
     version = installation.run("--version", cwd=tmp_path)
 
     assert version.stdout.startswith("lampwork ")

@@ -35,7 +35,7 @@ def rows(orders: Project) -> Any:
 
 
 def item(orders: Project, id: str) -> Any:
-    """A row of the table, awaited."""
+    """Wait for a row of the table and return it."""
     table = rows(orders)
     until(lambda: "Item" in table.get_item(Key={"id": id}))
     return table.get_item(Key={"id": id})["Item"]
@@ -75,7 +75,7 @@ def test_a_paid_order_is_shipped_by_a_rule_of_the_bus(orders: Project) -> None:
     assert item(orders, "shipped o2")["why"] == "order o2 is paid"
 
 
-def test_a_topic_tells_a_function_what_its_filter_lets_through(orders: Project) -> None:
+def test_a_topic_sends_a_function_what_its_filter_lets_through(orders: Project) -> None:
     submit(orders, "id=small", "customer=ben", "price:=10")
     submit(orders, "id=large", "customer=ben", "price:=2000")
 
@@ -89,7 +89,7 @@ def test_a_topic_tells_a_function_what_its_filter_lets_through(orders: Project) 
     assert "big small" not in ids(orders)
 
 
-def test_a_stored_object_that_the_filter_names_is_read(orders: Project) -> None:
+def test_a_stored_object_that_matches_the_filter_is_read(orders: Project) -> None:
     s3 = client(orders, "s3")
     for key in ("2025/a.json", "2026/a.txt", "2026/a.json"):
         s3.put_object(Bucket="invoices", Key=key, Body=b'{"sum": 7}')
@@ -98,7 +98,7 @@ def test_a_stored_object_that_the_filter_names_is_read(orders: Project) -> None:
     assert [each for each in ids(orders) if each.startswith("invoice")] == ["invoice 2026/a.json"]
 
 
-def test_what_fails_goes_to_the_dead_letters_and_the_rest_of_its_batch_does_not(
+def test_only_the_failed_messages_of_a_batch_become_dead_letters(
     orders: Project,
 ) -> None:
     submit(orders, "id=priceless", "customer=carl")
@@ -110,7 +110,7 @@ def test_what_fails_goes_to_the_dead_letters_and_the_rest_of_its_batch_does_not(
     assert dead["id"] == "priceless"
 
 
-def test_dead_letters_are_listed_and_go_back_where_they_came_from(orders: Project) -> None:
+def test_dead_letters_are_listed_and_can_go_back_to_their_queue(orders: Project) -> None:
     until(lambda: bodies(orders, "dead-orders.fifo") != [])
 
     table = orders.run("queues").stdout
@@ -122,10 +122,10 @@ def test_dead_letters_are_listed_and_go_back_where_they_came_from(orders: Projec
     assert (row[0], row[-1]) == ("orders.fifo", "dead-orders.fifo")
     assert json.loads(shown["Body"])["id"] == "priceless"
     assert moved == "Moved 1 messages from dead-orders.fifo.\n"
-    until(lambda: bodies(orders, "dead-orders.fifo") != [])  # since it is as bad as before
+    until(lambda: bodies(orders, "dead-orders.fifo") != [])  # since the message is as bad as before
 
 
-def test_a_queue_that_is_not_there_is_told_in_one_line(orders: Project) -> None:
+def test_a_missing_queue_is_reported_in_one_line(orders: Project) -> None:
     failed = orders.run("queues", "show", "nothing")
 
     assert failed.returncode == 1
@@ -133,7 +133,7 @@ def test_a_queue_that_is_not_there_is_told_in_one_line(orders: Project) -> None:
     assert failed.stderr.count("\n") == 1
 
 
-def test_messages_that_the_filter_refuses_are_deleted_unseen(orders: Project) -> None:
+def test_messages_that_the_filter_refuses_are_deleted_unread(orders: Project) -> None:
     sqs = client(orders, "sqs")
     url = sqs.get_queue_url(QueueName="orders.fifo")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody='{"kind": "noise"}', MessageGroupId="noise")
@@ -149,7 +149,7 @@ def depth(sqs: Any, url: str) -> int:
     return sum(map(int, answer["Attributes"].values()))
 
 
-def test_a_failed_event_is_tried_again_with_its_request_id_and_then_reported(
+def test_a_failed_event_is_retried_with_its_request_id_and_then_reported(
     orders: Project,
 ) -> None:
     answer = client(orders, "lambda").invoke(
@@ -175,7 +175,7 @@ def test_the_schedule_runs_with_its_input(orders: Project) -> None:
     assert item(orders, "report minute")
 
 
-def test_messages_parameters_and_secrets_are_there_again_after_a_kill(
+def test_messages_parameters_and_secrets_survive_a_kill(
     installation: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with project(installation, "orders", tmp_path_factory.mktemp("killed")) as orders:

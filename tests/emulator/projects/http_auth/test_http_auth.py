@@ -1,4 +1,4 @@
-"""A project that knows nothing of this repository, asked by HTTPie, httpx and boto3."""
+"""A project that knows nothing of this repository, called with HTTPie, httpx and boto3."""
 
 import json
 import subprocess
@@ -62,7 +62,7 @@ def test_a_person_writes_with_httpie_if_the_token_says_so(origin, issuer, scope,
     assert body.strip() == ("HELLO" if status == 201 else '{"message":"Forbidden"}')
 
 
-def test_without_a_token_or_with_one_for_others_there_is_nothing_to_read(client, issuer):
+def test_reading_needs_a_token_for_this_audience(client, issuer):
     token = issuer.token(aud="others")
 
     nothing = client.get("/notes")
@@ -73,7 +73,7 @@ def test_without_a_token_or_with_one_for_others_there_is_nothing_to_read(client,
     assert "valid audience" in others.headers["www-authenticate"]
 
 
-def test_a_machines_key_is_asked_about_once(client):
+def test_the_authorizer_is_asked_about_a_machines_key_once(client):
     first = client.get("/statistics", headers={"X-Key": "machine-1"})
     again = client.get("/statistics", headers={"X-Key": "machine-1"})
 
@@ -89,13 +89,13 @@ def test_a_machines_key_is_asked_about_once(client):
         ({"X-Key": "broken"}, 500, "Internal Server Error"),
     ],
 )
-def test_other_keys_open_nothing(client, headers, status, message):
+def test_unknown_keys_are_refused(client, headers, status, message):
     response = client.get("/statistics", headers=headers)
 
     assert (response.status_code, response.json()) == (status, {"message": message})
 
 
-def test_a_page_of_the_allowed_origin_may_ask_and_others_may_not(client: httpx.Client):
+def test_only_pages_of_the_allowed_origin_may_send_requests(client: httpx.Client):
     def preflight(origin: str) -> httpx.Response:
         headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
         return client.options("/notes", headers=headers)
@@ -108,7 +108,7 @@ def test_a_page_of_the_allowed_origin_may_ask_and_others_may_not(client: httpx.C
     assert "access-control-allow-origin" not in theirs.headers
 
 
-def test_the_open_route_answers_everybody_and_unknown_ones_nobody(client, origin):
+def test_the_open_route_answers_everybody_and_unknown_routes_are_not_found(client, origin):
     assert client.get("/health").json() == {"healthy": True}
     assert client.get("/nowhere").status_code == 404
     assert httpx.get(f"{origin}/health").status_code == 404  # without its stage
