@@ -72,7 +72,7 @@ MUTATIONS = (
         text="    verdict = await hasher.verify(",
         replacement="    if user is None:\n        raise InvalidCredentials\n"
         "    verdict = await hasher.verify(",
-        test="tests/integration/test_auth_login.py::test_every_miss_costs_one_hash",
+        test="tests/integration/test_auth_login.py::test_every_failed_login_costs_one_hash",
     ),
     Mutation(
         guard="no members but the known ones",
@@ -94,7 +94,7 @@ MUTATIONS = (
         text="        has_room(),\n        status=TaskStatus.PROCESSING,",
         replacement="        status=TaskStatus.PROCESSING,",
         test="tests/integration/test_transitions.py"
-        "::test_whatever_happens_in_whatever_order_the_history_holds",
+        "::test_the_history_stays_consistent_in_any_order_of_events",
     ),
     Mutation(
         guard="the lock on the owner whose task is claimed",
@@ -102,7 +102,7 @@ MUTATIONS = (
         text="\n        .with_for_update(of=User, key_share=True, skip_locked=skip_locked)",
         replacement="",
         test="tests/integration/test_claiming.py"
-        "::test_what_becomes_due_while_another_of_the_same_owner_is_claimed_waits_for_that",
+        "::test_a_task_that_becomes_due_waits_for_a_claim_of_the_same_owner",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Something breaks at the worst moment; the task and its history hold."""
+"""Something breaks at the worst moment; the task and its history stay consistent."""
 
 import asyncio
 import os
@@ -61,7 +61,7 @@ def submit_with_key(owner: UUID) -> Answer:
 
 
 @pytest.mark.stream_case(36)
-def test_a_failure_while_redis_is_away_is_retried_all_the_same(backend):
+def test_a_failure_is_retried_even_while_redis_is_unavailable(backend):
     async def busy(*_: Any) -> Image:
         raise GenerationFailed("busy", "The model is busy.", retryable=True)
 
@@ -140,7 +140,7 @@ def test_two_failures_and_a_success_show_every_step():
 
 
 @pytest.mark.stream_case(59)
-def test_a_key_counts_for_a_day():
+def test_an_idempotency_key_is_valid_for_a_day():
     async def a_day_passes() -> None:
         async with transaction() as session:
             await session.execute(update(IdempotencyKey).values(expires_at=database_now(-1)))
@@ -155,7 +155,7 @@ def test_a_key_counts_for_a_day():
 
 
 @pytest.mark.stream_case(60)
-def test_a_request_that_died_after_its_commit_is_answered_when_it_is_repeated(backend):
+def test_a_request_that_died_after_its_commit_gets_its_answer_when_repeated(backend):
     async def die(*_: Any, **__: Any) -> None:
         raise RuntimeError
 
@@ -177,7 +177,7 @@ def test_a_request_that_died_after_its_commit_is_answered_when_it_is_repeated(ba
 
 
 @pytest.mark.stream_case(32)
-def test_what_a_killed_worker_had_stored_is_removed_by_the_next_attempt():
+def test_an_object_that_a_killed_worker_stored_is_removed_by_the_next_attempt():
     async def scenario() -> Task:
         task = await make_task()
         await claim(task)
@@ -199,7 +199,7 @@ def test_what_a_killed_worker_had_stored_is_removed_by_the_next_attempt():
     ("columns", "status"),
     [({"attempt": 3}, "failed"), ({"cancel_requested_at": database_now()}, "cancelled")],
 )
-def test_what_a_killed_worker_had_stored_is_removed_also_when_no_attempt_follows(columns, status):
+def test_an_object_that_a_killed_worker_stored_is_removed_when_no_attempt_follows(columns, status):
     async def scenario() -> Task:
         task = await make_task()
         await claim(task)
@@ -213,7 +213,7 @@ def test_what_a_killed_worker_had_stored_is_removed_also_when_no_attempt_follows
     assert objects_stored() == []
 
 
-def test_a_sweep_goes_on_where_the_object_store_is_away(backend):
+def test_a_sweep_goes_on_when_the_object_store_is_unavailable(backend):
     backend.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
     async def scenario() -> list[Task]:
@@ -228,7 +228,7 @@ def test_a_sweep_goes_on_where_the_object_store_is_away(backend):
 
 
 @pytest.mark.stream_case(71)
-def test_sqlite_serves_many_who_read_and_then_write(backend):
+def test_sqlite_serves_many_transactions_that_read_and_then_write(backend):
     backend.setenv("DATABASE_POOL_SIZE", "8")
 
     async def read_then_write(task: Task) -> None:
@@ -295,7 +295,7 @@ async def cut_connections() -> None:
 
 
 @pytest.mark.stream_case(73)
-def test_a_connection_lost_in_the_middle_of_a_transition_doubles_no_sequence(postgresql_backend):
+def test_a_connection_lost_during_a_transition_repeats_no_sequence(postgresql_backend):
     async def report(lease: Lease, meanwhile: Callable[[], Awaitable[None]]) -> None:
         async with transaction() as session:
             await transitions.record_progress(session, lease, 0.5)
@@ -316,8 +316,8 @@ def test_a_connection_lost_in_the_middle_of_a_transition_doubles_no_sequence(pos
 
 @pytest.mark.stream_case(73)
 @pytest.mark.parametrize("committed", [False, True])
-def test_an_end_whose_commit_went_unanswered_is_written_once(backend, committed):
-    """The database breaks off at the end of an attempt, before or after it has committed."""
+def test_an_ending_whose_commit_got_no_answer_is_written_once(backend, committed):
+    """The database breaks the connection at the end of an attempt, before or after its commit."""
     real, failures = transitions.complete, iter([True])
 
     async def break_off(session: Any, *arguments: Any) -> Any:

@@ -97,7 +97,7 @@ def test_a_name_and_a_language_can_be_set_and_cleared(signed_in: Answer):
     ],
     ids=repr,
 )
-def test_nothing_else_of_a_profile_can_be_set(signed_in: Answer, body: dict[str, Any]):
+def test_no_other_member_of_a_profile_can_be_set(signed_in: Answer, body: dict[str, Any]):
     before = ask_me(signed_in.json["access_token"]).json
 
     assert patch_me(signed_in, body).status == 422
@@ -105,7 +105,7 @@ def test_nothing_else_of_a_profile_can_be_set(signed_in: Answer, body: dict[str,
     assert ask_me(signed_in.json["access_token"]).json == before
 
 
-def test_a_new_password_must_be_as_good_as_a_first_one(signed_in: Answer):
+def test_a_new_password_must_be_as_strong_as_the_first(signed_in: Answer):
     weak = {"current_password": PASSWORD, "new_password": "demo@2026"}
 
     answer = post("/auth/password/change", signed_in, **weak)
@@ -114,7 +114,7 @@ def test_a_new_password_must_be_as_good_as_a_first_one(signed_in: Answer):
     assert sign_in().status == 200
 
 
-def test_the_owner_hears_of_a_changed_password(signed_in: Answer):
+def test_the_owner_is_told_of_a_changed_password(signed_in: Answer):
     change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
 
     changed = post("/auth/password/change", signed_in, **change)
@@ -145,7 +145,7 @@ def test_a_reset_confirms_an_account_that_was_pending():
     assert sign_in().status == 401
 
 
-def test_a_weak_password_does_not_use_the_token_up(signed_in: Answer):
+def test_a_weak_password_does_not_use_up_the_token(signed_in: Answer):
     post("/auth/password/forgot", email=EMAIL)
     token = token_in(letters(EMAIL)[-1])
 
@@ -157,7 +157,7 @@ def test_a_weak_password_does_not_use_the_token_up(signed_in: Answer):
     assert again.json["code"] == "token_already_used"
 
 
-def test_of_many_tokens_used_at_once_one_resets_the_password(
+def test_only_one_of_many_tokens_used_at_once_resets_the_password(
     postgresql_backend: pytest.MonkeyPatch,
 ):
     address = "many-tokens@example.com"
@@ -199,7 +199,7 @@ def test_an_address_cannot_be_changed_from_a_session_left_open(signed_in: Answer
     assert accepted.status == 202
 
 
-def test_a_token_asked_for_by_the_old_address_dies_with_the_change(signed_in: Answer):
+def test_a_token_requested_by_the_old_address_is_void_after_the_change(signed_in: Answer):
     post("/auth/password/forgot", email=EMAIL)
     token = token_in(letters(EMAIL)[-1])
     move_to(NEW, signed_in)
@@ -207,7 +207,7 @@ def test_a_token_asked_for_by_the_old_address_dies_with_the_change(signed_in: An
     assert post("/auth/password/reset", token=token, password=NEW_PASSWORD).status == 400
 
 
-def test_the_old_address_takes_a_stolen_account_back(signed_in: Answer):
+def test_the_old_address_can_take_back_a_stolen_account(signed_in: Answer):
     move_to(THIEF, signed_in)
 
     undone = post("/auth/email/confirm", token=token_in(letters(EMAIL)[-1]))
@@ -220,7 +220,7 @@ def test_the_old_address_takes_a_stolen_account_back(signed_in: Answer):
     assert sign_in(EMAIL, NEW_PASSWORD).status == 200
 
 
-def test_a_thief_who_moves_twice_cannot_undo_the_owner_s_undoing(signed_in: Answer):
+def test_a_thief_who_changes_the_address_twice_cannot_undo_what_the_owner_undid(signed_in: Answer):
     move_to(THIEF, signed_in)
     owners = token_in(letters(EMAIL)[-1])
     move_to("second-" + THIEF, signed_in)
@@ -232,7 +232,7 @@ def test_a_thief_who_moves_twice_cannot_undo_the_owner_s_undoing(signed_in: Answ
     assert [user.email for user in run(rows(User))] == [EMAIL]
 
 
-def test_the_owner_can_still_undo_what_a_thief_undid_in_part(signed_in: Answer):
+def test_the_owner_can_still_undo_what_a_thief_partly_undid(signed_in: Answer):
     move_to(THIEF, signed_in)
     owners = token_in(letters(EMAIL)[-1])
     move_to("second-" + THIEF, signed_in)
@@ -251,7 +251,7 @@ def test_a_change_can_be_undone_for_a_week(signed_in: Answer):
         assert post("/auth/email/confirm", token=token).json["code"] == "invalid_or_expired_token"
 
 
-def test_an_address_taken_meanwhile_stays_with_who_took_it(signed_in: Answer):
+def test_an_address_taken_meanwhile_stays_with_its_new_account(signed_in: Answer):
     post("/auth/email/change", signed_in, email=NEW)
     token = token_in(letters(NEW)[0])
     open_account(NEW)
@@ -262,7 +262,7 @@ def test_an_address_taken_meanwhile_stays_with_who_took_it(signed_in: Answer):
     assert sorted(user.email for user in run(rows(User))) == [EMAIL, NEW]
 
 
-def test_a_token_used_twice_is_told_to_the_owner(signed_in: Answer):
+def test_the_owner_is_told_of_a_token_that_is_used_twice(signed_in: Answer):
     rotate(signed_in.json["refresh_token"])
 
     for _ in range(3):
@@ -333,7 +333,7 @@ def test_the_purge_erases_an_account_with_everything_it_owns(signed_in: Answer):
 
 
 @pytest.mark.usefixtures("backend")
-def test_an_account_whose_pictures_cannot_be_deleted_now_stays(
+def test_an_account_stays_while_its_pictures_cannot_be_deleted(
     signed_in: Answer, application: pytest.MonkeyPatch
 ):
     run(make_task(signed_in.json["user"]["id"]))
@@ -348,7 +348,7 @@ def test_an_account_whose_pictures_cannot_be_deleted_now_stays(
 
 
 @pytest.mark.usefixtures("backend")
-def test_the_purge_frees_addresses_that_nobody_confirmed():
+def test_the_purge_frees_unconfirmed_addresses():
     sign_up()
     open_account(NEW)
 
@@ -360,7 +360,7 @@ def test_the_purge_frees_addresses_that_nobody_confirmed():
 
 
 @pytest.mark.usefixtures("backend")
-def test_the_purge_forgets_what_was_kept_for_a_while(signed_in: Answer):
+def test_the_purge_deletes_records_whose_retention_has_ended(signed_in: Answer):
     post("/auth/password/forgot", email=EMAIL)
     letters(EMAIL)
 
@@ -377,7 +377,9 @@ def test_the_purge_forgets_what_was_kept_for_a_while(signed_in: Answer):
     assert run(rows(AuthEvent)) == run(rows(MailboxMessage)) == run(rows(OneTimeToken)) == []
 
 
-def test_a_gateway_s_word_is_not_enough_for_a_grave_step(application: pytest.MonkeyPatch):
+def test_the_header_of_a_trusted_gateway_does_not_suffice_for_a_critical_change(
+    application: pytest.MonkeyPatch,
+):
     application.setenv("TRUST_USER_ID_HEADER", "local")
     open_account()
     user_id = sign_in().json["user"]["id"]

@@ -55,7 +55,9 @@ def test_a_sign_in_is_recorded_with_where_it_came_from(signed_in: Answer):
 
 
 @pytest.mark.parametrize("email", [EMAIL, "nobody@example.com"])
-def test_a_failed_sign_in_is_recorded_alike_for_known_and_unknown(signed_in: Answer, email: str):
+def test_a_failed_sign_in_is_recorded_alike_for_known_and_unknown_accounts(
+    signed_in: Answer, email: str
+):
     event = newest(lambda: sign_in(email, "wrong password"))
 
     assert (event.kind, event.outcome) == ("login", "invalid_credentials")

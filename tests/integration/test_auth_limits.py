@@ -28,7 +28,7 @@ def limited(request: pytest.FixtureRequest) -> pytest.MonkeyPatch:
 
 @pytest.fixture(autouse=True)
 def at_the_start_of_a_day(limited: pytest.MonkeyPatch) -> Any:
-    """A fixed window that ended in the middle of a test would let more pass."""
+    """A fixed window that ended during a test would let more attempts pass."""
     tomorrow = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     with time_machine.travel(tomorrow, tick=False) as time:
         yield time
@@ -102,7 +102,7 @@ def test_of_a_hundred_attempts_at_once_five_are_hashed(limited: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-for", "x-real-ip", "forwarded"])
-def test_no_header_makes_another_client(header: str):
+def test_no_header_makes_a_client_look_like_another(header: str):
     open_account()
     for number in range(5):
         sign_in(password=WRONG, headers={header: address(number)})
@@ -110,7 +110,7 @@ def test_no_header_makes_another_client(header: str):
     assert sign_in(headers={header: address(99)}).status == 429
 
 
-def test_the_spelling_of_an_address_makes_no_other_account():
+def test_another_spelling_of_an_address_counts_for_the_same_account():
     open_account()
     for email in (EMAIL, EMAIL.upper(), EMAIL.title(), EMAIL, EMAIL.upper()):
         sign_in(email, WRONG)
@@ -118,7 +118,7 @@ def test_the_spelling_of_an_address_makes_no_other_account():
     assert sign_in(EMAIL.capitalize()).status == 429
 
 
-def test_own_successes_do_not_make_room_for_guesses_at_others():
+def test_signing_in_to_ones_own_account_allows_no_more_guesses_at_others():
     open_account()
     for number in range(30):
         if number % 6 == 0:
@@ -129,7 +129,7 @@ def test_own_successes_do_not_make_room_for_guesses_at_others():
     assert_limited(sign_in("another@example.com", WRONG), '"login_ip";q=30;w=60')
 
 
-def test_one_network_of_ipv6_is_one_client():
+def test_one_ipv6_network_counts_as_one_client():
     for number in range(30):
         sign_in(f"victim-{number}@example.com", WRONG, source_ip=f"2001:db8::{number:x}")
 
@@ -137,7 +137,7 @@ def test_one_network_of_ipv6_is_one_client():
     assert sign_in("next@example.com", WRONG, source_ip="2001:db8:0:1::1").status == 401
 
 
-def test_strangers_everywhere_cannot_lock_the_owner_s_device_out():
+def test_attackers_anywhere_cannot_lock_out_the_owner_s_device():
     open_account()
     own = sign_in(source_ip=address(200)).cookies["device"]
     for number in range(10):
@@ -159,7 +159,7 @@ def test_a_known_device_has_no_more_guesses_than_a_stranger(at_the_start_of_a_da
     assert sign_in(source_ip=address(100), cookies=stolen).status == 429
 
 
-def test_the_right_password_forgives_the_failures_before():
+def test_the_right_password_clears_earlier_failures():
     open_account()
     for number in range(9):
         sign_in(password=WRONG, source_ip=address(number))
@@ -193,7 +193,7 @@ def test_a_session_refreshed_too_often_waits_and_goes_on(at_the_start_of_a_day: 
     assert send("refresh", cookies=answer.cookies).status == 200
 
 
-def test_knowing_a_session_s_id_is_not_enough_to_use_its_refreshes_up():
+def test_the_id_of_a_session_is_not_enough_to_use_up_its_refreshes():
     open_account()
     token = sign_in().json["refresh_token"]
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("application")
 
 
 class CountingHasher:
-    """Says no, and remembers how it was asked."""
+    """Refuses every password, and remembers its calls."""
 
     def __init__(self) -> None:
         self.asked: list[str | None] = []
@@ -97,7 +97,7 @@ def test_over_tls_the_cookies_are_bound_to_the_host(application: pytest.MonkeyPa
     assert all(line.endswith("; Secure") for line in answer.set_cookies)
 
 
-def test_a_session_not_to_be_remembered_ends_with_the_browser_or_within_a_day():
+def test_a_session_without_remember_me_ends_with_the_browser_or_within_a_day():
     open_account()
 
     answer = send("login", json_body={"email": EMAIL, "password": PASSWORD, "remember": False})
@@ -121,7 +121,7 @@ def test_a_wrong_password_and_an_unknown_address_look_alike():
 
 
 @pytest.mark.case("C2")
-def test_every_miss_costs_one_hash():
+def test_every_failed_login_costs_one_hash():
     open_account("active@example.com")
     sign_up("pending@example.com")
     open_account("disabled@example.com")
@@ -141,7 +141,7 @@ def test_every_miss_costs_one_hash():
     [(PASSWORD, 403, "email_not_verified"), ("wrong password", 401, "invalid_credentials")],
 )
 @pytest.mark.case("C3")
-def test_a_pending_account_is_told_to_its_owner_only(password: str, status: int, code: str):
+def test_only_the_owner_learns_that_an_account_is_pending(password: str, status: int, code: str):
     sign_up()
 
     answer = sign_in(password=password)
@@ -155,7 +155,7 @@ def test_a_pending_account_is_told_to_its_owner_only(password: str, status: int,
     [(PASSWORD, 403, "account_disabled"), ("wrong password", 401, "invalid_credentials")],
 )
 @pytest.mark.case("C4")
-def test_a_disabled_account_is_told_to_its_owner_only(password: str, status: int, code: str):
+def test_only_the_owner_learns_that_an_account_is_disabled(password: str, status: int, code: str):
     open_account()
     set_status(EMAIL, UserStatus.DISABLED)
 
@@ -177,7 +177,7 @@ def test_a_disabled_account_is_told_to_its_owner_only(password: str, status: int
         case("C19", {"$gt": ""}),
     ],
 )
-def test_a_password_of_no_possible_shape_is_refused_before_any_lookup(email: str, password: Any):
+def test_a_password_of_an_impossible_form_is_refused_before_any_lookup(email: str, password: Any):
     open_account()
 
     answer = send("login", json_body={"email": email, "password": password})
@@ -238,7 +238,7 @@ def test_the_session_held_before_a_login_ends_with_it():
 
 
 @pytest.mark.parametrize("cookie", ["", "garbage", "rt1_" + "A" * 71])
-def test_a_useless_cookie_does_not_stand_in_the_way_of_a_login(cookie: str):
+def test_an_invalid_cookie_does_not_prevent_a_login(cookie: str):
     open_account()
 
     assert sign_in(cookies={"refresh_token": cookie, "access_token": cookie}).status == 200
@@ -263,7 +263,7 @@ def test_a_foreign_page_cannot_sign_its_visitor_in(headers: dict[str, str]):
     assert answer.set_cookies == ()
 
 
-def test_a_password_is_nowhere_in_what_the_application_keeps_or_says(
+def test_the_application_neither_stores_nor_shows_a_password(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], tmp_path: Any
 ):
     canary = "canary-7f3a-password"

@@ -35,7 +35,7 @@ def assert_over(session: Answer) -> None:
 
 
 @pytest.mark.case("F1")
-def test_leaving_ends_the_session_at_once(signed_in: Answer):
+def test_signing_out_ends_the_session_at_once(signed_in: Answer):
     answer = send("logout", cookies=signed_in.cookies)
 
     assert (answer.status, answer.body) == (204, b"")
@@ -80,7 +80,7 @@ def test_an_expired_access_token_still_ends_its_session(signed_in: Answer):
     ids=repr,
 )
 @pytest.mark.case("F2")
-def test_leaving_always_works(request_: dict[str, Any]):
+def test_signing_out_always_works(request_: dict[str, Any]):
     answer = send("logout", **request_)
 
     assert answer.status == 204
@@ -88,7 +88,7 @@ def test_leaving_always_works(request_: dict[str, Any]):
 
 
 @pytest.mark.case("F2")
-def test_leaving_twice_works(signed_in: Answer):
+def test_signing_out_twice_works(signed_in: Answer):
     assert send("logout", cookies=signed_in.cookies).status == 204
     assert send("logout", cookies=signed_in.cookies).status == 204
 
@@ -142,7 +142,9 @@ def test_a_foreign_page_cannot_sign_its_visitor_out(signed_in: Answer):
     assert ask_me(signed_in.json["access_token"]).status == 200
 
 
-def test_leaving_has_the_sockets_of_the_user_looked_at_at_once(backend, signed_in, redis_server):
+def test_signing_out_requests_an_immediate_review_of_the_users_sockets(
+    backend, signed_in, redis_server
+):
     user_id = UUID(signed_in.json["user"]["id"])
     watcher = connection(uuid4(), user_id=user_id)
     run(connections().admit(watcher, per_user=1, per_task=1))
@@ -155,7 +157,7 @@ def test_leaving_has_the_sockets_of_the_user_looked_at_at_once(backend, signed_i
     assert [tick.kwargs for tick in ticks] == [{"user_id": str(user_id)}]
 
 
-def test_leaving_rings_for_nobody_where_no_socket_is_open(backend, signed_in, redis_server):
+def test_signing_out_requests_no_review_when_no_socket_is_open(backend, signed_in, redis_server):
     send("logout", cookies=signed_in.cookies)
 
     with Redis.from_url(f"{redis_server}/1") as queue:

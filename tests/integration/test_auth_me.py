@@ -32,7 +32,7 @@ def change_user(**values: object) -> None:
 
 
 @pytest.mark.case("F8")
-def test_the_account_is_shown_to_its_owner_without_what_is_internal(signed_in: Answer):
+def test_the_account_is_shown_to_its_owner_without_internal_members(signed_in: Answer):
     answer = ask_me(signed_in.json["access_token"])
 
     assert answer.status == 200
@@ -48,7 +48,7 @@ def test_the_access_cookie_is_as_good_as_the_token(signed_in: Answer):
     assert answer.json["user"]["email"] == EMAIL
 
 
-def test_without_credentials_there_is_nothing_to_see():
+def test_a_request_without_credentials_sees_nothing():
     answer = send("me", method="GET")
 
     assert answer.status == 401
@@ -61,7 +61,7 @@ def test_without_credentials_there_is_nothing_to_see():
     [("Bearer x", 401), ("Basic YTpi", 401), ("Token x", 401), ("Bearer a, Bearer b", 400)],
 )
 @pytest.mark.case("D17", "D18", "D19")
-def test_a_bad_authorization_is_not_made_good_by_a_cookie(
+def test_a_valid_cookie_does_not_make_up_for_a_bad_authorization(
     signed_in: Answer, authorization: str, status: int
 ):
     answer = send(
@@ -79,14 +79,14 @@ def test_an_access_token_lives_ten_minutes(signed_in: Answer, seconds: int, stat
 
 
 @pytest.mark.case("D15", "F7")
-def test_a_disabled_account_is_out_at_once(signed_in: Answer):
+def test_a_disabled_account_loses_access_at_once(signed_in: Answer):
     set_status(EMAIL, UserStatus.DISABLED)
 
     assert ask_me(signed_in.json["access_token"]).status == 401
 
 
 @pytest.mark.case("D15")
-def test_a_deleted_account_is_out_at_once(signed_in: Answer):
+def test_a_deleted_account_loses_access_at_once(signed_in: Answer):
     change_user(deleted_at=clock.now())
 
     assert ask_me(signed_in.json["access_token"]).status == 401
@@ -127,7 +127,7 @@ def test_two_access_cookies_are_ambiguous(signed_in: Answer):
 
 
 @pytest.mark.case("G4")
-def test_a_hundred_cookies_are_no_trouble(signed_in: Answer):
+def test_a_request_with_a_hundred_cookies_is_served(signed_in: Answer):
     cookies = {f"cookie{number}": "x" * 100 for number in range(100)}
 
     assert send("me", method="GET", cookies={**cookies, **signed_in.cookies}).status == 200

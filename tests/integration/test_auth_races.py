@@ -56,7 +56,7 @@ def session_of(refresh_token: str) -> UserSession:
     return run(read())
 
 
-def test_of_many_sign_ups_with_one_address_one_succeeds():
+def test_only_one_of_many_sign_ups_with_one_address_succeeds():
     results = all_at_once(20, lambda: register(EMAIL, PASSWORD, QuickHasher()))
 
     async def count() -> int | None:
@@ -76,7 +76,7 @@ def test_a_token_used_by_many_at_once_works_once():
     assert outcomes(results) == {"done": 1, "token_already_used": 49}
 
 
-def test_many_refreshes_at_once_move_the_session_one_step_to_one_child():
+def test_many_refreshes_at_once_advance_the_session_once_to_one_child():
     open_account()
     token = sign_in().json["refresh_token"]
 
@@ -88,7 +88,7 @@ def test_many_refreshes_at_once_move_the_session_one_step_to_one_child():
     assert set(outcomes(results)) <= {"done", "refresh_token_reused", "invalid_refresh_token"}
 
 
-def test_a_refresh_that_overlaps_a_logout_leaves_nothing_alive():
+def test_no_token_survives_a_refresh_that_overlaps_a_logout():
     open_account()
 
     for _ in range(5):

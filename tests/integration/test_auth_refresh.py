@@ -60,7 +60,7 @@ def test_a_grandparent_ends_its_session_too(signed_in: Answer):
     assert rotate(third["refresh_token"]).status == 401
 
 
-def test_another_session_is_not_touched_by_that(signed_in: Answer):
+def test_another_session_is_not_affected(signed_in: Answer):
     other = sign_in().json
     rotate(signed_in.json["refresh_token"])
     rotate(signed_in.json["refresh_token"])
@@ -146,7 +146,7 @@ def test_two_refresh_cookies_are_ambiguous(signed_in: Answer):
 
 
 @pytest.mark.case("E10")
-def test_a_session_not_refreshed_for_two_weeks_is_over(signed_in: Answer):
+def test_a_session_that_is_not_refreshed_for_two_weeks_ends(signed_in: Answer):
     with time_machine.travel(clock.now() + timedelta(days=14, seconds=1)):
         answer = send("refresh", cookies=signed_in.cookies)
 
@@ -177,7 +177,7 @@ def test_the_refresh_token_of_a_disabled_account_is_refused(signed_in: Answer):
 
 
 @pytest.mark.case("E15")
-def test_a_foreign_page_cannot_use_the_cookie_up(signed_in: Answer):
+def test_a_foreign_page_cannot_use_up_the_cookie(signed_in: Answer):
     headers = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
 
     answer = send("refresh", cookies=signed_in.cookies, headers=headers)
@@ -187,7 +187,7 @@ def test_a_foreign_page_cannot_use_the_cookie_up(signed_in: Answer):
 
 
 @pytest.mark.case("E14")
-def test_while_the_database_is_away_nobody_is_signed_out(
+def test_nobody_is_signed_out_while_the_database_is_unavailable(
     signed_in: Answer, application: pytest.MonkeyPatch
 ):
     run(database.engine().dispose())

@@ -1,4 +1,4 @@
-"""A refresh token that comes again: from a lost answer, another tab, or a thief."""
+"""A refresh token that is used again: after a lost answer, by another tab, or by a thief."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def keyed(key: str) -> dict[str, Any]:
 
 
 def let_pass(time: timedelta) -> None:
-    """Make every rotation so much older: they go by the database's clock."""
+    """Make every rotation older by this time: rotations go by the database's clock."""
 
     async def age() -> None:
         async with transaction() as session:
@@ -60,21 +60,21 @@ def test_a_lost_answer_is_given_again_under_the_same_key(signed_in: Answer):
 
 
 @pytest.mark.parametrize("second", [keyed("another"), {}], ids=["another key", "no key"])
-def test_another_key_is_another_hand(signed_in: Answer, second: dict[str, Any]):
+def test_a_request_with_another_key_ends_the_session(signed_in: Answer, second: dict[str, Any]):
     token = signed_in.json["refresh_token"]
     child = rotate(token, **keyed("one"))
 
     assert_ended(rotate(token, **second), child)
 
 
-def test_a_key_the_first_request_did_not_send_excuses_nothing(signed_in: Answer):
+def test_a_key_that_the_first_request_did_not_send_does_not_help(signed_in: Answer):
     token = signed_in.json["refresh_token"]
     child = rotate(token)
 
     assert_ended(rotate(token, **keyed("one")), child)
 
 
-def test_a_key_counts_for_a_day(signed_in: Answer):
+def test_an_idempotency_key_is_valid_for_a_day(signed_in: Answer):
     token = signed_in.json["refresh_token"]
     child = rotate(token, **keyed("one"))
     let_pass(timedelta(hours=24, seconds=1))
@@ -124,14 +124,14 @@ def test_a_token_in_the_body_is_no_tab(signed_in: Answer):
     [{"headers": OWN_PAGE}, {"headers": {"idempotency-key": "one", **OWN_PAGE}}],
     ids=["tab", "key"],
 )
-def test_once_its_successor_was_used_a_token_is_over(signed_in: Answer, request_: dict[str, Any]):
+def test_a_token_is_void_once_its_successor_was_used(signed_in: Answer, request_: dict[str, Any]):
     child = send("refresh", cookies=signed_in.cookies, **request_)
     assert ask_me(child.json["access_token"]).status == 200
 
     assert_ended(send("refresh", cookies=signed_in.cookies, **request_), child)
 
 
-def test_a_grandparent_is_over_whatever_comes_with_it(signed_in: Answer):
+def test_a_grandparent_is_void_whatever_is_sent_with_it(signed_in: Answer):
     request_: dict[str, Any] = {"headers": {"idempotency-key": "one", **OWN_PAGE}}
     child = send("refresh", cookies=signed_in.cookies, **request_)
     grandchild = rotate(child.json["refresh_token"])
@@ -139,7 +139,7 @@ def test_a_grandparent_is_over_whatever_comes_with_it(signed_in: Answer):
     assert_ended(send("refresh", cookies=signed_in.cookies, **request_), grandchild)
 
 
-def test_an_access_token_from_before_confirms_nothing(signed_in: Answer):
+def test_an_earlier_access_token_does_not_confirm_a_refresh(signed_in: Answer):
     token = signed_in.json["refresh_token"]
     lost = rotate(token, **keyed("one"))
     assert ask_me(signed_in.json["access_token"]).status == 200
@@ -161,7 +161,7 @@ def test_a_request_that_came_before_the_exchange_gets_its_result(signed_in: Answ
 
 
 @pytest.mark.parametrize("key", ["", "a,b", "é", "x" * 256])
-def test_a_key_that_is_none_changes_nothing(signed_in: Answer, key: str):
+def test_an_invalid_key_changes_nothing(signed_in: Answer, key: str):
     token = signed_in.json["refresh_token"]
 
     assert rotate(token, **keyed(key)).status == 400

@@ -47,7 +47,7 @@ def ask_gateway(**request: Any) -> Answer:
     return call(authorize.handler, "GET", "/api/v1/auth/authorize", **request)
 
 
-def test_one_sees_where_one_is_signed_in(signed_in: Answer):
+def test_a_user_sees_where_they_are_signed_in(signed_in: Answer):
     sign_in(headers={"user-agent": "Phone"}, source_ip="203.0.113.9")
     open_account("other@example.com")
     sign_in("other@example.com")
@@ -62,7 +62,7 @@ def test_one_sees_where_one_is_signed_in(signed_in: Answer):
     }
 
 
-def test_what_has_ended_is_not_listed(signed_in: Answer):
+def test_an_ended_session_is_not_listed(signed_in: Answer):
     other = sign_in()
     end(id_of(other), headers=bearer(signed_in))
     with time_machine.travel(clock.now() - timedelta(days=20)):
@@ -82,7 +82,7 @@ def test_another_sign_in_can_be_ended_from_here(signed_in: Answer):
     assert ask_me(signed_in.json["access_token"]).status == 200
 
 
-def test_the_own_sign_in_can_be_ended_as_well(signed_in: Answer):
+def test_the_current_sign_in_can_be_ended_as_well(signed_in: Answer):
     answer = end(id_of(signed_in), cookies=signed_in.cookies)
 
     assert answer.status == 204
@@ -90,7 +90,7 @@ def test_the_own_sign_in_can_be_ended_as_well(signed_in: Answer):
     assert ask_me(signed_in.json["access_token"]).status == 401
 
 
-def test_nobody_ends_the_sign_in_of_somebody_else(signed_in: Answer):
+def test_nobody_can_end_the_sign_in_of_somebody_else(signed_in: Answer):
     open_account("other@example.com")
     other = sign_in("other@example.com")
 
@@ -110,7 +110,7 @@ def test_a_sign_in_that_has_ended_cannot_be_ended_again(signed_in: Answer):
 
 
 @pytest.mark.parametrize("session_id", ["x", "0" * 5000])
-def test_what_is_no_id_is_refused(signed_in: Answer, session_id: str):
+def test_a_value_that_is_no_id_is_refused(signed_in: Answer, session_id: str):
     assert end(session_id, headers=bearer(signed_in)).status == 422
 
 
@@ -121,12 +121,12 @@ def test_a_foreign_page_ends_no_session(signed_in: Answer):
     assert ask_me(signed_in.json["access_token"]).status == 200
 
 
-def test_both_need_a_sign_in():
+def test_listing_and_ending_sessions_need_a_sign_in():
     assert call(list_sessions.handler, "GET", SESSIONS).status == 401
     assert end(str(uuid4())).status == 401
 
 
-def test_one_sign_in_too_many_ends_the_one_not_used_for_longest(
+def test_a_sign_in_above_the_limit_ends_the_least_recently_used_one(
     signed_in: Answer, application: pytest.MonkeyPatch
 ):
     oldest, kept = sign_in(), signed_in
@@ -142,7 +142,7 @@ def test_one_sign_in_too_many_ends_the_one_not_used_for_longest(
     assert len(sessions_of(newest)) == 20
 
 
-def test_a_gateway_learns_whose_request_it_is(signed_in: Answer):
+def test_a_gateway_is_told_which_user_sent_a_request(signed_in: Answer):
     user_id = signed_in.json["user"]["id"]
 
     for credential in ({"headers": bearer(signed_in)}, {"cookies": signed_in.cookies}):

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("application")
 
 
 def mail(user_id: str, purpose: TokenPurpose, password: str) -> str:
-    """A token as somebody's mailbox got it."""
+    """A token as it was mailed to somebody."""
     token = one_time_tokens.create(purpose)
 
     async def keep() -> None:
@@ -138,7 +138,7 @@ def test_no_token_at_all_is_refused():
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.case("B4")
-def test_a_mail_scanner_that_follows_the_link_uses_nothing_up(method: str):
+def test_a_mail_scanner_that_follows_the_link_does_not_use_up_the_token(method: str):
     token = sign_up().json["verification"]["token"]
 
     answer = send("verify", method=method, query={"token": token})
@@ -159,7 +159,7 @@ def test_the_mailbox_decides_which_password_counts(application: pytest.MonkeyPat
     assert sign_in(EMAIL, "attacker chose this").status == 401
 
 
-def test_the_other_tokens_die_when_one_is_used():
+def test_using_one_token_voids_the_others():
     registered = sign_up(password="attacker chose this").json
     owners = mail(registered["user"]["id"], TokenPurpose.VERIFY_EMAIL, "owner chose this")
     confirm(owners)

@@ -28,7 +28,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "session-token")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials it found first
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # botocore keeps what it finds first
     forget_singletons()
     return monkeypatch
 
@@ -99,7 +99,7 @@ async def test_an_api_key_of_bedrock_is_sent_instead_of_a_signature(settings):
 @pytest.mark.parametrize(
     ("model_id", "size"), [(NOVA, (512, 320)), (TITAN, (640, 384)), (f"us.{NOVA}", (512, 320))]
 )
-async def test_amazons_models_are_asked_in_their_words(model_id, size):
+async def test_amazons_models_get_requests_in_their_format(model_id, size):
     request = await asked(model_id)
 
     assert request.document == {
@@ -115,7 +115,7 @@ async def test_amazons_models_are_asked_in_their_words(model_id, size):
 
 
 @pytest.mark.parametrize("model_id", [ULTRA, "stability.sd3-5-large-v1:0"])
-async def test_stabilitys_models_are_asked_in_their_words(model_id):
+async def test_stabilitys_models_get_requests_in_their_format(model_id):
     request = await asked(model_id)
 
     assert request.document == {
@@ -127,7 +127,7 @@ async def test_stabilitys_models_are_asked_in_their_words(model_id):
 
 
 @pytest.mark.parametrize("model_id", [NOVA, TITAN, ULTRA])
-async def test_a_seed_is_brought_into_the_models_range_and_drawn_where_there_is_none(model_id):
+async def test_a_seed_is_reduced_to_the_models_range_and_drawn_if_there_is_none(model_id):
     def seed(request: Asked) -> int:
         document = request.document
         drawn: int = document.get("imageGenerationConfig", document)["seed"]
@@ -150,7 +150,7 @@ async def test_a_seed_is_brought_into_the_models_range_and_drawn_where_there_is_
         (200, {"finish_reasons": ["Filter reason: output image"], "images": [""]}, ULTRA),
     ],
 )
-async def test_a_prompt_the_model_will_not_have_is_told_as_that(filtered):
+async def test_a_prompt_that_the_model_refuses_is_reported_as_refused(filtered):
     failed = await failure(*filtered)
 
     assert (failed.code, failed.retryable) == ("content_rejected", False)
@@ -168,7 +168,7 @@ async def test_a_prompt_the_model_will_not_have_is_told_as_that(filtered):
         (400, "ValidationException", "generator_misconfigured"),
     ],
 )
-async def test_an_error_of_bedrock_is_told_by_what_can_be_done(status, error, code):
+async def test_the_message_for_an_error_of_bedrock_says_what_can_be_done(status, error, code):
     header = f"{error}:http://internal.amazon.com/coral/com.amazon.bedrock/"
 
     failed = await failure(status, {"message": "No."}, x_amzn_ErrorType=header)
@@ -176,13 +176,13 @@ async def test_an_error_of_bedrock_is_told_by_what_can_be_done(status, error, co
     assert failed.code == code
 
 
-async def test_a_model_that_fails_may_do_better_next_time():
+async def test_a_failure_of_the_model_is_retryable():
     failed = await failure(200, {"finish_reasons": ["Inference error"]}, ULTRA)
 
     assert (failed.code, failed.retryable) == ("generator_unavailable", True)
 
 
-async def test_a_prompt_too_long_for_the_model_is_told_before_it_is_sent():
+async def test_a_prompt_too_long_for_the_model_is_refused_before_it_is_sent():
     async with providing(answers(200, PICTURE)) as provider:
         with pytest.raises(GenerationFailed, match="488 characters") as raised:
             await generate(provider.origin, TITAN, prompt="x" * 500)
@@ -191,7 +191,7 @@ async def test_a_prompt_too_long_for_the_model_is_told_before_it_is_sent():
     assert provider.asked == []
 
 
-async def test_credentials_that_cannot_be_fetched_are_the_operators():
+async def test_missing_credentials_are_reported_as_a_problem_of_the_operator():
     class Unreachable(Credentials):
         def get_frozen_credentials(self) -> Any:
             raise CredentialRetrievalError(provider="sso", error_msg="expired")
@@ -215,7 +215,7 @@ async def test_credentials_that_cannot_be_fetched_are_the_operators():
         f"bedrock://key:hunter2@us-east-1/{NOVA}",
     ],
 )
-def test_a_url_that_cannot_be_meant_is_refused_without_telling_it(url):
+def test_an_invalid_url_is_refused_without_repeating_it(url):
     with pytest.raises(SettingsError, match="GENERATOR_URL") as refused:
         generator(url)
 

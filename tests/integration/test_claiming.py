@@ -37,7 +37,7 @@ LAMP = TaskCreate(prompt="a lamp")
 
 @pytest.fixture(params=["backend", "postgresql_backend"])
 def database(request: pytest.FixtureRequest) -> pytest.MonkeyPatch:
-    """The application on SQLite, then on PostgreSQL; workers side by side in both."""
+    """The application on SQLite, then on PostgreSQL, each with room for concurrent workers."""
     backend: pytest.MonkeyPatch = request.getfixturevalue(request.param)
     backend.setenv("DATABASE_POOL_SIZE", "10")
     run(forget_others())
@@ -55,7 +55,7 @@ async def finish(task: Task) -> None:
 
 
 async def run_next() -> UUID:
-    """A worker with room for one task takes what has its turn, and finishes it."""
+    """A worker with room for one task claims the next one, and finishes it."""
     task = await claiming.begin_next(worker_id="w")
     assert task is not None
     await finish(task)
@@ -64,7 +64,7 @@ async def run_next() -> UUID:
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.stream_case(47)
-def test_one_who_asks_for_much_does_not_keep_another_waiting():
+def test_a_user_with_many_tasks_does_not_keep_another_waiting():
     async def scenario() -> tuple[list[UUID], list[UUID]]:
         many = await submit(await make_subscriber(), 5)
         (one,) = await submit(await make_subscriber())
@@ -78,7 +78,7 @@ def test_one_who_asks_for_much_does_not_keep_another_waiting():
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.stream_case(47)
-def test_however_many_workers_ask_at_once_no_user_runs_more_than_the_plan_allows():
+def test_no_user_runs_more_than_the_plan_allows_however_many_workers_claim_at_once():
     async def scenario() -> Counter[UUID]:
         for owner in [await make_subscriber() for _ in range(3)]:
             await submit(owner, 5)
@@ -98,9 +98,9 @@ async def until_blocked_or_done(claims: list[asyncio.Task[Task | None]]) -> None
 
 @pytest.mark.usefixtures("postgresql_backend")
 @pytest.mark.stream_case(47)
-def test_what_becomes_due_while_another_of_the_same_owner_is_claimed_waits_for_that():
-    """Two claims of the first in line meet at its row. Here the line changes between them, and
-    neither sees what the other has yet to commit."""
+def test_a_task_that_becomes_due_waits_for_a_claim_of_the_same_owner():
+    """Two claims of the first task in line meet at its row. Here the line changes between them, and
+    neither sees what the other has not committed yet."""
 
     async def scenario() -> tuple[UUID, list[UUID]]:
         await forget_others()
@@ -125,7 +125,7 @@ def test_what_becomes_due_while_another_of_the_same_owner_is_claimed_waits_for_t
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.stream_case(48)
-def test_in_a_backlog_the_larger_plan_comes_first_but_not_before_what_has_waited_long():
+def test_in_a_backlog_the_larger_plan_goes_first_but_after_tasks_that_waited_long():
     async def scenario() -> tuple[list[UUID], list[UUID]]:
         free, pro = await make_subscriber(), await make_subscriber(Plan.PRO)
         (old,) = await submit(await make_subscriber())
@@ -142,7 +142,7 @@ def test_in_a_backlog_the_larger_plan_comes_first_but_not_before_what_has_waited
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.stream_case(47)
-def test_a_task_kept_waiting_by_its_owners_others_is_rung_for_when_one_of_them_ends(broker):
+def test_the_end_of_a_task_rings_for_one_that_waited_for_room_of_the_same_owner(broker):
     async def scenario() -> tuple[Task | None, list[str], Task | None]:
         owner = await make_user()
         first = await make_task(owner, runs_at_once=1)
@@ -163,7 +163,7 @@ def test_a_task_kept_waiting_by_its_owners_others_is_rung_for_when_one_of_them_e
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.stream_case(47)
-def test_the_sweep_rings_for_a_task_whose_owners_others_ended_unseen(broker):
+def test_the_sweep_rings_for_a_waiting_task_whose_owners_other_tasks_ended_unnoticed(broker):
     async def scenario() -> tuple[Task, list[str]]:
         owner = await make_user()
         running, waiting = [await make_task(owner, runs_at_once=1) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""What the database itself refuses and takes along, on SQLite and on PostgreSQL."""
+"""What the database itself refuses and what it deletes in cascade, on SQLite and PostgreSQL."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +15,8 @@ from shared.process.event_loop import run
 from shared.singletons import forget_singletons
 from tests.rows import Rows, fill, tables
 
-# What outlives an account: its history names nobody any more, the rest was never the account's.
+# Tables whose rows outlive an account: its history no longer names anybody, and the other rows
+# never belonged to it.
 OUTLIVES = {"auth_events", "mailbox_messages", "rate_limit_counters"}
 
 
@@ -28,7 +29,7 @@ def each_database(request: pytest.FixtureRequest, application: pytest.MonkeyPatc
 
 @asynccontextmanager
 async def filled() -> AsyncIterator[tuple[AsyncConnection, Rows]]:
-    """A connection that sees one row in every table; nothing of it stays."""
+    """A connection that sees one row in every table; all rows are removed at the end."""
     async with database.engine().connect() as connection:
         transaction = await connection.begin()
         try:
@@ -38,7 +39,7 @@ async def filled() -> AsyncIterator[tuple[AsyncConnection, Rows]]:
 
 
 def refuse(statement: str, **values: Any) -> None:
-    """Demand that the database refuses a statement, in SQL as anybody could send it."""
+    """Assert that the database refuses an SQL statement."""
 
     async def send() -> None:
         async with filled() as (connection, _):
@@ -58,7 +59,7 @@ def columns(kind: Callable[[Column[Any]], bool]) -> list[Any]:
 
 
 def copy_of_row(table: Table, **changed: str) -> str:
-    """An INSERT of what is there already, but for some columns, given as SQL."""
+    """An INSERT that copies the existing row, except for some columns, which are given as SQL."""
     names = [column.name for column in table.columns]
     values = [changed.get(name, name) for name in names]
     key = next(iter(table.primary_key.columns)).name
@@ -73,22 +74,22 @@ def new_id() -> str:
 
 
 @pytest.mark.parametrize(("table", "column"), columns(lambda column: not column.nullable))
-def test_a_value_that_must_be_there_cannot_be_taken_away(table, column):
+def test_a_required_value_cannot_be_removed(table, column):
     refuse(f"UPDATE {table} SET {column} = NULL")
 
 
 @pytest.mark.parametrize(("table", "column"), columns(lambda column: isinstance(column.type, Enum)))
-def test_only_known_words_are_taken(table, column):
+def test_a_column_of_words_accepts_only_known_words(table, column):
     refuse(f"UPDATE {table} SET {column} = 'nonsense'")
 
 
 @pytest.mark.parametrize(("table", "column"), columns(lambda column: bool(column.foreign_keys)))
-def test_a_row_refers_to_what_there_is(table, column):
+def test_a_row_refers_only_to_existing_rows(table, column):
     refuse(f"UPDATE {table} SET {column} = {new_id()}")
 
 
 @pytest.mark.parametrize("table", tables(), ids=lambda table: table.name)
-def test_a_row_is_there_once(table):
+def test_a_row_exists_only_once(table):
     refuse(copy_of_row(table))
 
 
@@ -101,11 +102,11 @@ def test_a_row_is_there_once(table):
     ],
     ids=lambda table: table.name,
 )
-def test_what_is_unique_is_not_repeated_under_another_id(table):
+def test_a_unique_value_is_not_repeated_under_another_id(table):
     refuse(copy_of_row(table, id=new_id()))
 
 
-def test_an_account_has_an_address_nobody_else_has():
+def test_an_address_belongs_to_one_account_only():
     refuse(copy_of_row(table_named("users"), id=new_id(), email="'ANOTHER@example.com'"))
 
 
@@ -134,7 +135,7 @@ def test_a_task_keeps_within_its_bounds(change):
     refuse(f"UPDATE tasks SET {change}")
 
 
-def test_purging_a_user_takes_along_everything_of_theirs_and_nothing_of_others():
+def test_purging_a_user_deletes_all_of_their_rows_and_none_of_others():
     async def purge() -> tuple[dict[str, int], dict[str, int]]:
         async with filled() as (connection, _):
             before = await counts(connection)
@@ -150,7 +151,7 @@ def test_purging_a_user_takes_along_everything_of_theirs_and_nothing_of_others()
     assert all(after[name] >= count for name, count in before.items())
 
 
-def test_a_task_that_is_gone_is_forgotten_by_its_repetition():
+def test_a_retry_no_longer_refers_to_its_deleted_original():
     async def remove_the_first() -> Any:
         async with filled() as (connection, rows):
             first = rows["tasks"]["id"].hex

@@ -1,4 +1,4 @@
-"""What every answer carries, whichever function gives it and however it ends."""
+"""What every answer carries, whichever function gives it and whatever its status."""
 
 from importlib import import_module
 from typing import Any
@@ -98,7 +98,7 @@ def test_every_route_answers_securely(handler, route):
 
 
 @EVERY_ROUTE
-def test_an_unknown_path_is_told_securely(handler, route):
+def test_an_unknown_path_is_answered_securely(handler, route):
     answer = call(handler, "GET", "/api/v1/no/such/path")
 
     check_secure(answer)
@@ -127,17 +127,18 @@ def test_another_method_is_refused_and_changes_nothing(handler, route, method):
         (422, {"json_body": {"no_such_member": 1}}),
     ],
 )
-def test_a_body_that_is_no_good_is_refused_securely(handler, route, status, request_parts):
+def test_an_invalid_body_is_refused_securely(handler, route, status, request_parts):
     answer = ask(handler, route, **request_parts)
 
     check_secure(answer)
-    # Who asks is settled first where it matters, but no body is ever read past its limits.
+    # Where it matters, the function first checks who is asking, but it never reads a body past its
+    # limits.
     assert answer.status in (status, 401)
     check_problem(answer, answer.status)
 
 
 @EVERY_ROUTE
-def test_a_database_that_is_away_is_told_securely(handler, route, backend):
+def test_an_unavailable_database_is_answered_securely(handler, route, backend):
     backend.setenv("DATABASE_URL", "postgresql+asyncpg://nobody@127.0.0.1:9/nothing")
     forget_singletons()
 
@@ -148,7 +149,7 @@ def test_a_database_that_is_away_is_told_securely(handler, route, backend):
 
 
 @EVERY_ERROR
-def test_every_kind_of_refusal_is_told_securely(error):
+def test_every_kind_of_refusal_is_answered_securely(error):
     app = create_app()
 
     @app.get("/refuse")
@@ -166,7 +167,7 @@ def test_every_kind_of_refusal_is_told_securely(error):
 
 
 @pytest.mark.case("I10")
-def test_what_nobody_expected_is_told_securely_and_without_a_trace():
+def test_an_unexpected_error_is_answered_securely_and_without_a_traceback():
     app = create_app()
 
     @app.get("/fail")
@@ -181,7 +182,7 @@ def test_what_nobody_expected_is_told_securely_and_without_a_trace():
     assert answer.headers["access-control-allow-origin"] == OURS
 
 
-def test_without_tls_nobody_is_bound_to_it(backend):
+def test_an_answer_without_tls_sets_no_transport_security(backend):
     backend.setenv("PUBLIC_URL", "http://localhost:8000")
     forget_singletons()
 
@@ -191,7 +192,7 @@ def test_without_tls_nobody_is_bound_to_it(backend):
 
 
 @EVERY_ROUTE
-def test_a_page_of_ours_may_read_every_answer(handler, route):
+def test_a_page_of_the_product_may_read_every_answer(handler, route):
     answer = ask(handler, route, headers={"origin": OURS})
 
     assert answer.headers["access-control-allow-origin"] == OURS
@@ -210,7 +211,7 @@ def test_a_page_of_ours_may_read_every_answer(handler, route):
 )
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 @pytest.mark.case("F10")
-def test_no_other_page_may_read_any(origin, method):
+def test_no_other_page_may_read_any_answer(origin, method):
     answer = call(
         import_module("functions.auth.me").handler,
         method,

@@ -1,4 +1,4 @@
-"""Real envelopes of the real SDK, taken by a server as a Relay would take them."""
+"""Real envelopes of the real SDK, received by a server as a Relay would receive them."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 PROMPT = "a prompt nobody else may read"
 TOKEN = "rt1_c2VjcmV0LXNlY3JldC1zZWNyZXQ"
 
-# In a process of its own, since the SDK is a process's for good.
+# In a process of its own, since the SDK stays installed for the life of a process.
 RUN = """
 import logging, os
 from shared.process.entry_point import entry_point
@@ -43,7 +43,7 @@ except RuntimeError:
 
 @contextmanager
 def sink() -> Iterator[tuple[str, list[str]]]:
-    """A DSN, and the envelopes that came there."""
+    """A DSN, and the envelopes that were sent to it."""
     taken: list[str] = []
 
     class Relay(BaseHTTPRequestHandler):
@@ -86,7 +86,7 @@ def only_event(envelopes: list[str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("how", "kind"), [("log", "ValueError"), ("raise", "RuntimeError")])
-def test_an_error_is_reported_without_what_people_entrusted(how, kind):
+def test_an_error_is_reported_without_personal_data(how, kind):
     with sink() as (dsn, envelopes):
         run(dsn, how)
 

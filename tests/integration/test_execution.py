@@ -55,7 +55,7 @@ def quick_leases(backend: pytest.MonkeyPatch) -> None:
 async def attempt(
     generate: Generate, *, stopping: asyncio.Event | None = None, **columns: Any
 ) -> Task:
-    """Run one attempt of a new task; the task as it is afterwards."""
+    """Run one attempt of a new task and return the task as it is afterwards."""
     task = await make_task(**columns)
     generator = FakeGenerator(generate)
     await Attempt(await claim(task), generator, stopping or asyncio.Event()).run()
@@ -63,7 +63,7 @@ async def attempt(
 
 
 class Held:
-    """A generator that waits until it is let go, and knows how it ended."""
+    """A generator that waits until it is released, and records how it ended."""
 
     def __init__(self) -> None:
         self.started = asyncio.Event()
@@ -91,10 +91,10 @@ def test_a_task_ends_with_its_picture_stored_and_published():
     assert task.published_sequence == task.sequence
 
 
-def test_a_generator_does_not_wait_until_its_beginning_is_told(backend):
+def test_a_generator_starts_before_its_beginning_is_published(backend):
     backend.setitem(registry.GENERATORS.factories, "looking", f"{__name__}:looking_generator")
     backend.setenv("GENERATOR_URL", "looking://")
-    told_when_begun.clear()
+    published_when_begun.clear()
 
     async def scenario() -> list[str]:
         task, redis = await make_task(), redis_client.client()
@@ -105,20 +105,20 @@ def test_a_generator_does_not_wait_until_its_beginning_is_told(backend):
                 await execute_next(worker_id="w")
             finally:
                 await redis.client_unpause()
-            return await told(frames)
+            return await published_statuses(frames)
 
     first, *_, last = run(scenario())
 
-    assert told_when_begun == [False]
+    assert published_when_begun == [False]
     assert (first, last) == ("processing", "completed")
 
 
-told_when_begun: list[bool] = []
+published_when_begun: list[bool] = []
 
 
 async def looking(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
     redis = redis_client.client()
-    told_when_begun.append(bool([key async for key in redis.scan_iter("task:*:latest")]))
+    published_when_begun.append(bool([key async for key in redis.scan_iter("task:*:latest")]))
     await redis.client_unpause()
     return await picture(prompt, parameters, progress)
 
@@ -127,7 +127,7 @@ def looking_generator(url: str) -> FakeGenerator:
     return FakeGenerator(looking)
 
 
-async def told(frames: PubSub) -> list[str]:
+async def published_statuses(frames: PubSub) -> list[str]:
     """The statuses of the frames up to the task's completion."""
     statuses: list[str] = []
     async with asyncio.timeout(5):
@@ -138,7 +138,7 @@ async def told(frames: PubSub) -> list[str]:
     return statuses
 
 
-def test_progress_rises_and_is_written_only_so_often():
+def test_progress_rises_and_is_written_at_a_limited_rate():
     async def chatty(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
         for step in range(1000):
             await progress(step / 1000)
@@ -155,7 +155,7 @@ def test_progress_rises_and_is_written_only_so_often():
     assert 4 <= len(progress) <= 20
 
 
-def test_nonsense_as_progress_does_no_harm(backend):
+def test_invalid_progress_does_no_harm(backend):
     backend.setattr(execution, "PROGRESS_PAUSE_SECONDS", 0.02)
 
     async def odd(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
@@ -174,7 +174,7 @@ def test_nonsense_as_progress_does_no_harm(backend):
         (GenerationFailed("refused", "Not this prompt.", retryable=False), "refused", "Not this"),
     ],
 )
-def test_a_generator_that_raises_fails_the_task_in_words_for_its_owner(raised, code, message):
+def test_a_generator_that_raises_fails_the_task_with_a_message_for_its_owner(raised, code, message):
     async def broken(*_: object) -> Image:
         raise raised
 
@@ -186,7 +186,7 @@ def test_a_generator_that_raises_fails_the_task_in_words_for_its_owner(raised, c
     assert "secret" not in str(task.error)
 
 
-def test_why_there_is_no_picture_is_logged_with_the_request_that_asked_for_it(caplog):
+def test_the_reason_for_a_missing_picture_is_logged_with_the_id_of_its_request(caplog):
     caplog.handler.addFilter(logs.Redaction())
 
     async def broken(*_: object) -> Image:
@@ -206,7 +206,7 @@ def test_why_there_is_no_picture_is_logged_with_the_request_that_asked_for_it(ca
         Image(b"\x89PNG\r\n\x1a\n", "image/png", 64, 64),
     ],
 )
-def test_garbage_is_no_picture(image):
+def test_bytes_that_are_no_picture_fail_the_task(image):
     async def garbage(*_: object) -> Image:
         wrong: Image = image
         return wrong
@@ -237,7 +237,7 @@ async def swallows_its_cancellation(*_: Any) -> Image:
     try:
         await never()
     except asyncio.CancelledError:
-        await asyncio.sleep(0.4)  # longer than it is waited for
+        await asyncio.sleep(0.4)  # longer than anybody waits for it
     raise ValueError("too late")
 
 
@@ -279,7 +279,7 @@ def test_a_picture_that_comes_after_the_end_of_its_attempt_is_not_stored(little_
     async def scenario() -> Task:
         task = await attempt(late, run_timeout_seconds=0.3)
         let_go.set()
-        await asyncio.wait(left_behind)  # it ends once it has stored what it would store
+        await asyncio.wait(left_behind)  # it ends once it has stored its picture
         return task
 
     let_go, left_behind = asyncio.Event(), list[Any]()
@@ -289,7 +289,7 @@ def test_a_picture_that_comes_after_the_end_of_its_attempt_is_not_stored(little_
     assert objects_stored() == []
 
 
-def test_a_retryable_failure_waits_for_another_attempt_until_none_is_left():
+def test_a_retryable_failure_leads_to_another_attempt_until_none_is_left():
     async def overloaded(*_: Any) -> Image:
         raise GenerationFailed("overloaded", "The model is busy.", retryable=True)
 
@@ -319,7 +319,7 @@ def test_the_doorbell_of_another_attempt_rings_when_its_time_has_come(broker):
 
 
 @pytest.mark.parametrize(("wished", "seconds"), [(90, 90), (86400, 300)])
-def test_an_attempt_waits_as_long_as_the_generator_wishes_within_reason(wished, seconds):
+def test_an_attempt_waits_as_long_as_the_generator_asks_up_to_a_limit(wished, seconds):
     async def overloaded(*_: Any) -> Image:
         raise GenerationFailed("busy", "Busy.", retryable=True, retry_after_seconds=wished)
 
@@ -329,7 +329,7 @@ def test_an_attempt_waits_as_long_as_the_generator_wishes_within_reason(wished, 
     assert pause.total_seconds() == pytest.approx(seconds, abs=1)
 
 
-def test_a_provider_over_http_that_is_busy_is_asked_again_when_it_said():
+def test_a_busy_http_provider_is_called_again_at_the_time_it_names():
     async def scenario() -> tuple[Task, Task]:
         async with (
             providing(answers(200, {"data": [{"b64_json": base64_text(blank_png())}]})) as free,
@@ -388,7 +388,7 @@ def wait_briefly_for_a_lock(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA busy_timeout=100")
 
 
-def test_a_database_that_is_away_for_a_while_costs_no_attempt(backend, caplog):
+def test_a_short_outage_of_the_database_costs_no_attempt(backend, caplog):
     path = os.environ["DATABASE_URL"].partition(":///")[2]
     event.listen(database.engine().sync_engine, "connect", wait_briefly_for_a_lock)
 
@@ -428,7 +428,7 @@ def test_a_cancelled_task_stops_its_generator_and_leaves_no_object(quick_leases)
     assert objects_stored() == []
 
 
-def test_a_cancel_that_was_accepted_wins_over_a_picture_that_is_ready():
+def test_an_accepted_cancel_wins_over_a_finished_picture():
     async def scenario() -> Task:
         async def cancelled_meanwhile(
             prompt: str, parameters: GenerationParameters, progress: Progress
@@ -447,7 +447,7 @@ def test_a_cancel_that_was_accepted_wins_over_a_picture_that_is_ready():
 
 
 @pytest.mark.stream_case(51)
-def test_a_picture_still_on_its_way_to_a_slow_store_is_removed_when_it_arrives(backend):
+def test_a_cancelled_picture_is_removed_when_it_reaches_a_slow_store(backend):
     on_its_way, let_through, arrived = asyncio.Event(), asyncio.Event(), asyncio.Event()
     put = objects.put
 
@@ -467,17 +467,17 @@ def test_a_picture_still_on_its_way_to_a_slow_store_is_removed_when_it_arrives(b
         async with transaction() as session:
             await transitions.cancel(session, task.id, owner_id=task.user_id)
         async with asyncio.timeout(5):
-            while not (told := await read(task.id)).status.terminal:
+            while not (finished := await read(task.id)).status.terminal:
                 await asyncio.sleep(0.05)
-            while (told := await read(task.id)).published_sequence < told.sequence:
+            while (finished := await read(task.id)).published_sequence < finished.sequence:
                 await asyncio.sleep(0.05)
         let_through.set()
         await asyncio.gather(work, arrived.wait())
-        return told
+        return finished
 
-    told = run(scenario())
+    finished = run(scenario())
 
-    assert told.status == TaskStatus.CANCELLED
+    assert finished.status == TaskStatus.CANCELLED
     assert objects_stored() == []
 
 
@@ -531,7 +531,7 @@ def counting_generator(url: str) -> FakeGenerator:
 
 
 @pytest.mark.stream_case(35)
-def test_one_message_many_times_runs_the_task_once(backend):
+def test_a_message_that_comes_many_times_runs_the_task_once(backend):
     backend.setitem(registry.GENERATORS.factories, "counting", f"{__name__}:counting_generator")
     backend.setenv("GENERATOR_URL", "counting://")
     runs.clear()

@@ -25,7 +25,7 @@ from tests.tasks import claim, make_task, make_user
 
 pytestmark = pytest.mark.usefixtures("backend")
 
-SOON_SECONDS = LOOK_SECONDS  # an answer that comes sooner was not found by looking again
+SOON_SECONDS = LOOK_SECONDS  # an answer that comes sooner was not found by polling
 LONG_SECONDS = 20
 
 
@@ -43,7 +43,7 @@ async def begin(task: Task, *, tell: bool = True) -> Task:
 
 
 async def subscribed(task: Task) -> None:
-    """Wait until somebody listens to the task's channel."""
+    """Wait until somebody has subscribed to the task's channel."""
     name = channel(task.id)
     async with asyncio.timeout(5):
         while (await client().pubsub_numsub(name))[0][1] != 1:
@@ -75,12 +75,12 @@ def test_a_change_after_the_subscription_answers_at_once():
 
 
 @pytest.mark.stream_case(29)
-def test_a_change_just_before_the_subscription_stands_is_not_missed():
+def test_a_change_just_before_the_subscription_begins_is_not_missed():
     class LateNotices(Notices):
         changed = False
 
         async def wait(self, seconds: float) -> None:
-            if not self.changed:  # the task was read, and nobody listens yet
+            if not self.changed:  # the task was read, and nobody has subscribed yet
                 self.changed = True
                 await begin(task)
             await super().wait(seconds)
@@ -102,7 +102,7 @@ def frequent_looks(backend: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.stream_case(29)
-def test_a_change_that_was_never_published_is_found_by_looking(frequent_looks):
+def test_a_change_that_was_never_published_is_found_by_polling(frequent_looks):
     async def story() -> tuple[Task, float]:
         task = await make_task()
         reading = asyncio.create_task(timed(poll(task, after=1).read(wait_seconds=LONG_SECONDS)))
@@ -118,7 +118,7 @@ def test_a_change_that_was_never_published_is_found_by_looking(frequent_looks):
 
 @pytest.mark.stream_case(17)
 @pytest.mark.parametrize("said", [b"", b"{", b"[]", b'{"sequence": "9"}', b"1e309", b"x" * 100_000])
-def test_what_is_said_on_the_channel_is_not_believed(said):
+def test_messages_on_the_channel_are_not_trusted(said):
     async def story() -> tuple[Task, float]:
         task = await make_task()
         reading = asyncio.create_task(timed(poll(task).read(wait_seconds=0.2)))
@@ -155,7 +155,7 @@ def test_a_killed_subscription_loses_nothing(redis_server):
     assert run(story()) == [2, 3]
 
 
-def test_without_redis_the_task_is_looked_at_again_and_again(backend, frequent_looks):
+def test_without_redis_the_task_is_polled(backend, frequent_looks):
     backend.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
 
     async def story() -> tuple[Task, float]:
@@ -170,7 +170,7 @@ def test_without_redis_the_task_is_looked_at_again_and_again(backend, frequent_l
     assert seconds < LONG_SECONDS / 2
 
 
-def test_nothing_new_is_told_when_the_time_is_over():
+def test_the_unchanged_task_is_returned_when_the_time_is_over():
     async def story() -> tuple[Task, float]:
         task = await make_task()
         return await timed(poll(task).read(wait_seconds=0.3))
@@ -186,7 +186,7 @@ def impatient_gateway(backend: pytest.MonkeyPatch) -> None:
     backend.setattr(long_poll, "MAX_WAIT_SECONDS", 0.3)
 
 
-def test_nobody_waits_for_longer_than_the_gateway_does(owner, impatient_gateway):
+def test_a_long_poll_never_waits_longer_than_the_gateway(owner, impatient_gateway):
     task_id = submit(owner).json["id"]
 
     started = time.monotonic()
@@ -197,7 +197,7 @@ def test_nobody_waits_for_longer_than_the_gateway_does(owner, impatient_gateway)
 
 
 @pytest.mark.parametrize("after", [0, 5])
-def test_who_knows_another_state_is_not_kept_waiting(owner, after):
+def test_a_client_that_knows_another_state_is_answered_at_once(owner, after):
     task_id = submit(owner).json["id"]
 
     started = time.monotonic()
@@ -233,7 +233,7 @@ def test_a_task_deleted_meanwhile_is_not_found():
         run(story())
 
 
-def test_a_strangers_task_is_not_waited_for():
+def test_there_is_no_wait_for_somebody_elses_task():
     async def story() -> None:
         task = await make_task()
         await LongPoll(uuid4(), task.id).read(wait_seconds=LONG_SECONDS)
@@ -242,7 +242,7 @@ def test_a_strangers_task_is_not_waited_for():
         run(story())
 
 
-def test_a_preference_is_honoured_and_said_to_be(owner, impatient_gateway):
+def test_a_preference_is_honoured_and_confirmed(owner, impatient_gateway):
     task_id = submit(owner).json["id"]
 
     preferred = get(owner, task_id, headers={"Prefer": "respond-async, wait=1"})
@@ -268,7 +268,7 @@ def test_a_known_version_is_waited_on_and_not_sent_again(owner, impatient_gatewa
 
 @pytest.mark.stream_case(30)
 @pytest.mark.parametrize("held", ['"0.1"', '"1.0"', 'W/"7.1"', "nonsense"])
-def test_another_version_is_answered_with_this_one_at_once(owner, held):
+def test_a_client_with_another_version_gets_the_current_one_at_once(owner, held):
     task_id = submit(owner).json["id"]
 
     started = time.monotonic()
@@ -299,7 +299,7 @@ def test_the_version_changes_with_each_state():
         {"wait": "soon"},
     ],
 )
-def test_what_is_no_sequence_or_time_is_refused(owner, query):
+def test_an_invalid_sequence_or_time_is_refused(owner, query):
     answer = get(owner, submit(owner).json["id"], query=query)
 
     assert answer.status == 422

@@ -30,7 +30,7 @@ def test_a_task_is_measured_from_its_queue_to_its_end():
     assert 0 < records.sum(metrics.TASK_RUN_DURATION, "completed") < 30
 
 
-def test_a_sweep_tells_what_it_repaired_and_what_is_left():
+def test_a_sweep_records_what_it_repaired_and_what_is_left():
     lost, overdue, waiting = (run(make_task()) for _ in range(3))
     run(claim(lost))
     run(change(lost.id, lease_expires_at=database_now(-1), attempt=3, max_attempts=3))
@@ -51,7 +51,7 @@ def test_a_sweep_tells_what_it_repaired_and_what_is_left():
 
 
 @pytest.mark.parametrize("database", ["backend", "postgresql_backend"])
-def test_what_no_sweep_could_repair_is_seen(request, database):
+def test_tasks_that_no_sweep_could_repair_are_recorded(request, database):
     request.getfixturevalue(database)
 
     async def look():

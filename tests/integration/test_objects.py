@@ -1,4 +1,4 @@
-"""What is stored can be read again, and what is not is told, whatever the store does."""
+"""Stored objects can be read again, and a failure to store is reported, whatever the store does."""
 
 import asyncio
 import socket
@@ -35,7 +35,7 @@ def store_at(backend: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 @dataclass
 class Sent:
-    """A request as the store got it."""
+    """A request as the store received it."""
 
     head: bytes
     body: bytes
@@ -46,7 +46,7 @@ class Sent:
 
 @asynccontextmanager
 async def answering(*statuses: int) -> AsyncIterator[tuple[str, list[Sent]]]:
-    """A store that gives these answers in turn, and what it was sent."""
+    """A store that gives these answers in turn, and the requests it received."""
     left, sent = list(statuses), list[Sent]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -81,7 +81,7 @@ def test_a_large_object_is_stored_whole():
     assert httpx.get(link).content == picture
 
 
-def test_a_store_that_was_busy_is_asked_again(store_at):
+def test_a_request_to_a_busy_store_is_repeated(store_at):
     async def scenario() -> list[Sent]:
         async with answering(503, 200) as (url, sent):
             store_at(url)
@@ -92,7 +92,7 @@ def test_a_store_that_was_busy_is_asked_again(store_at):
 
 
 @pytest.mark.parametrize("path", ["", "/storage/v1/s3", "/storage/"])
-def test_a_picture_is_signed_and_sent_where_boto3_would(store_at, monkeypatch, path):
+def test_a_picture_is_signed_and_sent_as_boto3_would(store_at, monkeypatch, path):
     now = datetime(2026, 4, 21, 15, 8, 21, tzinfo=UTC)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: now)
     monkeypatch.setattr("botocore.compat.get_current_datetime", lambda: now)
@@ -117,7 +117,7 @@ def test_a_picture_is_signed_and_sent_where_boto3_would(store_at, monkeypatch, p
     assert ours.header(b"authorization") == theirs.header(b"authorization") != b""
 
 
-def test_a_store_that_refuses_twice_has_not_stored(store_at):
+def test_storing_fails_when_the_store_refuses_twice(store_at):
     async def scenario() -> None:
         async with answering(503, 404) as (url, _):
             store_at(url)
@@ -127,7 +127,7 @@ def test_a_store_that_refuses_twice_has_not_stored(store_at):
         run(scenario())
 
 
-def test_a_store_nobody_answers_for_has_not_stored(store_at):
+def test_storing_fails_when_no_store_answers(store_at):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     store_at(f"http://127.0.0.1:{port}")

@@ -46,7 +46,7 @@ async def failure(status: int, body: object, **headers: str) -> GenerationFailed
     return raised.value
 
 
-async def test_a_model_of_openai_is_asked_for_what_it_makes_and_told_the_rest_in_words():
+async def test_a_model_of_openai_gets_a_size_it_makes_and_the_rest_in_the_prompt():
     request = await asked("?model=dall-e-3")
 
     assert (request.method, request.path) == ("POST", "/v1/images/generations")
@@ -59,32 +59,32 @@ async def test_a_model_of_openai_is_asked_for_what_it_makes_and_told_the_rest_in
     }
 
 
-async def test_gpt_image_is_not_asked_for_a_format_it_refuses_to_be_asked_for():
+async def test_gpt_image_gets_no_format_because_it_refuses_one():
     request = await asked("?model=openai/gpt-image-1.5", width=500, height=700)
 
     assert request.document["size"] == "1024x1536"
     assert "response_format" not in request.document
 
 
-async def test_a_server_of_ones_own_is_asked_for_a_size_it_can_make_and_given_the_seed():
+async def test_a_server_of_ones_own_gets_a_size_it_can_make_and_the_seed():
     request = await asked("?model=flux")
 
     assert (request.document["size"], request.document["seed"]) == ("320x256", 7)
     assert request.document["prompt"] == "a lamp\n\nStyle: an ink drawing."
 
 
-async def test_a_seed_of_any_length_is_brought_into_what_servers_take():
+async def test_a_seed_of_any_length_is_reduced_to_the_range_servers_take():
     assert (await asked("?model=flux", seed=2**63 - 1)).document["seed"] == 2**31 - 1
 
 
-async def test_what_the_url_says_of_a_model_is_believed():
+async def test_settings_of_a_model_in_the_url_are_used():
     request = await asked("?model=x&sizes=512x512,1024x576&response_format=none")
 
     assert request.document["size"] == "1024x576"
     assert "response_format" not in request.document
 
 
-async def test_a_server_with_one_model_need_not_be_told_which():
+async def test_a_server_with_one_model_needs_no_model_name():
     assert "model" not in (await asked("")).document
 
 
@@ -112,7 +112,7 @@ async def test_without_a_key_none_is_sent():
     ],
 )
 @pytest.mark.parametrize("status", [200, 400, 403])
-async def test_a_prompt_the_provider_will_not_have_is_told_as_that(status, error):
+async def test_a_prompt_that_the_provider_refuses_is_reported_as_refused(status, error):
     failed = await failure(status, {"error": error})
 
     assert (failed.code, failed.retryable) == ("content_rejected", False)
@@ -127,13 +127,13 @@ async def test_a_busy_provider_may_say_when_to_come_back(header, seconds):
     assert (failed.code, failed.retry_after_seconds) == ("rate_limited", seconds)
 
 
-async def test_an_unpaid_bill_is_the_operators():
+async def test_an_unpaid_bill_is_reported_as_a_problem_of_the_operator():
     failed = await failure(429, {"error": {"code": "insufficient_quota", "message": "Pay."}})
 
     assert (failed.code, failed.retryable) == ("generator_misconfigured", False)
 
 
-async def test_a_prompt_too_long_for_the_model_is_told_before_it_is_sent():
+async def test_a_prompt_too_long_for_the_model_is_refused_before_it_is_sent():
     async with providing(answers(200, PICTURE)) as provider:
         with pytest.raises(GenerationFailed, match="976 characters") as raised:
             await generate(provider.origin, "?model=dall-e-2", prompt="x" * 990, seed=None)
@@ -159,7 +159,7 @@ async def test_a_result_on_the_providers_own_server_is_fetched_without_the_key(s
     assert "authorization" not in provider.asked[1].headers
 
 
-async def test_a_result_is_followed_to_another_server_under_the_name_it_has():
+async def test_a_redirected_result_is_fetched_from_the_other_server_under_its_own_name():
     async with providing(answers(200, picture_file(64, 64))) as store:
         address = store.origin.replace("127.0.0.1", "localhost") + "/a%20b?signature=c%2Fd"
         async with providing(answers(302, Location=address)) as hop:
@@ -195,7 +195,7 @@ async def test_a_result_in_a_private_network_is_not_fetched(url, redirected):
 
 @pytest.mark.parametrize("url", ["https://[", "data:image/png;base64,AAAA", "https://\ud800/"])
 @pytest.mark.parametrize("redirected", [False, True])
-async def test_a_result_whose_url_is_none_fails_as_any_other(url, redirected):
+async def test_a_result_with_an_invalid_url_fails_like_any_other(url, redirected):
     async with providing(answers(302, Location=url.encode("ascii", "replace").decode())) as hop:
         body = {"data": [{"url": f"{hop.origin}/pic" if redirected else url}]}
         failed = await failure(200, body)
@@ -213,7 +213,7 @@ async def test_a_result_is_fetched_without_tls_from_this_machine_alone(caplog):
     assert [vars(record)["reason"] for record in caplog.records] == ["a result without TLS"]
 
 
-async def test_a_result_that_leads_in_circles_is_left():
+async def test_a_result_that_redirects_in_circles_is_given_up():
     async def behave(request: Asked, writer: Any) -> None:
         if request.method == "GET":
             await answers(302, Location="/pic")(request, writer)
@@ -232,7 +232,7 @@ async def test_a_result_that_leads_in_circles_is_left():
     ("status", "code"),
     [(404, "invalid_output"), (403, "invalid_output"), (500, "generator_unavailable")],
 )
-async def test_a_result_that_is_not_there_is_told(status, code):
+async def test_a_missing_result_is_reported(status, code):
     async with providing(answers(status)) as store:
         failed = await failure(200, {"data": [{"url": f"{store.origin}/pic"}]})
 
@@ -278,14 +278,14 @@ def _server_context(authority: trustme.CA, name: str) -> ssl.SSLContext:
         "openai+https://host/v1?response_format=hunter2",
     ],
 )
-def test_a_url_that_cannot_be_meant_is_refused_without_telling_it(url):
+def test_an_invalid_url_is_refused_without_repeating_it(url):
     with pytest.raises(SettingsError, match="GENERATOR_URL") as refused:
         generator(url)
 
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_key_that_no_header_takes_is_refused_without_telling_it(settings):
+def test_a_key_that_fits_in_no_header_is_refused_without_repeating_it(settings):
     settings.setenv("GENERATOR_API_KEY", "hunter2\nX: y")
     forget_singletons()
 

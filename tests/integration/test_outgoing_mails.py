@@ -35,7 +35,7 @@ def by_mail(application: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 class BrokenService:
-    """Takes no mail until it is mended."""
+    """Accepts no mail until it is repaired."""
 
     def __init__(self) -> None:
         self.broken = True
@@ -83,7 +83,7 @@ def test_a_new_account_is_confirmed_by_the_token_in_its_mailbox():
 
 
 @pytest.mark.usefixtures("by_mail")
-def test_before_the_mail_has_gone_its_owner_is_told_to_confirm():
+def test_the_owner_is_told_to_confirm_even_before_the_mail_is_sent():
     sign_up()
 
     assert sign_in().json["code"] == "email_not_verified"
@@ -102,7 +102,7 @@ def test_where_both_ways_are_used_both_tokens_work(application: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("by_mail")
-def test_the_owner_of_a_known_address_hears_of_another_sign_up():
+def test_the_owner_of_a_known_address_is_told_of_another_sign_up():
     sign_up()
     confirm(token_in(letters(EMAIL)[0]))
 
@@ -129,7 +129,7 @@ def test_a_token_can_be_sent_again():
 
 
 @pytest.mark.usefixtures("by_mail")
-def test_who_confirmed_long_ago_is_sent_no_token():
+def test_a_user_who_has_confirmed_is_sent_no_token():
     sign_up()
     confirm(token_in(letters(EMAIL)[0]))
 
@@ -140,7 +140,7 @@ def test_who_confirmed_long_ago_is_sent_no_token():
 
 @pytest.mark.usefixtures("by_mail")
 def test_after_several_sign_ups_the_mailbox_s_owner_chooses_the_password():
-    """Sending the newest one's token again would do an attacker's work."""
+    """If the newest sign-up's token were sent again, that would help an attacker."""
     sign_up()
     sign_up(password="an attacker's password")
     resend()
@@ -157,7 +157,7 @@ def test_after_several_sign_ups_the_mailbox_s_owner_chooses_the_password():
 
 
 @pytest.mark.usefixtures("application")
-def test_where_tokens_are_in_answers_another_one_is_too():
+def test_where_answers_carry_tokens_a_new_token_is_in_the_answer_too():
     sign_up()
 
     pending, unknown = resend(), resend("nobody@example.com")
@@ -181,7 +181,7 @@ def test_a_token_lost_for_a_day_can_still_be_replaced():
 
 
 @pytest.mark.usefixtures("application")
-def test_nobody_can_have_a_disabled_account_s_password_reset():
+def test_nobody_can_reset_the_password_of_a_disabled_account():
     open_account()
     set_status(EMAIL, UserStatus.DISABLED)
 
@@ -192,7 +192,7 @@ def test_nobody_can_have_a_disabled_account_s_password_reset():
 
 
 @pytest.mark.usefixtures("by_mail")
-def test_a_mail_that_was_not_taken_is_sent_later(service: BrokenService):
+def test_a_mail_that_was_not_accepted_is_sent_later(service: BrokenService):
     assert sign_up().status == 201
     run(send_due(service))
     run(send_due(service))
@@ -209,7 +209,7 @@ def test_a_mail_that_was_not_taken_is_sent_later(service: BrokenService):
 
 
 @pytest.mark.usefixtures("by_mail")
-def test_a_mail_that_nobody_ever_takes_is_given_up_and_logged(
+def test_a_mail_that_is_never_accepted_is_given_up_and_logged(
     service: BrokenService, caplog: pytest.LogCaptureFixture
 ):
     sign_up()
@@ -222,7 +222,7 @@ def test_a_mail_that_nobody_ever_takes_is_given_up_and_logged(
     assert EMAIL not in caplog.text
 
 
-def test_senders_side_by_side_send_each_mail_once(
+def test_concurrent_senders_send_each_mail_once(
     service: BrokenService, postgresql_backend: pytest.MonkeyPatch
 ):
     service.broken = False
@@ -294,7 +294,7 @@ def test_ses_gets_the_mail_in_parts(by_mail: pytest.MonkeyPatch, object_store: s
     assert waiting() == 0
 
 
-def test_a_sender_that_ses_does_not_know_keeps_the_mail(
+def test_a_mail_is_kept_when_ses_does_not_know_its_sender(
     by_mail: pytest.MonkeyPatch, object_store: str
 ):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

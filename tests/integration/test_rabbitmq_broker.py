@@ -46,7 +46,7 @@ def proxy(rabbitmq: str) -> Iterator[Proxy]:
 
 
 def message(**changes: Any) -> bytes:
-    """A message in all but `changes`."""
+    """A valid message, except for `changes`."""
     fields = Message("work", "work", (), {"number": 1}, {}).asdict()
     return json.dumps({**fields, **changes}).encode()
 
@@ -71,7 +71,7 @@ GARBAGE = {
 
 
 @pytest.mark.stream_case(37)
-def test_good_messages_run_whatever_garbage_lies_between_them(broker):
+def test_valid_messages_run_whatever_garbage_lies_between_them(broker):
     done, numbers, lock = Event(), [], Lock()
 
     @dramatiq.actor(broker=broker, actor_name="work", queue_name="work")
@@ -101,7 +101,7 @@ def test_good_messages_run_whatever_garbage_lies_between_them(broker):
     }
 
 
-def test_a_delayed_message_comes_when_its_time_has_come(broker):
+def test_a_delayed_message_arrives_when_it_is_due(broker):
     done = Event()
 
     @dramatiq.actor(broker=broker, actor_name="work", queue_name="work")
@@ -117,7 +117,7 @@ def test_a_delayed_message_comes_when_its_time_has_come(broker):
 
 
 @pytest.mark.stream_case(36)
-def test_ringing_survives_that_the_connection_was_closed_meanwhile(broker, proxy):
+def test_a_doorbell_rings_although_its_connection_was_closed_meanwhile(broker, proxy):
     with closing(over_rabbitmq(address_through(proxy))) as queue:
         run(queue.ring_generate(TASK_ID))
         proxy.cut()
@@ -129,7 +129,7 @@ def test_ringing_survives_that_the_connection_was_closed_meanwhile(broker, proxy
     assert broker.get_queue_message_counts(GENERATE) == (3, 0, 0)
 
 
-def test_a_doorbell_that_cannot_be_rung_says_so_and_rings_when_the_broker_is_back(broker, proxy):
+def test_a_doorbell_reports_that_it_cannot_ring_and_rings_when_the_broker_is_back(broker, proxy):
     proxy.close()
 
     with closing(over_rabbitmq(address_through(proxy))) as queue:
@@ -144,7 +144,7 @@ def test_a_doorbell_that_cannot_be_rung_says_so_and_rings_when_the_broker_is_bac
     assert broker.get_queue_message_counts(GENERATE) == (1, 0, 0)
 
 
-def test_a_check_does_not_trust_a_connection_that_was_open_before(proxy):
+def test_a_health_check_does_not_trust_an_open_connection(proxy):
     queue = over_rabbitmq(address_through(proxy))
     run(queue.check())
 
@@ -154,7 +154,7 @@ def test_a_check_does_not_trust_a_connection_that_was_open_before(proxy):
         run(queue.check())
 
 
-def test_a_wrong_password_is_no_queue(rabbitmq):
+def test_a_wrong_password_makes_the_queue_unavailable(rabbitmq):
     queue = over_rabbitmq(rabbitmq.replace("guest:guest", "guest:wrong"))
 
     with pytest.raises(QueueUnavailable):

@@ -35,7 +35,7 @@ def bucket(limited: pytest.MonkeyPatch) -> RateLimitPolicy:
 
 
 def passed(count: int, *buckets: RateLimitPolicy) -> int:
-    """How many of so many attempts side by side are let through."""
+    """How many of `count` concurrent attempts are let through."""
 
     async def attempt() -> list[bool]:
         return await asyncio.gather(*(rate_limits.allows(*buckets) for _ in range(count)))
@@ -48,12 +48,12 @@ def at_the_start_of_a_day() -> time_machine.travel:
     return time_machine.travel(tomorrow, tick=False)
 
 
-def test_of_a_hundred_at_once_as_many_pass_as_may(bucket: RateLimitPolicy):
+def test_no_more_of_a_hundred_attempts_at_once_pass_than_the_limit_allows(bucket: RateLimitPolicy):
     assert passed(100, bucket) == 5
     assert passed(10, bucket) == 0
 
 
-def test_who_is_refused_learns_when_to_come_again(bucket: RateLimitPolicy):
+def test_a_refusal_says_when_to_try_again(bucket: RateLimitPolicy):
     with at_the_start_of_a_day() as time:
         passed(5, bucket)
         time.shift(20)
@@ -70,14 +70,14 @@ def test_who_is_refused_learns_when_to_come_again(bucket: RateLimitPolicy):
         assert passed(1, bucket) == 1
 
 
-def test_each_key_has_a_count_of_its_own(bucket: RateLimitPolicy):
+def test_each_key_is_counted_separately(bucket: RateLimitPolicy):
     passed(5, bucket)
 
     assert passed(5, RateLimitPolicy(bucket.name, bucket.limit, uuid4().hex)) == 5
     assert passed(5, RateLimitPolicy("window", bucket.limit, bucket.key)) == 5
 
 
-def test_several_limits_hold_together(limited: pytest.MonkeyPatch):
+def test_several_limits_apply_at_once(limited: pytest.MonkeyPatch):
     bucket = RateLimitPolicy("door", "2/minute; 3/hour", uuid4().hex)
 
     with at_the_start_of_a_day() as time:
@@ -107,14 +107,14 @@ def test_a_cleared_bucket_is_empty(bucket: RateLimitPolicy):
     assert passed(10, bucket) == 5
 
 
-def test_limits_can_be_switched_off(bucket: RateLimitPolicy, limited: pytest.MonkeyPatch):
+def test_rate_limits_can_be_switched_off(bucket: RateLimitPolicy, limited: pytest.MonkeyPatch):
     limited.setenv("RATE_LIMITS", "off")
     forget_singletons()
 
     assert passed(100, bucket) == 100
 
 
-def test_while_redis_is_away_postgresql_counts_as_well(
+def test_postgresql_counts_while_redis_is_unavailable(
     bucket: RateLimitPolicy, migrated_postgresql: str, limited: pytest.MonkeyPatch
 ):
     run(database.engine().dispose())
@@ -126,7 +126,9 @@ def test_while_redis_is_away_postgresql_counts_as_well(
     assert passed(10, bucket) == 5
 
 
-def test_redis_may_go_away_while_it_is_used(rate_limited: pytest.MonkeyPatch, tmp_path: Path):
+def test_redis_may_become_unavailable_while_it_is_used(
+    rate_limited: pytest.MonkeyPatch, tmp_path: Path
+):
     bucket = RateLimitPolicy("door", "5/minute", uuid4().hex)
     with running_redis(tmp_path) as url:
         rate_limited.setenv("REDIS_URL", url)
@@ -136,7 +138,7 @@ def test_redis_may_go_away_while_it_is_used(rate_limited: pytest.MonkeyPatch, tm
     assert passed(10, bucket) == 5
 
 
-def test_counters_whose_window_is_over_are_swept_away(
+def test_counters_whose_window_is_over_are_deleted(
     rate_limited_without_redis: pytest.MonkeyPatch,
 ):
     bucket = RateLimitPolicy("door", "5/minute", uuid4().hex)

@@ -35,7 +35,7 @@ def broker(redis_server: str) -> Iterator[DecodeSafeRedisBroker]:
 
 
 def put_raw(broker: DecodeSafeRedisBroker, data: bytes | None) -> str:
-    """Put something into the queue as if Dramatiq had; None: only its id."""
+    """Put data into the queue as Dramatiq would; for None, put only its id."""
     redis_id = str(uuid4())
     if data is not None:
         broker.client.hset("dramatiq:work.msgs", redis_id, data)
@@ -44,7 +44,7 @@ def put_raw(broker: DecodeSafeRedisBroker, data: bytes | None) -> str:
 
 
 def message(**changes: Any) -> bytes:
-    """A message in all but `changes`."""
+    """A valid message, except for `changes`."""
     fields = Message("work", "work", (), {"number": 1}, {"redis_message_id": "x"}).asdict()
     return json.dumps({**fields, **changes}).encode()
 
@@ -68,7 +68,7 @@ GARBAGE = {
 
 
 @pytest.mark.stream_case(37)
-def test_good_messages_run_whatever_garbage_lies_between_them(broker):
+def test_valid_messages_run_whatever_garbage_lies_between_them(broker):
     done, numbers, lock = Event(), [], Lock()
 
     @dramatiq.actor(broker=broker, actor_name="work", queue_name="work")
@@ -114,7 +114,7 @@ def test_a_message_for_an_unknown_actor_goes_to_the_dead_letters(broker):
     assert records.all(metrics.MESSAGES_REJECTED) == {("work", "unknown_actor"): 1}
 
 
-def test_only_urgent_queues_are_asked_often(redis_server):
+def test_only_urgent_queues_are_polled_often(redis_server):
     broker = DecodeSafeRedisBroker(url=redis_server, urgent_queues=frozenset({"deliver"}))
 
     polls = {name: broker.consume(name, timeout=20).timeout for name in ("deliver", "deliver.DQ")}
@@ -146,7 +146,7 @@ def test_a_backlog_runs_without_a_pause_between_messages(broker):
 
 @pytest.mark.stream_case(41)
 @pytest.mark.usefixtures("broker")
-def test_no_worker_is_made_to_hold_a_message_for_long(redis_server):
+def test_no_worker_holds_a_message_for_long(redis_server):
     queue = dramatiq_queue.over_redis(f"{redis_server}/2")
 
     run(queue.send_tick(7200))

@@ -1,4 +1,4 @@
-"""What every generator over HTTP does, whichever the provider and however it behaves."""
+"""What every generator over HTTP does, whatever its provider and however that behaves."""
 
 import asyncio
 import io
@@ -99,7 +99,7 @@ def opened(image: Image) -> Pictures.Image:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("size", [(320, 200), (1792, 1024), (100, 900), (1, 1)])
-async def test_whatever_picture_comes_it_becomes_a_png_of_the_asked_size(adapter, kind, size):
+async def test_any_picture_becomes_a_png_of_the_requested_size(adapter, kind, size):
     body = adapter.answer(base64_text(picture_file(size[0], size[1], kind)))
 
     image = await generate(adapter, answers(200, body))
@@ -109,7 +109,7 @@ async def test_whatever_picture_comes_it_becomes_a_png_of_the_asked_size(adapter
     assert (image.content_type, image.width, image.height) == ("image/png", 320, 200)
 
 
-async def test_a_picture_of_other_proportions_is_cut_to_its_middle_and_not_squeezed(adapter):
+async def test_a_picture_of_other_proportions_is_cropped_to_its_middle_and_not_squeezed(adapter):
     body = adapter.answer(base64_text(picture_file(1792, 1024)))
 
     tall = await generate(adapter, answers(200, body), GenerationParameters(100, 200))
@@ -119,13 +119,13 @@ async def test_a_picture_of_other_proportions_is_cut_to_its_middle_and_not_squee
     assert picture.getpixel((90, 100)) == (0, 0, 255)
 
 
-async def test_what_is_transparent_stays_so(adapter):
+async def test_transparent_pixels_stay_transparent(adapter):
     body = adapter.answer(base64_text(picture_file(64, 64, mode="RGBA")))
 
     assert opened(await generate(adapter, answers(200, body))).mode == "RGBA"
 
 
-async def test_progress_tells_each_step(adapter):
+async def test_progress_reports_each_step(adapter):
     told: list[float] = []
     body = adapter.answer(base64_text(picture_file(64, 64)))
 
@@ -164,7 +164,7 @@ async def test_progress_tells_each_step(adapter):
         (answers(200, b"\x1f\x8b\x08", Content_Encoding="gzip"), "invalid_output", False),
     ],
 )
-async def test_a_provider_that_misbehaves_fails_in_words_of_ours(
+async def test_a_misbehaving_provider_fails_the_task_with_a_message_of_the_product(
     adapter, behaviour, code, retryable
 ):
     failed = await failure(adapter, behaviour)
@@ -183,14 +183,14 @@ async def test_a_provider_that_misbehaves_fails_in_words_of_ours(
         base64_text(picture_file(4200, 4200)),
     ],
 )
-async def test_what_is_no_picture_is_refused(adapter, text):
+async def test_a_result_that_is_no_picture_is_refused(adapter, text):
     failed = await failure(adapter, answers(200, adapter.answer(text)))
 
     assert (failed.code, failed.retryable) == ("invalid_output", False)
 
 
 @pytest.mark.parametrize("behaviour", [hangs, drips])
-async def test_a_provider_that_takes_too_long_is_left(adapter, behaviour, monkeypatch):
+async def test_a_provider_that_takes_too_long_is_given_up(adapter, behaviour, monkeypatch):
     monkeypatch.setenv("GENERATOR_TIMEOUT_SECONDS", "0.3")
     forget_singletons()
 
@@ -215,7 +215,7 @@ async def test_a_cancelled_task_closes_its_connection(adapter, behaviour):
         await asyncio.wait_for(provider.was_left.wait(), 20)
 
 
-async def test_a_provider_that_is_not_there_may_come_back(adapter):
+async def test_an_unreachable_provider_is_a_retryable_failure(adapter):
     async with providing(hangs) as provider:
         pass
 
@@ -225,9 +225,7 @@ async def test_a_provider_that_is_not_there_may_come_back(adapter):
     assert (raised.value.code, raised.value.retryable) == ("generator_unavailable", True)
 
 
-async def test_no_proxy_comes_between_the_name_that_was_checked_and_its_address(
-    adapter, monkeypatch
-):
+async def test_no_proxy_is_used_for_an_address_that_was_checked(adapter, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("NO_PROXY", "no_proxy"):
@@ -238,7 +236,7 @@ async def test_no_proxy_comes_between_the_name_that_was_checked_and_its_address(
     assert (image.width, image.height) == (320, 200)
 
 
-async def test_neither_prompt_nor_secret_nor_message_of_the_provider_is_told(
+async def test_neither_prompt_nor_secret_nor_message_of_the_provider_is_shown(
     adapter, monkeypatch, caplog
 ):
     monkeypatch.setenv("GENERATOR_API_KEY", "sk-very-secret")
@@ -255,7 +253,7 @@ async def test_neither_prompt_nor_secret_nor_message_of_the_provider_is_told(
     assert "127.0.0.1" not in written + failed.message
 
 
-async def test_what_progress_raises_ends_the_work(adapter):
+async def test_an_error_raised_by_progress_ends_the_work(adapter):
     class OverError(Exception):
         pass
 

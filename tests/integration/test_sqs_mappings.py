@@ -1,4 +1,4 @@
-"""What the handlers make of SQS messages when a real event source mapping brings them."""
+"""How the handlers treat SQS messages that a real event source mapping delivers."""
 
 import asyncio
 import base64
@@ -42,13 +42,15 @@ def instant(backend: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def name(backend: pytest.MonkeyPatch) -> str:
     backend.setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:1/live")
-    backend.setattr(f"{QueueTriggers.__module__}.LONG_POLL_SECONDS", 0)  # a stop waits for it
+    backend.setattr(
+        f"{QueueTriggers.__module__}.LONG_POLL_SECONDS", 0
+    )  # a stop waits for a poll to end
     return uuid4().hex
 
 
 @asynccontextmanager
 async def mapped(handler: Handler, endpoint: str, name: str) -> AsyncIterator[Any]:
-    """A queue whose messages the handler gets; those that fail once are dead letters.
+    """A queue whose messages go to the handler; those that fail once become dead letters.
 
     Yields a client of SQS; the handler runs one batch at a time, as in one execution environment.
     """
@@ -85,7 +87,7 @@ def send(sqs: Any, name: str, body: str, **options: Any) -> None:
 
 
 async def settled(sqs: Any, name: str, *, dead: int) -> None:
-    """Wait until the queue is empty and its dead letters are so many."""
+    """Wait until the queue is empty and has this number of dead letters."""
     async with asyncio.timeout(20):
         while await asyncio.to_thread(_counts, sqs, name) != (0, dead):
             await asyncio.sleep(0.05)
@@ -111,9 +113,7 @@ GARBAGE = ["{", "null", "[]", '"', '"{}"', "====", "AAAA", "\N{SNOWMAN}", '{"kwa
 
 @pytest.mark.usefixtures("instant")
 @pytest.mark.stream_case(70)
-async def test_every_way_to_write_a_message_is_read_and_the_rest_are_dead_letters(
-    object_store, name
-):
+async def test_every_valid_message_is_read_and_the_rest_become_dead_letters(object_store, name):
     task_ids = [(await asyncio.to_thread(run, make_task())).id for _ in range(4)]
     plain, encoded, quoted, both = (text(GENERATE, task_id) for task_id in task_ids)
     good = [
@@ -133,7 +133,7 @@ async def test_every_way_to_write_a_message_is_read_and_the_rest_are_dead_letter
 
 
 @pytest.mark.stream_case(37)
-async def test_garbage_among_the_wake_ups_of_one_task_holds_up_no_other(object_store, name):
+async def test_garbage_among_the_wake_ups_of_one_task_delays_no_other(object_store, name):
     name += ".fifo"
     sent = [("a", "{"), ("b", ""), ("c", ""), ("a", ""), ("b", "null"), ("c", "")]
 

@@ -54,7 +54,7 @@ def event(*bodies: str) -> dict[str, Any]:
     return {"Records": [{"messageId": str(n), "body": body} for n, body in enumerate(bodies)]}
 
 
-def test_the_message_a_sender_puts_into_sqs_runs_the_task_in_lambda(sqs):
+def test_the_message_that_the_application_sends_to_sqs_runs_the_task_in_lambda(sqs):
     task = run(make_task())
     run(queue().ring_generate(task.id))
     (message,) = received(sqs, "GENERATE")
@@ -66,7 +66,7 @@ def test_the_message_a_sender_puts_into_sqs_runs_the_task_in_lambda(sqs):
 
 
 @pytest.mark.stream_case(37)
-def test_what_is_no_message_is_left_to_the_dead_letters_and_the_good_one_runs(sqs):
+def test_invalid_messages_become_dead_letters_and_the_valid_one_runs(sqs):
     task = run(make_task())
     good = Message("generate", "generate", (), {"task_id": str(task.id)}, {}).encode().decode()
     foreign = Message("generate", "generate", (), {"other": 1}, {}).encode().decode()
@@ -84,7 +84,7 @@ def test_what_is_no_message_is_left_to_the_dead_letters_and_the_good_one_runs(sq
 
 
 @pytest.mark.case("H16")
-def test_a_message_cannot_give_a_task_to_somebody_else(sqs):
+def test_a_message_cannot_change_the_owner_of_a_task(sqs):
     task = run(make_task())
     forged = {"task_id": str(task.id), "user_id": str(uuid4()), "prompt": "something else"}
     message: Message[Any] = Message("generate", "generate", (), forged, {})
@@ -96,13 +96,13 @@ def test_a_message_cannot_give_a_task_to_somebody_else(sqs):
     assert (done.user_id, done.prompt) == (task.user_id, task.prompt)
 
 
-def test_a_message_for_a_task_that_is_gone_is_done_with(sqs):
+def test_a_message_for_a_deleted_task_is_discarded(sqs):
     gone = Message("generate", "generate", (), {"task_id": str(uuid4())}, {}).encode().decode()
 
     assert functions.tasks.generate.handler(event(gone), None) == {"batchItemFailures": []}
 
 
-def test_wake_ups_of_one_task_are_one_group_and_none_is_taken_for_a_copy(sqs):
+def test_wake_ups_of_one_task_are_one_group_and_none_is_treated_as_a_duplicate(sqs):
     task_id = uuid4()
 
     async def ring_twice() -> None:
@@ -130,8 +130,8 @@ def test_sweeps_and_ticks_have_queues_of_their_own(sqs):
 
 @pytest.mark.parametrize(("seconds", "asked"), [(0, 0), (1.2, 2), (1000, 900)])
 @pytest.mark.stream_case(41)
-def test_a_message_comes_no_earlier_than_it_should(seconds, asked):
-    """SQS takes whole seconds, and a task that is rung for early is left alone."""
+def test_a_message_never_arrives_early(seconds, asked):
+    """SQS takes whole seconds, and a doorbell that rings early starts no task."""
 
     class Recorder:
         def send_message(self, **message: Any) -> None:
@@ -146,5 +146,5 @@ def test_a_message_comes_no_earlier_than_it_should(seconds, asked):
 
 @pytest.mark.usefixtures("sqs")
 @pytest.mark.stream_case(41)
-def test_sqs_is_asked_for_no_longer_delay_than_it_grants():
+def test_sqs_is_asked_for_no_longer_delay_than_it_allows():
     run(queue().send_tick(7200))  # more than a quarter of an hour would be refused

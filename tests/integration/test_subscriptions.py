@@ -31,7 +31,7 @@ LAMP = TaskCreate(prompt="a lamp")
 
 @pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest) -> pytest.MonkeyPatch:
-    """The application on SQLite, then on PostgreSQL; requests side by side in both."""
+    """The application on SQLite, then on PostgreSQL, each with room for concurrent requests."""
     backend: pytest.MonkeyPatch = request.getfixturevalue(request.param)
     backend.setenv("DATABASE_POOL_SIZE", "10")
     return backend
@@ -44,7 +44,7 @@ def owner(database: pytest.MonkeyPatch) -> UUID:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plans whose limits are quickly met."""
+    """Plans with low limits."""
     free = replace(PLANS[Plan.FREE], tasks_per_period=7, tasks_at_once=50)
     pro = replace(PLANS[Plan.PRO], tasks_per_period=9, tasks_at_once=50)
     monkeypatch.setattr("shared.services.subscriptions.PLANS", {Plan.FREE: free, Plan.PRO: pro})
@@ -113,21 +113,21 @@ def create_side_by_side(user_id: UUID, count: int) -> Counter[str]:
     return Counter(each.code if isinstance(each, DomainError) else "made" for each in results)
 
 
-def test_of_many_tasks_at_once_exactly_those_of_the_quota_are_made(owner, small):
+def test_exactly_as_many_of_many_simultaneous_tasks_are_created_as_the_quota_allows(owner, small):
     outcomes = create_side_by_side(owner, 30)
 
     assert outcomes == {"made": 7, "quota_exceeded": 23}
     assert run(tasks_of(owner)) == 7
 
 
-def test_of_many_tasks_at_once_no_more_run_than_the_plan_allows(owner):
+def test_no_more_of_many_simultaneous_tasks_run_than_the_plan_allows(owner):
     outcomes = create_side_by_side(owner, 30)
 
     at_once = PLANS[Plan.FREE].tasks_at_once
     assert outcomes == {"made": at_once, "too_many_tasks_at_once": 30 - at_once}
 
 
-def test_a_period_that_ends_in_a_crowd_is_renewed_once(database, small):
+def test_a_period_that_ends_amid_many_requests_is_renewed_once(database, small):
     owner = run(make_subscriber(ends_in=timedelta(seconds=-1)))
 
     outcomes = create_side_by_side(owner, 30)
@@ -138,7 +138,7 @@ def test_a_period_that_ends_in_a_crowd_is_renewed_once(database, small):
     assert live.period_start == past.period_end
 
 
-def test_the_quota_is_refused_until_the_period_ends(owner, small):
+def test_a_task_above_the_quota_is_refused_until_the_period_ends(owner, small):
     for _ in range(7):
         submit(owner)
 
@@ -158,7 +158,7 @@ def test_tasks_of_the_last_period_do_not_count(owner, small):
     assert submit(owner).status == 202
 
 
-def test_a_task_counts_also_when_it_has_been_deleted(owner, small):
+def test_a_deleted_task_still_counts(owner, small):
     for _ in range(7):
         submit(owner)
     run(delete_tasks(owner))
@@ -200,7 +200,7 @@ def test_the_larger_plan_allows_the_larger_picture(database):
     assert run(tasks_of(owner)) == 1
 
 
-def test_a_repeated_request_gets_its_answer_though_the_quota_is_used_up(owner, small):
+def test_a_repeated_request_gets_its_answer_even_when_the_quota_is_used_up(owner, small):
     first = submit(owner, **{"Idempotency-Key": "k"})
     for _ in range(6):
         submit(owner)
@@ -216,7 +216,7 @@ def test_other_users_have_quotas_of_their_own(owner, small):
     assert submit(run(make_subscriber())).status == 202
 
 
-def test_an_account_closed_meanwhile_makes_no_task(owner):
+def test_an_account_that_is_closed_meanwhile_creates_no_task(owner):
     async def close_and_create() -> None:
         async with transaction() as session:
             await session.execute(
@@ -254,7 +254,7 @@ def test_me_shows_the_period_that_runs_before_anything_has_renewed_it(database):
     assert len(run(subscriptions_of(owner))) == 1
 
 
-def test_the_sweep_renews_what_is_over_and_nothing_else(database):
+def test_the_sweep_renews_the_periods_that_are_over_and_no_others(database):
     over, running = (
         run(make_subscriber(Plan.PRO, ends_in=-timedelta(days=70))),
         run(make_subscriber()),
@@ -313,11 +313,11 @@ def test_setting_the_same_plan_changes_nothing(owner):
         (["pro"], "dictionary"),
     ],
 )
-def test_what_does_not_name_a_user_and_a_plan_is_refused(backend, event, problem):
+def test_an_event_that_does_not_name_a_user_and_a_plan_is_refused(backend, event, problem):
     with pytest.raises(Unprocessable, match=problem):
         functions.ops.set_plan.handler(event, None)
 
 
-def test_nobody_has_a_plan_who_is_not_there(backend):
+def test_a_user_who_does_not_exist_gets_no_plan(backend):
     with pytest.raises(UserNotFound):
         functions.ops.set_plan.handler({"email": "nobody@example.com", "plan": "pro"}, None)

@@ -66,7 +66,7 @@ def test_a_task_whose_creator_died_after_the_commit_is_rung_for(broker):
 
 
 @pytest.mark.stream_case(45)
-def test_a_promise_is_kept_when_the_broker_is_back(backend, broker, redis_server):
+def test_a_promised_doorbell_rings_when_the_broker_is_back(backend, broker, redis_server):
     first, second = run(make_task()), run(make_task())
     backend.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
     run(sweep())
@@ -87,7 +87,7 @@ async def dispose() -> None:
 
 
 @pytest.mark.stream_case(46)
-def test_two_sweeps_side_by_side_keep_each_promise_once(postgresql_backend, broker):
+def test_two_concurrent_sweeps_ring_each_promised_doorbell_once(postgresql_backend, broker):
     async def scenario() -> list[UUID]:
         made = [(await make_task()).id for _ in range(20)]
         await asyncio.gather(*(sweep() for _ in range(4)))
@@ -98,7 +98,7 @@ def test_two_sweeps_side_by_side_keep_each_promise_once(postgresql_backend, brok
     assert sorted(id for id in rung(broker) if UUID(id) in made) == sorted(map(str, made))
 
 
-def test_a_promise_that_a_killed_sweep_was_about_to_keep_is_kept_by_a_later_one(broker):
+def test_a_later_sweep_rings_the_doorbell_that_a_killed_sweep_was_about_to_ring(broker):
     async def killed_sweep() -> None:
         async with transaction() as session:
             await repository.claim_outbox(session)
@@ -159,7 +159,7 @@ def test_a_doorbell_that_was_lost_rings_again(broker):
 
 
 async def waits_for_retry() -> Task:
-    """A task that is to be tried again in a minute."""
+    """A task whose next attempt is due in a minute."""
     task = await make_task()
     async with transaction() as session:
         await transitions.mark_dispatched(session, task.id, task.sequence)
@@ -197,7 +197,7 @@ def test_a_retry_whose_doorbell_was_lost_is_rung_for_at_once(broker):
         ({"cancel_requested_at": database_now()}, TaskStatus.CANCELLED),
     ],
 )
-def test_a_killed_workers_task_goes_on_or_ends_and_watchers_hear_of_it(
+def test_the_task_of_a_killed_worker_goes_on_or_ends_and_its_watchers_are_told(
     broker, redis_server, columns, status
 ):
     task = run(make_task())
@@ -235,7 +235,7 @@ def test_a_task_that_waited_too_long_expires():
     assert run(history(task.id))[-1]["error"]["code"] == "expired"
 
 
-def test_a_state_nobody_was_told_of_is_published_and_watchers_are_woken(redis_server):
+def test_an_unpublished_state_is_published_and_watchers_are_woken(redis_server):
     task = run(make_task())
     run(change(task.id, updated_at=database_now(-3)))
     live = Redis.from_url(f"{redis_server}/0")
@@ -264,7 +264,7 @@ def test_an_older_state_never_replaces_a_newer_one(redis_server):
     assert run(read(task_id)).published_sequence == 2
 
 
-def test_what_nobody_needs_any_more_is_pruned(backend):
+def test_rows_that_nobody_needs_any_more_are_pruned(backend):
     async def scenario() -> tuple[Task, Task, list[int], int, int]:
         old, young = await finished_task(), await finished_task()
         past = database_now(-timedelta(days=8).total_seconds())
@@ -286,7 +286,7 @@ def test_what_nobody_needs_any_more_is_pruned(backend):
     assert keys == 1
 
 
-def test_kept_promises_are_pruned_in_time():
+def test_fulfilled_promises_are_pruned_in_time():
     async def scenario() -> tuple[int, int]:
         task = await make_task()
         await sweep()
@@ -299,7 +299,7 @@ def test_kept_promises_are_pruned_in_time():
     assert run(scenario()) == (1, 0)
 
 
-def test_the_schedule_fans_out_over_its_minute(backend, broker):
+def test_the_schedule_spreads_sweeps_over_the_minute(backend, broker):
     backend.setenv("SWEEP_DELAYS_SECONDS", "0 15 30")
     task = run(make_task())
 
@@ -313,7 +313,7 @@ def test_the_schedule_fans_out_over_its_minute(backend, broker):
     assert rung(broker) == [str(task.id)]
 
 
-def test_a_message_of_the_sweep_queue_sweeps_once_and_garbage_fails_alone(broker):
+def test_a_message_of_the_sweep_queue_sweeps_once_and_only_garbage_fails(broker):
     task = run(make_task())
     bodies = ["garbage", message(SWEEP).encode().decode()]
     records = [{"messageId": str(n), "body": body} for n, body in enumerate(bodies)]

@@ -51,7 +51,7 @@ def submit_raw(owner: UUID, body: bytes) -> Answer:
     return call(functions.tasks.create.handler, "POST", "/api/v1/tasks", **request)
 
 
-def test_a_submitted_task_is_queued_announced_and_rung_for(owner, redis_server):
+def test_a_submitted_task_is_queued_and_published_and_its_doorbell_rings(owner, redis_server):
     answer = submit(owner, {"prompt": "a lamp", "parameters": {"width": 64, "seed": 7}})
 
     task = answer.json
@@ -75,7 +75,7 @@ def test_a_seed_is_drawn_where_none_was_given(owner):
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
-def test_a_task_is_accepted_while_redis_and_the_broker_are_away(owner, backend):
+def test_a_task_is_accepted_while_redis_and_the_broker_are_unavailable(owner, backend):
     backend.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
     backend.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
 
@@ -87,7 +87,7 @@ def test_a_task_is_accepted_while_redis_and_the_broker_are_away(owner, backend):
     assert run(read(task_id)).published_sequence == 0
 
 
-def test_whatever_a_submission_logs_names_its_request(owner, backend, caplog):
+def test_every_log_line_of_a_submission_names_its_request(owner, backend, caplog):
     caplog.handler.addFilter(logs.Redaction())
     backend.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
 
@@ -128,7 +128,7 @@ def test_whatever_a_submission_logs_names_its_request(owner, backend, caplog):
     ],
 )
 @pytest.mark.stream_case(61)
-def test_what_no_task_can_be_made_of_is_refused_with_its_place(owner, body, place):
+def test_an_invalid_task_is_refused_with_the_place_of_the_mistake(owner, body, place):
     answer = submit(owner, body)
 
     assert answer.status == 422
@@ -148,7 +148,7 @@ def test_what_no_task_can_be_made_of_is_refused_with_its_place(owner, body, plac
     ],
 )
 @pytest.mark.stream_case(61)
-def test_what_is_no_json_makes_no_task(owner, body):
+def test_a_body_that_is_no_json_creates_no_task(owner, body):
     answer = submit_raw(owner, body)
 
     assert (answer.status, answer.json["code"]) == (400, "malformed_json")
@@ -156,7 +156,7 @@ def test_what_is_no_json_makes_no_task(owner, body):
 
 
 @pytest.mark.stream_case(61)
-def test_what_is_too_long_makes_no_task(owner):
+def test_a_body_that_is_too_long_creates_no_task(owner):
     answer = submit_raw(owner, b'{"prompt": "' + b"x" * 2**20 + b'"}')
 
     assert (answer.status, answer.json["code"]) == (413, "payload_too_large")
@@ -165,7 +165,7 @@ def test_what_is_too_long_makes_no_task(owner):
 
 @pytest.mark.parametrize("prompt", ["🏮", "مصباح", "two\nlines", "x" * 2000])
 @pytest.mark.stream_case(61)
-def test_any_writing_makes_a_prompt(owner, prompt):
+def test_a_prompt_may_be_in_any_script(owner, prompt):
     assert submit(owner, {"prompt": prompt}).json["prompt"] == prompt
 
 
@@ -197,13 +197,13 @@ def test_a_key_belongs_to_one_request_of_one_user(owner):
     "key", ["", "   ", '""', '"open', "x" * 256, "caf\u00e9", "tab\tbed", "one,two", "two words"]
 )
 @pytest.mark.stream_case(58)
-def test_what_is_no_key_is_refused(owner, key):
+def test_an_invalid_key_is_refused(owner, key):
     answer = submit(owner, headers={"Idempotency-Key": key})
 
     assert (answer.status, answer.json["code"]) == (400, "invalid_idempotency_key")
 
 
-def test_an_account_that_was_closed_just_now_makes_no_task():
+def test_an_account_that_was_just_closed_creates_no_task():
     async def scenario() -> None:
         owner = await make_user()
         async with transaction() as session:
@@ -217,7 +217,7 @@ def test_an_account_that_was_closed_just_now_makes_no_task():
 
 
 @pytest.mark.stream_case(55)
-def test_of_requests_side_by_side_with_one_key_one_makes_the_task(postgresql_backend):
+def test_only_one_of_several_concurrent_requests_with_one_key_creates_the_task(postgresql_backend):
     async def submit_all() -> list[Any]:
         tasks = TaskService(await make_user())
         new = TaskCreate(prompt="a lamp")
@@ -230,7 +230,7 @@ def test_of_requests_side_by_side_with_one_key_one_makes_the_task(postgresql_bac
 
 
 @pytest.mark.case("H2", "H14")
-def test_a_stranger_finds_no_task(owner):
+def test_another_user_finds_no_task(owner):
     task_id = submit(owner).json["id"]
     stranger = run(make_user())
 
@@ -243,7 +243,7 @@ def test_a_stranger_finds_no_task(owner):
     assert {(answer.status, answer.json["code"]) for answer in answers} == {(404, "task_not_found")}
 
 
-def test_nobody_gets_tasks_without_signing_in():
+def test_tasks_are_shown_only_to_signed_in_users():
     handlers = [
         (functions.tasks.list.handler, "GET", "/api/v1/tasks"),
         (functions.tasks.get.handler, "GET", f"/api/v1/tasks/{uuid4()}"),
@@ -267,7 +267,7 @@ def test_a_known_version_of_a_task_is_not_sent_again(owner):
 
 
 @pytest.mark.stream_case(50, 53)
-def test_a_waiting_task_is_cancelled_at_once_and_again_to_the_same_effect(owner):
+def test_a_waiting_task_is_cancelled_at_once_and_a_second_cancel_has_the_same_effect(owner):
     task_id = submit(owner).json["id"]
 
     first, again = cancel(owner, task_id), cancel(owner, task_id)
@@ -332,7 +332,7 @@ def test_an_unfinished_task_has_no_result(owner):
     assert (cancelled.status, cancelled.json["code"]) == (404, "not_found")
 
 
-def test_pages_follow_each_other_without_loss_or_repetition(owner):
+def test_pages_of_the_list_miss_and_repeat_nothing(owner):
     at_once = database_now()
     made = {str(run(make_task(owner, created_at=at_once)).id) for _ in range(3)}
     made |= {str(run(make_task(owner)).id) for _ in range(4)}
@@ -369,5 +369,5 @@ def test_a_cursor_of_another_list_is_refused(owner, cursor):
 
 
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"status": "done"}])
-def test_a_page_has_its_limits(owner, query):
+def test_the_size_of_a_page_is_limited(owner, query):
     assert list_tasks(owner, **query).status == 422

@@ -75,7 +75,7 @@ def test_a_retry_can_be_tried_again(owner, ended):
 
 
 @pytest.mark.parametrize("act", [retry, delete])
-def test_a_task_that_waits_or_runs_is_left_alone(owner, act):
+def test_a_waiting_or_running_task_is_neither_retried_nor_deleted(owner, act):
     waiting = run(make_task(owner))
     running = run(make_task(owner))
     run(claim(running))
@@ -126,7 +126,7 @@ def test_a_retry_outlives_the_task_it_was_for(owner, ended):
     assert len(run(history(UUID(again)))) == 1
 
 
-def test_watchers_of_a_deleted_task_are_woken_for(owner, ended, redis_server):
+def test_the_deletion_of_a_task_wakes_its_watchers(owner, ended, redis_server):
     task_id = UUID(ended["id"])
     run(connections.connections().register(connection(task_id), connections.Cursor(sequence=1)))
 
@@ -146,7 +146,7 @@ def test_a_task_whose_pictures_cannot_be_deleted_stays(owner, ended, backend):
     assert get(owner, ended["id"]).status == 200
 
 
-def test_a_task_is_deleted_while_redis_and_the_broker_are_away(backend):
+def test_a_task_is_deleted_while_redis_and_the_broker_are_unavailable(backend):
     backend.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
     backend.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     owner = run(make_user())
@@ -189,13 +189,13 @@ def test_without_redis_there_is_no_ticket(backend):
 
 
 @pytest.mark.parametrize("act", [retry, delete, ws_ticket])
-def test_a_stranger_finds_no_task(owner, ended, act):
+def test_another_user_finds_no_task(owner, ended, act):
     refused = [act(run(make_user()), ended["id"]), act(owner, uuid4())]
 
     assert {(answer.status, answer.json["code"]) for answer in refused} == {(404, "task_not_found")}
 
 
-def test_nobody_does_any_of_it_without_signing_in(ended):
+def test_each_of_these_actions_needs_a_sign_in(ended):
     task = f"/api/v1/tasks/{ended['id']}"
     handlers = [
         (retry_function.handler, "POST", f"{task}/retry"),

@@ -44,7 +44,7 @@ RESULT = StoredPicture("tasks/x.png", "image/png", width=64, height=64, bytes=1)
 
 @pytest.fixture(params=["backend", "postgresql_backend"])
 def any_database(request: pytest.FixtureRequest) -> None:
-    """The test runs on SQLite and on PostgreSQL, with room for transactions side by side."""
+    """The test runs on SQLite and on PostgreSQL, with room for concurrent transactions."""
     request.getfixturevalue(request.param).setenv("DATABASE_POOL_SIZE", "4")
 
 
@@ -77,7 +77,7 @@ def test_a_task_runs_to_its_end_in_contiguous_events():
 
 @pytest.mark.usefixtures("any_database")
 @pytest.mark.stream_case(35)
-def test_of_many_workers_one_gets_the_task():
+def test_only_one_of_many_workers_gets_the_task():
     async def scenario():
         task = await make_task()
         claims = (apply(transitions.claim, task.id, worker_id=str(n)) for n in range(10))
@@ -118,7 +118,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing():
 
 @pytest.mark.usefixtures("any_database")
 @pytest.mark.stream_case(52)
-def test_cancel_and_success_race_to_one_end_and_the_answer_agrees():
+def test_a_race_of_cancel_and_success_has_one_end_and_the_answer_agrees():
     async def cancel(task: Task) -> bool:
         try:
             return (await TaskService(owner).cancel(task.id)).cancel_requested_at is not None
@@ -149,7 +149,7 @@ def test_cancel_and_success_race_to_one_end_and_the_answer_agrees():
 
 
 @pytest.mark.usefixtures("any_database")
-def test_a_failed_attempt_waits_and_rings_again():
+def test_a_failed_attempt_waits_and_its_doorbell_rings_again():
     async def scenario():
         task = await make_task()
         lease = lease_of(await claim(task))
@@ -171,7 +171,7 @@ def test_a_failed_attempt_waits_and_rings_again():
 
 
 @pytest.mark.usefixtures("any_database")
-def test_a_doorbell_noted_too_late_is_not_taken_for_that_of_the_next_attempt():
+def test_a_doorbell_recorded_too_late_does_not_count_for_the_next_attempt():
     async def scenario():
         task = await make_task()
         lease = lease_of(await claim(task))
@@ -253,7 +253,7 @@ def test_a_released_attempt_does_not_count():
 
 @pytest.mark.usefixtures("any_database")
 @pytest.mark.stream_case(42)
-def test_a_task_nobody_began_in_time_expires_and_is_never_run():
+def test_a_task_that_no_worker_began_in_time_expires_and_never_runs():
     async def scenario():
         task = await make_task(queued_deadline=database_now(-1))
         late = await apply(transitions.claim, task.id, worker_id="late")
@@ -267,7 +267,7 @@ def test_a_task_nobody_began_in_time_expires_and_is_never_run():
 
 @pytest.mark.usefixtures("any_database")
 @pytest.mark.stream_case(53)
-def test_a_stranger_cannot_cancel():
+def test_another_user_cannot_cancel_a_task():
     async def scenario():
         task = await make_task()
         return await apply(transitions.cancel, task.id, owner_id=await make_user())
@@ -277,7 +277,7 @@ def test_a_stranger_cannot_cancel():
 
 @cache
 def documented_steps() -> set[tuple[str, str]]:
-    """The arrows of the diagram in docs/tasks.md, from a status to a status."""
+    """The arrows of the diagram in docs/tasks.md, as pairs of statuses."""
     diagram = (
         (ROOT / "docs" / "tasks.md").read_text().partition("```mermaid")[2].partition("```")[0]
     )
@@ -289,7 +289,7 @@ def steps(events: list[dict[str, Any]]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("backend")
-def test_every_arrow_of_the_documented_diagram_is_there():
+def test_the_documented_diagram_has_exactly_the_possible_transitions():
     async def scenario() -> set[tuple[str, str]]:
         owner = await make_user()
         ends, fails, waits, stops, expires = [await make_task(owner) for _ in range(5)]
@@ -312,7 +312,7 @@ def test_every_arrow_of_the_documented_diagram_is_there():
 
 
 class TaskLives(RuleBasedStateMachine):
-    """An owner's tasks between workers, the owner and the sweep, in any order they may come."""
+    """An owner's tasks, on which workers, the owner and the sweep act in any order."""
 
     @initialize(runs_at_once=st.integers(1, 2))
     def submit(self, runs_at_once: int) -> None:
@@ -418,7 +418,7 @@ class TaskLives(RuleBasedStateMachine):
             self.leases.append(lease_of(task))
 
     def _settle(self, transition: Any, lease: Lease, *arguments: Any, **options: Any) -> None:
-        """As a worker does, whose task may have been cancelled meanwhile."""
+        """Settle as a worker does whose task may have been cancelled meanwhile."""
         ended = run(apply(transition, lease, *arguments, **options))
         self._note_end(ended or run(apply(transitions.acknowledge_cancel, lease)))
 
@@ -429,7 +429,7 @@ class TaskLives(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("application")
 @pytest.mark.stream_case(74)
-def test_whatever_happens_in_whatever_order_the_history_holds():
+def test_the_history_stays_consistent_in_any_order_of_events():
     run_machine(
         TaskLives,
         settings=settings(

@@ -51,7 +51,7 @@ def generator(backend: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def worker(log: Path, setup: str = "generate") -> Iterator["subprocess.Popen[bytes]"]:
-    """A worker as it is started at home, with one child."""
+    """A worker started as on a developer's machine, with one child."""
     command = [
         str(Path(sys.executable).parent / "dramatiq"),
         f"tests.worker_with_slow_generator:{setup}",
@@ -85,7 +85,7 @@ def child_of(master: "subprocess.Popen[bytes]") -> int:
 
 
 def wait_for(task_id: UUID, reached: Callable[[Task], bool], *, sweeping: bool = False) -> Task:
-    """The task once it is as awaited."""
+    """Wait until the task has reached the state, and return it."""
 
     async def watch() -> Task:
         async with asyncio.timeout(30):
@@ -131,7 +131,7 @@ def assert_ran_again(task: Task, events: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def let_go(tmp_path: Path) -> Path:
-    """The file for which the task waits whose prompt is its path."""
+    """A file; a task whose prompt is its path waits until the file exists."""
     return tmp_path / "let go"
 
 
@@ -173,7 +173,7 @@ def test_the_child_of_a_killed_master_dies_with_it(tmp_path, let_go):
 
 
 @pytest.mark.stream_case(44)
-def test_a_worker_told_to_stop_finishes_what_it_has_begun(tmp_path, let_go):
+def test_a_worker_told_to_stop_finishes_the_task_it_has_begun(tmp_path, let_go):
     task_id = submit(str(let_go))
     log = tmp_path / "log"
     with worker(log) as master:
@@ -188,7 +188,7 @@ def test_a_worker_told_to_stop_finishes_what_it_has_begun(tmp_path, let_go):
 
 
 @pytest.mark.stream_case(44)
-def test_a_worker_told_to_stop_gives_back_what_takes_too_long(backend, tmp_path):
+def test_a_worker_told_to_stop_gives_back_a_task_that_takes_too_long(backend, tmp_path):
     backend.setenv("WORKER_SHUTDOWN_GRACE_SECONDS", "0.2")
     task_id = submit("60")
     with worker(tmp_path / "log") as master:
@@ -213,7 +213,7 @@ def test_tasks_of_one_worker_run_side_by_side(tmp_path, let_go):
 
 
 @pytest.mark.stream_case(38)
-def test_garbage_and_doorbells_of_tasks_that_cannot_run_keep_no_task_from_running(tmp_path):
+def test_garbage_and_doorbells_of_tasks_that_cannot_run_do_not_stop_other_tasks(tmp_path):
     cancelled = run(make_task())
     run(cancel(cancelled))
     task_id = submit("0")
@@ -232,7 +232,7 @@ def test_garbage_and_doorbells_of_tasks_that_cannot_run_keep_no_task_from_runnin
 
 
 @pytest.mark.stream_case(45)
-def test_a_task_submitted_while_the_broker_is_away_runs_once_it_is_back(backend, tmp_path):
+def test_a_task_submitted_during_an_outage_of_the_broker_runs_once_it_is_back(backend, tmp_path):
     there = os.environ["QUEUE_URL"]
     address = urlsplit(there)
     assert address.port

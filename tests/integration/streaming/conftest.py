@@ -19,7 +19,7 @@ from tests.watchers import FakeGateway, RecordingQueue, Story, connection
 
 @dataclass
 class Stage:
-    """Everything a stream needs, on a Redis and a database of the test's own."""
+    """Everything a stream needs, on a Redis and a database that only this test uses."""
 
     redis: Redis
     story: Story
@@ -31,7 +31,7 @@ class Stage:
     upkeep: Upkeep
 
     async def watch(self, task_id: UUID, after: int | None = None, **fields: Any) -> str:
-        """An open socket that was registered and has not been sent anything."""
+        """Register an open socket that has not been sent anything yet."""
         task = await self.reader.task(task_id) or TaskHead(uuid4(), 1)
         watcher = connection(task_id, **{"user_id": task.user_id, **fields})
         self.gateway.open.add(watcher.id)

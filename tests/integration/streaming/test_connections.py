@@ -58,7 +58,7 @@ async def test_a_connection_is_kept_as_it_was(registry: Connections):
     assert found == {watcher.id: watcher, plain.id: plain, "unknown=": None}
 
 
-async def test_a_task_has_its_key_as_long_as_somebody_watches(registry: Connections, store: Redis):
+async def test_a_task_keeps_its_key_while_somebody_watches(registry: Connections, store: Redis):
     task = uuid4()
     first, second = connection(task), connection(task)
     await registry.register(first, Cursor())
@@ -93,7 +93,7 @@ async def test_a_cursor_moves_only_forward(registry: Connections):
     assert await registry.cursors(watcher.task_id) == {watcher.id: Cursor(sequence=12)}
 
 
-async def test_who_is_to_end_does_not_go_on(registry: Connections, store: Redis):
+async def test_a_cursor_that_has_an_ending_does_not_advance(registry: Connections, store: Redis):
     watcher = connection(uuid4())
     await registry.register(watcher, Cursor())
     await registry.end(watcher, Ending.SESSION_REVOKED)
@@ -108,7 +108,7 @@ async def test_who_is_to_end_does_not_go_on(registry: Connections, store: Redis)
     assert 0 < await store.ttl(task_key(watcher.task_id)) <= 7800
 
 
-async def test_who_has_left_does_not_come_back(registry: Connections, store: Redis):
+async def test_a_deregistered_watcher_does_not_come_back(registry: Connections, store: Redis):
     watcher = connection(uuid4())
     await registry.register(watcher, Cursor())
     await registry.deregister(watcher.id)
@@ -120,14 +120,14 @@ async def test_who_has_left_does_not_come_back(registry: Connections, store: Red
     assert await store.keys() == []
 
 
-async def test_sockets_that_come_at_once_do_not_pass_the_limit(registry: Connections):
+async def test_sockets_that_open_at_once_do_not_exceed_the_limit(registry: Connections):
     user = uuid4()
     watchers = [connection(uuid4(), user_id=user) for _ in range(40)]
 
     async def come(watcher: Connection) -> bool:
         admitted = await registry.admit(watcher, per_user=5, per_task=5)
         if admitted:
-            await asyncio.sleep(0.02)  # others come before it is registered
+            await asyncio.sleep(0.02)  # other watchers come before this one is registered
             await registry.register(watcher, Cursor())
         return admitted
 

@@ -81,7 +81,7 @@ async def test_a_finished_task_ends_the_socket_and_its_registration(stage: Stage
     assert await stage.connections.ids() == []
 
 
-async def test_who_leaves_in_the_middle_of_a_replay_is_sent_no_more_of_it(stage: Stage):
+async def test_a_watcher_who_leaves_during_a_replay_is_sent_no_more_of_it(stage: Stage):
     task = await stage.story.task(sequence=4)
     watcher = await stage.watch(task, after=1)
     post = stage.gateway.post
@@ -98,7 +98,7 @@ async def test_who_leaves_in_the_middle_of_a_replay_is_sent_no_more_of_it(stage:
 
 
 @pytest.mark.stream_case(2)
-async def test_who_comes_after_the_end_gets_the_end_and_is_closed(stage: Stage):
+async def test_a_watcher_who_comes_after_the_end_gets_the_end_and_is_closed(stage: Stage):
     task = await stage.story.task()
     await stage.story.complete(task)
     watcher = await stage.watch(task)
@@ -109,7 +109,7 @@ async def test_who_comes_after_the_end_gets_the_end_and_is_closed(stage: Stage):
     assert watcher in stage.gateway.closed
 
 
-async def test_watchers_of_other_tasks_hear_nothing(stage: Stage):
+async def test_watchers_of_other_tasks_are_sent_nothing(stage: Stage):
     task, other = await stage.story.task(), await stage.story.task()
     watcher = await stage.watch(other)
 
@@ -159,7 +159,7 @@ class TestGone:
 
         assert stage.gateway.states(watcher) == [("snapshot", 1)]
 
-    async def test_others_are_served_while_one_is_opening(self, stage: Stage, monkeypatch):
+    async def test_other_sockets_are_served_while_one_is_opening(self, stage: Stage, monkeypatch):
         monkeypatch.setattr("shared.stream.delivery.FIRST_RETRY_SECONDS", 60)
         task = await stage.story.task()
         opening, watcher = await stage.watch(task, age_seconds=0), await stage.watch(task)
@@ -184,7 +184,7 @@ class TestGone:
         delivery.cancel()
         await asyncio.gather(delivery, return_exceptions=True)
 
-    async def test_one_that_never_opens_is_dropped(self, stage: Stage):
+    async def test_a_socket_that_never_opens_is_dropped(self, stage: Stage):
         task = await stage.story.task()
         watcher = await stage.watch(task, age_seconds=4.5)
         stage.gateway.open.remove(watcher)
@@ -193,7 +193,9 @@ class TestGone:
 
         assert await stage.connections.find(watcher) is None
 
-    async def test_a_gateway_whose_clock_is_ahead_holds_nobody_up(self, stage: Stage, monkeypatch):
+    async def test_a_gateway_whose_clock_is_ahead_delays_no_watcher(
+        self, stage: Stage, monkeypatch
+    ):
         monkeypatch.setattr("shared.stream.delivery.OPENING_SECONDS", 0.2)
         task = await stage.story.task()
         watcher = await stage.watch(task, age_seconds=-3600)
@@ -204,7 +206,7 @@ class TestGone:
         assert await stage.connections.find(watcher) is None
 
     @pytest.mark.stream_case(65)
-    async def test_an_old_one_is_believed_to_be_gone(self, stage: Stage):
+    async def test_an_old_socket_is_believed_to_be_gone(self, stage: Stage):
         task = await stage.story.task()
         gone, watcher = await stage.watch(task), await stage.watch(task)
         stage.gateway.open.remove(gone)
@@ -214,7 +216,7 @@ class TestGone:
         assert list(await stage.connections.cursors(task)) == [watcher]
         assert await stage.connections.ids() == [watcher]
 
-    async def test_a_young_one_that_was_open_already_is_gone(self, stage: Stage):
+    async def test_a_young_socket_that_was_already_open_is_gone(self, stage: Stage):
         task = await stage.story.task()
         watcher = await stage.watch(task, age_seconds=0)
         await stage.deliver(task)
@@ -279,7 +281,9 @@ class TestOverload:
 
 
 class TestKills:
-    async def test_between_post_and_cursor_repeats_one_frame_and_loses_none(self, stage: Stage):
+    async def test_a_kill_between_post_and_cursor_repeats_one_frame_and_loses_none(
+        self, stage: Stage
+    ):
         task = await stage.story.task()
         watcher = await stage.watch(task)
         await stage.deliver(task)
@@ -298,7 +302,7 @@ class TestKills:
 
         assert stage.gateway.sequences(watcher) == [1, 2, 3, 3, 4, 5]
 
-    async def test_after_the_first_frame_leaves_nothing_out_when_it_is_sent_again(
+    async def test_a_kill_after_the_first_frame_omits_nothing_when_it_is_sent_again(
         self, stage: Stage
     ):
         task = await stage.story.task(sequence=2)
@@ -320,7 +324,7 @@ class TestKills:
             *(("update", 3), ("update", 4)),
         ]
 
-    async def test_after_the_terminal_frame_still_closes(self, stage: Stage):
+    async def test_a_kill_after_the_terminal_frame_still_closes_the_socket(self, stage: Stage):
         task = await stage.story.task()
         watcher = await stage.watch(task)
         await stage.story.complete(task)
@@ -335,7 +339,7 @@ class TestKills:
         assert watcher in stage.gateway.closed
         assert stage.gateway.sequences(watcher) == [1, 2]
 
-    async def test_a_lock_of_the_dead_runs_out(self, stage: Stage):
+    async def test_the_lock_of_a_dead_process_expires(self, stage: Stage):
         task = await stage.story.task()
         watcher = await stage.watch(task)
         await stage.redis.set(f"ws:lock:{{{task}}}", "a dead deliverer's", px=200)
@@ -351,7 +355,7 @@ class TestKills:
 
 class TestLock:
     @pytest.mark.stream_case(4)
-    async def test_who_is_turned_away_makes_the_holder_look_again(self, stage: Stage):
+    async def test_a_deliverer_that_is_turned_away_makes_the_holder_look_again(self, stage: Stage):
         task = await stage.story.task()
         watcher = await stage.watch(task)
         rings: list[asyncio.Task[None]] = []
@@ -380,7 +384,7 @@ class TestLock:
         assert (held, also_held) == (True, False)
         assert (first, second) == (False, True)
 
-    async def test_only_its_holder_lets_go_of_it(self, stage: Stage):
+    async def test_only_the_holder_releases_the_lock(self, stage: Stage):
         task = await stage.story.task()
         lock = DeliveryLock(stage.redis, task)
 
@@ -391,7 +395,7 @@ class TestLock:
         assert released  # there is nothing left to let go of
         assert await stage.redis.get(f"ws:lock:{{{task}}}") == b"somebody else's"
 
-    async def test_one_that_stood_still_too_long_posts_nothing_more(
+    async def test_a_holder_that_stood_still_too_long_posts_nothing_more(
         self, stage: Stage, monkeypatch
     ):
         monkeypatch.setattr("shared.stream.delivery_lock.TTL_SECONDS", 0.1)
@@ -408,7 +412,7 @@ class TestLock:
         assert before == [1]
         assert stage.gateway.sequences(watcher) == [1, 2, 3]
 
-    async def test_it_is_renewed_while_it_is_held(self, stage: Stage, monkeypatch):
+    async def test_the_lock_is_renewed_while_it_is_held(self, stage: Stage, monkeypatch):
         monkeypatch.setattr("shared.stream.delivery_lock.TTL_SECONDS", 0.3)
         monkeypatch.setattr("shared.stream.delivery_lock.RENEWAL_SECONDS", 0.1)
         task = await stage.story.task()
@@ -422,7 +426,7 @@ class TestLock:
 
 
 @pytest.mark.stream_case(6)
-async def test_a_storm_of_wake_ups_leaves_every_watcher_complete(stage: Stage):
+async def test_every_watcher_sees_every_state_in_a_storm_of_wake_ups(stage: Stage):
     tasks = [await stage.story.task() for _ in range(3)]
     watchers = {task: [await stage.watch(task) for _ in range(5)] for task in tasks}
 

@@ -9,7 +9,7 @@ from shared.stream.delivery_lock import RENEW, DeliveryLock
 
 
 class RedisThatLosesCancellations:
-    """Fails as a client may whose connection breaks while its caller is being cancelled."""
+    """Fails like a client whose connection breaks while its caller is being cancelled."""
 
     def __init__(self) -> None:
         self.renewing = asyncio.Event()
@@ -24,7 +24,7 @@ class RedisThatLosesCancellations:
         return 1
 
 
-async def test_a_renewal_that_misses_its_cancellation_does_not_hold_up_the_release(monkeypatch):
+async def test_a_renewal_that_misses_its_cancellation_does_not_delay_the_release(monkeypatch):
     monkeypatch.setattr(delivery_lock, "RENEWAL_SECONDS", 0.01)
     redis: Any = RedisThatLosesCancellations()
     lock = DeliveryLock(redis, uuid4())

@@ -56,21 +56,21 @@ class Site:
     queue: Redis
 
     def rung(self, actor: str) -> list[dict[str, str]]:
-        """The arguments of the messages that wait for an actor."""
+        """The arguments of the messages in the queue for an actor."""
         waiting = self.queue.hgetall(f"dramatiq:{actor}.msgs")
         delayed = self.queue.hgetall(f"dramatiq:{actor}.DQ.msgs")
         messages = [*waiting.values(), *delayed.values()]
         return [dramatiq.Message.decode(cast(bytes, message)).kwargs for message in messages]
 
     def change(self, **variables: str) -> None:
-        """Set variables for what runs from now on."""
+        """Set variables for the functions that run from now on."""
         run(close_clients())
         for name, value in variables.items():
             self.settings.setenv(name, value)
         forget_singletons()
 
     def watch(self, task: UUID) -> str:
-        """A registered, open socket that was not told anything yet."""
+        """Register an open socket that has not been sent anything yet."""
         head = run(reader().task(task)) or TaskHead(uuid4(), 1)
         watcher = connection(task, user_id=head.user_id)
         run(connections().register(watcher, Cursor(first=head.sequence)))
@@ -226,7 +226,7 @@ class TestConnect:
 
         assert status(event) == 401
 
-    def test_refuses_who_shows_nothing(self, site, watcher):
+    def test_refuses_a_request_without_a_credential(self, site, watcher):
         answer = connect.handler(connect_event({"task_id": watcher.task}), None)
 
         assert answer["statusCode"] == 401
@@ -266,7 +266,7 @@ class TestConnect:
         assert (found.user_id, found.session_id) == (watcher.user, watcher.session)
         assert (found.epoch, found.expires_at) == (0, NEXT_CENTURY)
 
-    def test_a_ticket_decides_alone(self, site, watcher):
+    def test_a_ticket_overrides_every_other_credential(self, site, watcher):
         cookie = {"Cookie": "access_token=expired", "Origin": "http://localhost:8000"}
         good = connect_event(
             {"task_id": watcher.task, "ticket": ticket_for(watcher)}, headers=cookie
@@ -279,7 +279,7 @@ class TestConnect:
             *(401, "invalid_ticket"),
         )
 
-    def test_a_ticket_for_another_task_opens_nothing_any_more(self, site, watcher):
+    def test_a_ticket_that_was_shown_for_another_task_opens_nothing_afterwards(self, site, watcher):
         ticket, other = ticket_for(watcher), run(site.story.task(watcher.user))
 
         answers = [
@@ -290,7 +290,7 @@ class TestConnect:
         assert answers == [401, 401]
 
     @pytest.mark.parametrize("ticket", ["", "x", "x" * 4000, "*", "é"])
-    def test_what_is_no_ticket_opens_nothing(self, site, watcher, ticket):
+    def test_a_value_that_is_no_ticket_opens_nothing(self, site, watcher, ticket):
         assert status(connect_event({"task_id": watcher.task, "ticket": ticket})) == 401
 
     def test_two_tickets_are_refused(self, site, watcher):
@@ -298,7 +298,7 @@ class TestConnect:
 
         assert status(connect_event(query)) == 400
 
-    def test_a_ticket_is_soon_worth_nothing(self, site, watcher):
+    def test_a_ticket_soon_expires(self, site, watcher):
         query = {"task_id": watcher.task, "ticket": ticket_for(watcher)}
         with Redis.from_url(os.environ["REDIS_URL"]) as redis:
             [key] = redis.keys("ws:ticket:*")
@@ -314,7 +314,7 @@ class TestConnect:
 
         assert status(connect_event(query)) == 401
 
-    def test_a_foreign_page_neither_uses_nor_burns_a_ticket(self, site, watcher):
+    def test_a_foreign_page_can_neither_use_a_ticket_nor_use_it_up(self, site, watcher):
         query = {"task_id": watcher.task, "ticket": ticket_for(watcher)}
         evil = {"Origin": "https://evil.example"}
 
@@ -349,7 +349,7 @@ class TestConnect:
         assert open_socket(watcher, watcher.task, "second")["statusCode"] == 200
         assert open_socket(watcher, watcher.task, "third")["statusCode"] == 429
 
-    def test_the_socket_is_looked_at_when_its_token_expires(self, site, watcher):
+    def test_the_socket_is_reviewed_when_its_token_expires(self, site, watcher):
         open_socket(watcher, watcher.task, CONNECTION_ID)
 
         assert site.rung("tick") == [{"user_id": str(watcher.user)}]
@@ -371,7 +371,7 @@ class TestConnect:
     @pytest.mark.parametrize(
         "task_id", ["", "1", "../x", "x" * 4000, "\x00", f"{{{SOME_ID}}}", SOME_ID.replace("-", "")]
     )
-    def test_refuses_what_is_no_task_id(self, site, watcher, task_id):
+    def test_refuses_a_value_that_is_no_task_id(self, site, watcher, task_id):
         assert status(connect_event({"task_id": task_id}, headers=watcher.bearer)) == 400
 
     def test_refuses_no_task_id_and_two(self, site, watcher):
@@ -382,7 +382,7 @@ class TestConnect:
 
     @pytest.mark.parametrize("after", ["-1", "1.5", "abc", str(2**63), "", "01", "٣", "9" * 40])
     @pytest.mark.stream_case(26)
-    def test_refuses_what_is_no_sequence(self, site, watcher, after):
+    def test_refuses_a_value_that_is_no_sequence(self, site, watcher, after):
         query = {"task_id": watcher.task, "after": after}
 
         assert status(connect_event(query, headers=watcher.bearer)) == 400
@@ -395,7 +395,7 @@ class TestConnect:
 
     @pytest.mark.parametrize("variable", ["REDIS_URL", "QUEUE_URL", "DATABASE_URL"])
     @pytest.mark.stream_case(62)
-    def test_a_service_that_is_away_registers_nothing(self, site, watcher, variable):
+    def test_nothing_is_registered_while_a_service_is_unavailable(self, site, watcher, variable):
         event = connect_event({"task_id": watcher.task}, headers=watcher.bearer)
         away = {"DATABASE_URL": "sqlite+aiosqlite:////nowhere/none.db"}
         present = os.environ[variable]
@@ -465,7 +465,7 @@ class TestReceive:
 
         assert site.api.closed == {CONNECTION_ID}
 
-    def test_a_gateway_or_redis_that_is_away_is_no_error(self, site: Site, watcher: Watcher):
+    def test_an_unavailable_gateway_or_redis_is_no_error(self, site: Site, watcher: Watcher):
         socket = site.watch(watcher.task)
         site.api.answers.append(500)
         overloaded = receive.handler(message_event("hello", socket), None)
@@ -490,7 +490,7 @@ class TestDeliver:
         assert site.api.closed == {first}
 
     @pytest.mark.stream_case(64)
-    def test_a_redelivered_batch_doubles_nothing(self, site: Site, watcher: Watcher):
+    def test_a_redelivered_batch_sends_nothing_twice(self, site: Site, watcher: Watcher):
         socket = site.watch(watcher.task)
         event = sqs_event([(str(watcher.task), deliver_body(watcher.task))])
 
@@ -500,10 +500,12 @@ class TestDeliver:
         assert len(site.api.frames[socket]) == 1
 
     @pytest.mark.stream_case(66)
-    def test_a_failure_fails_all_wake_ups_of_its_task_only(self, site: Site, watcher: Watcher):
+    def test_a_failure_fails_only_the_wake_ups_of_its_task_but_all_of_them(
+        self, site: Site, watcher: Watcher
+    ):
         other = run(site.story.task())
         first, second = site.watch(watcher.task), site.watch(other)
-        site.api.answers.append(429)  # to whichever is told first
+        site.api.answers.append(429)  # to whichever socket is served first
         tasks = [watcher.task, other, watcher.task]
         event = sqs_event([(str(task), deliver_body(task)) for task in tasks])
 
@@ -515,7 +517,9 @@ class TestDeliver:
 
     @pytest.mark.stream_case(37)
     @pytest.mark.parametrize("garbage", ["garbage", "{", "[]", tick_body(), tick_body(task_id="x")])
-    def test_garbage_fails_alone(self, site: Site, watcher: Watcher, garbage: str):
+    def test_only_the_invalid_record_of_a_batch_fails(
+        self, site: Site, watcher: Watcher, garbage: str
+    ):
         socket = site.watch(watcher.task)
         group, body = str(watcher.task), deliver_body(watcher.task)
 
@@ -561,14 +565,16 @@ class TestTick:
 
         assert site.rung("tick") == [{}, {}, {}]
 
-    def test_a_message_repairs_what_was_lost(self, site: Site, watcher: Watcher):
+    def test_a_tick_message_makes_up_for_lost_wake_ups(self, site: Site, watcher: Watcher):
         site.watch(watcher.task)
 
         tick.handler(sqs_event([("", tick_body())]), None)
 
         assert site.rung("deliver") == [{"task_id": str(watcher.task)}]
 
-    def test_a_users_tick_closes_what_may_not_stay_open(self, site: Site, watcher: Watcher):
+    def test_a_users_tick_closes_the_sockets_that_may_not_stay_open(
+        self, site: Site, watcher: Watcher
+    ):
         kept = site.watch(watcher.task)
         open_socket(watcher, watcher.task, CONNECTION_ID)
         site.api.open.add(CONNECTION_ID)
@@ -593,7 +599,7 @@ class TestTick:
         assert records.all(metrics.MESSAGES_REJECTED) == {("tick", "unreadable"): 2}
         assert site.rung("deliver") == [{"task_id": str(watcher.task)}]
 
-    def test_a_tick_that_fails_is_given_back_to_the_queue(self, site: Site, watcher: Watcher):
+    def test_a_failed_tick_returns_to_the_queue(self, site: Site, watcher: Watcher):
         site.change(REDIS_URL="redis://127.0.0.1:1")
 
         answer = tick.handler(sqs_event([("", tick_body())]), None)

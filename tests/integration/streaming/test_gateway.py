@@ -84,7 +84,7 @@ async def test_a_call_is_signed_as_boto3_signs_it(
     ("status", "error"),
     [(410, Gone), (429, Overloaded), (500, Overloaded), (503, Overloaded), (403, GatewayError)],
 )
-async def test_a_refusal_is_told_by_its_kind(
+async def test_each_kind_of_refusal_raises_its_own_error(
     api: ConnectionsApi, status, error, gateway_to: GatewayTo
 ):
     api.answers.append(status)
@@ -121,7 +121,7 @@ async def test_many_posts_run_at_a_time(api: ConnectionsApi, gateway_to: Gateway
     assert len(api.frames[CONNECTION_ID]) == 50
 
 
-async def test_a_gateway_that_is_away_counts_as_overloaded(gateway_to: GatewayTo):
+async def test_an_unavailable_gateway_counts_as_overloaded(gateway_to: GatewayTo):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -151,7 +151,7 @@ async def test_half_an_answer_counts_as_overloaded(answer, gateway_to: GatewayTo
 
 
 def signed(request: tuple[str, str, dict[str, str], bytes]) -> dict[str, Any]:
-    """What of a request its signature covers, and the signature."""
+    """The parts of a request that its signature covers, and the signature."""
     method, path, headers, body = request
     authorization = headers["Authorization"]
     names = authorization.partition("SignedHeaders=")[2].partition(",")[0].split(";")
@@ -163,7 +163,7 @@ def signed(request: tuple[str, str, dict[str, str], bytes]) -> dict[str, Any]:
     }
 
 
-async def test_what_follows_an_answer_without_a_length_is_not_taken_for_the_next(
+async def test_bytes_after_an_answer_without_a_length_are_not_read_as_the_next_answer(
     gateway_to: GatewayTo,
 ):
     connections = 0

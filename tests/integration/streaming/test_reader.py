@@ -41,7 +41,7 @@ async def reads(url: str) -> AsyncIterator[Reader]:
     await reader.close()
 
 
-async def test_the_owner_of_a_task_and_its_newest_sequence(story: Story, reads: Reader):
+async def test_it_reads_the_owner_of_a_task_and_its_newest_sequence(story: Story, reads: Reader):
     user = await story.user()
     task = await story.task(user)
 
@@ -51,7 +51,7 @@ async def test_the_owner_of_a_task_and_its_newest_sequence(story: Story, reads: 
     assert await reads.task(uuid4()) is None
 
 
-async def test_the_newest_event(story: Story, reads: Reader):
+async def test_it_reads_the_newest_event(story: Story, reads: Reader):
     task, other = await story.task(sequence=2), await story.task()
     await story.complete(task)
 
@@ -65,7 +65,7 @@ async def test_the_newest_event(story: Story, reads: Reader):
     assert await reads.latest(uuid4()) is None
 
 
-async def test_events_after_a_sequence(story: Story, reads: Reader):
+async def test_it_reads_the_events_after_a_sequence(story: Story, reads: Reader):
     task = await story.task(sequence=5)
 
     events = await reads.events_after(task, 2, 2)
@@ -73,7 +73,7 @@ async def test_events_after_a_sequence(story: Story, reads: Reader):
     assert [event.sequence for event in events] == [3, 4]
 
 
-async def test_more_tasks_than_one_statement_takes(story: Story, reads: Reader):
+async def test_it_reads_more_tasks_than_one_statement_takes(story: Story, reads: Reader):
     task = await story.task()
 
     newest = await reads.newest([*(uuid4() for _ in range(1200)), task])
@@ -107,13 +107,13 @@ async def test_a_session_of_a_closed_account_does_not_live(story: Story, reads: 
     assert await reads.live_users([user]) == set()
 
 
-async def test_live_users(story: Story, reads: Reader):
+async def test_it_reads_which_users_are_live(story: Story, reads: Reader):
     user, deleted = await story.user(), await story.user(deleted_at=datetime.now(UTC))
 
     assert await reads.live_users([user, deleted, uuid4()]) == {user}
 
 
-async def test_a_missing_database_file_is_unavailable_and_not_created(tmp_path: Path):
+async def test_a_missing_database_file_is_reported_as_unavailable_and_not_created(tmp_path: Path):
     reads = Reader(SqliteDatabase(f"sqlite+aiosqlite:///{tmp_path}/none.db"))
 
     with pytest.raises(Unavailable):
@@ -123,7 +123,7 @@ async def test_a_missing_database_file_is_unavailable_and_not_created(tmp_path: 
     await reads.close()
 
 
-async def test_a_postgresql_that_is_away_is_unavailable(monkeypatch):
+async def test_an_unreachable_postgresql_is_reported_as_unavailable(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://nobody@127.0.0.1:1/none")
     forget_singletons()
     reads = Reader(PostgresqlDatabase(settings.database().url.get_secret_value()))

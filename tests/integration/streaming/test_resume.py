@@ -7,7 +7,7 @@ from tests.integration.streaming.conftest import Stage
     ("after", "sequences"), [(0, [1, 2, 3, 4]), (1, [1, 2, 3, 4]), (3, [3, 4]), (4, [4])]
 )
 @pytest.mark.stream_case(21, 22, 23)
-async def test_what_came_after_is_replayed_from_the_state_then(stage: Stage, after, sequences):
+async def test_events_after_the_known_sequence_are_replayed(stage: Stage, after, sequences):
     task = await stage.story.task(sequence=4)
     watcher = await stage.watch(task, after=after)
 
@@ -20,7 +20,7 @@ async def test_what_came_after_is_replayed_from_the_state_then(stage: Stage, aft
 
 
 @pytest.mark.stream_case(24)
-async def test_a_future_sequence_begins_anew(stage: Stage):
+async def test_a_resumption_from_a_future_sequence_begins_with_a_snapshot(stage: Stage):
     task = await stage.story.task(sequence=2)
     watcher = await stage.watch(task, after=9)
 
@@ -34,7 +34,7 @@ async def test_a_future_sequence_begins_anew(stage: Stage):
 
 @pytest.mark.parametrize("pruned", [2, 3])
 @pytest.mark.stream_case(25)
-async def test_pruned_events_begin_anew(stage: Stage, pruned):
+async def test_a_resumption_from_pruned_events_begins_with_a_snapshot(stage: Stage, pruned):
     task = await stage.story.task(sequence=5)
     await stage.story.delete_event(task, pruned)
     watcher = await stage.watch(task, after=2)
@@ -45,7 +45,7 @@ async def test_pruned_events_begin_anew(stage: Stage, pruned):
     assert stage.gateway.frames[watcher][0]["resumed"] is False
 
 
-async def test_a_long_absence_begins_anew(stage: Stage, monkeypatch):
+async def test_a_resumption_after_a_long_absence_begins_with_a_snapshot(stage: Stage, monkeypatch):
     monkeypatch.setattr("shared.stream.history.MAX_REPLAYED", 3)
     task = await stage.story.task(sequence=6)
     inside, outside = await stage.watch(task, after=3), await stage.watch(task, after=2)
@@ -81,7 +81,7 @@ async def test_resuming_twice_replays_nothing_twice(stage: Stage):
     assert stage.gateway.states(second) == [("snapshot", 3)]
 
 
-async def test_a_killed_replay_goes_on_where_it_stood(stage: Stage):
+async def test_a_killed_replay_continues_where_it_stopped(stage: Stage):
     task = await stage.story.task(sequence=4)
     watcher = await stage.watch(task, after=1)
     await stage.connections.advance(task, watcher, 2)
@@ -91,7 +91,7 @@ async def test_a_killed_replay_goes_on_where_it_stood(stage: Stage):
     assert stage.gateway.states(watcher) == [("update", 3), ("update", 4)]
 
 
-async def test_a_watcher_whose_gap_was_pruned_is_given_a_new_beginning(stage: Stage):
+async def test_a_watcher_whose_missed_events_were_pruned_gets_a_new_snapshot(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
     await stage.deliver(task)

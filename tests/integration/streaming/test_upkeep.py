@@ -14,7 +14,7 @@ from tests.watchers import connection
 
 
 async def quiet(stage: Stage, *watchers: str) -> None:
-    """Let each have been silent for long."""
+    """Make each connection one that has long been silent."""
     await stage.redis.zadd("ws:hb", dict.fromkeys(watchers, 0))
 
 
@@ -56,7 +56,7 @@ async def test_a_heartbeat_is_sent_by_the_tick_nearest_to_its_time(stage: Stage,
 
 
 @pytest.mark.stream_case(12)
-async def test_who_was_told_something_just_now_gets_none(stage: Stage):
+async def test_a_watcher_that_was_just_sent_a_frame_gets_no_heartbeat(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
     await quiet(stage, watcher)
@@ -79,7 +79,7 @@ async def test_two_ticks_at_once_send_one_heartbeat(stage: Stage):
     assert stage.gateway.states(watcher) == [("snapshot", 1), ("heartbeat", 1)]
 
 
-async def test_a_watcher_that_lags_is_delivered_to_instead(stage: Stage):
+async def test_a_lagging_watcher_gets_a_delivery_instead_of_a_heartbeat(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
     await stage.deliver(task)
@@ -92,7 +92,7 @@ async def test_a_watcher_that_lags_is_delivered_to_instead(stage: Stage):
     assert stage.gateway.states(watcher) == [("snapshot", 1)]
 
 
-async def test_a_watcher_that_was_never_told_is_delivered_to(stage: Stage):
+async def test_a_watcher_that_was_never_sent_a_frame_gets_a_delivery(stage: Stage):
     task = await stage.story.task()
     await stage.watch(task)
 
@@ -101,7 +101,7 @@ async def test_a_watcher_that_was_never_told_is_delivered_to(stage: Stage):
     assert stage.doorbells.deliveries == [task]
 
 
-async def test_what_stands_at_the_end_is_closed_again(stage: Stage):
+async def test_a_watcher_that_has_seen_the_end_is_closed_again(stage: Stage):
     task = await stage.story.task()
     await stage.story.complete(task)
     watcher = await stage.watch(task)
@@ -114,7 +114,7 @@ async def test_what_stands_at_the_end_is_closed_again(stage: Stage):
     assert stage.gateway.frames[watcher] == []
 
 
-async def test_watchers_of_a_deleted_task_are_delivered_to(stage: Stage):
+async def test_watchers_of_a_deleted_task_get_a_delivery(stage: Stage):
     task = await stage.story.task()
     await stage.watch(task)
     await stage.story.delete_task(task)
@@ -170,7 +170,7 @@ async def test_an_expired_registration_is_forgotten(stage: Stage):
     ],
 )
 @pytest.mark.stream_case(16)
-async def test_a_socket_whose_right_has_ended_is_told_and_closed(
+async def test_a_socket_whose_session_has_ended_gets_an_error_and_is_closed(
     stage: Stage, expires_in, revoked, epoch, code
 ):
     user = await stage.story.user()
@@ -206,7 +206,7 @@ async def test_a_socket_on_a_trusted_gateways_word_is_closed_with_the_account(
 
 
 @pytest.mark.stream_case(16)
-async def test_no_state_follows_the_frame_that_ends_a_socket(stage: Stage):
+async def test_no_state_follows_the_last_frame_of_a_socket(stage: Stage):
     user = await stage.story.user()
     session = await stage.story.session(user)
     task = await stage.story.task(user)
@@ -232,7 +232,7 @@ async def test_no_state_follows_the_frame_that_ends_a_socket(stage: Stage):
     assert watcher in stage.gateway.closed
 
 
-async def test_a_socket_that_ends_while_it_opens_is_told_when_it_is_open(stage: Stage):
+async def test_a_socket_that_is_ended_while_it_opens_gets_the_reason_once_it_is_open(stage: Stage):
     user = await stage.story.user()
     task = await stage.story.task(user)
     watcher = await stage.watch(task, session_id=uuid4(), epoch=0, age_seconds=0)
@@ -278,7 +278,7 @@ async def test_five_thousand_watchers_get_their_heartbeats(stage: Stage):
     assert all(stage.gateway.states(watcher.id) == expected for watcher in watchers)
 
 
-async def test_a_review_closes_at_once_what_may_not_stay_open(stage: Stage):
+async def test_a_review_closes_at_once_the_sockets_that_may_not_stay_open(stage: Stage):
     task, user = await stage.story.task(), await stage.story.user()
     session = await stage.story.session(user)
     rights: dict[str, Any] = {"user_id": user, "session_id": session, "epoch": 0}

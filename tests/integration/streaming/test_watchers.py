@@ -1,4 +1,4 @@
-"""What many watchers of one task see, and one whose moment is unlucky."""
+"""What many watchers of one task see, and what one watcher sees at an unlucky moment."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ async def test_the_first_frame_is_the_snapshot_whatever_the_status(stage: Stage,
 
 
 @pytest.mark.stream_case(5)
-async def test_what_is_committed_before_the_first_frame_follows_it_once(stage: Stage):
+async def test_a_state_committed_before_the_first_frame_is_sent_follows_it_once(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
     await stage.story.progress(task)
@@ -36,7 +36,7 @@ async def test_what_is_committed_before_the_first_frame_follows_it_once(stage: S
 
 
 @pytest.mark.stream_case(9)
-async def test_a_lost_wake_up_at_the_end_is_made_good_by_the_tick(stage: Stage):
+async def test_a_tick_makes_up_for_a_lost_wake_up_at_the_end(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
     await stage.deliver(task)
@@ -51,7 +51,7 @@ async def test_a_lost_wake_up_at_the_end_is_made_good_by_the_tick(stage: Stage):
 
 
 @pytest.mark.stream_case(11)
-async def test_watchers_do_not_miss_what_redis_has_forgotten(stage: Stage):
+async def test_watchers_miss_nothing_when_redis_loses_its_data(stage: Stage):
     task = await stage.story.task()
     watcher = await stage.watch(task)
     await stage.deliver(task)
