@@ -69,7 +69,7 @@ def test_a_token_without_a_required_claim_is_refused(claim: str):
         access_tokens.read(token)
 
 
-def test_a_token_says_who_and_since_when_and_no_more():
+def test_a_token_holds_the_user_and_the_time_and_nothing_else():
     claims = access_tokens.read(issue())
     payload = Genuine(issue()).payload
 
@@ -96,7 +96,7 @@ def test_clocks_may_differ_by_ten_seconds():
         access_tokens.read(token)
 
 
-def test_an_expired_token_still_tells_its_session_to_who_asks_for_that():
+def test_the_session_of_an_expired_token_can_still_be_read():
     token = issue()
 
     with time_machine.travel(NOW + timedelta(days=30), tick=False):
@@ -106,7 +106,7 @@ def test_an_expired_token_still_tells_its_session_to_who_asks_for_that():
 
 
 @pytest.mark.case("D20")
-def test_a_key_verifies_while_it_is_the_previous_one_and_not_when_it_is_retired(
+def test_the_previous_key_still_verifies_and_a_retired_key_does_not(
     own_keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
     token = issue()
@@ -126,7 +126,7 @@ def test_a_key_verifies_while_it_is_the_previous_one_and_not_when_it_is_retired(
         access_tokens.read(token)
 
 
-def test_tokens_are_what_other_libraries_read():
+def test_other_libraries_can_read_the_tokens():
     key = keys().signing.current
 
     payload = jwt.decode(issue(), key.public, algorithms=["EdDSA"], audience="lampwork")

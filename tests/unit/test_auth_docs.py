@@ -1,4 +1,4 @@
-"""What docs/auth.md tells others to do must work, and what it says of limits must be so."""
+"""The instructions in docs/auth.md must work, and the limits it names must be the actual ones."""
 
 import re
 import threading
@@ -70,7 +70,7 @@ def test_the_documented_code_verifies_a_token(verify):
     assert verify(issue(user_id)) == str(user_id)
 
 
-def test_the_documented_code_refuses_what_is_no_valid_token(verify):
+def test_the_documented_code_refuses_an_invalid_token(verify):
     head, body, signature = issue(uuid4()).split(".")
     of_another_kind = jwt.encode({"sub": "x"}, "k" * 32, "HS256", headers={"kid": "x"})
 
@@ -90,7 +90,7 @@ def test_the_documented_limits_are_the_defaults():
 
 
 @pytest.mark.parametrize("plan", list(Plan))
-def test_the_documented_plans_are_those_in_force(plan):
+def test_the_documented_plans_are_the_actual_ones(plan):
     limits = PLANS[plan]
     row = (
         f"| `{plan}` | {limits.tasks_per_period} | {limits.tasks_at_once} | {limits.runs_at_once} "

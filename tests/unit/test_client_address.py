@@ -21,7 +21,7 @@ def forwarded(text: str) -> dict[str, str]:
     return {"x-forwarded-for": text, "x-real-ip": "192.0.2.66", "forwarded": "for=192.0.2.66"}
 
 
-def test_a_header_of_somebody_not_trusted_says_nothing():
+def test_a_header_from_an_untrusted_peer_is_ignored():
     assert resolve(forwarded("192.0.2.66"), peer=CLIENT) == CLIENT
     assert resolve(forwarded(f"192.0.2.66, {CLIENT}"), peer=CLIENT) == CLIENT
 
@@ -36,27 +36,27 @@ def test_a_header_of_somebody_not_trusted_says_nothing():
         f"{PROXY},{CLIENT}",
     ],
 )
-def test_behind_trusted_proxies_the_first_stranger_from_the_right_is_the_client(hops: str):
+def test_behind_trusted_proxies_the_first_untrusted_address_from_the_right_is_the_client(hops: str):
     assert resolve(forwarded(hops), peer=PROXY) == CLIENT
 
 
 @pytest.mark.parametrize("hops", ["garbage", f"{CLIENT}, garbage", f"{CLIENT}:8080", ", ,"])
-def test_what_is_no_address_leaves_the_peer(hops: str):
+def test_the_peer_is_the_client_when_the_header_holds_no_address(hops: str):
     assert resolve(forwarded(hops), peer=PROXY) == PROXY
 
 
-def test_a_request_of_a_trusted_proxy_itself_is_its_own():
+def test_a_request_that_a_trusted_proxy_sends_itself_has_the_proxys_address():
     assert resolve({}, peer=OTHER_PROXY) == OTHER_PROXY
     assert resolve(forwarded(PROXY), peer=PROXY) == PROXY
 
 
-def test_an_ipv4_address_in_ipv6_clothes_is_the_same_address():
+def test_an_ipv4_address_mapped_into_ipv6_is_the_same_address():
     assert resolve({}, peer=f"::ffff:{CLIENT}") == CLIENT
     assert resolve(forwarded(CLIENT), peer=f"::ffff:{PROXY}") == CLIENT
 
 
 @pytest.mark.parametrize("peer", [None, "", "somewhere"])
-def test_a_request_without_an_address_is_told_to_the_operator(
+def test_a_request_without_an_address_is_reported_to_the_operator(
     peer: str | None, caplog: pytest.LogCaptureFixture
 ):
     assert resolve(forwarded(CLIENT), peer=peer) is None

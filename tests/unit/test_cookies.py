@@ -56,7 +56,7 @@ def test_a_cookie_is_deleted_with_the_attributes_it_was_set_with(secure: bool, c
 
 
 @pytest.mark.case("G3")
-def test_names_of_the_other_mode_are_not_ours(secure: bool):
+def test_cookie_names_of_the_other_mode_are_ignored(secure: bool):
     other = "access_token" if secure else "__Host-access_token"
 
     assert cookies.value(f"{other}=t", ACCESS) is None
@@ -78,7 +78,7 @@ def test_names_of_the_other_mode_are_not_ours(secure: bool):
 )
 @pytest.mark.usefixtures("plain")
 @pytest.mark.case("G1")
-def test_a_name_that_only_resembles_ours_is_ignored(header: str):
+def test_a_similar_cookie_name_is_ignored(header: str):
     assert cookies.value(header, ACCESS) is None
     assert cookies.value(f"access_token=good; {header}", ACCESS) == "good"
 

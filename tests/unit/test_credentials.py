@@ -60,7 +60,7 @@ def test_a_bearer_token_names_its_user(scheme: str):
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Token x", "Bearer", "Bearer ", "", "Bearer x"])
-def test_a_bad_authorization_is_refused_whatever_the_cookie_says(header: str):
+def test_a_bad_authorization_is_refused_whatever_the_cookie_holds(header: str):
     headers = {"authorization": header, "cookie": f"access_token={token()}"}
 
     with pytest.raises(InvalidToken):
@@ -113,7 +113,7 @@ def test_two_tokens_for_a_socket_are_ambiguous(headers: dict[str, str]):
         credentials.find(headers, peer=INTERNET, socket=True)
 
 
-def test_a_user_id_header_means_nothing_by_default():
+def test_a_user_id_header_is_ignored_by_default():
     headers = {"x-user-id": str(USER), "x-gateway-auth": SECRET}
 
     assert credentials.find(headers, peer=LOOPBACK) is None
@@ -143,7 +143,7 @@ def test_a_gateway_without_its_secret_is_refused(secret: str | None):
 @pytest.mark.parametrize("text", ["", "admin", f"{USER},{OTHER}", USER.hex, f"{{{USER}}}"])
 @pytest.mark.usefixtures("behind_gateway")
 @pytest.mark.case("H8")
-def test_a_user_id_that_is_no_single_uuid_is_refused(text: str):
+def test_a_user_id_that_is_not_one_uuid_is_refused(text: str):
     with pytest.raises(InvalidToken):
         credentials.find({"x-user-id": text, "x-gateway-auth": SECRET}, peer=INTERNET)
 

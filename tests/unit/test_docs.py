@@ -3,7 +3,7 @@ from local import openapi
 from tests.http import call
 
 
-def test_the_committed_schema_is_the_one_the_code_has():
+def test_the_committed_schema_matches_the_code():
     assert openapi.TARGET.read_text() == openapi.text(openapi.build())
 
 

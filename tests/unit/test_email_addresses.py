@@ -22,7 +22,7 @@ def test_spellings_of_one_address_are_one_account(one: str, other: str):
     ("one", "other"),
     [("a.b@example.com", "ab@example.com"), ("a+b@example.com", "a@example.com")],
 )
-def test_addresses_that_may_be_two_mailboxes_are_two_accounts(one: str, other: str):
+def test_addresses_that_may_belong_to_two_mailboxes_are_two_accounts(one: str, other: str):
     assert canonical(one) != canonical(other)
 
 
@@ -46,6 +46,6 @@ def test_addresses_that_may_be_two_mailboxes_are_two_accounts(one: str, other: s
         "a@" + "b" * 63 + "." + "c" * 63 + "." + "d" * 63 + "." + "e" * 63 + ".com",
     ],
 )
-def test_what_is_no_plain_address_is_refused(text: str):
+def test_an_invalid_address_is_refused(text: str):
     with pytest.raises(ValueError, match=r".+"):
         canonical(text)

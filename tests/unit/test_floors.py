@@ -1,7 +1,6 @@
-"""The house: which room may import which, and how much stands in one.
-
-A package's rooms, its folders and the modules at its top, stand on floors. Each imports from the
-floors below its own alone, so that a change is felt above it and never below.
+"""Which room may import which, and how many modules a folder may hold. The rooms of a package, its
+folders and the modules at its top, are on floors. Each room imports only from the floors below its
+own, so that a change affects what is above it and nothing below.
 """
 
 import ast
@@ -22,7 +21,7 @@ PACKAGES = {
     "shared": ROOT / "shared",
 }
 
-# From the ground up. Rooms of one floor do not know each other.
+# From the ground up. Rooms on one floor do not import each other.
 FLOORS: dict[str, list[set[str]]] = {
     "lampwork": [
         {"errors", "concurrency", "timestamps"},
@@ -62,7 +61,7 @@ FLOORS: dict[str, list[set[str]]] = {
     ],
 }
 
-# Folders that hold more modules, each with the reason why it is not parted.
+# Folders that hold more modules, each with the reason why it is not split.
 LARGE = {
     "lampwork/cloud": "one module for each thing that moto lacks or does otherwise than AWS",
     "lampwork/cloud/persistence": "one module for each service that is kept",
@@ -125,7 +124,7 @@ def test_every_room_has_its_floor(package: str):
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_module_imports_a_room_of_its_own_floor_or_above(package: str):
-    astray = {
+    forbidden = {
         f"{module} imports {other}"
         for module, file in modules(package).items()
         for other in imported(package, file)
@@ -134,11 +133,11 @@ def test_no_module_imports_a_room_of_its_own_floor_or_above(package: str):
         and floor(package, other) >= floor(package, module)
     }
 
-    assert sorted(astray) == []
+    assert sorted(forbidden) == []
 
 
 @pytest.mark.parametrize("package", ["lampwork", "shared"])
-def test_no_folder_holds_more_modules_than_one_can_take_in(package: str):
+def test_no_folder_holds_too_many_modules(package: str):
     root = PACKAGES[package].parent
     held = Counter(file.parent.relative_to(root).as_posix() for file in modules(package).values())
 
@@ -146,20 +145,20 @@ def test_no_folder_holds_more_modules_than_one_can_take_in(package: str):
     assert large == {folder for folder in LARGE if folder.split("/")[0] == package}
 
 
-def test_the_painter_is_known_to_the_registry_of_generators_alone():
-    """It is a package of its own: whoever wants a picture asks the registry for a generator."""
+def test_only_the_registry_of_generators_knows_the_painter():
+    """The painter is a package of its own; other code gets a generator from the registry."""
     painter = "shared.generators.painter"
     files = [file for part in ("shared", "functions") for file in (ROOT / part).rglob("*.py")]
 
-    knowing = {
+    importers = {
         file.relative_to(ROOT).as_posix()
         for file in files
         if painter in file.read_text() and ROOT / painter.replace(".", "/") not in file.parents
     }
-    assert knowing == {"shared/generators/registry.py"}
+    assert importers == {"shared/generators/registry.py"}
 
 
-def test_the_painter_knows_of_the_application_only_what_a_generator_is():
+def test_the_painter_knows_only_the_generator_port_of_the_application():
     inside = "shared.generators.painter"
     known = {
         other

@@ -26,7 +26,7 @@ def test_an_update_is_the_state_with_a_type_and_the_time_it_was_sent():
     assert frame == {"type": "update", **PAYLOAD}
 
 
-def test_a_snapshot_says_whether_it_resumes_only_to_who_asked():
+def test_a_snapshot_says_whether_it_resumes_only_if_the_client_asked_to_resume():
     plain, resumed = frames.snapshot(PAYLOAD), frames.snapshot(PAYLOAD, resumed=False)
 
     assert "resumed" not in json.loads(plain)
@@ -53,7 +53,7 @@ def test_a_long_prompt_of_any_script_fits_whole():
 
 @pytest.mark.parametrize("note", ["x" * 40_000, "💡" * 10_000])
 @pytest.mark.stream_case(69)
-def test_an_oversized_state_loses_its_luggage_but_never_its_status(note):
+def test_an_oversized_state_loses_optional_members_but_never_its_status(note):
     payload = {**PAYLOAD, "parameters": {"note": note}, "error": {"code": "timeout"}}
 
     text = frames.update(payload)
@@ -66,7 +66,7 @@ def test_an_oversized_state_loses_its_luggage_but_never_its_status(note):
 
 
 @pytest.mark.stream_case(69)
-def test_everything_oversized_still_leaves_a_status():
+def test_a_state_with_every_member_oversized_keeps_its_status():
     big = {name: "x" * 140_000 for name in frames.BULKY}
 
     frame = json.loads(frames.update({**PAYLOAD, **big}))

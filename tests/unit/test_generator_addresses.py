@@ -35,11 +35,11 @@ async def test_an_address_that_is_not_public_is_refused_however_it_is_written(ho
 
 
 @pytest.mark.parametrize("host", ["8.8.8.8", "2606:4700::1111"])
-async def test_a_public_address_is_what_is_connected_to(host):
+async def test_connections_go_to_the_public_address_that_was_checked(host):
     assert await resolve(host, 443, loopback_allowed=False) == host
 
 
-async def test_this_machine_is_allowed_where_the_provider_runs_on_it():
+async def test_this_machine_is_allowed_if_the_provider_runs_on_it():
     assert await resolve("127.0.0.1", 80, loopback_allowed=True) == "127.0.0.1"
     with pytest.raises(ForbiddenAddress):
         await resolve("10.0.0.1", 80, loopback_allowed=True)

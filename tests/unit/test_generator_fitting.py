@@ -19,7 +19,7 @@ FILES = {kind: picture_file(96, 64, kind) for kind in ("PNG", "JPEG", "WEBP")}
     damage=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8),
     length=st.integers(0, 2000),
 )
-async def test_a_damaged_file_is_a_picture_or_refused(kind, damage, length):
+async def test_a_damaged_file_is_either_refused_or_still_a_picture(kind, damage, length):
     file = bytearray(FILES[kind])
     for place, value in damage:
         file[place % len(file)] = value
@@ -35,7 +35,7 @@ async def test_a_damaged_file_is_a_picture_or_refused(kind, damage, length):
             raise AssertionError(outcome)
 
 
-async def test_what_a_file_says_beside_its_picture_goes_no_further():
+async def test_metadata_of_a_file_is_dropped():
     file = io.BytesIO()
     exif = Pictures.Exif()
     exif[0x010E] = "a very private prompt"
@@ -48,7 +48,7 @@ async def test_what_a_file_says_beside_its_picture_goes_no_further():
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-async def test_pictures_of_every_kind_of_pixel_are_taken(mode):
+async def test_pictures_in_every_pixel_format_are_accepted(mode):
     file = io.BytesIO()
     Pictures.new(mode, (32, 32)).save(file, "PNG")
 

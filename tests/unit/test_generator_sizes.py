@@ -14,7 +14,7 @@ SQUARES = ((256, 256), (512, 512), (1024, 1024))
     ("asked", "made"),
     [((64, 64), 256), ((256, 256), 256), ((257, 200), 512), ((1024, 1), 1024), ((2048, 64), 1024)],
 )
-def test_of_equal_proportions_the_smallest_that_is_large_enough_is_chosen(asked, made):
+def test_the_smallest_sufficient_size_of_equal_proportions_is_chosen(asked, made):
     assert nearest(SQUARES, *asked) == (made, made)
 
 
@@ -26,7 +26,7 @@ def test_the_nearest_proportions_come_before_the_size(asked, made):
     assert nearest(TITAN_SIZES, *asked) == made
 
 
-def test_a_size_in_steps_covers_the_asked_one():
+def test_a_size_in_steps_covers_the_requested_size():
     assert covering(320, 200, multiple=64) == (320, 256)
 
 

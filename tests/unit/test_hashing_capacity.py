@@ -7,7 +7,7 @@ from shared.errors import Unavailable
 from shared.security.hashing_capacity import HashingCapacity
 
 
-async def test_no_more_hashes_run_at_once_than_there_are_threads_for():
+async def test_no_more_hashes_run_at_once_than_there_are_threads():
     capacity, running, most = HashingCapacity(threads=2, waiting=20), 0, 0
     lock = threading.Lock()
 
@@ -25,7 +25,7 @@ async def test_no_more_hashes_run_at_once_than_there_are_threads_for():
     assert most <= 2
 
 
-async def test_who_finds_no_room_to_wait_is_told_to_come_again():
+async def test_a_request_that_finds_the_queue_full_is_told_to_try_again():
     capacity, finish = HashingCapacity(threads=1, waiting=1), threading.Event()
     admitted = [asyncio.create_task(capacity.run(finish.wait)) for _ in range(2)]
     await asyncio.sleep(0)
@@ -39,7 +39,7 @@ async def test_who_finds_no_room_to_wait_is_told_to_come_again():
     assert await capacity.run(lambda: "hash") == "hash"
 
 
-async def test_a_hash_that_fails_leaves_its_place_to_others():
+async def test_a_hash_that_fails_frees_its_place():
     capacity = HashingCapacity(threads=1, waiting=0)
 
     for _ in range(3):

@@ -32,7 +32,7 @@ async def test_without_its_database_the_product_is_down():
     assert health.status == "down"
 
 
-async def test_dependencies_are_asked_side_by_side():
+async def test_dependencies_are_checked_concurrently():
     met = asyncio.Barrier(2)
 
     health = await examine({"database": met.wait, "redis": met.wait})
@@ -40,7 +40,7 @@ async def test_dependencies_are_asked_side_by_side():
     assert health.status == "ok"
 
 
-def test_the_function_tells_what_is_away_and_keeps_the_reasons_to_the_log(application):
+def test_the_function_names_what_is_unavailable_and_only_logs_the_reasons(application):
     application.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     application.setenv("QUEUE_URL", "redis://127.0.0.1:1/1")
     application.setenv("RESULTS_BUCKET", "pictures")

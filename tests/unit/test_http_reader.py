@@ -1,4 +1,4 @@
-"""The reader of requests alone: bytes in, requests, refusals and upgrades out."""
+"""The reader of requests alone: it turns bytes into requests, refusals and upgrades."""
 
 from dataclasses import dataclass, field
 
@@ -70,7 +70,7 @@ CUTS = st.sets(st.integers(1, 600), max_size=20)
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[bytes, Request]:
-    """A request as it is sent, and as it is to be read."""
+    """The bytes of a request, and the request that must be read from them."""
     method = draw(st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
     target = draw(TARGETS)
     headers = [("Host", "x"), *draw(st.lists(st.tuples(NAMES, VALUES), max_size=4))]
@@ -90,7 +90,7 @@ def requests(draw: st.DrawFn) -> tuple[bytes, Request]:
 
 @settings(deadline=None)
 @given(sent=st.lists(requests(), max_size=4), cuts=CUTS)
-def test_requests_are_read_whole_however_their_bytes_come(
+def test_requests_are_read_correctly_however_their_bytes_are_split(
     sent: list[tuple[bytes, Request]], cuts: set[int]
 ) -> None:
     sink = read(*split(b"".join(data for data, _ in sent), cuts))
@@ -100,7 +100,7 @@ def test_requests_are_read_whole_however_their_bytes_come(
 
 @settings(deadline=None)
 @given(early=BODIES, cuts=CUTS)
-def test_a_websocket_is_asked_for_once_and_nothing_behind_its_head_is_read(
+def test_a_websocket_is_requested_once_and_nothing_after_its_head_is_read(
     early: bytes, cuts: set[int]
 ) -> None:
     sink = read(*split(GET + WEBSOCKET + early, cuts))
@@ -126,7 +126,7 @@ REFUSED = [
 @pytest.mark.parametrize(("sent", "status"), REFUSED)
 @settings(deadline=None)
 @given(cuts=CUTS)
-def test_what_cannot_be_served_is_refused_once_and_nothing_behind_it_is_read(
+def test_a_bad_request_is_refused_once_and_nothing_after_it_is_read(
     sent: bytes, status: int, cuts: set[int]
 ) -> None:
     sink = read(*split(GET + sent + GET, cuts))
@@ -143,7 +143,7 @@ def test_a_head_that_never_ends_is_refused() -> None:
 
 
 @pytest.mark.parametrize("offers", [1, 3000])
-def test_other_offers_are_declined_by_reading_on_as_if_there_were_none(offers: int) -> None:
+def test_offers_of_other_protocols_are_ignored(offers: int) -> None:
     sink = read(H2C * offers + GET)
 
     assert sink.targets == ["/h2"] * offers + ["/"]
@@ -151,7 +151,7 @@ def test_other_offers_are_declined_by_reading_on_as_if_there_were_none(offers: i
     assert headers == [[("Host", "x")]] * (offers + 1)
 
 
-def test_a_client_that_waits_for_a_100_is_told_of_before_its_request() -> None:
+def test_a_client_that_waits_for_100_continue_is_reported_before_its_request() -> None:
     sink = read(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n", b"hi")
 
     assert sink.told[0] == "100-continue"
@@ -178,14 +178,14 @@ def test_a_request_is_unfinished_from_its_first_byte_to_its_last() -> None:
         (GET, True),
     ],
 )
-def test_the_client_says_whether_more_may_follow(head: bytes, keep_alive: bool) -> None:
+def test_the_client_decides_whether_more_requests_may_follow(head: bytes, keep_alive: bool) -> None:
     [told] = read(head).told
 
     assert isinstance(told, tuple)
     assert told[1] is keep_alive
 
 
-def test_a_reader_that_was_stopped_reads_no_more() -> None:
+def test_a_stopped_reader_reads_no_more() -> None:
     sink = Recorded()
     reader = RequestReader(sink, PEER)
     reader.feed(GET[:5])

@@ -23,12 +23,12 @@ def test_quoted_and_bare_forms_are_the_same_key(header, key):
 
 @pytest.mark.parametrize("header", ["", '""', '"a', 'a"', "a,b", "a b", "\x7f", "é", "x" * 256])
 @pytest.mark.stream_case(58)
-def test_anything_else_is_no_key(header):
+def test_any_other_value_is_no_key(header):
     with pytest.raises(InvalidIdempotencyKey):
         parse_key(header)
 
 
-def test_the_order_of_members_does_not_make_another_request():
+def test_another_order_of_members_is_the_same_request():
     one = fingerprint("POST", "/tasks", {"a": 1, "b": 2})
 
     assert one == fingerprint("POST", "/tasks", {"b": 2, "a": 1})

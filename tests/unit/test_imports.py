@@ -1,4 +1,4 @@
-"""Lean by construction: a function pays for what it names, so what each loads is bounded."""
+"""A function loads only the packages that it needs: those each may load are listed here."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ NEVER = frozenset({"moto", "alembic", "lampwork", "local", "tests", "pytest"})
 NONE: frozenset[str] = frozenset()
 ALL = HASHING | HTTP | ORM | PICTURES | NEVER
 
-# Imports each module it is given and prints what top-level packages that has loaded.
+# Imports each given module and prints which top-level packages have been loaded by then.
 IMPORTING = """
 import importlib, json, sys
 loaded = {}
@@ -48,7 +48,8 @@ def allowed(module: str) -> frozenset[str]:
 
 
 def modules_by_what_they_may_load() -> dict[frozenset[str], list[str]]:
-    """Functions that may load the same are imported in one process, to save time."""
+    """Groups the functions that may load the same packages: one process imports a group, to save
+    time."""
     groups: dict[frozenset[str], list[str]] = {}
     for module in sorted(function_modules()):
         groups.setdefault(allowed(module), []).append(module)
@@ -66,8 +67,8 @@ def test_a_function_loads_only_what_it_needs(packages, modules):
     )
     loaded: dict[str, list[str]] = json.loads(finished.stdout)
 
-    astray = {
+    excess = {
         module: sorted(ALL.intersection(names) - packages) for module, names in loaded.items()
     }
     assert list(loaded) == modules
-    assert {module: names for module, names in astray.items() if names} == {}
+    assert {module: names for module, names in excess.items() if names} == {}

@@ -19,7 +19,7 @@ from shared.security.keys import keys, read_keys
 from shared.singletons import forget_singletons
 
 
-def test_the_key_file_is_made_once_and_for_its_owner_alone(tmp_path: Path):
+def test_the_key_file_is_created_once_and_only_its_owner_can_read_it(tmp_path: Path):
     path = tmp_path / ".lampwork" / "keys.json"
 
     made = ensure_keys(path)
@@ -49,7 +49,7 @@ def test_processes_that_start_together_agree_on_one_key_file(tmp_path: Path):
     assert made.count(True) == 1
 
 
-def test_a_damaged_key_file_is_named_and_left_alone(tmp_path: Path):
+def test_a_damaged_key_file_is_reported_and_left_alone(tmp_path: Path):
     path = tmp_path / "keys.json"
     path.write_text("{}")
 
@@ -62,7 +62,7 @@ def test_a_damaged_key_file_is_named_and_left_alone(tmp_path: Path):
     assert path.read_text() == "{}"
 
 
-def test_keys_come_as_text_where_a_secret_store_hands_them_over(monkeypatch: pytest.MonkeyPatch):
+def test_keys_may_come_as_text_from_a_secret_store(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("KEYS_JSON", json.dumps(new_keys()))
     monkeypatch.delenv("KEYS_FILE", raising=False)
     forget_singletons()
@@ -132,7 +132,7 @@ def test_a_key_without_its_private_half_verifies_only():
         _ = key.private
 
 
-def test_rotation_puts_the_next_key_in_use_and_keeps_the_former_for_verifying(tmp_path: Path):
+def test_rotation_starts_using_the_next_key_and_keeps_the_former_for_verifying(tmp_path: Path):
     path = tmp_path / "keys.json"
     ensure_keys(path)
     before = read_keys(path.read_text()).signing
@@ -150,7 +150,7 @@ def test_rotation_puts_the_next_key_in_use_and_keeps_the_former_for_verifying(tm
     assert os.listdir(tmp_path) == ["keys.json"]
 
 
-def test_a_key_nobody_knows_yet_is_published_before_it_signs(tmp_path: Path):
+def test_a_new_key_is_published_before_it_signs(tmp_path: Path):
     path, document = tmp_path / "keys.json", new_keys()
     del document["signing"]["next"]
     path.write_text(json.dumps(document))
@@ -193,7 +193,7 @@ def test_a_token_outlives_one_rotation_of_its_key(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("text", [None, "{}", "no JSON"])
-def test_what_holds_no_keys_is_not_rotated(tmp_path: Path, text: str | None):
+def test_a_file_that_holds_no_keys_is_not_rotated(tmp_path: Path, text: str | None):
     path = tmp_path / "keys.json"
     if text is not None:
         path.write_text(text)
@@ -208,7 +208,7 @@ def test_what_holds_no_keys_is_not_rotated(tmp_path: Path, text: str | None):
 
 
 @pytest.mark.parametrize("secret", [bytes(32), b"changeme" * 4, b"0123456789" * 3 + b"01"])
-def test_a_key_that_can_be_guessed_is_refused_and_not_told(secret: bytes):
+def test_a_key_that_can_be_guessed_is_refused_and_not_repeated(secret: bytes):
     made = new_keys()
     made["hmac"]["secret"] = base64url.encode(secret)
 

@@ -29,7 +29,7 @@ def test_a_device_is_known_for_the_account_it_signed_in_to():
     assert known_devices.read(token, "other@example.com") is None
 
 
-def test_no_two_devices_have_one_name():
+def test_no_two_devices_have_the_same_name():
     tokens = [known_devices.issue(EMAIL) for _ in range(3)]
 
     assert len({known_devices.read(token, EMAIL) for token in tokens}) == 3

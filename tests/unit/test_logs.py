@@ -30,7 +30,7 @@ class Lines(logging.Handler):
 
 @pytest.fixture
 def log() -> Iterator[Lines]:
-    """What a process logs that set up its logging before ours was asked."""
+    """The log of a process that set up its logging before the application set up its own."""
     handler, root = Lines(), logging.getLogger()
     root.addHandler(handler)
     logs.install()
@@ -67,7 +67,7 @@ logger = logging.getLogger("tests.logs")
 )
 @pytest.mark.parametrize("way", ["message", "argument", "extra", "nested", "bytes", "error"])
 @pytest.mark.case("I9")
-def test_a_secret_gets_into_no_log_whichever_way_it_comes(log, text, way):
+def test_a_secret_reaches_no_log_however_it_is_logged(log, text, way):
     match way:
         case "message":
             logger.error(text)
@@ -96,7 +96,7 @@ def test_a_secret_gets_into_no_log_whichever_way_it_comes(log, text, way):
         *("set-cookie", "ticket", "X-Amz-Security-Token", "client_secret", "api_key"),
     ],
 )
-def test_what_is_named_as_a_secret_is_never_shown(log, name):
+def test_a_value_named_as_a_secret_is_never_shown(log, name):
     logger.error("Seen", extra={name: CANARY})
     logger.error("Seen", extra={"headers": {name: CANARY}})
     logger.error("Seen %(" + name + ")s", {name: CANARY})
@@ -105,7 +105,7 @@ def test_what_is_named_as_a_secret_is_never_shown(log, name):
     assert CANARY not in log.text
 
 
-def test_what_is_no_secret_is_shown(log):
+def test_a_value_that_is_no_secret_is_shown(log):
     logger.warning(
         "A task was swept",
         extra={"task_id": "0a89f0bd", "attempt": 2, "note": "for the 2nd time", "done": None},
@@ -117,7 +117,7 @@ def test_what_is_no_secret_is_shown(log):
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r", "\x85", "\u2028", "\x1b[2K"])
-def test_nobody_can_write_a_line_of_their_own(log, ending):
+def test_no_value_can_add_a_line_to_the_log(log, ending):
     forged = f"harmless{ending}ERROR forged"
     logger.error("Seen %s", forged, extra={"seen": forged})
 
@@ -125,7 +125,7 @@ def test_nobody_can_write_a_line_of_their_own(log, ending):
     assert "\x1b" not in log.lines[0]
 
 
-def test_a_traceback_is_set_in_so_that_no_line_of_it_passes_for_another_entry(log):
+def test_a_traceback_is_indented_so_that_no_line_looks_like_another_entry(log):
     try:
         raise ValueError("harmless\nERROR forged")
     except ValueError:
@@ -137,7 +137,7 @@ def test_a_traceback_is_set_in_so_that_no_line_of_it_passes_for_another_entry(lo
     assert "test_logs.py" in log.text
 
 
-def test_a_message_whose_arguments_do_not_fit_is_kept(log):
+def test_a_message_whose_arguments_do_not_fit_is_still_logged(log):
     logger.error("%d and %d", "one")
 
     assert log.lines == ["ERROR %d and %d (its arguments do not fit)"]
@@ -155,7 +155,7 @@ def test_installing_again_changes_nothing(log):
 
 
 @pytest.mark.parametrize("log_format", ["JSON", "Text"])
-def test_lambdas_own_handler_shows_no_secret_but_what_was_added(log_format):
+def test_the_handler_of_lambda_hides_secrets_and_shows_the_added_fields(log_format):
     script = f"""
 import logging, sys
 from awslambdaric import bootstrap
@@ -190,7 +190,7 @@ logging.getLogger("x").info("Next")
         assert last.endswith("Next")
 
 
-def test_what_is_logged_about_something_names_it_also_in_what_was_started_meanwhile(log):
+def test_log_lines_name_their_subject_even_in_tasks_started_meanwhile(log):
     async def scenario() -> None:
         with logs.about(request_id="r-1", task_id=None):
             logger.warning("Here", extra={"attempt": 2})

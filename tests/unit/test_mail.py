@@ -18,7 +18,7 @@ def public_url(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("header", ["recipient", "subject"])
 @pytest.mark.parametrize("smuggled", ["\r\nBcc: all@example.com", "\n", "\x00"])
-def test_no_header_can_be_smuggled_into_a_mail(header: str, smuggled: str):
+def test_no_header_can_be_injected_into_a_mail(header: str, smuggled: str):
     fields = {"recipient": "demo@example.com", "subject": "Hello", "text": "", "html": ""}
     fields[header] += smuggled
 
@@ -33,7 +33,7 @@ def test_a_log_shows_no_more_of_an_address_than_it_must():
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MailKind if TEMPLATES[kind].link])
-def test_a_link_keeps_its_token_out_of_what_is_sent_to_servers(kind: MailKind):
+def test_a_link_keeps_its_token_out_of_requests_to_servers(kind: MailKind):
     mail = compose(kind, "demo@example.com", TOKEN)
 
     link = next(line for line in mail.text.splitlines() if line.startswith("http"))
@@ -52,7 +52,7 @@ def test_every_kind_of_mail_can_be_written(kind: MailKind):
     assert mail.html.startswith("<p>")
 
 
-def test_a_mailbox_for_developers_is_refused_in_production(monkeypatch: pytest.MonkeyPatch):
+def test_the_developers_mailbox_is_refused_in_production(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ENV", "production")
     forget_singletons()
 
@@ -60,7 +60,7 @@ def test_a_mailbox_for_developers_is_refused_in_production(monkeypatch: pytest.M
         mailer()
 
 
-def test_an_unknown_mailer_is_named_with_those_there_are(monkeypatch: pytest.MonkeyPatch):
+def test_the_error_for_an_unknown_mailer_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MAIL_URL", "smtp://user:secret@host")
     forget_singletons()
 

@@ -41,7 +41,7 @@ def as_named(package: str, room: str) -> str:
 
 
 def wanted_rows(package: str) -> dict[str, tuple[str, str]]:
-    """By the name of each room: its floor, and the floors it may import."""
+    """The floor of each room, and the floors it may import, by the name of the room."""
     return {
         as_named(package, room): (str(floor), below(floor))
         for floor, rooms in enumerate(FLOORS[package], 1)
@@ -55,7 +55,7 @@ def shown_rows(package: str) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("package", MAPS)
-def test_the_map_of_a_package_has_every_room_on_its_floor(package):
+def test_the_map_of_a_package_lists_every_room_on_its_floor(package):
     wanted, shown = wanted_rows(package), shown_rows(package)
 
     write = [
@@ -75,7 +75,7 @@ def test_the_map_of_a_package_has_every_room_on_its_floor(package):
 
 
 def repository_map() -> dict[str, set[str]]:
-    """What each part may import of the others, by the names of both as packages."""
+    """Which other parts each part may import, by their names as packages."""
     parts = [cells for cells in rows(MAPS["shared"], 3) if cells[0].endswith("/`")]
     return {Path(name.strip("`")).name: set(re.findall(r"`(\w+)`", may)) for name, _, may in parts}
 
@@ -101,7 +101,7 @@ def test_the_map_of_the_repository_has_every_part():
 def test_no_part_imports_another_that_the_map_does_not_allow(name):
     allowed = repository_map()[name] | {name}
 
-    astray = {
+    forbidden = {
         f"{file.relative_to(ROOT)} imports {other}"
         for file in CODE[name].rglob("*.py")
         if part(file) == name and "projects" not in file.parts
@@ -109,17 +109,17 @@ def test_no_part_imports_another_that_the_map_does_not_allow(name):
         if other in CODE and other not in allowed
     }
 
-    assert sorted(astray) == [], "docs/architecture.md allows none of this"
+    assert sorted(forbidden) == [], "docs/architecture.md allows none of this"
 
 
 def test_no_function_imports_another():
-    astray = {
+    forbidden = {
         str(file.relative_to(ROOT))
         for file in CODE["functions"].rglob("*.py")
         if "functions" in packages_imported(file)
     }
 
-    assert astray == set()
+    assert forbidden == set()
 
 
 # --- "Where things are" of the README -------------------------------------------------------------

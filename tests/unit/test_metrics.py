@@ -31,7 +31,7 @@ def record_everything():
         metrics.record(metric, 1.5, **{name: WORDS.get(name, "x") for name in metric.dimensions})
 
 
-def test_the_table_and_the_code_are_in_step():
+def test_the_documented_metrics_match_the_code():
     text = (ROOT / "docs/metrics.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \|", text, re.MULTILINE)
 
@@ -40,7 +40,7 @@ def test_the_table_and_the_code_are_in_step():
     assert documented == [(each.name, each.unit.value, [*each.dimensions]) for each in METRICS]
 
 
-def test_an_invocation_prints_one_line_of_all_it_recorded(capsys):
+def test_an_invocation_prints_all_it_recorded_in_one_line(capsys):
     @entry_point
     def handler(event, context):
         metrics.record(metrics.TASKS_SUBMITTED)
@@ -60,7 +60,7 @@ def test_an_invocation_prints_one_line_of_all_it_recorded(capsys):
     assert {"Name": "TasksSubmitted", "Unit": "Count"} in directives[0]["Metrics"]
 
 
-def test_an_invocation_that_fails_tells_what_it_recorded(capsys):
+def test_a_failing_invocation_prints_what_it_recorded(capsys):
     @entry_point
     def handler(event, context):
         metrics.record(metrics.SWEEPS)
@@ -95,7 +95,7 @@ def test_no_line_has_more_values_of_a_metric_than_the_format_allows(capsys):
     assert [len(line["TaskQueueWait"]) for line in lines(capsys)] == [100, 100, 50]
 
 
-def test_the_emulator_shows_every_metric_under_the_name_a_worker_has_for_it(capsys):
+def test_the_emulator_and_a_worker_use_the_same_name_for_every_metric(capsys):
     shown = EmbeddedMetrics()
     record_everything()
     metrics.flush()
@@ -109,7 +109,7 @@ def test_the_emulator_shows_every_metric_under_the_name_a_worker_has_for_it(caps
     }
 
 
-def test_a_dimension_left_out_is_a_mistake():
+def test_a_missing_dimension_is_an_error():
     with pytest.raises(KeyError):
         metrics.record(metrics.TASKS_FINISHED)
 

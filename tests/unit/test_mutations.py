@@ -1,4 +1,4 @@
-"""`make mutations` takes long and is run seldom: what it names must not move away unnoticed."""
+"""`make mutations` takes long and is rarely run, so this test checks that what it names exists."""
 
 import pytest
 

@@ -16,7 +16,7 @@ def test_a_token_is_long_random_and_kept_as_a_hash():
     assert len(one_time_tokens.fingerprint(token, VERIFY)) == 32
 
 
-def test_a_token_serves_its_purpose_only():
+def test_a_token_serves_only_its_purpose():
     token = one_time_tokens.create(RESET)
 
     with pytest.raises(InvalidOrExpiredToken):

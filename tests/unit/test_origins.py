@@ -63,7 +63,7 @@ def test_a_foreign_page_may_not(headers: dict[str, str]):
         origins.check_page(headers)
 
 
-def test_strictness_refuses_who_names_no_page(monkeypatch: pytest.MonkeyPatch):
+def test_strict_mode_refuses_a_request_that_names_no_page(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CSRF_STRICT", "true")
     forget_singletons()
 

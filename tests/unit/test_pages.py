@@ -62,7 +62,7 @@ def test_a_page_may_show_pictures_from_where_their_links_lead():
     assert "img-src 'self' https://pictures.example.com;" in policy
 
 
-def test_who_holds_a_sessions_cookie_gets_the_studio_and_who_does_not_is_welcomed():
+def test_a_visitor_with_a_session_cookie_gets_the_studio_and_others_the_welcome_page():
     assert b'id="compose"' in page("/", cookies={"access_token": "any"}).body
     assert b'id="compose"' not in page("/").body
     assert b'autocomplete="current-password"' in page("/").body
@@ -87,18 +87,18 @@ def test_an_asset_at_the_address_of_another_version_is_served_but_not_kept():
 
 
 @pytest.mark.parametrize("name", ["pages.py", "..%2fpages.py", "nothing.js"])
-def test_what_is_no_asset_is_not_found(name):
+def test_a_path_that_is_no_asset_is_not_found(name):
     assert call(handler, "GET", f"/assets/0123456789abcdef/{name}").status == 404
 
 
-def test_a_task_that_cannot_be_is_not_found_and_its_name_is_shown_to_nobody():
+def test_an_impossible_task_id_is_not_found_and_not_shown():
     answer = page("/tasks/%3Cimg%20onerror=alert(1)%3E")
 
     assert answer.status == 404
     assert b"alert(1)" not in answer.body
 
 
-def test_the_mailbox_shows_mails_with_their_links_and_no_markup_of_theirs():
+def test_the_mailbox_shows_mails_with_their_links_and_without_their_markup():
     text = "Hello <b>you</b>\n\nhttp://localhost:8000/#verify=ev1_token\n"
     run(DevelopmentMailbox().send(Mail("ada@example.com", "<img src=x>", text, "")))
 
@@ -110,7 +110,7 @@ def test_the_mailbox_shows_mails_with_their_links_and_no_markup_of_theirs():
 
 
 @pytest.mark.parametrize("variables", [{"MAIL_URL": "none://"}, PRODUCTION])
-def test_there_is_no_mailbox_but_at_home(settings, variables):
+def test_only_a_developers_machine_has_a_mailbox(settings, variables):
     for name, value in variables.items():
         settings.setenv(name, value)
     forget_singletons()

@@ -61,7 +61,7 @@ def gallery() -> dict[str, Field]:
     style=st.sampled_from(Style),
     prompt=st.text(max_size=40),
 )
-def test_a_picture_has_exactly_the_asked_size(
+def test_a_picture_has_exactly_the_requested_size(
     width: int, height: int, style: Style, prompt: str
 ) -> None:
     data = paint(prompt, GenerationParameters(width, height, style), lambda fraction: None)
@@ -105,12 +105,14 @@ def test_two_processes_paint_the_same_bytes() -> None:
 
 def test_threads_that_paint_at_once_do_not_disturb_each_other() -> None:
     prompts = ["a fox by the sea", "night city", "an abstract thought"]
-    alone = [paint(prompt, SMALL, lambda fraction: None) for prompt in prompts]
+    one_by_one = [paint(prompt, SMALL, lambda fraction: None) for prompt in prompts]
 
     with ThreadPoolExecutor(6) as pool:
-        together = list(pool.map(lambda prompt: paint(prompt, SMALL, lambda _: None), prompts * 3))
+        in_parallel = list(
+            pool.map(lambda prompt: paint(prompt, SMALL, lambda _: None), prompts * 3)
+        )
 
-    assert together == alone * 3
+    assert in_parallel == one_by_one * 3
 
 
 @pytest.mark.parametrize("prompt", ["a mountain lake at night", "a red fox", "nothing at all"])
@@ -122,7 +124,7 @@ def test_another_seed_is_another_picture(prompt: str) -> None:
     assert min(difference(*pair) for pair in combinations(pictures, 2)) > NEAR_EQUAL
 
 
-def test_prompts_that_differ_never_give_near_equal_pictures(
+def test_different_prompts_never_give_nearly_equal_pictures(
     gallery: dict[str, Field],
 ) -> None:
     alike = {
@@ -235,7 +237,7 @@ async def test_a_listener_that_never_answers_does_not_hold_a_cancelled_picture()
         await asyncio.get_running_loop().shutdown_default_executor()
 
 
-async def test_what_progress_raises_ends_the_painting() -> None:
+async def test_an_error_raised_by_progress_ends_the_painting() -> None:
     class LeaseLost(Exception):
         pass
 
@@ -274,7 +276,7 @@ def test_a_generator_of_ones_own_is_named_by_module_and_factory() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "dream://key:secret@host", "painter"])
-def test_an_unknown_generator_is_refused_without_telling_the_url(url: str) -> None:
+def test_an_unknown_generator_is_refused_without_repeating_the_url(url: str) -> None:
     with pytest.raises(SettingsError, match="painter://") as refusal:
         generator(url)
 

@@ -16,7 +16,7 @@ async def test_a_hash_has_the_parameters_that_are_recommended():
     assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-async def test_only_the_very_password_is_right():
+async def test_only_the_exact_password_is_right():
     hasher = Argon2Hasher()
     stored = await hasher.hash(" Pässwörd 🙂 ")
 
@@ -28,7 +28,7 @@ async def test_only_the_very_password_is_right():
     assert not trimmed.correct
 
 
-async def test_passwords_differ_by_their_last_byte_however_long():
+async def test_passwords_that_differ_in_the_last_byte_differ_whatever_their_length():
     hasher = Argon2Hasher()
     stored = await hasher.hash("x" * 72 + "a")
 
@@ -43,7 +43,7 @@ async def test_a_missing_or_damaged_hash_matches_nothing(stored: str | None):
     assert verdict.better_hash is None
 
 
-async def test_a_hash_of_older_parameters_is_to_be_replaced():
+async def test_a_hash_with_older_parameters_must_be_replaced():
     older = CryptContext(schemes=["argon2"], argon2__memory_cost=1024, argon2__time_cost=1)
     stored = older.hash("StrongPass123!")
 
@@ -55,21 +55,21 @@ async def test_a_hash_of_older_parameters_is_to_be_replaced():
 
 
 async def test_the_loop_goes_on_while_a_password_is_hashed():
-    turns = 0
+    iterations = 0
 
     hashing = asyncio.create_task(Argon2Hasher().hash("StrongPass123!"))
     while not hashing.done():
         await asyncio.sleep(0)
-        turns += 1
+        iterations += 1
 
-    assert turns > 10
+    assert iterations > 10
 
 
 @pytest.mark.parametrize(
     "password",
     ["StrongPass123!", "with spaces all over", "🙂" * 8, "x" * 127 + "!", "correct horse"],
 )
-def test_a_password_of_one_s_own_is_good(password: str):
+def test_a_personal_password_is_accepted(password: str):
     check_new_password(password, email=EMAIL)
 
 
@@ -87,7 +87,7 @@ def test_a_password_of_one_s_own_is_good(password: str):
         ("my-Lampwork-2026", "contains_product_name"),
     ],
 )
-def test_a_password_easily_guessed_is_refused_with_its_reason(password: str, reason: str):
+def test_an_easily_guessed_password_is_refused_with_the_reason(password: str, reason: str):
     with pytest.raises(WeakPassword) as raised:
         check_new_password(password, email=EMAIL)
 
@@ -101,6 +101,6 @@ def test_a_short_local_part_may_be_part_of_a_password_but_not_all_of_it():
         check_new_password("abc", email="abc@example.com")
 
 
-def test_the_list_of_common_passwords_holds_what_the_length_lets_pass():
+def test_the_list_of_common_passwords_holds_those_of_sufficient_length():
     assert len(common_passwords()) > 200
     assert all(len(each) >= 8 and each == each.casefold() for each in common_passwords())

@@ -26,7 +26,7 @@ def test_a_period_lasts_to_the_same_day_of_the_next_month():
         (day(2026, 12, 5), day(2027, 1, 5)),
     ],
 )
-def test_a_month_that_is_shorter_ends_on_its_last_day(start, end):
+def test_a_period_in_a_shorter_month_ends_on_its_last_day(start, end):
     assert a_month_after(start) == end
 
 
@@ -37,7 +37,7 @@ def test_the_end_of_a_period_belongs_to_the_next():
     assert period.at(day(2026, 2, 15)) == Period(day(2026, 2, 15), day(2026, 3, 15))
 
 
-def test_periods_that_nobody_came_in_are_passed_over():
+def test_unused_periods_are_skipped():
     period = Period.beginning(day(2025, 1, 15))
 
     assert period.at(day(2026, 3, 20)) == Period(day(2026, 3, 15), day(2026, 4, 15))

@@ -16,7 +16,7 @@ from shared.web.preferences import wait_seconds
         ("wait=0", 0),
     ],
 )
-def test_a_wait_is_read(prefer, seconds):
+def test_a_preference_to_wait_is_read(prefer, seconds):
     assert wait_seconds(prefer) == seconds
 
 
@@ -24,5 +24,5 @@ def test_a_wait_is_read(prefer, seconds):
     "prefer",
     [None, "", "wait", "wait=", "wait=-1", "wait=1.5", "wait=soon", "await=5", "x; wait=5"],
 )
-def test_anything_else_is_no_wait(prefer):
+def test_any_other_preference_is_no_wait(prefer):
     assert wait_seconds(prefer) is None

@@ -1,4 +1,4 @@
-"""Rooms that must stay light: what their modules load, and what they never do."""
+"""Rooms that must stay light, and the packages that their modules must never load."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-# Imports the modules it is given and prints the names of all that is loaded then.
+# Imports the given modules and prints the names of all modules that are loaded by then.
 IMPORTING = """
 import importlib, json, sys
 for module in sys.argv[1:]:
@@ -49,5 +49,5 @@ def loaded(names: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("room", NEVER)
-def test_a_room_loads_nothing_that_is_too_heavy_for_it(room: str) -> None:
+def test_a_room_loads_no_package_that_is_too_heavy_for_it(room: str) -> None:
     assert loaded(modules(room)) & NEVER[room] == set()

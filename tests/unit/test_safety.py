@@ -75,7 +75,7 @@ def test_safe_settings_pass(production):
         ("QUEUE_URL", ""),
     ],
 )
-def test_an_unsafe_value_is_refused_by_its_variables_name(production, variable, value):
+def test_the_refusal_of_an_unsafe_value_names_its_variable(production, variable, value):
     production.setenv(variable, value)
 
     (problem,) = problems()
@@ -83,7 +83,7 @@ def test_an_unsafe_value_is_refused_by_its_variables_name(production, variable, 
     assert problem.startswith(f"- {variable}: ")
 
 
-def test_no_secret_is_told(production):
+def test_no_secret_is_shown(production):
     production.setenv("GATEWAY_SECRET", "a" * 40)
     production.setenv("DATABASE_URL", "postgresql+asyncpg://app:changeme@db.example.com/app")
 
@@ -106,7 +106,7 @@ def test_every_problem_is_listed_at_once(production):
     }
 
 
-def test_verification_in_the_response_passes_for_those_who_take_the_risk(production):
+def test_verification_in_the_response_is_accepted_if_the_operator_takes_the_risk(production):
     production.setenv("AUTH_VERIFICATION_DELIVERY", "response")
     production.setenv("AUTH_ALLOW_RESPONSE_IN_PRODUCTION", "true")
     production.setenv("MAIL_URL", "none://")
@@ -115,7 +115,7 @@ def test_verification_in_the_response_passes_for_those_who_take_the_risk(product
     safety.check()
 
 
-def test_a_development_machine_may_do_as_it_likes(production):
+def test_a_development_machine_may_have_unsafe_settings(production):
     for variable, value in {**dict.fromkeys(SAFE, ""), "ENV": "development"}.items():
         production.setenv(variable, value)
     forget_singletons()

@@ -21,7 +21,7 @@ def test_every_scheme_leads_to_a_factory(registry: SchemeRegistry[object]):
 
 @by_variable
 @pytest.mark.parametrize("scheme", ["", "dream"])
-def test_an_unknown_scheme_is_refused_by_the_name_of_its_setting(
+def test_the_refusal_of_an_unknown_scheme_names_its_setting(
     registry: SchemeRegistry[object], scheme: str
 ):
     with pytest.raises(SettingsError, match=f"^{registry.variable}: no such") as refused:
@@ -30,7 +30,7 @@ def test_an_unknown_scheme_is_refused_by_the_name_of_its_setting(
     assert all(f"{known}://" in str(refused.value) for known in registry.factories)
 
 
-def test_a_factory_is_what_its_dotted_name_says():
+def test_a_factory_is_found_by_its_dotted_name():
     made = SchemeRegistry[object]("URL", "thing", {"ordered": "collections:OrderedDict"})
 
     assert made.factory("ordered") is import_module("collections").OrderedDict

@@ -21,7 +21,7 @@ def fields() -> dict[str, FieldInfo]:
 
 
 def default(field: FieldInfo) -> str | None:
-    """As the page writes it; None where the page says in words what holds."""
+    """The default as the page writes it; None where the page describes it in words."""
     if field.is_required():
         return "required"
     match field.default:
@@ -36,7 +36,7 @@ def test_every_variable_is_documented():
     assert set(re.findall(r"`([A-Z][A-Z0-9_]+)`", PAGE)) == fields().keys()
 
 
-def test_the_documented_defaults_are_those_in_force():
+def test_the_documented_defaults_are_the_actual_ones():
     documented = dict(re.findall(r"^\| `(\w+)` \| (\S+|`[^`]+`) \|", PAGE, re.MULTILINE))
     in_force = {name: default(field) for name, field in fields().items() if default(field)}
 
@@ -58,7 +58,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch):
     assert settings.auth().audience == "lampwork"
 
 
-def test_a_wrong_value_is_not_repeated(monkeypatch):
+def test_the_error_for_a_wrong_value_does_not_repeat_it(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "sqlite://")
     monkeypatch.setenv("DATABASE_POOL_SIZE", "hunter2")
     forget_singletons()

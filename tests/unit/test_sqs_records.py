@@ -13,7 +13,7 @@ TEXT = doorbell("deliver", TASK).encode().decode()  # type: ignore[arg-type]
 
 @pytest.mark.parametrize("body", [TEXT, base64.b64encode(TEXT.encode()).decode(), json.dumps(TEXT)])
 @pytest.mark.stream_case(70)
-def test_a_message_is_read_as_whoever_sent_it_wrote_it(body):
+def test_a_message_is_read_in_each_form_that_senders_use(body):
     assert sqs_records.read({"body": body}).kwargs == {"task_id": TASK}
 
 
@@ -25,6 +25,6 @@ def test_a_message_is_read_as_whoever_sent_it_wrote_it(body):
     ],
 )
 @pytest.mark.stream_case(70)
-def test_anything_else_is_undecodable(record):
+def test_any_other_message_is_undecodable(record):
     with pytest.raises(UndecodableRecord):
         sqs_records.read(record)

@@ -12,7 +12,7 @@ def test_the_worked_example_of_the_statistic():
     assert mann_whitney(first, second) == pytest.approx(0.378, abs=0.001)
 
 
-def test_samples_of_one_distribution_are_taken_for_such():
+def test_samples_of_one_distribution_are_recognised():
     dice = random.Random(7)
     samples = [[dice.gauss(25, 3) for _ in range(200)] for _ in range(20)]
 
@@ -21,7 +21,7 @@ def test_samples_of_one_distribution_are_taken_for_such():
     assert sum(taken) >= 18
 
 
-def test_a_shift_of_a_twentieth_is_seen_in_two_hundred_samples():
+def test_a_shift_of_a_twentieth_is_detected_in_two_hundred_samples():
     dice = random.Random(7)
     first = [dice.gauss(25, 2) for _ in range(200)]
     second = [dice.gauss(26.25, 2) for _ in range(200)]

@@ -1,4 +1,4 @@
-"""tests/stream_cases.toml names the cases; markers say which tests show them."""
+"""tests/stream_cases.toml lists the cases; markers say which tests cover them."""
 
 import ast
 import tomllib

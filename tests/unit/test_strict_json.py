@@ -21,7 +21,7 @@ def test_ordinary_json_is_read():
         "{}".encode("utf-16"),
     ],
 )
-def test_what_is_no_proper_json_is_refused(body: bytes):
+def test_invalid_json_is_refused(body: bytes):
     with pytest.raises(MalformedJson):
         strict_json.loads(body)
 
@@ -34,7 +34,9 @@ def test_what_is_no_proper_json_is_refused(body: bytes):
         (rb'{"a": {"\udc00": 1}}', ["body", "a"]),
     ],
 )
-def test_texts_a_database_cannot_keep_are_refused_with_their_place(body: bytes, place: list[str]):
+def test_texts_that_a_database_cannot_store_are_refused_with_their_place(
+    body: bytes, place: list[str]
+):
     with pytest.raises(Unprocessable) as refused:
         strict_json.loads(body)
 

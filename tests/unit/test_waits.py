@@ -1,4 +1,4 @@
-"""Tests wait for what they wait for, and not for so many seconds."""
+"""Tests wait for a condition, and not for a number of seconds."""
 
 import ast
 from collections.abc import Iterator
@@ -107,5 +107,5 @@ def test_a_wait_is_found_however_it_is_written(source, seconds):
 @pytest.mark.parametrize(
     "source", ["FUNCTION = 'time.sleep(60)'", "process.wait(30)", "time.sleep(until)"]
 )
-def test_what_may_end_sooner_is_no_fixed_wait(source):
+def test_a_wait_that_may_end_sooner_is_no_fixed_wait(source):
     assert list(waits(source)) == []
