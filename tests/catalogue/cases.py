@@ -1,4 +1,4 @@
-"""The abuse catalogue: what is tried against accounts and tasks, and what must come of it.
+"""The abuse catalogue: attacks on accounts and tasks, and what must come of each.
 
 A test says which case it shows by `@pytest.mark.case("A14")`, or by `case("A14", ...)` for one row
 of a table. `tests/catalogue/test_complete.py` holds tests and catalogue together; the gateway, not

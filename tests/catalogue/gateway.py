@@ -23,7 +23,7 @@ def request(method: str, path: str, *, token: str | None = None, **options: Any)
 
 @cache
 def routes() -> list[tuple[APIRoute, Any]]:
-    """Those without parameters first, as a gateway prefers them."""
+    """All routes; those without parameters come first, as a gateway prefers them."""
     modules = [
         import_module(found.name)
         for found in walk_packages(functions.__path__, "functions.")

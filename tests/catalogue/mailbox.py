@@ -8,7 +8,7 @@ from shared.services.outgoing_mails import send_due
 
 
 def letters(recipient: str) -> list[str]:
-    """What somebody finds in the mailbox, the oldest first."""
+    """The mails in somebody's mailbox, the oldest first."""
 
     async def fetch() -> list[str]:
         await send_due()

@@ -1,4 +1,4 @@
-"""Removes one guard at a time from a copy of the source, and asks whether a test notices:
+"""Removes one guard at a time from a copy of the source, and checks that a test notices:
 `make mutations`."""
 
 import os
@@ -18,7 +18,8 @@ TESTS_FAILED = 1  # pytest's exit code where tests ran and some did not pass
 
 @dataclass(frozen=True)
 class Mutation:
-    """A guard, how it is taken away (a text that occurs exactly once), and who must notice."""
+    """A guard, how to remove it (by a text that occurs exactly once), and the test that must
+    notice."""
 
     guard: str
     path: str
@@ -47,15 +48,14 @@ MUTATIONS = (
         path="shared/repositories/sessions.py",
         text="                UserSession.generation == from_generation,\n",
         replacement="",
-        test="tests/catalogue/test_races.py"
-        "::test_a_rotation_that_comes_late_does_not_turn_a_session_back",
+        test="tests/catalogue/test_races.py" "::test_a_late_rotation_does_not_set_a_session_back",
     ),
     Mutation(
         guard="the page's origin",
         path="shared/security/origins.py",
         text="    if not is_allowed(page):\n        raise CsrfRejected\n",
         replacement="",
-        test="tests/catalogue/test_access.py::test_an_origin_that_resembles_ours_is_another_one",
+        test="tests/catalogue/test_access.py::test_an_origin_that_resembles_ours_is_refused",
     ),
     Mutation(
         guard="the rate limit before the hash",
@@ -64,7 +64,7 @@ MUTATIONS = (
         "    user, verdict = await _check_password(email, password, hasher)\n",
         replacement="    user, verdict = await _check_password(email, password, hasher)\n"
         "    await rate_limits.hit(*policies.login(client.ip, email), failures)\n",
-        test="tests/catalogue/test_limits.py::test_of_a_hundred_attempts_at_once_five_are_hashed",
+        test="tests/catalogue/test_limits.py::test_only_five_of_a_hundred_attempts_at_once_are_hashed",
     ),
     Mutation(
         guard="a hash for an unknown address too",
@@ -79,7 +79,7 @@ MUTATIONS = (
         path="shared/schemas/base.py",
         text='extra="forbid"',
         replacement='extra="ignore"',
-        test="tests/catalogue/test_register.py::test_nobody_gives_themselves_more_than_an_account",
+        test="tests/catalogue/test_register.py::test_a_sign_up_cannot_set_more_than_a_plain_account",
     ),
     Mutation(
         guard="the epoch of the account",
@@ -140,7 +140,8 @@ def copy_source(target: Path) -> None:
 
 
 def run_tests(copy: Path, tests: Sequence[str]) -> int:
-    """pytest's exit code. Edits of one size within a second would run stale compiled code."""
+    """Return pytest's exit code. No bytecode is written: after an edit of equal size within a
+    second, Python would run the stale code."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     finished = subprocess.run(
         command,

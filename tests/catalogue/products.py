@@ -1,4 +1,4 @@
-"""The running product where a test needs more requests than a person sends."""
+"""The running product for tests that send more requests than a person does."""
 
-# Rates of a person would stop a test that knocks at every door.
+# Rate limits meant for a person would stop a test that tries every route.
 WITHOUT_LIMITS = {"RATE_LIMITS": "off"}

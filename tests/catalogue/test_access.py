@@ -56,7 +56,7 @@ def test_every_claim_is_needed(signed_in: Answer, claim: str):
     ("scheme", "status"),
     [("bearer", 200), ("BEARER", 200), ("Basic", 401), ("Token", 401), ("JWT", 401), ("", 401)],
 )
-def test_the_scheme_is_bearer_in_any_capitals(signed_in: Answer, scheme: str, status: int):
+def test_the_bearer_scheme_is_case_insensitive(signed_in: Answer, scheme: str, status: int):
     answer = ask_me(headers={"authorization": f"{scheme} {signed_in.json['access_token']}"})
 
     assert answer.status == status
@@ -105,7 +105,7 @@ def test_a_planted_cookie_does_not_replace_the_real_one(
 
 
 @pytest.mark.case("G4")
-def test_sixteen_kibibytes_of_cookies_are_no_trouble(signed_in: Answer):
+def test_a_request_with_sixteen_kibibytes_of_cookies_is_served(signed_in: Answer):
     noise = "; ".join(f"noise{number}={'x' * 160}" for number in range(100))
 
     answer = ask_me(headers={"cookie": f"{noise}; access_token={signed_in.json['access_token']}"})
@@ -175,7 +175,7 @@ def test_another_site_s_preflight_allows_nothing(route: str):
         "https://evil.example/https://app.example.com",
     ],
 )
-def test_an_origin_that_resembles_ours_is_another_one(
+def test_an_origin_that_resembles_ours_is_refused(
     application: pytest.MonkeyPatch, signed_in: Answer, route: str, origin: str
 ):
     application.setenv("PUBLIC_URL", "https://app.example.com")

@@ -56,7 +56,7 @@ def assert_over(session: Answer) -> None:
 
 
 @pytest.mark.case("I1")
-def test_a_forgotten_password_of_nobody_is_answered_like_anybody_s(signed_in: Answer):
+def test_a_password_reset_for_an_unknown_address_is_answered_like_any_other(signed_in: Answer):
     known, unknown = forget_password(EMAIL), forget_password("nobody@example.com")
 
     assert (known.status, unknown.status) == (202, 202)
@@ -99,7 +99,7 @@ def test_a_reset_token_works_half_an_hour(signed_in: Answer):
 
 
 @pytest.mark.case("I3")
-def test_a_token_resets_nothing_but_what_it_is_for(signed_in: Answer):
+def test_a_token_serves_no_purpose_but_its_own(signed_in: Answer):
     verification = sign_up(OTHER).json["verification"]["token"]
 
     assert reset(verification).status == 400
@@ -135,7 +135,7 @@ def test_a_changed_password_ends_every_session_but_gives_a_new_one(signed_in: An
 
 
 @pytest.mark.case("I6")
-def test_a_change_to_a_taken_address_is_known_to_its_mailbox_only(signed_in: Answer):
+def test_only_the_mailbox_learns_of_a_change_to_a_taken_address(signed_in: Answer):
     open_account(OTHER)
 
     taken = post("/auth/email/change", signed_in, email=OTHER)
@@ -160,7 +160,7 @@ def test_nobody_deletes_an_account_from_a_session_left_open(signed_in: Answer):
 
 
 @pytest.mark.case("I8")
-def test_of_a_deleted_account_nothing_works(signed_in: Answer):
+def test_nothing_works_for_a_deleted_account(signed_in: Answer):
     elsewhere, reset_by = sign_in(), reset_token()
 
     assert request("DELETE", "/auth/me", token=signed_in.json["access_token"]).status == 202
@@ -175,8 +175,8 @@ def test_of_a_deleted_account_nothing_works(signed_in: Answer):
 @pytest.mark.case("B11")
 @pytest.mark.usefixtures("by_mail_alone")
 @pytest.mark.parametrize("first", ["owner", "attacker"])
-def test_whoever_signs_up_too_the_mailbox_s_owner_gets_the_own_password(first: str):
-    """Each password counts only with the very token that was sent for it."""
+def test_the_owner_of_a_mailbox_gets_their_own_password_whoever_else_signs_up(first: str):
+    """Each password takes effect only with the token that was sent for it."""
     mailed = {}
     for who in (first, "attacker" if first == "owner" else "owner"):
         sign_up(password=f"the {who}'s password")
@@ -190,7 +190,7 @@ def test_whoever_signs_up_too_the_mailbox_s_owner_gets_the_own_password(first: s
 
 
 @pytest.mark.case("F5")
-def test_another_user_s_session_is_out_of_reach(signed_in: Answer):
+def test_another_user_s_session_cannot_be_reached(signed_in: Answer):
     open_account(OTHER)
     stranger = sign_in(OTHER)
     token = stranger.json["access_token"]

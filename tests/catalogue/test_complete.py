@@ -23,7 +23,7 @@ def shown_cases() -> set[str]:
     return set(re.findall(r"^([A-Z]\d+): \d+ collected", listed.stdout, re.MULTILINE))
 
 
-def test_every_case_has_its_test_and_every_test_its_case():
+def test_every_case_has_a_test_and_every_test_names_a_case():
     shown = shown_cases()
 
     assert sorted(set(CATALOGUE) - set(OF_THE_STREAM) - shown) == []

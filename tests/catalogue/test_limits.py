@@ -63,7 +63,7 @@ def test_the_sixth_attempt_of_a_minute_waits_even_with_the_right_password():
 
 
 @pytest.mark.case("C6")
-def test_an_unknown_address_is_limited_alike():
+def test_an_unknown_address_is_limited_in_the_same_way():
     open_account()
     knock(5)
     knock(5, email="nobody@example.com")
@@ -91,7 +91,7 @@ def test_after_a_minute_the_right_password_works_again():
 
 
 @pytest.mark.case("C8")
-def test_of_a_hundred_attempts_at_once_five_are_hashed():
+def test_only_five_of_a_hundred_attempts_at_once_are_hashed():
     open_account()
     hasher = CountingHasher()
 
@@ -128,7 +128,7 @@ def test_every_spelling_of_an_address_counts_as_one():
 
 
 @pytest.mark.case("C11")
-def test_own_successes_do_not_make_room_for_guesses(limits: pytest.MonkeyPatch):
+def test_signing_in_to_ones_own_account_allows_no_more_guesses(limits: pytest.MonkeyPatch):
     limits.setenv("RATE_LIMIT_LOGIN_IP", "6/minute")
     open_account()
     open_account("mallory@example.com")
@@ -150,7 +150,7 @@ def test_one_address_cannot_try_thirty_one_accounts():
 
 
 @pytest.mark.case("C13")
-def test_strangers_cannot_lock_an_owner_out():
+def test_attackers_cannot_lock_out_an_owner():
     open_account()
     known = sign_in()
     device = {name: value for name, value in known.cookies.items() if "device" in name}
@@ -171,7 +171,7 @@ def test_without_redis_attempts_are_limited_and_people_get_in(limits: pytest.Mon
 
 
 @pytest.mark.case("E16")
-def test_a_session_refreshed_too_often_waits_and_lives_on():
+def test_a_session_refreshed_too_often_must_wait_and_stays_alive():
     open_account()
     token = sign_in().json["refresh_token"]
     for _ in range(30):
@@ -188,7 +188,7 @@ def test_a_session_refreshed_too_often_waits_and_lives_on():
 
 @pytest.mark.case("B12")
 @pytest.mark.parametrize("email", ["pending@example.com", "nobody@example.com"])
-def test_ten_requests_for_another_token_bring_one_mail(limits: pytest.MonkeyPatch, email: str):
+def test_ten_requests_for_another_token_send_one_mail(limits: pytest.MonkeyPatch, email: str):
     limits.setenv("MAIL_URL", "mailbox://")
     limits.setenv("AUTH_VERIFICATION_DELIVERY", "email")
     if email.startswith("pending"):

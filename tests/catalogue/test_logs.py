@@ -119,7 +119,7 @@ def test_the_whole_log_of_a_run_holds_no_secret(tmp_path: Path):
 
 @pytest.mark.case("I9", "I10")
 @pytest.mark.usefixtures("application")
-def test_an_error_of_ours_is_a_problem_without_a_trace_and_its_log_holds_no_secret(
+def test_an_internal_error_shows_no_traceback_and_its_log_holds_no_secret(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
     async def break_schema() -> None:

@@ -36,7 +36,7 @@ def many_requests(postgresql_backend: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def email() -> str:
-    """Somebody new: the database is kept from test to test."""
+    """A new address, since the tests share one database."""
     return f"{uuid4().hex}@example.com"
 
 
@@ -66,7 +66,7 @@ async def count(model: type[Any], *where: Any) -> int:
 
 
 @pytest.mark.case("A26")
-def test_twenty_sign_ups_of_one_address_make_one_account(email: str):
+def test_twenty_sign_ups_with_one_address_create_one_account(email: str):
     answers = at_once(*(post(register.app, email=email, password=PASSWORD) for _ in range(20)))
 
     assert codes(answers) == {"201": 1, "email_taken": 19}
@@ -74,7 +74,7 @@ def test_twenty_sign_ups_of_one_address_make_one_account(email: str):
 
 
 @pytest.mark.case("B7")
-def test_fifty_verifications_activate_once(email: str):
+def test_fifty_verifications_activate_the_account_once(email: str):
     registered = sign_up(email).json
     token, user_id = registered["verification"]["token"], registered["user"]["id"]
 
@@ -85,12 +85,13 @@ def test_fifty_verifications_activate_once(email: str):
 
 
 @pytest.mark.case("E2")
-def test_fifty_refreshes_have_one_child_twenty_times_over(email: str):
+def test_fifty_refreshes_at_once_have_one_child(email: str):
     open_account(email)
     token = sign_in(email).json["refresh_token"]
 
     for generation in range(1, 21):
-        # Each came to a process of its own: that they wait for this one is not their lateness.
+        # In production each request has a process of its own, so waiting for this one does not make
+        # it late.
         attempts = [Attempt() for _ in range(50)]
         issued = at_once(*(refresh_rotation.refresh(token, attempt) for attempt in attempts))
         children = {tokens.refresh_token for tokens in issued}
@@ -99,7 +100,7 @@ def test_fifty_refreshes_have_one_child_twenty_times_over(email: str):
         assert refresh_tokens.parse(token).generation == generation
 
 
-def test_a_rotation_that_comes_late_does_not_turn_a_session_back(email: str):
+def test_a_late_rotation_does_not_set_a_session_back(email: str):
     open_account(email)
     token = sign_in(email).json["refresh_token"]
     newest = rotate(rotate(token).json["refresh_token"]).json["refresh_token"]
@@ -119,7 +120,7 @@ def test_a_rotation_that_comes_late_does_not_turn_a_session_back(email: str):
 
 
 @pytest.mark.case("E11")
-def test_a_refresh_beside_a_logout_leaves_no_token_alive(email: str):
+def test_no_token_survives_a_refresh_beside_a_logout(email: str):
     open_account(email)
 
     for _ in range(20):

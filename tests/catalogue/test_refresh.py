@@ -57,7 +57,7 @@ def dead(session: Answer) -> bool:
         case("E8", "rt1_" + "A" * 4000, {401}, name="four kilobytes"),
     ],
 )
-def test_a_text_that_is_no_token_is_refused(signed_in: Answer, token: str, statuses: set[int]):
+def test_a_text_that_is_not_a_token_is_refused(signed_in: Answer, token: str, statuses: set[int]):
     assert rotate(token).status in statuses
     assert rotate(signed_in.json["refresh_token"]).status == 200
 
@@ -95,7 +95,7 @@ def test_a_token_of_an_unknown_key_is_refused_and_its_session_lives(
 
 
 @pytest.mark.case("E17")
-def test_keys_of_another_deployment_make_no_token_of_ours(
+def test_keys_of_another_deployment_make_no_valid_token(
     signed_in: Answer, application: pytest.MonkeyPatch
 ):
     run(database.engine().dispose())
@@ -106,7 +106,7 @@ def test_keys_of_another_deployment_make_no_token_of_ours(
 
 
 @pytest.mark.case("E4")
-def test_a_lost_answer_is_asked_for_again_with_its_key(signed_in: Answer):
+def test_a_lost_answer_can_be_requested_again_with_its_key(signed_in: Answer):
     first = rotate(signed_in.json["refresh_token"], headers={"idempotency-key": "one"})
 
     let_pass(signed_in, hours=23)
@@ -129,7 +129,7 @@ def test_without_that_key_a_used_token_ends_its_session(signed_in: Answer, heade
 
 
 @pytest.mark.case("E4")
-def test_the_key_is_good_for_a_day(signed_in: Answer):
+def test_the_key_is_valid_for_a_day(signed_in: Answer):
     rotate(signed_in.json["refresh_token"], headers={"idempotency-key": "one"})
 
     let_pass(signed_in, hours=24, seconds=1)
@@ -171,7 +171,7 @@ def test_a_third_tab_that_is_late_still_gets_the_one_child(signed_in: Answer):
 
 
 @pytest.mark.case("E3")
-def test_a_page_moves_its_session_on_when_it_comes_again_later(signed_in: Answer):
+def test_a_page_that_returns_later_advances_its_session(signed_in: Answer):
     first = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
 
     let_pass(signed_in, seconds=11)
@@ -183,7 +183,7 @@ def test_a_page_moves_its_session_on_when_it_comes_again_later(signed_in: Answer
 
 @pytest.mark.case("E5")
 @pytest.mark.parametrize("confirm_by", ["access token", "refresh token"])
-def test_the_parent_of_a_child_in_use_ends_the_session(signed_in: Answer, confirm_by: str):
+def test_a_token_whose_successor_was_used_ends_the_session(signed_in: Answer, confirm_by: str):
     child = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
     if confirm_by == "access token":
         assert ask_me(child.json["access_token"]).status == 200

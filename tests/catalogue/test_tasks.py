@@ -33,7 +33,7 @@ def signed_in(backend: pytest.MonkeyPatch) -> Answer:
     ],
 )
 @pytest.mark.parametrize("call", [("GET", ""), ("GET", "/result"), ("POST", "/cancel")], ids=str)
-def test_what_is_no_task_s_id_finds_none(signed_in: Answer, task_id: str, call: tuple[str, str]):
+def test_an_invalid_task_id_finds_no_task(signed_in: Answer, task_id: str, call: tuple[str, str]):
     method, rest = call
 
     answer = request(method, f"/tasks/{task_id}{rest}", token=signed_in.json["access_token"])
@@ -44,7 +44,7 @@ def test_what_is_no_task_s_id_finds_none(signed_in: Answer, task_id: str, call: 
 
 @pytest.mark.case("H7")
 @pytest.mark.parametrize("trust", ["off", "local"])
-def test_nobody_on_the_internet_is_who_they_say(backend: pytest.MonkeyPatch, trust: str):
+def test_a_user_id_header_from_the_internet_is_ignored(backend: pytest.MonkeyPatch, trust: str):
     backend.setenv("TRUST_USER_ID_HEADER", trust)
 
     named = {"x-user-id": str(run(make_user()))}
@@ -65,7 +65,7 @@ def test_nobody_submits_a_task_for_somebody_else(signed_in: Answer, member: str)
 
 @pytest.mark.case("H14")
 @pytest.mark.usefixtures("signed_in")
-def test_a_link_to_a_picture_dies_within_five_minutes():
+def test_a_link_to_a_picture_expires_within_five_minutes():
     link = objects.link("tasks/a/b.png", content_type="image/png", file_name="b.png")
 
     (seconds,) = parse_qs(urlsplit(link).query)["X-Amz-Expires"]

@@ -15,7 +15,7 @@ CLASSES = ("known", "unknown", "disabled", "pending")
 @pytest.mark.soak
 @pytest.mark.case("C2")
 @pytest.mark.usefixtures("application")
-def test_the_time_of_a_refusal_tells_nothing_about_an_account(application: pytest.MonkeyPatch):
+def test_the_time_of_a_refusal_reveals_nothing_about_an_account(application: pytest.MonkeyPatch):
     application.setenv("RATE_LIMITS", "off")
     open_account("known@example.com")
     open_account("disabled@example.com")
