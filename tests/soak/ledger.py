@@ -1,4 +1,4 @@
-"""What was asked of the product while it was broken, and what came of it."""
+"""The requests made to the product while something was broken, and their outcome."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ WATCHERS = 2
 
 @dataclass
 class Tally:
-    """The first five say what went on; the others must be zero."""
+    """The first five numbers describe what happened; the others must be zero."""
 
     rounds: int = 0
     tasks: int = 0
@@ -60,7 +60,8 @@ class Ledger:
     tally: Tally = field(default_factory=Tally)
 
     async def life(self, seconds: int, *, start_within: float) -> Entry:
-        """A task of `seconds` from its submission to its end, with watchers who join at random."""
+        """Follow a task of `seconds` from its submission to its end; watchers join at random
+        times."""
         await asyncio.sleep(random.uniform(0, start_within))
         task_id = await self._submit(str(seconds))
         followers = [self._follower(task_id) for _ in range(WATCHERS)]
@@ -69,7 +70,8 @@ class Ledger:
         return Entry(task_id, followers)
 
     async def _submit(self, prompt: str) -> str:
-        """Ask until there is an answer; the key makes one task of all that asking."""
+        """Repeat the request until there is an answer; thanks to the key, only one task is
+        created."""
         headers = {"Idempotency-Key": str(uuid4())}
         while True:
             try:

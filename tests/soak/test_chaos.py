@@ -67,7 +67,7 @@ def sqlite_of(product: Product) -> Database:
 
 
 def named(product: Product, part: str) -> list[Process]:
-    """The product's processes with this in their command, parents before their children."""
+    """The product's processes whose command contains `part`, parents before their children."""
     return [each for each in processes_of(product) if part in each.command]
 
 
@@ -77,7 +77,7 @@ def service(product: Product, name: str) -> int:
 
 
 def redis_address(product: Product) -> str:
-    """Without a database's number."""
+    """The address of Redis, without a database number."""
     command = Path(f"/proc/{service(product, 'redis')}/cmdline").read_text()
     return f"redis://{command.rstrip(chr(0)).split()[-1]}"
 
@@ -98,7 +98,7 @@ async def test_killed_workers_lose_nothing(worker, victim, tmp_path):
     with running(tmp_path / "data", environment=SETTINGS) as product:
 
         async def fault() -> None:
-            with suppress(StopIteration, ProcessLookupError):  # it may be starting again just now
+            with suppress(StopIteration, ProcessLookupError):  # it may just be restarting
                 master, children = workers(product, worker)
                 kill(master.pid if victim == "master" else random.choice(children).pid)
 
@@ -106,7 +106,7 @@ async def test_killed_workers_lose_nothing(worker, victim, tmp_path):
 
 
 @pytest.mark.stream_case(34)
-async def test_frozen_workers_lose_and_double_nothing(tmp_path):
+async def test_frozen_workers_lose_and_repeat_nothing(tmp_path):
     with running(tmp_path / "data", environment=SETTINGS) as product:
 
         async def fault() -> None:
@@ -145,7 +145,7 @@ async def test_a_redis_that_does_not_answer_for_half_a_minute_loses_nothing(tmp_
 
 
 @pytest.mark.stream_case(49)
-async def test_a_broker_that_lost_fifty_messages_costs_no_task(tmp_path):
+async def test_no_task_is_lost_when_a_broker_loses_fifty_messages(tmp_path):
     with running(tmp_path / "data", environment=SETTINGS) as product, sign_up(product) as person:
         ledger, database = Ledger(person), sqlite_of(product)
         lives = [asyncio.create_task(ledger.life(1, start_within=1)) for _ in range(50)]
@@ -161,7 +161,7 @@ async def test_a_broker_that_lost_fifty_messages_costs_no_task(tmp_path):
 
 
 @pytest.mark.stream_case(39)
-async def test_a_generator_that_takes_its_process_along_fails_its_task_in_the_end(tmp_path):
+async def test_a_generator_that_ends_its_process_finally_fails_its_task(tmp_path):
     environment = {**SETTINGS, "TASK_MAX_ATTEMPTS": "2"}
     with running(tmp_path / "data", environment=environment) as product, sign_up(product) as person:
         deadly = await asyncio.to_thread(person.submit, "exit")
@@ -174,7 +174,7 @@ async def test_a_generator_that_takes_its_process_along_fails_its_task_in_the_en
 
 
 @pytest.mark.parametrize("victim", ["redis", "aws"])
-async def test_killed_services_come_back_and_nothing_is_lost(victim, tmp_path):
+async def test_killed_services_are_restarted_and_nothing_is_lost(victim, tmp_path):
     with running(tmp_path / "data", environment=SETTINGS) as product:
 
         async def fault() -> None:
@@ -218,7 +218,7 @@ async def test_killed_workers_of_rabbitmq_lose_nothing(victim, tmp_path):
         with running(tmp_path / "data", environment=environment) as product:
 
             async def fault() -> None:
-                with suppress(StopIteration, ProcessLookupError):  # it may be starting just now
+                with suppress(StopIteration, ProcessLookupError):  # it may just be starting
                     master, children = workers(product, "generate")
                     kill(master.pid if victim == "master" else random.choice(children).pid)
 
@@ -226,7 +226,7 @@ async def test_killed_workers_of_rabbitmq_lose_nothing(victim, tmp_path):
             await live_through(fault, product, sqlite_of(product), name)
 
 
-async def test_a_killed_product_goes_on_where_it_was(tmp_path):
+async def test_a_killed_product_continues_where_it_stopped(tmp_path):
     with running(tmp_path / "data", environment=SETTINGS) as product:
 
         async def fault() -> None:

@@ -22,11 +22,11 @@ from tests.emulator.lampwork_process import SampleProject, family
 pytestmark = pytest.mark.soak
 
 SECONDS = 60 * float(os.environ.get("SOAK_MINUTES", "30"))
-# Pauses between what each client does: short enough to be load, long enough to leave others room.
+# Pauses between each client's actions: short enough to be load, long enough not to block others.
 PAUSE_SECONDS = float(os.environ.get("SOAK_PAUSE_SECONDS", "0.05"))
 RELOAD_SECONDS = 10
 SAMPLE_SECONDS = 5
-# Far above what anything takes, for a machine that others load: what hangs is found all the same.
+# Far longer than anything takes, since the machine may be busy: whatever hangs is still found.
 LONGEST_SECONDS = 60
 WARM_UP = 0.25
 FLAT = 1.05
@@ -109,7 +109,7 @@ class Soak:
             await asyncio.sleep(pause)
 
 
-async def test_the_emulator_lasts(tmp_path: Path) -> None:
+async def test_the_emulator_withstands_mixed_load(tmp_path: Path) -> None:
     (tmp_path / "template.yaml").write_text(TEMPLATE)
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "pyproject.toml").write_text(CONFIG)
@@ -158,7 +158,8 @@ async def load(soak: Soak, client: httpx.AsyncClient) -> None:
     async def reload() -> None:
         version = soak.done["reload"] + 1
         app = soak.project.root / "app.py"
-        # At once, as editors save: what starts meanwhile would load half a file.
+        # Replaced atomically, as editors do: a process that starts meanwhile must not load half a
+        # file.
         saved = app.with_suffix(".saved")
         saved.write_text(APP.replace("VERSION = 0", f"VERSION = {version}"))
         saved.replace(app)
@@ -168,7 +169,8 @@ async def load(soak: Soak, client: httpx.AsyncClient) -> None:
     async def observe() -> None:
         soak.memory.append(own_megabytes(soak.pid))
         dead = {pid for pid in family(soak.pid) if is_zombie(pid)}
-        soak.zombies |= dead & soak.dead  # one that has just ended is reaped by the next time
+        # A process that has just ended is reaped before the next observation.
+        soak.zombies |= dead & soak.dead
         soak.dead = dead
         assert (await client.get("/_lampwork/metrics")).status_code == 200
 

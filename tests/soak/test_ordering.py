@@ -44,13 +44,13 @@ END_SECONDS = 120
 SETTLE_SECONDS = 30
 PICTURE = StoredPicture("k", "image/png", width=64, height=64, bytes=1)
 
-# As in the worker: a wake-up or a tick that a slow machine lets fail is not missed.
+# As in the worker: nothing is missed when a wake-up or a tick fails on a slow machine.
 MENDED_BY_THE_NEXT = (Unavailable, DeliveryIncomplete, LockLost, RedisError)
 
 
 @asynccontextmanager
 async def ending(seconds: float, what: str, left: Callable[[], object]) -> AsyncIterator[None]:
-    """Fail with what is left when this takes longer."""
+    """Fail, and show what is left, if this takes longer."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -195,7 +195,8 @@ class Experiment:
             yield
         finally:
             ticking.cancel()
-            # A tick that swallowed its cancellation would otherwise be waited for in vain.
+            # Without the limit, the test would wait forever for a tick that swallowed its
+            # cancellation.
             await asyncio.wait((ticking,), timeout=SETTLE_SECONDS)
             assert ticking.done(), f"a tick does not end: {ticking.get_stack()}"
 
@@ -205,7 +206,8 @@ class Experiment:
             self.lags.append((datetime.now(UTC) - committed).total_seconds() * 1000)
 
     async def judge(self) -> Counter[str]:
-        """How many streams are what was written, from the snapshot to the end; what others lack."""
+        """How many streams match what was written, from the snapshot to the end, and the faults of
+        the others."""
         found: Counter[str] = Counter()
         for task_id, watchers in self.watchers.items():
             written = {event["sequence"]: event for event in await history(task_id)}
