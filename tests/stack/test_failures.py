@@ -1,4 +1,4 @@
-"""Each server stopped in turn: it is seen, the rest works, and no accepted task is lost."""
+"""Each server is stopped in turn: that is noticed, the rest works, and no accepted task is lost."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ HEALED_SECONDS = 150
 
 @dataclass(frozen=True)
 class Failure:
-    """What stopping a service does: to /api/health, to Prometheus, and to new tasks.
+    """What the stop of a service changes in /api/health, in Prometheus, and for new tasks.
 
     A task whose attempts are used up before the service is back fails with `may_fail_with`, and
     succeeds when its owner tries it again.
@@ -45,7 +45,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: str(failure.service))
-async def test_a_stopped_service_is_seen_and_its_tasks_are_done_later(
+async def test_a_stopped_service_is_noticed_and_its_tasks_are_done_later(
     stack: Stack, failure: Failure
 ):
     async with (
@@ -98,7 +98,7 @@ async def test_a_stopped_service_is_seen_and_its_tasks_are_done_later(
         ("prometheus", "Prometheus", None),  # nobody watches the watchman
     ],
 )
-async def test_a_stopped_part_of_the_stack_is_seen_and_comes_back(
+async def test_a_stopped_part_of_the_stack_is_noticed_and_comes_back(
     stack: Stack, service: str, check: str, alert: str | None
 ):
     async with httpx.AsyncClient(base_url=f"{stack.origin}/api/v1", timeout=30) as api:
@@ -143,14 +143,14 @@ async def retry(api: httpx.AsyncClient, task_id: str) -> str:
 
 
 async def read(api: httpx.AsyncClient, task_id: str) -> dict[str, Any]:
-    """The task; nothing while a service it takes to read it is coming back."""
+    """The task, or None while a service needed to read it is coming back."""
     answer = await api.get(f"/tasks/{task_id}")
     task: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
     return task
 
 
 async def fires_inside(stack: Stack, alert: str) -> bool:
-    """As `fires`, also while nginx is away."""
+    """Like `fires`, but also works while nginx is stopped."""
     address = "http://127.0.0.1:9090/prometheus/api/v1/alerts"
     answer = await asyncio.to_thread(stack.run, "prometheus", "wget", "-qO-", address)
     return is_firing(json.loads(answer), alert)

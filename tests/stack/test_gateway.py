@@ -1,4 +1,4 @@
-"""What nginx lets through, with PostgreSQL and RabbitMQ behind."""
+"""What nginx lets through to the product, which runs on PostgreSQL and RabbitMQ."""
 
 import json
 import secrets
@@ -24,7 +24,7 @@ async def test_every_part_of_the_stack_answers(stack: Stack):
     assert [result for result in results if not result.passed] == []
 
 
-async def test_a_user_id_of_the_clients_own_gets_nowhere(stack: Stack):
+async def test_a_user_id_that_the_client_sets_is_ignored(stack: Stack):
     async with httpx.AsyncClient(base_url=f"{stack.origin}/api/v1", timeout=30) as api:
         _, token = await sign_up(api)
         own = {"Authorization": f"Bearer {token}"}
@@ -38,7 +38,7 @@ async def test_a_user_id_of_the_clients_own_gets_nowhere(stack: Stack):
         assert (await api.get("/auth/me", headers=forged | secret)).status_code == 401
 
 
-async def test_the_gateways_own_word_is_believed_only_with_its_secret(stack: Stack):
+async def test_the_gateways_user_id_is_trusted_only_with_its_secret(stack: Stack):
     async with httpx.AsyncClient(base_url=f"{stack.origin}/api/v1", timeout=30) as api:
         _, token = await sign_up(api)
         me = await api.get("/auth/me", headers={"Authorization": f"Bearer {token}"})
@@ -64,17 +64,17 @@ async def test_the_gateways_own_word_is_believed_only_with_its_secret(stack: Sta
         "/live/@connections/abc",
     ],
 )
-def test_the_emulators_own_paths_are_not_for_outside(stack: Stack, path):
+def test_the_emulators_own_paths_cannot_be_reached_from_outside(stack: Stack, path):
     assert httpx.get(f"{stack.origin}{path}").status_code == 404
 
 
-def test_a_page_under_another_name_gets_nothing(stack: Stack):
+def test_a_page_under_another_host_name_gets_nothing(stack: Stack):
     answer = httpx.get(f"{stack.origin}/api/health", headers={"Host": "rebound.example"})
 
     assert answer.status_code == 421
 
 
-def test_the_lines_of_the_readme_work_as_they_stand(stack: Stack, tmp_path):
+def test_the_commands_in_the_readme_work_as_written(stack: Stack, tmp_path):
     port = f":{httpx.URL(stack.origin).port}"
 
     def http(*arguments: str) -> dict[str, object]:

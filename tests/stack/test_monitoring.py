@@ -52,7 +52,7 @@ def test_containers_are_ordinary_users_on_a_root_they_cannot_write(stack: Stack,
 
 
 @pytest.mark.parametrize("service", ["postgres", "redis", "rabbitmq", "nginx", "prometheus"])
-def test_servers_are_no_root_either(stack: Stack, service):
+def test_servers_do_not_run_as_root_either(stack: Stack, service):
     assert stack.run(service, "sh", "-c", "id -u; touch /x 2>/dev/null || echo refused").split()[
         0
     ] not in ("0",)
