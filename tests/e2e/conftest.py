@@ -16,7 +16,7 @@ MANY_SIGN_UPS = dict.fromkeys(
 def product(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
-    """One product for all tests that leave it whole, also with the queue of `over_each_queue`.
+    """One product for all tests that do not break it, also with the queue of `over_each_queue`.
 
     Its parameter is there so that tests without that mark share the one with workers.
     """

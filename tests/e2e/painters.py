@@ -1,6 +1,5 @@
-"""The painter, who also takes a prompt that is a number: so many seconds, in which he only waits.
-
-For tests that need a task to run for a while: those that paint all the time keep others waiting.
+"""The painter, which also takes a number as prompt and then only waits for that many seconds. For
+tests that need a task to run for a while: real painting would slow down other tests.
 """
 
 from shared.generators import registry

@@ -141,7 +141,7 @@ class Person:
         return task
 
     def submit_slow(self, seconds: int) -> dict[str, Any]:
-        """A task that runs so long: see `tests.e2e.painters`."""
+        """Submit a task that runs for this many seconds: see `tests.e2e.painters`."""
         return self.submit(str(seconds), width=64, height=64)
 
     def put_on_plan(self, plan: str) -> None:
@@ -150,7 +150,7 @@ class Person:
 
     def mailed_token(self, recipient: str | None = None) -> str:
         """The token that was mailed to this person, or to somebody else, once it has come."""
-        self.product.invoke("TasksSweep", {})  # the next one would send it too
+        self.product.invoke("TasksSweep", {})  # the next sweep would send it too
         until(lambda: self._mailed_link(recipient) is not None)
         link = self._mailed_link(recipient)
         assert link is not None

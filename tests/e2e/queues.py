@@ -1,4 +1,4 @@
-"""The ways a task's doorbell rings: as at home by default, and as in the cloud."""
+"""The ways a task's doorbell rings: as on a developer's machine by default, and as in the cloud."""
 
 import pytest
 

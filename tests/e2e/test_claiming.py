@@ -1,4 +1,4 @@
-"""Who asks for much does not keep others waiting, whichever way doorbells come."""
+"""A user with many tasks does not keep others waiting, whichever way doorbells ring."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ def statuses(person: Person, tasks: list[dict[str, Any]]) -> list[str]:
 
 @over_each_queue
 @pytest.mark.stream_case(47)
-async def test_one_picture_is_painted_while_somebody_elses_many_still_wait(ada, bob):
+async def test_one_picture_is_painted_while_many_of_another_user_still_wait(ada, bob):
     many = [await asyncio.to_thread(ada.submit_slow, 2) for _ in range(BACKLOG)]
     one = await asyncio.to_thread(bob.submit, "a lamp", width=64, height=64)
 

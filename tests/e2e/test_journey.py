@@ -27,7 +27,7 @@ def http(product: Product, line: str, home: Path) -> tuple[int, Any]:
     return int(head.split()[1]), json.loads(body) if body.strip() else {}
 
 
-def test_the_documented_lines_of_httpie_work_as_they_stand(product, tmp_path):
+def test_the_documented_httpie_commands_work_as_written(product, tmp_path):
     status, registered = http(product, f"http POST :8000/api/v1/auth/register {ACCOUNT}", tmp_path)
     assert status == 201
     token = registered["verification"]["token"]
@@ -63,7 +63,7 @@ def test_every_dependency_is_healthy(product):
     assert set(answer.json()["dependencies"]) == {"database", "redis", "queue", "storage"}
 
 
-def test_the_schema_and_its_page_are_served_without_another_host(product):
+def test_the_schema_and_its_page_need_no_other_host(product):
     schema = httpx.get(f"{product.origin}/api/openapi.json").raise_for_status().json()
     page = httpx.get(f"{product.origin}/api/docs").raise_for_status().text
 

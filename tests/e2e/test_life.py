@@ -28,7 +28,7 @@ def assert_leaves_nothing_behind(product: Product, how: signal.Signals) -> None:
         assert not list(product.data.rglob("*.pid"))
 
 
-async def test_however_it_ends_no_process_is_left_and_what_people_had_is_kept(tmp_path: Path):
+async def test_no_process_remains_and_all_data_is_kept_however_the_product_ends(tmp_path: Path):
     def everything(person: Person) -> tuple[list[str], bytes, int]:
         listed = [item["id"] for item in person.client.get("/tasks").json()["items"]]
         account = {"email": person.email, "password": person.password}

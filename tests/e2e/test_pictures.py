@@ -17,14 +17,14 @@ async def paint(person, prompt: str, **parameters) -> bytes:
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (300, 177), (512, 768)])
-async def test_the_picture_is_a_png_of_exactly_the_size_asked_for(ada, width, height):
+async def test_the_picture_is_a_png_of_exactly_the_requested_size(ada, width, height):
     picture = await paint(ada, "a mountain lake", width=width, height=height)
 
     with Image.open(io.BytesIO(picture)) as image:
         assert (image.format, image.size) == ("PNG", (width, height))
 
 
-async def test_prompt_and_seed_decide_every_byte(ada):
+async def test_prompt_and_seed_determine_every_byte(ada):
     size = {"width": 128, "height": 128}
 
     picture = await paint(ada, "a mountain lake", seed=7, **size)
@@ -33,7 +33,7 @@ async def test_prompt_and_seed_decide_every_byte(ada):
     assert await paint(ada, "a mountain lake", seed=8, **size) != picture
 
 
-async def test_nobody_fetches_another_persons_picture(ada, bob):
+async def test_nobody_can_fetch_another_persons_picture(ada, bob):
     task = await asyncio.to_thread(ada.submit, "a diary", width=64, height=64)
     await ada.watch(task["id"])
 

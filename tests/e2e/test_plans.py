@@ -11,7 +11,7 @@ LARGE = {"prompt": "a wide river", "parameters": {"width": 1200, "height": 64}}
 
 
 def set_plan(person: Person, event: dict[str, Any]) -> "subprocess.CompletedProcess[str]":
-    """What operations type: the event comes on standard input."""
+    """Run the command that operations type; the event comes on standard input."""
     return subprocess.run(
         [LAMPWORK, "invoke", "OpsSetPlan", "-e", "-", "--data", str(person.product.data)],
         cwd=ROOT,
@@ -21,7 +21,7 @@ def set_plan(person: Person, event: dict[str, Any]) -> "subprocess.CompletedProc
     )
 
 
-def test_a_plan_is_changed_from_the_command_line_and_counts_at_once(ada):
+def test_a_plan_is_changed_from_the_command_line_and_applies_at_once(ada):
     refused = ada.client.post("/tasks", json=LARGE)
     changed = set_plan(ada, {"email": ada.email, "plan": "pro"})
     accepted = ada.client.post("/tasks", json=LARGE)
@@ -33,7 +33,7 @@ def test_a_plan_is_changed_from_the_command_line_and_counts_at_once(ada):
     assert ada.client.get("/auth/me").json()["subscription"]["usage"]["tasks"] == 1
 
 
-def test_a_mistake_is_told_on_the_command_line(ada):
+def test_a_mistake_is_reported_on_the_command_line(ada):
     failed = set_plan(ada, {"email": "nobody@example.com", "plan": "pro"})
 
     assert failed.returncode == 1

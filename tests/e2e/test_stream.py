@@ -14,7 +14,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 def credentials(person: Person, kind: str) -> dict[str, str]:
-    """The headers of one way to say who one is."""
+    """The headers for one kind of credential."""
     cookie = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
     return {
         "bearer": {"Authorization": f"Bearer {person.token}"},
@@ -25,7 +25,7 @@ def credentials(person: Person, kind: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", ["bearer", "cookie", "user id"])
 @pytest.mark.stream_case(3)
-async def test_a_task_is_seen_from_its_snapshot_to_its_end(ada, kind):
+async def test_a_watcher_sees_a_task_from_its_snapshot_to_its_end(ada, kind):
     task = await asyncio.to_thread(ada.submit_slow, 2)
 
     async with ada.socket(task["id"], additional_headers=credentials(ada, kind)) as socket:
@@ -42,7 +42,7 @@ async def test_a_task_is_seen_from_its_snapshot_to_its_end(ada, kind):
     assert socket.close_code == 1000
 
 
-async def test_the_id_of_the_request_stands_in_its_answer_and_in_every_frame(ada):
+async def test_the_answer_and_every_frame_hold_the_id_of_the_request(ada):
     wanted = {"prompt": "a lighthouse", "parameters": {"width": 64, "height": 64}}
     answer = await asyncio.to_thread(ada.client.post, "/tasks", json=wanted)
 
@@ -79,7 +79,7 @@ async def test_a_connect_after_the_end_gets_the_last_state_and_a_normal_close(ad
     assert socket.close_code == 1000
 
 
-async def test_what_was_missed_is_replayed(ada):
+async def test_missed_events_are_replayed(ada):
     task = await asyncio.to_thread(ada.submit, "a field of poppies", width=128, height=128)
     whole = await ada.watch(task["id"])
 
@@ -98,7 +98,7 @@ async def refusal(address: str, **options: object) -> int:
     return refused.value.response.status_code
 
 
-async def test_who_may_not_watch_is_refused_before_the_socket_opens(ada, bob):
+async def test_a_client_that_may_not_watch_is_refused_before_the_socket_opens(ada, bob):
     task = await asyncio.to_thread(ada.submit, "a secret garden", width=64, height=64)
     address = f"ws://localhost:{ada.product.port}/ws/tasks"
     evil = {**credentials(ada, "cookie"), "Origin": "https://evil.example"}

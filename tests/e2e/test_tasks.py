@@ -1,4 +1,4 @@
-"""What people do to their tasks besides watching them paint."""
+"""What people do with their tasks besides watching them."""
 
 import asyncio
 import json
@@ -76,7 +76,7 @@ async def test_a_task_is_tried_again_and_deleted(ada):
     assert httpx.get(link).is_client_error
 
 
-async def test_the_workers_log_names_the_request_that_asked_for_the_task(ada):
+async def test_the_workers_log_names_the_request_that_created_the_task(ada):
     wanted = {"prompt": "a lighthouse", "parameters": {"width": 64, "height": 64}}
     answer = await asyncio.to_thread(ada.client.post, "/tasks", json=wanted)
 
@@ -169,13 +169,13 @@ def delete_account(person: Person) -> httpx.Request:
 
 
 def stop_painting(person: Person, task_id: str) -> None:
-    """For somebody who has left: the worker is needed by other tests."""
+    """Stop the task of somebody who has left, since other tests need the worker."""
     address = f"{person.product.origin}/api/v1/tasks/{task_id}/cancel"
     httpx.post(address, headers={"X-User-Id": person.user_id})
 
 
 async def is_closed_at_once(person: Person, leave: httpx.Request, **options: Any) -> None:
-    """A socket that is open while somebody leaves."""
+    """Whether an open socket is closed at once when its owner leaves."""
     task = await asyncio.to_thread(person.submit_slow, 20)
 
     async with person.socket(task["id"], **options) as socket:
@@ -185,7 +185,7 @@ async def is_closed_at_once(person: Person, leave: httpx.Request, **options: Any
         frames = [json.loads(text) async for text in socket]
         seconds = time.monotonic() - left_at
 
-    # Who deletes an account cancels its tasks too, which ends a stream as well.
+    # Deleting an account also cancels its tasks, which ends a stream as well.
     assert frames[-1].get("code") == "session_revoked" or frames[-1]["terminal"]
     assert seconds < AT_ONCE_SECONDS
     await asyncio.to_thread(stop_painting, person, task["id"])
@@ -202,11 +202,11 @@ async def is_closed_at_once(person: Person, leave: httpx.Request, **options: Any
         delete_account,
     ],
 )
-async def test_leaving_closes_open_sockets_at_once(ada, leaving):
+async def test_losing_access_closes_open_sockets_at_once(ada, leaving):
     await is_closed_at_once(ada, await asyncio.to_thread(leaving, ada))
 
 
-async def test_deleting_the_account_also_closes_sockets_on_a_trusted_gateways_word(ada):
+async def test_deleting_the_account_also_closes_sockets_opened_through_a_trusted_gateway(ada):
     named = {"additional_headers": {"X-User-Id": ada.user_id}}
 
     await is_closed_at_once(ada, delete_account(ada), **named)
@@ -245,7 +245,7 @@ async def test_the_documented_client_sees_every_state_once(ada, documented_watch
     assert (seen[-1]["status"], seen[-1]["terminal"]) == ("completed", True)
 
 
-async def test_the_documented_client_comes_back_after_a_break(ada, documented_watch):
+async def test_the_documented_client_reconnects_after_its_connection_breaks(ada, documented_watch):
     task = await asyncio.to_thread(ada.submit_slow, 3)
     seen: list[dict[str, Any]] = []
 
@@ -260,7 +260,7 @@ async def test_the_documented_client_comes_back_after_a_break(ada, documented_wa
     assert seen[-1]["status"] == "completed"
 
 
-async def test_the_documented_client_gives_up_where_it_is_refused(ada, bob, documented_watch):
+async def test_the_documented_client_gives_up_when_it_is_refused(ada, bob, documented_watch):
     task = await asyncio.to_thread(ada.submit, "a locked room", **SMALL)
 
     with pytest.raises(InvalidStatus) as refused:

@@ -24,7 +24,8 @@ def generate_workers(product: Product) -> tuple[Process, list[Process]]:
 
 
 async def frames_around_a_kill(person, pids) -> tuple[list[dict[str, Any]], float]:
-    """Submit a long task, kill while it runs; all states, and the seconds until it ran again."""
+    """Submit a long task and kill processes while it runs. Returns all states, and the seconds
+    until it ran again."""
     task = await asyncio.to_thread(person.submit_slow, 2)
     frames = []
     killed_at = again_at = 0.0
