@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.e2e.product import Person
 
-# It may run as root, and is to ask nobody outside for anything.
+# It may run as root, and must send no request outside.
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -35,8 +35,8 @@ def running_browser() -> Iterator[Browser]:
 
 @contextmanager
 def window(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
-    """A browser of somebody's own; at its end no script may have failed, and no policy have had
-    anything to report."""
+    """A separate browser profile; when it closes, no script may have failed, and no policy may have
+    reported anything."""
     context = browser.new_context(**options)
     faults: list[str] = []
 
@@ -52,7 +52,7 @@ def window(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
 
 
 def sign_in(context: BrowserContext, person: Person, path: str = "/") -> Page:
-    """A page of somebody who has signed in elsewhere: with the cookies alone."""
+    """A page of somebody who signed in elsewhere; it gets only the cookies."""
     context.add_cookies(
         [
             {"name": name, "value": value, "url": person.product.origin, "httpOnly": True}

@@ -8,7 +8,8 @@ from tests.e2e.product import Person, Product, running, sign_up
 
 expect.set_options(timeout=20_000)
 
-# A picture of the largest size takes longer, those of the tests do not; it shows a failure.
+# Only a picture of the largest size takes longer, and the tests have none: a longer time is a
+# failure.
 IMPATIENT = {"TASK_RUN_TIMEOUT_SECONDS": "5", "TASK_MAX_ATTEMPTS": "1"}
 
 

@@ -55,7 +55,7 @@ def main() -> int:
 
 @contextmanager
 def inhabited_product() -> Iterator[Person]:
-    """A product with somebody who has asked for a few pictures and a new password."""
+    """A product with a user who has requested a few pictures and a new password."""
     with (
         TemporaryDirectory() as folder,
         running(Path(folder) / "data") as product,

@@ -28,7 +28,8 @@ class Visitor:
         return page
 
     def answered(self, path: str, address: str, status: int, body: Any) -> Page:
-        """The page, where the server answers one address so: for what cannot be brought about."""
+        """The page when the server gives this answer at one address, for states that a test cannot
+        cause otherwise."""
         self.context.route(address, lambda route: route.fulfill(status=status, json=body))
         return self.open(path)
 

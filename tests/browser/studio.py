@@ -46,17 +46,17 @@ def record(page: Page) -> None:
 
 
 def recorded(page: Page) -> list[list[Any]]:
-    """Pairs of status and progress (0 to 1), each that was another than the one before."""
+    """Pairs of status and progress (0 to 1), each different from the one before."""
     seen: list[list[Any]] = page.evaluate("window.seen")
     return seen
 
 
 def difference(one: bytes, other: bytes) -> float:
-    """How far two pictures are apart at a glance: 0 for the same, 255 for black and white."""
+    """How much two pictures differ at a glance: 0 if they are equal, 255 for black and white."""
     small = [Image.open(io.BytesIO(each)).convert("RGB").resize((32, 32)) for each in (one, other)]
     return max(ImageStat.Stat(ImageChops.difference(*small)).mean)
 
 
 def variety(picture: bytes) -> float:
-    """How much there is to see: 0 for a blank one."""
+    """How much a picture shows: 0 for a blank one."""
     return max(ImageStat.Stat(Image.open(io.BytesIO(picture)).convert("RGB")).stddev)

@@ -1,4 +1,5 @@
-"""No violation that axe finds, on every page and in every state; and quick, light, still."""
+"""axe finds no violation on any page in any state; and pages are quick and small and do not
+shift."""
 
 from typing import Any
 
@@ -20,7 +21,7 @@ DESKTOP: dict[str, Any] = {
 }
 PHONE: ViewportSize = {"width": 390, "height": 844}
 EVERYTHING = {"resultTypes": ["violations"]}
-# What the other colours and the smaller screen can change.
+# The rules whose result other colours or a smaller screen can change.
 LOOKS = {"runOnly": ["color-contrast", "target-size"]}
 
 MEASURE = """() => {
@@ -44,7 +45,7 @@ new PerformanceObserver((list) => {
 
 
 def violations_of(page: Page) -> list[str]:
-    """On a desk in the light, and what else there is on a phone in the dark."""
+    """Violations on a desktop in light mode, and those that a phone in dark mode adds."""
     page.evaluate(AXE)
     found = _ask_axe(page, EVERYTHING)
     page.emulate_media(color_scheme="dark")
@@ -57,7 +58,7 @@ def _ask_axe(page: Page, options: dict[str, Any]) -> list[str]:
     return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
 
 
-def test_no_state_of_a_page_has_a_violation(browser, product, ada):
+def test_no_state_of_a_page_has_an_accessibility_violation(browser, product, ada):
     found: dict[str, list[str]] = {}
     ada.submit("a small boat", width=96, height=64)
 
@@ -80,7 +81,7 @@ def render_ms(page: Page, measured: float) -> float:
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
-def test_pages_are_light_quick_and_still(browser, product, ada, signed_in):
+def test_pages_are_small_and_quick_and_do_not_shift(browser, product, ada, signed_in):
     for number in range(3):
         ada.submit(f"a hill {number}", width=64, height=64)
     for path in PAGES:

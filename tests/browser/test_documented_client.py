@@ -34,11 +34,11 @@ def watch(page: Page, task: dict[str, Any]) -> list[dict[str, Any]]:
     return seen
 
 
-def test_it_sees_every_state_once_though_its_socket_breaks(page, ada):
+def test_it_sees_every_state_once_although_its_socket_breaks(page, ada):
     sockets: list[WebSocketRoute] = []
 
     def break_the_first(socket: WebSocketRoute) -> None:
-        """At its third frame, which is lost."""
+        """Break the socket at its third frame, which is lost."""
         sockets.append(socket)
         frames = iter((True, True, False)) if len(sockets) == 1 else None
         server = socket.connect_to_server()
@@ -61,7 +61,7 @@ def test_it_sees_every_state_once_though_its_socket_breaks(page, ada):
     assert [socket.url.partition("&")[2] for socket in sockets] == ["after=0", "after=2"]
 
 
-def test_it_gives_up_where_it_is_refused(page, bob):
+def test_it_gives_up_when_it_is_refused(page, bob):
     task = bob.submit("a locked room", width=64, height=64)
 
     with pytest.raises(BrowserError, match="no such task"):

@@ -19,7 +19,7 @@ def expect_unharmed(page: Page) -> None:
     assert page.locator("main img[src='x'], main svg[onload], main script").count() == 0
 
 
-def test_a_prompt_is_shown_as_it_was_written(context: BrowserContext, ada):
+def test_a_prompt_is_shown_as_written(context: BrowserContext, ada):
     prompt = "\n".join(ATTACKS)
     task = ada.submit(prompt, width=64, height=64)
 
@@ -32,7 +32,7 @@ def test_a_prompt_is_shown_as_it_was_written(context: BrowserContext, ada):
     expect_unharmed(page)
 
 
-def test_a_name_is_shown_as_it_was_written(context, ada):
+def test_a_name_is_shown_as_written(context, ada):
     ada.client.patch("/auth/me", json={"display_name": ATTACKS[0]}).raise_for_status()
     attacker = {"User-Agent": f"{ATTACKS[1]} Chrome/1 {ATTACKS[2]}"}
     account = {"email": ada.email, "password": ada.password}
@@ -45,7 +45,7 @@ def test_a_name_is_shown_as_it_was_written(context, ada):
     expect_unharmed(page)
 
 
-def test_an_address_leads_to_no_script(context, product):
+def test_an_address_runs_no_script(context, product):
     page = context.new_page()
 
     for attack in ATTACKS:
@@ -75,7 +75,7 @@ def test_an_error_of_the_server_is_shown_as_text(context, ada):
     expect_unharmed(page)
 
 
-def test_a_prompt_the_server_refuses_is_told_beside_the_form(context, ada):
+def test_the_reason_for_a_refused_prompt_is_shown_beside_the_form(context, ada):
     page = sign_in(context, ada)
 
     page.get_by_label("What should it show?").fill("a bell \x07 rings")

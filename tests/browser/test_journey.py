@@ -33,7 +33,7 @@ def sign_up_in(page: Page, email: str) -> None:
 
 
 def pass_on(route: Route) -> str:
-    """Let a request through; what its answer holds for the page's scripts."""
+    """Let a request through, and note what its answer shows to the page's scripts."""
     answer = route.fetch()
     route.fulfill(response=answer)
     return answer.text()
@@ -151,7 +151,7 @@ def test_a_card_can_be_cancelled_retried_and_deleted(context, ada):
     expect(page.get_by_text("There is no such picture.")).to_be_visible()
 
 
-def test_older_pictures_come_page_by_page(context, ada):
+def test_older_pictures_load_page_by_page(context, ada):
     for number in range(4):
         for each in range(4):
             task = ada.submit(f"picture {4 * number + each}", width=64, height=64)
@@ -168,7 +168,7 @@ def test_older_pictures_come_page_by_page(context, ada):
     expect(page.get_by_role("button", name="Show older pictures")).to_be_hidden()
 
 
-def test_where_no_socket_may_open_a_picture_is_followed_all_the_same(product, ada, context):
+def test_a_picture_is_followed_even_when_no_socket_can_open(product, ada, context):
     address = f"http://127.0.0.1:{product.port}"
     cookies = [
         {"name": name, "value": value, "url": address} for name, value in ada.cookies.items()

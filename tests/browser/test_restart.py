@@ -27,7 +27,7 @@ def test_a_card_recovers_by_itself_from_a_killed_product(tmp_path, context):
             expect(card.get_by_role("link", name="Download")).to_be_visible()
 
 
-def test_a_page_says_that_it_is_offline_and_goes_on_when_it_is_not(context, ada):
+def test_a_page_says_when_it_is_offline_and_continues_once_it_is_online(context, ada):
     page = sign_in(context, ada)
     expect(page.get_by_text("The wall is empty.")).to_be_visible()
 

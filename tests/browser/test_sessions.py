@@ -34,7 +34,7 @@ def test_tabs_whose_token_has_expired_refresh_it_once_for_all(context: BrowserCo
     assert asked["refresh"] == 1
 
 
-def test_a_session_that_ended_elsewhere_is_resumed_where_one_was(context, ada):
+def test_a_draft_survives_signing_in_again_after_the_session_ended_elsewhere(context, ada):
     page = sign_in(context, ada)
     prompt = page.get_by_label("What should it show?")
     prompt.fill("a half-written thought")
@@ -92,7 +92,7 @@ def test_a_profile_is_changed_and_kept(context, ada):
     expect(page.get_by_label("Name")).to_have_value("Ada")
 
 
-def test_who_guesses_too_often_is_told_how_long_to_wait(context, product, ada):
+def test_a_visitor_who_guesses_too_often_is_told_how_long_to_wait(context, product, ada):
     page = context.new_page()
     page.goto(product.origin)
     for _ in range(5):
@@ -106,7 +106,7 @@ def test_who_guesses_too_often_is_told_how_long_to_wait(context, product, ada):
     expect(button).to_have_attribute("aria-disabled", "true")
 
 
-def test_a_forgotten_password_is_replaced_by_way_of_the_mailbox(context, product, ada):
+def test_a_forgotten_password_is_replaced_through_the_mailbox(context, product, ada):
     page = context.new_page()
     page.goto(product.origin)
     page.get_by_role("button", name="Forgot the password?").click()
