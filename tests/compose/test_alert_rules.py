@@ -8,14 +8,14 @@ from tests.conftest import ROOT
 PROMETHEUS = ROOT / "local" / "monitoring" / "prometheus"
 
 
-def test_every_alert_fires_when_it_should_and_keeps_quiet_when_not():
+def test_every_alert_fires_when_it_should_and_only_then():
     cases = PROMETHEUS / "tests" / "lampwork_test.yml"
     finished = subprocess.run(["promtool", "test", "rules", cases], capture_output=True, text=True)
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
-def test_every_alert_has_a_case_of_either_kind():
+def test_every_alert_has_a_case_that_fires_and_one_that_does_not():
     rules = yaml.safe_load((PROMETHEUS / "rules" / "lampwork.yml").read_text())
     cases = yaml.safe_load((PROMETHEUS / "tests" / "lampwork_test.yml").read_text())["tests"]
     expected = {

@@ -1,4 +1,4 @@
-"""What can be said of the Compose stack's files without starting anything."""
+"""Checks of the Compose stack's files that start nothing."""
 
 import re
 import subprocess
@@ -47,13 +47,13 @@ def test_every_server_has_limits_and_a_health_check(services):
             assert "healthcheck" in service, name
 
 
-def test_only_nginx_is_on_the_host_and_only_on_loopback(services):
+def test_only_nginx_has_a_port_on_the_host_and_only_on_loopback(services):
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
 
     assert published == {"nginx": ["127.0.0.1:${LAMPWORK_PORT:-8080}:8080"]}
 
 
-def test_every_image_can_be_named(services):
+def test_every_image_can_be_set_by_a_variable(services):
     for name, service in services.items():
         assert re.match(r"\$\{[A-Z_]+_IMAGE:[-?]", service["image"]), name
 
@@ -79,7 +79,7 @@ def test_every_variable_has_a_default_or_is_in_the_env_file(services):
     assert required <= dotenv_values(ROOT / ".env.docker").keys()
 
 
-def test_the_image_has_all_that_the_emulator_needs_but_what_it_embeds():
+def test_the_image_has_the_emulators_requirements_except_the_embedded_services():
     emulator = tomllib.loads((LOCAL / "pyproject.toml").read_text())["project"]["dependencies"]
     stack = (ROOT / "requirements" / "stack.in").read_text().splitlines()
     application = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
@@ -100,7 +100,7 @@ def test_the_lock_of_the_image_names_no_index_and_has_a_hash_for_each_package():
         assert "--hash=sha256:" in block, block[:40]
 
 
-def test_the_rewrite_of_nginx_is_the_templates():
+def test_the_rewrite_of_nginx_matches_the_template():
     template = (ROOT / "template.yaml").read_text()
     gateway = (LOCAL / "nginx" / "templates" / "gateway.conf.template").read_text()
 
