@@ -1,4 +1,4 @@
-"""What tests do with accounts, and a database to look into afterwards."""
+"""Operations on accounts for tests, which can look into the database afterwards."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,8 @@ HANDLERS = {
 
 
 def send(route: str, *, method: str = "POST", **request: Any) -> Answer:
-    """Call an auth function; whatever it answers, a password that was sent is not in it."""
+    """Call an auth function and assert that its answer does not contain a password that was
+    sent."""
     answer = call(HANDLERS[route], method, f"/api/v1/auth/{route}", **request)
     body = request.get("json_body")
     password = body.get("password") if isinstance(body, dict) else None

@@ -1,4 +1,4 @@
-"""A client that follows a task as the documents tell clients to, and misses nothing.
+"""A client that follows a task as the documentation describes, and misses nothing.
 
 A snapshot replaces what is known; an update counts if its sequence is greater than the last; a
 terminal state is the end, however the socket closes. Silence, a heartbeat that is ahead, or a
@@ -26,8 +26,8 @@ Open = Callable[[str], connect]
 class Follower:
     """One watcher of one task.
 
-    `states` is what it showed its user, each sequence once; `sockets` what each of its sockets
-    carried, as it came.
+    `states` is what it showed its user, each sequence once; `sockets` holds what each of its
+    sockets received, in order.
     """
 
     open: Open

@@ -22,7 +22,7 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 @dataclass(frozen=True)
 class Genuine:
-    """A token that is good, and what can be made of it."""
+    """A valid token, and the forgeries that can be made from it."""
 
     token: str
 

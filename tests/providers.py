@@ -1,4 +1,5 @@
-"""A provider of pictures on a port of its own, as good or as bad as a test wants it."""
+"""A provider of pictures on a port of its own, which behaves as well or as badly as a test
+wants."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""A way to a server that tests can cut and mend."""
+"""A proxy to a server whose connections tests can cut and restore."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""What the code under test records, instead of where it would be told."""
+"""Collects the metrics that the code under test records, in place of their real destination."""
 
 from collections import defaultdict
 from collections.abc import Iterator

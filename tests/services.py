@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 POSTGRESQL_HOMES = Path("/usr/lib/postgresql")
 # RabbitMQ takes half a minute where eight programs want each core.
 START_SECONDS = 120
-RABBITMQ_HOME = Path("/usr/lib/rabbitmq/bin")  # what is on the PATH serves the system only
+# The programs on the PATH control only the system's own server.
+RABBITMQ_HOME = Path("/usr/lib/rabbitmq/bin")
 BUCKET = "results"
 
 
@@ -53,7 +54,7 @@ def running_redis(folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def object_store() -> Iterator[str]:
     """The address of an AWS stand-in with one empty bucket, `BUCKET`."""
-    from moto.server import ThreadedMotoServer  # a second to load: only for those who use it
+    from moto.server import ThreadedMotoServer  # takes a second to load, so only its users load it
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -65,7 +66,7 @@ def object_store() -> Iterator[str]:
 
 
 class PostgresqlServer:
-    """A PostgreSQL that can be killed and started again on its port with its data."""
+    """A PostgreSQL that can be killed and restarted on its port with its data."""
 
     def __init__(self, command: list[str], port: int) -> None:
         self._command = command
@@ -73,14 +74,14 @@ class PostgresqlServer:
 
     @property
     def address(self) -> str:
-        """Up to the slash before a database's name."""
+        """The address up to the slash before a database's name."""
         return f"postgresql+asyncpg://lampwork@127.0.0.1:{self._port}"
 
     def start(self) -> None:
         self._process = _start(self._command, self._port, cwd=Path("/"))
 
     def stop(self) -> None:
-        """At once, whoever is connected: PostgreSQL's immediate shutdown."""
+        """Stop at once, whoever is connected, by PostgreSQL's immediate shutdown."""
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(20)
 
@@ -148,7 +149,7 @@ class RabbitmqServer:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(20)
-        # The script may end before its node does, whose name another cannot take until then.
+        # The script may end before its node does, and until then no other node can take its name.
         _wait_until_closed(self._port)
 
 
@@ -163,8 +164,8 @@ def rabbitmq() -> Iterator[str]:
 def rabbitmq_server() -> Iterator[RabbitmqServer]:
     """A RabbitMQ without queues.
 
-    Its processes find each other through a daemon, which they would start and leave behind: so
-    there is one of its own beside it.
+    Its processes find each other through a daemon, which they would start and leave behind; so this
+    starts one for them, and stops it.
     """
     with _home_of("rabbitmq") as (data, as_server):
         port, names_port = free_port(), free_port()
@@ -233,7 +234,7 @@ def backend(
 def rate_limited(
     application: pytest.MonkeyPatch, redis_server: str
 ) -> Iterator[pytest.MonkeyPatch]:
-    """The application on SQLite with its rate limits, counted from nought in Redis."""
+    """The application on SQLite with its rate limits, counted from zero in Redis."""
     application.setenv("RATE_LIMITS", "on")
     application.setenv("REDIS_URL", f"{redis_server}/0")
     forget_singletons()
@@ -245,7 +246,7 @@ def rate_limited(
 
 @pytest.fixture
 def rate_limited_without_redis(rate_limited: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The same while nothing answers where Redis should be."""
+    """The same application while nothing answers at the address of Redis."""
     rate_limited.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
     forget_singletons()
     return rate_limited
@@ -253,7 +254,7 @@ def rate_limited_without_redis(rate_limited: pytest.MonkeyPatch) -> pytest.Monke
 
 @pytest.fixture
 def postgresql_backend(backend: pytest.MonkeyPatch, migrated_postgresql: str) -> pytest.MonkeyPatch:
-    """The same on PostgreSQL, with room for transactions side by side."""
+    """The same application on PostgreSQL, with room for concurrent transactions."""
     run(database.engine().dispose())
     backend.setenv("DATABASE_URL", migrated_postgresql)
     backend.setenv("DATABASE_POOL_SIZE", "10")
@@ -342,10 +343,9 @@ def _program(name: str, first: Path | None = None) -> str:
 
 @contextmanager
 def _home_of(user: str) -> Iterator[tuple[Path, list[str]]]:
-    """A folder for a server's data, and what to put before its command.
-
-    Servers refuse to serve as root: then one serves as its own user, who gets the folder. It is
-    none of pytest's, since each start of pytest shuts those against other users again.
+    """A folder for a server's data, and a prefix for its command. Servers refuse to run as root: in
+    that case one runs as its own user, who owns the folder. It is not one of pytest's folders,
+    since each start of pytest closes those to other users again.
     """
     with TemporaryDirectory(prefix=f"{user}-") as folder:
         if os.geteuid() != 0:
@@ -361,7 +361,7 @@ def _empty_bucket(endpoint_url: str) -> None:
         s3.delete_object(Bucket=BUCKET, Key=each["Key"])
 
 
-@cache  # to make a client takes longer than a request
+@cache  # creating a client takes longer than a request
 def _s3(endpoint_url: str) -> Any:
     return boto3.client(
         "s3",

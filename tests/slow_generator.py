@@ -1,7 +1,6 @@
-"""A generator for workers in processes of their own: as quick or slow as the prompt says.
-
-The prompt is a number of seconds; or the path of a file, for which the generator waits; or `exit`:
-then the generator takes its process along.
+"""A generator for workers in processes of their own that takes as long as the prompt says. The
+prompt is a number of seconds; or the path of a file, for which the generator waits; or `exit`, at
+which the generator ends its process.
 """
 
 import asyncio

@@ -49,7 +49,7 @@ def list_tasks(user: UUID, **query: str) -> Answer:
 
 
 def complete(task_id: UUID) -> None:
-    """Let a worker finish the task, as far as the database and the object store can tell."""
+    """Finish the task in the database and the object store, as a worker would."""
 
     async def finish() -> None:
         key = f"{objects.folder(task_id)}1.png"

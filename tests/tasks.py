@@ -44,7 +44,7 @@ async def make_subscriber(
 
 
 async def make_task(owner_id: UUID | None = None, **columns: Any) -> Task:
-    """A queued task that nobody was told of."""
+    """A queued task whose creation was not published."""
     owner_id = owner_id or await make_user()
     defaults: dict[str, Any] = {
         "id": uuid4(),
@@ -77,20 +77,20 @@ async def read(task_id: UUID) -> Task:
 
 
 async def change(task_id: UUID, **columns: Any) -> None:
-    """Let time pass for one task, say."""
+    """Change columns of a task, for example to let time pass."""
     async with transaction() as session:
         await session.execute(update(Task).where(Task.id == task_id).values(**columns))
 
 
 async def blocked_transactions() -> int:
-    """How many wait for a lock that another transaction holds; only PostgreSQL tells."""
+    """How many transactions wait for a lock that another holds; only PostgreSQL reports it."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     async with transaction(writing=False) as session:
         return int(await session.scalar(text(waiting)) or 0)
 
 
 async def forget_others() -> None:
-    """Whatever was left to be run: a database may have served other tests before."""
+    """Remove tasks that other tests left to be run in a shared database."""
     async with transaction() as session:
         await session.execute(delete(Task))
 
@@ -107,7 +107,7 @@ async def statuses(task_id: UUID) -> list[TaskStatus]:
 
 
 async def open_promises(task_id: UUID) -> list[datetime]:
-    """When the doorbells that are still to ring for a task are due."""
+    """The times at which doorbells still have to ring for a task."""
     async with transaction(writing=False) as session:
         query = select(Outbox.available_at).where(
             Outbox.task_id == task_id, Outbox.done_at.is_(None)

@@ -22,10 +22,11 @@ Failure = GatewayError | None
 
 
 class FakeGateway:
-    """Sockets in memory. As the real one: an id that is not open is gone, close ends a socket.
+    """Sockets in memory. As in the real gateway, an id that is not open is gone, and close ends a
+    socket.
 
-    `before_post(connection_id, frame)` may give an error to raise instead of taking the frame;
-    `after_post` runs when the frame was taken, as the caller has yet to learn of it.
+    `before_post(connection_id, frame)` may return an error to raise instead of accepting the frame;
+    `after_post` runs once the frame is accepted, before the caller learns of it.
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class FakeGateway:
         self.closed.add(connection_id)
 
     def states(self, connection_id: str) -> list[tuple[str, int]]:
-        """Type and sequence of the frames a socket was sent."""
+        """The type and sequence of each frame sent to a socket."""
         return [(frame["type"], frame["sequence"]) for frame in self.frames[connection_id]]
 
     def sequences(self, connection_id: str) -> list[int]:
@@ -64,7 +65,7 @@ class FakeGateway:
 
 
 class RecordingQueue:
-    """A queue that remembers for whom it rang."""
+    """A queue that records its doorbells."""
 
     def __init__(self) -> None:
         self.deliveries: list[UUID] = []
@@ -173,7 +174,7 @@ class Story:
 
 
 def connection(task_id: UUID, *, age_seconds: float = 60, **fields: Any) -> Connection:
-    """A registered socket, as a trusted gateway's user would have it unless `fields` differ."""
+    """A registered socket of a user that a trusted gateway named, unless `fields` differ."""
     connected_at = datetime.now(UTC) - timedelta(seconds=age_seconds)
     defaults = {"id": f"{uuid4().hex[:15]}=", "user_id": uuid4()}
     return Connection(

@@ -1,4 +1,4 @@
-"""What `dramatiq` is pointed to in tests: the worker, with a generator of known slowness."""
+"""The module that `dramatiq` runs in tests: the worker, with a generator of known slowness."""
 
 from local.worker import deliver, generate
 from shared.generators import registry

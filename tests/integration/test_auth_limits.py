@@ -84,7 +84,7 @@ def test_a_known_and_an_unknown_account_are_limited_alike():
     assert known.headers == unknown.headers
 
 
-def test_of_a_hundred_attempts_at_once_five_are_hashed(limited: pytest.MonkeyPatch):
+def test_only_five_of_a_hundred_attempts_at_once_are_hashed(limited: pytest.MonkeyPatch):
     run(engine().dispose())
     limited.setenv("DATABASE_POOL_SIZE", "10")
     forget_singletons()

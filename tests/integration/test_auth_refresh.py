@@ -83,7 +83,7 @@ def test_a_forged_token_changes_nothing(signed_in: Answer, position: int):
 
 
 @pytest.mark.parametrize("token", ["x", "rt1_", "rt1_é", "rt1_" + "A" * 71, "rt1_" + "A" * 4000])
-def test_a_text_that_is_no_token_is_refused(signed_in: Answer, token: str):
+def test_a_text_that_is_not_a_token_is_refused(signed_in: Answer, token: str):
     assert rotate(token).status == 401
     assert rotate(signed_in.json["refresh_token"] + "=").status == 401
     assert rotate(signed_in.json["refresh_token"]).status == 200

@@ -137,7 +137,7 @@ def test_bytes_that_are_no_json_body_are_refused(
         ("i-love-LAMPWORK", "contains_product_name"),
     ],
 )
-def test_a_password_easily_guessed_is_refused(password: str, reason: str):
+def test_an_easily_guessed_password_is_refused(password: str, reason: str):
     answer = sign_up(password=password)
 
     assert answer.status == 422
