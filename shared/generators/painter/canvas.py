@@ -28,7 +28,7 @@ class Canvas:
         """Lay `colour` (one RGB or one for each pixel) over the rows from `top` on."""
         height = alpha.shape[0] if isinstance(alpha, np.ndarray) else self.height - top
         target = self.rgb[top : top + height]
-        for channel in range(3):  # one at a time: a third of the memory
+        for channel in range(3):  # one channel at a time takes a third of the memory
             plane = target[..., channel]
             plane += (colour[..., channel] - plane) * alpha
 

@@ -1,4 +1,5 @@
-"""Colours in OKLCh (https://bottosson.github.io/posts/oklab/): steps in it look even to the eye."""
+"""Colours in OKLCh (https://bottosson.github.io/posts/oklab/): equal steps look equal to the
+eye."""
 
 import math
 from collections.abc import Sequence

@@ -54,7 +54,7 @@ def snow(canvas: Canvas, scene: Scene, *, base: float) -> None:
 
 def flowers(canvas: Canvas, scene: Scene, *, base: float, rows: range) -> None:
     """Blooms that grow toward the eye, painted row by row so that near ones overlap far ones."""
-    kinds = _kinds(scene)
+    colours = _bloom_colours(scene)
     depth = canvas.bottom - base
     for row in rows:
         rng = scene.dice.stream(f"flowers {row}")
@@ -62,11 +62,11 @@ def flowers(canvas: Canvas, scene: Scene, *, base: float, rows: range) -> None:
         y = base + depth * (0.04 + 1.02 * near**1.5)
         size = 0.004 + 0.032 * near**1.6
         _grass(canvas, scene, rng, y, size, near)
-        for kind, colour in enumerate(kinds):
+        for kind, colour in enumerate(colours):
             _bloom_row(canvas, scene, rng, y, size, near, colour, kind)
 
 
-def _kinds(scene: Scene) -> list[Colour]:
+def _bloom_colours(scene: Scene) -> list[Colour]:
     night = scene.time == "night"
     named = scene.meaning.blooms
     mixed = [*scene.meaning.colours, *scene.palette.accents][:3]

@@ -86,7 +86,7 @@ def _line(lattice: Field, at: Field) -> Field:
 
 
 class Lattice:
-    """Value noise that can be asked for at any point; it repeats after 64 cells."""
+    """Value noise that can be evaluated at any point; it repeats after 64 cells."""
 
     SIZE = 64
 

@@ -1,4 +1,4 @@
-"""What the picture will show: the words of the prompt decide, and dice where words say nothing."""
+"""What the picture will show: the words of the prompt decide it, and dice decide the rest."""
 
 from dataclasses import dataclass
 

@@ -172,7 +172,7 @@ def planet(
     radius: float,
     colours: tuple[Colour, ...],
 ) -> None:
-    """A banded ball lit from one side; every second one wears a ring."""
+    """A banded ball lit from one side; every second one has a ring."""
     u, v = (canvas.x - x) / radius, (canvas.y - y) / radius
     away = np.hypot(u, v)
     facing = np.sqrt(np.clip(1 - away**2, 0, 1))

@@ -48,7 +48,8 @@ DAYLIGHT = {"dawn": 0.82, "day": 1.0, "sunset": 0.72, "night": 0.5}
 
 
 class Pose(NamedTuple):
-    """Where the unit square of a sketch lies: its foot, its side in units, and if it faces left."""
+    """Where the unit square of a sketch lies: its foot, its side in units, and whether it faces
+    left."""
 
     x: float
     foot: float
@@ -146,7 +147,7 @@ def _tones(scene: Scene, kind: str, number: int) -> dict[str, Colour]:
     accents = scene.palette.accents
     bound = scene.meaning.bound.get(kind)
     body = COATS.get(kind, accents[number % 3])
-    if bound:  # fur stays fur: a red fox is no fire engine
+    if bound:  # fur keeps natural tones: a red fox is not bright red
         body = body.toward(bound, 0.22 if kind in FURRED and bound.chroma > 0.05 else 0.95)
     body = body._replace(lightness=max(body.lightness, 0.27))
     if kind in ("balloon", "fish", "jellyfish") and not bound:

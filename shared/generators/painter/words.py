@@ -126,7 +126,7 @@ BINDING_REACH = 2  # words between a colour and the noun it belongs to
 
 @dataclass
 class Meaning:
-    """What was understood; everything empty when nothing was."""
+    """What was understood of a prompt; all fields are empty if nothing was."""
 
     places: list[str] = field(default_factory=list)
     times: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Neon: the scene at midnight, its edges bent from glowing tubes."""
+"""Neon: the scene at midnight, its edges drawn as glowing tubes."""
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def tubes(canvas: Canvas, scene: Scene) -> None:
 
 
 def _contours(canvas: Canvas) -> Field:
-    """How sharply tone or hue changes, for what is around: dim corners have edges too."""
+    """How sharply tone or hue changes relative to its surroundings: dim corners have edges too."""
     change = np.zeros((canvas.height, canvas.width), np.float32)
     for channel in range(3):
         fine = blurred(canvas.rgb[..., channel], max(0.0028 * canvas.unit, 1.0))

@@ -13,7 +13,7 @@ PAPER = Colour(0.955, 0.025, 88)
 
 
 def flatten(canvas: Canvas, scene: Scene) -> None:
-    """Smooth away what a screen print could not hold."""
+    """Smooth away details that a screen print could not show."""
     for channel in range(3):
         plane = canvas.rgb[..., channel]
         soft = blurred(plane, 0.006 * canvas.unit)
@@ -25,7 +25,7 @@ def flatten(canvas: Canvas, scene: Scene) -> None:
 def halftone(canvas: Canvas, scene: Scene) -> None:
     grey = luminance(canvas.rgb)
     low, high = np.quantile(grey[::4, ::4], [0.01, 0.985]).tolist()
-    near = grey - blurred(grey, 0.09 * canvas.unit)  # keeps apart what is equally bright
+    near = grey - blurred(grey, 0.09 * canvas.unit)  # separates colours of equal lightness
     tone = np.clip((grey - low) / max(high - low, 0.05) + 0.9 * near, 0, 1) * (INKS - 1)
     level = np.floor(tone)
     rest = tone - level
@@ -40,7 +40,7 @@ def _step(rest: Field, dots: Field) -> Field:
 
 
 def _dots(canvas: Canvas) -> Field:
-    """A screen at 45 degrees, 0…1; too fine a one turns into plain steps."""
+    """A screen at 45 degrees, 0…1; if it would be too fine, plain steps replace it."""
     if DOT * canvas.unit < 3:
         return np.full((canvas.height, canvas.width), 0.5, np.float32)
     scale = np.float32(np.pi / DOT / np.sqrt(2))
