@@ -55,7 +55,7 @@ class Genuine:
         text = _text({**self.header, "alg": "HS256"}, self.payload)
         return f"{text}.{encode(hmac.digest(secret, text.encode(), hashlib.sha256))}"
 
-    def signed_by_stranger(self) -> str:
+    def signed_by_attacker(self) -> str:
         text = _text(self.header, self.payload)
         return f"{text}.{encode(Ed25519PrivateKey.generate().sign(text.encode()))}"
 
@@ -104,9 +104,9 @@ def _seconds(offset: int) -> int:
     return int(clock.now().timestamp()) + offset
 
 
-def _stranger_jwk() -> dict[str, Any]:
-    stranger = new_signing_key()
-    return {name: stranger[name] for name in ("kty", "crv", "x")}
+def _attacker_jwk() -> dict[str, Any]:
+    key = new_signing_key()
+    return {name: key[name] for name in ("kty", "crv", "x")}
 
 
 def forgery(identifier: str, name: str, forge: Callable[[Genuine], str]) -> Any:
@@ -126,8 +126,8 @@ FORGERIES = [
     forgery("D2", "no secret", lambda real: real.signed_with_secret(b"")),
     forgery("D2", "RS256 named", lambda real: real.with_header(alg="RS256")),
     forgery("D2", "Ed25519 named", lambda real: real.with_header(alg="Ed25519")),
-    forgery("D4", "stranger's signature", lambda real: real.signed_by_stranger()),
-    forgery("D4", "jwk", lambda real: real.with_header(jwk=_stranger_jwk())),
+    forgery("D4", "attacker's signature", lambda real: real.signed_by_attacker()),
+    forgery("D4", "jwk", lambda real: real.with_header(jwk=_attacker_jwk())),
     forgery("D4", "jku", lambda real: real.with_header(jku="http://127.0.0.1:9/keys")),
     forgery("D4", "x5u", lambda real: real.with_header(x5u="http://127.0.0.1:9/key")),
     forgery("D3", "unknown kid", lambda real: real.with_header(kid="unknown")),

@@ -207,13 +207,13 @@ def test_logs_says_where_logs_come_from_when_there_are_none(another: SampleProje
 def test_a_failing_function_shows_its_traceback_once_with_the_users_own_frames(
     lampwork: LampworkProcess,
 ) -> None:
-    said = "".join(lampwork.output)
+    output = "".join(lampwork.output)
 
-    assert said.count("JSONDecodeError") == 1
-    assert 'app.py", line 8, in fail' in said
-    assert 'return json.loads("{")' in said
-    assert "… 3 frames of Python" in said
-    assert "json/decoder.py" not in said
+    assert output.count("JSONDecodeError") == 1
+    assert 'app.py", line 8, in fail' in output
+    assert 'return json.loads("{")' in output
+    assert "… 3 frames of Python" in output
+    assert "json/decoder.py" not in output
 
 
 def test_functions_that_cannot_be_loaded_are_reported_once_with_their_line_and_can_be_fixed(
@@ -236,8 +236,8 @@ def test_functions_that_cannot_be_loaded_are_reported_once_with_their_line_and_c
     assert [(each.status_code, each.text) for each in answers] == [
         (500, '{"message":"Internal Server Error"}')
     ] * 8
-    said = lampwork.output[: next(n for n, line in enumerate(lampwork.output) if "GET" in line)]
-    assert [line.split(maxsplit=2)[2].rstrip() for line in said if "lampwork  " in line] == [
+    printed = lampwork.output[: next(n for n, line in enumerate(lampwork.output) if "GET" in line)]
+    assert [line.split(maxsplit=2)[2].rstrip() for line in printed if "lampwork  " in line] == [
         f"{another.root}/typo.py:2: expected ':'; Typo cannot be loaded.",
         f"{template}:12: the handler app.handle of Unnamed is not there: {app} defines no handle.",
         f"{template}:17: the handler web.app.handler of Nowhere has no module web.app in"

@@ -170,9 +170,9 @@ async def test_a_process_that_ends_is_started_again_ever_more_slowly(
     await output.until(lambda lines: lines.count("started") == 3)
     await supervised.stop()
 
-    said = [line for line in output.lines if "again" in line]
-    assert said[0] == "It ended with status 3; starting it again in 0.2 s."
-    assert said[1] == "It ended with status 3; starting it again in 0.4 s."
+    restarts = [line for line in output.lines if "again" in line]
+    assert restarts[0] == "It ended with status 3; starting it again in 0.2 s."
+    assert restarts[1] == "It ended with status 3; starting it again in 0.4 s."
 
 
 async def test_a_killed_process_is_started_again(

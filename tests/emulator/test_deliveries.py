@@ -280,12 +280,12 @@ def test_disabled_event_sources_deliver_nothing(cloud: Cloud) -> None:
     url = cloud.sqs.get_queue_url(QueueName="untouched")["QueueUrl"]
     cloud.sqs.send_message(QueueUrl=url, MessageBody="{}")
     sale = {"Source": "shop", "DetailType": "Sold", "Detail": "{}", "EventBusName": "bus"}
-    told = []
+    records = []
     for _ in range(2):  # once the second has arrived, all deliveries of the first have too
         cloud.events.put_events(Entries=[sale])
-        told += cloud.messages("told", 1)
+        records += cloud.messages("told", 1)
 
-    assert [json.loads(each["Body"])["source"] for each in told] == ["shop", "shop"]
+    assert [json.loads(each["Body"])["source"] for each in records] == ["shop", "shop"]
     received = cloud.sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
     assert received[0]["Attributes"]["ApproximateReceiveCount"] == "1"
     assert cloud.count("told") == 0

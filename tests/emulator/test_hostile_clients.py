@@ -162,12 +162,12 @@ async def test_a_request_that_never_ends_is_given_up(part: bytes) -> None:
             for _ in range(3):  # byte by byte, as Slowloris does
                 await asyncio.sleep(0.03)
                 writer.write(b"a")
-            said = await reader.read()
+            received = await reader.read()
         await close(writer)
         for connection in list(connections):
             connection.abort()
 
-    assert said.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert received.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
 async def test_a_silent_client_is_disconnected() -> None:

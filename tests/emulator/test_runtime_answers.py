@@ -85,12 +85,12 @@ async def test_the_context_tells_about_the_request(tmp_path: Path) -> None:
     async with running(app) as run:
         invocation = await run.invoke(client_context='{"custom": {"trace": "42"}}')
 
-    told = json.loads(invocation.payload)
-    assert told["id"] == invocation.request_id
-    assert told["arn"] == "arn:aws:lambda:us-east-1:000000000000:function:app"
-    assert told["memory"] == "256"
-    assert 6000 < told["left"] <= 7000
-    assert told["client"] == {"trace": "42"}
+    context = json.loads(invocation.payload)
+    assert context["id"] == invocation.request_id
+    assert context["arn"] == "arn:aws:lambda:us-east-1:000000000000:function:app"
+    assert context["memory"] == "256"
+    assert 6000 < context["left"] <= 7000
+    assert context["client"] == {"trace": "42"}
 
 
 @pytest.mark.assertion(12)

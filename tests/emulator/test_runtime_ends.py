@@ -119,7 +119,7 @@ async def test_a_function_that_keeps_ending_around_its_request_is_not_restarted_
     app = function(tmp_path, ENDS_ONCE_LOADED.format(seconds=seconds))
     async with running(app) as run:
         async with asyncio.timeout(10):
-            told = await asyncio.gather(run.error(), run.error())
+            errors = await asyncio.gather(run.error(), run.error())
         starts = (tmp_path / "starts").stat().st_size
         await asyncio.sleep(0.3)
 
@@ -128,7 +128,7 @@ async def test_a_function_that_keeps_ending_around_its_request_is_not_restarted_
             "errorType": "Runtime.ExitError",
             "errorMessage": f"RequestId: <id> Error: {reason}",
         }
-        assert list(told) == [error] * 2
+        assert list(errors) == [error] * 2
         assert starts <= 6
         assert (tmp_path / "starts").stat().st_size == starts
 

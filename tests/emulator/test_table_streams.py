@@ -181,10 +181,10 @@ def test_only_the_bad_record_of_a_failing_batch_is_given_up(cloud: Cloud) -> Non
 
     (failed,) = cloud.received("failed", 1)
 
-    told = {each["dynamodb"]["Keys"]["id"]["S"]: each for each in cloud.received("told", 8)}
+    records = {each["dynamodb"]["Keys"]["id"]["S"]: each for each in cloud.received("told", 8)}
     about = failed["DDBStreamBatchInfo"]
     assert about["batchSize"] == 1
-    assert about["startSequenceNumber"] == told["e5"]["dynamodb"]["SequenceNumber"]
+    assert about["startSequenceNumber"] == records["e5"]["dynamodb"]["SequenceNumber"]
     assert failed["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert failed["requestContext"]["approximateInvokeCount"] == 2
     assert failed["responseContext"]["functionError"] == "Unhandled"

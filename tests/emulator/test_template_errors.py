@@ -25,8 +25,8 @@ def test_a_wrong_template_is_reported_in_one_line(tmp_path: Path, before, after,
 
     failed = project.run("up")
 
-    said = [each for each in failed.stderr.splitlines() + failed.stdout.splitlines() if each]
+    printed = [each for each in failed.stderr.splitlines() + failed.stdout.splitlines() if each]
     assert failed.returncode == 1
-    assert re.search(rf"^Error: {re.escape(str(tmp_path))}/template.yaml:{line}: ", said[0])
-    assert problem in said[0]
-    assert len(said) == 1
+    assert re.search(rf"^Error: {re.escape(str(tmp_path))}/template.yaml:{line}: ", printed[0])
+    assert problem in printed[0]
+    assert len(printed) == 1

@@ -232,8 +232,8 @@ def test_a_saved_template_says_which_routes_came_and_went(project: SampleProject
     project.edit("template.yaml", lambda text: text.replace("Path: /hello", "Path: /hi"))
     lampwork.until("Reloaded")
 
-    told = [line.split(maxsplit=2)[2].rstrip() for line in lampwork.output[started:]]
-    assert [line for line in told if "GET" in line] == [
+    printed = [line.split(maxsplit=2)[2].rstrip() for line in lampwork.output[started:]]
+    assert [line for line in printed if "GET" in line] == [
         "Removed: GET /hello, Hello",
         "Added: GET /hi, Hello",
     ]
@@ -543,13 +543,13 @@ def test_a_log_of_json_is_read_like_one_of_text(project: SampleProject) -> None:
     project.run("invoke", "Fail")
     lampwork.stop()
 
-    said = "".join(lampwork.output)
-    assert re.search(r"Hello +\[INFO\]\t\S+Z\t\S+\tgreets name_=Ada\n", said)
-    assert said.count("[ERROR] ValueError: on purpose") == 1
-    assert said.count("Traceback") == 1
-    assert said.count("defines no fail") == 1
-    assert "LAMBDA_WARNING" not in said
-    assert '{"' not in said
+    output = "".join(lampwork.output)
+    assert re.search(r"Hello +\[INFO\]\t\S+Z\t\S+\tgreets name_=Ada\n", output)
+    assert output.count("[ERROR] ValueError: on purpose") == 1
+    assert output.count("Traceback") == 1
+    assert output.count("defines no fail") == 1
+    assert "LAMBDA_WARNING" not in output
+    assert '{"' not in output
     assert 'raise ValueError("on purpose")' in kept.stdout
     assert 'raise ValueError("on purpose")' in failed.stderr
     assert '"type":"platform.report"' in greeted.stderr

@@ -150,7 +150,7 @@ def test_attackers_anywhere_cannot_lock_out_the_owner_s_device():
     assert owner.status == 200
 
 
-def test_a_known_device_has_no_more_guesses_than_a_stranger(at_the_start_of_a_day: Any):
+def test_a_known_device_has_no_more_guesses_than_an_unknown_one(at_the_start_of_a_day: Any):
     open_account()
     stolen = {"device": sign_in().cookies["device"]}
     for number in range(10):

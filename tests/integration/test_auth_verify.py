@@ -149,7 +149,7 @@ def test_a_mail_scanner_that_follows_the_link_does_not_use_up_the_token(method: 
 
 @pytest.mark.case("B11")
 def test_the_mailbox_decides_which_password_counts(application: pytest.MonkeyPatch):
-    """Whoever signs up first with a stranger's address gains nothing when its owner does."""
+    """Whoever signs up first with somebody else's address gains nothing when its owner signs up."""
     user_id = sign_up(password="attacker chose this").json["user"]["id"]
     owners = mail(user_id, TokenPurpose.VERIFY_EMAIL, "owner chose this")
 

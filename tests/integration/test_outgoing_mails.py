@@ -93,12 +93,12 @@ def test_the_owner_is_told_to_confirm_even_before_the_mail_is_sent():
 def test_where_both_ways_are_used_both_tokens_work(application: pytest.MonkeyPatch):
     application.setenv("AUTH_VERIFICATION_DELIVERY", "both")
     forget_singletons()
-    told = sign_up().json["verification"]["token"]
+    answered = sign_up().json["verification"]["token"]
     mailed = token_in(letters(EMAIL)[0])
 
-    assert told != mailed
+    assert answered != mailed
     assert confirm(mailed).status == 200
-    assert confirm(told).json["code"] == "invalid_or_expired_token"
+    assert confirm(answered).json["code"] == "invalid_or_expired_token"
 
 
 @pytest.mark.usefixtures("by_mail")

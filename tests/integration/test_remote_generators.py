@@ -126,16 +126,16 @@ async def test_transparent_pixels_stay_transparent(adapter):
 
 
 async def test_progress_reports_each_step(adapter):
-    told: list[float] = []
+    reported: list[float] = []
     body = adapter.answer(base64_text(picture_file(64, 64)))
 
     async def tell(fraction: float) -> None:
-        told.append(fraction)
+        reported.append(fraction)
 
     async with providing(answers(200, body)) as provider:
         await ask(adapter, provider.origin, progress=tell)
 
-    assert told == [0.05, 0.9, 1.0]
+    assert reported == [0.05, 0.9, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ class Experiment:
 def _faults(frames: list[dict[str, Any]], written: dict[int, dict[str, Any]]) -> list[str]:
     sequences = [frame["sequence"] for frame in frames]
     jumps = [later - earlier for earlier, later in pairwise(sequences)]
-    said = [(frame["status"], frame["progress"]) for frame in frames]
+    shown = [(frame["status"], frame["progress"]) for frame in frames]
     committed = [(written[each]["status"], written[each]["progress"]) for each in sequences]
     checks = {
         "gaps": any(jump > 1 for jump in jumps),
@@ -229,7 +229,7 @@ def _faults(frames: list[dict[str, Any]], written: dict[int, dict[str, Any]]) ->
         "reorders": any(jump < 0 for jump in jumps),
         "no terminal": not frames or not frames[-1]["terminal"],
         "no snapshot first": [frame["type"] == "snapshot" for frame in frames].count(True) != 1,
-        "other states": said != committed,
+        "other states": shown != committed,
     }
     return [name for name, wrong in checks.items() if wrong]
 

@@ -21,27 +21,27 @@ Read = tuple[Request, bool]
 
 @dataclass
 class Recorded:
-    """A sink that keeps all it is told, in its order."""
+    """A sink that records its calls in order."""
 
-    told: list[Read | int | str] = field(default_factory=list)
+    calls: list[Read | int | str] = field(default_factory=list)
     upgrade: Request | None = None
     early: bytes = b""
 
     def received(self, request: Request, keep_alive: bool) -> None:
-        self.told.append((request, keep_alive))
+        self.calls.append((request, keep_alive))
 
     def upgrade_requested(self, request: Request, early: bytes) -> None:
         self.upgrade, self.early = request, early
 
     def refused(self, status: int) -> None:
-        self.told.append(status)
+        self.calls.append(status)
 
     def expects_continue(self) -> None:
-        self.told.append("100-continue")
+        self.calls.append("100-continue")
 
     @property
     def targets(self) -> list[str]:
-        return [each[0].target for each in self.told if isinstance(each, tuple)]
+        return [each[0].target for each in self.calls if isinstance(each, tuple)]
 
 
 def read(*parts: bytes) -> Recorded:
@@ -95,7 +95,7 @@ def test_requests_are_read_correctly_however_their_bytes_are_split(
 ) -> None:
     sink = read(*split(b"".join(data for data, _ in sent), cuts))
 
-    assert sink.told == [(request, True) for _, request in sent]
+    assert sink.calls == [(request, True) for _, request in sent]
 
 
 @settings(deadline=None)
@@ -132,14 +132,14 @@ def test_a_bad_request_is_refused_once_and_nothing_after_it_is_read(
     sink = read(*split(GET + sent + GET, cuts))
 
     assert sink.targets == ["/"]
-    assert sink.told[1:] == [status]
+    assert sink.calls[1:] == [status]
 
 
 def test_a_head_that_never_ends_is_refused() -> None:
     endless = [b"GET / HTTP/1.1\r\nX: ", *[b"a" * 1024] * (MAX_READ // 1024)]
 
-    assert read(*endless).told == []
-    assert read(*endless, b"a" * MAX_HEAD).told == [431]
+    assert read(*endless).calls == []
+    assert read(*endless, b"a" * MAX_HEAD).calls == [431]
 
 
 @pytest.mark.parametrize("offers", [1, 3000])
@@ -147,14 +147,14 @@ def test_offers_of_other_protocols_are_ignored(offers: int) -> None:
     sink = read(H2C * offers + GET)
 
     assert sink.targets == ["/h2"] * offers + ["/"]
-    headers = [each[0].headers for each in sink.told if isinstance(each, tuple)]
+    headers = [each[0].headers for each in sink.calls if isinstance(each, tuple)]
     assert headers == [[("Host", "x")]] * (offers + 1)
 
 
 def test_a_client_that_waits_for_100_continue_is_reported_before_its_request() -> None:
     sink = read(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n", b"hi")
 
-    assert sink.told[0] == "100-continue"
+    assert sink.calls[0] == "100-continue"
     assert sink.targets == ["/"]
 
 
@@ -179,10 +179,10 @@ def test_a_request_is_unfinished_from_its_first_byte_to_its_last() -> None:
     ],
 )
 def test_the_client_decides_whether_more_requests_may_follow(head: bytes, keep_alive: bool) -> None:
-    [told] = read(head).told
+    [call] = read(head).calls
 
-    assert isinstance(told, tuple)
-    assert told[1] is keep_alive
+    assert isinstance(call, tuple)
+    assert call[1] is keep_alive
 
 
 def test_a_stopped_reader_reads_no_more() -> None:
@@ -194,5 +194,5 @@ def test_a_stopped_reader_reads_no_more() -> None:
     reader.stop()
     reader.feed(GET[5:])
 
-    assert sink.told == []
+    assert sink.calls == []
     assert not reader.unfinished

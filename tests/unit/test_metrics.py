@@ -35,7 +35,9 @@ def test_the_documented_metrics_match_the_code():
     text = (ROOT / "docs/metrics.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \|", text, re.MULTILINE)
 
-    documented = [(name, unit, re.findall(r"`(\w+)`", said)) for name, unit, said in rows]
+    documented = [
+        (name, unit, re.findall(r"`(\w+)`", dimensions)) for name, unit, dimensions in rows
+    ]
 
     assert documented == [(each.name, each.unit.value, [*each.dimensions]) for each in METRICS]
 
@@ -83,8 +85,8 @@ def test_two_values_of_one_dimension_take_two_lines(capsys):
     metrics.record(metrics.TASKS_FINISHED, 2, Status="completed")
     metrics.flush()
 
-    said = [(line["Status"], line["TasksFinished"]) for line in lines(capsys)]
-    assert said == [("failed", 1), ("completed", 2)]
+    printed = [(line["Status"], line["TasksFinished"]) for line in lines(capsys)]
+    assert printed == [("failed", 1), ("completed", 2)]
 
 
 def test_no_line_has_more_values_of_a_metric_than_the_format_allows(capsys):

@@ -79,10 +79,10 @@ def test_a_topic_sends_a_function_what_its_filter_lets_through(orders: Project) 
     submit(orders, "id=small", "customer=ben", "price:=10")
     submit(orders, "id=large", "customer=ben", "price:=2000")
 
-    told = item(orders, "big large")
+    row = item(orders, "big large")
 
-    assert told["subject"] == "sold"
-    assert told["keys"] == [
+    assert row["subject"] == "sold"
+    assert row["keys"] == [
         *("Message", "MessageAttributes", "MessageId", "Signature", "SignatureVersion"),
         *("SigningCertUrl", "Subject", "Timestamp", "TopicArn", "Type", "UnsubscribeUrl"),
     ]

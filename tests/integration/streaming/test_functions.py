@@ -512,8 +512,8 @@ class TestDeliver:
         answer = deliver.handler(event, None)
 
         failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-        told = [socket for socket in (first, second) if socket in site.api.frames]
-        assert (told, failures) in [([second], ["m0", "m2"]), ([first], ["m1"])]
+        served = [socket for socket in (first, second) if socket in site.api.frames]
+        assert (served, failures) in [([second], ["m0", "m2"]), ([first], ["m1"])]
 
     @pytest.mark.stream_case(37)
     @pytest.mark.parametrize("garbage", ["garbage", "{", "[]", tick_body(), tick_body(task_id="x")])

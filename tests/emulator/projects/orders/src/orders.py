@@ -59,8 +59,8 @@ def ship(event: dict[str, Any], context: Any) -> None:
 def congratulate(event: dict[str, Any], context: Any) -> None:
     (record,) = event["Records"]
     notification = record["Sns"]
-    told = {"keys": sorted(notification), "subject": notification["Subject"]}
-    table.put_item(Item={"id": f"big {notification['Message']}", **told})
+    columns = {"keys": sorted(notification), "subject": notification["Subject"]}
+    table.put_item(Item={"id": f"big {notification['Message']}", **columns})
 
 
 def read_invoice(event: dict[str, Any], context: Any) -> None:
