@@ -48,7 +48,7 @@ MUTATIONS = (
         path="shared/repositories/sessions.py",
         text="                UserSession.generation == from_generation,\n",
         replacement="",
-        test="tests/catalogue/test_races.py" "::test_a_late_rotation_does_not_set_a_session_back",
+        test="tests/catalogue/test_races.py::test_a_late_rotation_does_not_set_a_session_back",
     ),
     Mutation(
         guard="the page's origin",
