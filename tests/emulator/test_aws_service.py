@@ -48,7 +48,8 @@ def bucket(name: str) -> CloudResource:
 
 
 async def begun(service: EmbeddedAws) -> None:
-    """The first request starts it, which takes the loop that tests' own requests block."""
+    """The first request starts the service. That needs the event loop, which requests made by the
+    test itself would block."""
     await asyncio.to_thread(s3_client(service.url).list_buckets)
 
 
@@ -76,7 +77,7 @@ def s3(aws: EmbeddedAws) -> "S3Client":
 async def restarted(
     aws: EmbeddedAws, tmp_path: Path
 ) -> AsyncIterator[Callable[[], Awaitable["S3Client"]]]:
-    """Stops the service, starts another on the same folder and gives a client of that."""
+    """Stops the service, starts another on the same folder and returns a client for it."""
     services = []
 
     async def restart() -> "S3Client":
@@ -133,7 +134,7 @@ async def test_awkward_keys_stay_inside_the_folder(
     assert len(files) == 2 * len(AWKWARD_KEYS)
 
 
-async def test_what_is_deleted_stays_deleted(
+async def test_deleted_objects_stay_deleted(
     s3: "S3Client", restarted: Restarted, tmp_path: Path
 ) -> None:
     for key in ("kept", "one", "two", "three"):
@@ -198,11 +199,11 @@ async def test_a_killed_server_loses_no_acknowledged_object(
 
     def upload() -> None:
         for number in itertools.count():
-            if killed.is_set():  # boto3 may have tried again what met the dying server
+            if killed.is_set():  # boto3 may have repeated a request that reached the dying server
                 return
             try:
                 s3.put_object(Bucket="pictures", Key=f"{number}", Body=f"{number}".encode() * 999)
-            except Exception:  # whatever boto3 makes of a server killed in the middle
+            except Exception:  # whatever boto3 raises when the server is killed in the middle
                 return
             acknowledged.append(f"{number}")
             if number == 20:
@@ -238,7 +239,7 @@ async def test_parallel_writers_of_one_key_leave_one_of_their_objects(
     assert kept["Body"].read() == written == kept["Metadata"]["writer"].encode() * 5000
 
 
-async def test_what_is_put_by_a_link_is_kept_and_so_are_settings_and_tags_around_it(
+async def test_an_object_put_by_a_link_is_kept_with_its_settings_and_tags(
     s3: "S3Client", restarted: Restarted
 ) -> None:
     rule: Any = {"AllowedMethods": ["GET"], "AllowedOrigins": ["https://app.example"]}
@@ -267,7 +268,7 @@ async def test_removed_tags_are_gone_after_a_restart(s3: "S3Client", restarted: 
     assert s3.get_object_tagging(Bucket="pictures", Key="removed")["TagSet"] == []
 
 
-async def test_tags_that_another_service_gives_a_bucket_and_takes_are_kept_too(
+async def test_changes_that_another_service_makes_to_a_buckets_tags_are_kept(
     s3: "S3Client", aws: EmbeddedAws, restarted: Restarted
 ) -> None:
     tagging = boto3.client(
@@ -287,7 +288,7 @@ async def test_tags_that_another_service_gives_a_bucket_and_takes_are_kept_too(
     assert s3.get_bucket_tagging(Bucket="pictures")["TagSet"] == kept
 
 
-async def test_objects_without_tags_cost_no_entry_of_the_state(
+async def test_objects_without_tags_add_no_entry_to_the_state(
     s3: "S3Client", aws: EmbeddedAws, tmp_path: Path
 ) -> None:
     for key in ("a", "b"):
@@ -327,7 +328,7 @@ async def test_buckets_are_created_once(aws: EmbeddedAws, s3: "S3Client") -> Non
     assert s3.head_object(Bucket="pictures", Key="k")["ContentLength"] == 1
 
 
-async def test_what_another_moto_has_kept_is_set_aside_and_all_begins_anew(
+async def test_the_state_of_another_moto_is_set_aside_and_a_new_one_begins(
     aws: EmbeddedAws, s3: "S3Client", tmp_path: Path
 ) -> None:
     s3.put_object(Bucket="pictures", Key="k", Body=b"x")
@@ -358,7 +359,7 @@ async def test_what_another_moto_has_kept_is_set_aside_and_all_begins_anew(
     assert rows(state)["moto"] != b"4.0.0"
 
 
-def test_a_state_that_is_set_aside_takes_no_others_place(tmp_path: Path) -> None:
+def test_a_state_that_is_set_aside_replaces_no_other(tmp_path: Path) -> None:
     for content in (b"first", b"second"):
         state = StateFile(tmp_path / "state.db")
         state.write({"key": content})
@@ -370,7 +371,7 @@ def test_a_state_that_is_set_aside_takes_no_others_place(tmp_path: Path) -> None
 
 
 def _as_of_another_moto(path: Path) -> None:
-    """Its topics are of a class that is not there."""
+    """Its topics are of a class that does not exist."""
     state = StateFile(path)
     kept = {
         key: value.replace(b"moto.sns.models", b"moto.sns.modelz")
@@ -388,7 +389,7 @@ def rows(path: Path) -> dict[str, bytes]:
         state.close()
 
 
-async def test_numbers_and_truths_may_be_text_as_parameters_give_them(aws: EmbeddedAws) -> None:
+async def test_numbers_and_booleans_may_be_text_as_parameters_give_them(aws: EmbeddedAws) -> None:
     capacity = {"ReadCapacityUnits": "5", "WriteCapacityUnits": "7"}
     rows = CloudResource(
         "AWS::DynamoDB::Table",
@@ -451,7 +452,7 @@ def client(service: str, url: str) -> Any:
     )
 
 
-def test_files_no_record_names_are_swept_away(tmp_path: Path) -> None:
+def test_files_that_no_record_names_are_removed(tmp_path: Path) -> None:
     folder = ObjectFolder(tmp_path)
     folder.create_bucket("b")
     folder.save("b", "k", b"x", {})

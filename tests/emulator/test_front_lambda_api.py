@@ -69,7 +69,7 @@ async def test_a_function_answers_under_each_of_its_names(tmp_path, name):
 
 
 @pytest.mark.assertion(13)
-async def test_a_function_that_fails_is_said_to(tmp_path):
+async def test_a_function_that_fails_is_reported_as_failed(tmp_path):
     async with client_for(tmp_path, fails) as (client, _):
         answer = await in_thread(client.invoke, FunctionName="Hello", LogType="Tail")
 
@@ -138,7 +138,7 @@ async def test_a_throttled_event_waits_until_it_runs(tmp_path):
     ],
 )
 @pytest.mark.assertion(13)
-async def test_what_cannot_be_invoked_has_the_error_of_the_service(
+async def test_an_invoke_that_cannot_be_served_has_the_error_of_the_service(
     tmp_path, arguments, code, message
 ):
     async with client_for(tmp_path, throttled) as (client, _):
@@ -162,7 +162,7 @@ async def test_a_client_context_must_be_a_json_object_in_base64(tmp_path, contex
     assert invoker.events == []
 
 
-async def test_a_function_that_cannot_be_started_is_an_error_of_the_service_that_says_why(tmp_path):
+async def test_the_service_error_for_a_function_that_cannot_be_started_says_why(tmp_path):
     async with client_for(tmp_path, unstartable) as (client, _):
         with pytest.raises(ClientError) as refusal:
             await in_thread(client.invoke, FunctionName="Hello")
@@ -181,7 +181,7 @@ async def test_a_function_that_cannot_be_started_is_an_error_of_the_service_that
         ("list_event_source_mappings", {}),
     ],
 )
-async def test_other_operations_are_named_as_not_served(tmp_path, operation, arguments):
+async def test_other_operations_are_reported_as_not_served(tmp_path, operation, arguments):
     async with client_for(tmp_path, hello) as (client, _):
         with pytest.raises(ClientError, match="Lampwork serves only Invoke of Lambda's API"):
             await in_thread(getattr(client, operation), **arguments)

@@ -104,7 +104,7 @@ def test_each_value_of_parameter_overrides_gets_the_name_of_the_option(words, ex
 
 
 @pytest.mark.parametrize("words", [["A"], ["=1"], ["ParameterKey=A"], ["A='open"]])
-def test_an_override_of_another_form_is_told(words):
+def test_an_override_of_another_form_is_reported(words):
     with pytest.raises(ConfigurationError, match=r"must be given as Name=value|cannot be read"):
         parse_parameters(words)
 
@@ -120,7 +120,7 @@ def test_sams_configuration_gives_parameters_region_and_template(tmp_path):
     assert (staging.region, staging.template) == ("us-east-1", tmp_path / "staging.yaml")
 
 
-def test_the_stack_has_the_name_it_is_deployed_by(tmp_path):
+def test_the_stack_has_the_name_it_is_deployed_under(tmp_path):
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
     for template in ("template.yaml", "staging.yaml"):
         (tmp_path / template).write_text(NAMED)
@@ -149,7 +149,7 @@ def test_sams_configuration_may_be_yaml(tmp_path, name):
     )
 
 
-def test_what_sams_configuration_gives_beyond_the_template_is_passed_over(tmp_path):
+def test_parameters_in_sams_configuration_that_the_template_lacks_are_ignored(tmp_path):
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
     (tmp_path / "template.yaml").write_text(SSM)
 
@@ -186,7 +186,7 @@ def test_the_command_line_wins_over_lampworks_configuration_and_that_over_sams(t
         ),
     ],
 )
-def test_what_is_wrong_with_sams_configuration_is_told(tmp_path, text, given, problem):
+def test_errors_in_sams_configuration_are_reported(tmp_path, text, given, problem):
     for name in ("samconfig.toml", "samconfig.yaml"):
         (tmp_path / name).write_text(text)
 
@@ -198,7 +198,7 @@ def test_without_any_configuration_there_are_no_parameters(tmp_path):
     assert load_config(tmp_path).parameters == {}
 
 
-def test_a_parameter_of_ssm_stands_for_the_value_that_ssm_has(tmp_path):
+def test_an_ssm_parameter_has_the_value_that_ssm_holds(tmp_path):
     stack = read_text(tmp_path, SSM)
 
     assert stack.functions["Work"].environment == {
@@ -216,7 +216,7 @@ def test_another_stacks_export_is_given_as_a_parameter(tmp_path):
     assert stack.functions["Work"].environment == {"STAGE": "dev", "TABLE": "shop-1"}
 
 
-def test_an_export_that_nobody_gives_is_asked_for_with_its_line(tmp_path):
+def test_a_missing_export_is_asked_for_with_its_line(tmp_path):
     with pytest.raises(
         TemplateError, match=r"template.yaml:10: .*'shop-table' here; give it with --parameter"
     ):

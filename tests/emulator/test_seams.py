@@ -1,4 +1,5 @@
-"""What is used of other packages beyond what they promise, and what happens when it is gone."""
+"""What the emulator uses of other packages beyond their public API, and what happens when a name is
+missing."""
 
 import ast
 import os
@@ -23,7 +24,7 @@ from tests.emulator.lampwork_process import TIMEOUT_SECONDS, SampleProject
 
 LAMPWORK = ROOT / "local" / "lampwork"
 
-# What alone imports each of these.
+# The only module that imports each of these packages.
 SEAMS = {
     "moto": "cloud/moto_seam/",
     "websockets": "front/websocket_seam.py",
@@ -73,13 +74,13 @@ def test_a_package_is_imported_by_its_seam_alone(package: str, seam: str):
 
 
 @pytest.mark.parametrize("seam", [MOTO, WEBSOCKETS, FAKEREDIS], ids=lambda each: each.package)
-def test_what_is_installed_is_known(seam: Seam):
+def test_the_installed_versions_are_known(seam: Seam):
     seam.check_version()
     seam.check()
 
 
 def test_the_runtime_client_that_is_installed_is_known():
-    """Beside an extension that is not its own, as in a function's process."""
+    """With an extension beside it that is not its own, as in a function's process."""
     script = (
         "import sys, types;"
         " sys.modules['runtime_client'] = types.SimpleNamespace(initialize_client=print);"
@@ -93,7 +94,7 @@ def test_the_runtime_client_that_is_installed_is_known():
 @pytest.mark.parametrize(
     "seam", [MOTO, WEBSOCKETS, FAKEREDIS, AWSLAMBDARIC], ids=lambda each: each.package
 )
-def test_the_versions_that_are_known_are_those_that_are_asked_for(seam: Seam):
+def test_the_known_versions_are_the_required_ones(seam: Seam):
     project = tomllib.loads((ROOT / "local" / "pyproject.toml").read_text())["project"]
 
     assert seam.requirement in project["dependencies"]
@@ -125,7 +126,7 @@ def test_the_versions_that_are_known_are_those_that_are_asked_for(seam: Seam):
         ),
     ],
 )
-def test_what_is_missing_or_changed_is_told_in_one_line(tmp_path: Path, uses: str, problem: str):
+def test_a_missing_or_changed_name_is_reported_in_one_line(tmp_path: Path, uses: str, problem: str):
     (tmp_path / "toy.py").write_text(MODULE)
 
     ended = _python(SEAM.format(uses=uses), tmp_path)
@@ -138,7 +139,7 @@ def test_what_is_missing_or_changed_is_told_in_one_line(tmp_path: Path, uses: st
     )
 
 
-def test_what_is_as_it_was_is_not_told(tmp_path: Path):
+def test_an_unchanged_name_is_not_reported(tmp_path: Path):
     (tmp_path / "toy.py").write_text(MODULE)
     uses = (
         'calls=("toy.Queue", "toy.Queue.send(self, body, *, group)"),'
@@ -167,7 +168,7 @@ def test_a_version_is_known_from_its_floor_to_below_its_ceiling(
             seam.check_version()
 
 
-def test_what_is_not_installed_is_not_known():
+def test_a_package_that_is_not_installed_is_not_known():
     with pytest.raises(UnknownVersion, match=r"^nowhere-to-be-found is not installed"):
         Seam("nowhere-to-be-found", "1", "2").check_version()
 
@@ -209,7 +210,7 @@ sys.meta_path.insert(0, Without())
 
 
 class Environment:
-    """A venv that has what this one has, but for what a test changes."""
+    """A venv with the packages of this one, except for what a test changes."""
 
     def __init__(self, folder: Path) -> None:
         venv.create(folder, with_pip=False)
@@ -219,7 +220,7 @@ class Environment:
         (self._packages / "other.pth").write_text(f"import site; site.addsitedir({here!r})\n")
 
     def install(self, package: str, version: str) -> None:
-        """Let this version of a package be the one that its metadata name."""
+        """Make the metadata of a package name this version."""
         metadata = self._packages / f"{package}-{version}.dist-info" / "METADATA"
         metadata.parent.mkdir()
         metadata.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
