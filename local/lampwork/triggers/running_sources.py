@@ -1,8 +1,7 @@
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
 
-from lampwork.concurrency import run_all
 from lampwork.errors import StartError
 from lampwork.stack.model import Stack
 from lampwork.triggers.source import RunningSource, Source, SourceContext
@@ -27,12 +26,19 @@ class RunningSources:
         """Go on with the stack of a saved template.
 
         Raises:
-            StartError: a source cannot go on.
+            StartError: a source cannot go on. All others do.
         """
-        await run_all(*(each.update(stack) for each in self._running))
+        await _all(each.update(stack) for each in self._running)
 
     async def stop(self) -> None:
-        await run_all(*(each.stop() for each in self._running))
+        await _all(each.stop() for each in self._running)
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all of it, whatever fails; then raise the first failure."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for failure in filter(None, results):
+        raise failure
 
 
 class _StartingSource:
