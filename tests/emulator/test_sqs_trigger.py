@@ -46,7 +46,7 @@ WITH_DEAD_LETTERS = (
 )
 
 
-LONG_POLL = f"{QueueTriggers.__module__}.LONG_POLL_SECONDS"
+LONG_POLL = "lampwork.triggers.mappings.sqs_poller.LONG_POLL_SECONDS"
 
 
 @pytest.fixture(autouse=True)

@@ -63,7 +63,7 @@ class RecordingOutlet(Outlet):
 @pytest.fixture(autouse=True)
 def no_long_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop waits for the end of a poll."""
-    monkeypatch.setattr(f"{StreamTriggers.__module__}.LONG_POLL_SECONDS", 0)
+    monkeypatch.setattr("lampwork.triggers.mappings.stream_reader.LONG_POLL_SECONDS", 0)
 
 
 @asynccontextmanager

@@ -43,7 +43,7 @@ def instant(backend: pytest.MonkeyPatch) -> None:
 def name(backend: pytest.MonkeyPatch) -> str:
     backend.setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:1/live")
     backend.setattr(
-        f"{QueueTriggers.__module__}.LONG_POLL_SECONDS", 0
+        "lampwork.triggers.mappings.sqs_poller.LONG_POLL_SECONDS", 0
     )  # a stop waits for a poll to end
     return uuid4().hex
 

@@ -1,33 +1,23 @@
 import asyncio
 import json
-import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
-from lampwork.errors import LampworkError
 from lampwork.events.dynamodb_streams import (
-    Record,
     payload_of,
-    processed_before_failure,
     record_of,
-    with_stream_arn,
 )
-from lampwork.events.event_patterns import matches
-from lampwork.events.sqs import Message
-from lampwork.invocation.port import Invocation, Invoker
+from lampwork.invocation.port import Invoker
 from lampwork.stack.entry_points import EntryPoint
 from lampwork.stack.function_names import FunctionNames
-from lampwork.stack.model import CloudResource, Function, Stack, StreamTrigger, Trigger
+from lampwork.stack.model import CloudResource, Stack, StreamTrigger, Trigger
 from lampwork.template.language.identity import Identity, Place
 from lampwork.template.resource import Template
 from lampwork.template.streams import read_stream_triggers, readers
-from lampwork.timestamps import iso_milliseconds
 from lampwork.triggers.asynchronous.invocations import Outlet
-from lampwork.triggers.mappings.batches import Batches, BatchLimits
-from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
+from lampwork.triggers.mappings.sqs_client import SqsClient
+from lampwork.triggers.mappings.stream_reader import StreamReader
 from lampwork.triggers.samples import REGION, Option, Sample, Service, UnfitOption, json_object
 from lampwork.triggers.source import (
     RunningSource,
@@ -37,31 +27,7 @@ from lampwork.triggers.source import (
     nothing_to_wait_for,
 )
 
-logger = logging.getLogger(__name__)
-
 NOT_SERVED: Final = "The streams of the template's tables are not served: add 'aws' to services."
-
-LONG_POLL_SECONDS: Final = 1
-FIRST_RETRY_SECONDS: Final = 0.5
-LAST_RETRY_SECONDS: Final = 60.0
-RETRIES_OVER: Final = "RetryAttemptsExhausted"
-TOO_OLD: Final = "RecordAgeExceeded"
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingRecord:
-    """A record of a stream, and the message of the queue in which it waits."""
-
-    message: Message
-    record: Record
-
-    @property
-    def age_seconds(self) -> float:
-        return time.time() - float(self.record["dynamodb"]["ApproximateCreationDateTime"])
-
-    @property
-    def sequence(self) -> int:
-        return int(self.record["dynamodb"]["SequenceNumber"])
 
 
 def make_update(
@@ -155,7 +121,7 @@ class StreamTriggers(RunningSource):
         self._until_ready = until_ready
         self._time_scale = time_scale
         self._connected = False
-        self._readers: dict[StreamTrigger, _Reader] = {}
+        self._readers: dict[StreamTrigger, StreamReader] = {}
 
     async def start(self, stack: Stack) -> None:
         await self._until_ready()
@@ -179,189 +145,9 @@ class StreamTriggers(RunningSource):
         for trigger in triggers:
             if trigger not in self._readers:
                 function = stack.functions[trigger.function]
-                self._readers[trigger] = _Reader(
+                self._readers[trigger] = StreamReader(
                     trigger, function, self._invoker, self._outlet, self._client, self._time_scale
                 )
 
     async def _stop(self, triggers: Sequence[StreamTrigger]) -> None:
         await asyncio.gather(*(self._readers.pop(trigger).stop() for trigger in triggers))
-
-
-class _Reader:
-    """One event source mapping. It delivers one batch at a time."""
-
-    def __init__(
-        self,
-        trigger: StreamTrigger,
-        function: Function,
-        invoker: Invoker,
-        outlet: Outlet,
-        client: SqsClient,
-        time_scale: float,
-    ) -> None:
-        self._trigger = trigger
-        self._function = function
-        self._invoker = invoker
-        self._outlet = outlet
-        self._client = client
-        self._time_scale = time_scale
-        self._under_way: list[WaitingRecord] = []
-        self._delivery: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
-        self._batches = Batches(
-            BatchLimits(trigger.batch_size, trigger.window_seconds, drains=True),
-            self._receive,
-            lambda waiting: len(json.dumps(with_stream_arn(waiting.record, trigger.stream_arn))),
-            self._stopping,
-            order=lambda waiting: waiting.sequence,
-        )
-        self._reading = asyncio.create_task(self._read())
-
-    async def stop(self) -> None:
-        # Wait for the current receive: the messages that it returns would stay hidden otherwise.
-        self._stopping.set()
-        if self._delivery is not None:
-            self._delivery.cancel()
-        await self._reading
-
-    async def _read(self) -> None:
-        failing = False
-        while not self._stopping.is_set():
-            try:
-                self._under_way = await self._batches.next(wait_seconds=LONG_POLL_SECONDS)
-                if self._under_way and not self._stopping.is_set():
-                    self._delivery = asyncio.create_task(self._deliver(self._under_way))
-                    await asyncio.wait([self._delivery])
-                    self._raise_what_went_wrong(self._delivery)
-                failing = False
-            except SqsError as error:
-                if not failing:
-                    logger.warning("stream cannot be read", extra=self._about(str(error)))
-                failing = True
-                self._batches.put_first(self._under_way)
-                self._under_way = []
-                await self._pause(FIRST_RETRY_SECONDS)
-        held = [*self._under_way, *self._batches.take_all()]
-        with suppress(SqsError):  # they become visible again after a restart anyway
-            await self._client.put_back(self._trigger.queue, [each.message for each in held])
-
-    def _raise_what_went_wrong(self, delivery: "asyncio.Task[None]") -> None:
-        if not delivery.cancelled() and (error := delivery.exception()):
-            raise error
-
-    async def _receive(self, limit: int, wait_seconds: int) -> list[WaitingRecord]:
-        queue = self._trigger.queue
-        messages = await self._client.receive(queue, limit=limit, wait_seconds=wait_seconds)
-        return [WaitingRecord(each, json.loads(each["Body"])) for each in messages]
-
-    async def _deliver(self, batch: list[WaitingRecord]) -> None:
-        wanted = [each for each in batch if self._passes(each.record)]
-        await self._settle([each for each in batch if each not in wanted])
-        await self._run(wanted)
-
-    def _passes(self, record: Record) -> bool:
-        filters = self._trigger.filters
-        return not filters or any(matches(json.loads(each), record) for each in filters)
-
-    async def _run(self, batch: list[WaitingRecord]) -> None:
-        """Try a batch until it has been processed or given up."""
-        pause, tries = FIRST_RETRY_SECONDS, 0
-        while batch:
-            if self._is_too_old(batch[0]):
-                await self._give_up(batch[:1], TOO_OLD, tries, None)
-                batch = batch[1:]
-                continue
-            invocation, reason = await self._invoke(batch)
-            tries += 1
-            done = self._done(batch, invocation)
-            await self._settle(batch[:done])
-            batch = batch[done:]
-            if not batch:
-                return
-            logger.warning("batch failed", extra=self._about(reason))
-            if self._trigger.bisects and len(batch) > 1:
-                middle = len(batch) // 2
-                await self._run(batch[:middle])
-                await self._run(batch[middle:])
-                return
-            if self._trigger.retries is not None and tries > self._trigger.retries:
-                await self._give_up(batch, RETRIES_OVER, tries, invocation)
-                return
-            await asyncio.sleep(pause * self._time_scale)
-            pause = min(pause * 2, LAST_RETRY_SECONDS)
-
-    async def _invoke(self, batch: Sequence[WaitingRecord]) -> tuple[Invocation | None, str]:
-        """Invoke the function. Returns the invocation, or None if it could not be made, and the
-        reason to log if records failed."""
-        payload = payload_of((each.record for each in batch), self._trigger.stream_arn)
-        try:
-            invocation = await self._invoker.invoke(self._trigger.function, payload)
-        except LampworkError as error:
-            return None, str(error)
-        return invocation, invocation.failure or "some of its records failed"
-
-    def _done(self, batch: Sequence[WaitingRecord], invocation: Invocation | None) -> int:
-        """How many records at the start of a batch have been processed."""
-        if invocation is None or invocation.function_error is not None:
-            return 0
-        if self._trigger.reports_item_failures:
-            return processed_before_failure([each.record for each in batch], invocation.payload)
-        return len(batch)
-
-    def _is_too_old(self, waiting: WaitingRecord) -> bool:
-        limit = self._trigger.maximum_age_seconds
-        return limit is not None and waiting.age_seconds > limit
-
-    async def _give_up(
-        self, batch: Sequence[WaitingRecord], condition: str, tries: int, last: Invocation | None
-    ) -> None:
-        logger.error("records of a stream were given up", extra=self._about(condition))
-        if destination := self._trigger.on_failure:
-            record = self._failure(batch, condition, tries, last)
-            await self._outlet.send_record(destination, record)
-        await self._settle(batch)
-
-    def _failure(
-        self, batch: Sequence[WaitingRecord], condition: str, tries: int, last: Invocation | None
-    ) -> dict[str, Any]:
-        """https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
-        changes = [each.record["dynamodb"] for each in batch]
-        record: dict[str, Any] = {
-            "version": "1.0",
-            "timestamp": iso_milliseconds(),
-            "requestContext": {
-                "requestId": last.request_id if last else "",
-                "functionArn": self._function.arn,
-                "condition": condition,
-                "approximateInvokeCount": tries,
-            },
-            "DDBStreamBatchInfo": {
-                "shardId": "shardId-00000000000000000000-00000000",
-                "startSequenceNumber": changes[0]["SequenceNumber"],
-                "endSequenceNumber": changes[-1]["SequenceNumber"],
-                "approximateArrivalOfFirstRecord": iso_milliseconds(
-                    changes[0]["ApproximateCreationDateTime"]
-                ),
-                "approximateArrivalOfLastRecord": iso_milliseconds(
-                    changes[-1]["ApproximateCreationDateTime"]
-                ),
-                "batchSize": len(batch),
-                "streamArn": self._trigger.stream_arn,
-            },
-        }
-        if last is not None:
-            context = {"statusCode": 200, "executedVersion": "$LATEST"}
-            record["responseContext"] = {**context, "functionError": last.function_error}
-        return record
-
-    async def _settle(self, done: Sequence[WaitingRecord]) -> None:
-        await self._client.delete(self._trigger.queue, [each.message for each in done])
-        settled = {each.sequence for each in done}
-        self._under_way = [each for each in self._under_way if each.sequence not in settled]
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    def _about(self, reason: str) -> dict[str, str]:
-        return {"table": self._trigger.table, "reason": reason}
