@@ -34,6 +34,19 @@ async def test_an_environment_keeps_its_files_also_when_a_request_ends_its_proce
     assert (visits, mode) == (2, 0o700)
 
 
+async def test_an_environment_keeps_its_files_while_its_late_process_is_slow_to_end(
+    tmp_path: Path,
+) -> None:
+    app = function(tmp_path, COUNT, timeout_seconds=0.6, memory_mb=2048)
+    async with running(app, grow_after_ms=0) as run:
+        await run.invoke(event="held = b'x' * (600 << 20); time.sleep(60)")
+        folder, visits, _ = await run.result()
+        place = tmp_path / ".data" / "tmp"
+
+        assert visits == 2
+        assert [str(each) for each in place.iterdir()] == [folder]
+
+
 async def test_environments_do_not_see_each_others_files(tmp_path: Path) -> None:
     one, other = (function(tmp_path, COUNT, name=name) for name in ("one", "other"))
     async with running(one, other) as run:

@@ -183,6 +183,9 @@ class Pool:
         self, environment: Environment, request: Request, invocation: Invocation | None
     ) -> None:
         self._reuse_or_end(environment)
+        if environment.is_ending and not environment.outdated:
+            # Its killed process may take a while to end, and the next request may come before.
+            self._pass_folder_on(environment)
         if invocation is None:
             if self._closed:
                 self._refuse(request, self._being_stopped())
@@ -296,13 +299,19 @@ class Pool:
     def _next_folder(self) -> Path:
         return self._reusable_folders.pop() if self._reusable_folders else self._folders.new_path()
 
+    def _pass_folder_on(self, environment: Environment) -> None:
+        """Let the next environment have its folder: after a time-out or an exit, Lambda restarts
+        the environment and keeps its /tmp."""
+        if not environment.has_given_folder_away:
+            environment.has_given_folder_away = True
+            self._reusable_folders.append(environment.folder)
+
     def _on_death(self, environment: Environment) -> None:
         self._environments.discard(environment)
-        if environment.outdated:
+        if not environment.outdated:
+            self._pass_folder_on(environment)
+        elif not environment.has_given_folder_away:
             self._folders.remove(environment.folder)
-        else:
-            # After a time-out or an exit, Lambda restarts the environment and keeps its /tmp.
-            self._reusable_folders.append(environment.folder)
         if environment in self._idle:
             self._idle.remove(environment)
         self._changed.set()

@@ -101,6 +101,8 @@ class Environment:
         self.state = State.STARTING
         self.idle_since = 0.0
         self.outdated = False
+        self.has_given_folder_away = False
+        self._is_closing = False
         self._launcher = launcher
         self._settings = settings
         self._on_end = on_end
@@ -122,6 +124,11 @@ class Environment:
     def failed(self) -> bool:
         """Whether its function could not be loaded; its only request is told why."""
         return not isinstance(self._init, Ready)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether its process has been killed and has not ended yet."""
+        return self._is_closing and self.state is not State.DEAD
 
     async def start(self) -> None:
         """Start the process and load the function, for `init_seconds` at most.
@@ -183,6 +190,7 @@ class Environment:
 
     def close(self) -> None:
         """End the environment, and its process if that still runs."""
+        self._is_closing = True
         if self._process is not None:
             self._process.kill()
         if self._has_ended() or self.failed:
