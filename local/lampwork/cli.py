@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import islice
 from typing import Final
 
@@ -11,12 +12,37 @@ VERSION: Final = "0.1.0"
 OVERRIDES: Final = "--parameter-overrides"
 
 
-class Program(click.Group):
-    """Lets several words follow `--parameter-overrides` in every command, as `sam` does.
+# Each command by its name, in a module that is imported only for it: `up` should not wait for the
+# others, and a package that does not fit is reported while `main` can catch the error.
+COMMANDS: Final = {
+    "up": "lampwork.commands.serve:up",
+    "start-api": "lampwork.commands.serve:start_api",
+    "start-lambda": "lampwork.commands.serve:start_lambda",
+    "invoke": "lampwork.commands.invoke:invoke",
+    "routes": "lampwork.commands.routes:routes",
+    "queues": "lampwork.commands.queues:queues",
+    "logs": "lampwork.commands.logs:logs",
+    "generate-event": "lampwork.commands.generate_event:generate_event",
+}
 
-    click gives each option a fixed number of words. So this repeats the option's name before each
-    further word, and then passes the words on to the command.
+
+class Program(click.Group):
+    """Loads a command when it is used.
+
+    It lets several words follow `--parameter-overrides` in every command, as `sam` does: click
+    gives each option a fixed number of words, so this repeats the option's name before each further
+    word, and then passes the words on to the command.
     """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(with_repeated_overrides(args)))
@@ -46,7 +72,6 @@ def with_repeated_overrides(words: list[str]) -> Iterator[str]:
 def main() -> None:
     """The program `lampwork`. Prints a LampworkError as a message, without a traceback."""
     try:
-        _add_commands()
         lampwork(prog_name="lampwork")
     except LampworkError as error:
         click.echo(f"Error: {error}", err=True)
@@ -57,17 +82,3 @@ def main() -> None:
 @click.version_option(VERSION, prog_name="lampwork", message="%(prog)s %(version)s")
 def lampwork() -> None:
     """Run the Python functions of a SAM template on this machine."""
-
-
-def _add_commands() -> None:
-    # These imports load the packages that Lampwork checks. They stand here so that `main` can print
-    # the error if one of the packages does not fit.
-    from lampwork.commands.generate_event import generate_event
-    from lampwork.commands.invoke import invoke
-    from lampwork.commands.logs import logs
-    from lampwork.commands.queues import queues
-    from lampwork.commands.routes import routes
-    from lampwork.commands.serve import start_api, start_lambda, up
-
-    for command in (up, start_api, start_lambda, invoke, routes, queues, logs, generate_event):
-        lampwork.add_command(command)
