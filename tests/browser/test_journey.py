@@ -151,6 +151,24 @@ def test_a_card_can_be_cancelled_retried_and_deleted(context, ada):
     expect(page.get_by_text("There is no such picture.")).to_be_visible()
 
 
+def test_a_late_answer_does_not_take_a_card_back(context, ada):
+    page = sign_in(context, ada)
+    held = []
+    page.route("**/cancel", lambda route: held.append((route, route.fetch())))
+    card = submit(page, "a late sunrise", size="1024x1024")
+    card.get_by_role("button", name="Cancel").click()
+    expect(card.get_by_text("Cancelled", exact=True)).to_be_visible()
+
+    route, answer = held[0]
+    before = answer.json() | {"status": "processing", "terminal": False, "sequence": 1}
+    with page.expect_response("**/cancel"):
+        route.fulfill(response=answer, json=before)
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(drawn))")
+
+    expect(card.get_by_text("Cancelled", exact=True)).to_be_visible()
+    expect(card.get_by_role("button", name="Try again")).to_be_visible()
+
+
 def test_older_pictures_load_page_by_page(context, ada):
     for number in range(4):
         for each in range(4):

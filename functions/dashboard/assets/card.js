@@ -65,8 +65,10 @@ export class Card {
     this.element.style.flex = `${width / height} 1 ${(ROW_REM * width) / height}rem`;
   }
 
+  /** Show a state, unless a newer one is shown: an answer can come later than the socket's frames. */
   note(task) {
     delete this.element.dataset.lost;
+    if (task.sequence < this.task.sequence) return;
     const changed = task.status !== this.task.status;
     this.show({ ...this.task, ...task });
     if (!changed) return;
