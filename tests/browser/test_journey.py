@@ -153,6 +153,8 @@ def test_a_card_can_be_cancelled_retried_and_deleted(context, ada):
 
 def test_a_late_answer_does_not_take_a_card_back(context, ada):
     page = sign_in(context, ada)
+    for number in range(4):  # so that the card's own task waits behind them
+        ada.submit(f"before it {number}", width=1024, height=1024)
     held = []
     page.route("**/cancel", lambda route: held.append((route, route.fetch())))
     card = submit(page, "a late sunrise", size="1024x1024")
@@ -160,7 +162,7 @@ def test_a_late_answer_does_not_take_a_card_back(context, ada):
     expect(card.get_by_text("Cancelled", exact=True)).to_be_visible()
 
     route, answer = held[0]
-    before = answer.json() | {"status": "processing", "terminal": False, "sequence": 1}
+    before = answer.json() | {"status": "queued", "terminal": False, "sequence": 1}
     with page.expect_response("**/cancel"):
         route.fulfill(response=answer, json=before)
     page.evaluate("() => new Promise((drawn) => requestAnimationFrame(drawn))")
