@@ -4,6 +4,7 @@ The embedded AWS puts the events for functions into a queue of its own;
 `lampwork.triggers.asynchronous.service_events` delivers them from there.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -25,14 +26,14 @@ class TargetSource(Source):
     kind: ClassVar[str]
     types: ClassVar[Sequence[str]]
 
+    @abstractmethod
     def targets(self, resource: CloudResource) -> Iterator[Target]:
         """The targets of one of these resources."""
-        raise NotImplementedError
 
+    @abstractmethod
     def with_targets(self, resource: CloudResource, keeps: Keeps) -> CloudResource | None:
         """The resource with only the targets whose ARN `keeps` accepts; None if a resource without
         targets has no purpose."""
-        raise NotImplementedError
 
     def entry_points(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[EntryPoint]:
         functions = FunctionNames(stack.functions)
