@@ -1,17 +1,26 @@
 """A certificate for this machine's own names, for clients that insist on TLS."""
 
 import os
+import re
 import ssl
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-NAMES = ("localhost", "*.localhost", "127.0.0.1", "::1")
+NAMES = (
+    *("localhost", "*.localhost", "127.0.0.1", "::1"),
+    # Most clients let a wildcard stand for one label, and only below two others.
+    *("*.execute-api.localhost", "*.lambda-url.localhost"),
+)
+CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+# PEM lets text stand before what it holds.
+FIRST_LINE = f"# {' '.join(NAMES)}\n".encode()
 
 
 class Certificates:
     """The server's certificate, made once and kept in `directory`.
 
-    The key that signed it is not kept, so it can sign no other. `bundle` holds the public
-    authorities and ours; AWS_CA_BUNDLE must name it.
+    The key that signed it is not kept, so it can sign no other. `bundle` holds the authorities that
+    this machine's programs trust and ours; variables such as SSL_CERT_FILE must name it.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -24,9 +33,12 @@ class Certificates:
         import certifi
 
         self.ca.parent.mkdir(parents=True, exist_ok=True)
-        if not (self.ca.exists() and self._server.exists()):
+        if not (self.ca.exists() and self._has_all_names()):
             self._issue()
-        bundle = Path(certifi.where()).read_bytes() + b"\n" + self.ca.read_bytes()
+        # What a company adds to the system's authorities counts here as it does without us.
+        system = ssl.get_default_verify_paths().cafile
+        files = [Path(certifi.where()), *([Path(system)] if system else []), self.ca]
+        bundle = b"\n".join(dict.fromkeys(_certificates(files))) + b"\n"
         if not self.bundle.exists() or self.bundle.read_bytes() != bundle:
             _write_private(self.bundle, bundle)
 
@@ -36,14 +48,25 @@ class Certificates:
         context.load_cert_chain(self._server)
         return context
 
+    def _has_all_names(self) -> bool:
+        if not self._server.exists():
+            return False
+        with self._server.open("rb") as file:
+            return file.readline() == FIRST_LINE
+
     def _issue(self) -> None:
         import trustme  # takes 100 ms, once for each data folder
 
         authority = trustme.CA(organization_name="Lampwork on this machine")
         server = authority.issue_cert(*NAMES)
         chain = b"".join(pem.bytes() for pem in server.cert_chain_pems)
-        _write_private(self._server, server.private_key_pem.bytes() + chain)
+        _write_private(self._server, FIRST_LINE + server.private_key_pem.bytes() + chain)
         _write_private(self.ca, authority.cert_pem.bytes())
+
+
+def _certificates(files: Iterable[Path]) -> Iterator[bytes]:
+    for file in files:
+        yield from CERTIFICATE.findall(file.read_bytes())
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -51,7 +51,7 @@ class Project:
         self._options = options
         self._log = log
         self._say = partial(log.line, "lampwork")
-        self._stack_loader = StackLoader(options, self.services, self._say)
+        self._stack_loader = StackLoader(options, self.services, port, self._say)
         self._variables = ProjectVariables(config, self.services, port, options.variables)
         self._problems = HandlerProblems(self._say)
 
@@ -137,6 +137,7 @@ class Project:
             max_environments=self.config.max_environments,
             preload=self.config.preload,
             grace=self._grace,
+            defaults=self._variables.certificates(),
             overrides=self.variables,
         )
 

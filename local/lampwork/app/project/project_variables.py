@@ -43,6 +43,17 @@ class ProjectVariables:
             **self._from_options,
         }
 
+    def certificates(self) -> dict[str, str]:
+        """Variables by which a function's HTTP clients trust this machine's own certificate, as
+        they trust AWS's: `https://{domainName}` leads here. A function's own variables win."""
+        self._certificates.ensure()
+        bundle = str(self._certificates.bundle)
+        return {
+            "AWS_CA_BUNDLE": bundle,  # botocore
+            "REQUESTS_CA_BUNDLE": bundle,
+            "SSL_CERT_FILE": bundle,  # OpenSSL: urllib, httpx, aiohttp, curl
+        }
+
     def _placeholders(self, config: Config, stack: Stack) -> dict[str, str]:
         sockets = {
             f"websocket_url:{api.logical_id}": self._url("ws", api) for api in stack.websocket_apis

@@ -11,6 +11,7 @@ from lampwork.config.project_config import Config
 from lampwork.errors import TemplateError
 from lampwork.stack.function_overrides import unknown_names, with_variables, without_time_out
 from lampwork.stack.model import Function, Ignored, Schedule, Stack
+from lampwork.stack.own_addresses import with_own_addresses
 from lampwork.template.reader import read_stack
 from lampwork.triggers.registry import SOURCES
 from lampwork.triggers.schedules import check_overrides
@@ -20,12 +21,16 @@ from lampwork.triggers.source import Source
 class StackLoader:
     """Loads a project's stack with the command line's options applied.
 
-    `say` tells the user what is not emulated; what one load has told, the next does not repeat.
+    `port` is where its APIs answer. `say` tells the user what is not emulated; what one load has
+    told, the next does not repeat.
     """
 
-    def __init__(self, options: Options, services: Services, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: Options, services: Services, port: int, say: Callable[[str], None]
+    ) -> None:
         self._options = options
         self._services = services
+        self._port = port
         self._say = say
         self._told: frozenset[Ignored] = frozenset()  # as of the last load, whatever their lines
 
@@ -38,6 +43,7 @@ class StackLoader:
             load_stack, config, self._services.aws_url, self._options.sources
         )
         self._report_ignored(stack)
+        stack = with_own_addresses(stack, self._port)
         check_overrides(config.schedules, stack.triggers_of(Schedule))
         functions = await asyncio.to_thread(self._with_requirements, stack.functions, config)
         return self._with_options(replace(stack, functions=functions))

@@ -1,0 +1,89 @@
+"""The addresses that a stack's APIs have on AWS, and where the same APIs answer on this machine."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from lampwork.stack.model import Stack
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-call-api.html
+# https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html
+ON_AWS: Final = re.compile(
+    r"\b(?P<id>[a-z0-9]{10})\.(?P<kind>execute-api|lambda-url)\.[a-z0-9-]+"
+    r"\.(?:amazonaws\.com|on\.aws)\b(?::443)?"
+)
+
+
+class OwnAddresses:
+    """Where the APIs and function URLs of a stack answer, on this port.
+
+    An API whose stages no other API shares is at plain `localhost`, which every program can
+    resolve; the others are under hosts of their own.
+    """
+
+    def __init__(self, stack: Stack, port: int) -> None:
+        self._port = port
+        named = list(_stages(stack))
+        self._ids = {id for id, _ in named}
+        self._shared = {
+            id for id, stage in named if any(stage == s and id != other for other, s in named)
+        }
+
+    def localised(self, text: str) -> str:
+        """The text with each host of this stack's APIs replaced by the host and port here."""
+        return ON_AWS.sub(self._host, text) if self._ids else text
+
+    def _host(self, found: re.Match[str]) -> str:
+        id, kind = found["id"], found["kind"]
+        if id not in self._ids:
+            return found[0]
+        host = f"{id}.{kind}.localhost" if id in self._shared else "localhost"
+        return f"{host}:{self._port}"
+
+
+def with_own_addresses(stack: Stack, port: int) -> Stack:
+    """The stack with the addresses of its own APIs as they are here, in the variables of its
+    functions and in what it keeps in AWS's services, such as parameters and secrets."""
+    own = OwnAddresses(stack, port)
+    return replace(
+        stack,
+        functions={
+            logical_id: replace(
+                function,
+                environment={
+                    name: own.localised(value) for name, value in function.environment.items()
+                },
+            )
+            for logical_id, function in stack.functions.items()
+        },
+        resources=tuple(
+            replace(each, properties=_mapping(each.properties, own)) for each in stack.resources
+        ),
+    )
+
+
+def _stages(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Each API's id with what tells its requests from those of others at plain `localhost`: its
+    stage, and for a WebSocket API its kind too."""
+    for api in stack.routed_apis:
+        yield api.api_id, api.stage
+    for url in stack.function_urls:
+        yield url.url_id, "$default"
+    for socket in stack.websocket_apis:
+        yield socket.api_id, f"WebSocket {socket.stage}"
+
+
+def _mapping(values: Mapping[str, Any], own: OwnAddresses) -> dict[str, Any]:
+    return {key: _localised(each, own) for key, each in values.items()}
+
+
+def _localised(value: object, own: OwnAddresses) -> object:
+    match value:
+        case str():
+            return own.localised(value)
+        case Mapping():
+            return _mapping(value, own)
+        case list():
+            return [_localised(each, own) for each in value]
+    return value
