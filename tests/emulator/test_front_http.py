@@ -101,6 +101,31 @@ async def test_an_unknown_path_or_method_is_not_found(tmp_path, method, path):
     assert (response.status_code, response.text) == (404, '{"message":"Not Found"}')
 
 
+async def test_a_path_that_cannot_be_decoded_is_refused(tmp_path):
+    """hotsock/voker, vokerhttp/testdata/ingress-paths.json: AWS answers 400"""
+    invoker = FakeInvoker(echo=echo)
+    async with running_front(stack(ECHO), invoker, tmp_path) as front:
+        response = await get(front, "/pets/percent%25done")
+
+    assert (response.status_code, response.json()) == (400, {"message": "Bad Request"})
+    assert invoker.events == []
+
+
+async def test_format_1_spells_some_headers_anew_and_has_the_length(tmp_path):
+    """milliHQ/terraform-aws-next-js pull request 31, an event captured on AWS"""
+    route = replace(ECHO.routes[1], payload_format="1.0")
+    api = replace(ECHO, routes=(route,))
+    async with running_front(stack(api), FakeInvoker(echo=echo), tmp_path) as front:
+        sent = {"user-agent": "x", "accept": "text/html"}
+        event = (await get(front, "/pets/a%20b", headers=sent)).json()
+
+    assert event["path"] == "/pets/a b"
+    assert event["headers"]["Content-Length"] == "0"
+    assert event["headers"]["User-Agent"] == "x"
+    assert event["headers"]["Host"] == f"localhost:{front.port}"
+    assert event["headers"]["accept"] == "text/html"
+
+
 async def test_a_body_over_10_mb_is_refused(tmp_path):
     async with (
         running_front(stack(ECHO), FakeInvoker(echo=echo), tmp_path) as front,

@@ -50,6 +50,54 @@ async def test_every_path_and_method_leads_to_the_function_in_format_2(at_url):
     assert context["requestId"] == response.headers["x-amzn-requestid"]
 
 
+async def test_the_request_id_is_the_invocations(at_url):
+    """localstack/localstack, test_lambda.snapshot.json, test_request_id_invoke_url"""
+    client, invoker = await at_url(lambda event: {"statusCode": 200, "body": "hi"})
+
+    response = await client.get("/")
+
+    assert invoker.request_ids == [response.headers["x-amzn-requestid"]]
+
+
+# localstack/localstack, tests/aws/services/lambda_/test_lambda.snapshot.json,
+# test_lambda_url_invocation
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        ({"hello": "world"}, '{"hello":"world"}'),
+        ({"statusCode": 200, "body": "body123"}, "body123"),
+        ({"statusCode": 200, "body": '{"hello": "world"}'}, '{"hello": "world"}'),
+        (["hello", 3, True], '["hello",3,true]'),
+        ("hello", "hello"),
+        (3, "3"),
+        (3.1, "3.1"),
+        (True, "true"),
+    ],
+)
+async def test_an_answer_is_compact_json(at_url, answer, body):
+    client, _ = await at_url(lambda event: answer)
+
+    response = await client.post("/custom_path/extend?test_param=test_value", content=b"{}")
+
+    assert (response.status_code, response.text) == (200, body)
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["content-length"] == str(len(body))
+
+
+async def test_the_raw_path_stays_encoded_and_cookies_stay_a_header_too(at_url):
+    """hotsock/voker, vokerhttp/testdata/functionurl-request.json, captured on AWS"""
+    client, invoker = await at_url(lambda event: "ok")
+
+    cookies = {"Cookie": "session=abc123; theme=dark"}
+    await client.get("/capture/space%20value", headers=cookies)
+
+    (event,) = invoker.of("work")
+    assert event["rawPath"] == "/capture/space%20value"
+    assert event["requestContext"]["http"]["path"] == "/capture/space value"
+    assert event["cookies"] == ["session=abc123", "theme=dark"]
+    assert event["headers"]["cookie"] == "session=abc123; theme=dark"
+
+
 async def test_another_host_reaches_the_other_api(at_url):
     client, _ = await at_url(lambda event: "url")
 
@@ -62,7 +110,13 @@ async def test_a_signature_is_required_where_the_template_asks_for_one(at_url):
     unsigned = await client.get("/")
     signed = await client.get("/", headers={"Authorization": SIGNATURE})
 
-    assert (unsigned.status_code, unsigned.json()) == (403, {"Message": "Forbidden"})
+    assert unsigned.status_code == 403
+    # localstack/localstack, test_lambda.snapshot.json, test_lambda_permission_url_invocation
+    assert unsigned.json()["Message"] == (
+        "Forbidden. For troubleshooting Function URL authorization issues, see:"
+        " https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+    )
+    assert unsigned.headers["x-amzn-errortype"] == "AccessDeniedException"
     assert signed.status_code == 200
     context = invoker.of("work")[0]["requestContext"]
     assert context["authorizer"]["iam"]["accessKey"] == "AKIA1"

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from lampwork.errors import MalformedPath
 from lampwork.events.http_api import MalformedResponse, http_event, http_response
 from lampwork.events.identifiers import Moment, new_id
 from lampwork.http.request import Request
@@ -122,6 +123,34 @@ def test_the_raw_path_includes_a_named_stage():
     assert event["rawPath"] == event["requestContext"]["http"]["path"] == "/prod/pets/6"
     assert event["requestContext"]["stage"] == "prod"
     assert event["pathParameters"] == {"id": "6"}
+
+
+# Recorded on AWS: hotsock/voker, vokerhttp/testdata/ingress-paths.json.
+@pytest.mark.parametrize(
+    ("sent", "delivered"),
+    [
+        ("/capture/plain", "/capture/plain"),
+        ("/capture/space%20value", "/capture/space value"),
+        ("/capture/question%3Fvalue", "/capture/question"),
+        ("/capture/hash%23value", "/capture/hash#value"),
+        ("/capture/slash%2Fvalue", "/capture/slash/value"),
+        ("/capture/%CE%BB-%E4%B8%96", "/capture/λ-世"),
+        ("/capture/literal%252Fvalue", "/capture/literal/value"),
+        ("/capture/literal%253Fvalue", "/capture/literal?value"),
+        ("/capture/literal%2525value", "/capture/literal%value"),
+    ],
+)
+def test_the_path_is_delivered_decoded(sent, delivered):
+    event = event_of(target=f"{sent}?value=a%3Fb")
+
+    assert event["rawPath"] == event["requestContext"]["http"]["path"] == delivered
+    assert event["rawQueryString"] == "value=a%3Fb"
+
+
+def test_a_path_whose_escapes_are_incomplete_cannot_be_delivered():
+    """hotsock/voker, vokerhttp/testdata/ingress-paths.json: AWS answers 400"""
+    with pytest.raises(MalformedPath, match="incomplete escape"):
+        event_of(target="/capture/percent%25done")
 
 
 TEXT = ["text/plain", "application/json", "Application/JSON; charset=utf-8", "application/xml"]

@@ -7,10 +7,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
+from lampwork.errors import MalformedPath
 from lampwork.events.caller import Caller
 from lampwork.events.forwarding import FORWARDING, forwarding_headers, host
 from lampwork.events.identifiers import Moment
@@ -27,8 +29,31 @@ HOP_BY_HOP = frozenset(
 HIDDEN = FORWARDING | HOP_BY_HOP | {"cookie", "content-length"}
 
 
+ILL_FORMED_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
 class MalformedResponse(Exception):
     """A gateway cannot make a response of the function's answer."""
+
+
+def delivered_path(path: str) -> str:
+    """The path as an HTTP API writes it into events: decoded, cut at a `?` that was encoded, and
+    decoded once more. REST APIs and function URLs deliver the path as it came.
+
+    Recorded on AWS: hotsock/voker, vokerhttp/testdata/ingress-paths.json.
+
+    Raises:
+        MalformedPath: an escape is incomplete, in the path or once it is decoded.
+    """
+    if "%" not in path:
+        return path
+    return _unquoted(_unquoted(path).partition("?")[0])
+
+
+def _unquoted(path: str) -> str:
+    if ILL_FORMED_ESCAPE.search(path):
+        raise MalformedPath(f"The path {path} has an incomplete escape: write % as %25.")
+    return unquote(path)
 
 
 def http_event(
@@ -42,14 +67,39 @@ def http_event(
     caller: Caller | None = None,
 ) -> dict[str, Any]:
     """The event for one request. It has no key for what the request lacks (body, cookies,
-    query)."""
+    query).
+
+    Raises:
+        MalformedPath: the path cannot be decoded.
+    """
+    return event_of_path(
+        delivered_path(request.path),
+        *(request, api, route, path_parameters),
+        request_id=request_id,
+        moment=moment,
+        caller=caller,
+    )
+
+
+def event_of_path(
+    path: str,
+    request: Request,
+    api: HttpApi,
+    route: HttpRoute,
+    path_parameters: Mapping[str, str],
+    *,
+    request_id: str,
+    moment: Moment,
+    caller: Caller | None = None,
+) -> dict[str, Any]:
+    """The same with a `path` of its own, which need not be the request's."""
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": route.key,
-        "rawPath": request.path,
+        "rawPath": path,
         "rawQueryString": request.query,
         "headers": _headers(request),
-        "requestContext": _context(request, api, route, request_id, moment),
+        "requestContext": _context(request, api, route, request_id, moment, path),
         "isBase64Encoded": False,
     }
     cookies = _cookies(request)
@@ -71,6 +121,8 @@ def http_event(
 def http_response(payload: bytes) -> Response:
     """The response to the client for a function's JSON answer.
 
+    An answer that has no statusCode is sent whole, as JSON.
+
     Raises:
         MalformedResponse: the answer is not in the format that a gateway expects.
     """
@@ -79,7 +131,7 @@ def http_response(payload: bytes) -> Response:
     except ValueError as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if isinstance(answer, dict) and "statusCode" in answer:
-        return _structured(answer)
+        return structured_response(answer, "text/plain;charset=UTF-8")
     body = answer.encode() if isinstance(answer, str) else payload
     return Response(200, [("content-type", "application/json")], body)
 
@@ -148,7 +200,7 @@ def _cookies(request: Request) -> list[str]:
 
 
 def _context(
-    request: Request, api: HttpApi, route: HttpRoute, request_id: str, moment: Moment
+    request: Request, api: HttpApi, route: HttpRoute, request_id: str, moment: Moment, path: str
 ) -> dict[str, Any]:
     domain = host(request)
     return {
@@ -158,7 +210,7 @@ def _context(
         "domainPrefix": domain.partition(":")[0].partition(".")[0],
         "http": {
             "method": request.method,
-            "path": request.path,
+            "path": path,
             "protocol": "HTTP/1.1",
             "sourceIp": request.peer[0],
             "userAgent": request.header("user-agent") or "",
@@ -184,7 +236,13 @@ def _body(request: Request) -> tuple[str, bool]:
     return base64.b64encode(request.body).decode(), True
 
 
-def _structured(answer: Mapping[str, Any]) -> Response:
+def structured_response(answer: Mapping[str, Any], default_type: str) -> Response:
+    """The response for an answer with a statusCode. `default_type` is the Content-Type of one that
+    names none.
+
+    Raises:
+        MalformedResponse: the answer is not in the format that a gateway expects.
+    """
     status = status_code(answer)
     headers = [("set-cookie", header_value(cookie)) for cookie in answer.get("cookies") or []]
     for name, value in header_mapping(answer).items():
@@ -192,7 +250,7 @@ def _structured(answer: Mapping[str, Any]) -> Response:
             headers.append((header_value(name), header_value(value)))
     body = decoded(answer.get("body"), is_base64=answer.get("isBase64Encoded") is True)
     if status not in BODILESS and all(name.lower() != "content-type" for name, _ in headers):
-        headers.append(("content-type", "text/plain;charset=UTF-8"))
+        headers.append(("content-type", default_type))
     return Response(status, headers, body)
 
 

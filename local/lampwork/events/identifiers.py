@@ -20,6 +20,18 @@ def new_trace_header() -> str:
     return f"Root=1-{int(time.time()):08x}-{random.getrandbits(96):024x}"
 
 
+def whole_trace(header: str) -> str:
+    """A trace header with all three parts, as a REST API sends it to the client: it adds what the
+    client's own header lacks.
+
+    Recorded on AWS: localstack/localstack, tests/aws/services/apigateway/test_apigateway_common.py,
+    test_invocation_trace_id.
+    """
+    if "Parent=" not in header:
+        header = f"{header};Parent={random.getrandbits(64):016x}"
+    return header if "Sampled=" in header else f"{header};Sampled=0"
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A point in time, in the formats that events and APIs use."""
@@ -41,7 +53,20 @@ class Moment:
         return f"{time.strftime('%Y-%m-%dT%H:%M:%S', utc)}.{self.epoch_ms % 1000:03}Z"
 
 
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def http_date() -> str:
+    """Now, as a Date header says it (RFC 9110 §5.6.7)."""
+    return _http_date(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _http_date(second: int) -> str:
+    utc = time.gmtime(second)
+    day = f"{DAYS[utc.tm_wday]}, {utc.tm_mday:02} {MONTHS[utc.tm_mon - 1]} {utc.tm_year}"
+    return f"{day} {time.strftime('%H:%M:%S', utc)} GMT"
 
 
 @lru_cache(maxsize=1)

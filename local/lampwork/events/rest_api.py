@@ -7,9 +7,9 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from lampwork.events.caller import Caller
 from lampwork.events.forwarding import FORWARDING, forwarding_headers, host
@@ -17,6 +17,7 @@ from lampwork.events.http_api import (
     HOP_BY_HOP,
     MalformedResponse,
     decoded,
+    delivered_path,
     header_mapping,
     header_value,
     is_text,
@@ -28,7 +29,22 @@ from lampwork.http.responses import Response
 from lampwork.stack.model import ACCOUNT_ID, HttpApi, RestApi
 from lampwork.stack.router import Match
 
-HIDDEN = FORWARDING | HOP_BY_HOP
+HIDDEN = FORWARDING | HOP_BY_HOP | {"content-length"}
+# What a REST API does not pass on either.
+HIDDEN_BY_REST = HIDDEN | {
+    *("content-md5", "max-forwards", "proxy-authenticate", "server", "trailer", "www-authenticate")
+}
+# The names that a gateway writes in its own way, whatever the client wrote.
+SPELLED = {"authorization": "Authorization", "host": "Host", "user-agent": "User-Agent"}
+ANSWER_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+REMAPPED = frozenset(
+    {
+        *("authorization", "connection", "content-length", "content-md5", "date", "expect"),
+        *("host", "max-forwards", "proxy-authenticate", "server", "trailer", "upgrade"),
+        *("user-agent", "www-authenticate"),
+    }
+)
 NO_IDENTITY = (
     *("accessKey", "accountId", "caller", "cognitoAuthenticationProvider"),
     *("cognitoAuthenticationType", "cognitoIdentityId", "cognitoIdentityPoolId"),
@@ -43,11 +59,19 @@ def proxy_event(
     *,
     request_id: str,
     moment: Moment,
+    extended_id: str | None = None,
     caller: Caller | None = None,
 ) -> dict[str, Any]:
-    """The event for one request. What the request lacks is null."""
+    """The event for one request. What the request lacks is null. The two ids of an HTTP API's
+    request are the same, so it has no `extended_id`.
+
+    Raises:
+        MalformedPath: an HTTP API cannot decode the path.
+    """
     body, is_base64 = _body(request, api)
     event = _request(request, api, match, request_id, moment)
+    if extended_id is not None:
+        event["requestContext"]["extendedRequestId"] = extended_id
     event = {name: value or None if value == {} else value for name, value in event.items()}
     event |= {"body": body, "isBase64Encoded": is_base64}
     context = event["requestContext"]
@@ -96,53 +120,105 @@ def stringified(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def proxy_response(payload: bytes, decode: bool) -> Response:
-    """The response to the client for a function's JSON answer. Only with `decode` may the answer's
-    body be in base64.
+def proxy_response(payload: bytes) -> Response:
+    """The response of an HTTP API to the client for a function's JSON answer.
 
     Raises:
         MalformedResponse: the answer is not in the format that a gateway expects.
     """
+    answer = _answer(payload)
+    headers = [
+        (name, value)
+        for name, value in _answered_headers(answer)
+        if name.lower() not in HOP_BY_HOP and name.lower() != "content-length"
+    ]
+    return _response(status_code(answer), headers, answer, decode=True)
+
+
+def rest_response(payload: bytes, *, decode: bool) -> Response:
+    """The response of a REST API to the client for a function's JSON answer. Only with `decode` may
+    the answer's body be in base64.
+
+    No key is required, and no other is allowed. Recorded on AWS: localstack/localstack,
+    tests/aws/services/apigateway/test_apigateway_lambda.snapshot.json,
+    test_aws_proxy_response_payload_format_validation.
+
+    Raises:
+        MalformedResponse: the answer is not in the format that a gateway expects.
+    """
+    answer = _answer(payload)
+    if unknown := sorted(answer.keys() - ANSWER_KEYS):
+        raise MalformedResponse(f"The function's answer has an unknown key: {unknown[0]}.")
+    status = status_code(answer) if "statusCode" in answer else 200
+    return _response(status, remapped(_answered_headers(answer)), answer, decode=decode)
+
+
+def remapped(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers of an integration's answer, as a REST API passes them on: some under another
+    name.
+
+    Recorded on AWS: localstack/localstack, test_apigateway_integrations.snapshot.json,
+    TestApiGatewayHeaderRemapping.
+    """
+    return [
+        (f"x-amzn-Remapped-{name}" if lower in REMAPPED else name, value)
+        for name, value in headers
+        if (lower := name.lower()) in REMAPPED or lower not in HOP_BY_HOP
+    ]
+
+
+def _answer(payload: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(payload)
     except ValueError as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if not isinstance(answer, dict):
         raise MalformedResponse("The function's answer is not an object with a statusCode.")
-    headers = [
-        (header_value(name), header_value(value))
-        for name, value in _answered_headers(answer)
-        if name.lower() not in HOP_BY_HOP and name.lower() != "content-length"
-    ]
+    return answer
+
+
+def _response(
+    status: int, headers: list[tuple[str, str]], answer: Mapping[str, Any], *, decode: bool
+) -> Response:
     if all(name.lower() != "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
     is_base64 = decode and answer.get("isBase64Encoded") is True
-    return Response(status_code(answer), headers, decoded(answer.get("body"), is_base64=is_base64))
+    return Response(status, headers, decoded(answer.get("body"), is_base64=is_base64))
 
 
-def _answered_headers(answer: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
-    """The headers of an answer. A name in both `headers` and `multiValueHeaders` has the values of
-    the latter."""
+def _answered_headers(answer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The headers of an answer. `headers` and `multiValueHeaders` are merged into one list, in
+    which a value that both have is once."""
+    single = header_mapping(answer)
     many = answer.get("multiValueHeaders") or {}
     if not isinstance(many, dict) or not all(isinstance(each, list) for each in many.values()):
         raise MalformedResponse("The function's multiValueHeaders are not lists.")
-    named = {name.lower() for name in many}
-    for name, value in header_mapping(answer).items():
-        if name.lower() not in named:
-            yield name, value
+    listed = {
+        (name.lower(), header_value(value)) for name, values in many.items() for value in values
+    }
     for name, values in many.items():
-        yield from ((name, value) for value in values)
+        yield from ((header_value(name), header_value(value)) for value in values)
+    for name, value in single.items():
+        if not listed or (name.lower(), header_value(value)) not in listed:
+            yield header_value(name), header_value(value)
 
 
 def _request(
     request: Request, api: HttpApi | RestApi, match: Match, request_id: str, moment: Moment
 ) -> dict[str, Any]:
-    headers = [(name, value) for name, value in request.headers if name.lower() not in HIDDEN]
+    rest = isinstance(api, RestApi)
+    hidden = HIDDEN_BY_REST if rest else HIDDEN
+    headers = [
+        (SPELLED.get(lower) or name, value)
+        for name, value in request.headers
+        if (lower := name.lower()) not in hidden
+    ]
+    if not rest:
+        headers.append(("Content-Length", str(len(request.body))))
     headers += forwarding_headers(request)
     query = parse_qsl(request.query, keep_blank_values=True)
-    path = unquote(request.path)
-    if isinstance(api, RestApi):
-        path = path[len(api.stage) + 1 :] or "/"
+    whole = f"/{request.path.lstrip('/')}" if rest else delivered_path(request.path)
+    path = f"/{whole[len(api.stage) + 1 :].lstrip('/')}" if rest else whole
     return {
         "resource": match.route.path,
         "path": path,
@@ -153,7 +229,7 @@ def _request(
         "multiValueQueryStringParameters": grouped(query),
         "pathParameters": dict(match.parameters),
         "stageVariables": dict(api.stage_variables),
-        "requestContext": _context(request, api, match, request_id, moment),
+        "requestContext": _context(request, api, match, request_id, moment, whole),
     }
 
 
@@ -165,13 +241,19 @@ def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _context(
-    request: Request, api: HttpApi | RestApi, match: Match, request_id: str, moment: Moment
+    request: Request,
+    api: HttpApi | RestApi,
+    match: Match,
+    request_id: str,
+    moment: Moment,
+    path: str,
 ) -> dict[str, Any]:
     domain = host(request)
     rest = isinstance(api, RestApi)
     return {
         "accountId": ACCOUNT_ID,
         "apiId": api.api_id,
+        **({"deploymentId": api.deployment_id} if isinstance(api, RestApi) else {}),
         "domainName": domain,
         "domainPrefix": domain.partition(":")[0].partition(".")[0],
         "extendedRequestId": request_id,
@@ -181,7 +263,7 @@ def _context(
             "sourceIp": request.peer[0],
             "userAgent": request.header("user-agent"),
         },
-        "path": unquote(request.path),
+        "path": path,
         "protocol": "HTTP/1.1",
         "requestId": request_id,
         "requestTime": moment.clf,

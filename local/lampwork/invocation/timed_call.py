@@ -21,9 +21,16 @@ class EventTooLarge(Exception):
 
 
 async def call(
-    invoker: Invoker, function: str, event: dict[str, Any], timeout_seconds: float
+    invoker: Invoker,
+    function: str,
+    event: dict[str, Any],
+    timeout_seconds: float,
+    *,
+    request_id: str | None = None,
 ) -> Invocation:
     """Invoke and wait. A function that takes longer runs on, as on AWS; only its answer is lost.
+
+    `request_id` becomes the invocation's.
 
     Raises:
         EventTooLarge: the event has more than `MAX_EVENT` bytes.
@@ -37,7 +44,7 @@ async def call(
     # The same as `asyncio.timeout`, at a third of its cost, which every request pays.
     limit = asyncio.get_running_loop().call_later(timeout_seconds, caller.cancel, LATE)
     try:
-        return await invoker.invoke(function, payload)
+        return await invoker.invoke(function, payload, request_id=request_id)
     except asyncio.CancelledError as cancelled:
         if cancelled.args != (LATE,):
             raise

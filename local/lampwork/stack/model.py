@@ -162,7 +162,7 @@ class GatewayResponse:
 @dataclass(frozen=True, slots=True)
 class RestApi:
     """One stage of a REST API. Its routes have payload format 1.0; their `path` is the path of the
-    resource."""
+    resource, without a slash at its end."""
 
     logical_id: str
     api_id: str
@@ -172,6 +172,7 @@ class RestApi:
     gateway_responses: Mapping[str, GatewayResponse] = field(default_factory=dict)
     stage_variables: Mapping[str, str] = field(default_factory=dict)
     region: str = "us-east-1"
+    deployment_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

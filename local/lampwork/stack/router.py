@@ -18,27 +18,36 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled path with `{parameters}`. A `{greedy+}` parameter at the end matches the rest."""
+    """A compiled path with `{parameters}`. A `{greedy+}` parameter at the end matches the rest.
+
+    With `decodes`, what the parameters match is URL-decoded.
+    """
 
     names: tuple[str, ...]
     regex: re.Pattern[str]
+    decodes: bool = True
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The decoded parameters; None if the path does not match."""
+        """The parameters; None if the path does not match."""
         found = self.regex.fullmatch(path)
         if found is None:
             return None
-        return dict(zip(self.names, map(unquote, found.groups()), strict=True))
+        values = map(unquote, found.groups()) if self.decodes else found.groups()
+        return dict(zip(self.names, values, strict=True))
 
 
 class Router:
     """Tries routes from the most specific to the least: full paths before greedy ones, static
     segments before parameters, a method before ANY, and `$default` last.
 
+    HTTP APIs decode path parameters and REST APIs do not (`decodes`; hotsock/voker,
+    vokerhttp/testdata).
+
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
     """
 
-    def __init__(self, routes: Iterable[HttpRoute]) -> None:
+    def __init__(self, routes: Iterable[HttpRoute], *, decodes: bool = True) -> None:
+        self._decodes = decodes
         self._static: dict[tuple[str, str], HttpRoute] = {}
         self._patterns: list[tuple[HttpRoute, Pattern]] = []
         self._default: HttpRoute | None = None
@@ -61,12 +70,12 @@ class Router:
         if route.path == "$default":
             self._default = route
         elif PARAMETER.search(route.path):
-            self._patterns.append((route, compile_path(route.path)))
+            self._patterns.append((route, compile_path(route.path, decodes=self._decodes)))
         else:
             self._static[route.method, route.path] = route
 
 
-def compile_path(path: str) -> Pattern:
+def compile_path(path: str, *, decodes: bool = True) -> Pattern:
     """Compile a path. A greedy parameter takes at least one character, and no trailing slash."""
     names: list[str] = []
     regex = ""
@@ -76,7 +85,8 @@ def compile_path(path: str) -> Pattern:
         regex += re.escape(path[position : parameter.start()])
         regex += "(.+?)/?" if parameter[2] else "([^/]+)"
         position = parameter.end()
-    return Pattern(tuple(names), re.compile(regex + re.escape(path[position:]), re.DOTALL))
+    whole = re.compile(regex + re.escape(path[position:]), re.DOTALL)
+    return Pattern(tuple(names), whole, decodes)
 
 
 def _rank(route: HttpRoute) -> tuple[bool, list[int], bool]:

@@ -5,8 +5,8 @@ from typing import Final
 from lampwork.errors import LampworkError, Throttled
 from lampwork.events.caller import Caller
 from lampwork.events.forwarding import forwarding_headers
-from lampwork.events.http_api import MalformedResponse, http_event, http_response
-from lampwork.events.identifiers import Moment
+from lampwork.events.function_url import url_event, url_response
+from lampwork.events.http_api import MalformedResponse
 from lampwork.front.http.cors import CrossOrigin
 from lampwork.front.signature import caller, is_signed
 from lampwork.http.request import Request
@@ -18,7 +18,11 @@ from lampwork.stack.router import Match
 
 logger = logging.getLogger(__name__)
 
-ANONYMOUS: Final = "anonymous"
+# localstack/localstack, test_lambda.snapshot.json, test_lambda_permission_url_invocation.
+FORBIDDEN: Final = (
+    b'{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see:'
+    b' https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}'
+)
 
 
 class FunctionUrlGateway:
@@ -53,23 +57,17 @@ class FunctionUrlGateway:
         identity = None
         if self._url.authorizer:
             if not is_signed(request):
-                return _refusal(403, "AccessDeniedException", b'{"Message":"Forbidden"}')
+                return _refusal(403, "AccessDeniedException", FORBIDDEN)
             identity = Caller("iam", caller(request))
-        event = http_event(
-            *(request, self._api, match.route, {}),
-            request_id=request_id,
-            moment=Moment.now(),
-            caller=identity,
-        )
-        if identity is None:
-            event["requestContext"]["accountId"] = ANONYMOUS
+        event = url_event(request, self._api, match.route, request_id=request_id, caller=identity)
         try:
             invocation = await call(
-                self._invoker, self._url.function, event, self._url.timeout_seconds
+                *(self._invoker, self._url.function, event, self._url.timeout_seconds),
+                request_id=request_id,
             )
             if invocation.function_error:  # the function's log already shows the error
                 return _failed()
-            return http_response(invocation.payload)
+            return url_response(invocation.payload)
         except EventTooLarge as error:
             self._log(error)
             return _refusal(413, "RequestTooLargeException", b'{"Message":"Request Too Long"}')

@@ -1,8 +1,13 @@
 import logging
 
-from lampwork.errors import FunctionNotFound, LampworkError
+from lampwork.errors import FunctionNotFound, LampworkError, MalformedPath
 from lampwork.events.caller import Caller
-from lampwork.events.http_api import MalformedResponse, http_event, http_response
+from lampwork.events.http_api import (
+    MalformedResponse,
+    delivered_path,
+    http_event,
+    http_response,
+)
 from lampwork.events.identifiers import Moment, new_id
 from lampwork.events.rest_api import proxy_event, proxy_response
 from lampwork.front.authorizers.http import HttpAuthorizers
@@ -50,6 +55,8 @@ class HttpApiGateway:
         if self._cors and (preflight := self._cors.preflight(request)):
             preflight.headers.append(("apigw-requestid", new_id()))
             return preflight
+        if "%" in path and not _can_be_delivered(path):
+            return gateway_error(400, "Bad Request")
         match = self._router.match(request.method, path)
         return match or (gateway_error(404, "Not Found") if self._prefix else None)
 
@@ -102,7 +109,7 @@ class HttpApiGateway:
         if invocation.function_error:
             return json_message(500, "Internal Server Error")
         if first_format:
-            return proxy_response(invocation.payload, decode=True)
+            return proxy_response(invocation.payload)
         return http_response(invocation.payload)
 
 
@@ -110,6 +117,14 @@ def gateway_error(status: int, message: str) -> Response:
     response = json_message(status, message)
     response.headers.append(("apigw-requestid", new_id()))
     return response
+
+
+def _can_be_delivered(path: str) -> bool:
+    try:
+        delivered_path(path)
+    except MalformedPath:
+        return False
+    return True
 
 
 def _refusal(refused: Refused) -> Response:

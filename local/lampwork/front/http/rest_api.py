@@ -5,8 +5,8 @@ import uuid
 from lampwork.errors import LampworkError
 from lampwork.events.caller import Caller
 from lampwork.events.http_api import MalformedResponse
-from lampwork.events.identifiers import Moment, new_id
-from lampwork.events.rest_api import authorizer_event, is_binary, proxy_event, proxy_response
+from lampwork.events.identifiers import Moment, http_date, new_id, whole_trace
+from lampwork.events.rest_api import authorizer_event, is_binary, proxy_event, rest_response
 from lampwork.front.authorizers.function import FunctionAuthorizer
 from lampwork.front.authorizers.identity_sources import identity
 from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Unauthenticated
@@ -35,7 +35,7 @@ class RestApiGateway:
     def __init__(self, api: RestApi, invoker: Invoker, *, time_scale: float = 1) -> None:
         self._api = api
         self._invoker = invoker
-        self._router = Router(api.routes)
+        self._router = Router(api.routes, decodes=False)
         self._prefix = f"/{api.stage}"
         self._functions = {
             authorizer: FunctionAuthorizer(
@@ -53,11 +53,16 @@ class RestApiGateway:
         return self._api.api_id
 
     def match(self, request: Request) -> Match | Response | None:
-        """The route for this request or the gateway's own answer; None for another stage's path."""
-        path = request.path
+        """The route for this request or the gateway's own answer; None for another stage's path.
+
+        Slashes before the stage, after it and at the end do not count. Recorded on AWS:
+        localstack/localstack, tests/aws/services/apigateway/test_apigateway_lambda.snapshot.json,
+        test_lambda_aws_proxy_integration.
+        """
+        path = f"/{request.path.lstrip('/')}"
         if path != self._prefix and not path.startswith(self._prefix + "/"):
             return None
-        match = self._router.match(request.method, path[len(self._prefix) :] or "/")
+        match = self._router.match(request.method, f"/{path[len(self._prefix) :].strip('/')}")
         return match or self._error(rest_errors.MISSING_TOKEN, request, str(uuid.uuid4()))
 
     async def serve(self, request: Request, match: Match) -> Response:
@@ -81,15 +86,23 @@ class RestApiGateway:
         self, request: Request, match: Match, request_id: str, caller: Caller | None
     ) -> Response:
         route = match.route
+        extended_id = new_id()
         event = proxy_event(
-            request, self._api, match, request_id=request_id, moment=Moment.now(), caller=caller
+            *(request, self._api, match),
+            request_id=request_id,
+            moment=Moment.now(),
+            extended_id=extended_id,
+            caller=caller,
         )
         try:
             invocation = await call(self._invoker, route.function, event, route.timeout_seconds)
             if invocation.function_error:  # the function's log already shows the error
                 return self._error(rest_errors.MALFORMED, request, request_id)
             binary = is_binary(request.header("accept"), self._api.binary_media_types)
-            return _with_ids(proxy_response(invocation.payload, decode=binary), request_id)
+            response = rest_response(invocation.payload, decode=binary)
+            trace = whole_trace(event["headers"]["X-Amzn-Trace-Id"])
+            response.headers.append(("X-Amzn-Trace-Id", trace))
+            return _with_ids(response, request_id, extended_id)
         except MalformedResponse as error:
             _log(match, error)
             return self._error(rest_errors.MALFORMED, request, request_id)
@@ -142,7 +155,7 @@ class RestApiGateway:
             "requestId": request_id,
             "extendedRequestId": request_id,
             "httpMethod": request.method,
-            "path": request.path,
+            "path": f"/{request.path.lstrip('/')}",
             "stage": self._api.stage,
             "identity.sourceIp": request.peer[0],
         }
@@ -160,8 +173,12 @@ def _fixed(answer: FixedAnswer) -> Response:
     return Response(answer.status, headers, answer.body.encode())
 
 
-def _with_ids(response: Response, request_id: str) -> Response:
-    response.headers += [("x-amzn-RequestId", request_id), ("x-amz-apigw-id", new_id())]
+def _with_ids(response: Response, request_id: str, extended_id: str | None = None) -> Response:
+    response.headers += [
+        ("Date", http_date()),
+        ("x-amzn-RequestId", request_id),
+        ("x-amz-apigw-id", extended_id or new_id()),
+    ]
     return response
 
 

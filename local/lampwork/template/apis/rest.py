@@ -32,6 +32,8 @@ def read_rest_apis(template: Template, functions: FunctionNames) -> tuple[RestAp
 def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
     body = definition(api)
     routes = (*_body_routes(api, body, functions), *_methods(api, functions))
+    deployments = _parts(api, "AWS::ApiGateway::Deployment")
+    deployment = next((each.identity.id[:6] for each in deployments), api.identity.id[:6])
     types = (
         *api.texts("BinaryMediaTypes"),
         *body.texts("x-amazon-apigateway-binary-media-types"),
@@ -47,6 +49,7 @@ def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
             gateway_responses=dict(_gateway_responses(api, body)),
             stage_variables=variables,
             region=api.identity.place.region,
+            deployment_id=deployment,
         )
 
 
@@ -92,7 +95,7 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
             continue
         yield HttpRoute(
             operation.method,
-            operation.path,
+            operation.path.rstrip("/") or "/",
             function.logical_id if function else "",
             seconds(integration, "timeoutInMillis", TIMEOUT_SECONDS),
             payload_format="1.0",
