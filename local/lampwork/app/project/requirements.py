@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lampwork.errors import StartError
+from lampwork.runtime.user_code import REQUIREMENTS
 from lampwork.stack.model import Function
 
 FILE: Final = "requirements.txt"
@@ -63,7 +64,7 @@ def _installed(file: Path, data: Path, whose: str, say: Callable[[str], None]) -
     # the name of a package means the same everywhere.
     where = str(file) if any(each[0] in "./-" for each in asked_for) else ""
     name = hashlib.sha256(f"{sys.version}{where}".encode() + content).hexdigest()[:32]
-    folder = data.resolve() / "requirements" / name
+    folder = data.resolve() / REQUIREMENTS / name / "site-packages"
     if not folder.is_dir():
         say(f"Installing what {file} asks for, for {whose}, into {folder}")
         _install(file, folder)
@@ -77,16 +78,18 @@ def _asked_for(content: str) -> Iterator[str]:
 
 def _install(file: Path, folder: Path) -> None:
     """Install into a draft folder first, so that a folder of the final name is always complete."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, suffix=".tmp"))
-    command = [*_installer(), "--quiet", "--target", str(draft), "-r", str(file)]
+    place = folder.parent
+    place.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=place.parent, suffix=".tmp"))
+    target = str(draft / folder.name)
+    command = [*_installer(), "--quiet", "--target", target, "-r", str(file)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=file.parent)
     if result.returncode:
         shutil.rmtree(draft)
         said = "\n".join(f"  {line}" for line in result.stderr.splitlines()[-SHOWN_LINES:])
         raise StartError(f"{file} cannot be installed by `{' '.join(command[:3])}`:\n{said}")
     try:
-        os.replace(draft, folder)
+        os.replace(draft, place)
     except OSError:  # another function asks for the same, and its installation ended first
         shutil.rmtree(draft)
 

@@ -5,12 +5,14 @@ import gc
 import os
 import resource
 import signal
+import site
 import sys
 import time
 from collections.abc import Mapping
 
 from lampwork.runtime import client
 from lampwork.runtime.launching import source_cache
+from lampwork.runtime.user_code import EDITABLES, UserCode
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_OPEN_FILES = 1024
@@ -35,14 +37,27 @@ def run(channel: int, handler: str, code_dir: str, bytecode_dir: str, debug_port
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(MAX_OPEN_FILES, most), most))
     os.chdir(code_dir)
     sys.path.insert(0, code_dir)
-    for folder in (code_dir, *_package_folders()):
-        source_cache.install(folder, bytecode_dir)
+    search_path = os.environ.get("PYTHONPATH", "")
+    _add_editable_projects(search_path)
+    user_code = UserCode.of(code_dir, search_path, os.path.dirname(bytecode_dir))
+    source_cache.install(user_code, bytecode_dir)
     serve(handler)
 
 
-def _package_folders() -> list[str]:
-    """The folders of layers and requirements, which the function's PYTHONPATH names."""
-    return [path for path in os.environ.get("PYTHONPATH", "").split(":") if os.path.isdir(path)]
+def _add_editable_projects(search_path: str) -> None:
+    """Make the projects importable that requirements name in editable mode.
+
+    Python reads the .pth files of its own packages alone. The projects' folders stand where their
+    requirements do.
+    """
+    for packages in search_path.split(":"):
+        if os.path.isfile(f"{packages}/{EDITABLES}"):
+            before = len(sys.path)
+            site.addpackage(packages, EDITABLES, set(sys.path))
+            added = sys.path[before:]
+            del sys.path[before:]
+            after = sys.path.index(packages) + 1
+            sys.path[after:after] = added
 
 
 def leave_fork_server(environment: Mapping[str, str], log: int, parent: int) -> None:

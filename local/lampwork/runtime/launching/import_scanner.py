@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lampwork.runtime.launching.source_cache import is_own_code
+from lampwork.runtime.user_code import is_installed
 from lampwork.stack.model import Function
 
 # AWS's runtime client reads the address of its Runtime API when it is imported.
@@ -32,21 +32,25 @@ class Import:
 class ImportScanner:
     """Finds what functions import when they are loaded, without running their code.
 
-    A module in a `hidden` folder takes precedence over an installed one and may be edited, so it is
-    not preloaded. Files are read again only when they have changed.
+    The user's own code is never preloaded, but the packages that it imports are. Its folders are
+    the function's and those of the search path that hold no installed packages, such as editable
+    projects. A module in a `hidden` folder takes precedence over an installed one and may be
+    edited, so it is not preloaded. Files are read again only when they have changed.
     """
 
     def __init__(
         self, search_path: Iterable[Path | str] | None = None, hidden: Iterable[Path] = ()
     ) -> None:
-        self._search_path = [Path(path) for path in search_path or sys.path if path]
+        paths = [Path(path) for path in search_path or sys.path if path]
+        self._installed = [path for path in paths if is_installed(str(path))]
+        self._own = [path for path in paths if not is_installed(str(path)) and path.is_dir()]
         self._hidden = tuple(hidden)
         self._imports_by_file: dict[tuple[Path, int, int], tuple[Import, ...]] = {}
 
     def third_party(self, functions: Iterable[Function]) -> set[str]:
         """The dotted names of modules from installed packages that these functions import.
 
-        They include neither the standard library nor anything below a `code_dir`.
+        They include neither the standard library nor any of the user's own code.
         """
         found: set[str] = set()
         seen: set[tuple[str, Path]] = set()
@@ -56,11 +60,11 @@ class ImportScanner:
             if not name or (name, code_dir) in seen:
                 continue
             seen.add((name, code_dir))
-            own = _own_file(name, code_dir)
+            own = _own_file(name, [code_dir, *self._own])
             if own is not None:
                 pending.append((name.rpartition(".")[0], code_dir))
                 pending += [(imported, code_dir) for imported in self._imported(own, name)]
-            elif self._is_installed(name, code_dir):
+            elif self._is_installed(name):
                 found.add(name)
                 pending += [(later, code_dir) for later in LOADED_ON_USE.get(name, ())]
         return found
@@ -81,18 +85,14 @@ class ImportScanner:
             self._imports_by_file[key] = tuple(_imports(file))
         return self._imports_by_file[key]
 
-    def _is_installed(self, name: str, code_dir: Path) -> bool:
+    def _is_installed(self, name: str) -> bool:
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names or top in NEVER_PRELOADED:
             return False
         if any(_is_module(folder / top) for folder in self._hidden):
             return False
         relative = name.replace(".", "/")
-        return any(
-            _is_module(folder / relative)
-            for folder in self._search_path
-            if not is_own_code(str(folder), str(code_dir))
-        )
+        return any(_is_module(folder / relative) for folder in self._installed)
 
 
 def _handler_module(function: Function) -> str:
@@ -144,11 +144,12 @@ def _absolute(found: Import, package: str) -> str:
     return ".".join([*base, found.module] if found.module else base)
 
 
-def _own_file(name: str, code_dir: Path) -> Path | None:
-    path = code_dir / name.replace(".", "/")
-    for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
-        if file.is_file():
-            return file
+def _own_file(name: str, folders: Iterable[Path]) -> Path | None:
+    for folder in folders:
+        path = folder / name.replace(".", "/")
+        for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
+            if file.is_file():
+                return file
     return None
 
 

@@ -8,6 +8,7 @@ from lampwork.runtime.launching.fork_launcher import ForkLauncher
 from lampwork.runtime.launching.import_scanner import ImportScanner
 from lampwork.runtime.launching.launcher import Launcher
 from lampwork.runtime.settings import RuntimeSettings
+from lampwork.runtime.user_code import editable_folders
 from lampwork.stack.model import Function
 
 
@@ -56,4 +57,5 @@ class LauncherRegistry:
 def _scanner(function: Function) -> ImportScanner:
     own = function.requirements
     layers = [folder for folder in function.packages if folder != own]
-    return ImportScanner([*([own] if own else []), *sys.path], hidden=layers)
+    brought = [own, *editable_folders(own)] if own else []
+    return ImportScanner([*brought, *sys.path], hidden=layers)

@@ -2,55 +2,33 @@ import contextlib
 import marshal
 import os
 import sys
-from importlib.machinery import (
-    BYTECODE_SUFFIXES,
-    EXTENSION_SUFFIXES,
-    SOURCE_SUFFIXES,
-    ExtensionFileLoader,
-    FileFinder,
-    SourceFileLoader,
-    SourcelessFileLoader,
-)
+from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER, source_hash
 from types import CodeType
 
-PACKAGE_FOLDERS = ("site-packages", "dist-packages")
+from lampwork.runtime.user_code import UserCode
 
 
-def install(code_dir: str, bytecode_dir: str) -> None:
-    """Cache the compiled modules of `code_dir` by their content, so that no edit is missed.
+def install(user_code: UserCode, bytecode_dir: str) -> None:
+    """Cache the compiled modules of the user's code by their content, so that no edit is missed.
 
     Python's own cache compares size and whole seconds, so it can miss the second of two quick
-    edits. Packages installed below `code_dir`, in a virtual environment, still use Python's cache.
+    edits. Installed packages still use it. The loader itself is changed, since editable projects
+    and plugins bring finders of their own, which all use this loader.
     """
+    from_pythons_cache = SourceFileLoader.get_code
 
-    class Loader(SourceFileLoader):
-        def get_code(self, fullname: str) -> CodeType:
-            return _compiled(self, fullname, bytecode_dir)
+    def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
+        path = os.path.abspath(self.get_filename(fullname))
+        if path in user_code:
+            return _compiled(self, fullname, path, bytecode_dir)
+        return from_pythons_cache(self, fullname)
 
-    def find_below_code_dir(path: str) -> FileFinder:
-        if not is_own_code(path or os.getcwd(), code_dir):
-            raise ImportError("not the function's own code", path=path)
-        return FileFinder(
-            path,
-            (ExtensionFileLoader, EXTENSION_SUFFIXES),
-            (Loader, SOURCE_SUFFIXES),
-            (SourcelessFileLoader, BYTECODE_SUFFIXES),
-        )
-
-    sys.path_hooks.insert(0, find_below_code_dir)
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
     sys.path_importer_cache.clear()
 
 
-def is_own_code(path: str, code_dir: str) -> bool:
-    """Whether a file or folder is the project's own, not part of an installed package."""
-    if path != code_dir and not path.startswith(code_dir.rstrip("/") + "/"):
-        return False
-    return not any(f"/{folder}" in path[len(code_dir) :] for folder in PACKAGE_FOLDERS)
-
-
-def _compiled(loader: SourceFileLoader, fullname: str, bytecode_dir: str) -> CodeType:
-    path = loader.get_filename(fullname)
+def _compiled(loader: SourceFileLoader, fullname: str, path: str, bytecode_dir: str) -> CodeType:
     source = loader.get_data(path)
     header = MAGIC_NUMBER + source_hash(source)
     cached = f"{bytecode_dir}/{fullname}-{source_hash(path.encode()).hex()}.pyc"
