@@ -147,6 +147,28 @@ def test_changes_arrive_in_their_order_in_the_event_of_lambda(cloud: Cloud) -> N
     assert ":table/rows/stream/" in records[0]["eventSourceARN"]
 
 
+def test_binary_values_at_any_depth_arrive_in_base64(cloud: Cloud) -> None:
+    item: dict[str, Any] = {
+        "id": {"S": "binary"},
+        "one": {"B": b"foobar"},
+        "set": {"BS": [b"\x01", b"\x02"]},
+        "list": {"L": [{"B": b"\x05"}, {"M": {"deep": {"B": b"\x00\xff"}}}]},
+    }
+    cloud.dynamodb.put_item(TableName="rows", Item=item)
+
+    (record,) = cloud.received("told", 1)
+
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_AttributeValue.html
+    assert record["dynamodb"]["NewImage"] == {
+        "id": {"S": "binary"},
+        "one": {"B": "Zm9vYmFy"},
+        "set": {"BS": ["AQ==", "Ag=="]},
+        "list": {"L": [{"B": "BQ=="}, {"M": {"deep": {"B": "AP8="}}}]},
+    }
+    kept = cloud.dynamodb.get_item(TableName="rows", Key={"id": {"S": "binary"}})["Item"]
+    assert {**kept, "set": {"BS": sorted(kept["set"]["BS"])}} == item
+
+
 def test_only_changes_are_delivered(cloud: Cloud) -> None:
     cloud.rows.put_item(Item={"id": "x"})  # which the filter does not let through
     cloud.rows.update_item(  # makes the item

@@ -3,7 +3,9 @@
 https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
 
+import base64
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +13,10 @@ from typing import Any, Final
 
 WITH_NEW: Final = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
 WITH_OLD: Final = ("OLD_IMAGE", "NEW_AND_OLD_IMAGES")
+
+# The bytes that a list or a map takes beside its elements, and beside each of them.
+OF_A_DOCUMENT: Final = 3
+OF_AN_ELEMENT: Final = 1
 
 Record = Mapping[str, Any]
 Item = Mapping[str, Any]
@@ -38,7 +44,7 @@ def record_of(
             "ApproximateCreationDateTime": int(time.time()),
             **change,
             "SequenceNumber": str(sequence),
-            "SizeBytes": len(json.dumps(change)),
+            "SizeBytes": sum(_item_bytes(item) for item in change.values()),
             "StreamViewType": view,
         },
     }
@@ -70,3 +76,37 @@ def processed_before_failure(records: Sequence[Record], answer: bytes) -> int:
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         return 0
+
+
+def _item_bytes(item: Item) -> int:
+    """The size of an item as DynamoDB counts it.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+    """
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: Mapping[str, Any]) -> int:
+    ((kind, content),) = value.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            return _number_bytes(content)
+        case "B":
+            return len(base64.b64decode(content))
+        case "SS" | "NS" | "BS":
+            return sum(_value_bytes({kind[0]: each}) for each in content)
+        case "M":
+            return OF_A_DOCUMENT + OF_AN_ELEMENT * len(content) + _item_bytes(content)
+        case "L":
+            elements = sum(_value_bytes(each) for each in content)
+            return OF_A_DOCUMENT + OF_AN_ELEMENT * len(content) + elements
+        case _:  # a null or a truth value
+            return 1
+
+
+def _number_bytes(number: str) -> int:
+    """One byte for two significant digits, and one more."""
+    digits = re.sub(r"[eE].*|[-+.]", "", number).strip("0")
+    return (len(digits) + 1) // 2 + 1

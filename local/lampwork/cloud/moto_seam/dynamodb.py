@@ -1,6 +1,6 @@
 """moto's tables and their items."""
 
-import json
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -63,9 +63,9 @@ def key_text(key: DynamoType | None) -> str:
 
 def keys(table: Table, item: Item) -> dict[str, Any]:
     """The key of an item, in DynamoDB's JSON."""
-    found = {table.hash_key_attr: item.hash_key.to_json()}
+    found = {table.hash_key_attr: _in_json(item.hash_key)}
     if table.range_key_attr is not None and item.range_key is not None:
-        found[table.range_key_attr] = item.range_key.to_json()
+        found[table.range_key_attr] = _in_json(item.range_key)
     return found
 
 
@@ -73,8 +73,29 @@ def attributes(item: Item | None) -> dict[str, Any] | None:
     """A copy of the item's attributes in DynamoDB's JSON. moto later changes the item itself."""
     if item is None:
         return None
-    now: dict[str, Any] = json.loads(json.dumps(item.to_json()["Attributes"]))
-    return now
+    return {name: _in_json(value) for name, value in item.attrs.items()}
+
+
+def _in_json(attribute: DynamoType) -> dict[str, Any]:
+    """An attribute in DynamoDB's JSON, whose binary values are base64.
+
+    moto's own conversion turns the binary values within lists and maps into bytes.
+    """
+    value: Any = attribute.value
+    if attribute.is_map():
+        value = {name: _in_json(each) for name, each in value.items()}
+    elif attribute.is_list():
+        value = [_in_json(each) for each in value]
+    elif attribute.is_set():
+        value = [_as_text(each) for each in value]
+    else:
+        value = _as_text(value)
+    return {attribute.type: value}
+
+
+def _as_text(value: Any) -> Any:
+    # moto keeps a binary value as it came, in base64, or as bytes after a projection.
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def stream_view(table: Table) -> str:
