@@ -3,6 +3,7 @@ from typing import Final
 from wsgiref.types import WSGIApplication
 
 from lampwork.cloud import queue_rules
+from lampwork.cloud.event_patterns import Patterns
 from lampwork.cloud.function_targets import FunctionTargets
 from lampwork.cloud.moto_seam import backends
 from lampwork.cloud.moto_seam.http import Dispatcher
@@ -40,6 +41,7 @@ def application(folder: Path, region: str) -> WSGIApplication:
     streams = TableStreams(MoveTasks(objects))
     kept = KeptState(streams, state, keepers)
     queue_rules.install()
+    Patterns().install()
     objects.load()
     _load(kept, state)
     FunctionTargets(region).install()

@@ -3,10 +3,10 @@
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
-from lampwork.events.event_patterns import matches
+from lampwork.events.event_patterns.fields import Members, parse_json
+from lampwork.events.event_patterns.pattern import EventPattern
 from lampwork.stack.model import QueueTrigger
 
 # Of the attributes that ReceiveMessage may return, Lambda passes these on.
@@ -38,14 +38,23 @@ def record_of(message: Message, queue_arn: str) -> bytes:
 
 def passes(message: Message, trigger: QueueTrigger) -> bool:
     """Whether the filters of an event source mapping let a message through. A filter for the body
-    sees it as JSON if it is valid JSON.
+    sees it as JSON if it is a JSON object.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html
     """
+    if not trigger.filters:
+        return True
     record = _record(message, trigger.queue_arn)
-    with suppress(ValueError):
-        record = {**record, "body": json.loads(record["body"])}
-    return not trigger.filters or any(matches(json.loads(each), record) for each in trigger.filters)
+    record = {**record, "body": _object_or_text(record["body"])}
+    return any(EventPattern.parse(each).matches(record) for each in trigger.filters)
+
+
+def _object_or_text(body: str) -> Members | str:
+    try:
+        content = parse_json(body)
+    except ValueError:
+        return body
+    return content if isinstance(content, Members) else body
 
 
 def failed_messages(messages: Sequence[Message], answer: bytes) -> list[Message]:

@@ -1,8 +1,10 @@
+import json
 from typing import Final
 
 from lampwork.stack.model import CloudResource
 from lampwork.template.resource import Resource, Template
 from lampwork.template.source.coverage import CREATED
+from lampwork.template.streams.mappings import check_pattern
 from lampwork.template.triggers import queue_attributes
 
 RULE: Final = "AWS::Events::Rule"
@@ -12,7 +14,7 @@ def read_resources(template: Template) -> tuple[CloudResource, ...]:
     """What the template defines of AWS's services beside functions and their APIs.
 
     Raises:
-        TemplateError: a property cannot be resolved.
+        TemplateError: a property cannot be resolved, or AWS would refuse the pattern of a rule.
     """
     return tuple(
         CloudResource(
@@ -34,4 +36,14 @@ def _waits_for_events(resource: Resource) -> bool:
 def _properties(resource: Resource) -> dict[str, object]:
     if resource.type == "AWS::SQS::Queue":
         return {"Attributes": dict(queue_attributes(resource))}
-    return resource.properties()
+    properties = resource.properties()
+    if resource.type == RULE:
+        pattern = _as_json(properties["EventPattern"])
+        check_pattern(pattern, resource, "EventPattern")
+        properties["EventPattern"] = pattern
+    return properties
+
+
+def _as_json(value: object) -> str:
+    """A property of CloudFormation's type Json, which may also be a text in JSON."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -17,7 +17,7 @@ from lampwork.template.language.parameters import imported, without_value
 from lampwork.template.resource import Resource, Template
 from lampwork.template.source.coverage import RUN, SUPPORT
 from lampwork.template.source.document import read_document
-from lampwork.template.streams import is_disabled
+from lampwork.template.streams.mappings import is_disabled
 from lampwork.template.triggers import read_queues
 
 MAPPING: Final = "AWS::Lambda::EventSourceMapping"

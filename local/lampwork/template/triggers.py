@@ -9,7 +9,7 @@ from lampwork.stack.function_names import NAME, FunctionNames
 from lampwork.stack.model import Function, Queue, QueueTrigger, Schedule
 from lampwork.template.resource import Resource, Template
 from lampwork.template.source.values import Section, as_text
-from lampwork.template.streams import filters_of, is_disabled
+from lampwork.template.streams.mappings import filters_of, is_disabled
 
 # The properties of AWS::SQS::Queue that CreateQueue takes, without the keys of KMS: nothing is
 # encrypted here.

@@ -68,7 +68,7 @@ def put_rule(clients: Clients, resource: CloudResource) -> Made:
     events.put_rule(
         Name=rule["Rule"],
         EventBusName=rule["EventBusName"],
-        EventPattern=json.dumps(properties["EventPattern"]),
+        EventPattern=properties["EventPattern"],
         State=properties.get("State", "ENABLED"),
     )
     targets = [

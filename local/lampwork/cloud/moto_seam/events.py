@@ -1,13 +1,31 @@
 """moto's EventBridge."""
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from moto.events.models import Rule
+from moto.events.exceptions import InvalidEventPatternException, ValidationException
+from moto.events.models import EventPattern, EventPatternParser, Rule
+from moto.events.responses import EventsHandler
 
 from lampwork.cloud.moto_seam.backends import backend
 
 __all__ = ["Rule"]
+
+
+class Judge(Protocol):
+    """Knows patterns. Both methods raise ValueError, with the reason, for a pattern that AWS would
+    refuse."""
+
+    def check(self, pattern: str) -> None: ...
+
+    def matches(self, pattern: str, event: Any) -> bool:
+        """Whether an event matches, given as a dictionary or in JSON.
+
+        Raises:
+            TypeError: the JSON is not an event.
+        """
+        ...
 
 
 def put_event(region: str, entry: dict[str, Any]) -> None:
@@ -27,3 +45,38 @@ def send_to_targets(send: Callable[[Rule, dict[str, Any], dict[str, Any]], None]
 
     kind: Any = Rule
     kind.send_to_targets = send_matched
+
+
+def judge_patterns(judge: Judge) -> None:
+    """From now on, `judge` decides which patterns are valid and which events match them."""
+
+    def parse(parser: EventPatternParser) -> dict[str, Any]:
+        # A rule with a schedule has no pattern.
+        if not parser.pattern:
+            return {}
+        try:
+            judge.check(parser.pattern)
+        except ValueError as error:
+            raise InvalidEventPatternException(reason=str(error)) from error
+        parsed: dict[str, Any] = json.loads(parser.pattern)
+        return parsed
+
+    def matches_event(pattern: EventPattern, event: Any) -> bool:
+        text = pattern.dump()
+        return text is None or judge.matches(text, event)
+
+    def test_event_pattern(handler: EventsHandler) -> str:
+        pattern, event = handler._get_param("EventPattern"), handler._get_param("Event")
+        try:
+            return json.dumps({"Result": judge.matches(pattern, event)})
+        except ValueError as error:
+            raise InvalidEventPatternException(reason=str(error)) from error
+        except TypeError as error:
+            raise ValidationException("Parameter Event is not valid.") from error
+
+    parser: Any = EventPatternParser
+    pattern: Any = EventPattern
+    handler: Any = EventsHandler
+    parser.parse = parse
+    pattern.matches_event = matches_event
+    handler.test_event_pattern = test_event_pattern

@@ -44,6 +44,7 @@ SPECIMENS: Final = (
     Specimen("moto.sqs.models.Message", ("", ""), OF_A_MESSAGE),
     Specimen("moto.sqs.models.Queue", ("specimen", REGION, ACCOUNT_ID), OF_A_QUEUE),
     Specimen("moto.sqs.models.SQSBackend", (REGION, ACCOUNT_ID), ("queues", "region_name")),
+    Specimen("moto.events.models.EventPatternParser", (None,), ("pattern",)),
     Specimen(
         "moto.events.models.Rule",
         ("", ACCOUNT_ID, REGION, *NO_RULE),
@@ -79,7 +80,10 @@ MOTO: Final = Seam(
         "moto.sns.models.Subscription._parse_message_structure(self, message, protocol)",
         "moto.sns.utils.FilterPolicyMatcher.matches(self, message_attributes, message)",
         "moto.events.models.EventsBackend.put_events(self, events)",
-        "moto.events.models.EventPattern.matches_event(self, event)",
+        "moto.events.models.EventPattern.dump(self)",
+        "moto.events.exceptions.InvalidEventPatternException(reason)",
+        "moto.events.exceptions.ValidationException(message)",
+        "moto.events.responses.EventsHandler._get_param(self, param_name)",
         "moto.s3.models.FakeBucket.arn",
         "moto.s3.models.FakeBucket.is_versioned",
         "moto.s3.models.FakeKey(*, name, value, account_id, region_name, storage, etag, version_id,"
@@ -97,6 +101,9 @@ MOTO: Final = Seam(
         "moto.sqs.models.SQSBackend.get_queue(self, queue_name)",
         "moto.sns.models.Subscription.publish(self, message, message_id, subject,"
         " message_attributes, group_id, deduplication_id, message_structure)",
+        "moto.events.models.EventPattern.matches_event(self, event)",
+        "moto.events.models.EventPatternParser.parse(self)",
+        "moto.events.responses.EventsHandler.test_event_pattern(self)",
         "moto.events.models.Rule.send_to_targets(self, original_event, transform_input)",
         "moto.s3.notifications._invoke_awslambda(account_id, event_body, fn_arn, region_name)",
         "moto.s3.notifications._get_s3_event(event_name, bucket, key, notification_id)",

@@ -14,7 +14,7 @@ from lampwork.events.dynamodb_streams import (
     processed_before_failure,
     with_stream_arn,
 )
-from lampwork.events.event_patterns import matches
+from lampwork.events.event_patterns.pattern import EventPattern
 from lampwork.events.sqs import Message
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.model import Function, StreamTrigger
@@ -122,7 +122,7 @@ class StreamReader:
 
     def _passes(self, record: Record) -> bool:
         filters = self._trigger.filters
-        return not filters or any(matches(json.loads(each), record) for each in filters)
+        return not filters or any(EventPattern.parse(each).matches(record) for each in filters)
 
     async def _run(self, batch: list[WaitingRecord]) -> None:
         """Try a batch until it has been processed or given up."""

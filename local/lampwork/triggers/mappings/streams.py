@@ -14,7 +14,7 @@ from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Stack, StreamTrigger, Trigger
 from lampwork.template.language.identity import Identity, Place
 from lampwork.template.resource import Template
-from lampwork.template.streams import read_stream_triggers, readers
+from lampwork.template.streams.tables import read_stream_triggers, readers
 from lampwork.triggers.asynchronous.invocations import Outlet
 from lampwork.triggers.mappings.sqs_client import SqsClient
 from lampwork.triggers.mappings.stream_reader import StreamReader

@@ -1,11 +1,10 @@
-import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from lampwork.events.event_patterns import check
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import STREAM_QUEUE_PREFIX, CloudResource, Function, StreamTrigger
 from lampwork.template.resource import Resource, Template
+from lampwork.template.streams.mappings import filters_of, is_disabled
 
 # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
 DEFAULT_BATCH_SIZE: Final = 100
@@ -33,10 +32,6 @@ def read_stream_triggers(template: Template, functions: FunctionNames) -> tuple[
     )
 
 
-def is_disabled(mapping: Resource) -> bool:
-    return not mapping.truth("Enabled", True)
-
-
 def readers(triggers: Iterable[StreamTrigger]) -> Iterator[CloudResource]:
     """The queues in which changes wait for these functions."""
     for each in triggers:
@@ -47,22 +42,6 @@ def readers(triggers: Iterable[StreamTrigger]) -> Iterator[CloudResource]:
             properties={"Table": each.table},
             line=each.line,
         )
-
-
-def filters_of(mapping: Resource) -> Iterator[str]:
-    """The patterns of a mapping's filter criteria.
-
-    Raises:
-        TemplateError: AWS would refuse one.
-    """
-    for each in mapping.section("FilterCriteria").sections("Filters"):
-        pattern = each.required("Pattern")
-        try:
-            check(json.loads(pattern))
-        except ValueError as error:
-            problem = f"the filter {pattern!r} of {mapping.logical_id}: {error}."
-            raise each.error(problem) from error
-        yield pattern
 
 
 def _trigger(
