@@ -7,7 +7,7 @@ https://github.com/aws-cloudformation/cfn-lint (MIT-0)
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from lampwork.template.source import spelling
 
 TARGET = Path(spelling.__file__).with_name(spelling.NAMES_FILE)
+RUNTIMES = Path(spelling.__file__).with_name(spelling.RUNTIMES_FILE)
 # The bundled schemas: cfn-lint itself would prefer newer ones that it has downloaded.
 SCHEMAS = resources.files("cfnlint") / "data" / "schemas"
 # SAM's translator checks the properties of its types itself, and a custom resource takes any.
@@ -25,6 +26,13 @@ WITHOUT_NAMES = ("AWS::Serverless::", "AWS::CloudFormation::CustomResource")
 def build() -> str:
     """One line for each type: its name, and the names of its properties that a template may set."""
     return "".join(f"{line}\n" for line in (*_header(), *_lines()))
+
+
+def build_runtimes() -> str:
+    """One line for each runtime, also those that new functions may no longer have."""
+    file = _schema_files()["AWS::Lambda::Function"]
+    names = _read(SCHEMAS / "resources" / f"{file}.json")["properties"]["Runtime"]["enum"]
+    return "".join(f"{line}\n" for line in (*_header(), *sorted(names)))
 
 
 def _header() -> Iterator[str]:
@@ -69,15 +77,18 @@ def _read(file: Traversable) -> dict[str, Any]:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--check", action="store_true", help="only say whether it is up to date")
-    built = build()
+    made = {TARGET: build(), RUNTIMES: build_runtimes()}
     if arguments.parse_args().check:
-        return 0 if TARGET.exists() and TARGET.read_text() == built else _outdated()
-    TARGET.write_text(built)
+        old = [file for file, text in made.items() if not file.exists() or file.read_text() != text]
+        return _outdated(old) if old else 0
+    for file, text in made.items():
+        file.write_text(text)
     return 0
 
 
-def _outdated() -> int:
-    sys.stderr.write(f"{TARGET.name} is out of date: run `make property-names`.\n")
+def _outdated(files: Sequence[Path]) -> int:
+    names = ", ".join(file.name for file in files)
+    sys.stderr.write(f"Out of date: {names}. Run `make property-names`.\n")
     return 1
 
 

@@ -16,6 +16,9 @@ Resources:
       Runtime: python3.11
       Code: .
       Environment: {Variables: {VALUE: %s}}
+  Other:
+    Type: AWS::Lambda::Function
+    Properties: {Handler: app.handler, Runtime: python3.11, Code: .}
   Jobs:
     Type: AWS::SQS::Queue
     Properties: {QueueName: jobs}
@@ -77,8 +80,8 @@ def variable(folder: Path, expression: str, **parameters: str) -> str:
 @pytest.mark.parametrize(
     ("expression", "value"),
     [
-        ("!Ref Function", "local-Function"),
-        ("!GetAtt Function.Arn", "arn:aws:lambda:eu-west-1:000000000000:function:local-Function"),
+        ("!Ref Other", "local-Other"),
+        ("!GetAtt Other.Arn", "arn:aws:lambda:eu-west-1:000000000000:function:local-Other"),
         ("!Ref Jobs", "http://localhost:4566/000000000000/jobs"),
         ("!GetAtt Jobs.QueueName", "jobs"),
         ("!GetAtt Jobs.Arn", "arn:aws:sqs:eu-west-1:000000000000:jobs"),
@@ -171,7 +174,6 @@ def test_no_value_removes_the_variable(tmp_path):
         ("!FindInMap [Sizes, Nothing, Width]", "no mapping Sizes.Nothing.Width"),
         ("!Select [7, [a]]", "no item 7"),
         ("!Join [',']", "wrong arguments"),
-        ("!ImportValue Nothing", "no other stack exports 'Nothing'"),
         ("!Cidr [10.0.0.0/33, 2, 8]", "wrong arguments"),
         ("{'Fn::Nothing': a}", "does not know Fn::Nothing"),
         ("!Ref Absent", "Absent is left out, since InProduction is false"),
@@ -186,13 +188,34 @@ def test_an_expression_without_a_value_is_reported_with_resource_and_line(
     assert reason in str(caught.value)
 
 
-def test_circular_references_are_reported(tmp_path):
-    template = """
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("{QueueName: !Sub 'a${Second.QueueName}'}", "{QueueName: !Ref First}"),
+        ("{Tags: [!GetAtt Second.Arn]}", "{Tags: [!If [Always, !Ref First, x]]}"),
+        ("{}, DependsOn: [Second]", "{}, DependsOn: First"),
+    ],
+)
+def test_resources_that_need_each_other_are_refused_as_by_cloudformation(tmp_path, first, second):
+    template = f"""
+        Conditions: {{Always: !Equals [a, a]}}
         Resources:
-          Circle:
-            Type: AWS::SQS::Queue
-            Properties: {QueueName: !Sub "${Circle.QueueName}-again"}
+          First: {{Type: "AWS::SQS::Queue", Properties: {first}}}
+          Second: {{Type: "AWS::SQS::Queue", Properties: {second}}}
         """
 
-    with pytest.raises(TemplateError, match="Circle → Circle lead in a circle"):
+    with pytest.raises(
+        TemplateError, match=r"yaml:4: circular dependency between the resources First, Second:"
+    ):
         read_text(tmp_path, template)
+
+
+def test_a_circle_through_a_branch_that_no_condition_chooses_is_none(tmp_path):
+    template = """
+        Conditions: {No: !Equals [a, b]}
+        Resources:
+          First: {Type: "AWS::SQS::Queue", Properties: {Tags: [!If [No, !Ref Second, x]]}}
+          Second: {Type: "AWS::SQS::Queue", Properties: {Tags: [!Ref First]}}
+        """
+
+    assert len(read_text(tmp_path, template).queues) == 2

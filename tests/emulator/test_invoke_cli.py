@@ -113,6 +113,35 @@ def test_a_log_that_is_cut_within_a_character_is_shown(
     assert "üüü" in called.stderr
 
 
+def test_an_event_of_powershell_is_said_to_be_in_utf_16(project: SampleProject) -> None:
+    (project.root / "event.json").write_text('{"name": "Ada"}', encoding="utf-16")
+
+    called = project.run("invoke", "Hello", "-e", "event.json")
+
+    assert called.returncode == 1
+    assert called.stderr == (
+        "Error: The event event.json cannot be read: it is in UTF-16, as PowerShell's > writes it;"
+        " save it in UTF-8.\n"
+    )
+
+
+def test_variables_of_json_become_text_as_sam_writes_them(project: SampleProject) -> None:
+    """Source: EnvironmentVariables._stringify_value of aws-sam-cli."""
+    values = {"A": True, "B": False, "C": None, "D": 1.5, "E": [1], "F": {"a": 1}, "G": "text"}
+    (project.root / "variables.json").write_text(json.dumps({"Hello": values, "Helo": {}}))
+    (project.root / "event.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    project.edit(
+        "hello.py",
+        lambda _: "import os\ndef handler(event, context): return [*map("
+        "os.environ.get, 'ABCDEFG')]",
+    )
+
+    called = project.run("invoke", "Hello", "-n", "variables.json", "-e", "event.json")
+
+    assert json.loads(called.stdout) == ["true", "false", "", "1.5", "", "", "text"]
+    assert "--env-vars names no function: Helo." in called.stderr
+
+
 def test_an_event_must_be_json(project: SampleProject) -> None:
     called = project.run("invoke", "Hello", "-e", "-", stdin="{name: Ada}")
 

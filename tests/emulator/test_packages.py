@@ -232,6 +232,28 @@ async def test_code_may_be_a_zip_file_or_inline_in_the_template(tmp_path):
         assert await run.result("Inline") == "from the template"
 
 
+async def test_code_may_be_one_file_alone(tmp_path):
+    """`sam package` zips the file that CodeUri names: what lies beside it does not go along."""
+    write(tmp_path, "beside", "WORD = 'beside'")
+    write(
+        tmp_path,
+        "app",
+        "import importlib.util\ndef handler(e, c): return importlib.util.find_spec('beside')",
+    )
+    template = """
+        Resources:
+          Work:
+            Type: AWS::Lambda::Function
+            Properties: {Handler: app.handler, Runtime: python3.11, Code: app.py}
+        """
+
+    stack = read_text(tmp_path, template)
+
+    assert stack.files == (tmp_path / "app.py",)
+    async with running(*stack.functions.values()) as run:
+        assert await run.result("Work") is None
+
+
 def test_code_that_is_neither_folder_nor_zip_is_reported_with_its_line(tmp_path):
     (tmp_path / "code.zip").write_text("not a zip")
     template = """\
@@ -244,5 +266,7 @@ def test_code_that_is_neither_folder_nor_zip_is_reported_with_its_line(tmp_path)
               Code: code.zip
         """
 
-    with pytest.raises(TemplateError, match=r"template.yaml:\d+: .* neither a folder nor a zip"):
+    with pytest.raises(
+        TemplateError, match=r"template.yaml:\d+: .* is no zip file, as its name says"
+    ):
         read_text(tmp_path, template)

@@ -8,7 +8,7 @@ from lampwork.cli import with_repeated_overrides
 from lampwork.commands.template_options import load_with
 from lampwork.config.project_config import Config, load_config
 from lampwork.config.samconfig import parse_parameters
-from lampwork.errors import ConfigurationError, TemplateError
+from lampwork.errors import ConfigurationError
 from tests.emulator.stacks import QUEUES, read_text
 
 SAMCONFIG = """\
@@ -216,8 +216,36 @@ def test_another_stacks_export_is_given_as_a_parameter(tmp_path):
     assert stack.functions["Work"].environment == {"STAGE": "dev", "TABLE": "shop-1"}
 
 
-def test_a_missing_export_is_asked_for_with_its_line(tmp_path):
-    with pytest.raises(
-        TemplateError, match=r"template.yaml:10: .*'shop-table' here; give it with --parameter"
-    ):
-        read_text(tmp_path, textwrap.dedent(IMPORTING), Stage="dev")
+def test_a_missing_export_costs_the_function_that_imports_it(tmp_path):
+    other = """\
+        Idle:
+          Type: AWS::Lambda::Function
+          Properties: {Handler: app.handler, Runtime: python3.11, Code: .}
+        Pictures: {Type: "AWS::S3::Bucket", Properties: {BucketName: !ImportValue shop-bucket}}
+        Jobs:
+          Type: AWS::Lambda::EventSourceMapping
+          Properties: {FunctionName: !Ref Idle, EventSourceArn: !ImportValue shop-jobs}
+    """
+    template = textwrap.dedent(IMPORTING) + textwrap.indent(textwrap.dedent(other), "  ")
+
+    stack = read_text(tmp_path, template, Stage="dev")
+
+    assert list(stack.functions) == ["Idle"]
+    assert {(each.logical_id, each.line): each.reason for each in stack.ignored} == {
+        (name, line): f"no other stack exports '{export}' here; give it with --parameter {export}=…"
+        for name, line, export in (
+            *(("Work", 4, "shop-table"), ("Pictures", 14, "shop-bucket")),
+            ("Jobs", 15, "shop-jobs"),
+        )
+    }
+
+
+def test_a_function_runs_without_the_layers_that_it_imports(tmp_path):
+    template = textwrap.dedent(IMPORTING).replace(
+        "Code: .", "Code: .\n      Layers: [!ImportValue shop-layer]"
+    )
+
+    stack = read_text(tmp_path, template, **{"Stage": "dev", "shop-table": "shop-1"})
+
+    assert stack.functions["Work"].layers == ()
+    assert [(each.type, each.logical_id) for each in stack.ignored] == [("Layers", "Work")]

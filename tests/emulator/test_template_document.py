@@ -2,7 +2,7 @@ import pytest
 
 from lampwork.errors import TemplateError
 from lampwork.template.source.document import read_document
-from tests.emulator.stacks import read_text
+from tests.emulator.stacks import read, read_text
 
 FUNCTION = """\
 Transform: AWS::Serverless-2016-10-31
@@ -64,6 +64,30 @@ def test_a_resource_and_what_sam_makes_of_it_have_the_same_line(tmp_path):
     ]
 
 
+def test_of_a_key_that_occurs_twice_the_last_counts_with_a_warning(tmp_path):
+    """As in CloudFormation, which takes such templates."""
+    stack = read_text(tmp_path, FUNCTION + "      Handler: other.handler\n")
+
+    assert stack.functions["Work"].handler == "other.handler"
+    assert stack.warnings == (
+        "template.yaml, line 8: line 6 already has the key 'Handler'; this one counts, as for"
+        " CloudFormation. Remove one of the two.",
+    )
+
+
+def test_a_template_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "template.yaml").write_bytes(b"\xef\xbb\xbf" + FUNCTION.encode())
+
+    assert "Work" in read(tmp_path / "template.yaml", tmp_path / "cache").functions
+
+
+def test_a_template_in_utf_16_is_said_to_be_so(tmp_path):
+    (tmp_path / "template.yaml").write_text(FUNCTION, encoding="utf-16")
+
+    with pytest.raises(TemplateError, match="in UTF-16, as PowerShell's > writes it"):
+        read(tmp_path / "template.yaml", tmp_path / "cache")
+
+
 def test_json_indented_by_tabs_is_a_template_too(tmp_path):
     template = '{\n\t"Resources": {\n\t\t"Jobs": {"Type": "AWS::SQS::Queue"}\n\t}\n}'
 
@@ -96,7 +120,7 @@ def test_a_missing_template_is_reported_with_its_path(tmp_path):
         (LOOP % "[N, a, {}]", ":3: Fn::ForEach::A goes over a list, not 'a'"),
         (LOOP % "[N, !Ref Nobody, {}]", ":3: Fn::ForEach::A: the template has no parameter and"),
         (LOOP % "[N, [a], {'Q${N}': {}}]", ":3: Qa needs a `Type`"),
-        (FUNCTION + "  Work: {Type: T}\n", ":8: line 3 already has the key 'Work'; rename"),
+        (FUNCTION + "Parameters: 3\n", ": the section `Parameters` must be a mapping"),
         (FUNCTION + "      Timeout: !Foo 3\n", ":8: this is not valid here: unknown tag !Foo"),
         (FUNCTION + "      Timeout: 0\n", ":8: Work.Timeout must be from 1 to 900, not 0"),
         (FUNCTION + "      MemorySize: 64\n", ":8: Work.MemorySize must be from 128 to 10240, not"),

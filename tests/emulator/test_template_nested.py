@@ -237,7 +237,7 @@ def test_a_nested_stack_whose_template_is_elsewhere_is_named(tmp_path: Path, pro
         (
             "!GetAtt Orders.Arn",
             "!GetAtt Checkout.Outputs.Carts",
-            "Checkout.Outputs → Checkout.Outputs lead in a circle",
+            "circular dependency between the resources Checkout:",
         ),
     ],
 )

@@ -80,11 +80,62 @@ def test_the_environment_is_strings_with_all_references_resolved(product):
     }
 
 
-def test_text_parameters_without_a_value_are_empty_and_named(product, tmp_path):
+@pytest.mark.parametrize(
+    "path",
+    [
+        "!Ref Folder",
+        "!Sub '${Folder}/'",
+        "!FindInMap [Folders, work, !Ref Stage]",
+        "!If [Home, code, absent]",
+        "!Join ['', [co, de]]",
+    ],
+)
+@pytest.mark.parametrize("place", ["function", "globals"])
+def test_the_folder_of_code_may_be_an_expression(tmp_path, path, place):
+    """As `sam build` takes it; SAM's transform alone would not."""
+    (tmp_path / "code").mkdir()
+    where = f"CodeUri: {path}"
+    template = f"""
+        Transform: AWS::Serverless-2016-10-31
+        Parameters:
+          Folder: {{Type: String, Default: code}}
+          Stage: {{Type: String, Default: dev}}
+        Mappings: {{Folders: {{work: {{dev: code}}}}}}
+        Conditions: {{Home: !Equals [!Ref Stage, dev]}}
+        Globals:
+          Function: {{Runtime: python3.11, {where if place == "globals" else "Timeout: 3"}}}
+        Resources:
+          Shared:
+            Type: AWS::Serverless::LayerVersion
+            Properties: {{ContentUri: !Ref Folder}}
+          Work:
+            Type: AWS::Serverless::Function
+            Properties:
+              Handler: app.handler
+              Layers: [!Ref Shared]
+              {where if place == "function" else "Timeout: 3"}
+        """
+
+    work = read_text(tmp_path, template).functions["Work"]
+
+    assert (work.code_dir, work.layers) == (tmp_path / "code", (tmp_path / "code",))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "hint"),
+    [("python3.99", "; python3"), ("Python3.12", "; python3.12 may"), ("cobol", ".")],
+)
+def test_a_runtime_that_lambda_never_had_is_refused(tmp_path, runtime, hint):
+    """As `sam local invoke` refuses it, and CreateFunction."""
+    problem = rf":\d+: Work: Lambda has no runtime '{runtime}'{hint}"
+
+    with pytest.raises(TemplateError, match=problem):
+        read_text(tmp_path, FUNCTION.replace("python3.11", runtime))
+
+
+def test_a_parameter_has_the_given_value(tmp_path):
     given = read(PRODUCT, tmp_path, DatabaseUrl="sqlite://")
 
-    assert product.empty_parameters == ("DatabaseUrl",)
-    assert given.empty_parameters == ()
     assert given.functions["Pages"].environment["DATABASE_URL"] == "sqlite://"
 
 
@@ -100,11 +151,28 @@ def test_a_parameter_that_does_not_fit_is_reported(tmp_path, parameters, message
         read(PRODUCT, tmp_path, **parameters)
 
 
-def test_a_number_without_a_value_is_asked_for(tmp_path):
-    template = FUNCTION + "Parameters: {Size: {Type: Number}}\n"
+@pytest.mark.parametrize("type", ["String", "Number", "CommaDelimitedList", "List<String>"])
+def test_a_parameter_without_a_value_is_asked_for_with_what_to_paste(tmp_path, type):
+    """As AWS does: "Parameters: [Size] must have values"."""
+    template = FUNCTION + (
+        "      Environment: {Variables: {SIZE: !Ref Size}}\n"
+        f"Parameters: {{Size: {{Type: {type}}}, Other: {{Type: String}}}}\n"
+    )
 
-    with pytest.raises(TemplateError, match="the parameter Size has no default; give it a number"):
+    with pytest.raises(TemplateError) as asked:
         read_text(tmp_path, template)
+
+    assert ":11: Work: the parameter Size has neither a value nor a default" in str(asked.value)
+    assert str(asked.value).endswith("--parameter-overrides Size=… Other=…")
+
+
+def test_a_parameter_without_a_value_that_nothing_at_home_reads_is_not_asked_for(tmp_path):
+    template = FUNCTION + (
+        "      VpcConfig: {SubnetIds: [!Ref Subnet], SecurityGroupIds: []}\n"
+        "Parameters: {Subnet: {Type: String}}\n"
+    )
+
+    assert "Work" in read_text(tmp_path, template).functions
 
 
 def test_an_http_api_has_the_routes_of_its_functions_events(product):

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-reference
 import json
 from collections.abc import Iterable
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from lampwork.cloud.in_process import Client, Clients
 
@@ -26,7 +26,7 @@ def _value(reference: str, clients: Clients) -> str | None:
         if service == "secretsmanager":
             return _secret(clients("secretsmanager"), rest)
         answer = clients("ssm").get_parameter(Name=rest, WithDecryption=True)
-    except ClientError:
+    except (ClientError, ParamValidationError):
         return None
     value: str = answer["Parameter"]["Value"]
     return value
@@ -38,8 +38,16 @@ def _secret(manager: Client, rest: str) -> str | None:
     secret_id, options = ":".join(parts[:id_parts]), parts[id_parts:]
     _, key, stage, version = (*options, "", "", "", "")[:4]
     chosen = {"VersionStage": stage} if stage else {"VersionId": version} if version else {}
-    value: str = manager.get_secret_value(SecretId=secret_id, **chosen)["SecretString"]
-    if not key:
-        return value
-    found = json.loads(value).get(key)
+    answer = manager.get_secret_value(SecretId=secret_id, **chosen)
+    value: str | None = answer.get("SecretString")  # a secret may be bytes
+    return _member(value, key) if value is not None and key else value
+
+
+def _member(text: str, key: str) -> str | None:
+    """A member of a JSON object; None where the text is no such object, or lacks the member."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return None
+    found = values.get(key) if isinstance(values, dict) else None
     return None if found is None else str(found)

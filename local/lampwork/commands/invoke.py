@@ -8,6 +8,7 @@ from lampwork.app import single_invocation
 from lampwork.app.lock import running_origin
 from lampwork.app.signals import run_until_signalled
 from lampwork.commands.options import log_to, options_of, run_options
+from lampwork.config.encodings import decoded
 from lampwork.errors import ConfigurationError
 from lampwork.logs.log import Log
 
@@ -51,9 +52,14 @@ def invoke(
 
 
 def _payload(event: Any) -> bytes:
-    content: bytes = event.read() if event else b"{}"
+    if event is None:
+        return b"{}"
     try:
-        json.loads(content)
+        text = decoded(event.read())
+    except ValueError as error:
+        raise ConfigurationError(f"The event {event.name} cannot be read: {error}.") from error
+    try:
+        json.loads(text)
     except ValueError as error:
         raise ConfigurationError(f"The event {event.name} is not JSON: {error}.") from error
-    return content
+    return text.encode()

@@ -13,6 +13,7 @@ import click
 
 from lampwork.app.project.options import Options
 from lampwork.commands.template_options import load_with, template_options
+from lampwork.config.encodings import decoded
 from lampwork.config.project_config import REDIS_KINDS, Config
 from lampwork.config.variables import variable_given
 from lampwork.errors import ConfigurationError
@@ -160,12 +161,16 @@ def _debugged(function: str | None, port: int | None) -> Debugged | None:
 
 
 def _function_variables(file: Any) -> Mapping[str, Mapping[str, str]]:
+    """The variables of a file as `sam local` reads it. Its text forms of other values are SAM's.
+
+    https://github.com/aws/aws-sam-cli/blob/develop/samcli/local/lambdafn/env_vars.py
+    """
     if file is None:
         return {}
     try:
-        values = json.load(file)
+        values = json.loads(decoded(file.read()))
         return {
-            function: {name: str(value) for name, value in variables.items()}
+            function: {name: _as_sam_writes(value) for name, value in variables.items()}
             for function, variables in values.items()
         }
     except (ValueError, AttributeError) as error:
@@ -173,3 +178,9 @@ def _function_variables(file: Any) -> Mapping[str, Mapping[str, str]]:
             f"--env-vars {file.name} must be JSON such as"
             f' {{"FunctionName": {{"NAME": "value"}}}}: {error}.'
         ) from error
+
+
+def _as_sam_writes(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None or isinstance(value, dict | list) else str(value)

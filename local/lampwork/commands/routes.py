@@ -15,5 +15,7 @@ def routes(**overrides: Any) -> None:
     config = config_of(overrides)
     stack = load_stack(config, "http://localhost")
     click.echo(entry_points.table(stack, SOURCES, config.schedules))
+    for warning in stack.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     for line in not_emulated(stack):
         click.echo(f"Not emulated: {line}", err=True)

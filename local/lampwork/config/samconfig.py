@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import yaml
 
+from lampwork.config.encodings import decoded
 from lampwork.errors import ConfigurationError
 
 # As with `sam`, only the first file that exists is read.
@@ -99,9 +100,9 @@ def _override(word: str) -> tuple[str, str]:
 def _read(path: Path) -> Mapping[str, Any]:
     language = "YAML" if path.suffix in (".yaml", ".yml") else "TOML"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = decoded(path.read_bytes())
         document = yaml.safe_load(text) if language == "YAML" else tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path} is not valid {language}: {error}.") from error
     if not isinstance(document, dict):
         raise ConfigurationError(f"{path} should hold environments, such as `default`.")

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
+from lampwork.config.encodings import decoded
 from lampwork.errors import ConfigurationError
 
 PLACEHOLDER: Final = re.compile(r"\$\$\{|\$\{([^}]*)\}")
@@ -34,11 +35,18 @@ def read_env_file(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
     variables = {}
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
+    for number, line in enumerate(_read(file).splitlines(), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
             name, value = _assignment(line, f"{file}, line {number}")
             variables[name] = value
     return variables
+
+
+def _read(file: Path) -> str:
+    try:
+        return decoded(file.read_bytes())
+    except ValueError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}.") from error
 
 
 def variable_given(option: str) -> tuple[str, str]:

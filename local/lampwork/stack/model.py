@@ -351,8 +351,8 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """All that a template defines. `empty_parameters` have neither a value nor a default: they are
-    "". `files` are the further files it was read from, such as definitions of its APIs."""
+    """All that a template defines. `warnings` are about what AWS takes all the same. `files` are
+    the further files it was read from, such as definitions of its APIs."""
 
     functions: Mapping[str, Function]
     http_apis: tuple[HttpApi, ...] = ()
@@ -363,7 +363,7 @@ class Stack:
     triggers: tuple[Trigger, ...] = ()
     resources: tuple[CloudResource, ...] = ()
     ignored: tuple[Ignored, ...] = ()
-    empty_parameters: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 
     def triggers_of(self, kind: type[Kind]) -> tuple[Kind, ...]:

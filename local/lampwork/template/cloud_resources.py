@@ -1,8 +1,9 @@
 import json
+from collections.abc import Iterator
 from typing import Final
 
 from lampwork.stack.model import CloudResource
-from lampwork.template.resource import Resource, Template
+from lampwork.template.resource import Resource, Template, read_each
 from lampwork.template.source.coverage import CREATED
 from lampwork.template.streams.mappings import check_pattern
 from lampwork.template.triggers import queue_attributes
@@ -16,17 +17,19 @@ def read_resources(template: Template) -> tuple[CloudResource, ...]:
     Raises:
         TemplateError: a property cannot be resolved, or AWS would refuse the pattern of a rule.
     """
-    return tuple(
-        CloudResource(
+    made = (each for each in template if each.type in CREATED or each.type == RULE)
+    return tuple(read_each(made, _resource))
+
+
+def _resource(resource: Resource) -> Iterator[CloudResource]:
+    if resource.type != RULE or _waits_for_events(resource):
+        yield CloudResource(
             type=resource.type,
             logical_id=resource.logical_id,
             name=resource.identity.name,
             properties=_properties(resource),
             line=resource.line,
         )
-        for resource in template
-        if resource.type in CREATED or _waits_for_events(resource)
-    )
 
 
 def _waits_for_events(resource: Resource) -> bool:

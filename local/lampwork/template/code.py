@@ -10,10 +10,11 @@ from lampwork.template.resource import Resource
 
 
 def code_folder(resource: Resource, path: str, property: str) -> Path:
-    """The folder at a path in the template. A zip file is unpacked, once for each content.
+    """The folder at a path in the template. A zip file is unpacked, once for each content; any
+    other file is alone in a folder of its own.
 
     Raises:
-        TemplateError: there is no such folder, or the file is not a zip file.
+        TemplateError: there is nothing at this path, or a file whose name alone is that of a zip.
     """
     found = (resource.file.parent / path).resolve()
     if found.is_dir():
@@ -25,9 +26,16 @@ def code_folder(resource: Resource, path: str, property: str) -> Path:
             property,
         )
     if not zipfile.is_zipfile(found):
-        raise resource.error(
-            f"the code of {resource.logical_id}, {found}, is neither a folder nor a zip file.",
-            property,
+        if found.suffix == ".zip":
+            raise resource.error(
+                f"the code of {resource.logical_id}, {found}, is no zip file, as its name says.",
+                property,
+            )
+        # `sam package` puts a single file into a zip of its own. A link, so that a save takes
+        # effect.
+        resource.template.files.append(found)
+        return _made_once(
+            resource, f"{found}".encode(), lambda folder: (folder / found.name).symlink_to(found)
         )
     content = found.read_bytes()
     return _made_once(resource, content, lambda folder: _unpack(found, folder))

@@ -1,14 +1,17 @@
 from collections.abc import Iterator
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from lampwork.stack.function_names import NAME, FunctionNames
 from lampwork.stack.model import EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder
+from lampwork.template.language.intrinsics import MissingExport
 from lampwork.template.language.transform import local_path
 from lampwork.template.log_config import read_log_config
-from lampwork.template.resource import Resource, Template
+from lampwork.template.resource import Resource, Template, read_each
+from lampwork.template.source.spelling import known_runtimes
 
 DEFAULT_TIMEOUT_SECONDS: Final = 3
 DEFAULT_MEMORY_MB: Final = 128
@@ -37,14 +40,16 @@ def read_functions(template: Template) -> dict[str, Function]:
     """
     functions = {
         function.logical_id: function
-        for resource in template.of_type("AWS::Lambda::Function")
-        for function in _function(resource)
+        for function in read_each(template.of_type("AWS::Lambda::Function"), _function)
     }
     names = FunctionNames(functions)
-    for resource in template.of_type("AWS::Lambda::EventInvokeConfig"):
-        if function := names.find(resource.text("FunctionName")):
-            configured = replace(function, on_event=_event_config(resource, function.on_event))
-            functions[function.logical_id] = configured
+
+    def configured(config: Resource) -> Iterator[Function]:
+        if function := names.find(config.text("FunctionName")):
+            yield replace(function, on_event=_event_config(config, function.on_event))
+
+    for function in read_each(template.of_type("AWS::Lambda::EventInvokeConfig"), configured):
+        functions[function.logical_id] = function
     return functions
 
 
@@ -100,12 +105,22 @@ def _cannot_run(resource: Resource) -> str | None:
     runtime = resource.text("Runtime")
     if resource.text("PackageType") == "Image":
         return "its code is a container image; Lampwork runs Python from a folder"
+    if runtime is not None:
+        _check_runtime(resource, runtime)
     if runtime is not None and not runtime.startswith("python"):
         return f"its runtime is {runtime}; Lampwork runs Python"
     code = resource.section("Code")
     if local_path(code) is None and code.text("ZipFile") is None:
         return "its code is not in a local folder; name one as CodeUri"
     return None
+
+
+def _check_runtime(resource: Resource, runtime: str) -> None:
+    if runtime not in known_runtimes():
+        meant = get_close_matches(runtime.lower(), known_runtimes(), 1)
+        hint = f"; {meant[0]} may be meant" if meant else ""
+        problem = f"Lambda has no runtime {runtime!r}{hint}."
+        raise resource.error(f"{resource.logical_id}: {problem}", "Runtime")
 
 
 def _code_dir(resource: Resource) -> Path:
@@ -117,7 +132,12 @@ def _code_dir(resource: Resource) -> Path:
 
 def _layers(resource: Resource) -> Iterator[tuple[Path, bool]]:
     """The folder of each layer, and whether `sam build` would put its content below `python`."""
-    for named in resource.texts("Layers"):
+    try:
+        layers = resource.texts("Layers")
+    except MissingExport as error:
+        resource.ignore("Layers", error.reason)
+        layers = ()
+    for named in layers:
         layer = _layer(resource.template, named)
         if layer is None:
             resource.ignore(

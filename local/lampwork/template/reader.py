@@ -13,7 +13,7 @@ from lampwork.template.cloud_resources import read_resources
 from lampwork.template.functions import read_functions
 from lampwork.template.language.identity import STACK, Place
 from lampwork.template.language.opening import Opener
-from lampwork.template.language.parameters import imported, without_value
+from lampwork.template.language.parameters import imported
 from lampwork.template.resource import Resource, Template
 from lampwork.template.source.coverage import RUN, SUPPORT
 from lampwork.template.source.document import read_document
@@ -44,9 +44,6 @@ def read_stack(
 ) -> Stack:
     """What a SAM or CloudFormation template describes, with all intrinsic functions resolved.
 
-    A text parameter with neither a given value nor a default is an empty string, since the
-    environment at home mostly replaces what it leads to; the stack names such parameters.
-
     Args:
         parameters: also the exports of other stacks that Fn::ImportValue asks for.
         spare: those of them that the template need not have: SAM passes over what its
@@ -67,12 +64,10 @@ def read_stack(
     }
     resolver = Opener(place, exports, cache_dir).open(document, parameters)
     template = Template(resolver, cache_dir)
-    return _stack(template, without_value(document, parameters), sources)
+    return _stack(template, sources)
 
 
-def _stack(
-    template: Template, empty_parameters: tuple[str, ...], sources: Iterable[TriggerReader]
-) -> Stack:
+def _stack(template: Template, sources: Iterable[TriggerReader]) -> Stack:
     functions = read_functions(template)
     names = FunctionNames(functions)
     triggers, resources = _read_triggers(template, names, sources)
@@ -85,10 +80,14 @@ def _stack(
         queues=read_queues(template),
         triggers=triggers,
         resources=(*read_resources(template), *resources),
-        empty_parameters=empty_parameters,
     )
     _ignore_the_rest(template)
-    return replace(stack, ignored=tuple(template.ignored), files=tuple(template.files))
+    return replace(
+        stack,
+        ignored=tuple(template.ignored),
+        warnings=tuple(template.warnings),
+        files=tuple(template.files),
+    )
 
 
 def _read_triggers(

@@ -1,13 +1,16 @@
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from lampwork.errors import TemplateError
 from lampwork.stack.model import Ignored
 from lampwork.template.language.identity import STACK, Identity
-from lampwork.template.language.intrinsics import Resolver
+from lampwork.template.language.intrinsics import MissingExport, Resolver
 from lampwork.template.source.document import Document
 from lampwork.template.source.values import Section, Values
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ class Resource(Values):
     def ignore(self, what: str, reason: str = "") -> None:
         """Record that Lampwork does not run this resource, or a part of it."""
         ignored = Ignored(self.logical_id, what, self.line, reason, self.file)
-        self.template.ignored.append(ignored)
+        if ignored not in self.template.ignored:  # several readers may find the same
+            self.template.ignored.append(ignored)
 
     def claim(self) -> None:
         """Record that a source of events has read this resource."""
@@ -104,6 +108,24 @@ class Resource(Values):
         return self._resolver.document
 
 
+def read_each(
+    resources: Iterable[Resource], read: Callable[[Resource], Iterable[Part]]
+) -> Iterator[Part]:
+    """What `read` makes of each resource.
+
+    One that imports what no other stack exports here is left out and named: the others can run
+    without it.
+    """
+    for resource in resources:
+        try:
+            found = tuple(read(resource))
+        except MissingExport as error:
+            resource.claim()
+            resource.ignore(resource.written_type, error.reason)
+        else:
+            yield from found
+
+
 class Template:
     """The resources whose conditions are true, also those of nested stacks, and what was ignored.
 
@@ -114,6 +136,7 @@ class Template:
     def __init__(self, resolver: Resolver, cache_dir: Path) -> None:
         self.cache_dir = cache_dir
         self.files: list[Path] = []
+        self.warnings: list[str] = []
         self.ignored: list[Ignored] = []
         self.claimed: set[str] = set()
         self._resources: dict[str, Resource] = {}
@@ -127,6 +150,7 @@ class Template:
 
     def _add(self, resolver: Resolver) -> None:
         self.files += resolver.document.files
+        self.warnings += resolver.document.warnings
         for logical_id, content in resolver.resources.items():
             if resolver.active(logical_id):
                 properties = content.get("Properties", {})

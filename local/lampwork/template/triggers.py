@@ -7,7 +7,7 @@ from typing import Final
 from lampwork.events.schedule_expressions import parse_expression
 from lampwork.stack.function_names import NAME, FunctionNames
 from lampwork.stack.model import Function, Queue, QueueTrigger, Schedule
-from lampwork.template.resource import Resource, Template
+from lampwork.template.resource import Resource, Template, read_each
 from lampwork.template.source.values import Section, as_text
 from lampwork.template.streams.mappings import filters_of, is_disabled
 
@@ -26,6 +26,10 @@ QUEUE_ATTRIBUTES: Final = (
     "RedrivePolicy",
     "VisibilityTimeout",
 )
+NUMBERS: Final = (
+    *("DelaySeconds", "MaximumMessageSize", "MessageRetentionPeriod"),
+    *("ReceiveMessageWaitTimeSeconds", "VisibilityTimeout"),
+)
 DEFAULT_BATCH_SIZE: Final = 10
 DEFAULT_VISIBILITY_SECONDS: Final = 30
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
@@ -41,15 +45,7 @@ def read_queues(template: Template) -> tuple[Queue, ...]:
     Raises:
         TemplateError: a value cannot be resolved.
     """
-    return tuple(
-        Queue(
-            logical_id=resource.logical_id,
-            name=resource.identity.name,
-            attributes=dict(queue_attributes(resource)),
-            region=resource.identity.place.region,
-        )
-        for resource in template.of_type("AWS::SQS::Queue")
-    )
+    return tuple(read_each(template.of_type("AWS::SQS::Queue"), _queue))
 
 
 def read_queue_triggers(template: Template, functions: FunctionNames) -> tuple[QueueTrigger, ...]:
@@ -59,11 +55,8 @@ def read_queue_triggers(template: Template, functions: FunctionNames) -> tuple[Q
         TemplateError: AWS would refuse one.
     """
     by_arn = {queue.arn: queue for queue in read_queues(template)}
-    return tuple(
-        trigger
-        for mapping in template.of_type("AWS::Lambda::EventSourceMapping")
-        for trigger in _queue_trigger(mapping, functions, by_arn)
-    )
+    mappings = template.of_type("AWS::Lambda::EventSourceMapping")
+    return tuple(read_each(mappings, lambda each: _queue_trigger(each, functions, by_arn)))
 
 
 def read_schedules(template: Template, functions: FunctionNames) -> tuple[Schedule, ...]:
@@ -75,13 +68,28 @@ def read_schedules(template: Template, functions: FunctionNames) -> tuple[Schedu
     rules = template.of_type("AWS::Events::Rule")
     schedules = template.of_type("AWS::Scheduler::Schedule")
     return (
-        *(each for rule in rules for each in _rule(rule, functions)),
-        *(each for schedule in schedules for each in _schedule(schedule, functions)),
+        *read_each(rules, lambda rule: _rule(rule, functions)),
+        *read_each(schedules, lambda schedule: _schedule(schedule, functions)),
+    )
+
+
+def _queue(resource: Resource) -> Iterator[Queue]:
+    yield Queue(
+        logical_id=resource.logical_id,
+        name=resource.identity.name,
+        attributes=dict(queue_attributes(resource)),
+        region=resource.identity.place.region,
     )
 
 
 def queue_attributes(queue: Resource) -> Iterator[tuple[str, str]]:
-    """What CreateQueue takes of a queue's properties, in text."""
+    """What CreateQueue takes of a queue's properties, in text.
+
+    Raises:
+        TemplateError: a number is none.
+    """
+    for name in NUMBERS:
+        queue.optional_integer(name)
     for name in QUEUE_ATTRIBUTES:
         value = queue.get(name)
         # SQS accepts FifoQueue only with the value true.

@@ -21,8 +21,8 @@ from lampwork.triggers.source import Source
 class StackLoader:
     """Loads a project's stack with the command line's options applied.
 
-    `port` is where its APIs answer. `say` tells the user what is not emulated; what one load has
-    told, the next does not repeat.
+    `port` is where its APIs answer. `say` tells the user of warnings and of what is not emulated;
+    what one load has told, the next does not repeat.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class StackLoader:
         self._services = services
         self._port = port
         self._say = say
+        self._warned: frozenset[str] = frozenset()
         self._told: frozenset[Ignored] = frozenset()  # as of the last load, whatever their lines
 
     async def load(self, config: Config) -> Stack:
@@ -42,11 +43,18 @@ class StackLoader:
         stack = await asyncio.to_thread(
             load_stack, config, self._services.aws_url, self._options.sources
         )
+        self._report_warnings(stack)
         self._report_ignored(stack)
         stack = with_own_addresses(stack, self._port)
         check_overrides(config.schedules, stack.triggers_of(Schedule))
         functions = await asyncio.to_thread(self._with_requirements, stack.functions, config)
         return self._with_options(replace(stack, functions=functions))
+
+    def _report_warnings(self, stack: Stack) -> None:
+        for warning in stack.warnings:
+            if warning not in self._warned:
+                self._say(f"Warning: {warning}")
+        self._warned = frozenset(stack.warnings)
 
     def _report_ignored(self, stack: Stack) -> None:
         lines = not_emulated(stack)

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
+from lampwork.errors import TemplateError
 from lampwork.stack.model import ACCOUNT_ID
 from lampwork.template.language.identity import (
     API,
@@ -35,6 +36,19 @@ LOCATIONS: Final = ("TemplateURL", "Location")
 
 class Unresolvable(Exception):
     """An expression has no value; the text says why."""
+
+
+class NoExport(Unresolvable):
+    """It imports what no stack exports here."""
+
+
+class MissingExport(TemplateError):
+    """A part of a template imports what no stack exports here. `reason` says so without naming the
+    part."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Nested(NamedTuple):
@@ -155,6 +169,9 @@ class Resolver:
     def _telling(self, value: object, of: str, property: str) -> Iterator[None]:
         try:
             yield
+        except NoExport as error:
+            told = self.document.error(of, f"{of}: {error}", property)
+            raise MissingExport(f"{told}", f"{error}") from error
         except Unresolvable as error:
             raise self.document.error(of, f"{of}: {error}", property) from error
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -283,6 +300,8 @@ class Resolver:
         )
 
     def _type(self, logical_id: str) -> str:
+        if logical_id in self.document.content["Parameters"]:
+            raise Unresolvable(self._lacking(logical_id))
         if logical_id not in self.resources:
             meant = get_close_matches(logical_id, [*self.resources, *self._values], 1)
             hint = f"; {meant[0]} may be meant" if meant else ""
@@ -293,6 +312,14 @@ class Resolver:
         if condition is not None and not self._condition(condition):
             raise Unresolvable(f"{logical_id} is left out, since {condition} is false.")
         return str(self.resources[logical_id]["Type"])
+
+    def _lacking(self, parameter: str) -> str:
+        declared = self.document.content["Parameters"]
+        pasted = " ".join(f"{name}=…" for name in declared if name not in self._values)
+        return (
+            f"the parameter {parameter} has neither a value nor a default; give it one:"
+            f" --parameter-overrides {pasted}"
+        )
 
     def _name(self, logical_id: str, type: str) -> str:
         given = self._property(logical_id, NAME_PROPERTIES.get(type, "Name"))
@@ -348,7 +375,7 @@ class Resolver:
     def _import_value(self, argument: object) -> str:
         name = self._text(argument)
         if name not in self._imports:
-            raise Unresolvable(
+            raise NoExport(
                 f"no other stack exports {name!r} here; give it with --parameter {name}=…"
             )
         return self._imports[name]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from lampwork.template.language.circles import check_circles
 from lampwork.template.language.identity import Place
 from lampwork.template.language.intrinsics import Nested, Resolver
 from lampwork.template.language.loops import with_loops_written_out
@@ -38,10 +39,16 @@ class Opener:
         check_spelling(document)
         check_routes(document)
         transformed = transform(
-            document, parameters=values, region=self.place.region, cache_dir=self.cache_dir
+            document,
+            resolve=as_written.resolve,
+            parameters=values,
+            region=self.place.region,
+            cache_dir=self.cache_dir,
         )
         open_nested = partial(self._open_nested, document)
-        return Resolver(document, transformed, values, self.place, self.imports, open_nested)
+        resolver = Resolver(document, transformed, values, self.place, self.imports, open_nested)
+        check_circles(resolver)
+        return resolver
 
     def _open_nested(self, document: Document, nested: Nested) -> Resolver:
         path = Path(os.path.normpath(document.path.parent / nested.file))

@@ -10,12 +10,11 @@ IMPORT: Final = "Fn::ImportValue"
 
 
 def parameter_values(document: Document, given: Mapping[str, str]) -> dict[str, str | list[str]]:
-    """What each parameter of a template stands for: the given value, its default or, for text
-    without either, an empty string.
+    """What each parameter of a template stands for: the given value or its default. One with
+    neither is left out.
 
     Raises:
-        TemplateError: a given parameter is not declared, a number is missing, or a value is not
-            allowed.
+        TemplateError: a given parameter is not declared, or a value is not allowed.
     """
     declared = _declared(document)
     if unknown := sorted(given.keys() - set(declared)):
@@ -23,9 +22,11 @@ def parameter_values(document: Document, given: Mapping[str, str]) -> dict[str, 
             f"{document.path} has no parameter {', '.join(unknown)};"
             f" it has {', '.join(sorted(declared)) or 'none'}."
         )
+    lacking = without_value(document, given)
     return {
         name: _parameter_value(document, name, declared.section(name), given.get(name))
         for name in declared
+        if name not in lacking
     }
 
 
@@ -71,15 +72,9 @@ def _parameter_value(
     document: Document, name: str, declaration: Section, given: str | None
 ) -> str | list[str]:
     type = declaration.text("Type") or "String"
-    value = given if given is not None else declaration.scalar("Default")
-    if value is None and type == "Number":
-        raise TemplateError(
-            f"{document.path}: the parameter {name} has no default; give it a number"
-            f" with --parameter {name}=… or in [tool.lampwork.parameters]."
-        )
-    text = value or ""
+    text = (given if given is not None else declaration.scalar("Default")) or ""
     allowed = declaration.scalars("AllowedValues")
-    if value is not None and allowed and text not in allowed:
+    if allowed and text not in allowed:
         raise TemplateError(
             f"{document.path}: the parameter {name} must be one of {', '.join(allowed)},"
             f" not {text!r}."

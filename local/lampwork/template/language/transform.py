@@ -9,13 +9,20 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote, unquote
 
 from lampwork.errors import TemplateError
 from lampwork.template.source.document import Document
 from lampwork.template.source.syntax import read_content
 from lampwork.template.source.values import Section
+
+
+class Resolve(Protocol):
+    """As `Resolver.resolve`."""
+
+    def __call__(self, value: object, *, of: str, property: str = "") -> Any: ...
+
 
 # Stands for a local folder, which only `sam package` would turn into an object in S3.
 LOCAL_BUCKET: Final = "lampwork-local"
@@ -27,11 +34,18 @@ LOCAL_FILES: Final = {
 }
 CODE: Final = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
 APIS: Final = ("AWS::Serverless::Api", "AWS::Serverless::HttpApi")
+PATHS: Final = {**LOCAL_FILES, **CODE, **dict.fromkeys(APIS, "DefinitionUri")}
+INTRINSIC: Final = ("Ref", "Fn::Sub", "Fn::FindInMap", "Fn::If", "Fn::Join", "Fn::Select")
 KEPT_RESULTS: Final = 50  # a project may have many nested templates
 
 
 def transform(
-    document: Document, *, parameters: Mapping[str, object], region: str, cache_dir: Path
+    document: Document,
+    *,
+    resolve: Resolve,
+    parameters: Mapping[str, object],
+    region: str,
+    cache_dir: Path,
 ) -> dict[str, Any]:
     """The CloudFormation template that SAM makes of a document, without any network.
 
@@ -39,10 +53,14 @@ def transform(
     object in a bucket that does not exist: `local_path` returns its path. Results are kept in
     `cache_dir`, since SAM's translator takes half a second to load.
 
+    Args:
+        resolve: gives the intrinsic functions their values in the path of a local folder or file,
+            which SAM's translator takes as text alone, and `sam build` as any.
+
     Raises:
         TemplateError: SAM refuses the template; holds all its reasons with their lines.
     """
-    content = _with_local_files(document)
+    content = _with_local_files(document, resolve)
     if not document.is_sam:
         return content
     cached = cache_dir / f"sam-{_fingerprint(content, parameters, region)}.json"
@@ -60,12 +78,15 @@ def local_path(code: Section) -> str | None:
     return None
 
 
-def _with_local_files(document: Document) -> dict[str, Any]:
+def _with_local_files(document: Document, resolve: Resolve) -> dict[str, Any]:
     content = copy.deepcopy(document.content)
     common = content["Globals"].get("Function", {})
+    _resolve_path(common, "CodeUri", resolve, "Globals")
     _mark_local(common, "CodeUri")
-    for resource in content["Resources"].values():
+    for logical_id, resource in content["Resources"].items():
         properties = resource.setdefault("Properties", {})
+        if resource["Type"] in PATHS:
+            _resolve_path(properties, PATHS[resource["Type"]], resolve, logical_id)
         if resource["Type"] == "AWS::Serverless::Function" and not _has_code(properties, common):
             # `sam build` takes the same default, and makes and names an image.
             is_image = {**common, **properties}.get("PackageType") == "Image"
@@ -83,6 +104,12 @@ def _with_local_files(document: Document) -> dict[str, Any]:
             # resource in either form.
             resource["Type"] = "AWS::CloudFormation::Stack"
     return content
+
+
+def _resolve_path(properties: dict[str, Any], key: str, resolve: Resolve, of: str) -> None:
+    path = properties.get(key)
+    if isinstance(path, dict) and len(path) == 1 and next(iter(path)) in INTRINSIC:
+        properties[key] = resolve(path, of=of, property=key)
 
 
 def _asset(resource: Mapping[str, object]) -> str | None:
@@ -111,7 +138,7 @@ def _include_definition(properties: dict[str, Any], document: Document) -> None:
         del properties["DefinitionUri"]
         file = document.path.parent / path
         document.files.append(file)
-        properties["DefinitionBody"] = read_content(file)
+        properties["DefinitionBody"] = read_content(file, document.warnings.append)
 
 
 def _fingerprint(
@@ -133,8 +160,8 @@ def _translate(
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
-    # It warns of features that only AWS itself can switch on.
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)
+    # It warns of features that only AWS itself can switch on, and logs what it also raises.
+    logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     # The map of managed policies is empty, so it does not ask IAM; the emulator checks no policy.
     session = Session(region_name=region)
     metrics = Metrics("ServerlessTransform", DummyMetricsPublisher())
@@ -145,7 +172,14 @@ def _translate(
         raise TemplateError("\n".join(_reasons(document, error.causes))) from error
     except ExceptionWithMessage as error:
         raise TemplateError("\n".join(_reasons(document, [error]))) from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         # The translator does not check everything that it relies on.
         raise TemplateError(
             f"{document.path}: SAM cannot transform this template: {error!r}."

@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ class Document:
     """A template as it is written, its short tags (!Ref) in the long form ({"Ref": …}).
 
     `lines` are those of resources, `property_lines` those of their properties. `files` are read
-    beside the template itself.
+    beside the template itself. `warnings` are about what AWS takes all the same.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Document:
     lines: Mapping[str, int]
     property_lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
@@ -73,12 +75,13 @@ def read_document(path: Path) -> Document:
     Raises:
         TemplateError: there is no such file, or it is not a template; says in which line.
     """
-    node = parse(path)
+    warnings: list[str] = []
+    node = parse(path, warnings.append)
     _check_section_names(path, node)
-    includes = Includes(path.parent, read_content)
+    includes = Includes(path.parent, partial(read_content, warn=warnings.append))
     content = includes.expand(construct(path, node))
     lines, property_lines = _resource_lines(node), _property_lines(node)
-    document = Document(path, content, lines, property_lines, includes.files)
+    document = Document(path, content, lines, property_lines, includes.files, warnings)
     _check_sections(document)
     check_resources(document)
     return document

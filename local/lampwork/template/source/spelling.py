@@ -1,6 +1,6 @@
 """Finds misspelt types and properties of resources.
 
-`property_names.txt` holds AWS's own names; `make property-names` writes it.
+`property_names.txt` and `runtimes.txt` hold AWS's own names; `make property-names` writes them.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from lampwork.template.source.coverage import RUN
 from lampwork.template.source.document import SAM, Document
 
 NAMES_FILE: Final = "property_names.txt"
+RUNTIMES_FILE: Final = "runtimes.txt"
 SAM_PREFIX: Final = "AWS::Serverless::"
 # How similar an unknown property must be to a known one to count as misspelt. AWS keeps adding
 # properties: one that is newer than our table must not stop a template because of a resource that
@@ -65,6 +66,13 @@ def _check_properties(
         if known and name not in known and (meant := get_close_matches(name, known, 1, alike)):
             problem = f"{type} has no property {name}; {meant[0]} may be meant."
             raise document.error(logical_id, problem, name)
+
+
+@cache
+def known_runtimes() -> tuple[str, ...]:
+    """All runtimes that Lambda has or had, newest names included."""
+    lines = Path(__file__).with_name(RUNTIMES_FILE).read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))
 
 
 @cache

@@ -1,11 +1,12 @@
 """YAML and JSON as CloudFormation reads them, with short tags (!Ref) and with lines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from lampwork.config.encodings import decoded
 from lampwork.errors import TemplateError
 
 try:
@@ -31,7 +32,10 @@ TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:
 REFUSED_TAGS: Final = ("binary", "omap", "pairs", "set", "timestamp")
 
 
-def read_content(path: Path) -> dict[str, Any]:
+Warn = Callable[[str], None]
+
+
+def read_content(path: Path, warn: Warn) -> dict[str, Any]:
     """Read a file that a template names, such as an OpenAPI definition.
 
     Raises:
@@ -39,7 +43,7 @@ def read_content(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise TemplateError(f"There is no file {path}, which the template names.")
-    return construct(path, parse(path))
+    return construct(path, parse(path, warn))
 
 
 class _Loader(SafeLoader):
@@ -92,13 +96,15 @@ def _argument(loader: Any, node: yaml.Node) -> Any:
     return loader.construct_scalar(node)
 
 
-def parse(path: Path) -> yaml.Node:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise TemplateError(f"There is no template {path}. Name yours with --template.") from error
-    except UnicodeDecodeError as error:
-        raise TemplateError(f"{path} is not text in UTF-8: {error}.") from error
+def parse(path: Path, warn: Warn) -> yaml.Node:
+    """The nodes of a file in YAML or JSON, whose outermost is a mapping.
+
+    Of a key that occurs twice the last one counts, as for CloudFormation; `warn` is told so.
+
+    Raises:
+        TemplateError: it cannot be read, or is no mapping.
+    """
+    text = _text(path)
     if path.suffix == ".json":
         text = text.expandtabs()  # JSON may be indented by tabs, YAML may not
     try:
@@ -110,14 +116,25 @@ def parse(path: Path) -> yaml.Node:
     if not isinstance(node, yaml.MappingNode):
         raise error_at(path, 1, "a template is a mapping with a section `Resources`.")
     for key, first in _duplicates(node, set()):
-        raise error_at(
-            path,
-            key.start_mark.line + 1,
-            f"line {first.start_mark.line + 1} already has the key {key.value!r};"
-            " rename or remove one of the two.",
+        warn(
+            f"{path.name}, line {line_of(key)}: line {line_of(first)} already has the key"
+            f" {key.value!r}; this one counts, as for CloudFormation. Remove one of the two."
         )
     _check_circles(path, node, set(), set())
     return node
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise TemplateError(f"There is no template {path}. Name yours with --template.") from error
+    except OSError as error:
+        raise TemplateError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        return decoded(content)
+    except ValueError as error:
+        raise TemplateError(f"{path} cannot be read: {error}.") from error
 
 
 def _check_circles(path: Path, node: yaml.Node, around: set[int], checked: set[int]) -> None:

@@ -3,7 +3,7 @@ from typing import Final
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import STREAM_QUEUE_PREFIX, CloudResource, Function, StreamTrigger
-from lampwork.template.resource import Resource, Template
+from lampwork.template.resource import Resource, Template, read_each
 from lampwork.template.streams.mappings import filters_of, is_disabled
 
 # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
@@ -22,14 +22,14 @@ def read_stream_triggers(template: Template, functions: FunctionNames) -> tuple[
         table.identity.attribute("StreamArn"): table
         for table in template.of_type("AWS::DynamoDB::Table")
     }
-    return tuple(
-        trigger
-        for mapping in template.of_type("AWS::Lambda::EventSourceMapping")
-        if ":dynamodb:" in (source := mapping.text("EventSourceArn") or "")
-        for trigger in _trigger(
-            mapping, functions.find(mapping.text("FunctionName")), tables.get(source)
-        )
-    )
+
+    def triggers(mapping: Resource) -> Iterator[StreamTrigger]:
+        source = mapping.text("EventSourceArn") or ""
+        if ":dynamodb:" in source:
+            function = functions.find(mapping.text("FunctionName"))
+            yield from _trigger(mapping, function, tables.get(source))
+
+    return tuple(read_each(template.of_type("AWS::Lambda::EventSourceMapping"), triggers))
 
 
 def readers(triggers: Iterable[StreamTrigger]) -> Iterator[CloudResource]:
