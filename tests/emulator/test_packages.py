@@ -2,15 +2,19 @@
 
 import sys
 import zipfile
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lampwork.app.project.requirements import with_requirements
-from lampwork.errors import StartError, TemplateError
+from lampwork.app.packages.installations import Installations
+from lampwork.errors import TemplateError
+from lampwork.stack.model import Function
 from tests.emulator.lampwork_process import SampleProject
-from tests.emulator.runtime_fixtures import function, running, write
+from tests.emulator.runtime_fixtures import Running, function, running, write
 from tests.emulator.stacks import read_text
 
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -54,6 +58,51 @@ def asking(folder: Path, word: str, name: str = "app"):
     return asks
 
 
+def project(folder: Path, word: str, *, name: str = "greeter", asks: str = "") -> None:
+    """A local project whose module says this word."""
+    (folder / "src").mkdir(parents=True, exist_ok=True)
+    (folder / "src" / f"{name}.py").write_text(f"WORD = {word!r}\n")
+    (folder / "pyproject.toml").write_text(f"""
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "{name}"
+version = "1"
+dependencies = [{repr(asks) if asks else ""}]
+[tool.hatch.metadata]
+allow-direct-references = true
+[tool.hatch.build.targets.wheel]
+sources = ["src"]
+only-include = ["src/{name}.py"]
+""")
+
+
+@pytest.fixture
+def without_network(monkeypatch):
+    """Local projects are built with the hatchling of this environment."""
+    monkeypatch.setenv("UV_NO_BUILD_ISOLATION", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
+
+
+@dataclass
+class Installing(Running):
+    """Functions whose packages are installed; `said` is what the user is told."""
+
+    installations: Any = None
+    said: Any = None
+
+
+@asynccontextmanager
+async def installing(root: Path, *functions: Function, **options: Any) -> AsyncIterator[Installing]:
+    said: list[str] = []
+    installations = Installations(root, root / "data", said.append)
+    assigned = installations.assign({each.logical_id: each for each in functions})
+    async with running(*assigned.values(), packages=installations, **options) as run:
+        yield Installing(run.functions, run.lines, run.changed, installations, said)
+    await installations.stop()
+
+
 def test_layers_of_the_template_are_folders_or_zip_files(tmp_path):
     write(tmp_path / "lower" / "python", "greeter", "")
     with zipfile.ZipFile(tmp_path / "upper.zip", "w") as file:
@@ -95,9 +144,8 @@ async def test_a_layer_that_sam_would_build_has_its_own_modules_and_requirements
         """
 
     functions = read_text(tmp_path, template).functions
-    functions = with_requirements(functions, tmp_path, tmp_path / "data", lambda text: None)
 
-    async with running(*functions.values(), cold=cold) as run:
+    async with installing(tmp_path, *functions.values(), cold=cold) as run:
         assert await run.result("Work") == "hello from ours"
 
 
@@ -139,72 +187,168 @@ async def test_functions_see_the_version_in_their_own_layer_and_its_edits(tmp_pa
 
 @pytest.mark.parametrize("cold", [False, True])
 async def test_each_function_has_what_its_own_requirements_ask_for(tmp_path, cold):
-    said: list[str] = []
-    asked = {
-        each.logical_id: each
-        for each in (asking(tmp_path / "a", "hello", "a"), asking(tmp_path / "b", "hallo", "b"))
-    }
+    a, b = asking(tmp_path / "a", "hello", "a"), asking(tmp_path / "b", "hallo", "b")
 
-    functions = with_requirements(asked, tmp_path, tmp_path / "data", said.append)
-
-    async with running(*functions.values(), cold=cold) as run:
+    async with installing(tmp_path, a, b, cold=cold) as run:
         assert [await run.result("a"), await run.result("b")] == ["hello", "hallo"]
-    assert len(said) == 2
-    assert "a/requirements.txt asks for, for A" in said[0]
+
+    assert len(run.said) == 4
+    assert "a/requirements.txt asks for, for A" in run.said[0]
 
 
-def test_what_is_installed_is_not_installed_again(tmp_path):
-    asked = {"App": asking(tmp_path / "app", "hello")}
-    said: list[str] = []
+async def test_only_what_a_function_that_runs_asks_for_is_installed(tmp_path):
+    a, b = asking(tmp_path / "a", "hello", "a"), asking(tmp_path / "b", "hallo", "b")
+    (tmp_path / "b" / "requirements.txt").write_text("./greeter-1.0-py3-none-any.whl\nabsent==1\n")
 
-    first = with_requirements(asked, tmp_path, tmp_path / "data", said.append)
-    second = with_requirements(asked, tmp_path, tmp_path / "data", said.append)
+    async with installing(tmp_path, a, b) as run:
+        assert await run.result("a") == "hello"
 
-    assert first == second
-    assert len(said) == 1
+    assert "b/requirements.txt" not in "".join(run.said)
+
+
+async def test_a_failure_concerns_the_functions_that_ask_for_it_and_is_said_once(tmp_path):
+    a, b = asking(tmp_path / "a", "hello", "a"), asking(tmp_path / "b", "hallo", "b")
+    (tmp_path / "b" / "requirements.txt").write_text("--no-index\nabsent==1\n")
+
+    async with installing(tmp_path, a, b, install_ahead=True) as run:
+        assert await run.result("a") == "hello"
+        errors = [await run.error("b") for _ in range(2)]
+
+    # As awslambdaric reports a module whose packages are missing, which is what AWS would say.
+    assert [error["errorType"] for error in errors] == ["Runtime.ImportModuleError"] * 2
+    assert errors[0]["errorMessage"].startswith("Unable to import module 'b': ")
+    assert "b/requirements.txt cannot be installed by uv" in errors[0]["errorMessage"]
+    assert len([text for text in run.said if "absent" in text]) == 1
+    logged = [line for name, line in run.lines if name == "b" and line.startswith("[ERROR]")]
+    assert "b/requirements.txt cannot be installed" in logged[0]
+    assert not [path for path in (tmp_path / "data").rglob("*.tmp")]
+
+
+async def test_what_could_not_be_installed_is_tried_again_when_it_is_saved(tmp_path):
+    app = asking(tmp_path / "app", "hello")
+    (tmp_path / "app" / "requirements.txt").write_text("./absent-1.0-py3-none-any.whl\n")
+
+    async with installing(tmp_path, app) as run:
+        missing = await run.error()
+        (tmp_path / "app" / "requirements.txt").write_text("./greeter-1.0-py3-none-any.whl\n")
+        await run.functions.reload(run.installations.assign({"App": app}))
+        assert await run.result() == "hello"
+
+    assert "app/requirements.txt:1: there is no ./absent-1.0" in missing["errorMessage"]
+
+
+async def test_what_is_installed_is_not_installed_again(tmp_path):
+    app = asking(tmp_path / "app", "hello")
+
+    for _ in range(2):
+        async with installing(tmp_path, app) as run:
+            assert await run.result() == "hello"
+
+    assert run.said == []
+
+
+async def test_files_that_ask_for_the_same_share_one_folder(tmp_path):
+    (tmp_path / "wheels").mkdir()
+    wheel(tmp_path / "wheels", "hello")
+    a, b = function(tmp_path / "a", SAYS, name="a"), function(tmp_path / "b", SAYS, name="b")
+    for folder, comment in (("a", "# of a"), ("b", "")):
+        asked = f"--no-index\n--find-links ../wheels\ngreeter  {comment}\n"
+        (tmp_path / folder / "requirements.txt").write_text(asked)
+
+    async with installing(tmp_path, a, b) as run:
+        assert [await run.result("a"), await run.result("b")] == ["hello", "hello"]
+
+    assert [text for text in run.said if "asks for" in text] == [
+        f"Installing what {tmp_path}/a/requirements.txt asks for, for A and B."
+    ]
 
 
 def test_the_projects_own_requirements_are_those_of_its_environment(tmp_path):
-    asked = {"App": asking(tmp_path, "hello")}
+    app = asking(tmp_path, "hello")
 
-    assert with_requirements(asked, tmp_path, tmp_path / "data", print) == asked
+    assert Installations(tmp_path, tmp_path / "data", print).assign({"App": app}) == {"App": app}
+
+
+@pytest.mark.parametrize("held", ["greeter-1.0.dist-info/METADATA", "greeter.py", "Greeter/x.py"])
+def test_a_folder_that_holds_its_packages_needs_no_installation(tmp_path, held):
+    app = asking(tmp_path / "app", "hello")
+    (tmp_path / "app" / "requirements.txt").write_text("greeter==1.0  # vendored\n")
+    (tmp_path / "app" / held).parent.mkdir(exist_ok=True)
+    (tmp_path / "app" / held).touch()
+
+    assert Installations(tmp_path, tmp_path / "data", print).assign({"App": app}) == {"App": app}
+
+
+def test_what_sam_has_built_needs_no_installation(tmp_path):
+    """Its requirements.txt is the source's, and a path in it leads nowhere from there."""
+    app = asking(tmp_path / ".aws-sam" / "build" / "App", "hello")
+    (app.code_dir / "requirements.txt").write_text("-e ../shared\n")
+    (app.code_dir / "greeter-1.0.dist-info").mkdir()
+
+    assert Installations(tmp_path, tmp_path / "data", print).assign({"App": app}) == {"App": app}
+
+
+async def test_an_editable_project_of_requirements_runs_from_where_it_lies(
+    tmp_path, without_network
+):
+    app = function(tmp_path / "app", SAYS)
+    project(tmp_path / "shared", "hello")
+    (tmp_path / "app" / "requirements.txt").write_text("-e ../shared\n")
+
+    async with installing(tmp_path, app) as run:
+        before = await run.result()
+        project(tmp_path / "shared", "hallo")
+        await run.functions.reload(run.installations.assign({"App": app}))
+        after = await run.result()
+
+    assert (before, after) == ("hello", "hallo")
+    assert len(run.said) == 2
+    assert tmp_path / "shared" / "pyproject.toml" in run.installations.files
+
+
+async def test_a_project_that_another_one_asks_for_is_installed_again_when_it_changes(
+    tmp_path, without_network
+):
+    app = function(tmp_path / "app", SAYS)
+    project(tmp_path / "core", "hello")
+    project(tmp_path / "shared", "", name="other", asks=f"greeter @ {(tmp_path / 'core').as_uri()}")
+    (tmp_path / "app" / "requirements.txt").write_text("../shared\n")
+
+    async with installing(tmp_path, app) as run:
+        before = await run.result()
+        project(tmp_path / "core", "hallo!")
+        assert tmp_path / "core" / "src" / "greeter.py" in run.installations.files
+        await run.functions.reload(run.installations.assign({"App": app}))
+        after = await run.result()
+
+    assert (before, after) == ("hello", "hallo!")
 
 
 def test_saved_requirements_are_installed_and_take_effect(tmp_path):
-    project = SampleProject.create(tmp_path)
+    sample = SampleProject.create(tmp_path)
     asking(tmp_path / "own", "hello")
     (tmp_path / "own" / "requirements.txt").unlink()
     own = "{Handler: app.handler, CodeUri: own}"
-    project.edit("template.yaml", lambda text: text.replace("{Handler: hello.fail}", own))
+    sample.edit("template.yaml", lambda text: text.replace("{Handler: hello.fail}", own))
     try:
-        lampwork = project.up()
+        lampwork = sample.up()
         lampwork.origin()
-        missing = project.run("invoke", "Fail")
+        missing = sample.run("invoke", "Fail")
         (tmp_path / "own" / "requirements.txt").write_text("./greeter-1.0-py3-none-any.whl\n")
         lampwork.until("Reloaded")
-        installed = project.run("invoke", "Fail")
+        installed = sample.run("invoke", "Fail")
     finally:
-        project.close()
+        sample.close()
 
     assert "No module named 'greeter'" in missing.stdout
     assert installed.stdout == '"hello"\n'
 
 
 def test_requirements_that_ask_for_nothing_need_no_installer(tmp_path):
-    asks = replace(asking(tmp_path / "app", "hello"))
-    (tmp_path / "app" / "requirements.txt").write_text("# nothing yet\n\n")
-
-    assert with_requirements({"App": asks}, tmp_path, tmp_path, print) == {"App": asks}
-
-
-def test_requirements_that_cannot_be_installed_are_reported_and_leave_nothing(tmp_path):
     asks = asking(tmp_path / "app", "hello")
-    (tmp_path / "app" / "requirements.txt").write_text("./absent-1.0-py3-none-any.whl\n")
+    (tmp_path / "app" / "requirements.txt").write_text("# nothing yet\n\n--no-index\n")
 
-    with pytest.raises(StartError, match=r"(?s)requirements.txt cannot be installed by .*absent"):
-        with_requirements({"App": asks}, tmp_path, tmp_path / "data", lambda text: None)
-
-    assert list((tmp_path / "data" / "requirements").iterdir()) == []
+    assert Installations(tmp_path, tmp_path, print).assign({"App": asks}) == {"App": asks}
 
 
 async def test_code_may_be_a_zip_file_or_inline_in_the_template(tmp_path):

@@ -1,12 +1,12 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from watchfiles import awatch
 
-from lampwork.app.project.requirements import FILE as REQUIREMENTS
+from lampwork.app.packages.requirement_files import FILE as REQUIREMENTS
 from lampwork.config.project_config import Config
 from lampwork.stack.model import Stack
 
@@ -149,11 +149,13 @@ class Watcher:
                 await self._on_change(change)
 
 
-def watched_files(config: Config, stack: Stack) -> Watched:
-    """All files that a project's configuration, stack and functions are made of."""
+def watched_files(config: Config, stack: Stack, packages: Iterable[Path]) -> Watched:
+    """All files that a project's configuration, stack and functions are made of; `packages` are
+    those that decide which packages are installed."""
     settings = [config.template, config.env_file, *config.sam_files]
     settings += [config.file] if config.file else []
     settings += [file.resolve() for file in stack.files]
+    settings += packages
     settings += {
         folder / REQUIREMENTS
         for function in stack.functions.values()

@@ -9,7 +9,7 @@ from typing import Final
 from lampwork.app.lock import DataLock
 from lampwork.app.project.options import Options
 from lampwork.app.project.project import Project
-from lampwork.app.reload import Change, Watcher, watched_files
+from lampwork.app.reload import Change, Watched, Watcher, watched_files
 from lampwork.companions.project_processes import ProjectProcesses
 from lampwork.concurrency import run_all
 from lampwork.errors import LampworkError
@@ -67,17 +67,20 @@ class Up:
 
     async def _open_project(self, opened: AsyncExitStack) -> None:
         port = await self._find_port()
-        self._project = Project(self._config, self._options, self._log, port)
+        self._project = Project(self._config, self._options, self._log, port, install_ahead=True)
         self._processes = ProjectProcesses(self._config, self._project.log_line)
         await self._project.open(opened)
         self._project.report_problems()
 
     async def _open_watch(self, opened: AsyncExitStack) -> None:
-        watched = watched_files(self._project.config, self._project.stack)
-        self._watcher = Watcher(watched, self._apply)
+        self._watcher = Watcher(self._watched(), self._apply)
         if self._reload:
             await self._watcher.start()
             opened.push_async_callback(self._watcher.stop)
+
+    def _watched(self) -> Watched:
+        project = self._project
+        return watched_files(project.config, project.stack, project.installations.files)
 
     async def _open_front(self, opened: AsyncExitStack) -> None:
         project, config = self._project, self._config
@@ -155,7 +158,7 @@ class Up:
             sources, intervals = self._options.sources, project.config.schedules
             for change in entry_points.changes(before, project.stack, sources, intervals):
                 self._say(change)
-            self._watcher.watch(watched_files(project.config, project.stack))
+            self._watcher.watch(self._watched())
             self._front.update(project.stack)
             await self._sources.update(project.stack)
             await self._reload_code()

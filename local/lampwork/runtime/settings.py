@@ -3,6 +3,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lampwork.runtime.packages import NoPackages, Packages
 from lampwork.stack.function_overrides import DAY_SECONDS, Debugged
 from lampwork.stack.model import Function
 
@@ -17,7 +18,8 @@ class RuntimeSettings:
     AWS. `preload` names packages to load for functions whose code does not visibly import them.
     `cold` starts every process from nothing, as AWS does, instead of forking it from one that has
     the packages loaded. `freeze` suspends processes between requests. The `debugged` function has
-    one environment, which waits for a debugger.
+    one environment, which waits for a debugger. `packages` installs what functions ask for: with
+    `install_ahead` as soon as it is known, else when a function first starts.
     """
 
     data_dir: Path
@@ -33,6 +35,8 @@ class RuntimeSettings:
     stop_seconds: float = 2
     enforce_memory: bool = True
     preload: tuple[str, ...] = ()
+    packages: Packages = field(default_factory=NoPackages)
+    install_ahead: bool = False
     grace: Callable[[], float] = lambda: 0
     defaults: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)

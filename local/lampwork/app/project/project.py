@@ -3,6 +3,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from lampwork.app.packages.installations import Installations
 from lampwork.app.project.options import Options
 from lampwork.app.project.package_check import check_packages
 from lampwork.app.project.project_variables import ProjectVariables
@@ -41,7 +42,9 @@ class Project:
     requests.
     """
 
-    def __init__(self, config: Config, options: Options, log: Log, port: int) -> None:
+    def __init__(
+        self, config: Config, options: Options, log: Log, port: int, *, install_ahead: bool = False
+    ) -> None:
         self.config = config
         self.port = port
         self.stack = Stack(functions={})
@@ -49,9 +52,13 @@ class Project:
         self.metrics = Metrics()
         self.services = Services(config, self.log_line)
         self._options = options
+        self._install_ahead = install_ahead
         self._log = log
         self._say = partial(log.line, "lampwork")
-        self._stack_loader = StackLoader(options, self.services, port, self._say)
+        self.installations = Installations(config.template.parent, config.data, self._say)
+        self._stack_loader = StackLoader(
+            options, self.services, self.installations, port, self._say
+        )
         self._variables = ProjectVariables(config, self.services, port, options.variables)
         self._problems = HandlerProblems(self._say)
 
@@ -121,6 +128,7 @@ class Project:
 
     async def _open_functions(self, opened: AsyncExitStack) -> None:
         self.stack = await self._stack_loader.load(self.config)
+        opened.push_async_callback(self.installations.stop)
         self.functions = Functions(
             self.stack.functions, self._runtime_settings(), self._on_log, self.metrics
         )
@@ -137,6 +145,8 @@ class Project:
             max_environments=self.config.max_environments,
             preload=self.config.preload,
             grace=self._grace,
+            packages=self.installations,
+            install_ahead=self._install_ahead,
             defaults=self._variables.certificates(),
             overrides=self.variables,
         )

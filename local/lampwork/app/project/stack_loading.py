@@ -1,16 +1,16 @@
 """From a project's template to the stack that a command serves."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from lampwork.app.packages.installations import Installations
 from lampwork.app.project.options import Options
-from lampwork.app.project.requirements import with_requirements
 from lampwork.companions.services import Services
 from lampwork.config.project_config import Config
 from lampwork.errors import TemplateError
 from lampwork.stack.function_overrides import unknown_names, with_variables, without_time_out
-from lampwork.stack.model import Function, Ignored, Schedule, Stack
+from lampwork.stack.model import Ignored, Schedule, Stack
 from lampwork.stack.own_addresses import with_own_addresses
 from lampwork.template.reader import read_stack
 from lampwork.triggers.registry import SOURCES
@@ -26,10 +26,16 @@ class StackLoader:
     """
 
     def __init__(
-        self, options: Options, services: Services, port: int, say: Callable[[str], None]
+        self,
+        options: Options,
+        services: Services,
+        installations: Installations,
+        port: int,
+        say: Callable[[str], None],
     ) -> None:
         self._options = options
         self._services = services
+        self._installations = installations
         self._port = port
         self._say = say
         self._warned: frozenset[str] = frozenset()
@@ -38,7 +44,7 @@ class StackLoader:
     async def load(self, config: Config) -> Stack:
         """
         Raises:
-            LampworkError: the template, the configuration of a schedule or a requirement is wrong.
+            LampworkError: the template or the configuration of a schedule is wrong.
         """
         stack = await asyncio.to_thread(
             load_stack, config, self._services.aws_url, self._options.sources
@@ -47,8 +53,9 @@ class StackLoader:
         self._report_ignored(stack)
         stack = with_own_addresses(stack, self._port)
         check_overrides(config.schedules, stack.triggers_of(Schedule))
-        functions = await asyncio.to_thread(self._with_requirements, stack.functions, config)
-        return self._with_options(replace(stack, functions=functions))
+        stack = self._with_options(stack)
+        functions = await asyncio.to_thread(self._installations.assign, stack.functions)
+        return replace(stack, functions=functions)
 
     def _report_warnings(self, stack: Stack) -> None:
         for warning in stack.warnings:
@@ -65,13 +72,6 @@ class StackLoader:
             if each not in self._told:
                 self._say(f"Not emulated: {line}")
         self._told = frozenset(ignored)
-
-    def _with_requirements(
-        self, functions: Mapping[str, Function], config: Config
-    ) -> dict[str, Function]:
-        return with_requirements(
-            functions, root=config.template.parent, data=config.data, say=self._say
-        )
 
     def _with_options(self, stack: Stack) -> Stack:
         variables = self._options.function_variables

@@ -28,6 +28,7 @@ from lampwork.runtime.execution.platform_log import (
 )
 from lampwork.runtime.execution.process_variables import process_variables
 from lampwork.runtime.launching.launcher import ChildProcess, Launch, Launcher
+from lampwork.runtime.packages import NotInstalled
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.stack.model import Function
 from lampwork.timestamps import iso_milliseconds
@@ -198,6 +199,10 @@ class Environment:
 
     async def _run_init(self, seconds: float) -> Outcome:
         """Start the process and wait until its function is loaded or could not be."""
+        try:
+            await self._settings.packages.install(self.function)
+        except NotInstalled as error:
+            return self._without_packages(error)
         loaded: asyncio.Future[Outcome] = self._loop.create_future()
         started = time.perf_counter()
         self._on_outcome = loaded.set_result
@@ -215,6 +220,12 @@ class Environment:
             if self._channel is not None:
                 self._channel.close()
         return outcome
+
+    def _without_packages(self, error: NotInstalled) -> Answer:
+        """The answer of a function whose packages are missing, as on AWS."""
+        payload = function_errors.not_importable(self.function.handler, f"{error}")
+        self._log.failure(function_errors.log_line(payload))
+        return Answer(payload, failed=True)
 
     def _make_folder(self) -> None:
         try:

@@ -13,6 +13,24 @@ def exited(request_id: str, status: int) -> bytes:
     return _payload("Runtime.ExitError", request_id, exit_reason(status))
 
 
+def not_importable(handler: str, reason: str) -> bytes:
+    """The error of AWS's runtime client for a function whose module imports what is not there."""
+    module = handler.rpartition(".")[0]
+    answer = {
+        "errorMessage": f"Unable to import module '{module}': {reason}",
+        "errorType": "Runtime.ImportModuleError",
+        "requestId": "",
+        "stackTrace": [],
+    }
+    return json.dumps(answer).encode()
+
+
+def log_line(payload: bytes) -> str:
+    """The first line of the runtime client's report of such an error."""
+    error = json.loads(payload)
+    return f"[ERROR] {error['errorType']}: {error['errorMessage'].splitlines()[0]}"
+
+
 def exit_reason(status: int) -> str:
     if status == 0:
         return "Runtime exited without providing a reason"

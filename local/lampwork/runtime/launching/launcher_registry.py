@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,6 +8,7 @@ from lampwork.runtime.launching.cold_launcher import ColdLauncher
 from lampwork.runtime.launching.fork_launcher import ForkLauncher
 from lampwork.runtime.launching.import_scanner import ImportScanner
 from lampwork.runtime.launching.launcher import Launcher
+from lampwork.runtime.packages import NotInstalled
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.user_code import editable_folders
 from lampwork.stack.model import Function
@@ -23,6 +25,7 @@ class LauncherRegistry:
         self._settings = settings
         self._launchers: dict[tuple[Path, ...], Launcher] = {}
         self._scanners: dict[tuple[Path, ...], ImportScanner] = {}
+        self._installing: set[asyncio.Task[None]] = set()
 
     def launcher_for(self, function: Function) -> Launcher:
         """The launcher for this function's packages, which is made when it is first needed."""
@@ -36,18 +39,38 @@ class LauncherRegistry:
         return self._launchers[packages]
 
     async def preload(self, functions: Iterable[Function]) -> None:
-        """Load what the functions import and what the settings name, unless every start is cold."""
-        if self._settings.cold:
-            return
+        """Load what the functions import and what the settings name, unless every start is cold.
+
+        Nobody waits for packages that have yet to be installed: those functions' are loaded later.
+        """
         groups: dict[tuple[Path, ...], list[Function]] = {}
         for function in functions:
             groups.setdefault(function.packages, []).append(function)
-        await asyncio.gather(*map(self._preload, groups.values()))
+        ready = []
+        for group in groups.values():
+            if self._settings.packages.are_installed(group[0]):
+                ready.append(self._preload(group))
+            elif self._settings.install_ahead:
+                task = asyncio.create_task(self._install_and_preload(group))
+                self._installing.add(task)
+                task.add_done_callback(self._installing.discard)
+        await asyncio.gather(*ready)
 
     async def stop(self) -> None:
+        for task in self._installing:
+            task.cancel()
+        await asyncio.gather(*self._installing, return_exceptions=True)
         await asyncio.gather(*(launcher.stop() for launcher in self._launchers.values()))
 
+    async def _install_and_preload(self, functions: list[Function]) -> None:
+        # What cannot be installed has been said, and each request for it is told.
+        with contextlib.suppress(NotInstalled):
+            await self._settings.packages.install(functions[0])
+            await self._preload(functions)
+
     async def _preload(self, functions: list[Function]) -> None:
+        if self._settings.cold:
+            return
         packages = functions[0].packages
         scanner = self._scanners.setdefault(packages, _scanner(functions[0]))
         modules = await asyncio.to_thread(scanner.third_party, functions)
