@@ -6,6 +6,7 @@ LampworkError
 ├── StartError              a service, command or process did not start
 ├── AlreadyRunning          another `lampwork up` uses the same data folder
 ├── FunctionNotFound        no function has this name
+├── RecursiveInvocation     a function was invoked too often in one chain of requests
 ├── MalformedPath           an HTTP API cannot decode the path of a request
 ├── Throttled               a function's reserved concurrency is used up
 └── TooManyEnvironments     the cap on function processes is reached
@@ -33,6 +34,10 @@ class AlreadyRunning(LampworkError):
 
 
 class FunctionNotFound(LampworkError):
+    pass
+
+
+class RecursiveInvocation(LampworkError):
     pass
 
 

@@ -28,6 +28,7 @@ class FakeInvoker:
         *,
         client_context: str | None = None,
         request_id: str | None = None,
+        trace_header: str | None = None,
     ) -> Invocation:
         if function not in self.handlers:
             raise FunctionNotFound(function)

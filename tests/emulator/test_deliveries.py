@@ -241,7 +241,8 @@ def test_a_functions_dead_letter_queue_has_the_events_it_failed(cloud: Cloud) ->
 
     dead = {attributes(each)["ErrorMessage"]: each for each in cloud.messages("dead-events", 2)}
 
-    by_hand = dead["ValueError: by hand"]
+    # Without the type, as LocalStack recorded it on AWS: test_lambda_destinations.snapshot.json
+    by_hand = dead["by hand"]
     assert json.loads(by_hand["Body"]) == {"fail": "by hand"}
     assert attributes(by_hand)["ErrorCode"] == "200"
     assert attributes(by_hand)["RequestID"] == id

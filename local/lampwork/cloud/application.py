@@ -18,6 +18,7 @@ from lampwork.cloud.persistence.services import KeptServices
 from lampwork.cloud.persistence.state_file import StateFile
 from lampwork.cloud.persistence.tables import KeptTables
 from lampwork.cloud.queue_report import QueueReport
+from lampwork.cloud.request_trace import RequestTrace
 from lampwork.cloud.table_streams import TableStreams
 
 FILE: Final = "state.db"
@@ -48,7 +49,7 @@ def application(folder: Path, region: str) -> WSGIApplication:
     streams.install()
     own = OwnPaths(kept, state, folder / "resources.json", region)
     own.create_resources()
-    return QueueReport(own)
+    return QueueReport(RequestTrace(own))
 
 
 def _load(kept: KeptState, state: StateFile) -> None:

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lampwork.cloud.moto_seam import events, s3, sns, sqs
+from lampwork.cloud.request_trace import trace_header
 from lampwork.events.s3 import Bucket, S3Object, s3_event
 from lampwork.events.sns import Publication, Subscription, sns_event
 from lampwork.events.target_input import input_of, rule_event
@@ -39,7 +40,7 @@ class FunctionTargets:
         sqs.send(self._region, FUNCTION_EVENTS_QUEUE, body)
 
     def _put_event(self, function_arn: str, event: Mapping[str, Any]) -> None:
-        self._put(function_arn, json.dumps(event))
+        self._put(function_arn, json.dumps(event), trace=trace_header() or "")
 
     def _put_notification(
         self, subscription: sns.Subscription, text: str, message_id: str, about: Mapping[str, Any]

@@ -1,9 +1,12 @@
-"""Two rules of SQS that moto's queues lack.
+"""Rules of SQS that moto's queues lack.
 
 A dead letter remembers the queue from which it came. A deduplication id still counts after its
-message is deleted.
+message is deleted. The sequence numbers of a FIFO queue grow. A message carries the trace header of
+the request that sent it.
 """
 
+import threading
+import time
 from typing import Final
 
 from lampwork.cloud.moto_seam.sqs import (
@@ -11,13 +14,33 @@ from lampwork.cloud.moto_seam.sqs import (
     Queue,
     admit_messages,
     note_source,
+    note_trace_header,
     recent_deduplication,
     sent_at,
     set_recent_deduplication,
+    source_arn,
 )
+from lampwork.cloud.request_trace import trace_header
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html
 DEDUPLICATION_MS: Final = 5 * 60 * 1000
+SMALLEST_OF_20_DIGITS: Final = 10**19
+
+
+class Sequence:
+    """Numbers of 20 digits, each larger than those before, also after a new start."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> str:
+        with self._lock:
+            self._last = max(self._last + 1, SMALLEST_OF_20_DIGITS + time.time_ns())
+            return str(self._last)
+
+
+SEQUENCE: Final = Sequence()
 
 
 def install() -> None:
@@ -25,8 +48,17 @@ def install() -> None:
 
 
 def _admits(queue: Queue, message: Message) -> bool:
+    if source_arn(message) is None:  # it is new, and was not moved here
+        _note_request(queue, message)
     note_source(message, queue)
     return not _is_duplicate(queue, message)
+
+
+def _note_request(queue: Queue, message: Message) -> None:
+    if queue.fifo_queue:
+        message.sequence_number = SEQUENCE.next()
+    if (header := trace_header()) is not None:
+        note_trace_header(message, header)
 
 
 def _is_duplicate(queue: Queue, message: Message) -> bool:

@@ -10,7 +10,13 @@ import uuid
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyEnvironments
+from lampwork.errors import (
+    FunctionNotFound,
+    LampworkError,
+    RecursiveInvocation,
+    Throttled,
+    TooManyEnvironments,
+)
 from lampwork.front.aws_services import signed_for
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
@@ -94,7 +100,12 @@ class LambdaApi:
                 return Response(204, _headers())
             case "Event":
                 request_id = str(uuid.uuid4())
-                self._events.submit(function.logical_id, payload, request_id=request_id)
+                self._events.submit(
+                    function.logical_id,
+                    payload,
+                    request_id=request_id,
+                    trace_header=request.header("x-amzn-trace-id"),
+                )
                 return Response(202, _headers(request_id))
             case "RequestResponse":
                 return await self._wait(request, function, payload)
@@ -110,9 +121,12 @@ class LambdaApi:
                 function.logical_id,
                 payload,
                 client_context=base64.b64decode(context).decode() if context else None,
+                trace_header=request.header("x-amzn-trace-id"),
             )
         except FunctionNotFound:
             return _not_found(function.name, request)
+        except RecursiveInvocation as error:
+            return _error(400, "RecursiveInvocationException", Message=str(error))
         except Throttled:
             return _too_many("ReservedFunctionConcurrentInvocationLimitExceeded")
         except TooManyEnvironments:

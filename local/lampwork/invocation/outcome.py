@@ -12,11 +12,13 @@ class Outcome:
     failure: str | None
 
 
-async def run(invoker: Invoker, function: str, payload: bytes) -> Outcome:
+async def run(
+    invoker: Invoker, function: str, payload: bytes, *, trace_header: str | None = None
+) -> Outcome:
     """Invoke a function for a trigger. A failure is returned, not raised: a trigger has no caller
     to report it to."""
     try:
-        invocation = await invoker.invoke(function, payload)
+        invocation = await invoker.invoke(function, payload, trace_header=trace_header)
     except LampworkError as error:
         return Outcome(b"", str(error))
     if invocation.function_error is None:

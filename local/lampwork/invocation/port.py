@@ -29,6 +29,13 @@ class Invocation:
         error = json.loads(self.payload)
         return f"{error.get('errorType')}: {error.get('errorMessage')}"
 
+    @property
+    def error_message(self) -> str | None:
+        """The message of the function's error, without its type; None where it answered."""
+        if self.function_error is None:
+            return None
+        return str(json.loads(self.payload).get("errorMessage"))
+
 
 class Invoker(Protocol):
     """Runs functions by logical id, name or ARN."""
@@ -40,13 +47,16 @@ class Invoker(Protocol):
         *,
         client_context: str | None = None,
         request_id: str | None = None,
+        trace_header: str | None = None,
     ) -> Invocation:
         """Run one invocation to its end, even if the caller is cancelled.
 
-        A retry passes the `request_id` of the first try.
+        A retry passes the `request_id` of the first try. `trace_header` is the X-Amzn-Trace-Id of
+        the request that causes the invocation.
 
         Raises:
             FunctionNotFound: there is no such function.
+            RecursiveInvocation: the function was invoked too often in this chain of requests.
             Throttled: the function's reserved concurrency is used up.
             TooManyEnvironments: the cap on function processes is reached.
         """

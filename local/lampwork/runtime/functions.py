@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from lampwork.errors import FunctionNotFound
+from lampwork.errors import FunctionNotFound, RecursiveInvocation
+from lampwork.events.trace_lineage import MOST_INVOCATIONS, earlier_invocations
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.runtime.capacity import Capacity
@@ -86,12 +87,15 @@ class Functions:
         *,
         client_context: str | None = None,
         request_id: str | None = None,
+        trace_header: str | None = None,
     ) -> Invocation:
         """As `Invoker.invoke`."""
         pool = self._pools.get(function) or self._pool_by_name(function)
         if pool is None:
             raise FunctionNotFound(f"Function not found: {function}")
-        return await pool.invoke(payload, client_context, request_id)
+        if trace_header is not None:
+            _refuse_recursion(pool.function, trace_header)
+        return await pool.invoke(payload, client_context, request_id, trace_header)
 
     def _set_functions(self, functions: Mapping[str, Function]) -> None:
         # Functions' processes have other working directories, so paths must be absolute.
@@ -145,3 +149,13 @@ class Functions:
                 extra={"template": ", ".join(sorted(others)), "here": PYTHON},
             )
         self._warned_runtimes |= others
+
+
+def _refuse_recursion(function: Function, trace_header: str) -> None:
+    if function.may_recur:
+        return
+    if earlier_invocations(trace_header, function.arn) >= MOST_INVOCATIONS:
+        raise RecursiveInvocation(
+            f"{function.name} was invoked {MOST_INVOCATIONS} times in one chain of requests, which"
+            " Lambda takes for a loop and stops. Give it `RecursiveLoop: Allow` if it is wanted."
+        )

@@ -59,7 +59,11 @@ class Pool:
         capacity.join(self)
 
     def invoke(
-        self, payload: bytes, client_context: str | None, request_id: str | None = None
+        self,
+        payload: bytes,
+        client_context: str | None,
+        request_id: str | None = None,
+        trace_header: str | None = None,
     ) -> "asyncio.Future[Invocation]":
         """Accept one request. As on Lambda, it runs to its end even if nobody waits for it.
 
@@ -86,6 +90,7 @@ class Pool:
             request_id=request_id or str(uuid.uuid4()),
             accepted_at=self._loop.time(),
             completion=self._loop.create_future(),
+            trace_header=trace_header,
         )
         self._accepted += 1
         self._dispatch(request)

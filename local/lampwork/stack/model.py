@@ -65,6 +65,7 @@ class Function:
     layer_requirements: tuple[Path, ...] = ()
     requirements: Path | None = None
     on_event: EventConfig = EventConfig()
+    may_recur: bool = False  # whether it may invoke itself without end
     log_config: LogConfig = LogConfig()
     region: str = "us-east-1"
     template: Path = Path()  # the file that defines it, in these lines

@@ -80,12 +80,25 @@ def _function(resource: Resource) -> Iterator[Function]:
         layers=tuple(layers),
         source_layers=frozenset(folder for folder, is_source in layers.items() if is_source),
         on_event=EventConfig(dead_letter=resource.section("DeadLetterConfig").text("TargetArn")),
+        may_recur=_may_recur(resource),
         log_config=read_log_config(resource),
         region=resource.identity.place.region,
         template=resource.file,
         line=resource.line,
         handler_line=resource.line_of("Handler"),
     )
+
+
+def _may_recur(resource: Resource) -> bool:
+    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html"""
+    chosen = resource.text("RecursiveLoop")
+    if chosen not in (None, "Allow", "Terminate"):
+        raise resource.error(
+            f"the RecursiveLoop of {resource.logical_id} must be Allow or Terminate, not"
+            f" {chosen!r}.",
+            "RecursiveLoop",
+        )
+    return chosen == "Allow"
 
 
 def _event_config(resource: Resource, without: EventConfig) -> EventConfig:

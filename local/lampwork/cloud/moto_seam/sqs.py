@@ -132,6 +132,12 @@ def note_source(message: Message, queue: Queue) -> None:
     vars(message).setdefault("source_arn", queue.queue_arn)
 
 
+def note_trace_header(message: Message, header: str) -> None:
+    """Give a message the system attribute AWSTraceHeader, unless its sender has."""
+    value = {"DataType": "String", "StringValue": header}
+    message.system_attributes.setdefault("AWSTraceHeader", value)
+
+
 def recent_deduplication(queue: Queue) -> dict[str, int]:
     """The deduplication ids that `set_recent_deduplication` has set.
 

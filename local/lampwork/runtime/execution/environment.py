@@ -1,6 +1,5 @@
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from lampwork.errors import StartError
-from lampwork.events.identifiers import new_trace_header
+from lampwork.events.trace_lineage import trace_of_invocation
 from lampwork.invocation.port import Invocation
 from lampwork.runtime.channel import Answer, Channel, Ready, Work
 from lampwork.runtime.execution import function_errors
@@ -75,6 +74,7 @@ class Request:
     request_id: str
     accepted_at: float
     completion: "asyncio.Future[Invocation]"
+    trace_header: str | None = None  # of the request that causes this one
     unread_attempts: int = 0  # processes that ended before they read it
 
 
@@ -234,7 +234,7 @@ class Environment:
             raise StartError(f"Cannot make {self.folder}: {error.strerror}.") from error
 
     def _launch(self) -> Launch:
-        variables = process_variables(self.function, self._settings, _trace_id(), self.folder)
+        variables = process_variables(self.function, self._settings, self._trace_id(), self.folder)
         return Launch(
             handler=self.function.handler,
             code_dir=self.function.code_dir,
@@ -373,10 +373,13 @@ class Environment:
             request_id=request.request_id,
             payload=request.payload,
             function_arn=self.function.arn,
-            trace_id=_trace_id(),
+            trace_id=self._trace_id(request.trace_header),
             deadline_ms=int((time.time() + self.function.timeout_seconds) * 1000),
             client_context=request.client_context,
         )
+
+    def _trace_id(self, trace_header: str | None = None) -> str:
+        return trace_of_invocation(trace_header, self.function.arn)
 
     def _exited(self, process: ChildProcess, pipe: LogPipe, channel: Channel, status: int) -> None:
         pipe.flush()
@@ -417,7 +420,3 @@ def _init_status(outcome: Outcome) -> Status:
             return EXITED
         case Answer(payload):
             return Status.of_error(payload)
-
-
-def _trace_id() -> str:
-    return f"{new_trace_header()};Parent={random.getrandbits(64):016x};Sampled=0"

@@ -7,7 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lampwork.errors import FunctionNotFound, LampworkError, Throttled, TooManyEnvironments
+from lampwork.errors import (
+    FunctionNotFound,
+    LampworkError,
+    RecursiveInvocation,
+    Throttled,
+    TooManyEnvironments,
+)
 from lampwork.events.dead_letters import Attributes, text_attributes
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.function_names import FunctionNames
@@ -37,17 +43,23 @@ class Event:
     """One asynchronous invocation. All its tries have the same request id.
 
     `received` is in seconds since 1970. `invocations` counts the tries, `last` is the latest one.
+    `trace_header` is that of the request that caused it; it has led to `recursion` if Lambda stops
+    the event for that.
     """
 
     function: Function
     payload: bytes
     request_id: str
     received: float
+    trace_header: str | None = None
     invocations: int = 0
     last: Invocation | None = None
+    recursion: RecursiveInvocation | None = None
 
     @property
     def failure(self) -> str | None:
+        if self.recursion is not None:
+            return str(self.recursion)
         if self.last is None:
             return "it could not be invoked"
         return self.last.failure
@@ -92,6 +104,7 @@ class EventInvocations:
         payload: bytes,
         *,
         request_id: str | None = None,
+        trace_header: str | None = None,
         finished: Finished | None = None,
     ) -> asyncio.Future[str | None]:
         """Invoke a function, given by logical id, name or ARN.
@@ -101,8 +114,9 @@ class EventInvocations:
         first.
         """
         first: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        number = request_id or str(uuid.uuid4())
         task = asyncio.ensure_future(
-            self._run(function, payload, request_id or str(uuid.uuid4()), first, finished)
+            self._run(function, payload, number, trace_header, first, finished)
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -120,12 +134,13 @@ class EventInvocations:
         name: str,
         payload: bytes,
         request_id: str,
+        trace_header: str | None,
         first: asyncio.Future[str | None],
         finished: Finished | None,
     ) -> None:
         try:
             if function := self._functions.called(name):
-                event = Event(function, payload, request_id, time.time())
+                event = Event(function, payload, request_id, time.time(), trace_header)
                 condition = await self._try_until_done(event, first)
                 await self._tell(event, condition)
             else:
@@ -146,7 +161,7 @@ class EventInvocations:
             _resolve(first, failure)
             if failure is None:
                 return SUCCESS
-            if event.invocations > config.retries:
+            if event.recursion is not None or event.invocations > config.retries:
                 return EXHAUSTED
             pause = RETRY_AFTER_SECONDS[event.invocations - 1]
             if self._age(event) + pause > config.maximum_age_seconds:
@@ -160,8 +175,14 @@ class EventInvocations:
         while self._age(event) < config.maximum_age_seconds:
             try:
                 event.last = await self._invoker.invoke(
-                    event.function.logical_id, event.payload, request_id=event.request_id
+                    event.function.logical_id,
+                    event.payload,
+                    request_id=event.request_id,
+                    trace_header=event.trace_header,
                 )
+            except RecursiveInvocation as error:
+                event.recursion = error
+                return True
             except (Throttled, TooManyEnvironments):
                 await asyncio.sleep(pause * self._time_scale)
                 pause = min(pause * 2, THROTTLE_LONGEST_SECONDS)
@@ -214,8 +235,11 @@ def record_of(event: Event, condition: str) -> dict[str, Any]:
 
 
 def _attributes(event: Event) -> Attributes:
-    message = (event.failure or "")[:LONGEST_ERROR_MESSAGE] or "not invoked"
-    code = {"DataType": "Number", "StringValue": "200" if event.last else "429"}
+    """https://github.com/localstack/localstack/blob/main/tests/aws/services/lambda_/test_lambda_destinations.snapshot.json"""
+    told = event.last.error_message if event.last else event.failure
+    message = (told or "")[:LONGEST_ERROR_MESSAGE] or "not invoked"
+    status = "200" if event.last else "400" if event.recursion else "429"
+    code = {"DataType": "Number", "StringValue": status}
     named = text_attributes({"RequestID": event.request_id, "ErrorMessage": message})
     return {**named, "ErrorCode": code}
 

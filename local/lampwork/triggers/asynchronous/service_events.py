@@ -93,6 +93,7 @@ class ServiceEvents(RunningSource):
             event["function"],
             event["payload"].encode(),
             request_id=message["MessageId"],
+            trace_header=event.get("trace") or None,
             finished=partial(self._delete, message),
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lampwork.events.sqs import Message, failed_messages, passes, payload_of, record_of
+from lampwork.events.trace_lineage import longest_chain
 from lampwork.invocation.outcome import run
 from lampwork.invocation.port import Invoker
 from lampwork.stack.model import QueueTrigger
@@ -158,7 +159,13 @@ class QueuePoller:
         if not messages:
             return []
         payload = payload_of(each.record for each in batch if each.record is not None)
-        outcome = await run(self._invoker, self._trigger.function, payload)
+        headers = (message["Attributes"].get("AWSTraceHeader") for message in messages)
+        outcome = await run(
+            self._invoker,
+            self._trigger.function,
+            payload,
+            trace_header=longest_chain(filter(None, headers)),
+        )
         if outcome.failure is not None:
             logger.warning("batch failed", extra={"queue": self._queue, "reason": outcome.failure})
             return messages
