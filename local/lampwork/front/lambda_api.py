@@ -8,7 +8,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from lampwork.errors import (
     FunctionNotFound,
@@ -22,7 +22,12 @@ from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.limits import MAX_ASYNCHRONOUS_EVENT, MAX_EVENT
 from lampwork.invocation.port import Invocation, Invoker
-from lampwork.stack.function_names import FunctionNames, name_in
+from lampwork.stack.function_names import (
+    FunctionNames,
+    invocation_name,
+    name_in,
+    qualifier_in,
+)
 from lampwork.stack.model import ACCOUNT_ID, Function
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 
@@ -31,6 +36,10 @@ PREFIX = "/2015-03-31/functions/"
 DATED = re.compile(r"/20\d\d-\d\d-\d\d/")
 PATH = re.compile(PREFIX + "([^/]+)/invocations")
 LOG_TAIL = 4096  # bytes
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
+CONTRADICTION = (
+    "The derived qualifier from the function name does not match the specified qualifier."
+)
 
 
 class LambdaApi:
@@ -63,10 +72,18 @@ class LambdaApi:
                 "NotImplementedException",
                 message="Lampwork serves only Invoke of Lambda's API.",
             )
-        name = name_in(unquote(found[1]))
+        reference = unquote(found[1])
+        name = name_in(reference)
         function = self._functions.called(name)
         if function is None:
             return _not_found(name, request)
+        named, given = qualifier_in(reference), _qualifier(request)
+        if named and given and named != given:
+            return _error(400, "InvalidParameterValueException", message=CONTRADICTION)
+        try:
+            function = function.qualified(named or given)
+        except KeyError:
+            return _not_found(f"{function.name}:{named or given}", request)
         kind = request.header("x-amz-invocation-type") or "RequestResponse"
         return self._refused(request, kind) or await self._invoke(request, function, kind)
 
@@ -101,7 +118,7 @@ class LambdaApi:
             case "Event":
                 request_id = str(uuid.uuid4())
                 self._events.submit(
-                    function.logical_id,
+                    self._name(function),
                     payload,
                     request_id=request_id,
                     trace_header=request.header("x-amzn-trace-id"),
@@ -118,7 +135,7 @@ class LambdaApi:
         context = request.header("x-amz-client-context")
         try:
             invocation = await self._invoker.invoke(
-                function.logical_id,
+                self._name(function),
                 payload,
                 client_context=base64.b64decode(context).decode() if context else None,
                 trace_header=request.header("x-amzn-trace-id"),
@@ -134,7 +151,17 @@ class LambdaApi:
         except LampworkError as error:
             return _error(500, "ServiceException", fault="Service", message=str(error))
         tail = (request.header("x-amz-log-type") or "").lower() == "tail"
-        return _result(invocation, tail=tail)
+        return _result(invocation, function.version, tail=tail)
+
+    def _name(self, function: Function) -> str:
+        """The name by which the invoker knows a function with this qualifier."""
+        written = self._functions.get(function.logical_id)
+        return invocation_name(written, function.qualifier)
+
+
+def _qualifier(request: Request) -> str | None:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestSyntax"""
+    return next((value for name, value in parse_qsl(request.query) if name == "Qualifier"), None)
 
 
 def _is_client_context(header: str | None) -> bool:
@@ -146,9 +173,9 @@ def _is_client_context(header: str | None) -> bool:
         return False
 
 
-def _result(invocation: Invocation, *, tail: bool) -> Response:
+def _result(invocation: Invocation, version: str, *, tail: bool) -> Response:
     headers = _headers(invocation.request_id)
-    headers += [("content-type", "application/json"), ("x-amz-executed-version", "$LATEST")]
+    headers += [("content-type", "application/json"), ("x-amz-executed-version", version)]
     if invocation.function_error:
         headers.append(("x-amz-function-error", invocation.function_error))
     if tail:

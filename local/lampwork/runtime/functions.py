@@ -13,8 +13,8 @@ from lampwork.runtime.launching.launcher_registry import LauncherRegistry
 from lampwork.runtime.pool import Pool
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
-from lampwork.stack.function_names import FunctionNames
-from lampwork.stack.model import Function
+from lampwork.stack.function_names import FunctionNames, invocation_name, invoked_as
+from lampwork.stack.model import LATEST, Function
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,8 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class Functions:
-    """Runs a template's functions, each in processes of its own, under AWS's runtime client.
+    """Runs a template's functions, each in processes of its own, under AWS's runtime client. Each
+    alias and version of a function also has its own.
 
     `on_log` is called with the function, each line of its log as it comes, and the id of the
     request that the line belongs to ("" for none).
@@ -75,7 +76,8 @@ class Functions:
         Requests under way finish with the old code. Returns once newly imported packages are
         loaded; functions can be invoked meanwhile.
         """
-        gone = [self._pools.pop(name) for name in self._pools.keys() - functions.keys()]
+        kept = {name for name, _ in _variants(functions)}
+        gone = [self._pools.pop(name) for name in self._pools.keys() - kept]
         self._set_functions(functions)
         await asyncio.gather(*(pool.close(self._settings.stop_seconds) for pool in gone))
         await self._launchers.preload(self._functions.values())
@@ -103,17 +105,19 @@ class Functions:
             logical_id: replace(function, code_dir=function.code_dir.resolve())
             for logical_id, function in functions.items()
         }
-        for logical_id, function in self._functions.items():
-            if pool := self._pools.get(logical_id):
+        for name, function in _variants(self._functions):
+            if pool := self._pools.get(name):
                 pool.recycle(function, self._launchers.launcher_for(function))
             else:
-                self._pools[logical_id] = self._pool(function)
+                self._pools[name] = self._pool(function)
         self._names = FunctionNames(self._functions)
         self._warn_of_other_runtimes()
 
     def _pool_by_name(self, name: str) -> Pool | None:
         function = self._names.called(name)
-        return None if function is None else self._pools[function.logical_id]
+        if function is None:
+            return None
+        return self._pools.get(invoked_as(name, function)) or self._pools[function.logical_id]
 
     def _pool(self, function: Function) -> Pool:
         launcher = self._launchers.launcher_for(function)
@@ -159,3 +163,14 @@ def _refuse_recursion(function: Function, trace_header: str) -> None:
             f"{function.name} was invoked {MOST_INVOCATIONS} times in one chain of requests, which"
             " Lambda takes for a loop and stops. Give it `RecursiveLoop: Allow` if it is wanted."
         )
+
+
+def _variants(functions: Mapping[str, Function]) -> Iterator[tuple[str, Function]]:
+    """Each function as its callers may name it: by its logical id alone, as gateways and triggers
+    do, and with each other alias or version."""
+    for logical_id, function in functions.items():
+        yield logical_id, function
+        for qualifier in (LATEST, *function.qualifiers):
+            name = invocation_name(function, qualifier)
+            if name != logical_id:
+                yield name, function.qualified(None if qualifier == LATEST else qualifier)

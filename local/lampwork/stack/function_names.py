@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from lampwork.errors import FunctionNotFound
-from lampwork.stack.model import Function
+from lampwork.stack.model import LATEST, Function
 
 # Matches in an ARN, in a partial ARN, and in the invocation URI that API Gateway takes.
 NAME: Final = re.compile(r"(?:^|:)function:([^:/]+)")
+QUALIFIED: Final = re.compile(r"(?:^|:)function:[^:/]+:([^:/]+)")
 
 
 class FunctionNames:
@@ -55,3 +56,28 @@ def name_in(reference: str) -> str:
     or an alias."""
     named = NAME.search(reference)
     return named[1] if named else reference.partition(":")[0]
+
+
+def qualifier_in(reference: str) -> str | None:
+    """The version or the alias in a name, an ARN, a partial ARN or an invocation URI."""
+    if NAME.search(reference):
+        named = QUALIFIED.search(reference)
+        return named[1] if named else None
+    return reference.partition(":")[2] or None
+
+
+def invoked_as(reference: str, function: Function) -> str:
+    """The name by which what runs functions knows this one, for a caller who refers to it so."""
+    if not function.qualifiers:
+        return function.logical_id
+    if reference.partition(":")[0] == function.logical_id:  # by which gateways and triggers call
+        return reference
+    return invocation_name(function, qualifier_in(reference))
+
+
+def invocation_name(function: Function, qualifier: str | None) -> str:
+    """The name by which what runs functions knows this one, for a caller who names it with this
+    qualifier, or with none."""
+    if (qualifier or LATEST) == (function.qualifier or LATEST):
+        return function.logical_id
+    return f"{function.logical_id}:{qualifier or LATEST}"

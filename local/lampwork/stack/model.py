@@ -1,7 +1,7 @@
 """The emulator's model of a template; `template.reader` builds it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -10,6 +10,7 @@ from lampwork.logs.levels import DEFAULT_LEVEL
 from lampwork.stack.authorization import Authorizer, Cors
 
 ACCOUNT_ID = "000000000000"
+LATEST = "$LATEST"
 # The queue of the embedded AWS in which events for functions wait.
 FUNCTION_EVENTS_QUEUE = "lampwork-function-events"
 # The names of the queues in which the records of tables' streams wait begin so.
@@ -49,6 +50,9 @@ class Function:
     `layers` are folders, in the template's order. Those that are also in `source_layers` hold
     modules that `sam build` would put into a folder `python`; the packages they ask for are in the
     folders `layer_requirements`. The folder `requirements` holds the function's own packages.
+
+    `qualifiers` are its aliases and its published versions, each with the version it leads to. The
+    function runs as `version`, and callers name it with `qualifier`, if it has one.
     """
 
     logical_id: str
@@ -60,6 +64,9 @@ class Function:
     memory_mb: int = 128
     environment: Mapping[str, str] = field(default_factory=dict)
     reserved_concurrency: int | None = None
+    qualifiers: Mapping[str, str] = field(default_factory=dict)
+    qualifier: str | None = None
+    version: str = LATEST
     layers: tuple[Path, ...] = ()
     source_layers: frozenset[Path] = frozenset()
     layer_requirements: tuple[Path, ...] = ()
@@ -80,6 +87,20 @@ class Function:
     @property
     def arn(self) -> str:
         return f"arn:aws:lambda:{self.region}:{ACCOUNT_ID}:function:{self.name}"
+
+    @property
+    def invoked_arn(self) -> str:
+        """The ARN in a request's context: with the alias or the version that the caller named."""
+        return f"{self.arn}:{self.qualifier}" if self.qualifier else self.arn
+
+    def qualified(self, qualifier: str | None) -> "Function":
+        """The function as callers run it who name it with this qualifier, or with none.
+
+        Raises:
+            KeyError: it has no such alias or version.
+        """
+        version = LATEST if qualifier in (None, LATEST) else self.qualifiers[qualifier or ""]
+        return replace(self, qualifier=qualifier, version=version)
 
     @property
     def log_group(self) -> str:

@@ -16,10 +16,16 @@ def code_folder(resource: Resource, path: str, property: str) -> Path:
     Raises:
         TemplateError: there is nothing at this path, or a file whose name alone is that of a zip.
     """
-    found = (resource.file.parent / path).resolve()
+    try:
+        found = (resource.file.parent / path).resolve()
+        is_file = found.is_file()
+    except (OSError, ValueError) as error:  # too long, or with a null byte
+        raise resource.error(
+            f"the code of {resource.logical_id} cannot be at {path!r}: {error}.", property
+        ) from error
     if found.is_dir():
         return found
-    if not found.is_file():
+    if not is_file:
         raise resource.error(
             f"the code of {resource.logical_id} should be in the folder {found}, which does not"
             f" exist; correct its {property}.",

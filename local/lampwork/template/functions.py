@@ -4,8 +4,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from lampwork.stack.function_names import NAME, FunctionNames
-from lampwork.stack.model import EventConfig, Function
+from lampwork.stack.function_names import NAME, FunctionNames, name_in
+from lampwork.stack.model import LATEST, EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder
 from lampwork.template.language.intrinsics import MissingExport
 from lampwork.template.language.transform import local_path
@@ -13,6 +13,8 @@ from lampwork.template.log_config import read_log_config
 from lampwork.template.resource import Resource, Template, read_each
 from lampwork.template.source.spelling import known_runtimes
 
+ALIAS: Final = "AWS::Lambda::Alias"
+VERSION: Final = "AWS::Lambda::Version"
 DEFAULT_TIMEOUT_SECONDS: Final = 3
 DEFAULT_MEMORY_MB: Final = 128
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
@@ -50,6 +52,8 @@ def read_functions(template: Template) -> dict[str, Function]:
 
     for function in read_each(template.of_type("AWS::Lambda::EventInvokeConfig"), configured):
         functions[function.logical_id] = function
+    for function in list(functions.values()):
+        functions[function.logical_id] = _with_qualifiers(function, template)
     return functions
 
 
@@ -99,6 +103,28 @@ def _may_recur(resource: Resource) -> bool:
             "RecursiveLoop",
         )
     return chosen == "Allow"
+
+
+def _with_qualifiers(function: Function, template: Template) -> Function:
+    """The function with its aliases and versions. All versions have the same code here.
+
+    SAM leads every event of a function with AutoPublishAlias to the alias.
+    https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/automating-updates-to-serverless-apps.html
+    """
+
+    def own(part: Resource) -> Iterator[Resource]:
+        if name_in(part.scalar("FunctionName") or "") == function.name:
+            yield part
+
+    versions = list(read_each(template.of_type(VERSION), own))
+    aliases = list(read_each(template.of_type(ALIAS), own))
+    if not (versions or aliases):
+        return function
+    numbers = {f"{number}": f"{number}" for number, _ in enumerate(versions, start=1)}
+    named = {each.required("Name"): each.scalar("FunctionVersion") or LATEST for each in aliases}
+    qualified = replace(function, qualifiers={**numbers, **named})
+    published = [each.required("Name") for each in aliases if each.is_made_by_sam]
+    return qualified.qualified(published[0]) if published else qualified
 
 
 def _event_config(resource: Resource, without: EventConfig) -> EventConfig:

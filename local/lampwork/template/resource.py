@@ -59,6 +59,11 @@ class Resource(Values):
         return str(source["Type"]) if source else self.type
 
     @property
+    def is_made_by_sam(self) -> bool:
+        """Whether it is not in the source: SAM made it of another resource."""
+        return self._local_id not in self._document.resources
+
+    @property
     def nested(self) -> Resolver | None:
         """The template of a nested stack that is a file; otherwise None."""
         return self._resolver.nested(self._local_id) if self.type == STACK else None

@@ -372,7 +372,7 @@ class Environment:
         return Work(
             request_id=request.request_id,
             payload=request.payload,
-            function_arn=self.function.arn,
+            function_arn=self.function.invoked_arn,
             trace_id=self._trace_id(request.trace_header),
             deadline_ms=int((time.time() + self.function.timeout_seconds) * 1000),
             client_context=request.client_context,

@@ -75,11 +75,12 @@ def log_for(function: Function) -> PlatformLog:
 
 class TextLog:
     def __init__(self, function: Function) -> None:
-        self._version = _version(function)
+        self._runtime = _runtime(function)
+        self._version = function.version
         self._memory_size = f"Memory Size: {function.memory_mb} MB\t"
 
     def init_started(self) -> Iterable[str]:
-        return (f"INIT_START Runtime Version: {self._version}",)
+        return (f"INIT_START Runtime Version: {self._runtime}",)
 
     def init_ended(self, status: Status, duration_ms: float) -> Iterable[str]:
         if status is SUCCESS:
@@ -88,7 +89,7 @@ class TextLog:
         return (report + _status_text(status),)
 
     def started(self, request_id: str) -> Iterable[str]:
-        return (f"START RequestId: {request_id} Version: $LATEST",)
+        return (f"START RequestId: {request_id} Version: {self._version}",)
 
     def ended(self, end: RequestEnd) -> Iterable[str]:
         report = (
@@ -118,9 +119,9 @@ class JsonLog:
         record = {
             "initializationType": "on-demand",
             "phase": "init",
-            "runtimeVersion": _version(self._function),
+            "runtimeVersion": _runtime(self._function),
             "functionName": self._function.name,
-            "functionVersion": "$LATEST",
+            "functionVersion": self._function.version,
         }
         return self._event("INFO", "initStart", record)
 
@@ -134,8 +135,8 @@ class JsonLog:
     def started(self, request_id: str) -> Iterable[str]:
         record = {
             "requestId": request_id,
-            "functionArn": self._function.arn,
-            "version": "$LATEST",
+            "functionArn": self._function.invoked_arn,
+            "version": self._function.version,
         }
         return self._event("INFO", "start", record)
 
@@ -160,7 +161,7 @@ class JsonLog:
         return (encode({"time": iso_milliseconds(), "type": f"platform.{kind}", "record": record}),)
 
 
-def _version(function: Function) -> str:
+def _runtime(function: Function) -> str:
     return function.runtime.replace("python", "python:")
 
 

@@ -59,11 +59,11 @@ def _reserved(function: Function, trace_id: str) -> dict[str, str]:
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
         **_log_variables(function.log_config),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
-        "AWS_LAMBDA_LOG_STREAM_NAME": _log_stream(),
+        "AWS_LAMBDA_LOG_STREAM_NAME": _log_stream(function.version),
         "AWS_LAMBDA_RUNTIME_API": RUNTIME_API,
         "AWS_REGION": function.region,
         "AWS_SECRET_ACCESS_KEY": "local",
@@ -86,5 +86,5 @@ def _log_variables(config: LogConfig) -> dict[str, str]:
     }
 
 
-def _log_stream() -> str:
-    return f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
+def _log_stream(version: str) -> str:
+    return f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{uuid.uuid4().hex}"

@@ -16,7 +16,7 @@ from lampwork.errors import (
 )
 from lampwork.events.dead_letters import Attributes, text_attributes
 from lampwork.invocation.port import Invocation, Invoker
-from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.function_names import FunctionNames, invoked_as
 from lampwork.stack.model import EventConfig, Function
 from lampwork.timestamps import iso_milliseconds
 
@@ -42,12 +42,14 @@ Finished = Callable[[], Awaitable[None]]
 class Event:
     """One asynchronous invocation. All its tries have the same request id.
 
+    `name` is the function's for the invoker, with its alias or version if the caller named one.
     `received` is in seconds since 1970. `invocations` counts the tries, `last` is the latest one.
     `trace_header` is that of the request that caused it; it has led to `recursion` if Lambda stops
     the event for that.
     """
 
     function: Function
+    name: str
     payload: bytes
     request_id: str
     received: float
@@ -140,7 +142,8 @@ class EventInvocations:
     ) -> None:
         try:
             if function := self._functions.called(name):
-                event = Event(function, payload, request_id, time.time(), trace_header)
+                target = invoked_as(name, function)
+                event = Event(function, target, payload, request_id, time.time(), trace_header)
                 condition = await self._try_until_done(event, first)
                 await self._tell(event, condition)
             else:
@@ -175,7 +178,7 @@ class EventInvocations:
         while self._age(event) < config.maximum_age_seconds:
             try:
                 event.last = await self._invoker.invoke(
-                    event.function.logical_id,
+                    event.name,
                     event.payload,
                     request_id=event.request_id,
                     trace_header=event.trace_header,
