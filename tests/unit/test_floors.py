@@ -24,7 +24,7 @@ PACKAGES = {
 # From the ground up. Rooms on one floor do not import each other.
 FLOORS: dict[str, list[set[str]]] = {
     "lampwork": [
-        {"errors", "concurrency", "timestamps"},
+        {"errors", "concurrency", "timestamps", "vtl"},
         {"invocation", "seams"},
         {"http", "logs"},
         {"stack"},
