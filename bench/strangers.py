@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.servers import BIN
-from lampwork.template.source.syntax import construct, parse
+from lampwork.errors import TemplateError
+from lampwork.template.source.syntax import read_content
 
 SUFFIXES: Final = (".yaml", ".yml", ".json", ".template")
 # What tools write beside a project's own templates. The CDK's output stays: it is its template.
@@ -94,10 +95,10 @@ def stand_ins(template: Path) -> dict[str, str]:
     """A value for each parameter that has no default, as somebody who tries the template would
     give one."""
     try:
-        content = construct(template, parse(template))
-    except Exception:  # whatever is wrong with it, reading it with `lampwork` will say
+        content = read_content(template, lambda _: None)
+    except TemplateError:  # `lampwork routes` will say what is wrong with it
         return {}
-    declared = content.get("Parameters") if isinstance(content, Mapping) else None
+    declared = content.get("Parameters")
     if not isinstance(declared, Mapping):
         return {}
     return {

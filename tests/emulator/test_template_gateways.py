@@ -7,6 +7,7 @@ from lampwork.stack.authorization import (
     IdentitySource,
     JwtAuthorizer,
     LambdaAuthorizer,
+    PoolAuthorizer,
 )
 from lampwork.stack.model import FixedAnswer, GatewayResponse, HttpRoute
 from tests.emulator.stacks import read_text
@@ -307,10 +308,10 @@ def test_a_rest_api_of_sam_has_authorizers_cors_methods_and_its_own_errors(tmp_p
             template='{"e": $context.error.messageString}',
         )
     }
-    assert {each.type for each in stack.ignored} == {
-        "authorizer Pool (cognito_user_pools)",
-        "API keys (api_key)",
-    }
+    assert routes["POST", "/b"].authorizer == PoolAuthorizer(
+        "Pool", ("arn:aws:cognito-idp:eu-west-1:1:userpool/x",), AUTHORIZATION
+    )
+    assert {each.type for each in stack.ignored} == {"API keys (api_key)"}
 
 
 def test_a_rest_route_of_a_function_that_cannot_run_here_says_so(tmp_path):

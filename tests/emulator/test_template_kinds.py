@@ -406,6 +406,26 @@ RESOURCES = {
     "ToJobs": of("SNS::Subscription", TopicArn={"Ref": "News"}, Protocol="sqs", Endpoint="x"),
     "Setting": of("SSM::Parameter", Name="setting", Type="String", Value="x"),
     "Secret": of("SecretsManager::Secret", Name="secret", SecretString="x"),
+    "Members": of("Cognito::UserPool", UserPoolName="members", LambdaConfig={"PreSignUp": WORK}),
+    "Client": of("Cognito::UserPoolClient", UserPoolId={"Ref": "Members"}, GenerateSecret=True),
+    "Login": of("Cognito::UserPoolDomain", UserPoolId={"Ref": "Members"}, Domain="login"),
+    "Group": of("Cognito::UserPoolGroup", UserPoolId={"Ref": "Members"}, GroupName="group"),
+    "Google": of(
+        "Cognito::UserPoolIdentityProvider",
+        UserPoolId={"Ref": "Members"},
+        ProviderName="Google",
+        ProviderType="Google",
+        ProviderDetails={"client_id": "x"},
+    ),
+    "Scopes": of("Cognito::UserPoolResourceServer", UserPoolId={"Ref": "Members"}, Identifier="a"),
+    "Ada": of("Cognito::UserPoolUser", UserPoolId={"Ref": "Members"}, Username="ada"),
+    "AdaInGroup": of(
+        "Cognito::UserPoolUserToGroupAttachment",
+        UserPoolId={"Ref": "Members"},
+        GroupName={"Ref": "Group"},
+        Username={"Ref": "Ada"},
+    ),
+    "Identities": of("Cognito::IdentityPool", AllowUnauthenticatedIdentities=True),
     "Alexa": of("Lambda::Permission", Principal="alexa-appkit.amazon.com", FunctionName="work"),
 }
 

@@ -17,9 +17,11 @@ from lampwork.cloud.persistence.queues import KeptQueues
 from lampwork.cloud.persistence.services import KeptServices
 from lampwork.cloud.persistence.state_file import StateFile
 from lampwork.cloud.persistence.tables import KeptTables
+from lampwork.cloud.pool_documents import PoolDocuments
 from lampwork.cloud.queue_report import QueueReport
 from lampwork.cloud.request_trace import RequestTrace
 from lampwork.cloud.table_streams import TableStreams
+from lampwork.cloud.user_pools import tokens
 
 FILE: Final = "state.db"
 VERSION: Final = "moto"
@@ -47,9 +49,10 @@ def application(folder: Path, region: str) -> WSGIApplication:
     _load(kept, state)
     FunctionTargets(region).install()
     streams.install()
+    tokens.install(lambda pool, client, user, use, claims: claims)
     own = OwnPaths(kept, state, folder / "resources.json", region)
     own.create_resources()
-    return QueueReport(RequestTrace(own))
+    return QueueReport(RequestTrace(PoolDocuments(own)))
 
 
 def _load(kept: KeptState, state: StateFile) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import re
 from typing import Final
 
+from lampwork.http.internal_paths import POOL_DOCUMENT, UNSIGNED
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 
@@ -29,8 +30,12 @@ class AwsServices:
         self._address = address
 
     def serves(self, request: Request) -> bool:
+        if self._address is None:
+            return False
         service = signed_for(request)
-        return self._address is not None and service is not None and service not in OWN
+        if service is not None:
+            return service not in OWN
+        return _is_for_a_user_pool(request)
 
     async def serve(self, request: Request) -> Response:
         """Return the embedded server's answer, or a 503 when that server does not answer."""
@@ -50,6 +55,16 @@ def signed_for(request: Request) -> str | None:
     """The AWS service for which the request is signed (`s3`, `sqs`, …); None if it is unsigned."""
     found = SIGNED_FOR.match(request.header("authorization") or "")
     return found[1] if found else None
+
+
+def _is_for_a_user_pool(request: Request) -> bool:
+    """Whether an unsigned request is for Cognito: an operation such as InitiateAuth, or a document
+    by which tokens are verified."""
+    path = request.path
+    if path == "/":
+        target = request.header("x-amz-target") if request.method == "POST" else None
+        return target is not None and target.partition(".")[0] in UNSIGNED
+    return "_" in path and POOL_DOCUMENT.fullmatch(path) is not None
 
 
 def _head(request: Request) -> bytes:

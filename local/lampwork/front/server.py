@@ -60,6 +60,7 @@ class Front:
         self._on_access = on_access
         self._control = ControlPaths(self._metrics, {host, *allowed_hosts})
         self._aws = AwsServices(aws)
+        self._aws_address = aws
         self._time_scale = time_scale
         self._certificates = Certificates(data_dir / "tls")
         self._http_connections: set[HttpProtocol] = set()
@@ -112,7 +113,7 @@ class Front:
 
     def update(self, stack: Stack) -> None:
         """Serve a new state of the template. Sockets stay open if their API still exists."""
-        self._gateways = _gateways(stack, self._invoker, self._time_scale)
+        self._gateways = _gateways(stack, self._invoker, self._time_scale, self._aws_address)
         self._by_api_id = _by_api_id(self._gateways)
         self._events.update(stack.functions)
         self._lambda_api.update(stack.functions)
@@ -212,15 +213,20 @@ class Front:
         task.add_done_callback(self._leaving.discard)
 
 
-def _gateways(stack: Stack, invoker: Invoker, time_scale: float) -> list[Gateway]:
+def _gateways(
+    stack: Stack, invoker: Invoker, time_scale: float, aws: tuple[str, int] | None
+) -> list[Gateway]:
     """The gateways, in the order in which they are tried when the host name does not name an API.
 
     Named stages come first, because `$default` and function URLs accept any path.
     """
-    http = [(api, HttpApiGateway(api, invoker, time_scale=time_scale)) for api in stack.http_apis]
+    http = [
+        (api, HttpApiGateway(api, invoker, time_scale=time_scale, aws=aws))
+        for api in stack.http_apis
+    ]
     return [
         *(gateway for api, gateway in http if api.stage != "$default"),
-        *(RestApiGateway(api, invoker, time_scale=time_scale) for api in stack.rest_apis),
+        *(RestApiGateway(api, invoker, time_scale=time_scale, aws=aws) for api in stack.rest_apis),
         *(gateway for api, gateway in http if api.stage == "$default"),
         *(FunctionUrlGateway(url, invoker) for url in stack.function_urls),
     ]

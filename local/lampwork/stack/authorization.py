@@ -43,6 +43,28 @@ class LambdaAuthorizer:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolAuthorizer:
+    """A REST API's own check of tokens of Cognito's user pools. `pools` are their ARNs; `pattern`
+    must match the token's audience.
+
+    A route with scopes takes access tokens, one without takes id tokens.
+    """
+
+    name: str
+    pools: tuple[str, ...]
+    identity_source: IdentitySource = IdentitySource("header", "Authorization")
+    pattern: str | None = None
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        parts = (pool.split(":") for pool in self.pools)
+        return tuple(
+            f"https://cognito-idp.{part[3]}.amazonaws.com/{part[-1].rpartition('/')[2]}"
+            for part in parts
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class IamAuthorizer:
     """Requests must be signed. The emulator has no secrets to verify a signature with: it only
     checks that there is one."""
@@ -50,7 +72,7 @@ class IamAuthorizer:
     name: str = "AWS_IAM"
 
 
-Authorizer = JwtAuthorizer | LambdaAuthorizer | IamAuthorizer
+Authorizer = JwtAuthorizer | LambdaAuthorizer | PoolAuthorizer | IamAuthorizer
 
 
 @dataclass(frozen=True, slots=True)

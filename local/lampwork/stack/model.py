@@ -350,7 +350,8 @@ class Schedule:
 @dataclass(frozen=True, slots=True)
 class CloudResource:
     """A resource of an AWS service that the template defines. `properties` are CloudFormation's in
-    JSON; those of a queue are the `Attributes` that CreateQueue takes."""
+    JSON; those of a queue are the `Attributes` that CreateQueue takes. A user pool, its client and
+    an identity pool have the `Id` and the `Secret` that they are to get besides."""
 
     type: str
     logical_id: str

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lampwork.stack.model import CloudResource
+from lampwork.template.language.identity import OF_COGNITO
 from lampwork.template.resource import Resource, Template, read_each
 from lampwork.template.source.coverage import CREATED
 from lampwork.template.streams.mappings import check_pattern
@@ -44,6 +45,9 @@ def _properties(resource: Resource) -> dict[str, object]:
         pattern = _as_json(properties["EventPattern"])
         check_pattern(pattern, resource, "EventPattern")
         properties["EventPattern"] = pattern
+    if resource.type in OF_COGNITO:
+        identity = resource.identity
+        properties |= {"Id": identity.cognito_id, "Secret": identity.client_secret}
     return properties
 
 

@@ -8,7 +8,7 @@ from typing import Final, TypedDict
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lampwork.cloud import table_streams
-from lampwork.cloud.creation import buckets, messaging, secrets, tables
+from lampwork.cloud.creation import buckets, messaging, secrets, tables, user_pools
 from lampwork.cloud.creation.made import Made
 from lampwork.cloud.in_process import Clients
 from lampwork.cloud.persistence.state_file import StateFile
@@ -42,6 +42,15 @@ CREATE: Final[Mapping[str, Create]] = {
     "AWS::S3::Bucket": buckets.create_bucket,
     "AWS::Events::EventBus": messaging.create_event_bus,
     "AWS::Events::Rule": messaging.put_rule,
+    "AWS::Cognito::UserPool": user_pools.create_pool,
+    "AWS::Cognito::UserPoolResourceServer": user_pools.create_resource_server,
+    "AWS::Cognito::UserPoolIdentityProvider": user_pools.create_identity_provider,
+    "AWS::Cognito::UserPoolClient": user_pools.create_client,
+    "AWS::Cognito::UserPoolDomain": user_pools.create_domain,
+    "AWS::Cognito::UserPoolGroup": user_pools.create_group,
+    "AWS::Cognito::UserPoolUser": user_pools.create_user,
+    "AWS::Cognito::UserPoolUserToGroupAttachment": user_pools.add_to_group,
+    "AWS::Cognito::IdentityPool": user_pools.create_identity_pool,
 }
 # Resources that only connect others are removed when they leave the template. Resources that may
 # hold data stay.

@@ -18,6 +18,11 @@ OF_A_QUEUE: Final = (
     *("fifo_queue", "messages", "name", "pending_messages", "queue_arn", "redrive_policy"),
     *("region", "tags", "visibility_timeout"),
 )
+OF_A_POOL: Final = (
+    *("arn", "clients", "extended_config", "id", "json_web_key", "region", "users"),
+)
+OF_A_CLIENT: Final = ("extended_config", "generate_secret", "id", "secret")
+OF_A_USER: Final = ("attribute_lookup", "groups", "id", "status", "username")
 OF_A_SUBSCRIPTION: Final = ("_filter_policy_matcher", "arn", "endpoint", "protocol", "topic_arn")
 OF_A_KEY: Final = (
     *("_value_buffer", "checksum_algorithm", "checksum_parts", "checksum_type", "checksum_value"),
@@ -56,6 +61,20 @@ SPECIMENS: Final = (
         ("", ACCOUNT_ID, REGION, KEY_SCHEMA, KEY_TYPES),
         OF_A_TABLE,
     ),
+    Specimen("moto.cognitoidp.models.CognitoIdpUserPool", (ACCOUNT_ID, REGION, "", {}), OF_A_POOL),
+    Specimen("moto.cognitoidp.models.CognitoIdpUserPoolClient", ("", True, {}), OF_A_CLIENT),
+    Specimen(
+        "moto.cognitoidentity.models.CognitoIdentityPool",
+        (REGION, "specimen"),
+        ("identity_pool_id",),
+    ),
+    Specimen(
+        "moto.cognitoidentity.models.CognitoIdentityBackend",
+        (REGION, ACCOUNT_ID),
+        ("identity_pools",),
+    ),
+    Specimen("moto.cognitoidp.models.CognitoIdpUser", ("", "", "", "CONFIRMED", []), OF_A_USER),
+    Specimen("moto.cognitoidp.models.CognitoIdpBackend", (REGION, ACCOUNT_ID), ("user_pools",)),
     Specimen("moto.utilities.tagging_service.TaggingService", (), ("tags",)),
 )
 
@@ -90,10 +109,17 @@ MOTO: Final = Seam(
         " bucket_name)",
         "moto.s3.models.FakeKey.set_metadata(self, metadata)",
         "moto.s3.models.S3Backend.create_bucket(self, bucket_name, region_name)",
+        "moto.cognitoidp.models.CognitoIdpUserPool._get_user(self, username)",
+        "moto.cognitoidp.responses.CognitoIdpJsonWebKeyResponse.json_web_key",
+        "moto.utilities.utils.load_resource(resource)",
+        "joserfc.jwk.RSAKey.import_key",
+        "joserfc.jwt.encode(header, claims, key)",
         "moto.dynamodb.models.table.Table(table_name, account_id, region, schema, attr)",
         "moto.dynamodb.models.table.Table.set_stream_specification(self, streams)",
     ),
     replaces=(
+        "moto.cognitoidp.models.CognitoIdpUserPool.create_jwt(self, client_id, username, token_use,"
+        " expires_in, extra_data)",
         "moto.moto_server.werkzeug_app.DomainDispatcherApplication.get_backend_for_host(self,"
         " host)",
         "moto.sqs.models.Queue.add_message(self, message)",

@@ -5,6 +5,7 @@ from urllib.parse import unquote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lampwork.cloud.persistence.state_file import StateFile
+from lampwork.http.internal_paths import UNSIGNED
 
 Changes = Mapping[str, bytes | None]
 """New values by key; None removes the key."""
@@ -23,8 +24,9 @@ class Keeper(Protocol):
 class Request:
     """Facts from the head of a request to AWS.
 
-    `service` is the service for which the request is signed, or "" if it is unsigned. `operation`
-    is the operation's name in AWS's JSON protocols, or "" in others.
+    `service` is the service for which the request is signed; if it is unsigned, that of the user
+    pool's operation, which needs no signature, or "". `operation` is the operation's name in AWS's
+    JSON protocols, or "" in others.
     """
 
     def __init__(self, environ: WSGIEnvironment) -> None:
@@ -34,7 +36,8 @@ class Request:
         self.method = environ["REQUEST_METHOD"]
         # When the bucket is in the host name, this misses keys without a slash.
         self.names_an_object = "/" in environ["PATH_INFO"].strip("/")
-        self.operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        target, _, self.operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
+        self.service = self.service or UNSIGNED.get(target, "")
 
 
 class Touched:

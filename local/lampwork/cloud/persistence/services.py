@@ -1,6 +1,7 @@
 from typing import Final
 
 from lampwork.cloud.moto_seam.backends import backend, present
+from lampwork.cloud.moto_seam.cognito import keep_signing_keys
 from lampwork.cloud.moto_seam.sns import forget_published
 from lampwork.cloud.persistence.kept_state import Changes, Request
 from lampwork.cloud.persistence.pickling import attributes, freeze, set_attributes, thaw
@@ -9,13 +10,17 @@ from lampwork.cloud.persistence.state_file import StateFile
 PREFIX: Final = "service/"
 # The services' names as they are in a signature. Each service holds so little that its state in a
 # region is stored as one value.
-SERVICES: Final = ("sns", "ssm", "secretsmanager", "events", "kms")
+SERVICES: Final = (
+    *("sns", "ssm", "secretsmanager", "events", "kms", "cognito-idp", "cognito-identity"),
+)
 
 
 class KeptServices:
-    """Stores topics and subscriptions, parameters, secrets, event buses with rules, and keys."""
+    """Stores topics and subscriptions, parameters, secrets, event buses with rules, keys, and the
+    pools of users and identities."""
 
     def __init__(self) -> None:
+        keep_signing_keys()
         self._kept: dict[tuple[str, str], bytes] = {}
 
     def load(self, state: StateFile) -> None:

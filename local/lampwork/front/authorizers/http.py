@@ -11,12 +11,18 @@ from lampwork.front.authorizers.refusals import Denied, Unauthenticated
 from lampwork.front.signature import caller, is_signed
 from lampwork.http.request import Request
 from lampwork.invocation.port import Invoker
-from lampwork.stack.authorization import Authorizer, IamAuthorizer, JwtAuthorizer, LambdaAuthorizer
+from lampwork.stack.authorization import (
+    Authorizer,
+    IamAuthorizer,
+    JwtAuthorizer,
+    LambdaAuthorizer,
+    PoolAuthorizer,
+)
 from lampwork.stack.model import ACCOUNT_ID, HttpApi
 from lampwork.stack.router import Match
 
 if TYPE_CHECKING:
-    from lampwork.front.authorizers.jwt import JwtVerifier as TokenVerifier
+    from lampwork.front.authorizers.tokens.jwt import JwtVerifier as TokenVerifier
 
 TIMEOUT_SECONDS = 10
 
@@ -27,7 +33,14 @@ class HttpAuthorizers:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
     """
 
-    def __init__(self, api: HttpApi, invoker: Invoker, *, time_scale: float = 1) -> None:
+    def __init__(
+        self,
+        api: HttpApi,
+        invoker: Invoker,
+        *,
+        time_scale: float = 1,
+        aws: tuple[str, int] | None = None,
+    ) -> None:
         self._api = api
         self._functions: dict[Authorizer, FunctionAuthorizer] = {}
         self._verifiers: dict[Authorizer, TokenVerifier] = {}
@@ -38,9 +51,10 @@ class HttpAuthorizers:
                 )
             elif isinstance(authorizer, JwtAuthorizer):
                 # Imported only when needed, because it loads a cryptography library.
-                from lampwork.front.authorizers.jwt import JwtVerifier
+                from lampwork.front.authorizers.tokens.issuer_keys import places_with
+                from lampwork.front.authorizers.tokens.jwt import JwtVerifier
 
-                self._verifiers[authorizer] = JwtVerifier(authorizer)
+                self._verifiers[authorizer] = JwtVerifier(authorizer, places_with(aws))
 
     async def authorize(
         self, authorizer: Authorizer, request: Request, match: Match, request_id: str
@@ -63,6 +77,8 @@ class HttpAuthorizers:
                 return await self._verifiers[authorizer].verify(found[0], match.route.scopes)
             case LambdaAuthorizer():
                 return await self._ask(authorizer, request, match, request_id)
+            case PoolAuthorizer():
+                raise TypeError(f"HTTP APIs cannot use {authorizer}.")
 
     async def _ask(
         self, authorizer: LambdaAuthorizer, request: Request, match: Match, request_id: str

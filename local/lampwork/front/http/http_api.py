@@ -29,12 +29,19 @@ class HttpApiGateway:
     Authorizers and CORS settings are prepared once, when the template is read.
     """
 
-    def __init__(self, api: HttpApi, invoker: Invoker, *, time_scale: float = 1) -> None:
+    def __init__(
+        self,
+        api: HttpApi,
+        invoker: Invoker,
+        *,
+        time_scale: float = 1,
+        aws: tuple[str, int] | None = None,
+    ) -> None:
         self._api = api
         self._invoker = invoker
         self._router = Router(api.routes)
         self._prefix = "" if api.stage == "$default" else f"/{api.stage}"
-        self._authorizers = HttpAuthorizers(api, invoker, time_scale=time_scale)
+        self._authorizers = HttpAuthorizers(api, invoker, time_scale=time_scale, aws=aws)
         self._cors = CrossOrigin(api.cors) if api.cors else None
 
     @property

@@ -1,6 +1,7 @@
 import logging
 import re
 import uuid
+from typing import TYPE_CHECKING
 
 from lampwork.errors import LampworkError
 from lampwork.events.caller import Caller
@@ -17,9 +18,17 @@ from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.port import Invoker
 from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call
-from lampwork.stack.authorization import Authorizer, IamAuthorizer, LambdaAuthorizer
+from lampwork.stack.authorization import (
+    Authorizer,
+    IamAuthorizer,
+    LambdaAuthorizer,
+    PoolAuthorizer,
+)
 from lampwork.stack.model import ACCOUNT_ID, FixedAnswer, RestApi
 from lampwork.stack.router import Match, Router
+
+if TYPE_CHECKING:
+    from lampwork.front.authorizers.tokens.user_pools import PoolVerifier
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +41,14 @@ class RestApiGateway:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
 
-    def __init__(self, api: RestApi, invoker: Invoker, *, time_scale: float = 1) -> None:
+    def __init__(
+        self,
+        api: RestApi,
+        invoker: Invoker,
+        *,
+        time_scale: float = 1,
+        aws: tuple[str, int] | None = None,
+    ) -> None:
         self._api = api
         self._invoker = invoker
         self._router = Router(api.routes, decodes=False)
@@ -47,6 +63,7 @@ class RestApiGateway:
             for authorizer in {route.authorizer for route in api.routes}
             if isinstance(authorizer, LambdaAuthorizer)
         }
+        self._pools = _pool_verifiers(api, aws)
 
     @property
     def api_id(self) -> str:
@@ -125,6 +142,12 @@ class RestApiGateway:
             return Caller("iam", caller(request))
         if isinstance(authorizer, LambdaAuthorizer):
             return await self._ask(authorizer, request, match, request_id)
+        if isinstance(authorizer, PoolAuthorizer):
+            source, variables = authorizer.identity_source, self._api.stage_variables
+            found = identity([source], request, request.query, variables, {})
+            if found is None:
+                raise Unauthenticated
+            return await self._pools[authorizer].verify(found[0], match.route.scopes)
         return None
 
     async def _ask(
@@ -161,6 +184,19 @@ class RestApiGateway:
         }
         answer = rest_error(error, request, self._api.gateway_responses, context)
         return _with_ids(answer, request_id)
+
+
+def _pool_verifiers(
+    api: RestApi, aws: tuple[str, int] | None
+) -> "dict[PoolAuthorizer, PoolVerifier]":
+    pools = {each.authorizer for each in api.routes if isinstance(each.authorizer, PoolAuthorizer)}
+    if not pools:
+        return {}
+    # Imported only when needed, because it loads a cryptography library.
+    from lampwork.front.authorizers.tokens.issuer_keys import places_with
+    from lampwork.front.authorizers.tokens.user_pools import PoolVerifier
+
+    return {authorizer: PoolVerifier(authorizer, places_with(aws)) for authorizer in pools}
 
 
 def no_stage(request: Request) -> Response:

@@ -7,6 +7,7 @@ from lampwork.stack.authorization import (
     IdentitySource,
     JwtAuthorizer,
     LambdaAuthorizer,
+    PoolAuthorizer,
 )
 from lampwork.stack.function_names import FunctionNames
 from lampwork.template.resource import Resource
@@ -18,6 +19,7 @@ SOURCE: Final = re.compile(
     r"(?:(?:\$|method\.|route\.)request\.(header|querystring)"
     r"|\$?(context|stageVariables))\.(.+)"
 )
+POOL: Final = re.compile(r"arn:[^:]+:cognito-idp:[^:]+:\d*:userpool/.+")
 REST_TTL_SECONDS: Final = 300
 DEFAULT_SOURCE: Final = IdentitySource("header", "Authorization")
 
@@ -62,6 +64,20 @@ def scheme_authorizer(
                 payload_format=payload_format or "1.0",
                 simple_responses=own.truth("enableSimpleResponses"),
             )
+        case "cognito_user_pools":
+            if api.type != "AWS::ApiGateway::RestApi":
+                raise own.error(
+                    f"the authorizer {name} is of the type cognito_user_pools, which only REST APIs"
+                    " have; use the type jwt with the pool's ProviderURL as issuer.",
+                    "type",
+                )
+            header = f"method.request.header.{scheme.text('name')}"
+            return PoolAuthorizer(
+                name,
+                _pools(own, "providerARNs"),
+                _source(own, "identitySource", header),
+                _pattern(name, own, "identityValidationExpression"),
+            )
         case other:
             _ignore(api, name, other)
             return None
@@ -78,6 +94,10 @@ def resource_authorizer(authorizer: Resource, functions: FunctionNames) -> Autho
     kind = authorizer.required("Type" if rest else "AuthorizerType")
     if kind == "JWT":
         return _jwt(name, authorizer, "IdentitySource", "JwtConfiguration")
+    if kind == "COGNITO_USER_POOLS":
+        found = _sources(authorizer, "IdentitySource") or (DEFAULT_SOURCE,)
+        pattern = _pattern(name, authorizer, "IdentityValidationExpression")
+        return PoolAuthorizer(name, _pools(authorizer, "ProviderARNs"), found[0], pattern)
     if kind not in ("REQUEST", "TOKEN"):
         _ignore(authorizer, name, kind)
         return None
@@ -124,6 +144,16 @@ def _jwt(name: str, authorizer: Values, sources: str, settings: str) -> JwtAutho
         raise authorizer.error(problem, settings)
     found = _sources(authorizer, sources) or (DEFAULT_SOURCE,)
     return JwtAuthorizer(name, issuer, given.one_or_more("audience"), found[0])
+
+
+def _pools(authorizer: Values, name: str) -> tuple[str, ...]:
+    pools = authorizer.one_or_more(name)
+    for pool in pools:
+        if POOL.fullmatch(pool) is None:
+            raise authorizer.error(
+                f"{pool!r} is not the ARN of a user pool; name one with !GetAtt MyPool.Arn.", name
+            )
+    return pools
 
 
 def _sources(authorizer: Values, name: str) -> tuple[IdentitySource, ...]:

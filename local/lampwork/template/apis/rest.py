@@ -100,6 +100,7 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
             seconds(integration, "timeoutInMillis", TIMEOUT_SECONDS),
             payload_format="1.0",
             authorizer=operation.authorizer,
+            scopes=operation.scopes,
             fixed=fixed,
         )
 
@@ -130,6 +131,7 @@ def _methods(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
             seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
             payload_format="1.0",
             authorizer=route_authorizer(method, functions),
+            scopes=method.texts("AuthorizationScopes"),
             fixed=fixed,
         )
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import string
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,6 +14,11 @@ URL_SUFFIX: Final = "amazonaws.com"
 API: Final = "AWS::ApiGatewayV2::Api"
 REST_API: Final = "AWS::ApiGateway::RestApi"
 STACK: Final = "AWS::CloudFormation::Stack"
+USER_POOL: Final = "AWS::Cognito::UserPool"
+USER_POOL_CLIENT: Final = "AWS::Cognito::UserPoolClient"
+IDENTITY_POOL: Final = "AWS::Cognito::IdentityPool"
+# The types whose id is one that Cognito makes.
+OF_COGNITO: Final = (USER_POOL, USER_POOL_CLIENT, IDENTITY_POOL)
 ID_ALPHABET: Final = string.digits + string.ascii_lowercase
 ID_LENGTH: Final = 10
 STREAM_LABEL: Final = "2026-01-01T00:00:00.000"  # on AWS, when it was enabled
@@ -21,6 +27,14 @@ STREAM_LABEL: Final = "2026-01-01T00:00:00.000"  # on AWS, when it was enabled
 NAME_PROPERTIES: Final = {
     "AWS::ApiGateway::Stage": "StageName",
     "AWS::ApiGatewayV2::Stage": "StageName",
+    "AWS::Cognito::IdentityPool": "IdentityPoolName",
+    "AWS::Cognito::UserPool": "UserPoolName",
+    "AWS::Cognito::UserPoolClient": "ClientName",
+    "AWS::Cognito::UserPoolDomain": "Domain",
+    "AWS::Cognito::UserPoolGroup": "GroupName",
+    "AWS::Cognito::UserPoolIdentityProvider": "ProviderName",
+    "AWS::Cognito::UserPoolResourceServer": "Identifier",
+    "AWS::Cognito::UserPoolUser": "Username",
     "AWS::DynamoDB::GlobalTable": "TableName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::IAM::Role": "RoleName",
@@ -101,12 +115,18 @@ class Identity:
     @property
     def id(self) -> str:
         """Ten lower-case letters and digits, as an API has them; the same on every machine."""
-        path = f"{self.place.prefix}{self.logical_id}"
+        return self._letters(ID_LENGTH)
+
+    def _letters(self, length: int, of: str = "") -> str:
+        path = f"{self.place.prefix}{self.logical_id}{of}"
         number = int.from_bytes(hashlib.sha256(path.encode()).digest())
-        return "".join(ID_ALPHABET[number // 36**place % 36] for place in range(ID_LENGTH))
+        return "".join(ID_ALPHABET[number // 36**place % 36] for place in range(length))
 
     @property
     def arn(self) -> str:
+        if self.type == USER_POOL:
+            path = f"userpool/{self.cognito_id}"
+            return f"arn:{PARTITION}:cognito-idp:{self.place.region}:{ACCOUNT_ID}:{path}"
         service = self.type.split("::")[1].lower()
         pattern = ARNS.get(self.type, service + ":{region}:{account}:{name}")
         values = {"region": self.place.region, "account": ACCOUNT_ID, "name": self.name}
@@ -122,8 +142,29 @@ class Identity:
         return f"{scheme}://{self.id}.execute-api.{self.place.region}.{URL_SUFFIX}"
 
     @property
+    def cognito_id(self) -> str:
+        """The id of a user pool, of its client or of an identity pool, in AWS's form."""
+        if self.type == USER_POOL:
+            return f"{self.place.region}_{self._letters(9)}"
+        if self.type == IDENTITY_POOL:
+            return f"{self.place.region}:{uuid.uuid5(uuid.NAMESPACE_OID, self._letters(26))}"
+        return self._letters(26)
+
+    @property
+    def client_secret(self) -> str:
+        """The secret of a user pool's client, which is the same on every machine."""
+        return self._letters(26, of="/secret") + self._letters(26, of="/rest")
+
+    @property
+    def issuer(self) -> str:
+        """Who issues the tokens of a user pool, without https://."""
+        return f"cognito-idp.{self.place.region}.{URL_SUFFIX}/{self.cognito_id}"
+
+    @property
     def reference(self) -> str:
         """What {"Ref": …} gives."""
+        if self.type in OF_COGNITO:
+            return self.cognito_id
         if self.type == "AWS::SQS::Queue":
             return self.queue_url
         if self.type in REFERRED_TO_BY_ARN:
@@ -152,6 +193,17 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
     "AWS::ApiGatewayV2::Authorizer": {"AuthorizerId": lambda authorizer: authorizer.id},
     "AWS::ApiGatewayV2::Integration": {"IntegrationId": lambda integration: integration.id},
     "AWS::ApiGatewayV2::Route": {"RouteId": lambda route: route.id},
+    USER_POOL: {
+        "ProviderName": lambda pool: pool.issuer,
+        "ProviderURL": lambda pool: f"https://{pool.issuer}",
+        "UserPoolId": lambda pool: pool.cognito_id,
+    },
+    USER_POOL_CLIENT: {
+        "ClientId": lambda client: client.cognito_id,
+        "ClientSecret": lambda client: client.client_secret,
+        "Name": lambda client: client.name,
+    },
+    IDENTITY_POOL: {"Id": lambda pool: pool.cognito_id, "Name": lambda pool: pool.name},
     "AWS::DynamoDB::Table": {"StreamArn": lambda table: f"{table.arn}/stream/{STREAM_LABEL}"},
     "AWS::Events::EventBus": {"Name": lambda bus: bus.name},
     "AWS::Lambda::Function": {},

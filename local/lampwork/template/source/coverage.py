@@ -4,6 +4,15 @@ from typing import Final
 
 # The local cloud creates these.
 CREATED: Final = (
+    "AWS::Cognito::IdentityPool",
+    "AWS::Cognito::UserPool",
+    "AWS::Cognito::UserPoolClient",
+    "AWS::Cognito::UserPoolDomain",
+    "AWS::Cognito::UserPoolGroup",
+    "AWS::Cognito::UserPoolIdentityProvider",
+    "AWS::Cognito::UserPoolResourceServer",
+    "AWS::Cognito::UserPoolUser",
+    "AWS::Cognito::UserPoolUserToGroupAttachment",
     "AWS::DynamoDB::Table",
     "AWS::Events::EventBus",
     "AWS::S3::Bucket",
@@ -53,6 +62,9 @@ SUPPORT: Final = (
     "AWS::CloudFront::",
     "AWS::CloudWatch::",
     "AWS::CodeDeploy::",
+    "AWS::Cognito::IdentityPoolRoleAttachment",
+    "AWS::Cognito::ManagedLoginBranding",
+    "AWS::Cognito::UserPoolUICustomizationAttachment",
     "AWS::EC2::",
     "AWS::IAM::",
     "AWS::KMS::",

@@ -3,28 +3,22 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
 """
 
-import asyncio
 import json
-import logging
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jwt
 
 from lampwork.events.caller import Caller
 from lampwork.front.authorizers.refusals import Denied, Unauthenticated
+from lampwork.front.authorizers.tokens.issuer_keys import (
+    ALGORITHMS,
+    IssuerKeys,
+    KeysUnknown,
+    Places,
+    published_by_itself,
+)
 from lampwork.stack.authorization import JwtAuthorizer
-
-logger = logging.getLogger(__name__)
-
-ALGORITHMS = ["RS256", "RS384", "RS512"]
-KEYS_SECONDS = 2 * 60 * 60
-# An unknown key id may be that of a new key, so the keys are fetched again. Anybody can send an
-# unknown key id, though, so this happens at most once in this time.
-UNKNOWN_KEY_PAUSE_SECONDS = 10
-FETCH_SECONDS = 5
 
 # AWS publishes only the first of these texts; the others are our own.
 CHALLENGES: dict[type[Exception], str] = {
@@ -41,13 +35,13 @@ class JwtVerifier:
     """Checks the tokens of one issuer against the keys that the issuer publishes."""
 
     def __init__(
-        self, authorizer: JwtAuthorizer, clock: Callable[[], float] = time.monotonic
+        self,
+        authorizer: JwtAuthorizer,
+        places: Places = published_by_itself,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._authorizer = authorizer
-        self._clock = clock
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at = float("-inf")
-        self._fetching = asyncio.Lock()
+        self._keys = IssuerKeys(authorizer.issuer, places, clock)
 
     async def verify(self, value: str, scopes: tuple[str, ...]) -> Caller:
         """The caller whose token this is. `value` is a token, with or without `Bearer ` before it.
@@ -72,8 +66,8 @@ class JwtVerifier:
         )
 
     async def _claims(self, token: str) -> Mapping[str, object]:
-        key = await self._key(token)
         try:
+            key = await self._keys.of(token)
             claims: Mapping[str, object] = jwt.decode(
                 token,
                 key,
@@ -81,6 +75,8 @@ class JwtVerifier:
                 issuer=self._authorizer.issuer,
                 options={"verify_aud": False, "require": ["exp"]},
             )
+        except KeysUnknown as error:
+            raise _refused(str(error)) from error
         except jwt.InvalidTokenError as error:
             reason = CHALLENGES.get(type(error), "the token is not valid")
             raise _refused(reason) from error
@@ -96,55 +92,6 @@ class JwtVerifier:
     @property
     def _audience(self) -> tuple[str, ...]:
         return self._authorizer.audience
-
-    async def _key(self, token: str) -> jwt.PyJWK:
-        try:
-            key_id = jwt.get_unverified_header(token).get("kid")
-        except jwt.InvalidTokenError as error:
-            raise _refused("the token is malformed") from error
-        async with self._fetching:
-            age = self._clock() - self._fetched_at
-            unknown = key_id not in self._keys
-            if age > KEYS_SECONDS or (unknown and age > UNKNOWN_KEY_PAUSE_SECONDS):
-                await self._fetch()
-        if key_id not in self._keys:
-            raise _refused("the token's key is not one of its issuer's")
-        return self._keys[key_id]
-
-    async def _fetch(self) -> None:
-        try:
-            keys = await asyncio.to_thread(_published_keys, self._authorizer.issuer)
-        except (OSError, ValueError, KeyError, jwt.PyJWTError) as error:
-            logger.warning(
-                "cannot read the keys of a token's issuer",
-                extra={"issuer": self._authorizer.issuer, "reason": repr(error)},
-            )
-            raise _refused("the issuer's keys cannot be read") from error
-        self._keys = keys
-        self._fetched_at = self._clock()
-
-
-def _published_keys(issuer: str) -> dict[str, jwt.PyJWK]:
-    """The issuer's keys by key id.
-
-    The issuer's configuration says where they are (OpenID Connect Discovery 1.0 §4).
-
-    Raises:
-        OSError, ValueError, KeyError, jwt.PyJWTError: the keys cannot be read.
-    """
-    configuration = _read(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-    keys = jwt.PyJWKSet.from_dict(_read(configuration["jwks_uri"])).keys
-    return {key.key_id: key for key in keys if key.key_id}
-
-
-def _read(url: str) -> dict[str, Any]:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"{url} is not an HTTP address")
-    with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as response:
-        content = json.load(response)
-    if not isinstance(content, dict):
-        raise ValueError(f"{url} does not return a JSON object")
-    return content
 
 
 def _refused(reason: str) -> Unauthenticated:

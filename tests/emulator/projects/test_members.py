@@ -1,0 +1,191 @@
+"""A project whose REST API and HTTP API are for the users of a user pool.
+
+What the authorizers hand to functions is compared with what was seen on AWS:
+https://github.com/amazon-archives/amazon-cognito-identity-js/issues/92 for REST APIs,
+https://github.com/awsdocs/amazon-api-gateway-developer-guide/issues/158 for all values being text.
+"""
+
+import json
+import re
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError
+
+import boto3
+import jwt
+import pytest
+
+from tests.emulator.projects.installation import Installation, Project, project
+
+PASSWORD = "Shelves123"
+DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d UTC \d{4}")
+
+
+@pytest.fixture(scope="module")
+def members(
+    installation: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    with project(installation, "members", tmp_path_factory.mktemp("projects")) as members:
+        members.up("--strict")
+        yield members
+
+
+def cognito(members: Project) -> Any:
+    session: Any = boto3.session.Session()
+    return session.client("cognito-idp", **members.aws)
+
+
+def pool_of(members: Project) -> str:
+    (pool,) = cognito(members).list_user_pools(MaxResults=10)["UserPools"]
+    return str(pool["Id"])
+
+
+def client_of(members: Project, name: str = "local-Browser") -> str:
+    clients = cognito(members).list_user_pool_clients(UserPoolId=pool_of(members))
+    (client,) = (c["ClientId"] for c in clients["UserPoolClients"] if c["ClientName"] == name)
+    return str(client)
+
+
+def sign_in(members: Project, name: str, *, group: str = "") -> dict[str, str]:
+    """The tokens of a user, who signs up first."""
+    idp, client = cognito(members), client_of(members)
+    attributes = [
+        {"Name": "email", "Value": f"{name}@example.com"},
+        {"Name": "custom:shelf", "Value": "B7"},
+    ]
+    idp.sign_up(ClientId=client, Username=name, Password=PASSWORD, UserAttributes=attributes)
+    idp.admin_confirm_sign_up(UserPoolId=pool_of(members), Username=name)
+    if group:
+        idp.admin_add_user_to_group(UserPoolId=pool_of(members), Username=name, GroupName=group)
+    answer = idp.initiate_auth(
+        ClientId=client,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD},
+    )
+    tokens: dict[str, str] = answer["AuthenticationResult"]
+    return tokens
+
+
+def get(members: Project, path: str, token: str | None = None) -> tuple[int, Any]:
+    headers = {"Authorization": token} if token else {}
+    request = urllib.request.Request(f"{members.origin}{path}", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_a_rest_api_hands_the_claims_of_an_id_token_over_as_text(members: Project) -> None:
+    tokens = sign_in(members, "ada", group="librarians")
+
+    status, told = get(members, "/v1/read", tokens["IdToken"])
+
+    claims = told["authorizer"]["claims"]
+    assert status == 200
+    assert list(told["authorizer"]) == ["claims"]
+    assert claims["cognito:username"] == "ada"
+    assert claims["email"] == "ada@example.com"
+    assert claims["custom:shelf"] == "B7"
+    assert claims["token_use"] == "id"
+    assert claims["cognito:groups"] == "librarians"
+    assert claims["auth_time"].isdecimal()
+    assert DATE.fullmatch(claims["exp"])
+    assert DATE.fullmatch(claims["iat"])
+
+
+def test_an_http_api_hands_lists_over_in_brackets_and_times_as_numbers(members: Project) -> None:
+    tokens = sign_in(members, "ben", group="librarians")
+
+    status, told = get(members, "/read", f"Bearer {tokens['AccessToken']}")
+
+    claims = told["authorizer"]["jwt"]["claims"]
+    assert status == 200
+    assert claims["cognito:groups"] == "[librarians]"
+    assert claims["username"] == "ben"
+    assert claims["client_id"] == client_of(members)
+    assert claims["exp"].isdecimal()
+
+
+@pytest.mark.parametrize("token", [None, "x", "Bearer x.y.z"])
+def test_a_request_without_a_valid_token_is_unauthorized(
+    members: Project, token: str | None
+) -> None:
+    assert get(members, "/v1/read", token) == (401, {"message": "Unauthorized"})
+    assert get(members, "/read", token) == (401, {"message": "Unauthorized"})
+
+
+def test_a_route_without_scopes_takes_id_tokens_and_one_with_scopes_takes_access_tokens(
+    members: Project,
+) -> None:
+    """https://repost.aws/knowledge-center/api-gateway-cognito-401-unauthorized"""
+    tokens = sign_in(members, "carl")
+
+    assert get(members, "/v1/read", tokens["AccessToken"])[0] == 401
+    assert get(members, "/v1/own", tokens["IdToken"])[0] == 401
+    assert get(members, "/v1/own", tokens["AccessToken"])[0] == 200
+    assert get(members, "/v1/write", tokens["AccessToken"])[0] == 403
+
+
+def test_a_token_of_another_pool_is_unauthorized(members: Project) -> None:
+    idp = cognito(members)
+    pool = idp.create_user_pool(PoolName="strangers")["UserPool"]["Id"]
+    client = idp.create_user_pool_client(UserPoolId=pool, ClientName="c")["UserPoolClient"]
+    idp.sign_up(ClientId=client["ClientId"], Username="eve", Password="Strange1!")
+    idp.admin_confirm_sign_up(UserPoolId=pool, Username="eve")
+    tokens = idp.initiate_auth(
+        ClientId=client["ClientId"],
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "eve", "PASSWORD": "Strange1!"},
+    )["AuthenticationResult"]
+    idp.delete_user_pool(UserPoolId=pool)
+
+    assert get(members, "/v1/read", tokens["IdToken"])[0] == 401
+    assert get(members, "/read", tokens["AccessToken"])[0] == 401
+
+
+def test_functions_know_the_pool_and_its_clients_by_the_ids_that_cognito_has(
+    members: Project,
+) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cognito-userpool.html"""
+    settings = get(members, "/v1/read", sign_in(members, "dora")["IdToken"])[1]["settings"]
+
+    pool, machine = pool_of(members), client_of(members, "local-Machine")
+    described = cognito(members).describe_user_pool_client(UserPoolId=pool, ClientId=machine)
+    assert re.fullmatch(r"us-east-1_\w{9}", pool)
+    assert settings == {
+        "POOL": pool,
+        "CLIENT": client_of(members),
+        "SECRET": described["UserPoolClient"]["ClientSecret"],
+    }
+
+
+def test_anybody_can_verify_a_token_with_the_keys_that_the_pool_publishes(
+    members: Project,
+) -> None:
+    token = sign_in(members, "emil")["IdToken"]
+    keys = jwt.PyJWKClient(f"{members.origin}/{pool_of(members)}/.well-known/jwks.json")
+
+    claims = jwt.decode(
+        token,
+        keys.get_signing_key_from_jwt(token),
+        algorithms=["RS256"],
+        audience=client_of(members),
+        issuer=f"https://cognito-idp.us-east-1.amazonaws.com/{pool_of(members)}",
+    )
+
+    assert claims["exp"] - claims["iat"] == 30 * 60
+
+
+def test_users_and_the_ids_of_the_pool_are_kept_over_a_restart(members: Project) -> None:
+    token = sign_in(members, "fay")["IdToken"]
+    before = pool_of(members), client_of(members)
+
+    members.lampwork.stop()
+    members.up()
+
+    assert (pool_of(members), client_of(members)) == before
+    assert get(members, "/v1/read", token)[0] == 200
+    user = cognito(members).admin_get_user(UserPoolId=before[0], Username="fay")
+    assert user["UserStatus"] == "CONFIRMED"
