@@ -1,7 +1,8 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
 
-from lampwork.companions.aws import CREDENTIALS, EmbeddedAws
+from lampwork.companions.aws import CREDENTIALS, EmbeddedAws, resolve_at
 from lampwork.companions.redis import EmbeddedRedis
 from lampwork.companions.supervision import OnLog
 from lampwork.concurrency import run_all
@@ -14,9 +15,13 @@ class Services:
 
     def __init__(self, config: Config, on_log: OnLog) -> None:
         wanted, data = config.services, config.data
-        self.redis = EmbeddedRedis(data, on_log, config.redis) if "redis" in wanted else None
-        hosts = (config.host, *config.allowed_hosts)
-        self.aws = EmbeddedAws(data, on_log, config.region, hosts) if "aws" in wanted else None
+        self.redis: EmbeddedRedis | None = None
+        self.aws: EmbeddedAws | None = None
+        if "redis" in wanted:
+            self.redis = EmbeddedRedis(data, on_log, config.redis)
+        if "aws" in wanted:
+            hosts = (config.host, *config.allowed_hosts)
+            self.aws = EmbeddedAws(data, on_log, config.region, hosts)
 
     async def start(self) -> None:
         """Start all at once and wait until they answer.
@@ -66,3 +71,32 @@ class Services:
 
     def _all(self) -> list[EmbeddedRedis | EmbeddedAws]:
         return [each for each in (self.redis, self.aws) if each is not None]
+
+
+class RunningServices(Services):
+    """The services of another Lampwork, by their addresses. It has created what its template
+    defines."""
+
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        self.redis = None
+        self.aws = None
+        self._addresses = addresses
+
+    async def resolve(self, references: Sequence[str]) -> Mapping[str, str | None]:
+        return await resolve_at(self.aws_address, references) if self.aws_address else {}
+
+    def placeholders(self) -> dict[str, str]:
+        return dict(self._addresses)
+
+    def variables(self) -> dict[str, str]:
+        url = self._addresses.get("aws_url")
+        return CREDENTIALS | ({"AWS_ENDPOINT_URL": url} if url else {})
+
+    @property
+    def aws_address(self) -> tuple[str, int] | None:
+        url = urlsplit(self._addresses.get("aws_url", ""))
+        return (url.hostname, url.port) if url.hostname and url.port else None
+
+    @property
+    def aws_url(self) -> str:
+        return self._addresses.get("aws_url", "http://localhost")
