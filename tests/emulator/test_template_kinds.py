@@ -426,6 +426,17 @@ RESOURCES = {
         Username={"Ref": "Ada"},
     ),
     "Identities": of("Cognito::IdentityPool", AllowUnauthenticatedIdentities=True),
+    "Worker": of("StepFunctions::Activity", Name="worker"),
+    "Flow": of(
+        "StepFunctions::StateMachine",
+        StateMachineType="EXPRESS",
+        RoleArn="arn:aws:iam::000000000000:role/flow",
+        DefinitionString='{"StartAt": "${First}", "States": {"A": {"Type": "Succeed"}}}',
+        DefinitionSubstitutions={"First": "A"},
+        LoggingConfiguration={"Level": "OFF"},
+        Tags=[{"Key": "a", "Value": "b"}],
+    ),
+    "Flow2": of("StepFunctions::StateMachine", Definition={"StartAt": "A", "States": {}}),
     "Alexa": of("Lambda::Permission", Principal="alexa-appkit.amazon.com", FunctionName="work"),
 }
 

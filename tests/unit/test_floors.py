@@ -41,7 +41,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"source"},
         {"language"},
         {"resource"},
-        {"code", "log_config", "streams"},
+        {"code", "log_config", "state_machines", "streams"},
         {"functions", "triggers"},
         {"apis", "cloud_resources"},
         {"reader"},

@@ -2,8 +2,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -12,16 +11,10 @@ from lampwork.errors import AlreadyRunning
 
 @dataclass(frozen=True, slots=True)
 class LockOwner:
-    """The Lampwork process that holds a data folder; `origin` is None until it takes requests.
-
-    `template` is what it serves, `services` are the addresses of its services by their placeholder:
-    aws_url, redis_url.
-    """
+    """The Lampwork process that holds a data folder; `origin` is None until it takes requests."""
 
     pid: int
     origin: str | None
-    template: str = ""
-    services: Mapping[str, str] = field(default_factory=dict)
 
 
 class DataLock:
@@ -42,12 +35,12 @@ class DataLock:
             AlreadyRunning: another process holds the folder.
         """
         self._file = self._locked()
-        self.announce(LockOwner(os.getpid(), None))
+        self.announce(None)
 
-    def announce(self, owner: LockOwner) -> None:
-        """Tell other processes what this one serves, and at which address."""
+    def announce(self, origin: str | None) -> None:
+        """Tell other processes at which address this one takes requests."""
         new = self._data / "up.json.new"
-        new.write_text(json.dumps(asdict(owner)))
+        new.write_text(json.dumps({"pid": os.getpid(), "origin": origin}))
         new.rename(self._data / "up.json")
 
     def release(self) -> None:
@@ -70,12 +63,11 @@ class DataLock:
 
 def running_origin(data: Path) -> str | None:
     """The address of the Lampwork that uses this data folder; None if there is none."""
-    owner = lock_owner(data)
+    owner = _lock_owner(data)
     return owner.origin if owner else None
 
 
-def lock_owner(data: Path) -> LockOwner | None:
-    """The Lampwork that uses this data folder; None if there is none."""
+def _lock_owner(data: Path) -> LockOwner | None:
     try:
         with (data / "lock").open("r") as file:
             if _try_lock(file):
@@ -87,7 +79,8 @@ def lock_owner(data: Path) -> LockOwner | None:
 
 def _announced(data: Path) -> LockOwner | None:
     with contextlib.suppress(FileNotFoundError):
-        return LockOwner(**json.loads((data / "up.json").read_text()))
+        said = json.loads((data / "up.json").read_text())
+        return LockOwner(said["pid"], said["origin"])
     return None
 
 

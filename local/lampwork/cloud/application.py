@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Final
 from wsgiref.types import WSGIApplication
@@ -20,8 +21,10 @@ from lampwork.cloud.persistence.tables import KeptTables
 from lampwork.cloud.pool_documents import PoolDocuments
 from lampwork.cloud.queue_report import QueueReport
 from lampwork.cloud.request_trace import RequestTrace
+from lampwork.cloud.state_machines.service import StateMachines
 from lampwork.cloud.table_streams import TableStreams
 from lampwork.cloud.user_pools import tokens
+from lampwork.companions.aws import TIME_SCALE
 
 FILE: Final = "state.db"
 VERSION: Final = "moto"
@@ -33,6 +36,8 @@ class Unreadable(Exception):
 
 def application(folder: Path, region: str) -> WSGIApplication:
     """moto as a WSGI application, with its state loaded and the template's resources created.
+
+    State machines call functions at the address in AWS_ENDPOINT_URL_LAMBDA.
 
     Raises:
         Unreadable: the stored state cannot be read and was moved aside. moto is only partly loaded
@@ -47,10 +52,17 @@ def application(folder: Path, region: str) -> WSGIApplication:
     Patterns().install()
     objects.load()
     _load(kept, state)
-    FunctionTargets(region).install()
+    machines = StateMachines(
+        kept,
+        state,
+        region,
+        lambda_endpoint=os.environ.get("AWS_ENDPOINT_URL_LAMBDA"),
+        time_scale=float(os.environ.get(TIME_SCALE, "1")),
+    )
+    FunctionTargets(region, machines.executions.start).install()
     streams.install()
     tokens.install(lambda pool, client, user, use, claims: claims)
-    own = OwnPaths(kept, state, folder / "resources.json", region)
+    own = OwnPaths(machines, state, folder / "resources.json", region)
     own.create_resources()
     return QueueReport(RequestTrace(PoolDocuments(own)))
 

@@ -1,9 +1,12 @@
 import json
-from collections.abc import Mapping
+import sys
+import uuid
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lampwork.cloud.moto_seam import events, s3, sns, sqs
 from lampwork.cloud.request_trace import trace_header
+from lampwork.cloud.state_machines.errors import StatesError
 from lampwork.events.s3 import Bucket, S3Object, s3_event
 from lampwork.events.sns import Publication, Subscription, sns_event
 from lampwork.events.target_input import input_of, rule_event
@@ -16,15 +19,17 @@ VISIBILITY_SECONDS: Final = 43_200
 
 
 class FunctionTargets:
-    """Lets moto's SNS, S3 and EventBridge invoke functions.
+    """Lets moto's SNS, S3 and EventBridge invoke functions, and EventBridge start state machines.
 
     Each event goes into a queue that ListQueues does not show. The emulator reads the queue and
     invokes the function. So an accepted event survives the end of a process: it waits in the queue
     until it is delivered.
     """
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, start_execution: Callable[..., object]) -> None:
+        """`start_execution` takes a state machine's ARN, and `name` and `input` of an execution."""
         self._region = region
+        self._start_execution = start_execution
 
     def install(self) -> None:
         queue = sqs.find_queue(self._region, FUNCTION_EVENTS_QUEUE)
@@ -63,6 +68,8 @@ class FunctionTargets:
                 sqs.send_message(region, name, text, group)
             case "sns":
                 sns.publish(region, text, target["Arn"])
+            case "states":
+                self._start(target["Arn"], text, event["id"])
             case "events":
                 entry = {
                     "Source": event["source"],
@@ -71,6 +78,12 @@ class FunctionTargets:
                     "EventBusName": name.removeprefix("event-bus/"),
                 }
                 events.put_event(region, entry)
+
+    def _start(self, machine: str, text: str, event_id: str) -> None:
+        try:
+            self._start_execution(machine, name=f"{event_id}_{uuid.uuid4()}", input=text)
+        except StatesError as error:
+            print(f"A rule's target: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the log
 
 
 def _s3_event(event_name: str, bucket: Any, key: Any, configuration_id: str) -> dict[str, Any]:

@@ -1,15 +1,19 @@
 import io
+import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from wsgiref.types import WSGIApplication
 
+from boto3.session import Session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
-from localstack_client.session import Session
+from botocore.config import Config
 from werkzeug.test import Client as WsgiClient
 
 from lampwork.cloud.shape_fitting import fitted
+
+HERE: Final = "http://localhost"  # nothing is sent there
 
 Client = Any
 """A boto3 client. boto3 makes its methods at run time, from AWS's description of the service."""
@@ -18,22 +22,36 @@ Client = Any
 class Clients:
     """boto3 clients that call a WSGI application in this process, without a socket.
 
-    Call it with the name of a service, such as "sqs".
+    Call it with the name of a service, such as "sqs". Several threads may do so.
     """
 
-    def __init__(self, app: WSGIApplication, region: str) -> None:
+    def __init__(self, app: WSGIApplication, region: str, config: Config | None = None) -> None:
         self.region = region
+        self._config = config
+        self._making = threading.Lock()
         self._client = WsgiClient(app)
-        self._session = Session(region_name=region)
+        self._session = Session("test", "test", region_name=region)
         self._made: dict[str, Client] = {}
 
     def __call__(self, service: str) -> Client:
-        if service not in self._made:
-            client = self._session.client(service)
-            client.meta.events.register("provide-client-params", fitted)
-            client.meta.events.register("before-send", self._send)
-            self._made[service] = client
-        return self._made[service]
+        with self._making:
+            if service not in self._made:
+                client = self._make(service, HERE)
+                client.meta.events.register("provide-client-params", fitted)
+                client.meta.events.register("before-send", self._send)
+                self._made[service] = client
+            return self._made[service]
+
+    def at(self, service: str, endpoint: str) -> Client:
+        """A client of a service that another process serves, at this address."""
+        with self._making:
+            if service not in self._made:
+                self._made[service] = self._make(service, endpoint)
+            return self._made[service]
+
+    def _make(self, service: str, endpoint: str) -> Client:
+        make: Any = self._session.client  # as Any, because it knows the services by literals
+        return make(service, endpoint_url=endpoint, config=self._config)
 
     def _send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         url = urlsplit(request.url)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NoReturn
 
 from lampwork.companions.supervision import OnLog, Program, Supervised
@@ -22,6 +23,8 @@ CREDENTIALS: Final = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_SESSION_TOKEN": "test",
 }
+# The variable that tells the server how long pauses take, as a multiple of what they say.
+TIME_SCALE: Final = "LAMPWORK_TIME_SCALE"
 
 
 class EmbeddedAws:
@@ -33,12 +36,18 @@ class EmbeddedAws:
     """
 
     def __init__(
-        self, data: Path, on_log: OnLog, region: str, allowed_hosts: Iterable[str] = ()
+        self,
+        data: Path,
+        on_log: OnLog,
+        region: str,
+        allowed_hosts: Iterable[str] = (),
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """`variables` are further environment variables of the server."""
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._folder = data / "aws"
         self._on_log = on_log
-        program = self._program(data, region, allowed_hosts)
+        program = self._program(data, region, allowed_hosts, variables)
         self._server = Supervised(program, on_log, self._give_up)
         self._given_up = asyncio.Event()
         self._reason = ""
@@ -98,11 +107,19 @@ class EmbeddedAws:
         if self._start_task is None:
             self._ensure_started()
         else:
-            await _post(self.address, RESOURCES, b"")
+            await self._post(RESOURCES, b"")
 
     async def resolve(self, references: Sequence[str]) -> Mapping[str, str | None]:
-        """As `resolve_at`."""
-        return await resolve_at(self.address, references)
+        """The values of dynamic references such as ssm:name; None for one that does not exist.
+
+        Raises:
+            StartError: the server has ended; its log says why.
+        """
+        answer = await self._post(REFERENCES, json.dumps(references).encode())
+        if not answer:
+            raise StartError("The embedded AWS ended before it answered; its log is above.")
+        values: Mapping[str, str | None] = json.loads(answer)
+        return values
 
     async def loaded(self) -> None:
         """Start it if it is not started, and wait until it answers.
@@ -141,43 +158,37 @@ class EmbeddedAws:
         self._reason = reason
         self._given_up.set()
 
-    def _program(self, data: Path, region: str, allowed_hosts: Iterable[str]) -> Program:
+    def _program(
+        self,
+        data: Path,
+        region: str,
+        allowed_hosts: Iterable[str],
+        variables: Mapping[str, str],
+    ) -> Program:
         descriptor = self._socket.fileno()
         arguments = (str(descriptor), str(self._folder), region, *allowed_hosts)
         server = ("-m", "lampwork.cloud.server", *arguments)
         return Program(
             name="aws",
             argv=(sys.executable, *server),
-            environment={**inherited(), **CREDENTIALS, "MOTO_ACCOUNT_ID": ACCOUNT_ID},
+            environment={
+                **inherited(),
+                **CREDENTIALS,
+                "MOTO_ACCOUNT_ID": ACCOUNT_ID,
+                **variables,
+            },
             cwd=Path("/"),
             run_dir=data / "run",
             pass_fds=(descriptor,),
         )
 
-
-async def resolve_at(
-    address: tuple[str, int], references: Sequence[str]
-) -> Mapping[str, str | None]:
-    """The values of dynamic references such as ssm:name in the embedded AWS at this address; None
-    for one that does not exist.
-
-    Raises:
-        StartError: the server has ended; its log says why.
-    """
-    answer = await _post(address, REFERENCES, json.dumps(references).encode())
-    if not answer:
-        raise StartError("The embedded AWS ended before it answered; its log is above.")
-    values: Mapping[str, str | None] = json.loads(answer)
-    return values
-
-
-async def _post(address: tuple[str, int], path: str, body: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection(*address)
-    try:
-        head = f"POST {path} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        return (await reader.read()).partition(b"\r\n\r\n")[2]
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
+    async def _post(self, path: str, body: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(*self.address)
+        try:
+            head = f"POST {path} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            return (await reader.read()).partition(b"\r\n\r\n")[2]
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()

@@ -8,7 +8,14 @@ from typing import Final, TypedDict
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lampwork.cloud import table_streams
-from lampwork.cloud.creation import buckets, messaging, secrets, tables, user_pools
+from lampwork.cloud.creation import (
+    buckets,
+    messaging,
+    secrets,
+    state_machines,
+    tables,
+    user_pools,
+)
 from lampwork.cloud.creation.made import Made
 from lampwork.cloud.in_process import Clients
 from lampwork.cloud.persistence.state_file import StateFile
@@ -40,6 +47,8 @@ CREATE: Final[Mapping[str, Create]] = {
     "AWS::SNS::Topic": messaging.create_topic,
     "AWS::SNS::Subscription": messaging.subscribe,
     "AWS::S3::Bucket": buckets.create_bucket,
+    "AWS::StepFunctions::Activity": state_machines.create_activity,
+    "AWS::StepFunctions::StateMachine": state_machines.create_state_machine,
     "AWS::Events::EventBus": messaging.create_event_bus,
     "AWS::Events::Rule": messaging.put_rule,
     "AWS::Cognito::UserPool": user_pools.create_pool,
@@ -57,6 +66,8 @@ CREATE: Final[Mapping[str, Create]] = {
 REMOVE: Final[Mapping[str, Remove]] = {
     "AWS::Lambda::EventSourceMapping": table_streams.remove_reader,
     "AWS::SNS::Subscription": messaging.unsubscribe,
+    "AWS::StepFunctions::Activity": state_machines.delete_activity,
+    "AWS::StepFunctions::StateMachine": state_machines.delete_state_machine,
     "AWS::Events::Rule": messaging.delete_rule,
 }
 

@@ -24,15 +24,16 @@ class Keeper(Protocol):
 class Request:
     """Facts from the head of a request to AWS.
 
-    `service` is the service for which the request is signed; if it is unsigned, that of the user
-    pool's operation, which needs no signature, or "". `operation` is the operation's name in AWS's
-    JSON protocols, or "" in others.
+    `service` and `region` are those for which the request is signed; of an unsigned one, `service`
+    is that of the user pool's operation, which needs no signature, or "", and `region` is "".
+    `operation` is the operation's name in AWS's JSON protocols, or "" in others.
     """
 
     def __init__(self, environ: WSGIEnvironment) -> None:
         signature = environ.get("HTTP_AUTHORIZATION") or unquote(environ.get("QUERY_STRING", ""))
         scope = signature.partition("Credential=")[2].split("/")
         self.service = scope[3] if len(scope) > 3 else ""
+        self.region = scope[2] if len(scope) > 3 else ""
         self.method = environ["REQUEST_METHOD"]
         # When the bucket is in the host name, this misses keys without a slash.
         self.names_an_object = "/" in environ["PATH_INFO"].strip("/")

@@ -63,10 +63,16 @@ ARNS: Final = {
     "AWS::Scheduler::Schedule": "scheduler:{region}:{account}:schedule/default/{name}",
     "AWS::SSM::Parameter": "ssm:{region}:{account}:parameter/{name}",
     "AWS::SecretsManager::Secret": "secretsmanager:{region}:{account}:secret:{name}",
+    "AWS::StepFunctions::Activity": "states:{region}:{account}:activity:{name}",
     "AWS::StepFunctions::StateMachine": "states:{region}:{account}:stateMachine:{name}",
 }
 REFERRED_TO_BY_ARN: Final = frozenset(
-    {"AWS::SNS::Topic", "AWS::SecretsManager::Secret", "AWS::StepFunctions::StateMachine"}
+    {
+        "AWS::SNS::Topic",
+        "AWS::SecretsManager::Secret",
+        "AWS::StepFunctions::Activity",
+        "AWS::StepFunctions::StateMachine",
+    }
 )
 REFERRED_TO_BY_ID: Final = frozenset(
     {
@@ -223,6 +229,10 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
         ),
     },
     "AWS::SNS::Topic": {"TopicName": lambda topic: topic.name},
+    "AWS::StepFunctions::StateMachine": {
+        "Name": lambda machine: machine.name,
+        "StateMachineRevisionId": lambda machine: "INITIAL",
+    },
     "AWS::SQS::Queue": {
         "QueueName": lambda queue: queue.name,
         "QueueUrl": lambda queue: queue.queue_url,

@@ -33,6 +33,7 @@ LOCAL_FILES: Final = {
     "AWS::Serverless::StateMachine": "DefinitionUri",
 }
 CODE: Final = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
+STATE_MACHINE: Final = "AWS::StepFunctions::StateMachine"
 APIS: Final = ("AWS::Serverless::Api", "AWS::Serverless::HttpApi")
 PATHS: Final = {**LOCAL_FILES, **CODE, **dict.fromkeys(APIS, "DefinitionUri")}
 INTRINSIC: Final = ("Ref", "Fn::Sub", "Fn::FindInMap", "Fn::If", "Fn::Join", "Fn::Select")
@@ -97,6 +98,13 @@ def _with_local_files(document: Document, resolve: Resolve) -> dict[str, Any]:
             path = _asset(resource) or properties.get(key)
             if isinstance(path, str):
                 properties[key] = {"S3Bucket": LOCAL_BUCKET, "S3Key": quote(path, "")}
+        if resource["Type"] == STATE_MACHINE:
+            path = _asset(resource) or properties.get("DefinitionS3Location")
+            if isinstance(path, str) and not path.startswith("s3://"):
+                properties["DefinitionS3Location"] = {
+                    "Bucket": LOCAL_BUCKET,
+                    "Key": quote(path, ""),
+                }
         if resource["Type"] in APIS:
             _include_definition(properties, document)
         if resource["Type"] == "AWS::Serverless::Application":

@@ -21,6 +21,8 @@ CREATED: Final = (
     "AWS::SQS::Queue",
     "AWS::SSM::Parameter",
     "AWS::SecretsManager::Secret",
+    "AWS::StepFunctions::Activity",
+    "AWS::StepFunctions::StateMachine",
 )
 RUN: Final = frozenset(
     {

@@ -107,6 +107,11 @@ def parse(path: Path, warn: Warn) -> yaml.Node:
     text = _text(path)
     if path.suffix == ".json":
         text = text.expandtabs()  # JSON may be indented by tabs, YAML may not
+    return parse_text(path, text, warn)
+
+
+def parse_text(path: Path, text: str, warn: Warn) -> yaml.Node:
+    """The nodes of a text in YAML, which comes from the file `path`; else as `parse`."""
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

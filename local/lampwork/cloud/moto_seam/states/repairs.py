@@ -1,0 +1,259 @@
+"""Lets moto's interpreter of state machines reach this emulator's services and clock, and do what
+it leaves out.
+
+Importing this module loads the interpreter.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from botocore.loaders import create_loader
+from jsonpath_ng import Index
+from moto.stepfunctions.parser.api import (
+    EvaluationFailedEventDetails,
+    HistoryEventType,
+    LambdaFunctionFailedEventDetails,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
+    CustomErrorName,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
+    StatesErrorName,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
+)
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.common.string import string_expression
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_lambda
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service,
+    state_task_service_aws_sdk,
+    state_task_service_lambda,
+)
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.utils import boto_client, json_path
+
+from lampwork.cloud.state_machines.language import paths
+from lampwork.cloud.state_machines.language.jsonata import QueryError, evaluate
+
+Client = Any
+ClientOf = Callable[[str, str], Client]
+"""Gives a boto3 client for a service in a region."""
+
+DETAILS: Final[Any] = EventDetails  # as Any, because its type asks for the details of all events
+
+
+class _Boto3:
+    """Stands in for boto3 where the interpreter makes its clients."""
+
+    def __init__(self, client_of: ClientOf) -> None:
+        self._client_of = client_of
+
+    def client(self, *, service_name: str, region_name: str, **_: object) -> Client:
+        return self._client_of(service_name, region_name)
+
+
+class _Match:
+    """Something found by a path. `path` tells the interpreter whether to give a list."""
+
+    context = None
+
+    def __init__(self, value: Any, *, in_a_list: bool) -> None:
+        self.value = value
+        self.path = Index(0) if in_a_list else None
+
+
+class _Path:
+    """Stands in for jsonpath_ng's paths. From these, the interpreter takes one value for some
+    paths that may have several, and a list for some that have one."""
+
+    def __init__(self, text: str) -> None:
+        self._path = paths.read(text)
+
+    def find(self, data: Any) -> list[_Match]:
+        values = self._path.values(data)
+        if self._path.is_definite or values:
+            return [_Match(each, in_a_list=not self._path.is_definite) for each in values]
+        return [_Match([], in_a_list=False)]
+
+
+class _Time:
+    """Stands in for `time` where the interpreter waits before it tries again."""
+
+    def __init__(self, scale: float) -> None:
+        self._scale = scale
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds * self._scale)
+
+
+def install(client_of: ClientOf, time_scale: float) -> None:
+    """From now on, tasks call services with these clients, and pauses take `time_scale` times as
+    long as they say. A pause until a moment ends at that moment."""
+    clients: Any = boto_client
+    clients.boto3 = _Boto3(client_of)
+    # It tells every caught error with all that it knows of the state.
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
+    finding: Any = json_path
+    finding.parse = _Path
+    retrier: Any = retrier_decl
+    retrier.time = _Time(time_scale)
+    waiting: Any = wait_function.WaitFunction
+    waiting._wait_interval = _waiting(time_scale)
+    expression: Any = string_expression
+    expression.StringJSONata._eval_body = _evaluate_jsonata
+    expression.StringVariableSample._eval_body = _evaluate_variable
+    task: Any = state_task_service.StateTaskService
+    task._normalise_parameters = _normalise_parameters
+    task._normalise_response = _normalise_response
+    task._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.update(_boto_names())
+    sdk: Any = state_task_service_aws_sdk.StateTaskServiceAwsSdk
+    sdk._normalise_service_error_name = staticmethod(_error_prefix)
+    function: Any = state_task_lambda.StateTaskLambda
+    function._from_error = _naming_lambda_errors(function._from_error)
+
+
+def _waiting(scale: float) -> Callable[[Any, Any, float], None]:
+    def wait_interval(wait: Any, env: Any, wait_seconds: float) -> None:
+        seconds = wait_seconds if isinstance(wait, Timestamp) else wait_seconds * scale
+        end = time.monotonic() + seconds
+        while env.is_running() and (left := end - time.monotonic()) > 0:
+            env.program_state_event.wait(left)
+
+    return wait_interval
+
+
+def _evaluate_jsonata(text: Any, env: Any) -> None:
+    states = env.states._states_data
+    env.stack.append(_value(text.expression, {"states": states, **_variables(env)}, env))
+
+
+def _evaluate_variable(text: Any, env: Any) -> None:
+    """A variable in a state whose language is JSONPath: $name, $name.field or $name[0]."""
+    env.stack.append(_value(text.expression, _variables(env), env))
+
+
+def _variables(env: Any) -> Mapping[str, Any]:
+    store = env.variable_store
+    return {**store._outer_scope, **store._inner_scope}
+
+
+def _value(expression: str, variables: Mapping[str, Any], env: Any) -> Any:
+    try:
+        return evaluate(expression, variables)
+    except QueryError as error:
+        name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
+        details = DETAILS(
+            evaluationFailedEventDetails=EvaluationFailedEventDetails(
+                error=name.error_name, cause=str(error)
+            )
+        )
+        kind = HistoryEventType.EvaluationFailed
+        failure = FailureEvent(env=env, error_name=name, event_type=kind, event_details=details)
+        raised = FailureEventException(failure_event=failure)
+        told = DETAILS(evaluationFailedEventDetails=raised.get_evaluation_failed_event_details())
+        env.event_manager.add_event(
+            context=env.event_history_context, event_type=kind, event_details=told
+        )
+        raise raised from error
+
+
+def _normalise_parameters(
+    task: Any,
+    parameters: dict[str, Any],
+    boto_service_name: str | None = None,
+    service_action_name: str | None = None,
+) -> None:
+    """Parameters as a definition writes them (`StateMachineArn`), as boto3 takes them."""
+    operation = _operation(task, boto_service_name, service_action_name)
+    if operation is not None and operation.input_shape is not None:
+        task._to_boto_request(parameters, operation.input_shape)
+
+
+def _normalise_response(
+    task: Any,
+    response: Any,
+    boto_service_name: str | None = None,
+    service_action_name: str | None = None,
+) -> None:
+    operation = _operation(task, boto_service_name, service_action_name)
+    if operation is not None and operation.output_shape is not None:
+        task._from_boto_response(response, operation.output_shape)
+
+
+def _operation(task: Any, service: str | None, action: str | None) -> Any:
+    """The description of the operation that a task calls; None for one that boto3 does not know."""
+    client = boto_client.boto_client_for(
+        service=task._get_boto_service_name(service), region="us-east-1"
+    )
+    method = xform_name(action or task.resource.api_action)
+    name = client.meta.method_to_api_mapping.get(method)
+    return None if name is None else client.meta.service_model.operation_model(name)
+
+
+def _boto_names() -> dict[str, str]:
+    """boto3's names by those of AWS's SDK for Java, where the two differ by more than hyphens.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
+    """
+    named = create_loader().list_available_services("service-2")
+    return {name.replace("-", ""): name for name in named if "-" in name} | {
+        "cloudwatchlogs": "logs",
+        "cognitoidentityprovider": "cognito-idp",
+        "costexplorer": "ce",
+        "databasemigration": "dms",
+        "elasticloadbalancing": "elb",
+        "elasticloadbalancingv2": "elbv2",
+        "eventbridge": "events",
+        "sfn": "stepfunctions",
+        "states": "stepfunctions",
+    }
+
+
+def _error_prefix(service_name: str) -> str:
+    """What the names of a service's errors begin with, such as DynamoDb: the name of the service
+    as AWS's SDK for Java writes it.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
+    """
+    overrides: Any = state_task_service.StateTaskService
+    name = overrides._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.get(service_name, service_name)
+    client = boto_client.boto_client_for(service=name, region="us-east-1")
+    words = client.meta.service_model.metadata["serviceId"].split()
+    return "".join(
+        re.sub(r"[A-Z]{2,}(?![a-z])", lambda found: found[0].capitalize(), word) for word in words
+    )
+
+
+def _naming_lambda_errors(from_error: Callable[..., Any]) -> Callable[..., Any]:
+    """A task whose resource is a function names Lambda's own errors as `lambda:invoke` does.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html
+    """
+
+    def from_error_of_service(task: Any, env: Any, ex: Exception) -> Any:
+        if not isinstance(ex, ClientError):
+            return from_error(task, env, ex)
+        service = state_task_service_lambda.StateTaskServiceLambda
+        error, cause = service._error_cause_from_client_error(ex)
+        details = LambdaFunctionFailedEventDetails(error=error, cause=cause)
+        return FailureEvent(
+            env=env,
+            error_name=CustomErrorName(error),
+            event_type=HistoryEventType.LambdaFunctionFailed,
+            event_details=DETAILS(lambdaFunctionFailedEventDetails=details),
+        )
+
+    return from_error_of_service

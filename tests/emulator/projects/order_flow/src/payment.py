@@ -1,0 +1,2 @@
+def charge(event, context):
+    return {"receipt": f"{event['id']} paid {event['amount']}"}
