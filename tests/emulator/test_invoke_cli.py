@@ -14,6 +14,24 @@ run = "echo working"
 """
 
 
+CHAIN = """
+import boto3, urllib.request
+
+def chain(event, context):
+    if event.get("later"):
+        print("it was an event")
+        return None
+    functions = boto3.client("lambda")
+    answer = functions.invoke(FunctionName="local-Hello", Payload=b"{}")["Payload"].read()
+    functions.invoke(
+        FunctionName="local-Fail", InvocationType="Event", Payload=b'{"later": true}'
+    )
+    endpoint = os.environ["AWS_ENDPOINT_URL_LAMBDA"]
+    with urllib.request.urlopen(f"{endpoint}/hello") as response:
+        return [json.loads(answer)["greeting"], json.load(response)["greeting"]]
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[SampleProject]:
     created = SampleProject.create(tmp_path)
@@ -38,6 +56,57 @@ def test_a_running_lampwork_serves_the_call(
     assert "START RequestId: " in called.stderr
     assert "REPORT RequestId: " in called.stderr
     lampwork.until("REPORT RequestId: ")
+
+
+def test_options_beside_a_running_lampwork_give_the_call_an_environment_of_its_own(
+    project: SampleProject, lampwork: LampworkProcess
+) -> None:
+    project.edit(
+        "template.yaml",
+        lambda text: "Parameters: {P: {Type: String, Default: x}}\n"
+        + (text.replace("COLOUR: template", "COLOUR: !Ref P")),
+    )
+    lampwork.until("Reloaded")
+    (project.root / "variables.json").write_text('{"Hello": {"COLOUR": "file"}}')
+
+    by_env = project.run("invoke", "Hello", "--env", "COLOUR=blue")
+    by_file = project.run("invoke", "Hello", "-n", "variables.json")
+    by_parameter = project.run("invoke", "Hello", "--parameter-overrides", "P=red")
+    plain = project.run("invoke", "Hello")
+
+    answers = [json.loads(each.stdout)["colour"] for each in (by_env, by_file, by_parameter, plain)]
+    assert answers == ["blue", "file", "red", "x"]
+    assert "this invocation has an environment of its own" in by_env.stderr
+    assert "of its own" not in plain.stderr
+    assert not list((project.root / ".lampwork").glob("beside-*"))
+    assert lampwork.process.poll() is None
+
+
+def test_another_template_beside_a_running_lampwork_has_services_of_its_own(
+    project: SampleProject, lampwork: LampworkProcess
+) -> None:
+    other = (
+        (project.root / "template.yaml").read_text().replace("COLOUR: template", "COLOUR: other")
+    )
+    (project.root / "other.yaml").write_text(other)
+
+    called = project.run("invoke", "Hello", "-t", "other.yaml")
+
+    assert json.loads(called.stdout)["colour"] == "other"
+    assert f"runs another template, {project.root}/template.yaml" in called.stderr
+    assert lampwork.process.poll() is None
+
+
+def test_a_function_invoked_alone_may_invoke_others_and_its_own_api(
+    project: SampleProject,
+) -> None:
+    project.edit("hello.py", lambda text: text + CHAIN)
+    project.edit("template.yaml", lambda text: text.replace("hello.fail", "hello.chain"))
+
+    called = project.run("invoke", "Fail")
+
+    assert json.loads(called.stdout) == ["hello", "hello"]
+    assert "it was an event" in called.stderr
 
 
 def test_a_call_without_a_running_lampwork_starts_what_it_needs(project: SampleProject) -> None:
@@ -68,7 +137,7 @@ def test_a_failing_function_ends_the_call_with_1(project: SampleProject, running
     assert 'raise ValueError("on purpose")' in called.stderr
 
 
-@pytest.mark.parametrize(("running", "name"), [(True, "Hello:live"), (False, "Hello")])
+@pytest.mark.parametrize(("running", "name"), [(True, "Hello:$LATEST"), (False, "Hello")])
 def test_a_function_that_cannot_be_loaded_is_reported_once(
     project: SampleProject, running: bool, name: str
 ) -> None:

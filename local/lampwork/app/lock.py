@@ -2,7 +2,8 @@ import contextlib
 import fcntl
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -11,10 +12,16 @@ from lampwork.errors import AlreadyRunning
 
 @dataclass(frozen=True, slots=True)
 class LockOwner:
-    """The Lampwork process that holds a data folder; `origin` is None until it takes requests."""
+    """The Lampwork process that holds a data folder; `origin` is None until it takes requests.
+
+    `template` is what it serves, `services` are the addresses of its services by their placeholder:
+    aws_url, redis_url.
+    """
 
     pid: int
     origin: str | None
+    template: str = ""
+    services: Mapping[str, str] = field(default_factory=dict)
 
 
 class DataLock:
@@ -35,12 +42,12 @@ class DataLock:
             AlreadyRunning: another process holds the folder.
         """
         self._file = self._locked()
-        self.announce(None)
+        self.announce(LockOwner(os.getpid(), None))
 
-    def announce(self, origin: str | None) -> None:
-        """Tell other processes at which address this one takes requests."""
+    def announce(self, owner: LockOwner) -> None:
+        """Tell other processes what this one serves, and at which address."""
         new = self._data / "up.json.new"
-        new.write_text(json.dumps({"pid": os.getpid(), "origin": origin}))
+        new.write_text(json.dumps(asdict(owner)))
         new.rename(self._data / "up.json")
 
     def release(self) -> None:
@@ -63,11 +70,12 @@ class DataLock:
 
 def running_origin(data: Path) -> str | None:
     """The address of the Lampwork that uses this data folder; None if there is none."""
-    owner = _lock_owner(data)
+    owner = lock_owner(data)
     return owner.origin if owner else None
 
 
-def _lock_owner(data: Path) -> LockOwner | None:
+def lock_owner(data: Path) -> LockOwner | None:
+    """The Lampwork that uses this data folder; None if there is none."""
     try:
         with (data / "lock").open("r") as file:
             if _try_lock(file):
@@ -79,8 +87,7 @@ def _lock_owner(data: Path) -> LockOwner | None:
 
 def _announced(data: Path) -> LockOwner | None:
     with contextlib.suppress(FileNotFoundError):
-        said = json.loads((data / "up.json").read_text())
-        return LockOwner(said["pid"], said["origin"])
+        return LockOwner(**json.loads((data / "up.json").read_text()))
     return None
 
 

@@ -1,26 +1,41 @@
 """One invocation of a function, by a project started for it or by a running Lampwork."""
 
 import base64
+import os
+import shutil
+import socket
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import Final
 
-from lampwork.app.lock import DataLock
+from lampwork.app.lock import DataLock, lock_owner
 from lampwork.app.project.options import Options
-from lampwork.app.project.project import Project
+from lampwork.app.project.project import Beside, Project
 from lampwork.app.project.stack_loading import load_stack
+from lampwork.companions.ports import free_port
 from lampwork.config.project_config import Config
 from lampwork.errors import ConfigurationError, FunctionNotFound, LampworkError, StartError
 from lampwork.front.lambda_api import PREFIX
+from lampwork.front.server import Front
 from lampwork.logs.json_records import as_text
 from lampwork.logs.log import Log, is_advice
 from lampwork.logs.tracebacks import readable
-from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.function_names import FunctionNames, invocation_name, qualifier_in
 from lampwork.stack.handler_check import HandlerProblems, is_about_loading
-from lampwork.stack.model import Function
+from lampwork.stack.model import LATEST, Function, Stack
+from lampwork.triggers.asynchronous.invocations import EventInvocations
+
+OWN_ENVIRONMENT: Final = (
+    "Beside {}, with the services that run there: this invocation has an environment of its own,"
+    " for its options."
+)
+OWN_SERVICES: Final = (
+    "{} runs another template, {}: this invocation has services of its own, which begin empty."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +49,77 @@ class InvocationResult:
 
 
 async def invoke_alone(options: Options, log: Log, name: str, payload: bytes) -> InvocationResult:
-    """Start the project's services and commands, invoke the function once, and stop them.
+    """Start what the invocation of a function needs, invoke it once, and stop everything.
+
+    A Lampwork that runs with the same template lends its services. With another template, this
+    invocation has services and data of its own, for as long as it lasts.
 
     Raises:
         LampworkError: the project does not start, or it has no such function.
     """
     config = options.read_config()
     async with AsyncExitStack() as opened:
-        lock = DataLock(config.data)
-        lock.acquire()
-        opened.callback(lock.release)
-        project = Project(config, options, log, config.port)
+        beside = None
+        if (running := lock_owner(config.data)) and running.origin:
+            work_dir = config.data / f"beside-{os.getpid()}"
+            work_dir.mkdir(mode=0o700)
+            opened.callback(shutil.rmtree, work_dir, ignore_errors=True)
+            if running.template == f"{config.template}":
+                log.line("lampwork", OWN_ENVIRONMENT.format(running.origin))
+                beside = Beside(running.services, work_dir)
+            else:
+                log.line("lampwork", OWN_SERVICES.format(running.origin, running.template))
+                config = replace(config, data=work_dir)
+        if beside is None:
+            lock = DataLock(config.data)
+            lock.acquire()
+            opened.callback(lock.release)
+        project = Project(config, options, log, _port(config), beside=beside)
         await project.open(opened)
-        try:
-            invocation = await project.functions.invoke(name, payload)
-        except FunctionNotFound as error:
-            raise _not_found(name, list(project.stack.functions)) from error
+        events = await _open_front(opened, project)
+        invocation = await project.functions.invoke(_target(project.stack, name), payload)
+        await events.tried()
         return InvocationResult(invocation.payload.decode(), invocation.function_error is not None)
+
+
+def _target(stack: Stack, name: str) -> str:
+    """The function that a user names, with the alias or the version that they name.
+
+    Raises:
+        FunctionNotFound: there is none.
+    """
+    function = FunctionNames(stack.functions).called(name)
+    qualifier = qualifier_in(name)
+    if function is None or qualifier not in (None, LATEST, *function.qualifiers):
+        raise _not_found(name, list(stack.functions))
+    return invocation_name(function, qualifier)
+
+
+async def _open_front(opened: AsyncExitStack, project: Project) -> EventInvocations:
+    """Serve what the function may call meanwhile: other functions, and its stack's APIs."""
+    events = EventInvocations(project.functions, project.stack.functions)
+    front = Front(
+        project.stack,
+        project.functions,
+        data_dir=project.config.data,
+        port=project.port,
+        aws=project.services.aws_address,
+        events=events,
+    )
+    await front.start()
+    opened.push_async_callback(front.stop)
+    return events
+
+
+def _port(config: Config) -> int:
+    """The configured port, so that addresses are those of `lampwork up`; another if it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", config.port))
+        except OSError:
+            return free_port()
+        return int(probe.getsockname()[1])
 
 
 def only_function(config: Config) -> str:

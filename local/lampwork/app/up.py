@@ -1,4 +1,5 @@
 import asyncio
+import os
 import resource
 import ssl
 import time
@@ -6,7 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
 
-from lampwork.app.lock import DataLock
+from lampwork.app.lock import DataLock, LockOwner
 from lampwork.app.project.options import Options
 from lampwork.app.project.project import Project
 from lampwork.app.reload import Change, Watched, Watcher, watched_files
@@ -52,10 +53,15 @@ class Up:
             await self._open_front(opened)
             await self._open_processes(opened)
             self._open_sources(opened)
-            lock.announce(self._project.origin)
+            lock.announce(self._as_owner())
             self._say_ready(time.monotonic() - began)
             opened.callback(self._log.say, "Stopping.")
             await (self._watcher.wait() if self._reload else asyncio.Event().wait())
+
+    def _as_owner(self) -> LockOwner:
+        project = self._project
+        services = project.services.placeholders()
+        return LockOwner(os.getpid(), project.origin, f"{self._config.template}", services)
 
     def _open_data_folder(self, opened: AsyncExitStack) -> DataLock:
         lock = DataLock(self._config.data)

@@ -3,6 +3,7 @@ import sys
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from lampwork.app import single_invocation
 from lampwork.app.lock import running_origin
@@ -13,6 +14,12 @@ from lampwork.errors import ConfigurationError
 from lampwork.logs.log import Log
 
 INTERRUPTED: Final = 130
+# These options give an invocation an environment of its own, even where a Lampwork runs.
+CHANGING: Final = (
+    *("env", "env_vars", "env_file", "parameter", "parameter_overrides", "template"),
+    *("config_env", "config_file", "cold", "freeze"),
+)
+GIVEN: Final = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 
 
 @click.command()
@@ -28,14 +35,16 @@ def invoke(
     Its result goes to standard output, its log to standard error.
 
     FUNCTION may be left out if the template has only one. A running `lampwork up` runs the
-    function; without one, this command starts what the project needs, for this invocation only.
+    function, unless an option asks for other variables, parameters or another template; else this
+    command starts what the project needs, for this invocation only.
     """
     if event and no_event:
         raise ConfigurationError("Use either --event or --no-event, not both.")
     payload = _payload(event)
     debug = function if debug_port is not None else None
     options = options_of(debug=debug, debug_port=debug_port, verbose=True, **given)
-    origin = None if debug else running_origin(options.read_config().data)
+    alone = debug or _changes_the_project(click.get_current_context())
+    origin = None if alone else running_origin(options.read_config().data)
     name = function or single_invocation.only_function(options.read_config())
     if origin is None:
         log = log_to(Log(sys.stderr))
@@ -49,6 +58,11 @@ def invoke(
     click.echo(text, err=True, nl=False)
     click.echo(result.payload)
     sys.exit(1 if result.failed else 0)
+
+
+def _changes_the_project(context: click.Context) -> bool:
+    """Whether an option changes what a running Lampwork would run."""
+    return any(context.get_parameter_source(each) in GIVEN for each in CHANGING)
 
 
 def _payload(event: Any) -> bytes:

@@ -107,19 +107,11 @@ class EmbeddedAws:
         if self._start_task is None:
             self._ensure_started()
         else:
-            await self._post(RESOURCES, b"")
+            await _post(self.address, RESOURCES, b"")
 
     async def resolve(self, references: Sequence[str]) -> Mapping[str, str | None]:
-        """The values of dynamic references such as ssm:name; None for one that does not exist.
-
-        Raises:
-            StartError: the server has ended; its log says why.
-        """
-        answer = await self._post(REFERENCES, json.dumps(references).encode())
-        if not answer:
-            raise StartError("The embedded AWS ended before it answered; its log is above.")
-        values: Mapping[str, str | None] = json.loads(answer)
-        return values
+        """As `resolve_at`."""
+        return await resolve_at(self.address, references)
 
     async def loaded(self) -> None:
         """Start it if it is not started, and wait until it answers.
@@ -182,13 +174,30 @@ class EmbeddedAws:
             pass_fds=(descriptor,),
         )
 
-    async def _post(self, path: str, body: bytes) -> bytes:
-        reader, writer = await asyncio.open_connection(*self.address)
-        try:
-            head = f"POST {path} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
-            writer.write(head.encode() + body)
-            return (await reader.read()).partition(b"\r\n\r\n")[2]
-        except ConnectionError:
-            return b""
-        finally:
-            writer.close()
+
+async def resolve_at(
+    address: tuple[str, int], references: Sequence[str]
+) -> Mapping[str, str | None]:
+    """The values of dynamic references such as ssm:name in the embedded AWS at this address; None
+    for one that does not exist.
+
+    Raises:
+        StartError: the server has ended; its log says why.
+    """
+    answer = await _post(address, REFERENCES, json.dumps(references).encode())
+    if not answer:
+        raise StartError("The embedded AWS ended before it answered; its log is above.")
+    values: Mapping[str, str | None] = json.loads(answer)
+    return values
+
+
+async def _post(address: tuple[str, int], path: str, body: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        head = f"POST {path} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        return (await reader.read()).partition(b"\r\n\r\n")[2]
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()

@@ -1,7 +1,8 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
 
-from lampwork.companions.aws import CREDENTIALS, TIME_SCALE, EmbeddedAws
+from lampwork.companions.aws import CREDENTIALS, TIME_SCALE, EmbeddedAws, resolve_at
 from lampwork.companions.redis import EmbeddedRedis
 from lampwork.companions.supervision import OnLog
 from lampwork.concurrency import run_all
@@ -20,14 +21,16 @@ class Services:
         self, config: Config, on_log: OnLog, lambda_endpoint: str = "", time_scale: float = 1
     ) -> None:
         wanted, data = config.services, config.data
-        self.redis = EmbeddedRedis(data, on_log, config.redis) if "redis" in wanted else None
-        hosts = (config.host, *config.allowed_hosts)
-        told = {TIME_SCALE: str(time_scale)}
-        if lambda_endpoint:
-            told["AWS_ENDPOINT_URL_LAMBDA"] = lambda_endpoint
-        self.aws = (
-            EmbeddedAws(data, on_log, config.region, hosts, told) if "aws" in wanted else None
-        )
+        self.redis: EmbeddedRedis | None = None
+        self.aws: EmbeddedAws | None = None
+        if "redis" in wanted:
+            self.redis = EmbeddedRedis(data, on_log, config.redis)
+        if "aws" in wanted:
+            hosts = (config.host, *config.allowed_hosts)
+            told = {TIME_SCALE: str(time_scale)}
+            if lambda_endpoint:
+                told["AWS_ENDPOINT_URL_LAMBDA"] = lambda_endpoint
+            self.aws = EmbeddedAws(data, on_log, config.region, hosts, told)
 
     async def start(self) -> None:
         """Start all at once and wait until they answer.
@@ -64,13 +67,7 @@ class Services:
 
     def variables(self) -> dict[str, str]:
         """Variables by which boto3 finds the embedded AWS and never a real account."""
-        if self.aws is None:
-            return CREDENTIALS
-        # boto3 would ask for StartSyncExecution at a host whose name begins with "sync-".
-        return CREDENTIALS | {
-            "AWS_ENDPOINT_URL": self.aws.url,
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-        }
+        return CREDENTIALS | (_leading_to(self.aws.url) if self.aws else {})
 
     @property
     def aws_address(self) -> tuple[str, int] | None:
@@ -82,3 +79,37 @@ class Services:
 
     def _all(self) -> list[EmbeddedRedis | EmbeddedAws]:
         return [each for each in (self.redis, self.aws) if each is not None]
+
+
+class RunningServices(Services):
+    """The services of another Lampwork, by their addresses. It has created what its template
+    defines."""
+
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        self.redis = None
+        self.aws = None
+        self._addresses = addresses
+
+    async def resolve(self, references: Sequence[str]) -> Mapping[str, str | None]:
+        return await resolve_at(self.aws_address, references) if self.aws_address else {}
+
+    def placeholders(self) -> dict[str, str]:
+        return dict(self._addresses)
+
+    def variables(self) -> dict[str, str]:
+        url = self._addresses.get("aws_url")
+        return CREDENTIALS | (_leading_to(url) if url else {})
+
+    @property
+    def aws_address(self) -> tuple[str, int] | None:
+        url = urlsplit(self._addresses.get("aws_url", ""))
+        return (url.hostname, url.port) if url.hostname and url.port else None
+
+    @property
+    def aws_url(self) -> str:
+        return self._addresses.get("aws_url", "http://localhost")
+
+
+def _leading_to(url: str) -> dict[str, str]:
+    # boto3 would ask for StartSyncExecution at a host whose name begins with "sync-".
+    return {"AWS_ENDPOINT_URL": url, "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}

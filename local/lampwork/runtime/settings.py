@@ -16,13 +16,15 @@ class RuntimeSettings:
     of local services, replace both. `grace` returns the seconds by which a request that begins now
     may exceed its function's time-out: it may have to wait for a local service that is always up on
     AWS. `preload` names packages to load for functions whose code does not visibly import them.
-    `cold` starts every process from nothing, as AWS does, instead of forking it from one that has
+    `work_dir`, by default the data folder, holds what ends with this run. `cold` starts every
+    process from nothing, as AWS does, instead of forking it from one that has
     the packages loaded. `freeze` suspends processes between requests. The `debugged` function has
     one environment, which waits for a debugger. `packages` installs what functions ask for: with
     `install_ahead` as soon as it is known, else when a function first starts.
     """
 
     data_dir: Path
+    work_dir: Path | None = None
     python: str = sys.executable
     cold: bool = False
     freeze: bool = False
@@ -53,7 +55,7 @@ class RuntimeSettings:
 
     @property
     def temporary_dir(self) -> Path:
-        return self.data_dir.resolve() / "tmp"
+        return (self.work_dir or self.data_dir).resolve() / "tmp"
 
     @property
     def bytecode_dir(self) -> Path:

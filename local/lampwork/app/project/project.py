@@ -1,6 +1,8 @@
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from lampwork.app.packages.installations import Installations
@@ -11,7 +13,7 @@ from lampwork.app.project.stack_loading import StackLoader
 from lampwork.companions.guard import Guard
 from lampwork.companions.pidfile import stop_left_overs
 from lampwork.companions.project_processes import run_commands
-from lampwork.companions.services import Services
+from lampwork.companions.services import RunningServices, Services
 from lampwork.concurrency import run_all, unless
 from lampwork.config.project_config import Config
 from lampwork.config.variables import forget_real_account
@@ -34,28 +36,50 @@ READ_AT_START: Final = (
 LOADING_SECONDS: Final = 30
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A Lampwork that runs already: the addresses of its services. Another one that uses them keeps
+    its processes' files in `work_dir`."""
+
+    services: Mapping[str, str]
+    work_dir: Path
+
+
 class Project:
     """A project's functions and services, and its commands once they have run: what every
     invocation needs.
 
     `config`, `stack` and `variables` are as last read. `port` is where the stack's APIs take
-    requests.
+    requests. `beside` is a Lampwork that runs with the same data: this project uses its services.
     """
 
     def __init__(
-        self, config: Config, options: Options, log: Log, port: int, *, install_ahead: bool = False
+        self,
+        config: Config,
+        options: Options,
+        log: Log,
+        port: int,
+        *,
+        install_ahead: bool = False,
+        beside: Beside | None = None,
     ) -> None:
         self.config = config
         self.port = port
         self.stack = Stack(functions={})
         self.variables: dict[str, str] = {}
         self.metrics = Metrics()
-        self.services = Services(
-            config,
-            self.log_line,
-            lambda_endpoint=f"http://localhost:{port}",
-            time_scale=options.time_scale,
+        self.services = (
+            RunningServices(beside.services)
+            if beside
+            else Services(
+                config,
+                self.log_line,
+                lambda_endpoint=f"http://localhost:{port}",
+                time_scale=options.time_scale,
+            )
         )
+        self._beside = beside
+        self._work_dir = beside.work_dir if beside else config.data
         self._options = options
         self._install_ahead = install_ahead
         self._log = log
@@ -92,7 +116,8 @@ class Project:
         self.variables.update(self._variables.resolve(self.config, self.stack))
         await self.services.create(self.stack.resources)
         await self._fill_references()
-        await run_commands(self.config, self.variables, self.log_line)
+        if self._beside is None:  # which has run them
+            await run_commands(self.config, self.variables, self.log_line)
 
     async def reread(self) -> bool:
         """Read the configuration and the template again.
@@ -126,7 +151,7 @@ class Project:
 
     def _guard_children(self, opened: AsyncExitStack) -> None:
         """Stop what a killed run left behind, and let nothing outlive this one."""
-        folder = self.config.data / "run"
+        folder = self._work_dir / "run"
         for name, pid in stop_left_overs(folder).items():
             self._say(f"Stopped {name} (pid {pid}), left over from a killed run.")
         opened.callback(Guard(folder).close)
@@ -144,6 +169,7 @@ class Project:
         # The variables are filled in once the services take requests, before the first invocation.
         return RuntimeSettings(
             data_dir=self.config.data,
+            work_dir=self._work_dir,
             cold=self._options.cold,
             freeze=self._options.freeze,
             debugged=self._debugged(),

@@ -92,6 +92,7 @@ class EventInvocations:
         self._invoker = invoker
         self._time_scale = time_scale
         self._tasks: set[asyncio.Task[None]] = set()
+        self._first_tries: set[asyncio.Future[str | None]] = set()
         self.update(functions)
 
     def update(self, functions: Mapping[str, Function]) -> None:
@@ -116,6 +117,8 @@ class EventInvocations:
         first.
         """
         first: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._first_tries.add(first)
+        first.add_done_callback(self._first_tries.discard)
         number = request_id or str(uuid.uuid4())
         task = asyncio.ensure_future(
             self._run(function, payload, number, trace_header, first, finished)
@@ -123,6 +126,11 @@ class EventInvocations:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return first
+
+    async def tried(self) -> None:
+        """Wait until each event has been tried once, also those that come meanwhile."""
+        while self._first_tries:
+            await asyncio.wait(self._first_tries)
 
     async def stop(self) -> None:
         """Cancel the invocations that are not finished."""
