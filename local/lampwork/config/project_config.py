@@ -52,6 +52,9 @@ class Config:
     `file` is the file that was read, None if no file has settings of Lampwork. `sam_files` are the
     places of SAM's own configuration; `sam_parameters` names the parameters that come from it.
 
+    With `lambda_paths`, functions find their files at /var/task, /opt and /tmp where this machine
+    can show them there; `multiprocessing` allows what Lambda refuses of Python's `multiprocessing`.
+
     `environment` holds the values as written; `variables.fill` replaces their `${…}`.
     """
 
@@ -70,6 +73,8 @@ class Config:
     redis: str = "auto"
     max_environments: int = 64
     preload: tuple[str, ...] = ()
+    lambda_paths: bool = True
+    multiprocessing: bool = False
     inherit: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
     sam_parameters: frozenset[str] = frozenset()
@@ -231,6 +236,8 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
         redis=table.choice("redis", REDIS_KINDS, "auto"),
         max_environments=_positive(table, "max_environments", 64),
         preload=table.words("preload"),
+        lambda_paths=table.boolean("lambda_paths", True),
+        multiprocessing=table.boolean("multiprocessing", False),
         inherit=table.words("inherit"),
         parameters={**sam.parameters, **table.table("parameters").texts()},
         sam_parameters=frozenset(sam.parameters),

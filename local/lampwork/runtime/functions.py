@@ -13,6 +13,7 @@ from lampwork.runtime.launching.launcher_registry import LauncherRegistry
 from lampwork.runtime.pool import Pool
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
+from lampwork.runtime.world.places import outer_links
 from lampwork.stack.function_names import FunctionNames, invocation_name, invoked_as
 from lampwork.stack.model import LATEST, Function
 
@@ -101,8 +102,15 @@ class Functions:
 
     def _set_functions(self, functions: Mapping[str, Function]) -> None:
         # Functions' processes have other working directories, so paths must be absolute.
+        folders = {each.code_dir: each.code_dir.resolve() for each in functions.values()}
+        mounts = self._settings.lambda_paths
+        links = {folder: outer_links(folder) if mounts else {} for folder in set(folders.values())}
         self._functions = {
-            logical_id: replace(function, code_dir=function.code_dir.resolve())
+            logical_id: replace(
+                function,
+                code_dir=folders[function.code_dir],
+                outer_links=links[folders[function.code_dir]],
+            )
             for logical_id, function in functions.items()
         }
         for name, function in _variants(self._functions):

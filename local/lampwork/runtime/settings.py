@@ -21,6 +21,9 @@ class RuntimeSettings:
     the packages loaded. `freeze` suspends processes between requests. The `debugged` function has
     one environment, which waits for a debugger. `packages` installs what functions ask for: with
     `install_ahead` as soon as it is known, else when a function first starts.
+
+    With `lambda_paths`, a function finds its code, layers and temporary files at Lambda's paths:
+    this machine must be able to. `multiprocessing` allows the locks and queues that Lambda has not.
     """
 
     data_dir: Path
@@ -36,6 +39,8 @@ class RuntimeSettings:
     grow_after_ms: float = 6
     stop_seconds: float = 2
     enforce_memory: bool = True
+    lambda_paths: bool = False
+    multiprocessing: bool = False
     preload: tuple[str, ...] = ()
     packages: Packages = field(default_factory=NoPackages)
     install_ahead: bool = False
@@ -52,6 +57,11 @@ class RuntimeSettings:
     def init_limit(self, function: Function) -> float:
         """Seconds a function has to load; one that is debugged first waits for a person."""
         return DAY_SECONDS if self.debug_port(function) else self.init_seconds
+
+    def shows_lambda_paths(self, function: Function) -> bool:
+        """Whether this function knows its files by Lambda's paths. Where a debugger waits for it,
+        it does not: an editor's breakpoints are in the files themselves."""
+        return self.lambda_paths and self.debug_port(function) is None
 
     @property
     def temporary_dir(self) -> Path:

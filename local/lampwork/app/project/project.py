@@ -1,3 +1,5 @@
+import asyncio
+import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -23,6 +25,8 @@ from lampwork.logs.log import Log, is_advice, is_platform_line
 from lampwork.metrics.metrics import Metrics
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
+from lampwork.runtime.world.ability import why_not
+from lampwork.runtime.world.editors_paths import with_editors_paths
 from lampwork.stack.dynamic_references import references_in, unresolved, with_values
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.function_overrides import Debugged
@@ -32,6 +36,11 @@ from lampwork.stack.model import Function, Stack
 READ_AT_START: Final = (
     *("host", "port", "data", "services", "redis", "commands", "processes"),
     *("allowed_hosts", "max_environments", "preload", "inherit"),
+    *("lambda_paths", "multiprocessing"),
+)
+NO_LAMBDA_PATHS: Final = (
+    "Functions see their own folders, not /var/task, /opt and a /tmp of their own: this machine"
+    " does not let you mount these ({}). `lambda_paths = false` in [tool.lampwork] silences this."
 )
 LOADING_SECONDS: Final = 30
 
@@ -157,13 +166,23 @@ class Project:
         opened.callback(Guard(folder).close)
 
     async def _open_functions(self, opened: AsyncExitStack) -> None:
-        self.stack = await self._stack_loader.load(self.config)
+        self._lambda_paths, self.stack = await asyncio.gather(
+            self._can_show_lambda_paths(), self._stack_loader.load(self.config)
+        )
         opened.push_async_callback(self.installations.stop)
         self.functions = Functions(
             self.stack.functions, self._runtime_settings(), self._on_log, self.metrics
         )
         opened.push_async_callback(self.functions.stop)
         await self.functions.start()
+
+    async def _can_show_lambda_paths(self) -> bool:
+        if not self.config.lambda_paths:
+            return False
+        reason = await why_not(sys.executable)
+        if reason is not None:
+            self._say(NO_LAMBDA_PATHS.format(reason))
+        return reason is None
 
     def _runtime_settings(self) -> RuntimeSettings:
         # The variables are filled in once the services take requests, before the first invocation.
@@ -175,6 +194,8 @@ class Project:
             debugged=self._debugged(),
             max_environments=self.config.max_environments,
             preload=self.config.preload,
+            lambda_paths=self._lambda_paths,
+            multiprocessing=self.config.multiprocessing,
             grace=self._grace,
             packages=self.installations,
             install_ahead=self._install_ahead,
@@ -225,6 +246,6 @@ class Project:
     def _on_log(self, function: Function, line: str, request_id: str) -> None:
         if is_platform_line(line) and not self._options.verbose:
             return
-        text = as_text(line)
+        text = with_editors_paths(as_text(line), function)
         if not is_advice(text) and not self._problems.explain(text, function):
             self.log_line(function.logical_id, text, request_id)

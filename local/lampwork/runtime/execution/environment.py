@@ -25,10 +25,10 @@ from lampwork.runtime.execution.platform_log import (
     RequestEnd,
     Status,
 )
-from lampwork.runtime.execution.process_variables import process_variables
 from lampwork.runtime.launching.launcher import ChildProcess, Launch, Launcher
 from lampwork.runtime.packages import NotInstalled
 from lampwork.runtime.settings import RuntimeSettings
+from lampwork.runtime.world.launch import launch_of
 from lampwork.stack.model import Function
 from lampwork.timestamps import iso_milliseconds
 
@@ -234,14 +234,7 @@ class Environment:
             raise StartError(f"Cannot make {self.folder}: {error.strerror}.") from error
 
     def _launch(self) -> Launch:
-        variables = process_variables(self.function, self._settings, self._trace_id(), self.folder)
-        return Launch(
-            handler=self.function.handler,
-            code_dir=self.function.code_dir,
-            bytecode_dir=self._settings.bytecode_dir,
-            environment=variables,
-            debug_port=self._settings.debug_port(self.function),
-        )
+        return launch_of(self.function, self._settings, self._trace_id(), self.folder)
 
     async def _spawn(self, launch: Launch) -> None:
         with ExitStack() as opened:

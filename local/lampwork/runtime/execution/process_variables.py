@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lampwork.runtime.settings import RuntimeSettings
+from lampwork.runtime.world.places import Places
 from lampwork.stack.model import Function, LogConfig
 
 # As on Lambda. Nothing listens there, because the runtime client has a socket of its own.
@@ -10,7 +11,7 @@ RUNTIME_API = "127.0.0.1:9001"
 
 
 def process_variables(
-    function: Function, settings: RuntimeSettings, trace_id: str, temporary_folder: Path
+    function: Function, settings: RuntimeSettings, trace_id: str, places: Places
 ) -> dict[str, str]:
     """All environment variables of a function's process, as on Lambda.
 
@@ -18,22 +19,19 @@ def process_variables(
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     return {
-        **_changeable(function, settings),
-        "TMPDIR": str(
-            temporary_folder
-        ),  # Lambda does not set it; there, temporary files go to /tmp
+        **_changeable(settings, places),
+        "TMPDIR": places.temporary,  # Lambda does not set it: there, it is always /tmp
         **settings.defaults,
         **function.environment,
-        **_reserved(function, trace_id),
+        **_reserved(function, trace_id, places),
         **settings.overrides,
     }
 
 
-def _changeable(function: Function, settings: RuntimeSettings) -> dict[str, str]:
+def _changeable(settings: RuntimeSettings, places: Places) -> dict[str, str]:
     python_bin = Path(settings.python).parent
-    code_dir = function.code_dir
-    libraries = [f"{layer}/lib" for layer in function.layers]
-    programs = [f"{layer}/bin" for layer in function.layers]
+    libraries = [f"{layer}/lib" for layer in places.layers]
+    programs = [f"{layer}/bin" for layer in places.layers]
     return {
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
@@ -41,16 +39,16 @@ def _changeable(function: Function, settings: RuntimeSettings) -> dict[str, str]
         "_AWS_XRAY_DAEMON_PORT": "2000",
         "LANG": "en_US.UTF-8",
         "LC_CTYPE": "C.UTF-8",
-        "LD_LIBRARY_PATH": ":".join([f"{code_dir}:{code_dir}/lib", *libraries, "/opt/lib"]),
-        "PATH": ":".join([f"{python_bin}:/usr/local/bin:/usr/bin:/bin", *programs, "/opt/bin"]),
-        "PWD": str(code_dir),
-        "PYTHONPATH": ":".join([*map(str, function.packages), "/var/runtime"]),
+        "LD_LIBRARY_PATH": ":".join([places.task, f"{places.task}/lib", *libraries]),
+        "PATH": ":".join([f"{python_bin}:/usr/local/bin:/usr/bin:/bin", *programs]),
+        "PWD": places.task,
+        "PYTHONPATH": ":".join([*places.packages, "/var/runtime"]),
         "SHLVL": "0",
         "TZ": ":UTC",
     }
 
 
-def _reserved(function: Function, trace_id: str) -> dict[str, str]:
+def _reserved(function: Function, trace_id: str, places: Places) -> dict[str, str]:
     return {
         "_HANDLER": function.handler,
         "_X_AMZN_TRACE_ID": trace_id,
@@ -69,7 +67,7 @@ def _reserved(function: Function, trace_id: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SESSION_TOKEN": "local",
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
-        "LAMBDA_TASK_ROOT": str(function.code_dir),
+        "LAMBDA_TASK_ROOT": places.task,
     }
 
 

@@ -2,61 +2,104 @@
 
 import ctypes
 import gc
+import json
 import os
 import resource
 import signal
 import site
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from lampwork.runtime import client
 from lampwork.runtime.launching import source_cache
 from lampwork.runtime.user_code import EDITABLES, UserCode
+from lampwork.runtime.world import mounts, semaphores, wrapper
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_OPEN_FILES = 1024
+PYTHONPATH_FOR_LATER = "LAMPWORK_PYTHONPATH"
 PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 
 
 def main() -> None:
     """Entry point of a process that `ColdLauncher` starts."""
-    parent, channel, handler, code_dir, bytecode_dir, debug_port = sys.argv[1:]
+    parent, channel, start = sys.argv[1:]
     die_with_parent(int(parent))
-    run(int(channel), handler, code_dir, bytecode_dir, debug_port)
+    arguments = json.loads(start)
+    if arguments["world"]:
+        mounts.enter_namespace()
+    # Python itself must not have read it: a relative path in it is below the function's folder.
+    if (python_path := os.environ.pop(PYTHONPATH_FOR_LATER, None)) is not None:
+        os.environ["PYTHONPATH"] = python_path
+    run(int(channel), **arguments)
 
 
-def run(channel: int, handler: str, code_dir: str, bytecode_dir: str, debug_port: str) -> None:
-    """Serve requests until the process is killed or the function ends it."""
+def run(
+    channel: int, world: Mapping[str, Any] | None, wrapper_script: str | None, task: dict[str, Any]
+) -> None:
+    """Serve requests until the process is killed or the function ends it.
+
+    The arguments are those of `Launch`. In a world, the process is in a namespace for mounts.
+    """
     _use_batch_scheduling()
+    if world and not mounts.build(mounts.World(**world)):
+        task["packages"] = [*world["packages"], *task["packages"]]
+    os.chdir(task["root"])
+    if wrapper_script:
+        wrapper.run(wrapper_script, {"channel": channel, **task})
+    serve(channel, **task)
+
+
+def serve(
+    channel: int,
+    handler: str,
+    root: str,
+    packages: Sequence[str],
+    editables: Sequence[tuple[str, str]],
+    code_dir: str,
+    own_folders: Sequence[str],
+    bytecode_dir: str,
+    debug_port: int | None,
+    multiprocessing: bool,
+) -> None:
+    """Serve requests, in the function's surroundings. The arguments are those of `Launch.task`."""
     if debug_port:
-        _wait_for_debugger(int(debug_port))
+        _wait_for_debugger(debug_port)
     # Before the function's folder is on the path, where it could hide a module the client needs.
-    serve = client.load(channel)
+    serve_forever = client.load(channel)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(MAX_OPEN_FILES, most), most))
-    os.chdir(code_dir)
-    sys.path.insert(0, code_dir)
-    search_path = os.environ.get("PYTHONPATH", "")
-    _add_editable_projects(search_path)
-    user_code = UserCode.of(code_dir, search_path, os.path.dirname(bytecode_dir))
-    source_cache.install(user_code, bytecode_dir)
-    serve(handler)
+    if not multiprocessing:
+        semaphores.refuse()
+    _extend_path(root, packages)
+    _add_editable_projects(editables)
+    user_code = UserCode.of(code_dir, ":".join(own_folders), os.path.dirname(bytecode_dir))
+    source_cache.install(user_code, bytecode_dir, code_dir)
+    serve_forever(handler)
 
 
-def _add_editable_projects(search_path: str) -> None:
+def _extend_path(root: str, packages: Iterable[str]) -> None:
+    """Have Python look first for the function's own modules, then for those of its packages."""
+    named = os.environ.get("PYTHONPATH", "").split(":")
+    first = [root, *packages, *(os.path.abspath(each) for each in named if each)]
+    sys.path[:] = dict.fromkeys([*first, *sys.path])
+
+
+def _add_editable_projects(editables: Iterable[tuple[str, str]]) -> None:
     """Make the projects importable that requirements name in editable mode.
 
     Python reads the .pth files of its own packages alone. The projects' folders stand where their
-    requirements do.
+    requirements do: each folder of requirements is given with its place on Python's path.
     """
-    for packages in search_path.split(":"):
+    for packages, place in editables:
         if os.path.isfile(f"{packages}/{EDITABLES}"):
             before = len(sys.path)
             site.addpackage(packages, EDITABLES, set(sys.path))
             added = sys.path[before:]
             del sys.path[before:]
-            after = sys.path.index(packages) + 1
+            after = sys.path.index(place) + 1
             sys.path[after:after] = added
 
 
@@ -70,7 +113,6 @@ def leave_fork_server(environment: Mapping[str, str], log: int, parent: int) -> 
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
-    sys.path[:0] = [path for path in environment.get("PYTHONPATH", "").split(":") if path]
     _reset_temporary_folder()
     _reseed_numpy()
     gc.enable()

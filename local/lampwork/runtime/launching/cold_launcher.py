@@ -1,10 +1,12 @@
 import asyncio
+import json
 import os
 import signal
 import subprocess
 from collections.abc import Collection
 
 from lampwork.errors import StartError
+from lampwork.runtime.launching.bootstrap import PYTHONPATH_FOR_LATER
 from lampwork.runtime.launching.launcher import Launch
 
 
@@ -16,7 +18,9 @@ class ColdLauncher:
         self._children: set[ColdProcess] = set()
 
     async def spawn(self, launch: Launch, log: int, channel: int) -> "ColdProcess":
-        places = [str(launch.code_dir), str(launch.bytecode_dir), str(launch.debug_port or "")]
+        environment = dict(launch.environment)
+        if (python_path := environment.pop("PYTHONPATH", None)) is not None:
+            environment[PYTHONPATH_FOR_LATER] = python_path
         try:
             process = subprocess.Popen(  # noqa: ASYNC220 - it dies with the thread that starts it
                 [
@@ -26,10 +30,9 @@ class ColdLauncher:
                     "lampwork.runtime.launching.bootstrap",
                     str(os.getpid()),
                     str(channel),
-                    launch.handler,
-                    *places,
+                    json.dumps(launch.arguments),
                 ],
-                env=launch.environment,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,24 @@ class ForkLauncher:
 
     That process, the fork server, starts when it is first needed and again if it has ended. When
     other packages are wanted, a new one replaces it, and the old one ends with its last child. It
-    looks for packages in the folder `packages` first.
+    looks for packages in the folder `packages` first; with `lambda_paths`, it knows that folder as
+    /var/task, as its children do.
     """
 
-    def __init__(self, python: str, packages: Path | None = None) -> None:
+    def __init__(
+        self,
+        python: str,
+        packages: Path | None = None,
+        *,
+        lambda_paths: bool = False,
+        multiprocessing: bool = False,
+    ) -> None:
         self._python = python
-        self._packages = packages
+        self._options = {
+            "packages": str(packages) if packages else None,
+            "lambda_paths": lambda_paths,
+            "multiprocessing": multiprocessing,
+        }
         self._modules: frozenset[str] = frozenset()
         self._unsafe: set[str] = set()
         self._server: ForkServerProcess | None = None
@@ -87,7 +99,7 @@ class ForkLauncher:
         """Start a server and wait until it is ready; leave out modules that cannot be preloaded."""
         while True:
             modules = self._modules - self._unsafe
-            server = ForkServerProcess(self._python, self._packages)
+            server = ForkServerProcess(self._python, self._options)
             try:
                 loaded = await server.load(sorted(modules))
             except ForkServerEnded as error:
@@ -119,14 +131,14 @@ class ForkServerEnded(Exception):
 class ForkServerProcess:
     """A process that runs `fork_server`, and the socket that commands it, one request at a time."""
 
-    def __init__(self, python: str, packages: Path | None) -> None:
+    def __init__(self, python: str, options: Mapping[str, Any]) -> None:
         self._loop = asyncio.get_running_loop()
         self._spawn_lock = asyncio.Lock()
         self._reply: asyncio.Future[dict[str, Any]] | None = None
         self._children: dict[int, ForkedProcess] = {}
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._process = _start_process(python, packages, theirs)
+        self._process = _start_process(python, options, theirs)
         self._control.setblocking(False)
         self._loop.add_reader(self._control, self._receive)
 
@@ -241,13 +253,13 @@ class ForkedProcess:
 
 
 def _start_process(
-    python: str, packages: Path | None, control: socket.socket
+    python: str, options: Mapping[str, Any], control: socket.socket
 ) -> "subprocess.Popen[bytes]":
-    arguments = [str(control.fileno()), str(os.getpid())]
+    arguments = [str(control.fileno()), str(os.getpid()), json.dumps(options)]
     try:
         return subprocess.Popen(
             [python, "-P", "-m", "lampwork.runtime.launching.fork_server", *arguments],
-            env=_environment(packages),
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             pass_fds=[control.fileno()],
             start_new_session=True,
@@ -258,12 +270,11 @@ def _start_process(
         control.close()
 
 
-def _environment(packages: Path | None) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """Hide this process's variables from packages, and keep numeric ones from starting threads."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
-        "PYTHONPATH": str(packages or ""),
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
@@ -272,10 +283,4 @@ def _environment(packages: Path | None) -> dict[str, str]:
 
 
 def _spawn_command(launch: Launch) -> dict[str, Any]:
-    what = {
-        "handler": launch.handler,
-        "code_dir": str(launch.code_dir),
-        "bytecode_dir": str(launch.bytecode_dir),
-        "debug_port": str(launch.debug_port or ""),
-    }
-    return {"spawn": what, "environment": dict(launch.environment)}
+    return {"spawn": launch.arguments, "environment": dict(launch.environment)}

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from lampwork.runtime.launching import bootstrap
+from lampwork.runtime.world import mounts, semaphores
 
 MAX_MESSAGE_BYTES = 1 << 20
 # The modules that AWS's runtime client imports. The client itself cannot be loaded here, because it
@@ -22,6 +23,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     bootstrap.die_with_parent(int(sys.argv[2]))
     _redirect_output()
+    _prepare(**json.loads(sys.argv[3]))
     preload(control)
     # From here on it notices the launcher's end by the closed connection, which leaves it time to
     # end what its children started.
@@ -29,6 +31,20 @@ def main() -> None:
     launch = ForkServer(control).serve()
     # Only a forked child comes here. It ends as any Python process does, with its own exit status.
     bootstrap.run(**launch)
+
+
+def _prepare(packages: str | None, lambda_paths: bool, multiprocessing: bool) -> None:
+    """Make this process's surroundings those of its children, which packages may look at."""
+    if lambda_paths:
+        mounts.enter_namespace()
+    if packages and lambda_paths:
+        if os.path.isdir(packages):  # else they are installed when a child needs them
+            mounts.show_packages(packages)
+        packages = mounts.TASK
+    if packages:
+        sys.path.insert(0, packages)
+    if not multiprocessing:
+        semaphores.refuse()
 
 
 def preload(control: socket.socket) -> None:
@@ -92,7 +108,7 @@ class ForkServer:
         return None
 
     def _spawn(
-        self, launch: dict[str, str], environment: dict[str, str], log: int, channel: int
+        self, launch: dict[str, Any], environment: dict[str, str], log: int, channel: int
     ) -> dict[str, Any] | None:
         server = os.getpid()
         try:

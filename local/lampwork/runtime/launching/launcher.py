@@ -1,22 +1,53 @@
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from lampwork.runtime.world.mounts import World
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What a function's process runs. `environment` holds all its variables: it inherits none.
 
-    With a `debug_port`, it waits there for a debugger before it loads the function.
+    The process finds its code at `root`, which is `code_dir` unless it is in a `world`. Python
+    finds modules in `packages` after those of the code; `editables` are the folders of requirements
+    with their places on Python's path. `own_folders` are the folders of the function's layers and
+    requirements. With a `debug_port`, the process waits there for a debugger before it loads the
+    function. `wrapper_script` starts the runtime. `multiprocessing` lets the function make locks
+    that Lambda refuses.
     """
 
     handler: str
     code_dir: Path
     bytecode_dir: Path
     environment: Mapping[str, str]
+    root: str
+    packages: tuple[str, ...] = ()
+    editables: tuple[tuple[str, str], ...] = ()
+    own_folders: tuple[str, ...] = ()
+    world: World | None = None
+    wrapper_script: str | None = None
+    multiprocessing: bool = False
     debug_port: int | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Those of `bootstrap.run`, in JSON's types."""
+        task = {
+            "handler": self.handler,
+            "root": self.root,
+            "packages": self.packages,
+            "editables": self.editables,
+            "code_dir": str(self.code_dir),
+            "own_folders": self.own_folders,
+            "bytecode_dir": str(self.bytecode_dir),
+            "debug_port": self.debug_port,
+            "multiprocessing": self.multiprocessing,
+        }
+        world = asdict(self.world) if self.world else None
+        return {"world": world, "wrapper_script": self.wrapper_script, "task": task}
 
 
 class ChildProcess(Protocol):

@@ -34,7 +34,12 @@ class LauncherRegistry:
             self._launchers[packages] = (
                 ColdLauncher(self._settings.python)
                 if self._settings.cold
-                else ForkLauncher(self._settings.python, function.requirements)
+                else ForkLauncher(
+                    self._settings.python,
+                    function.requirements,
+                    lambda_paths=self._settings.lambda_paths,
+                    multiprocessing=self._settings.multiprocessing,
+                )
             )
         return self._launchers[packages]
 

@@ -1,0 +1,17 @@
+"""A function's log names files by Lambda's paths; the developer's terminal names them as an editor
+finds them."""
+
+import re
+from typing import Final
+
+from lampwork.runtime.world.places import editors_path
+from lampwork.stack.model import Function
+
+FILE: Final = re.compile(r'(?<=File ")(?:/var/task|/opt)/[^"]+')
+
+
+def with_editors_paths(text: str, function: Function) -> str:
+    """The text with the files of its tracebacks by the paths they have outside of the function."""
+    if 'File "/' not in text:
+        return text
+    return FILE.sub(lambda found: editors_path(found[0], function), text)

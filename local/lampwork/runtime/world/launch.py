@@ -1,0 +1,57 @@
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from lampwork.runtime.execution.process_variables import process_variables
+from lampwork.runtime.launching.launcher import Launch
+from lampwork.runtime.settings import RuntimeSettings
+from lampwork.runtime.world import wrapper
+from lampwork.runtime.world.mounts import OPT, TASK
+from lampwork.runtime.world.places import Places, paths_in, without_mounts, world_of
+from lampwork.stack.model import Function
+
+
+def launch_of(
+    function: Function, settings: RuntimeSettings, trace_id: str, temporary: Path
+) -> Launch:
+    """What a new process of this function runs. Its temporary files go to `temporary`."""
+    mounted = settings.shows_lambda_paths(function)
+    places = Places.lambdas(function) if mounted else Places.own(function, temporary)
+    variables = process_variables(function, settings, trace_id, places)
+    if not mounted:
+        variables = without_mounts(variables, function)
+    needed = _needed(function, settings, variables)
+    return Launch(
+        handler=function.handler,
+        code_dir=function.code_dir,
+        bytecode_dir=settings.bytecode_dir,
+        environment=variables,
+        root=places.task,
+        packages=places.packages,
+        editables=tuple(_editables(function, mounted=mounted)),
+        own_folders=tuple(map(str, function.packages)),
+        world=world_of(function, temporary, needed) if mounted else None,
+        wrapper_script=variables.get(wrapper.VARIABLE),
+        multiprocessing=settings.multiprocessing,
+        debug_port=settings.debug_port(function),
+    )
+
+
+def _editables(function: Function, *, mounted: bool) -> Iterator[tuple[str, str]]:
+    if function.requirements:
+        yield str(function.requirements), TASK if mounted else str(function.requirements)
+    for folder in function.layer_requirements:
+        yield str(folder), f"{OPT}/python" if mounted else str(folder)
+
+
+def _needed(
+    function: Function, settings: RuntimeSettings, variables: Mapping[str, str]
+) -> Iterator[str]:
+    """The paths that must lead to the same files inside and outside: those of the project, of
+    Python and of what variables name."""
+    yield from map(str, (function.code_dir, *function.packages, *function.layers))
+    yield from function.outer_links.values()
+    yield from (str(settings.data_dir.resolve()), os.getcwd())
+    yield from (settings.python, sys.prefix, sys.base_prefix, *filter(None, sys.path))
+    yield from paths_in(variables)
