@@ -6,6 +6,7 @@ from wsgiref.types import WSGIApplication
 from lampwork.cloud import queue_rules
 from lampwork.cloud.event_patterns import Patterns
 from lampwork.cloud.function_targets import FunctionTargets
+from lampwork.cloud.in_process import Clients
 from lampwork.cloud.moto_seam import backends
 from lampwork.cloud.moto_seam.http import Dispatcher
 from lampwork.cloud.move_tasks import MoveTasks
@@ -59,7 +60,7 @@ def application(folder: Path, region: str) -> WSGIApplication:
         lambda_endpoint=os.environ.get("AWS_ENDPOINT_URL_LAMBDA"),
         time_scale=float(os.environ.get(TIME_SCALE, "1")),
     )
-    FunctionTargets(region, machines.executions.start).install()
+    FunctionTargets(region, Clients(machines, region)).install()
     streams.install()
     tokens.install(lambda pool, client, user, use, claims: claims)
     own = OwnPaths(machines, state, folder / "resources.json", region)

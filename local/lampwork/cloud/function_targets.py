@@ -1,12 +1,12 @@
 import json
-import sys
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
+from lampwork.cloud.in_process import Clients
+from lampwork.cloud.made_schedules import MadeSchedules
 from lampwork.cloud.moto_seam import events, s3, sns, sqs
 from lampwork.cloud.request_trace import trace_header
-from lampwork.cloud.state_machines.errors import StatesError
+from lampwork.cloud.targets import Sender, Targets
 from lampwork.events.s3 import Bucket, S3Object, s3_event
 from lampwork.events.sns import Publication, Subscription, sns_event
 from lampwork.events.target_input import input_of, rule_event
@@ -26,10 +26,10 @@ class FunctionTargets:
     until it is delivered.
     """
 
-    def __init__(self, region: str, start_execution: Callable[..., object]) -> None:
-        """`start_execution` takes a state machine's ARN, and `name` and `input` of an execution."""
+    def __init__(self, region: str, clients: Clients) -> None:
         self._region = region
-        self._start_execution = start_execution
+        self._clients = {region: clients, "": clients}
+        self._targets = Targets(self._clients_in, self._put_for)
 
     def install(self) -> None:
         queue = sqs.find_queue(self._region, FUNCTION_EVENTS_QUEUE)
@@ -39,6 +39,12 @@ class FunctionTargets:
         sns.deliver_to_functions(self._put_notification)
         events.send_to_targets(self._send)
         sqs.hide_queues(_is_own)
+        MadeSchedules(self._targets).start()
+
+    def _clients_in(self, region: str) -> Clients:
+        if region not in self._clients:
+            self._clients[region] = self._clients[""].in_region(region)
+        return self._clients[region]
 
     def _put(self, function_arn: str, payload: str, **more: str) -> None:
         body = json.dumps({"function": function_arn, "payload": payload, **more})
@@ -56,34 +62,11 @@ class FunctionTargets:
         self._put_event(subscription.endpoint, sns_event(subscribed, publication))
 
     def _send(self, rule: events.Rule, target: Mapping[str, Any], told: Mapping[str, Any]) -> None:
-        event = rule_event(told)
-        _, _, service, region, _, name = target["Arn"].split(":", 5)
-        text = input_of(target, event, rule_arn=rule.arn, rule_name=rule.name)
-        match service:
-            case "lambda":
-                dead_letter = target.get("DeadLetterConfig", {}).get("Arn", "")
-                self._put(target["Arn"], text, rule=rule.arn, dead_letter=dead_letter)
-            case "sqs":
-                group = target.get("SqsParameters", {}).get("MessageGroupId")
-                sqs.send_message(region, name, text, group)
-            case "sns":
-                sns.publish(region, text, target["Arn"])
-            case "states":
-                self._start(target["Arn"], text, event["id"])
-            case "events":
-                entry = {
-                    "Source": event["source"],
-                    "DetailType": event["detail-type"],
-                    "Detail": json.dumps(event["detail"]),
-                    "EventBusName": name.removeprefix("event-bus/"),
-                }
-                events.put_event(region, entry)
+        text = input_of(target, rule_event(told), rule_arn=rule.arn, rule_name=rule.name)
+        self._targets.deliver(target, text, rule.arn, str(told["id"]))
 
-    def _start(self, machine: str, text: str, event_id: str) -> None:
-        try:
-            self._start_execution(machine, name=f"{event_id}_{uuid.uuid4()}", input=text)
-        except StatesError as error:
-            print(f"A rule's target: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the log
+    def _put_for(self, function_arn: str, text: str, sender: Sender) -> None:
+        self._put(function_arn, text, rule=sender.arn, dead_letter=sender.dead_letters)
 
 
 def _s3_event(event_name: str, bucket: Any, key: Any, configuration_id: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Clients:
 
     def __init__(self, app: WSGIApplication, region: str, config: Config | None = None) -> None:
         self.region = region
+        self._app = app
         self._config = config
         self._making = threading.Lock()
         self._client = WsgiClient(app)
@@ -52,6 +53,9 @@ class Clients:
     def _make(self, service: str, endpoint: str) -> Client:
         make: Any = self._session.client  # as Any, because it knows the services by literals
         return make(service, endpoint_url=endpoint, config=self._config)
+
+    def in_region(self, region: str) -> "Clients":
+        return Clients(self._app, region)
 
     def _send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         url = urlsplit(request.url)

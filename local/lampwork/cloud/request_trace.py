@@ -4,7 +4,8 @@ SQS, SNS and S3 pass it on with what the request sends: it says in which chain o
 function is invoked. https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -15,6 +16,16 @@ _TRACE_HEADER: Final[ContextVar[str | None]] = ContextVar("trace header", defaul
 def trace_header() -> str | None:
     """The trace header of the request that is being answered; None if it has none."""
     return _TRACE_HEADER.get()
+
+
+@contextmanager
+def without_trace() -> Iterator[None]:
+    """Let what is sent in this block belong to no chain of requests."""
+    token = _TRACE_HEADER.set(None)
+    try:
+        yield
+    finally:
+        _TRACE_HEADER.reset(token)
 
 
 class RequestTrace:

@@ -52,6 +52,7 @@ class EmbeddedAws:
         self._given_up = asyncio.Event()
         self._reason = ""
         self._start_task: asyncio.Task[None] | None = None
+        self._needed = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -79,6 +80,10 @@ class EmbeddedAws:
     async def start(self) -> None:
         """Start the server at the first request; until then, only listen."""
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._ensure_started)
+
+    async def needed(self) -> None:
+        """Wait until something has needed the server, if that ever comes."""
+        await self._needed.wait()
 
     async def given_up(self) -> NoReturn:
         """Wait until it can run no more, if that ever comes.
@@ -134,6 +139,7 @@ class EmbeddedAws:
 
     def _ensure_started(self) -> None:
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._needed.set()
         if self._start_task is None:
             self._start_task = asyncio.create_task(self._start())
 

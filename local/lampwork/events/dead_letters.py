@@ -18,10 +18,18 @@ def function_not_found(rule_arn: str, function: str) -> dict[str, str]:
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
     """
+    return undelivered(rule_arn, function, "NO_RESOURCE", f"Function not found: {function}")
+
+
+def undelivered(rule_arn: str, target: str, code: str, message: str) -> dict[str, str]:
+    """The attributes of a rule's dead letter that its target did not take.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+    """
     return {
         "RULE_ARN": rule_arn,
-        "TARGET_ARN": function,
-        "ERROR_CODE": "NO_RESOURCE",
-        "ERROR_MESSAGE": f"Function not found: {function}",
+        "TARGET_ARN": target,
+        "ERROR_CODE": code,
+        "ERROR_MESSAGE": message,
         "RETRY_ATTEMPTS": "0",
     }

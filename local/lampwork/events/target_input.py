@@ -11,8 +11,24 @@ from typing import Any, Final
 
 from lampwork.timestamps import iso_seconds
 
+# The services whose resources take events here, as they are named in ARNs. `scheduler` stands for
+# calls of any API that the embedded AWS has: arn:aws:scheduler:::aws-sdk:sqs:sendMessage.
+TARGET_SERVICES: Final = frozenset(
+    {"events", "kinesis", "lambda", "logs", "scheduler", "sns", "sqs", "states"}
+)
 PLACEHOLDER: Final = re.compile(r"<([A-Za-z0-9_.-]+)>")
 STEP: Final = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\['([^']+)'\]")
+
+
+def service_of(arn: str) -> str:
+    """The service in an ARN; "" if it is none."""
+    parts = arn.split(":")
+    return parts[2] if len(parts) > 5 else ""
+
+
+def takes_events(arn: str) -> bool:
+    """Whether a target's events go anywhere here, besides those of functions."""
+    return service_of(arn) in TARGET_SERVICES - {"lambda"}
 
 
 def rule_event(event: Mapping[str, Any]) -> dict[str, Any]:

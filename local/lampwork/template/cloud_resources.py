@@ -2,15 +2,18 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
+from lampwork.events.target_input import TARGET_SERVICES, service_of, takes_events
 from lampwork.stack.model import CloudResource
 from lampwork.template.language.identity import OF_COGNITO
 from lampwork.template.resource import Resource, Template, read_each
 from lampwork.template.source.coverage import CREATED
+from lampwork.template.source.values import Section
 from lampwork.template.state_machines import has_definition, state_machine_properties
 from lampwork.template.streams.mappings import check_pattern
 from lampwork.template.triggers import queue_attributes
 
 RULE: Final = "AWS::Events::Rule"
+SCHEDULE: Final = "AWS::Scheduler::Schedule"
 STATE_MACHINE: Final = "AWS::StepFunctions::StateMachine"
 
 
@@ -20,23 +23,41 @@ def read_resources(template: Template) -> tuple[CloudResource, ...]:
     Raises:
         TemplateError: a property cannot be resolved, or AWS would refuse the pattern of a rule.
     """
-    made = (each for each in template if each.type in CREATED or each.type == RULE)
+    made = (each for each in template if each.type in (*CREATED, RULE, SCHEDULE))
     return tuple(read_each(made, _resource))
 
 
 def _resource(resource: Resource) -> Iterator[CloudResource]:
-    if _is_here(resource) and (resource.type != RULE or _waits_for_events(resource)):
+    if _is_here(resource) and (properties := _properties(resource)) is not None:
         yield CloudResource(
             type=resource.type,
             logical_id=resource.logical_id,
             name=resource.identity.name,
-            properties=_properties(resource),
+            properties=properties,
             line=resource.line,
         )
 
 
-def _waits_for_events(resource: Resource) -> bool:
-    return resource.type == RULE and resource.get("EventPattern") is not None
+def _properties(resource: Resource) -> dict[str, object] | None:
+    """What the embedded AWS is to have of a resource; None for one that it need not have."""
+    match resource.type:
+        case "AWS::SQS::Queue":
+            return {"Attributes": dict(queue_attributes(resource))}
+        case "AWS::Events::Rule" if resource.get("EventPattern") is not None:
+            return _rule_with_pattern(resource)
+        case "AWS::Events::Rule":
+            targets = [each.content for each in resource.sections("Targets") if _is_for_aws(each)]
+            return {**resource.properties(), "Targets": targets} if targets else None
+        case "AWS::Scheduler::Schedule":
+            return resource.properties() if _is_for_aws(resource.section("Target")) else None
+        case kind if kind == STATE_MACHINE:
+            return state_machine_properties(resource)
+        case kind if kind in OF_COGNITO:
+            of_cognito = resource.identity
+            ids = {"Id": of_cognito.cognito_id, "Secret": of_cognito.client_secret}
+            return {**resource.properties(), **ids}
+        case _:
+            return resource.properties()
 
 
 def _is_here(resource: Resource) -> bool:
@@ -47,20 +68,21 @@ def _is_here(resource: Resource) -> bool:
     return False
 
 
-def _properties(resource: Resource) -> dict[str, object]:
-    if resource.type == "AWS::SQS::Queue":
-        return {"Attributes": dict(queue_attributes(resource))}
-    if resource.type == STATE_MACHINE:
-        return state_machine_properties(resource)
-    properties = resource.properties()
-    if resource.type == RULE:
-        pattern = _as_json(properties["EventPattern"])
-        check_pattern(pattern, resource, "EventPattern")
-        properties["EventPattern"] = pattern
-    if resource.type in OF_COGNITO:
-        identity = resource.identity
-        properties |= {"Id": identity.cognito_id, "Secret": identity.client_secret}
-    return properties
+def _rule_with_pattern(rule: Resource) -> dict[str, object]:
+    properties = rule.properties()
+    pattern = _as_json(properties["EventPattern"])
+    check_pattern(pattern, rule, "EventPattern")
+    for target in rule.sections("Targets"):
+        arn = target.required("Arn")
+        if service_of(arn) not in TARGET_SERVICES:
+            rule.ignore(rule.type, f"nothing here takes its events for {arn}")
+    properties.pop("ScheduleExpression", None)
+    return {**properties, "EventPattern": pattern}
+
+
+def _is_for_aws(target: Section) -> bool:
+    """Whether the embedded AWS itself delivers to a schedule's target: it is no function."""
+    return takes_events(target.text("Arn") or "")
 
 
 def _as_json(value: object) -> str:

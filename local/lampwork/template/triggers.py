@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from lampwork.events.schedule_expressions import parse_expression
+from lampwork.events.target_input import takes_events
 from lampwork.stack.function_names import NAME, FunctionNames
 from lampwork.stack.model import Function, Queue, QueueTrigger, Schedule
 from lampwork.template.resource import Resource, Template, read_each
@@ -192,17 +193,18 @@ def _to_function(
     source: str,
     timezone: str = "UTC",
 ) -> Iterator[Schedule]:
+    try:
+        parse_expression(expression, timezone)
+    except ValueError as error:
+        raise resource.error(f"{resource.logical_id}: {error}") from error
     address = target.required("Arn")
     function = functions.find(address)
     dead_letter = target.section("DeadLetterConfig").text("Arn")
     is_lost = dead_letter and NAME.search(address)
     if function is None and not is_lost:
-        resource.ignore(resource.type, "it leads to no function that runs here")
+        if not takes_events(address):
+            resource.ignore(resource.type, f"nothing here takes its events for {address}")
         return
-    try:
-        parse_expression(expression, timezone)
-    except ValueError as error:
-        raise resource.error(f"{resource.logical_id}: {error}") from error
     transformer = target.section("InputTransformer")
     yield Schedule(
         logical_id=resource.logical_id,

@@ -6,9 +6,11 @@ To add a source, write a module with a subclass of `Source`, and add a line to
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
+from lampwork.errors import StartError
 from lampwork.invocation.port import Invoker
 from lampwork.metrics.metrics import Metrics
 from lampwork.stack.entry_points import EntryPoint
@@ -32,6 +34,10 @@ class EmbeddedAws(Protocol):
     @property
     def has_started(self) -> bool:
         """Whether it has begun to load, because something needed it."""
+        ...
+
+    async def needed(self) -> None:
+        """Wait until something has needed it."""
         ...
 
     async def loaded(self) -> None: ...
@@ -64,6 +70,13 @@ class SourceContext:
         """
         if self.aws is not None and self.aws.has_started:
             await self.aws.loaded()
+
+    async def aws_is_used(self) -> None:
+        """Wait until something uses the embedded AWS, and it has loaded."""
+        if self.aws is not None:
+            await self.aws.needed()
+            with suppress(StartError):  # its log says why it ended
+                await self.aws.loaded()
 
 
 class RunningSource(Protocol):

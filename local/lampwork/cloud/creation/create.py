@@ -51,6 +51,7 @@ CREATE: Final[Mapping[str, Create]] = {
     "AWS::StepFunctions::StateMachine": state_machines.create_state_machine,
     "AWS::Events::EventBus": messaging.create_event_bus,
     "AWS::Events::Rule": messaging.put_rule,
+    "AWS::Scheduler::Schedule": messaging.put_schedule,
     "AWS::Cognito::UserPool": user_pools.create_pool,
     "AWS::Cognito::UserPoolResourceServer": user_pools.create_resource_server,
     "AWS::Cognito::UserPoolIdentityProvider": user_pools.create_identity_provider,
@@ -69,6 +70,7 @@ REMOVE: Final[Mapping[str, Remove]] = {
     "AWS::StepFunctions::Activity": state_machines.delete_activity,
     "AWS::StepFunctions::StateMachine": state_machines.delete_state_machine,
     "AWS::Events::Rule": messaging.delete_rule,
+    "AWS::Scheduler::Schedule": messaging.delete_schedule,
 }
 
 

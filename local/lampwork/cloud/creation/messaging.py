@@ -11,9 +11,14 @@ OF_A_TOPIC: Final = ("ContentBasedDeduplication", "DisplayName", "FifoTopic")
 OF_A_SUBSCRIPTION: Final = (
     *("FilterPolicyScope", "FilterPolicy", "RawMessageDelivery", "RedrivePolicy"),
 )
+WHEN: Final = ("EventPattern", "ScheduleExpression")
+OF_A_SCHEDULE: Final = (
+    *("ScheduleExpression", "ScheduleExpressionTimezone", "StartDate", "EndDate", "State"),
+    *("FlexibleTimeWindow", "Target"),
+)
 OF_A_TARGET: Final = (
-    *("Arn", "Id", "Input", "InputPath", "InputTransformer", "SqsParameters"),
-    *("DeadLetterConfig", "RetryPolicy"),
+    *("Arn", "Id", "Input", "InputPath", "InputTransformer", "KinesisParameters"),
+    *("DeadLetterConfig", "RetryPolicy", "SqsParameters"),
 )
 
 
@@ -68,8 +73,8 @@ def put_rule(clients: Clients, resource: CloudResource) -> Made:
     events.put_rule(
         Name=rule["Rule"],
         EventBusName=rule["EventBusName"],
-        EventPattern=properties["EventPattern"],
         State=properties.get("State", "ENABLED"),
+        **{name: properties[name] for name in WHEN if name in properties},
     )
     targets = [
         {name: target[name] for name in OF_A_TARGET if name in target}
@@ -85,6 +90,24 @@ def delete_rule(clients: Clients, made: Made) -> None:
     events = clients("events")
     _remove_targets(events, made)
     events.delete_rule(Name=made["Rule"], EventBusName=made["EventBusName"])
+
+
+def put_schedule(clients: Clients, resource: CloudResource) -> Made:
+    """Create or change a schedule of the Scheduler's default group."""
+    scheduler = clients("scheduler")
+    wanted = {
+        name: resource.properties[name] for name in OF_A_SCHEDULE if name in resource.properties
+    }
+    present = scheduler.list_schedules(NamePrefix=resource.name)["Schedules"]
+    exists = resource.name in {each["Name"] for each in present}
+    (scheduler.update_schedule if exists else scheduler.create_schedule)(
+        Name=resource.name, **wanted
+    )
+    return {"name": resource.name}
+
+
+def delete_schedule(clients: Clients, made: Made) -> None:
+    clients("scheduler").delete_schedule(Name=made["name"])
 
 
 def _remove_targets(events: Client, rule: Made, keeping: Collection[str] = frozenset()) -> None:

@@ -8,8 +8,6 @@ from moto.events.exceptions import InvalidEventPatternException, ValidationExcep
 from moto.events.models import EventPattern, EventPatternParser, Rule
 from moto.events.responses import EventsHandler
 
-from lampwork.cloud.moto_seam.backends import backend
-
 __all__ = ["Rule"]
 
 
@@ -26,10 +24,6 @@ class Judge(Protocol):
             TypeError: the JSON is not an event.
         """
         ...
-
-
-def put_event(region: str, entry: dict[str, Any]) -> None:
-    backend("events", region).put_events([entry])
 
 
 def send_to_targets(send: Callable[[Rule, dict[str, Any], dict[str, Any]], None]) -> None:

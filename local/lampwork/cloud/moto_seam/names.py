@@ -38,6 +38,11 @@ A_BACKEND: Final = Specimen("moto.sns.models.SNSBackend", (REGION, ACCOUNT_ID), 
 A_TOPIC: Final = Specimen("moto.sns.models.Topic", ("", A_BACKEND), ("sent_notifications",))
 KEY_SCHEMA: Final = [{"AttributeName": "id", "KeyType": "HASH"}]
 KEY_TYPES: Final = [{"AttributeName": "id", "AttributeType": "S"}]
+NO_SCHEDULE: Final[tuple[object, ...]] = (None, {}, {}, None, None, None, None, None)
+OF_A_SCHEDULE: Final = (
+    *("action_after_completion", "arn", "creation_date", "end_date", "group_name", "name"),
+    *("schedule_expression", "schedule_expression_timezone", "start_date", "state", "target"),
+)
 NO_RULE: Final = (None, None, None, None, "default", None)
 
 SPECIMENS: Final = (
@@ -53,7 +58,20 @@ SPECIMENS: Final = (
     Specimen(
         "moto.events.models.Rule",
         ("", ACCOUNT_ID, REGION, *NO_RULE),
-        ("arn", "event_pattern", "name", "state", "targets"),
+        ("arn", "event_pattern", "name", "scheduled_expression", "state", "targets"),
+    ),
+    Specimen("moto.events.models.EventsBackend", (REGION, ACCOUNT_ID), ("event_buses",)),
+    Specimen("moto.events.models.EventBus", (ACCOUNT_ID, REGION, ""), ("rules",)),
+    Specimen(
+        "moto.scheduler.models.EventBridgeSchedulerBackend",
+        (REGION, ACCOUNT_ID),
+        ("schedule_groups",),
+    ),
+    Specimen("moto.scheduler.models.ScheduleGroup", (REGION, ACCOUNT_ID, ""), ("schedules",)),
+    Specimen(
+        "moto.scheduler.models.Schedule",
+        (REGION, ACCOUNT_ID, "default", "", None, "rate(1 hour)", *NO_SCHEDULE),
+        OF_A_SCHEDULE,
     ),
     Specimen("moto.s3.models.FakeKey", ("", b"", ACCOUNT_ID, "aws"), OF_A_KEY),
     Specimen(
@@ -94,11 +112,9 @@ MOTO: Final = Seam(
         "moto.sqs.models.Message.mark_sent(self)",
         "moto.sqs.models.Queue(name, region, account_id)",
         "moto.sqs.models.SQSBackend.create_queue(self, name)",
-        "moto.sqs.models.SQSBackend.send_message(self, queue_name, message_body, *, group_id)",
-        "moto.sns.models.SNSBackend.publish(self, message, *, arn)",
         "moto.sns.models.Subscription._parse_message_structure(self, message, protocol)",
         "moto.sns.utils.FilterPolicyMatcher.matches(self, message_attributes, message)",
-        "moto.events.models.EventsBackend.put_events(self, events)",
+        "moto.scheduler.models.EventBridgeSchedulerBackend.delete_schedule(self, group_name, name)",
         "moto.events.models.EventPattern.dump(self)",
         "moto.events.exceptions.InvalidEventPatternException(reason)",
         "moto.events.exceptions.ValidationException(message)",

@@ -5,16 +5,10 @@ from typing import Any
 
 from moto.sns.models import Subscription
 
-from lampwork.cloud.moto_seam.backends import backend
-
 __all__ = ["Subscription"]
 
 Deliver = Callable[[Subscription, str, str, Mapping[str, Any]], None]
 """Takes the subscription, its text, the message's id and the other options of Publish."""
-
-
-def publish(region: str, text: str, arn: str) -> None:
-    backend("sns", region).publish(text, arn=arn)
 
 
 def forget_published(state: Any) -> None:

@@ -80,11 +80,6 @@ def send(region: str, queue: str, body: str) -> None:
     named_queue(region, queue).add_message(message)
 
 
-def send_message(region: str, queue: str, body: str, group: str | None) -> None:
-    """Send a message as a client would, within SQS's limits."""
-    _state(region).send_message(queue, body, group_id=group)
-
-
 def messages(queue: Queue) -> list[Message]:
     """All messages, even those that cannot be received now.
 

@@ -27,12 +27,7 @@ class ServiceEventSource(Source):
     def open(self, context: SourceContext) -> RunningSource | None:
         if context.aws is None:
             return None
-        return ServiceEvents(
-            context.events,
-            context.aws.url,
-            context.region,
-            context.aws_has_loaded,
-        )
+        return ServiceEvents(context.events, context.aws.url, context.region, context.aws_is_used)
 
 
 class ServiceEvents(RunningSource):
@@ -41,6 +36,9 @@ class ServiceEvents(RunningSource):
 
     An event is deleted from the queue after the function's last try. If a stop or a crash comes
     first, the event is delivered again.
+
+    `until_used` waits until the embedded AWS is used: not only the template's resources, but also
+    those that a program makes there, may invoke functions.
     """
 
     def __init__(
@@ -48,22 +46,18 @@ class ServiceEvents(RunningSource):
         events: EventInvocations,
         endpoint_url: str,
         region: str,
-        until_ready: Callable[[], Awaitable[None]] = nothing_to_wait_for,
+        until_used: Callable[[], Awaitable[None]] = nothing_to_wait_for,
     ) -> None:
         self._events = events
-        self._until_ready = until_ready
+        self._until_used = until_used
         self._client = SqsClient(endpoint_url, region)
         self._receiving: asyncio.Task[None] | None = None
 
     async def start(self, stack: Stack) -> None:
-        await self._until_ready()
-        await self.update(stack)
+        self._receiving = asyncio.create_task(self._receive())
 
     async def update(self, stack: Stack) -> None:
-        """Begin to receive as soon as the template has a resource that invokes functions."""
-        invokes = any(":function:" in str(each.properties) for each in stack.resources)
-        if invokes and self._receiving is None:
-            self._receiving = asyncio.create_task(self._receive())
+        pass
 
     async def stop(self) -> None:
         if self._receiving is not None:
@@ -72,6 +66,7 @@ class ServiceEvents(RunningSource):
         await self._client.close()
 
     async def _receive(self) -> None:
+        await self._until_used()
         await self._client.connect()
         while True:
             try:
