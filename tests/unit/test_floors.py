@@ -38,12 +38,13 @@ FLOORS: dict[str, list[set[str]]] = {
         {"__main__"},
     ],
     "lampwork.template": [
-        {"source"},
+        {"source", "inline"},
         {"language"},
         {"resource"},
         {"code", "log_config", "state_machines", "streams"},
         {"functions", "triggers"},
-        {"apis", "cloud_resources"},
+        {"apis", "custom_resources"},
+        {"cloud_resources"},
         {"reader"},
     ],
     "shared": [
@@ -70,6 +71,7 @@ LARGE = {
     "lampwork/events": "one module for each document that AWS sends",
     "lampwork/runtime": "the pool, and what it shares with the processes of functions",
     "lampwork/stack": "one module for each question that is asked of a stack",
+    "lampwork/template": "one module for each thing that a template describes",
     "shared/engine": "one module for each step of a task's life",
     "shared/generators": "one module for each service that paints, and what those have in common",
     "shared/generators/painter": "one module for each thing that is painted",

@@ -36,6 +36,11 @@ def unresolved(
                     yield function, name, reference
 
 
+def text_with_values(text: str, values: Mapping[str, str | None]) -> str:
+    """A text with its references replaced by the values; one without a value by ""."""
+    return REFERENCE.sub(lambda match: values.get(match[1]) or "", text)
+
+
 def with_values(
     functions: Mapping[str, Function], values: Mapping[str, str | None]
 ) -> dict[str, Function]:
@@ -44,7 +49,7 @@ def with_values(
         logical_id: replace(
             function,
             environment={
-                name: REFERENCE.sub(lambda match: values.get(match[1]) or "", value)
+                name: text_with_values(value, values)
                 for name, value in function.environment.items()
             },
         )

@@ -363,6 +363,25 @@ class CloudResource:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomResource:
+    """A resource that a function of the template creates. `after` are the logical ids of resources
+    that must be there before; `properties` may refer to others."""
+
+    logical_id: str
+    type: str
+    function: str
+    stack_id: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    after: frozenset[str] = frozenset()
+    template: Path = Path()
+    line: int = 0
+
+    @property
+    def local_id(self) -> str:
+        return self.logical_id.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A resource, or a part of one, that the emulator does not run: where it is defined, and why
     it is ignored."""
@@ -387,6 +406,7 @@ class Stack:
     queues: tuple[Queue, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     resources: tuple[CloudResource, ...] = ()
+    custom_resources: tuple[CustomResource, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()

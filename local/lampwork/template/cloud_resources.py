@@ -4,6 +4,7 @@ from typing import Final
 
 from lampwork.events.target_input import TARGET_SERVICES, service_of, takes_events
 from lampwork.stack.model import CloudResource
+from lampwork.template.custom_resources import bucket_notifications
 from lampwork.template.language.identity import OF_COGNITO
 from lampwork.template.resource import Resource, Template, read_each
 from lampwork.template.source.coverage import CREATED
@@ -43,6 +44,8 @@ def _properties(resource: Resource) -> dict[str, object] | None:
     match resource.type:
         case "AWS::SQS::Queue":
             return {"Attributes": dict(queue_attributes(resource))}
+        case "AWS::S3::Bucket" if more := bucket_notifications(resource):
+            return _bucket_with(resource, more)
         case "AWS::Events::Rule" if resource.get("EventPattern") is not None:
             return _rule_with_pattern(resource)
         case "AWS::Events::Rule":
@@ -83,6 +86,21 @@ def _rule_with_pattern(rule: Resource) -> dict[str, object]:
 def _is_for_aws(target: Section) -> bool:
     """Whether the embedded AWS itself delivers to a schedule's target: it is no function."""
     return takes_events(target.text("Arn") or "")
+
+
+def _bucket_with(bucket: Resource, more: dict[str, list[dict[str, object]]]) -> dict[str, object]:
+    """A bucket with these notifications beside its own."""
+    own = bucket.section("NotificationConfiguration")
+    notifications = {
+        **{name: own.get(name) for name in own},
+        **{name: [*_list(own, name), *added] for name, added in more.items()},
+    }
+    return {**bucket.properties(), "NotificationConfiguration": notifications}
+
+
+def _list(values: Section, name: str) -> list[object]:
+    value = values.get(name)
+    return value if isinstance(value, list) else []
 
 
 def _as_json(value: object) -> str:

@@ -1,12 +1,17 @@
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from lampwork.template.resource import Resource
+
+CFNRESPONSE: Final = Path(__file__).parent / "inline" / "cfnresponse.py"
+IMPORTS_CFNRESPONSE: Final = re.compile(r"^\s*import cfnresponse\b", re.MULTILINE)
 
 
 def code_folder(resource: Resource, path: str, property: str) -> Path:
@@ -48,13 +53,20 @@ def code_folder(resource: Resource, path: str, property: str) -> Path:
 
 
 def inline_folder(resource: Resource, code: str) -> Path:
-    """A folder for code that is written in the template itself. Its module is `index`.
+    """A folder for code that is written in the template itself. Its module is `index`. Code that
+    imports `cfnresponse` finds that module, too.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
     """
-    return _made_once(
-        resource, code.encode(), lambda folder: folder.joinpath("index.py").write_text(code)
-    )
+    files = {"index.py": code}
+    if IMPORTS_CFNRESPONSE.search(code):
+        files["cfnresponse.py"] = CFNRESPONSE.read_text()
+
+    def write(folder: Path) -> None:
+        for name, content in files.items():
+            folder.joinpath(name).write_text(content)
+
+    return _made_once(resource, "\0".join(files.values()).encode(), write)
 
 
 def _made_once(resource: Resource, content: bytes, make: Callable[[Path], object]) -> Path:

@@ -10,6 +10,7 @@ from lampwork.template.apis.http import read_http_apis
 from lampwork.template.apis.rest import read_rest_apis
 from lampwork.template.apis.websocket import read_web_socket_apis
 from lampwork.template.cloud_resources import read_resources
+from lampwork.template.custom_resources import read_custom_resources
 from lampwork.template.functions import read_functions
 from lampwork.template.language.identity import STACK, Place
 from lampwork.template.language.opening import Opener
@@ -80,6 +81,7 @@ def _stack(template: Template, sources: Iterable[TriggerReader]) -> Stack:
         queues=read_queues(template),
         triggers=triggers,
         resources=(*read_resources(template), *resources),
+        custom_resources=read_custom_resources(template, names),
     )
     _ignore_the_rest(template)
     return replace(

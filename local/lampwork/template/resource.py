@@ -48,6 +48,13 @@ class Resource(Values):
         return self._document.line(self._local_id, property)
 
     @property
+    def depends_on(self) -> frozenset[str]:
+        """The logical ids of the resources that CloudFormation makes before it."""
+        given = self._resolver.resources[self._local_id].get("DependsOn", ())
+        names = given if isinstance(given, list) else [given] if isinstance(given, str) else ()
+        return frozenset(f"{self._resolver.place.prefix}{name}" for name in names)
+
+    @property
     def metadata(self) -> Section:
         """As written in the source, since SAM drops the metadata of what it transforms."""
         return Section(self, "Metadata", self._document.metadata(self._local_id))

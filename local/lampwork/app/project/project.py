@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lampwork.app.packages.installations import Installations
+from lampwork.app.project.custom_resources import CustomResources
 from lampwork.app.project.options import Options
 from lampwork.app.project.package_check import check_packages
 from lampwork.app.project.project_variables import ProjectVariables
@@ -27,6 +28,11 @@ from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.world.ability import why_not
 from lampwork.runtime.world.editors_paths import with_editors_paths
+from lampwork.stack.custom_resources import (
+    is_reference,
+    with_custom_values,
+    without_references,
+)
 from lampwork.stack.dynamic_references import references_in, unresolved, with_values
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.function_overrides import Debugged
@@ -98,6 +104,7 @@ class Project:
             options, self.services, self.installations, port, self._say
         )
         self._variables = ProjectVariables(config, self.services, port, options.variables)
+        self._custom_resources = CustomResources(config.data, self._say)
         self._problems = HandlerProblems(self._say)
 
     @property
@@ -123,8 +130,7 @@ class Project:
         opened.push_async_callback(self.services.stop)
         await run_all(self.services.start(), self._open_functions(opened))
         self.variables.update(self._variables.resolve(self.config, self.stack))
-        await self.services.create(self.stack.resources)
-        await self._fill_references()
+        await self._create()
         if self._beside is None:  # which has run them
             await run_commands(self.config, self.variables, self.log_line)
 
@@ -137,8 +143,7 @@ class Project:
             config = self._options.read_config()
             stack = await self._stack_loader.load(config)
             variables = self._variables.resolve(config, stack)
-            await self.services.create(stack.resources)
-            stack = await self._with_references(stack)
+            stack = await self._created(stack)
         except LampworkError as error:
             self._say(f"{error}\nGoing on with what was read before.")
             return False
@@ -216,18 +221,33 @@ class Project:
         aws = self.services.aws
         return LOADING_SECONDS if aws is not None and aws.is_loading else 0
 
-    async def _fill_references(self) -> None:
-        stack = await self._with_references(self.stack)
+    async def _create(self) -> None:
+        stack = await self._created(self.stack)
         if stack is not self.stack:
             self.stack = stack
             await self.functions.reload(stack.functions)
 
-    async def _with_references(self, stack: Stack) -> Stack:
-        """The stack with the values that its functions' variables refer to."""
+    async def _created(self, stack: Stack) -> Stack:
+        """Create the stack's resources. Returns the stack with the values that its functions'
+        variables refer to."""
+        await self.services.create(without_references(stack.resources))
         references = references_in(stack.functions)
-        if not references:
+        if not (references or stack.custom_resources):
             return stack
-        values = await self.services.resolve(references)
+        others = [each for each in references if not is_reference(each)]
+        values = dict(await self.services.resolve(others)) if others else {}
+
+        async def ready(custom: Mapping[str, str | None]) -> None:
+            await self.functions.reload(with_values(stack.functions, {**values, **custom}))
+
+        values |= await self._custom_resources.apply(
+            stack.custom_resources, stack.functions, self.functions, values, ready
+        )
+        resources = with_custom_values(stack.resources, values)
+        if resources != list(stack.resources):
+            await self.services.create(resources)
+            values |= await self.services.resolve(others) if others else {}
+            stack = replace(stack, resources=tuple(resources))
         for function, name, reference in unresolved(stack.functions, values):
             self._say(
                 f"{function.template.name}, line {function.line}: {name} of"

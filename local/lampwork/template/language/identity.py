@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from lampwork.stack.custom_resources import is_custom
+from lampwork.stack.custom_resources import reference as custom_reference
 from lampwork.stack.model import ACCOUNT_ID
 
 PARTITION: Final = "aws"
@@ -99,6 +101,13 @@ class Place:
     queue_url_base: str
     prefix: str = ""
 
+    @property
+    def stack_id(self) -> str:
+        """The stack's ARN; its last part is random on AWS."""
+        name = self.stack_name
+        path = f"stack/{name}/{uuid.uuid5(uuid.NAMESPACE_OID, name)}"
+        return f"arn:{PARTITION}:cloudformation:{self.region}:{ACCOUNT_ID}:{path}"
+
     def of_nested(self, logical_id: str) -> "Place":
         """The place of a stack that is a resource of this one."""
         return replace(
@@ -157,6 +166,11 @@ class Identity:
         return self._letters(26)
 
     @property
+    def path(self) -> str:
+        """Its logical id with those of the stacks around it: Parent/Id."""
+        return f"{self.place.prefix}{self.logical_id}"
+
+    @property
     def client_secret(self) -> str:
         """The secret of a user pool's client, which is the same on every machine."""
         return self._letters(26, of="/secret") + self._letters(26, of="/rest")
@@ -171,6 +185,8 @@ class Identity:
         """What {"Ref": …} gives."""
         if self.type in OF_COGNITO:
             return self.cognito_id
+        if is_custom(self.type):
+            return custom_reference(self.path)
         if self.type == "AWS::SQS::Queue":
             return self.queue_url
         if self.type in REFERRED_TO_BY_ARN:
@@ -183,6 +199,8 @@ class Identity:
         An attribute of a type the emulator does not run, such as a database's address, is a
         stand-in: LogicalId.Attribute.
         """
+        if is_custom(self.type):
+            return custom_reference(self.path, name)
         if name in ("Arn", "TopicArn"):
             return self.arn
         known = ATTRIBUTES.get(self.type)

@@ -219,7 +219,7 @@ class Resolver:
             "AWS::NotificationARNs": [],
             "AWS::Partition": PARTITION,
             "AWS::Region": region,
-            "AWS::StackId": f"arn:{PARTITION}:cloudformation:{region}:{ACCOUNT_ID}:stack/{stack}/0",
+            "AWS::StackId": self.place.stack_id,
             "AWS::StackName": stack,
             "AWS::URLSuffix": URL_SUFFIX,
         }
