@@ -1,6 +1,7 @@
 """Checks, without running a function, whether its handler can be loaded."""
 
 import ast
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib.machinery import all_suffixes
@@ -54,6 +55,8 @@ class HandlerProblems:
 
 
 def _problem(function: Function) -> str | None:
+    if function.web_adapter:
+        return _problem_of_program(function)
     named = f"the handler {function.handler} of {function.logical_id}"
     where = f"{function.template}:{function.handler_line}"
     module, _, name = function.handler.rpartition(".")
@@ -80,6 +83,20 @@ def _problem(function: Function) -> str | None:
     if _may_define(tree.body, name):
         return None
     return f"{where}: {named} is not there: {file} defines no {name}."
+
+
+def _problem_of_program(function: Function) -> str | None:
+    """The Lambda Web Adapter runs the file that the handler names."""
+    program = function.code_dir / function.handler
+    where = f"{function.template}:{function.handler_line}"
+    if not program.is_file():
+        return (
+            f"{where}: the handler {function.handler} of {function.logical_id} is not in"
+            f" {function.code_dir}; correct its Handler or CodeUri."
+        )
+    if not os.access(program, os.X_OK):
+        return f"{program} cannot be run by {function.logical_id}: try `chmod +x {program}`."
+    return None
 
 
 def _file(code_dir: Path, module: str) -> Path | None:

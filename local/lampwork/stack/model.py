@@ -50,6 +50,9 @@ class Function:
     `layers` are folders, in the template's order. Those that are also in `source_layers` hold
     modules that `sam build` would put into a folder `python`; the packages they ask for are in the
     folders `layer_requirements`. The folder `requirements` holds the function's own packages.
+    With the `web_adapter`, the handler is a program that serves HTTP. AWS_LAMBDA_EXEC_WRAPPER is
+    obeyed only if it `runs_wrapper`.
+
     `outer_links` are the relative links in `code_dir` that lead out of it, and where they lead.
 
     `qualifiers` are its aliases and its published versions, each with the version it leads to. The
@@ -73,6 +76,8 @@ class Function:
     layer_requirements: tuple[Path, ...] = ()
     requirements: Path | None = None
     outer_links: Mapping[str, str] = field(default_factory=dict)
+    web_adapter: bool = False
+    runs_wrapper: bool = True
     on_event: EventConfig = EventConfig()
     may_recur: bool = False  # whether it may invoke itself without end
     log_config: LogConfig = LogConfig()

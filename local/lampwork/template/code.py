@@ -4,7 +4,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -67,6 +67,16 @@ def inline_folder(resource: Resource, code: str) -> Path:
             folder.joinpath(name).write_text(content)
 
     return _made_once(resource, "\0".join(files.values()).encode(), write)
+
+
+def requirements_folder(resource: Resource, requirements: Sequence[str]) -> Path:
+    """A folder with nothing but a requirements.txt that asks for these."""
+    content = "\n".join(requirements)
+    return _made_once(
+        resource,
+        content.encode(),
+        lambda folder: folder.joinpath("requirements.txt").write_text(content),
+    )
 
 
 def _made_once(resource: Resource, content: bytes, make: Callable[[Path], object]) -> Path:

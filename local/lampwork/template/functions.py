@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Final
 from lampwork.stack.function_names import NAME, FunctionNames, name_in
 from lampwork.stack.model import LATEST, EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder
-from lampwork.template.language.intrinsics import MissingExport
 from lampwork.template.language.transform import local_path
+from lampwork.template.layers.reading import Layers, read_layers
 from lampwork.template.log_config import read_log_config
 from lampwork.template.resource import Resource, Template, read_each
 from lampwork.template.source.spelling import known_runtimes
@@ -20,6 +20,8 @@ DEFAULT_MEMORY_MB: Final = 128
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 TIMEOUTS: Final = range(1, 901)
 MEMORY_SIZES: Final = range(128, 10_241)
+# https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html
+EXEC_WRAPPER: Final = "AWS_LAMBDA_EXEC_WRAPPER"
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 RESERVED_VARIABLES: Final = frozenset(
     (
@@ -70,7 +72,8 @@ def _function(resource: Resource) -> Iterator[Function]:
     if reason := _cannot_run(resource):
         resource.ignore(resource.written_type, reason)
         return
-    layers = dict(_layers(resource))
+    layers = read_layers(resource)
+    environment = _environment(resource)
     yield Function(
         logical_id=resource.logical_id,
         name=resource.identity.name,
@@ -79,10 +82,12 @@ def _function(resource: Resource) -> Iterator[Function]:
         runtime=resource.required("Runtime"),
         timeout_seconds=resource.integer("Timeout", DEFAULT_TIMEOUT_SECONDS, TIMEOUTS),
         memory_mb=resource.integer("MemorySize", DEFAULT_MEMORY_MB, MEMORY_SIZES),
-        environment=_environment(resource),
+        environment=environment,
         reserved_concurrency=resource.optional_integer("ReservedConcurrentExecutions"),
-        layers=tuple(layers),
-        source_layers=frozenset(folder for folder, is_source in layers.items() if is_source),
+        layers=layers.folders,
+        source_layers=layers.sources,
+        web_adapter=layers.web_adapter,
+        runs_wrapper=_runs_wrapper(environment, layers),
         on_event=EventConfig(dead_letter=resource.section("DeadLetterConfig").text("TargetArn")),
         may_recur=_may_recur(resource),
         log_config=read_log_config(resource),
@@ -169,41 +174,18 @@ def _code_dir(resource: Resource) -> Path:
     return code_folder(resource, local_path(code) or ".", "CodeUri")
 
 
-def _layers(resource: Resource) -> Iterator[tuple[Path, bool]]:
-    """The folder of each layer, and whether `sam build` would put its content below `python`."""
-    try:
-        layers = resource.texts("Layers")
-    except MissingExport as error:
-        resource.ignore("Layers", error.reason)
-        layers = ()
-    for named in layers:
-        layer = _layer(resource.template, named)
-        if layer is None:
-            resource.ignore(
-                f"layer {named}",
-                "it is not in this template; install its packages where Lampwork is",
-            )
-        elif (method := _build_method(layer)) is None or method.startswith("python"):
-            path = local_path(layer.section("Content"))
-            if path is None:
-                layer.ignore(layer.written_type, "its content is not in a local folder")
-            else:
-                yield code_folder(layer, path, "ContentUri"), method is not None
-
-
-def _layer(template: Template, named: str) -> Resource | None:
-    for layer in template.of_type("AWS::Lambda::LayerVersion"):
-        if layer.identity.reference == named:
-            return layer
-    return None
-
-
-def _build_method(layer: Resource) -> str | None:
-    """https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-layers.html
-
-    What a makefile puts into a layer are mostly packages; at home they are installed.
-    """
-    return layer.metadata.scalar("BuildMethod")
+def _runs_wrapper(environment: Mapping[str, str], layers: Layers) -> bool:
+    """Whether AWS_LAMBDA_EXEC_WRAPPER starts the runtime. It does not where its script is in a
+    layer that is not here."""
+    script = environment.get(EXEC_WRAPPER, "")
+    if layers.web_adapter or not script:
+        return False
+    in_opt = script.removeprefix("/opt/")
+    return not (
+        layers.incomplete
+        and script.startswith("/opt/")
+        and not any((folder / in_opt).exists() for folder in layers.folders)
+    )
 
 
 def _environment(resource: Resource) -> dict[str, str]:

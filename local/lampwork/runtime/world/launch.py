@@ -2,6 +2,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from lampwork.runtime.execution.process_variables import process_variables
 from lampwork.runtime.launching.launcher import Launch
@@ -10,6 +11,8 @@ from lampwork.runtime.world import wrapper
 from lampwork.runtime.world.mounts import OPT, TASK
 from lampwork.runtime.world.places import Places, paths_in, without_mounts, world_of
 from lampwork.stack.model import Function
+
+WEB_HANDLER: Final = "lampwork.runtime.programs.web_handler.handler"
 
 
 def launch_of(
@@ -23,7 +26,7 @@ def launch_of(
         variables = without_mounts(variables, function)
     needed = _needed(function, settings, variables)
     return Launch(
-        handler=function.handler,
+        handler=WEB_HANDLER if function.web_adapter else function.handler,
         code_dir=function.code_dir,
         bytecode_dir=settings.bytecode_dir,
         environment=variables,
@@ -32,7 +35,7 @@ def launch_of(
         editables=tuple(_editables(function, mounted=mounted)),
         own_folders=tuple(map(str, function.packages)),
         world=world_of(function, temporary, needed) if mounted else None,
-        wrapper_script=variables.get(wrapper.VARIABLE),
+        wrapper_script=variables.get(wrapper.VARIABLE) if function.runs_wrapper else None,
         multiprocessing=settings.multiprocessing,
         debug_port=settings.debug_port(function),
     )

@@ -1,0 +1,7 @@
+"""The handler of a function with the Lambda Web Adapter. Importing it starts the program."""
+
+import os
+
+from lampwork.runtime.programs.web_adapter import WebAdapter
+
+handler = WebAdapter(dict(os.environ)).handle
