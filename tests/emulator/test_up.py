@@ -346,24 +346,24 @@ def test_a_mistake_in_the_configuration_is_reported_in_one_line(project: SampleP
 def test_resources_that_are_not_emulated_are_named_once_and_refused_when_strict(
     project: SampleProject,
 ) -> None:
-    project.edit("template.yaml", lambda text: text + "  Keys: {Type: AWS::Cognito::UserPool}\n")
+    project.edit("template.yaml", lambda text: text + "  Nightly: {Type: AWS::Glue::Job}\n")
     lampwork = project.up()
     lampwork.origin()
     lampwork.stop()
 
     strict = project.run("up", "--strict")
 
-    named = [line for line in lampwork.output if "Keys (AWS::Cognito::UserPool)" in line]
+    named = [line for line in lampwork.output if "Nightly (AWS::Glue::Job)" in line]
     assert len(named) == 1
     assert "template.yaml, line 18" in named[0]
     assert strict.returncode == 1
-    assert "Keys (AWS::Cognito::UserPool)" in strict.stderr
+    assert "Nightly (AWS::Glue::Job)" in strict.stderr
 
 
 def test_resources_that_are_not_emulated_are_not_named_again_after_a_change(
     project: SampleProject,
 ) -> None:
-    project.edit("template.yaml", lambda text: text + "  Keys: {Type: AWS::Cognito::UserPool}\n")
+    project.edit("template.yaml", lambda text: text + "  Nightly: {Type: AWS::Glue::Job}\n")
     lampwork = project.up()
     lampwork.origin()
 
@@ -377,8 +377,8 @@ def test_resources_that_are_not_emulated_are_not_named_again_after_a_change(
 
     named = [line.split("Not emulated: ")[1] for line in lampwork.output if "Not emul" in line]
     assert named == [
-        "template.yaml, line 18: Keys (AWS::Cognito::UserPool)\n",
-        "template.yaml, line 20: Flow (AWS::StepFunctions::StateMachine)\n",
+        "template.yaml, line 18: Nightly (AWS::Glue::Job)\n",
+        "template.yaml, line 20: Render (AWS::Batch::JobDefinition)\n",
     ]
 
 
