@@ -369,7 +369,7 @@ def test_resources_that_are_not_emulated_are_not_named_again_after_a_change(
 
     project.edit(
         "template.yaml",
-        lambda text: f"# moved\n{text}  Flow: {{Type: AWS::StepFunctions::StateMachine}}\n",
+        lambda text: f"# moved\n{text}  Render: {{Type: AWS::Batch::JobDefinition}}\n",
     )
     lampwork.until("Reloaded")
     project.edit("template.yaml", lambda text: f"# again\n{text}")
