@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "logs": "lampwork.commands.logs:logs",
     "generate-event": "lampwork.commands.generate_event:generate_event",
 }
+# The commands that `sam` has below `sam local`.
+OF_LOCAL: Final = ("start-api", "start-lambda", "invoke", "generate-event")
 
 
 class Program(click.Group):
@@ -38,14 +40,28 @@ class Program(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, name = COMMANDS[cmd_name].split(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
+        if cmd_name == "local":
+            return Local("local", help="The same commands as `sam local` writes them.")
+        return _loaded(cmd_name) if cmd_name in COMMANDS else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(with_repeated_overrides(args)))
+
+
+class Local(click.Group):
+    """`lampwork local invoke` is `lampwork invoke`, for the fingers of those who know `sam`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(OF_LOCAL)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return _loaded(cmd_name) if cmd_name in OF_LOCAL else None
+
+
+def _loaded(name: str) -> click.Command:
+    module, attribute = COMMANDS[name].split(":")
+    command: click.Command = getattr(import_module(module), attribute)
+    return command
 
 
 def with_repeated_overrides(words: list[str]) -> Iterator[str]:

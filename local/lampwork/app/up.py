@@ -106,6 +106,7 @@ class Up:
             time_scale=self._options.time_scale,
             aws=project.services.aws_address,
             events=self._events,
+            options=self._options.front,
             on_access=partial(project.log_line, "lampwork"),
         )
         await self._front.start()

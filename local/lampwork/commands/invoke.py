@@ -1,5 +1,6 @@
 import json
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -8,27 +9,36 @@ from click.core import ParameterSource
 from lampwork.app import single_invocation
 from lampwork.app.lock import running_origin
 from lampwork.app.signals import run_until_signalled
-from lampwork.commands.options import log_to, options_of, run_options
+from lampwork.commands.options import opened_log, options_of, run_options
+from lampwork.commands.sam.command import command_of_sam
+from lampwork.commands.sam.words import OF_ALL, OF_INVOKE, words
 from lampwork.config.encodings import decoded
 from lampwork.errors import ConfigurationError
-from lampwork.logs.log import Log
 
 INTERRUPTED: Final = 130
 # These options give an invocation an environment of its own, even where a Lampwork runs.
 CHANGING: Final = (
     *("env", "env_vars", "env_file", "parameter", "parameter_overrides", "template"),
-    *("config_env", "config_file", "cold", "freeze"),
+    *("config_env", "config_file", "cold", "freeze", "region", "profile", "container_env_vars"),
+    *("shell_env", "no_memory_limit"),
 )
 GIVEN: Final = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 
 
-@click.command()
+@click.command(cls=command_of_sam("local_invoke"))
 @click.argument("function", required=False)
 @click.option("-e", "--event", type=click.File("rb"), help="A JSON file; - is standard input.")
 @click.option("--no-event", is_flag=True, help="Send an empty event, as without --event.")
+@click.option("--debug", is_flag=True, envvar="SAM_DEBUG", hidden=True, expose_value=False)
 @run_options
+@words(*OF_ALL, *OF_INVOKE)
 def invoke(
-    function: str | None, event: Any, no_event: bool, debug_port: int | None, **given: Any
+    function: str | None,
+    event: Any,
+    no_event: bool,
+    debug_port: int | None,
+    log_file: Path | None,
+    **given: Any,
 ) -> None:
     """Run a function once.
 
@@ -42,12 +52,14 @@ def invoke(
         raise ConfigurationError("Use either --event or --no-event, not both.")
     payload = _payload(event)
     debug = function if debug_port is not None else None
-    options = options_of(debug=debug, debug_port=debug_port, verbose=True, **given)
+    options = options_of(
+        debug=debug, debug_port=debug_port, verbose=True, sam_command="local_invoke", **given
+    )
     alone = debug or _changes_the_project(click.get_current_context())
     origin = None if alone else running_origin(options.read_config().data)
     name = function or single_invocation.only_function(options.read_config())
     if origin is None:
-        log = log_to(Log(sys.stderr))
+        log = opened_log(sys.stderr, log_file)
         result = run_until_signalled(single_invocation.invoke_alone(options, log, name, payload))
     else:
         result = single_invocation.invoke_running(origin, name, payload)
@@ -56,6 +68,9 @@ def invoke(
         sys.exit(INTERRUPTED)
     text = single_invocation.readable_log(result.log, colours=sys.stderr.isatty())
     click.echo(text, err=True, nl=False)
+    if log_file is not None and origin is not None:
+        with log_file.open("a", encoding="utf-8") as file:
+            file.write(text)
     click.echo(result.payload)
     sys.exit(1 if result.failed else 0)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 
@@ -15,10 +15,11 @@ from lampwork.app.project.options import Options
 from lampwork.commands.template_options import load_with, template_options
 from lampwork.config.encodings import decoded
 from lampwork.config.project_config import REDIS_KINDS, Config
-from lampwork.config.variables import variable_given
+from lampwork.config.variables import region_of_profile, variable_given
 from lampwork.errors import ConfigurationError
+from lampwork.front.options import AS_ON_AWS, FrontOptions
 from lampwork.logs.log import Log, LogHandler
-from lampwork.stack.function_overrides import Debugged
+from lampwork.stack.function_overrides import ALL_FUNCTIONS, Debugged
 from lampwork.stack.narrowing import Narrow, everything
 
 DEBUG_PORT: Final = 5678  # debugpy's own
@@ -32,7 +33,14 @@ def project_options(command: Command) -> Command:
         click.option(
             *("-t", "--template", "--template-file", "template"),
             type=Path,
+            envvar="SAM_TEMPLATE_FILE",
             help="The SAM template.",
+        ),
+        click.option("--region", help="The AWS region in which functions seem to run."),
+        click.option(
+            "--profile",
+            metavar="NAME",
+            help="A profile of AWS's own configuration, whose region is taken; never its account.",
         ),
     ):
         command = option(command)
@@ -50,6 +58,7 @@ def run_options(command: Command) -> Command:
         click.option(
             *("-d", "--debug-port"),
             type=click.IntRange(1, 65535),
+            envvar="SAM_DEBUG_PORT",
             help=f"The port at which the function waits for a debugger; {DEBUG_PORT} by default.",
         ),
         click.option(
@@ -57,6 +66,25 @@ def run_options(command: Command) -> Command:
             type=click.Choice(REDIS_KINDS),
             envvar="LAMPWORK_REDIS",
             help="Which embedded Redis to run; auto takes the first that is installed.",
+        ),
+        click.option(
+            *("-l", "--log-file"),
+            type=click.Path(dir_okay=False, writable=True, path_type=Path),
+            help="Also write the log to this file.",
+        ),
+        click.option(
+            "--container-env-vars",
+            type=click.File("rb"),
+            help="A JSON file of further variables, for all functions or for single ones.",
+        ),
+        click.option(
+            "--shell-env",
+            is_flag=True,
+            help="Where the template sets a variable that your shell has too, the shell's value"
+            " wins, as in `sam local`.",
+        ),
+        click.option(
+            "--no-memory-limit", is_flag=True, help="Let functions use more than their MemorySize."
         ),
         click.option("--env-file", type=Path, help="A file of variables, one NAME=value per line."),
         click.option(
@@ -83,16 +111,24 @@ def options_of(
     freeze: bool,
     debug: str | None,
     debug_port: int | None,
+    container_env_vars: Any = None,
+    shell_env: bool = False,
+    no_memory_limit: bool = False,
     strict: bool = False,
     verbose: bool = False,
     time_scale: float = 1,
     narrow: Narrow = everything,
+    front: FrontOptions = AS_ON_AWS,
     **overrides: Any,
 ) -> Options:
     return Options(
         read_config=lambda: config_of(overrides),
         variables=dict(variable_given(each) for each in env),
-        function_variables=_function_variables(env_vars),
+        function_variables=_merged(
+            _function_variables(env_vars), _further_variables(container_env_vars)
+        ),
+        shell_env=shell_env,
+        enforce_memory=not no_memory_limit,
         cold=cold,
         freeze=freeze,
         strict=strict,
@@ -100,6 +136,7 @@ def options_of(
         time_scale=time_scale,
         debugged=_debugged(debug, debug_port),
         narrow=narrow,
+        front=front,
     )
 
 
@@ -112,6 +149,9 @@ def config_of(overrides: dict[str, Any]) -> Config:
     """
     here = Path.cwd()
     overrides = dict(overrides)
+    profile = overrides.pop("profile", None)
+    if profile is not None and overrides.get("region") is None:
+        overrides["region"] = region_of_profile(profile)
     config = load_with(here, overrides)
     options: dict[str, Any] = {
         key: here / value if isinstance(value, Path) else value
@@ -145,6 +185,20 @@ def _make_data_folder(folder: Path) -> None:
     )
 
 
+def opened_log(stream: TextIO, copy: Path | None) -> Log:
+    """The log of a command, with the copy that --log-file asks for.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    if copy is None:
+        return log_to(Log(stream))
+    try:
+        return log_to(Log(stream, copy=copy.open("a", encoding="utf-8")))
+    except OSError as error:
+        raise ConfigurationError(f"--log-file {copy}: {error.strerror}.") from error
+
+
 def log_to(log: Log) -> Log:
     logging.basicConfig(handlers=[LogHandler(log)], level=logging.WARNING)
     return log
@@ -160,24 +214,57 @@ def _debugged(function: str | None, port: int | None) -> Debugged | None:
     return Debugged(function, port or DEBUG_PORT)
 
 
+def _merged(*files: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    names = {name for file in files for name in file}
+    return {
+        name: dict(pair for file in files for pair in file.get(name, {}).items()) for name in names
+    }
+
+
+def _further_variables(file: Any) -> Mapping[str, Mapping[str, str]]:
+    """Variables by function, as in --env-vars; what stands beside them is for all functions."""
+    values = _json_object("--container-env-vars", file)
+    flat = {name: each for name, each in values.items() if not isinstance(each, dict)}
+    single = {name: each for name, each in values.items() if isinstance(each, dict)}
+    return _as_text({**single, ALL_FUNCTIONS: {**single.get(ALL_FUNCTIONS, {}), **flat}})
+
+
 def _function_variables(file: Any) -> Mapping[str, Mapping[str, str]]:
     """The variables of a file as `sam local` reads it. Its text forms of other values are SAM's.
 
     https://github.com/aws/aws-sam-cli/blob/develop/samcli/local/lambdafn/env_vars.py
     """
+    values = _json_object("--env-vars", file)
+    wrong = [name for name, variables in values.items() if not isinstance(variables, dict)]
+    if wrong:
+        raise _unfit("--env-vars", file, f"{wrong[0]} is no function with variables")
+    return _as_text(values)
+
+
+def _json_object(option: str, file: Any) -> dict[str, Any]:
     if file is None:
         return {}
     try:
         values = json.loads(decoded(file.read()))
-        return {
-            function: {name: _as_sam_writes(value) for name, value in variables.items()}
-            for function, variables in values.items()
-        }
-    except (ValueError, AttributeError) as error:
-        raise ConfigurationError(
-            f"--env-vars {file.name} must be JSON such as"
-            f' {{"FunctionName": {{"NAME": "value"}}}}: {error}.'
-        ) from error
+    except ValueError as error:
+        raise _unfit(option, file, f"{error}") from error
+    if not isinstance(values, dict):
+        raise _unfit(option, file, "it is no object")
+    return values
+
+
+def _unfit(option: str, file: Any, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f'{option} {file.name} must be JSON such as {{"FunctionName": {{"NAME": "value"}}}}:'
+        f" {reason}."
+    )
+
+
+def _as_text(values: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, str]]:
+    return {
+        function: {name: _as_sam_writes(value) for name, value in variables.items()}
+        for function, variables in values.items()
+    }
 
 
 def _as_sam_writes(value: object) -> str:

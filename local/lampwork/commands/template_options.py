@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lampwork.config.project_config import Config, load_config
-from lampwork.config.samconfig import parse_parameters
+from lampwork.config.samconfig import START_API, parse_parameters
 
 Command = Callable[..., None]
 
@@ -49,7 +49,12 @@ def load_with(here: Path, given: dict[str, Any]) -> Config:
     """
     environment = given.pop("config_env", None)
     file: Path | None = given.pop("config_file", None)
-    config = load_config(here, sam_file=file and here / file, sam_environment=environment)
+    config = load_config(
+        here,
+        sam_file=file and here / file,
+        sam_environment=environment,
+        sam_command=given.pop("sam_command", START_API),
+    )
     single: Mapping[str, str] = dict(_pair(each) for each in given.pop("parameter", ()))
     parameters = {
         **config.parameters,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from lampwork.config.samconfig import SamConfig, read_samconfig
+from lampwork.config.samconfig import START_API, SamConfig, read_samconfig
 from lampwork.errors import ConfigurationError
 
 SERVICES: Final = ("redis", "aws")
@@ -85,24 +85,47 @@ class Config:
 
 
 def load_config(
-    start: Path, *, sam_file: Path | None = None, sam_environment: str | None = None
+    start: Path,
+    *,
+    sam_file: Path | None = None,
+    sam_environment: str | None = None,
+    sam_command: str = START_API,
 ) -> Config:
     """Read the configuration for the folder `start`: its own, or that of the nearest parent folder
     with one.
 
     If there is none, the defaults hold, and `start` is the project's root. SAM's own configuration
-    in the same folder gives the settings that this one leaves out.
+    in the same folder gives the settings that this one leaves out, as for the command
+    `sam_command`.
 
     Raises:
         ConfigurationError: a file cannot be read, a key is unknown or a value has the wrong type.
     """
+    root, file, table = _found(start)
+    sam = read_samconfig(root, file=sam_file, environment=sam_environment, command=sam_command)
+    return _config(root, file, table, sam)
+
+
+def sam_config(
+    start: Path, *, sam_file: str | None, sam_environment: str | None, sam_command: str
+) -> tuple[Path, SamConfig]:
+    """The project's root, and what SAM's own configuration there says for a command.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or lacks the environment.
+    """
+    root, _, _ = _found(start)
+    file = None if sam_file is None else start / sam_file
+    return root, read_samconfig(root, file=file, environment=sam_environment, command=sam_command)
+
+
+def _found(start: Path) -> "tuple[Path, Path | None, Table]":
+    """The root of the project that holds a folder, and its settings with the file that has them."""
     for folder in (start, *start.parents):
         for file in (folder / "pyproject.toml", folder / "lampwork.toml"):
             if (table := _table(file)) is not None:
-                sam = read_samconfig(folder, file=sam_file, environment=sam_environment)
-                return _config(folder, file, table, sam)
-    sam = read_samconfig(start, file=sam_file, environment=sam_environment)
-    return _config(start, None, Table({}, "the defaults"), sam)
+                return folder, file, table
+    return start, None, Table({}, "the defaults")
 
 
 class Table:

@@ -18,8 +18,9 @@ from lampwork.errors import ConfigurationError
 # As with `sam`, only the first file that exists is read.
 FILES: Final = ("samconfig.toml", "samconfig.yaml", "samconfig.yml")
 ENVIRONMENT: Final = "default"
-# The commands whose settings fit a local run. The settings of a later one win.
-COMMANDS: Final = ("global", "deploy", "local_start_api")
+# The commands whose settings fit every local run. Those of the command itself win.
+COMMANDS: Final = ("global", "deploy")
+START_API: Final = "local_start_api"
 KEY: Final = "ParameterKey="
 VALUE: Final = "ParameterValue="
 
@@ -28,7 +29,8 @@ VALUE: Final = "ParameterValue="
 class SamConfig:
     """The settings of SAM's own configuration; None for what it does not set.
 
-    `files` are all the files that may hold it.
+    `files` are all the files that may hold it. `settings` are all those of the command itself and
+    of all commands, by the name of the option.
     """
 
     files: tuple[Path, ...]
@@ -36,12 +38,17 @@ class SamConfig:
     template: Path | None = None
     region: str | None = None
     stack_name: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_samconfig(
-    root: Path, *, file: Path | None = None, environment: str | None = None
+    root: Path,
+    *,
+    file: Path | None = None,
+    environment: str | None = None,
+    command: str = START_API,
 ) -> SamConfig:
-    """Read one environment of SAM's configuration in the folder `root`.
+    """Read one environment of SAM's configuration in the folder `root`, for one command.
 
     A missing file or a missing default environment gives no settings.
 
@@ -57,8 +64,9 @@ def read_samconfig(
         return SamConfig(files)
     tables = _environment(path, _read(path), environment)
     settings: dict[str, Any] = {}
-    for command in COMMANDS:
-        settings |= _parameters(path, tables.get(command))
+    for each in (*COMMANDS, command):
+        settings |= _parameters(path, tables.get(each))
+    of_all = _parameters(path, tables.get("global"))
     template = settings.get("template_file", settings.get("template"))
     return SamConfig(
         files,
@@ -66,6 +74,7 @@ def read_samconfig(
         template=None if template is None else path.parent / str(template),
         region=_text(settings.get("region")),
         stack_name=_text(settings.get("stack_name")),
+        settings={**of_all, **_parameters(path, tables.get(command))},
     )
 
 

@@ -66,6 +66,22 @@ def variable_given(option: str) -> tuple[str, str]:
     return name, os.environ[name]
 
 
+def region_of_profile(profile: str) -> str | None:
+    """The region of a profile in AWS's own configuration; None if it has none.
+
+    Raises:
+        ConfigurationError: there is no such profile.
+    """
+    from botocore.exceptions import ProfileNotFound  # takes 100 ms to load
+    from botocore.session import Session
+
+    try:
+        region: str | None = Session(profile=profile).get_config_variable("region")
+    except ProfileNotFound as error:
+        raise ConfigurationError(f"--profile {profile}: {error}.") from error
+    return region
+
+
 def fill(values: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
     """The values with each `${name}` replaced by what `known` has for it; `$${` is a literal `${`.
 

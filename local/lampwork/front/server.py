@@ -2,7 +2,8 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lampwork.front.aws_services import AwsServices
@@ -10,7 +11,9 @@ from lampwork.front.control import ControlPaths
 from lampwork.front.http.function_url import FunctionUrlGateway
 from lampwork.front.http.http_api import HttpApiGateway, gateway_error
 from lampwork.front.http.rest_api import RestApiGateway, no_stage
+from lampwork.front.http.static_files import StaticFiles
 from lampwork.front.lambda_api import LambdaApi
+from lampwork.front.options import AS_ON_AWS, FrontOptions
 from lampwork.front.websocket import connections_api
 from lampwork.front.websocket.websocket_api import WebSocketApiGateway
 from lampwork.http import internal_paths
@@ -22,6 +25,7 @@ from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invoker
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.stack.model import Stack, WebSocketApi
+from lampwork.stack.router import Match
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 
 logger = logging.getLogger(__name__)
@@ -53,6 +57,7 @@ class Front:
         metrics: Metrics | None = None,
         aws: tuple[str, int] | None = None,
         events: EventInvocations | None = None,
+        options: FrontOptions = AS_ON_AWS,
         on_access: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._invoker = invoker
@@ -62,7 +67,9 @@ class Front:
         self._aws = AwsServices(aws)
         self._aws_address = aws
         self._time_scale = time_scale
-        self._certificates = Certificates(data_dir / "tls")
+        self._certificates = Certificates(data_dir / "tls", own=options.certificate)
+        self._options = options
+        self._static = StaticFiles(options.static_dir) if options.static_dir else None
         self._http_connections: set[HttpProtocol] = set()
         self._websocket_apis: dict[str, WebSocketApiGateway] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -142,7 +149,10 @@ class Front:
         return self._serve_api(request)
 
     async def _serve_api(self, request: Request) -> Answer:
-        serve = self._websocket if _asks_for_websocket(request) else self._http
+        if _asks_for_websocket(request):
+            serve: Callable[[Request], Awaitable[Answer]] = self._websocket
+        else:
+            serve = self._http_as_sam if self._options.stage_optional else self._http
         began = time.perf_counter()
         answer = await serve(request)
         self._note(request, answer, time.perf_counter() - began)
@@ -157,6 +167,31 @@ class Front:
                 return await gateway.handshake(request, query)
         return json_message(403, "Forbidden")
 
+    async def _http_as_sam(self, request: Request) -> Response:
+        """The answer of `sam local`: a REST API needs no stage, and a file may be where no route
+        is."""
+        gateways = self._by_api_id.get(_named_api(request), self._gateways)
+        rest = [each for each in gateways if isinstance(each, RestApiGateway)]
+        if not any(isinstance(each.match(request), Match) for each in rest):
+            for gateway in rest:
+                staged = replace(request, target=f"/{gateway.stage}{request.target}")
+                if isinstance(gateway.match(staged), Match):
+                    return await self._http(staged)
+        response = await self._http(request)
+        if response.status in (403, 404) and request.route is None and self._static:
+            return self._static.serve(request) or response
+        return response
+
+    def _no_stage(self, request: Request, gateways: list[Gateway]) -> Response:
+        """AWS's answer to a path without a stage. It says nothing more: the log says which to
+        use."""
+        stages = sorted({each.stage for each in gateways if isinstance(each, RestApiGateway)})
+        named = " or ".join(f"{self.origin}/{stage}{request.path}" for stage in stages)
+        self._on_access(
+            f"{request.path} has no stage of a REST API in front; as on AWS, ask {named}"
+        )
+        return no_stage(request)
+
     async def _http(self, request: Request) -> Response:
         gateways = self._by_api_id.get(_named_api(request), self._gateways)
         for gateway in gateways:
@@ -167,7 +202,7 @@ class Front:
                 request.route = match.route.key
                 return await gateway.serve(request, match)
         if gateways and all(isinstance(each, RestApiGateway) for each in gateways):
-            return no_stage(request)
+            return self._no_stage(request, gateways)
         return gateway_error(404, "Not Found")
 
     async def _finish_requests(self) -> None:

@@ -19,11 +19,13 @@ FIRST_LINE = f"# {' '.join(NAMES)}\n".encode()
 class Certificates:
     """The server's certificate, made once and kept in `directory`.
 
-    The key that signed it is not kept, so it can sign no other. `bundle` holds the authorities that
+    `own` are the files of a certificate and its key that the server shows instead. The key that
+    signed ours is not kept, so it can sign no other. `bundle` holds the authorities that
     this machine's programs trust and ours; variables such as SSL_CERT_FILE must name it.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, own: tuple[Path, Path] | None = None) -> None:
+        self._own = own
         self.ca = directory / "ca.pem"
         self.bundle = directory / "bundle.pem"
         self._server = directory / "server.pem"
@@ -45,7 +47,8 @@ class Certificates:
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(["http/1.1"])
-        context.load_cert_chain(self._server)
+        certificate, key = self._own or (self._server, None)
+        context.load_cert_chain(certificate, key)
         return context
 
     def _has_all_names(self) -> bool:

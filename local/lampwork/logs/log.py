@@ -36,10 +36,14 @@ def is_advice(line: str) -> bool:
 
 
 class Log:
-    """The one place that prints what functions, companions and Lampwork itself log."""
+    """The one place that prints what functions, companions and Lampwork itself log.
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    `copy` is a second stream to which entries go.
+    """
+
+    def __init__(self, stream: TextIO | None = None, copy: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
+        self._copy = Log(copy) if copy else None
         self._colours = self._stream.isatty()
         self._lock = threading.Lock()
         self._tracebacks = TracebackJoiner()
@@ -66,6 +70,8 @@ class Log:
         """Log one entry of a source. awslambdaric joins the lines of a traceback by `\\r`."""
         if self._file is not None:
             self._file.write(source, request_id, text)
+        if self._copy is not None:
+            self._copy.line(source, text)
         whole = self._tracebacks.add(source, text)
         if whole is not None:
             self.say(self.entry(clock(), source, whole))

@@ -13,7 +13,8 @@ POLL_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the log, as `lampwork logs` shows it. `request_id` is "" outside requests."""
+    """One entry of the log. `time` is its date and time on this machine, `request_id` is "" outside
+    requests."""
 
     time: str
     source: str
@@ -39,7 +40,9 @@ class LogFile:
         # A function may print anything: no line of it may look like an entry.
         text = text.replace("\r\n", "\r").replace("\n", "\r")
         try:
-            self._file.write(f"{clock()}\t{source}\t{request_id}\t{text}\n")
+            self._file.write(
+                f"{_date_and_time(int(time.time()))}\t{source}\t{request_id}\t{text}\n"
+            )
         except OSError as error:
             self._report_failure(error)
 
@@ -79,6 +82,11 @@ def clock() -> str:
 @lru_cache(maxsize=1)
 def _clock(second: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(second))
+
+
+@lru_cache(maxsize=1)
+def _date_and_time(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(second))
 
 
 def read_entries(folder: Path, sources: Collection[str], *, follow: bool) -> Iterator[Entry]:

@@ -73,6 +73,23 @@ def with_variables(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> 
     )
 
 
+def with_values_of(stack: Stack, environment: Mapping[str, str]) -> Stack:
+    """Replace the values of the functions' variables by those that an environment has for them."""
+    return replace(
+        stack,
+        functions={
+            logical_id: replace(
+                function,
+                environment={
+                    name: environment.get(name, value)
+                    for name, value in function.environment.items()
+                },
+            )
+            for logical_id, function in stack.functions.items()
+        },
+    )
+
+
 def unknown_names(stack: Stack, variables: Mapping[str, Mapping[str, str]]) -> list[str]:
     """The names in `variables` that no function has."""
     functions = stack.functions.values()

@@ -30,6 +30,22 @@ def without_triggers(stack: Stack, sources: Iterable[Narrowable]) -> Stack:
     return stack
 
 
+def without_authorizers(stack: Stack) -> Stack:
+    """The stack whose routes everybody may call."""
+
+    def opened(api: Any) -> Any:
+        routes = (replace(route, authorizer=None, scopes=()) for route in api.routes)
+        return replace(api, routes=tuple(routes))
+
+    return replace(
+        stack,
+        http_apis=tuple(map(opened, stack.http_apis)),
+        rest_apis=tuple(map(opened, stack.rest_apis)),
+        websocket_apis=tuple(replace(api, authorizer=None) for api in stack.websocket_apis),
+        function_urls=tuple(replace(url, authorizer=None) for url in stack.function_urls),
+    )
+
+
 def only_functions(stack: Stack, sources: Iterable[Narrowable]) -> Stack:
     """The stack whose functions only Lambda's Invoke API invokes."""
     left = without_triggers(stack, sources)

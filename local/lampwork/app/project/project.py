@@ -196,6 +196,7 @@ class Project:
             work_dir=self._work_dir,
             cold=self._options.cold,
             freeze=self._options.freeze,
+            enforce_memory=self._options.enforce_memory,
             debugged=self._debugged(),
             max_environments=self.config.max_environments,
             preload=self.config.preload,

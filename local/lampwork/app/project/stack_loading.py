@@ -1,6 +1,7 @@
 """From a project's template to the stack that a command serves."""
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -9,7 +10,12 @@ from lampwork.app.project.options import Options
 from lampwork.companions.services import Services
 from lampwork.config.project_config import Config
 from lampwork.errors import TemplateError
-from lampwork.stack.function_overrides import unknown_names, with_variables, without_time_out
+from lampwork.stack.function_overrides import (
+    unknown_names,
+    with_values_of,
+    with_variables,
+    without_time_out,
+)
 from lampwork.stack.model import Ignored, Schedule, Stack
 from lampwork.stack.own_addresses import with_own_addresses
 from lampwork.template.reader import read_stack
@@ -77,7 +83,10 @@ class StackLoader:
         variables = self._options.function_variables
         if unknown := unknown_names(stack, variables):
             self._say(f"--env-vars names no function: {', '.join(unknown)}.")
-        stack = with_variables(self._options.narrow(stack), variables)
+        stack = self._options.narrow(stack)
+        if self._options.shell_env:
+            stack = with_values_of(stack, os.environ)
+        stack = with_variables(stack, variables)
         debugged = self._options.debugged
         return without_time_out(stack, debugged.function) if debugged else stack
 

@@ -66,6 +66,10 @@ class RestApiGateway:
         self._pools = _pool_verifiers(api, aws)
 
     @property
+    def stage(self) -> str:
+        return self._api.stage
+
+    @property
     def api_id(self) -> str:
         return self._api.api_id
 
