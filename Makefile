@@ -138,6 +138,7 @@ check: $(BIN)/.ready .tools/.ready ## Check lint, types, migrations, schema, nam
 	$(BIN)/python -m local.check_migrations
 	$(BIN)/python -m local.openapi --check
 	$(BIN)/python -m local.property_names --check
+	.tools/bin/python local/sam_options.py --check
 	$(BIN)/hadolint local/docker/Dockerfile
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/bin/sam validate --lint
 
@@ -168,6 +169,10 @@ openapi: $(BIN)/.ready ## Write functions/docs/openapi.json again
 .PHONY: property-names
 property-names: $(BIN)/.ready ## Write AWS's names of types and properties anew, from cfn-lint
 	@$(BIN)/python -m local.property_names
+
+.PHONY: sam-options
+sam-options: .tools/.ready ## Write the options of sam anew, which tests compare ours with
+	@.tools/bin/python local/sam_options.py
 
 .PHONY: clean
 clean: ## Delete the data of `make dev` (accounts, tasks, pictures)
