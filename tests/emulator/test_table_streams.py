@@ -63,10 +63,17 @@ import os, boto3, json, time
 def tell(event, context):
     sqs = boto3.client("sqs")
     for record in event["Records"]:
-        if record["dynamodb"]["Keys"] == {"id": {"S": "late"}} and not os.path.exists("began"):
-            open("began", "w").close()
+        if record["dynamodb"]["Keys"] == {"id": {"S": "late"}} and begins():
             time.sleep(60)
         sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(record))
+
+def begins():
+    ssm = boto3.client("ssm")
+    try:
+        ssm.put_parameter(Name="began", Value="yes", Type="String")
+    except ssm.exceptions.ParameterAlreadyExists:
+        return False
+    return True
 
 def fail(event, context):
     for record in event["Records"]:
@@ -84,8 +91,12 @@ class Cloud:
         self.process: LampworkProcess = project.up("--time-scale", "0.001")
         origin = self.process.origin()
         self.sqs = session.client("sqs", endpoint_url=origin)
+        self.ssm = session.client("ssm", endpoint_url=origin)
         self.dynamodb = session.client("dynamodb", endpoint_url=origin)
         self.rows = session.resource("dynamodb", endpoint_url=origin).Table("rows")
+
+    def has_begun(self) -> bool:
+        return bool(self.ssm.describe_parameters()["Parameters"])
 
     def received(self, queue: str, number: int) -> list[Any]:
         """Receive and delete the next messages of a queue."""
@@ -216,7 +227,7 @@ def test_a_change_outlives_a_killed_emulator_and_its_queue_stays_hidden(
     cloud: Cloud, project: SampleProject
 ) -> None:
     cloud.rows.put_item(Item={"id": "late"})
-    until((project.root / "began").exists)
+    until(cloud.has_begun)
     cloud.process.stop(signal.SIGKILL)
 
     again = Cloud(project)

@@ -217,6 +217,19 @@ RESOURCES = {
         FilterCriteria={"Filters": [{"Pattern": '{"eventName": ["INSERT"]}'}]},
         DestinationConfig={"OnFailure": {"Destination": {"Fn::GetAtt": ["Lost", "Arn"]}}},
     ),
+    "Clicks": of(
+        "Kinesis::Stream",
+        Name="clicks",
+        ShardCount=2,
+        RetentionPeriodHours=48,
+        StreamModeDetails={"StreamMode": "PROVISIONED"},
+    ),
+    "OfClicks": of(
+        "Lambda::EventSourceMapping",
+        EventSourceArn={"Fn::GetAtt": ["Clicks", "Arn"]},
+        FunctionName={"Ref": "Work"},
+        StartingPosition="TRIM_HORIZON",
+    ),
     "Daily": of(
         "Events::Rule",
         ScheduleExpression="rate(1 day)",

@@ -100,7 +100,7 @@ def test_the_resources_of_a_nested_stack_run_under_its_name(folder: Path):
     ((route,),) = [api.routes for api in stack.http_apis]
     assert (route.key, route.function) == ("GET /pay", "Checkout/Pay")
     (stream,) = stack.triggers_of(StreamTrigger)
-    assert (stream.table, stream.function) == ("local-Checkout-Carts", "Checkout/Pay")
+    assert (stream.stream, stream.function) == ("local-Checkout-Carts", "Checkout/Pay")
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", stream.queue)
 
 

@@ -523,12 +523,12 @@ def test_a_function_that_cannot_run_here_is_named_and_so_are_its_routes(
         (
             "Kinesis",
             "kinesis:eu-west-1:000000000000:stream/clicks",
-            "its source is arn:aws:kinesis",
+            "its stream is not in this template",
         ),
         (
             "DynamoDB",
             "dynamodb:eu-west-1:000000000000:table/others/stream/now",
-            "its table is not in this template",
+            "its stream is not in this template",
         ),
     ],
 )
@@ -553,6 +553,7 @@ STREAM += """\
             MaximumRetryAttempts: 3
             MaximumRecordAgeInSeconds: -1
             ParallelizationFactor: 2
+            TumblingWindowInSeconds: 30
   Rows:
     Type: AWS::DynamoDB::Table
     Properties: {TableName: rows}
@@ -564,12 +565,30 @@ def test_a_mapping_of_a_tables_stream_is_read_with_a_queue_for_its_records(tmp_p
     stack = read_text(tmp_path, STREAM.replace("{TableName: rows}", table))
 
     (stream,) = stack.triggers_of(StreamTrigger)
-    assert (stream.table, stream.function, stream.batch_size) == ("rows", "Work", 100)
+    assert (stream.stream, stream.function, stream.batch_size) == ("rows", "Work", 100)
     assert (stream.retries, stream.maximum_age_seconds) == (3, None)
     assert {"lampwork-stream-WorkChanged"} == {
         each.name for each in stack.resources if each.properties.get("Table") == "rows"
     }
-    assert [each.type for each in stack.ignored] == ["ParallelizationFactor"]
+    assert stream.parallel_batches == 2
+    assert [each.type for each in stack.ignored] == ["TumblingWindowInSeconds"]
+
+
+def test_a_mapping_of_a_kinesis_stream_is_read_with_a_queue_for_its_records(tmp_path):
+    template = FUNCTION + """\
+      Events:
+        Click:
+          Type: Kinesis
+          Properties: {Stream: !GetAtt Clicks.Arn, StartingPosition: TRIM_HORIZON}
+  Clicks: {Type: AWS::Kinesis::Stream, Properties: {Name: clicks}}
+"""
+    stack = read_text(tmp_path, template)
+
+    (stream,) = stack.triggers_of(StreamTrigger)
+    assert (stream.stream, stream.function, stream.batch_size) == ("clicks", "Work", 100)
+    assert stack.ignored == ()
+    properties = {each.logical_id: each.properties for each in stack.resources}
+    assert properties["WorkClick"] == {"Stream": "clicks", "From": "TRIM_HORIZON"}
 
 
 def test_a_table_without_a_stream_is_reported_with_the_mappings_line(tmp_path):

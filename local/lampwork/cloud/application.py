@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Final
 from wsgiref.types import WSGIApplication
 
-from lampwork.cloud import queue_rules
+from lampwork.cloud import kinesis_streams, queue_rules
 from lampwork.cloud.event_patterns import Patterns
 from lampwork.cloud.function_targets import FunctionTargets
 from lampwork.cloud.in_process import Clients
@@ -62,6 +62,7 @@ def application(folder: Path, region: str) -> WSGIApplication:
     )
     FunctionTargets(region, Clients(machines, region)).install()
     streams.install()
+    kinesis_streams.install()
     tokens.install(lambda pool, client, user, use, claims: claims)
     own = OwnPaths(machines, state, folder / "resources.json", region)
     own.create_resources()

@@ -1,4 +1,4 @@
-"""The events that Lambda makes of the changes of a DynamoDB table, and how it reads the answers.
+"""The records of DynamoDB's streams in Lambda's events.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -8,8 +8,10 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
+
+from lampwork.events.streams import Record, StreamKind
 
 WITH_NEW: Final = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
 WITH_OLD: Final = ("OLD_IMAGE", "NEW_AND_OLD_IMAGES")
@@ -18,7 +20,6 @@ WITH_OLD: Final = ("OLD_IMAGE", "NEW_AND_OLD_IMAGES")
 OF_A_DOCUMENT: Final = 3
 OF_AN_ELEMENT: Final = 1
 
-Record = Mapping[str, Any]
 Item = Mapping[str, Any]
 """Attributes in DynamoDB's JSON, such as {"id": {"S": "a"}}."""
 
@@ -48,34 +49,6 @@ def record_of(
             "StreamViewType": view,
         },
     }
-
-
-def payload_of(records: Iterable[Record], stream_arn: str) -> bytes:
-    """The event for one batch."""
-    complete = [with_stream_arn(record, stream_arn) for record in records]
-    return json.dumps({"Records": complete}).encode()
-
-
-def with_stream_arn(record: Record, stream_arn: str) -> Record:
-    """The record as events contain it: with the ARN of its stream."""
-    return {**record, "eventSourceARN": stream_arn}
-
-
-def processed_before_failure(records: Sequence[Record], answer: bytes) -> int:
-    """How many records come before the first one that failed, by the answer of a function with
-    ReportBatchItemFailures.
-
-    An answer that AWS cannot read as a list of failures means that all failed.
-    """
-    numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
-    try:
-        result = json.loads(answer) if answer else None
-        failures = (result.get("batchItemFailures") if result else None) or []
-        return min(
-            (numbers.index(each["itemIdentifier"]) for each in failures), default=len(numbers)
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return 0
 
 
 def _item_bytes(item: Item) -> int:
@@ -110,3 +83,13 @@ def _number_bytes(number: str) -> int:
     """One byte for two significant digits, and one more."""
     digits = re.sub(r"[eE].*|[-+.]", "", number).strip("0")
     return (len(digits) + 1) // 2 + 1
+
+
+DYNAMODB: Final = StreamKind(
+    batch_info="DDBStreamBatchInfo",
+    sequence_of=lambda record: str(record["dynamodb"]["SequenceNumber"]),
+    arrived_at=lambda record: float(record["dynamodb"]["ApproximateCreationDateTime"]),
+    shard_of=lambda record: "shardId-00000000000000000000-00000000",
+    key_of=lambda record: json.dumps(record["dynamodb"]["Keys"]),
+    filtered=lambda record: record,
+)

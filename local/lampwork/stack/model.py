@@ -301,8 +301,9 @@ class QueueTrigger:
 
 @dataclass(frozen=True, slots=True)
 class StreamTrigger:
-    """An event source mapping of a DynamoDB table's stream. Its records wait in the queue `queue`
-    of the embedded AWS. `retries` and `maximum_age_seconds` of None mean no limit."""
+    """An event source mapping of the stream of a DynamoDB table, or of a Kinesis stream. Its
+    records wait in the queue `queue` of the embedded AWS. `retries` and `maximum_age_seconds` of
+    None mean no limit. So many `parallel_batches` of a shard may run at a time."""
 
     logical_id: str
     stream_arn: str
@@ -316,10 +317,13 @@ class StreamTrigger:
     reports_item_failures: bool = False
     filters: tuple[str, ...] = ()
     on_failure: str | None = None
+    parallel_batches: int = 1
+    from_oldest: bool = False  # whether it starts with the records that a Kinesis stream holds
     line: int = 0
 
     @property
-    def table(self) -> str:
+    def stream(self) -> str:
+        """The name of the table or of the Kinesis stream."""
         return self.stream_arn.split("/")[1]
 
 

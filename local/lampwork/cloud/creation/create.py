@@ -7,7 +7,7 @@ from typing import Final, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lampwork.cloud import table_streams
+from lampwork.cloud import kinesis_streams, table_streams
 from lampwork.cloud.creation import (
     buckets,
     messaging,
@@ -37,13 +37,21 @@ class Record(TypedDict):
     made: Made
 
 
+def create_reader(clients: Clients, resource: CloudResource) -> Made:
+    """Create the queue of what reads the stream of a table, or of Kinesis."""
+    if "Stream" in resource.properties:
+        return kinesis_streams.create_reader(clients, resource)
+    return table_streams.create_reader(clients, resource)
+
+
 # The order matters: a resource comes after the resources that it may need.
 CREATE: Final[Mapping[str, Create]] = {
     "AWS::SSM::Parameter": secrets.put_parameter,
     "AWS::SecretsManager::Secret": secrets.create_secret,
     "AWS::SQS::Queue": messaging.create_queue,
     "AWS::DynamoDB::Table": tables.create_table,
-    "AWS::Lambda::EventSourceMapping": table_streams.create_reader,
+    "AWS::Kinesis::Stream": kinesis_streams.create_stream,
+    "AWS::Lambda::EventSourceMapping": create_reader,
     "AWS::SNS::Topic": messaging.create_topic,
     "AWS::SNS::Subscription": messaging.subscribe,
     "AWS::S3::Bucket": buckets.create_bucket,

@@ -29,6 +29,7 @@ OF_A_KEY: Final = (
     *("contentsize", "encryption", "etag", "kms_key_id", "last_modified", "lock", "metadata"),
     *("name", "size", "storage_class", "value", "version_id", "website_redirect_location"),
 )
+OF_A_RECORD: Final = ("created_at", "data", "partition_key", "sequence_number")
 OF_A_TABLE: Final = (
     *("account_id", "attr", "has_range_key", "hash_key_attr", "items", "name", "range_key_attr"),
     *("region_name", "schema", "stream_shard", "stream_specification"),
@@ -54,6 +55,14 @@ SPECIMENS: Final = (
     Specimen("moto.sqs.models.Message", ("", ""), OF_A_MESSAGE),
     Specimen("moto.sqs.models.Queue", ("specimen", REGION, ACCOUNT_ID), OF_A_QUEUE),
     Specimen("moto.sqs.models.SQSBackend", (REGION, ACCOUNT_ID), ("queues", "region_name")),
+    Specimen("moto.kinesis.models.Record", ("", "", 1, ""), OF_A_RECORD),
+    Specimen("moto.kinesis.models.Shard", (0, 0, 1), ("records", "shard_id")),
+    Specimen(
+        "moto.kinesis.models.Stream",
+        ("", 1, None, None, ACCOUNT_ID, REGION),
+        ("region", "shards", "stream_name"),
+    ),
+    Specimen("moto.kinesis.models.KinesisBackend", (REGION, ACCOUNT_ID), ("streams",)),
     Specimen("moto.events.models.EventPatternParser", (None,), ("pattern",)),
     Specimen(
         "moto.events.models.Rule",
@@ -116,6 +125,8 @@ MOTO: Final = Seam(
         "moto.sns.utils.FilterPolicyMatcher.matches(self, message_attributes, message)",
         "moto.scheduler.models.EventBridgeSchedulerBackend.delete_schedule(self, group_name, name)",
         "moto.events.models.EventPattern.dump(self)",
+        "moto.kinesis.models.Record(partition_key, data, sequence_number, explicit_hash_key)",
+        "moto.kinesis.models.Shard.get_max_sequence_number(self)",
         "moto.events.exceptions.InvalidEventPatternException(reason)",
         "moto.events.exceptions.ValidationException(message)",
         "moto.events.responses.EventsHandler._get_param(self, param_name)",
@@ -146,6 +157,8 @@ MOTO: Final = Seam(
         "moto.events.models.EventPattern.matches_event(self, event)",
         "moto.events.models.EventPatternParser.parse(self)",
         "moto.events.responses.EventsHandler.test_event_pattern(self)",
+        "moto.kinesis.models.Shard.put_record(self, partition_key, data, explicit_hash_key)",
+        "moto.kinesis.models.Stream.put_record(self, partition_key, explicit_hash_key, data)",
         "moto.events.models.Rule.send_to_targets(self, original_event, transform_input)",
         "moto.s3.notifications._invoke_awslambda(account_id, event_body, fn_arn, region_name)",
         "moto.s3.notifications._get_s3_event(event_name, bucket, key, notification_id)",

@@ -11,14 +11,14 @@ PREFIX: Final = "service/"
 # The services' names as they are in a signature. Each service holds so little that its state in a
 # region is stored as one value.
 SERVICES: Final = (
-    *("sns", "ssm", "secretsmanager", "events", "kms", "scheduler"),
+    *("sns", "ssm", "secretsmanager", "events", "kinesis", "kms", "scheduler"),
     *("cognito-idp", "cognito-identity"),
 )
 
 
 class KeptServices:
     """Stores topics and subscriptions, parameters, secrets, event buses with rules, schedules,
-    keys, and the pools of users and identities."""
+    Kinesis streams without their records, keys, and the pools of users and identities."""
 
     def __init__(self) -> None:
         keep_signing_keys()

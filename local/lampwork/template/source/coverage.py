@@ -15,6 +15,7 @@ CREATED: Final = (
     "AWS::Cognito::UserPoolUserToGroupAttachment",
     "AWS::DynamoDB::Table",
     "AWS::Events::EventBus",
+    "AWS::Kinesis::Stream",
     "AWS::S3::Bucket",
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",

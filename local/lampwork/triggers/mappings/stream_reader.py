@@ -1,55 +1,34 @@
 import asyncio
 import json
 import logging
-import time
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from lampwork.errors import LampworkError
-from lampwork.events.dynamodb_streams import (
-    Record,
-    payload_of,
-    processed_before_failure,
-    with_stream_arn,
-)
-from lampwork.events.event_patterns.pattern import EventPattern
 from lampwork.events.sqs import Message
-from lampwork.invocation.port import Invocation, Invoker
+from lampwork.invocation.port import Invoker
 from lampwork.stack.model import Function, StreamTrigger
-from lampwork.timestamps import iso_milliseconds
 from lampwork.triggers.asynchronous.invocations import Outlet
-from lampwork.triggers.mappings.batches import Batches, BatchLimits
+from lampwork.triggers.mappings.shard_reader import ShardReader, WaitingRecord, kind_of
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
 
 logger = logging.getLogger(__name__)
 
 LONG_POLL_SECONDS: Final = 1
-FIRST_RETRY_SECONDS: Final = 0.5
-LAST_RETRY_SECONDS: Final = 60.0
-RETRIES_OVER: Final = "RetryAttemptsExhausted"
-TOO_OLD: Final = "RecordAgeExceeded"
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingRecord:
-    """A record of a stream, and the message of the queue in which it waits."""
-
-    message: Message
-    record: Record
-
-    @property
-    def age_seconds(self) -> float:
-        return time.time() - float(self.record["dynamodb"]["ApproximateCreationDateTime"])
-
-    @property
-    def sequence(self) -> int:
-        return int(self.record["dynamodb"]["SequenceNumber"])
+RETRY_SECONDS: Final = 0.5
+# How soon a long poll returns what waits in the queue.
+AT_ONCE_SECONDS: Final = 0.02
+# How many records may wait for batches that are under way.
+MOST_WAITING: Final = 1_000
 
 
 class StreamReader:
-    """One event source mapping. It delivers one batch at a time."""
+    """One event source mapping of a stream. Each shard has a reader of its own, or as many as the
+    mapping's ParallelizationFactor says: a batch that fails holds up only its own shard.
+
+    The records of all shards come from one queue.
+    """
 
     def __init__(
         self,
@@ -61,168 +40,71 @@ class StreamReader:
         time_scale: float,
     ) -> None:
         self._trigger = trigger
-        self._function = function
-        self._invoker = invoker
-        self._outlet = outlet
         self._client = client
-        self._time_scale = time_scale
-        self._under_way: list[WaitingRecord] = []
-        self._delivery: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
-        self._batches = Batches(
-            BatchLimits(trigger.batch_size, trigger.window_seconds, drains=True),
-            self._receive,
-            lambda waiting: len(json.dumps(with_stream_arn(waiting.record, trigger.stream_arn))),
-            self._stopping,
-            order=lambda waiting: waiting.sequence,
+        self._kind = kind_of(trigger)
+        self._make: Callable[[str], ShardReader] = lambda shard: ShardReader(
+            trigger, function, invoker, outlet, client, time_scale, shard=shard, more=self._more
         )
-        self._reading = asyncio.create_task(self._read())
+        self._shards: dict[tuple[str, int], ShardReader] = {}
+        self._receiving = asyncio.Lock()
+        self._received = asyncio.Event()
+        self._is_polling = False
+        self._stopping = asyncio.Event()
+        self._task = asyncio.create_task(self._receive_until_stopped())
 
     async def stop(self) -> None:
         # Wait for the current receive: the messages that it returns would stay hidden otherwise.
         self._stopping.set()
-        if self._delivery is not None:
-            self._delivery.cancel()
-        await self._reading
+        await self._task
+        await asyncio.gather(*(each.stop() for each in self._shards.values()))
 
-    async def _read(self) -> None:
+    async def _receive_until_stopped(self) -> None:
         failing = False
         while not self._stopping.is_set():
             try:
-                self._under_way = await self._batches.next(wait_seconds=LONG_POLL_SECONDS)
-                if self._under_way and not self._stopping.is_set():
-                    self._delivery = asyncio.create_task(self._deliver(self._under_way))
-                    await asyncio.wait([self._delivery])
-                    self._raise_what_went_wrong(self._delivery)
+                if sum(each.waiting for each in self._shards.values()) < MOST_WAITING:
+                    await self._receive(LONG_POLL_SECONDS)
+                else:
+                    await self._pause(RETRY_SECONDS)
                 failing = False
             except SqsError as error:
                 if not failing:
-                    logger.warning("stream cannot be read", extra=self._about(str(error)))
+                    about = {"stream": self._trigger.stream, "reason": str(error)}
+                    logger.warning("stream cannot be read", extra=about)
                 failing = True
-                self._batches.put_first(self._under_way)
-                self._under_way = []
-                await self._pause(FIRST_RETRY_SECONDS)
-        held = [*self._under_way, *self._batches.take_all()]
-        with suppress(SqsError):  # they become visible again after a restart anyway
-            await self._client.put_back(self._trigger.queue, [each.message for each in held])
+                await self._pause(RETRY_SECONDS)
 
-    def _raise_what_went_wrong(self, delivery: "asyncio.Task[None]") -> None:
-        if not delivery.cancelled() and (error := delivery.exception()):
-            raise error
+    async def _more(self) -> None:
+        """Receive what waits in the queue now. A long poll that is under way would have it."""
+        if not self._is_polling:
+            await self._receive(0)
+        else:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._received.wait(), AT_ONCE_SECONDS)
 
-    async def _receive(self, limit: int, wait_seconds: int) -> list[WaitingRecord]:
-        queue = self._trigger.queue
-        messages = await self._client.receive(queue, limit=limit, wait_seconds=wait_seconds)
-        return [WaitingRecord(each, json.loads(each["Body"])) for each in messages]
+    async def _receive(self, wait_seconds: int) -> None:
+        # One receives at a time, so that records stay in order.
+        async with self._receiving:
+            self._is_polling = wait_seconds > 0
+            self._received.clear()
+            try:
+                messages = await self._client.receive(
+                    self._trigger.queue, limit=self._trigger.batch_size, wait_seconds=wait_seconds
+                )
+            finally:
+                self._is_polling = False
+            for message in messages:
+                self._pass_on(message)
+            self._received.set()
 
-    async def _deliver(self, batch: list[WaitingRecord]) -> None:
-        wanted = [each for each in batch if self._passes(each.record)]
-        await self._settle([each for each in batch if each not in wanted])
-        await self._run(wanted)
-
-    def _passes(self, record: Record) -> bool:
-        filters = self._trigger.filters
-        return not filters or any(EventPattern.parse(each).matches(record) for each in filters)
-
-    async def _run(self, batch: list[WaitingRecord]) -> None:
-        """Try a batch until it has been processed or given up."""
-        pause, tries = FIRST_RETRY_SECONDS, 0
-        while batch:
-            if self._is_too_old(batch[0]):
-                await self._give_up(batch[:1], TOO_OLD, tries, None)
-                batch = batch[1:]
-                continue
-            invocation, reason = await self._invoke(batch)
-            tries += 1
-            done = self._done(batch, invocation)
-            await self._settle(batch[:done])
-            batch = batch[done:]
-            if not batch:
-                return
-            logger.warning("batch failed", extra=self._about(reason))
-            if self._trigger.bisects and len(batch) > 1:
-                middle = len(batch) // 2
-                await self._run(batch[:middle])
-                await self._run(batch[middle:])
-                return
-            if self._trigger.retries is not None and tries > self._trigger.retries:
-                await self._give_up(batch, RETRIES_OVER, tries, invocation)
-                return
-            await asyncio.sleep(pause * self._time_scale)
-            pause = min(pause * 2, LAST_RETRY_SECONDS)
-
-    async def _invoke(self, batch: Sequence[WaitingRecord]) -> tuple[Invocation | None, str]:
-        """Invoke the function. Returns the invocation, or None if it could not be made, and the
-        reason to log if records failed."""
-        payload = payload_of((each.record for each in batch), self._trigger.stream_arn)
-        try:
-            invocation = await self._invoker.invoke(self._trigger.function, payload)
-        except LampworkError as error:
-            return None, str(error)
-        return invocation, invocation.failure or "some of its records failed"
-
-    def _done(self, batch: Sequence[WaitingRecord], invocation: Invocation | None) -> int:
-        """How many records at the start of a batch have been processed."""
-        if invocation is None or invocation.function_error is not None:
-            return 0
-        if self._trigger.reports_item_failures:
-            return processed_before_failure([each.record for each in batch], invocation.payload)
-        return len(batch)
-
-    def _is_too_old(self, waiting: WaitingRecord) -> bool:
-        limit = self._trigger.maximum_age_seconds
-        return limit is not None and waiting.age_seconds > limit
-
-    async def _give_up(
-        self, batch: Sequence[WaitingRecord], condition: str, tries: int, last: Invocation | None
-    ) -> None:
-        logger.error("records of a stream were given up", extra=self._about(condition))
-        if destination := self._trigger.on_failure:
-            record = self._failure(batch, condition, tries, last)
-            await self._outlet.send_record(destination, record)
-        await self._settle(batch)
-
-    def _failure(
-        self, batch: Sequence[WaitingRecord], condition: str, tries: int, last: Invocation | None
-    ) -> dict[str, Any]:
-        """https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
-        changes = [each.record["dynamodb"] for each in batch]
-        record: dict[str, Any] = {
-            "version": "1.0",
-            "timestamp": iso_milliseconds(),
-            "requestContext": {
-                "requestId": last.request_id if last else "",
-                "functionArn": self._function.arn,
-                "condition": condition,
-                "approximateInvokeCount": tries,
-            },
-            "DDBStreamBatchInfo": {
-                "shardId": "shardId-00000000000000000000-00000000",
-                "startSequenceNumber": changes[0]["SequenceNumber"],
-                "endSequenceNumber": changes[-1]["SequenceNumber"],
-                "approximateArrivalOfFirstRecord": iso_milliseconds(
-                    changes[0]["ApproximateCreationDateTime"]
-                ),
-                "approximateArrivalOfLastRecord": iso_milliseconds(
-                    changes[-1]["ApproximateCreationDateTime"]
-                ),
-                "batchSize": len(batch),
-                "streamArn": self._trigger.stream_arn,
-            },
-        }
-        if last is not None:
-            context = {"statusCode": 200, "executedVersion": "$LATEST"}
-            record["responseContext"] = {**context, "functionError": last.function_error}
-        return record
-
-    async def _settle(self, done: Sequence[WaitingRecord]) -> None:
-        await self._client.delete(self._trigger.queue, [each.message for each in done])
-        settled = {each.sequence for each in done}
-        self._under_way = [each for each in self._under_way if each.sequence not in settled]
+    def _pass_on(self, message: Message) -> None:
+        record = json.loads(message["Body"])
+        shard = self._kind.shard_of(record)
+        part = zlib.crc32(self._kind.key_of(record).encode()) % self._trigger.parallel_batches
+        if (shard, part) not in self._shards:
+            self._shards[shard, part] = self._make(shard)
+        self._shards[shard, part].add(WaitingRecord(message, record, self._kind))
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    def _about(self, reason: str) -> dict[str, str]:
-        return {"table": self._trigger.table, "reason": reason}

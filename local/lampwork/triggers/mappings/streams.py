@@ -4,17 +4,15 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from lampwork.events.dynamodb_streams import (
-    payload_of,
-    record_of,
-)
+from lampwork.events.dynamodb_streams import record_of
+from lampwork.events.streams import payload_of
 from lampwork.invocation.port import Invoker
 from lampwork.stack.entry_points import EntryPoint
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Stack, StreamTrigger, Trigger
 from lampwork.template.language.identity import Identity, Place
 from lampwork.template.resource import Template
-from lampwork.template.streams.tables import read_stream_triggers, readers
+from lampwork.template.streams.streams import read_stream_triggers, readers
 from lampwork.triggers.asynchronous.invocations import Outlet
 from lampwork.triggers.mappings.sqs_client import SqsClient
 from lampwork.triggers.mappings.stream_reader import StreamReader
@@ -27,7 +25,7 @@ from lampwork.triggers.source import (
     nothing_to_wait_for,
 )
 
-NOT_SERVED: Final = "The streams of the template's tables are not served: add 'aws' to services."
+NOT_SERVED: Final = "The template's streams are not served: add 'aws' to services."
 
 
 def make_update(
@@ -55,7 +53,7 @@ def make_update(
 
 
 class StreamSource(Source):
-    """The event source mappings of DynamoDB streams, of tables of the same template."""
+    """The event source mappings of the streams of the same template: of DynamoDB and of Kinesis."""
 
     trigger = StreamTrigger
     samples = (
@@ -85,7 +83,7 @@ class StreamSource(Source):
 
     def entry_points(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[EntryPoint]:
         for each in stack.triggers_of(StreamTrigger):
-            yield "stream", each.table, each.function
+            yield "stream", each.stream, each.function
 
     def open(self, context: SourceContext) -> RunningSource:
         if context.aws is None:
@@ -100,7 +98,7 @@ class StreamSource(Source):
 
 
 class StreamTriggers(RunningSource):
-    """Invokes functions with the changes of tables of the embedded AWS, in their order.
+    """Invokes functions with the records of streams of the embedded AWS, in their order.
 
     `until_ready` waits until the queues of the streams exist. `time_scale` shortens the pauses
     between tries.

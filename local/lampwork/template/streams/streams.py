@@ -6,46 +6,61 @@ from lampwork.stack.model import STREAM_QUEUE_PREFIX, CloudResource, Function, S
 from lampwork.template.resource import Resource, Template, read_each
 from lampwork.template.streams.mappings import filters_of, is_disabled
 
+TABLE: Final = "AWS::DynamoDB::Table"
+KINESIS: Final = "AWS::Kinesis::Stream"
 # https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
+# https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
 DEFAULT_BATCH_SIZE: Final = 100
+BATCH_SIZES: Final = range(1, 10_001)
+PARALLEL_BATCHES: Final = range(1, 11)
 LONGEST_QUEUE_NAME: Final = 80
-NOT_EMULATED: Final = ("ParallelizationFactor", "TumblingWindowInSeconds")
+TUMBLING: Final = "TumblingWindowInSeconds"
 
 
 def read_stream_triggers(template: Template, functions: FunctionNames) -> tuple[StreamTrigger, ...]:
-    """The event source mappings of the streams of the template's own tables.
+    """The event source mappings of the template's own streams: of its tables, and of Kinesis.
 
     Raises:
         TemplateError: AWS would refuse one.
     """
-    tables = {
-        table.identity.attribute("StreamArn"): table
-        for table in template.of_type("AWS::DynamoDB::Table")
-    }
+    sources = streams_of(template)
 
     def triggers(mapping: Resource) -> Iterator[StreamTrigger]:
         source = mapping.text("EventSourceArn") or ""
-        if ":dynamodb:" in source:
+        if ":dynamodb:" in source or ":kinesis:" in source:
             function = functions.find(mapping.text("FunctionName"))
-            yield from _trigger(mapping, function, tables.get(source))
+            yield from _trigger(mapping, function, sources.get(source))
 
     return tuple(read_each(template.of_type("AWS::Lambda::EventSourceMapping"), triggers))
 
 
+def streams_of(template: Template) -> dict[str, Resource]:
+    """The tables and the Kinesis streams of a template, by the ARN of the stream."""
+    tables = {str(each.identity.attribute("StreamArn")): each for each in template.of_type(TABLE)}
+    return tables | {each.identity.arn: each for each in template.of_type(KINESIS)}
+
+
 def readers(triggers: Iterable[StreamTrigger]) -> Iterator[CloudResource]:
-    """The queues in which changes wait for these functions."""
+    """The queues in which records wait for these functions."""
     for each in triggers:
-        yield CloudResource(
-            type="AWS::Lambda::EventSourceMapping",
-            logical_id=each.logical_id,
-            name=each.queue,
-            properties={"Table": each.table},
-            line=each.line,
-        )
+        yield reader(each)
+
+
+def reader(trigger: StreamTrigger) -> CloudResource:
+    """The queue in which records wait for a function."""
+    of_kinesis = ":kinesis:" in trigger.stream_arn
+    from_oldest = {"From": "TRIM_HORIZON"} if trigger.from_oldest else {}
+    return CloudResource(
+        type="AWS::Lambda::EventSourceMapping",
+        logical_id=trigger.logical_id,
+        name=trigger.queue,
+        properties={"Stream" if of_kinesis else "Table": trigger.stream, **from_oldest},
+        line=trigger.line,
+    )
 
 
 def _trigger(
-    mapping: Resource, function: Function | None, table: Resource | None
+    mapping: Resource, function: Function | None, stream: Resource | None
 ) -> Iterator[StreamTrigger]:
     mapping.claim()
     if is_disabled(mapping):
@@ -53,23 +68,22 @@ def _trigger(
     if function is None:
         mapping.ignore(mapping.type, "it leads to no function that runs here")
         return
-    if table is None:
-        mapping.ignore(mapping.type, "its table is not in this template")
+    if stream is None:
+        mapping.ignore(mapping.type, "its stream is not in this template")
         return
-    if not table.section("StreamSpecification"):
+    if stream.type == TABLE and not stream.section("StreamSpecification"):
         raise mapping.error(
-            f"{mapping.logical_id} reads the stream of {table.logical_id}, which has none;"
+            f"{mapping.logical_id} reads the stream of {stream.logical_id}, which has none;"
             " give it a StreamSpecification."
         )
-    for name in NOT_EMULATED:
-        if mapping.integer(name, 0) > 1:
-            mapping.ignore(name, "one batch is under way at a time")
+    if mapping.integer(TUMBLING, 0) > 0:
+        mapping.ignore(TUMBLING, "no state is passed from batch to batch")
     yield StreamTrigger(
         logical_id=mapping.logical_id,
         stream_arn=mapping.required("EventSourceArn"),
         function=function.logical_id,
-        queue=_queue_name(mapping),
-        batch_size=mapping.integer("BatchSize", DEFAULT_BATCH_SIZE),
+        queue=queue_name(mapping.logical_id),
+        batch_size=mapping.integer("BatchSize", DEFAULT_BATCH_SIZE, BATCH_SIZES),
         window_seconds=mapping.integer("MaximumBatchingWindowInSeconds", 0),
         retries=_limit(mapping, "MaximumRetryAttempts"),
         maximum_age_seconds=_limit(mapping, "MaximumRecordAgeInSeconds"),
@@ -77,6 +91,8 @@ def _trigger(
         reports_item_failures="ReportBatchItemFailures" in mapping.texts("FunctionResponseTypes"),
         filters=tuple(filters_of(mapping)),
         on_failure=_on_failure(mapping),
+        parallel_batches=mapping.integer("ParallelizationFactor", 1, PARALLEL_BATCHES),
+        from_oldest=mapping.text("StartingPosition") == "TRIM_HORIZON",
         line=mapping.line,
     )
 
@@ -85,9 +101,10 @@ def _on_failure(mapping: Resource) -> str | None:
     return mapping.section("DestinationConfig").section("OnFailure").text("Destination")
 
 
-def _queue_name(mapping: Resource) -> str:
+def queue_name(reader: str) -> str:
+    """The name of the queue in which records wait for a mapping or a pipe."""
     # The id of a nested resource has a slash, which the name of a queue may not have.
-    return f"{STREAM_QUEUE_PREFIX}{mapping.logical_id.replace('/', '-')}"[:LONGEST_QUEUE_NAME]
+    return f"{STREAM_QUEUE_PREFIX}{reader.replace('/', '-')}"[:LONGEST_QUEUE_NAME]
 
 
 def _limit(mapping: Resource, name: str) -> int | None:
