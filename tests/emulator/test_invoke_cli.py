@@ -253,7 +253,7 @@ EVENTS = """\
       Routes: {$connect: {FunctionArn: !GetAtt Told.Arn}}
   Other:
     Type: AWS::Serverless::Function
-    Properties: {Handler: index.handler, Runtime: nodejs22.x}
+    Properties: {Handler: index.handler, Runtime: ruby3.3}
 """
 
 
@@ -275,7 +275,7 @@ def test_routes_lists_topics_buckets_and_rules_and_names_what_does_not_run(
     ]
     assert listed.stderr == (
         "Not emulated: template.yaml, line 40: Other (AWS::Serverless::Function):"
-        " its runtime is nodejs22.x; Lampwork runs Python\n"
+        " its runtime is ruby3.3; Lampwork runs Python and Node.js\n"
     )
 
 

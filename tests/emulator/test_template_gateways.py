@@ -320,7 +320,7 @@ def test_a_rest_route_of_a_function_that_cannot_run_here_says_so(tmp_path):
   Other:
     Type: AWS::Serverless::Function
     Properties:
-      Runtime: nodejs22.x
+      Runtime: ruby3.3
       Events: {Get: {Type: Api, Properties: {Path: /, Method: get}}}
 """
 

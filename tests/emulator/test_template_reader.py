@@ -487,7 +487,10 @@ def test_an_alexa_skill_is_named_as_ignored(tmp_path):
 @pytest.mark.parametrize(
     ("properties", "reason"),
     [
-        ("{Runtime: nodejs22.x, Handler: a.b}", "its runtime is nodejs22.x; Lampwork runs Python"),
+        (
+            "{Runtime: ruby3.3, Handler: a.b}",
+            "its runtime is ruby3.3; Lampwork runs Python and Node.js",
+        ),
         ("{PackageType: Image, ImageUri: x}", "its code is a container image"),
         (
             "{Runtime: python3.11, Handler: a.b, CodeUri: s3://bucket/key}",

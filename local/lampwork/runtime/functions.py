@@ -154,7 +154,9 @@ class Functions:
                     pool.check_memory()
 
     def _warn_of_other_runtimes(self) -> None:
-        runtimes = {function.runtime for function in self._functions.values()} - {PYTHON}
+        runtimes = {
+            function.runtime for function in self._functions.values() if not function.is_node
+        } - {PYTHON}
         if others := runtimes - self._warned_runtimes:
             logger.warning(
                 "functions run on a Python other than the one the template names",

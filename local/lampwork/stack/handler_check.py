@@ -1,6 +1,7 @@
 """Checks, without running a function, whether its handler can be loaded."""
 
 import ast
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -57,6 +58,8 @@ class HandlerProblems:
 def _problem(function: Function) -> str | None:
     if function.web_adapter:
         return _problem_of_program(function)
+    if function.is_node:
+        return _problem_of_node(function)
     named = f"the handler {function.handler} of {function.logical_id}"
     where = f"{function.template}:{function.handler_line}"
     module, _, name = function.handler.rpartition(".")
@@ -97,6 +100,41 @@ def _problem_of_program(function: Function) -> str | None:
     if not os.access(program, os.X_OK):
         return f"{program} cannot be run by {function.logical_id}: try `chmod +x {program}`."
     return None
+
+
+def _problem_of_node(function: Function) -> str | None:
+    """Node.js finds a module in the function's folder, by the handler's path without its last part.
+    What the module exports only running it would show."""
+    path, name = os.path.split(function.handler)
+    module = function.code_dir / path / name.partition(".")[0]
+    if any(module.with_name(module.name + suffix).is_file() for suffix in (".js", ".mjs", ".cjs")):
+        return _missing_node_packages(function)
+    where = f"{function.template}:{function.handler_line}"
+    if any(module.with_name(module.name + suffix).is_file() for suffix in (".ts", ".mts")):
+        return (
+            f"{where}: the handler {function.handler} of {function.logical_id} is TypeScript: run"
+            " `sam build` and `lampwork up -t .aws-sam/build/template.yaml`."
+        )
+    return (
+        f"{where}: the handler {function.handler} of {function.logical_id} has no module"
+        f" {module.name}.js or .mjs in {module.parent}; correct its Handler or CodeUri."
+    )
+
+
+def _missing_node_packages(function: Function) -> str | None:
+    """Lampwork does not install them, as it installs Python's: npm's own commands do."""
+    folder = function.code_dir
+    try:
+        package = json.loads((folder / "package.json").read_bytes())
+        asked = sorted(package.get("dependencies") or {})
+    except (OSError, ValueError, AttributeError):
+        return None
+    places = [each / "node_modules" for each in (folder, *folder.parents)]
+    places += [layer / "nodejs" / "node_modules" for layer in function.layers]
+    missing = [name for name in asked if not any((place / name).is_dir() for place in places)]
+    if not missing:
+        return None
+    return f"{folder}: run `npm install` here; {function.logical_id} needs {', '.join(missing)}."
 
 
 def _file(code_dir: Path, module: str) -> Path | None:

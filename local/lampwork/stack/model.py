@@ -53,7 +53,7 @@ class Function:
     With the `web_adapter`, the handler is a program that serves HTTP. AWS_LAMBDA_EXEC_WRAPPER is
     obeyed only if it `runs_wrapper`.
 
-    `outer_links` are the relative links in `code_dir` that lead out of it, and where they lead.
+    `outer_links` are the links in `code_dir` that lead out of it, and where they lead.
 
     `qualifiers` are its aliases and its published versions, each with the version it leads to. The
     function runs as `version`, and callers name it with `qualifier`, if it has one.
@@ -90,6 +90,10 @@ class Function:
     def local_id(self) -> str:
         """Its logical id in its own template, without the nested stacks that contain it."""
         return self.logical_id.rpartition("/")[2]
+
+    @property
+    def is_node(self) -> bool:
+        return self.runtime.startswith("nodejs")
 
     @property
     def arn(self) -> str:

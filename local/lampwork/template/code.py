@@ -11,6 +11,7 @@ from typing import Final
 from lampwork.template.resource import Resource
 
 CFNRESPONSE: Final = Path(__file__).parent / "inline" / "cfnresponse.py"
+IS_ES_MODULE: Final = re.compile(r"^\s*(?:export\s|import\s*[\w{*\"'])", re.MULTILINE)
 IMPORTS_CFNRESPONSE: Final = re.compile(r"^\s*import cfnresponse\b", re.MULTILINE)
 
 
@@ -67,6 +68,14 @@ def inline_folder(resource: Resource, code: str) -> Path:
             folder.joinpath(name).write_text(content)
 
     return _made_once(resource, "\0".join(files.values()).encode(), write)
+
+
+def inline_node_folder(resource: Resource, code: str) -> Path:
+    """The same for Node.js. Code with `import` or `export` statements is an ECMAScript module."""
+    name = "index.mjs" if IS_ES_MODULE.search(code) else "index.js"
+    return _made_once(
+        resource, f"{name}\0{code}".encode(), lambda folder: folder.joinpath(name).write_text(code)
+    )
 
 
 def requirements_folder(resource: Resource, requirements: Sequence[str]) -> Path:

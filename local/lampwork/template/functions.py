@@ -6,7 +6,7 @@ from typing import Final
 
 from lampwork.stack.function_names import NAME, FunctionNames, name_in
 from lampwork.stack.model import LATEST, EventConfig, Function
-from lampwork.template.code import code_folder, inline_folder
+from lampwork.template.code import code_folder, inline_folder, inline_node_folder
 from lampwork.template.language.transform import local_path
 from lampwork.template.layers.reading import Layers, read_layers
 from lampwork.template.log_config import read_log_config
@@ -151,8 +151,8 @@ def _cannot_run(resource: Resource) -> str | None:
         return "its code is a container image; Lampwork runs Python from a folder"
     if runtime is not None:
         _check_runtime(resource, runtime)
-    if runtime is not None and not runtime.startswith("python"):
-        return f"its runtime is {runtime}; Lampwork runs Python"
+    if runtime is not None and not runtime.startswith(("python", "nodejs")):
+        return f"its runtime is {runtime}; Lampwork runs Python and Node.js"
     code = resource.section("Code")
     if local_path(code) is None and code.text("ZipFile") is None:
         return "its code is not in a local folder; name one as CodeUri"
@@ -170,7 +170,8 @@ def _check_runtime(resource: Resource, runtime: str) -> None:
 def _code_dir(resource: Resource) -> Path:
     code = resource.section("Code")
     if inline := code.text("ZipFile"):
-        return inline_folder(resource, inline)
+        is_node = (resource.text("Runtime") or "").startswith("nodejs")
+        return inline_node_folder(resource, inline) if is_node else inline_folder(resource, inline)
     return code_folder(resource, local_path(code) or ".", "CodeUri")
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from lampwork.app.packages import installer
 from lampwork.app.packages.installer import LocalProject
+from lampwork.app.packages.node_client import NodeClient
 from lampwork.app.packages.present import holds, is_built
 from lampwork.app.packages.requirement_files import (
     ARCHIVES,
@@ -57,6 +58,7 @@ class Installations:
         self._root = root.resolve()
         self._folder = data.resolve() / REQUIREMENTS
         self._say = say
+        self._node = NodeClient(data, say)
         # By their folders. All sets that were ever assigned: a function may start with an old one.
         self._sets: dict[Path, PackageSet] = {}
         self._assigned: dict[Path, PackageSet] = {}
@@ -85,7 +87,9 @@ class Installations:
         assigned = {
             logical_id: replace(
                 function,
-                requirements=self._asked(function.code_dir, logical_id, found),
+                requirements=(
+                    None if function.is_node else self._asked(function.code_dir, logical_id, found)
+                ),
                 layer_requirements=tuple(
                     folder
                     for layer in reversed(function.layers)
@@ -105,6 +109,8 @@ class Installations:
 
     async def install(self, function: Function) -> None:
         """As `Packages.install`."""
+        if function.is_node:
+            await self._node.install()
         for folder in self._folders(function):
             if not folder.is_dir():
                 await self._installed(folder)

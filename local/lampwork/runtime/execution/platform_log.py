@@ -162,7 +162,7 @@ class JsonLog:
 
 
 def _runtime(function: Function) -> str:
-    return function.runtime.replace("python", "python:")
+    return function.runtime.replace("python", "python:").replace("nodejs", "nodejs:")
 
 
 def _status_fields(status: Status) -> dict[str, str]:

@@ -20,6 +20,7 @@ def process_variables(
     """
     return {
         **_changeable(settings, places),
+        **(_of_node(function, settings, places) if function.is_node else _of_python(places)),
         "TMPDIR": places.temporary,  # Lambda does not set it: there, it is always /tmp
         **settings.defaults,
         **function.environment,
@@ -42,10 +43,27 @@ def _changeable(settings: RuntimeSettings, places: Places) -> dict[str, str]:
         "LD_LIBRARY_PATH": ":".join([places.task, f"{places.task}/lib", *libraries]),
         "PATH": ":".join([f"{python_bin}:/usr/local/bin:/usr/bin:/bin", *programs]),
         "PWD": places.task,
-        "PYTHONPATH": ":".join([*places.packages, "/var/runtime"]),
         "SHLVL": "0",
         "TZ": ":UTC",
     }
+
+
+def _of_python(places: Places) -> dict[str, str]:
+    return {"PYTHONPATH": ":".join([*places.packages, "/var/runtime"])}
+
+
+def _of_node(function: Function, settings: RuntimeSettings, places: Places) -> dict[str, str]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html"""
+    version = function.runtime.removeprefix("nodejs").partition(".")[0]
+    own = [
+        f"{layer}/nodejs/{name}"
+        for layer in places.layers
+        for name in (f"node{version}/node_modules", "node_modules")
+    ]
+    variables = {"NODE_PATH": ":".join([*own, "/var/runtime/node_modules"])}
+    if bundle := settings.defaults.get("SSL_CERT_FILE"):
+        variables["NODE_EXTRA_CA_CERTS"] = bundle
+    return variables
 
 
 def _reserved(function: Function, trace_id: str, places: Places) -> dict[str, str]:

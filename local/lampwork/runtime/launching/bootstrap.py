@@ -37,7 +37,11 @@ def main() -> None:
 
 
 def run(
-    channel: int, world: Mapping[str, Any] | None, wrapper_script: str | None, task: dict[str, Any]
+    channel: int,
+    world: Mapping[str, Any] | None,
+    wrapper_script: str | None,
+    program: Sequence[str],
+    task: dict[str, Any],
 ) -> None:
     """Serve requests until the process is killed or the function ends it.
 
@@ -47,8 +51,11 @@ def run(
     if world and not mounts.build(mounts.World(**world)):
         task["packages"] = [*world["packages"], *task["packages"]]
     os.chdir(task["root"])
-    if wrapper_script:
-        wrapper.run(wrapper_script, {"channel": channel, **task})
+    _limit_open_files()
+    if wrapper_script or program:
+        runtime = program or wrapper.PYTHON_RUNTIME
+        command = [wrapper_script, *runtime] if wrapper_script else runtime
+        wrapper.run(command, {"channel": channel, **task})
     serve(channel, **task)
 
 
@@ -69,8 +76,6 @@ def serve(
         _wait_for_debugger(debug_port)
     # Before the function's folder is on the path, where it could hide a module the client needs.
     serve_forever = client.load(channel)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(MAX_OPEN_FILES, most), most))
     if not multiprocessing:
         semaphores.refuse()
     _extend_path(root, packages)
@@ -78,6 +83,11 @@ def serve(
     user_code = UserCode.of(code_dir, ":".join(own_folders), os.path.dirname(bytecode_dir))
     source_cache.install(user_code, bytecode_dir, code_dir)
     serve_forever(handler)
+
+
+def _limit_open_files() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(MAX_OPEN_FILES, most), most))
 
 
 def _extend_path(root: str, packages: Iterable[str]) -> None:

@@ -15,8 +15,9 @@ class Launch:
     finds modules in `packages` after those of the code; `editables` are the folders of requirements
     with their places on Python's path. `own_folders` are the folders of the function's layers and
     requirements. With a `debug_port`, the process waits there for a debugger before it loads the
-    function. `wrapper_script` starts the runtime. `multiprocessing` lets the function make locks
-    that Lambda refuses.
+    function. `wrapper_script` starts the runtime. `program` is the command of a runtime other than
+    Python's, and `client` the folder of its runtime client. `multiprocessing` lets the function
+    make locks that Lambda refuses.
     """
 
     handler: str
@@ -29,13 +30,15 @@ class Launch:
     own_folders: tuple[str, ...] = ()
     world: World | None = None
     wrapper_script: str | None = None
+    program: tuple[str, ...] = ()
+    client: str | None = None
     multiprocessing: bool = False
     debug_port: int | None = None
 
     @property
     def arguments(self) -> dict[str, Any]:
         """Those of `bootstrap.run`, in JSON's types."""
-        task = {
+        task: dict[str, Any] = {
             "handler": self.handler,
             "root": self.root,
             "packages": self.packages,
@@ -46,8 +49,14 @@ class Launch:
             "debug_port": self.debug_port,
             "multiprocessing": self.multiprocessing,
         }
-        world = asdict(self.world) if self.world else None
-        return {"world": world, "wrapper_script": self.wrapper_script, "task": task}
+        if self.client:
+            task["client"] = self.client
+        return {
+            "world": asdict(self.world) if self.world else None,
+            "wrapper_script": self.wrapper_script,
+            "program": self.program,
+            "task": task,
+        }
 
 
 class ChildProcess(Protocol):

@@ -50,6 +50,8 @@ class LauncherRegistry:
         """
         groups: dict[tuple[Path, ...], list[Function]] = {}
         for function in functions:
+            if function.is_node:
+                continue
             groups.setdefault(function.packages, []).append(function)
         ready = []
         for group in groups.values():

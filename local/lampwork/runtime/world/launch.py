@@ -6,6 +6,7 @@ from typing import Final
 
 from lampwork.runtime.execution.process_variables import process_variables
 from lampwork.runtime.launching.launcher import Launch
+from lampwork.runtime.programs.node import RUNTIME, client_folder, node
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.world import wrapper
 from lampwork.runtime.world.mounts import OPT, TASK
@@ -35,10 +36,17 @@ def launch_of(
         editables=tuple(_editables(function, mounted=mounted)),
         own_folders=tuple(map(str, function.packages)),
         world=world_of(function, temporary, needed) if mounted else None,
+        program=_program(function),
+        client=str(client_folder(settings.data_dir)) if function.is_node else None,
         wrapper_script=variables.get(wrapper.VARIABLE) if function.runs_wrapper else None,
         multiprocessing=settings.multiprocessing,
         debug_port=settings.debug_port(function),
     )
+
+
+def _program(function: Function) -> tuple[str, ...]:
+    command = node() if function.is_node else None
+    return (command, RUNTIME) if command else ()
 
 
 def _editables(function: Function, *, mounted: bool) -> Iterator[tuple[str, str]]:

@@ -85,15 +85,15 @@ def paths_in(variables: Mapping[str, str]) -> Iterator[str]:
 
 
 def outer_links(folder: Path) -> dict[str, str]:
-    """The relative links in a folder that lead out of it, and where they lead.
+    """The links in a folder that lead out of it, and where they lead.
 
-    `sam build` copies what they lead to; from /var/task they would lead elsewhere.
+    `sam build` copies what they lead to; from /var/task a relative one would lead elsewhere.
     """
     found = {}
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = f"{parent}/{name}"
-            if os.path.islink(path) and not os.path.isabs(os.readlink(path)):
+            if os.path.islink(path):
                 target = os.path.realpath(path)
                 if not Path(target).is_relative_to(folder):
                     found[os.path.relpath(path, folder)] = target

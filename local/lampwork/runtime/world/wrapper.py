@@ -1,6 +1,7 @@
-"""A script that starts the runtime: AWS_LAMBDA_EXEC_WRAPPER.
+"""A runtime that is another program: a script that AWS_LAMBDA_EXEC_WRAPPER names, or Node.js.
 
-It gets the interpreter and the runtime's file as arguments, and runs them with what it adds.
+A wrapper script gets the interpreter and the runtime's file as arguments, and runs them with what
+it adds.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html
 """
 
@@ -8,20 +9,21 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
 TASK_VARIABLE = "LAMPWORK_TASK"
-RUNTIME = os.path.join(os.path.dirname(__file__), "wrapped.py")
+PYTHON_RUNTIME = (sys.executable, os.path.join(os.path.dirname(__file__), "wrapped.py"))
 
 
-def run(script: str, task: Mapping[str, Any]) -> NoReturn:
-    """Run the script in this process, with a runtime that serves this task (`bootstrap.serve`)."""
+def run(command: Sequence[str], task: Mapping[str, Any]) -> NoReturn:
+    """Run the command in this process. The runtime finds this task in a variable."""
     os.set_inheritable(task["channel"], True)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.environ[TASK_VARIABLE] = json.dumps(task)
     try:
-        os.execv(script, [script, sys.executable, RUNTIME])  # noqa: S606 - the user's own
+        os.execv(command[0], list(command))  # noqa: S606 - the user's own
     except OSError as error:
-        sys.exit(f"{VARIABLE}: {script} cannot be run: {error.strerror}.")
+        name = VARIABLE if os.environ.get(VARIABLE) == command[0] else "Runtime"
+        sys.exit(f"{name}: {command[0]} cannot be run: {error.strerror}.")
