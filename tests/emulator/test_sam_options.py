@@ -3,11 +3,14 @@
 `sam_options.txt` is made from aws-sam-cli by `make sam-options`; `make check` compares it.
 """
 
+import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from lampwork.cli import lampwork
 from tests.emulator.lampwork_process import SampleProject
@@ -35,10 +38,21 @@ def ours(command: str) -> click.Command:
     return found
 
 
-SERVED = [row for row in table() if not row[0].startswith("generate-event")]
+EVENTS = [
+    (line.partition(":")[0], line.partition(":")[2].strip())
+    for line in TABLE.read_text().splitlines()
+    if line.startswith("generate-event")
+]
+# The others stand in the event as they are.
+VALUES = {
+    "--querystringparameters": '{"given": "by-the-test"}',
+    "--method": "PUT",
+    "--resource": "/{proxy+}",
+}
+SHOWN = {"--querystringparameters": '"by-the-test"', "--resource": "{proxy+}"}
 
 
-@pytest.mark.parametrize(("command", "names", "variable"), SERVED)
+@pytest.mark.parametrize(("command", "names", "variable"), list(table()))
 def test_an_option_of_sam_is_known_with_its_effect_or_its_word(
     command: str, names: str, variable: str
 ) -> None:
@@ -50,6 +64,21 @@ def test_an_option_of_sam_is_known_with_its_effect_or_its_word(
     if variable:
         variables = {by_name[name].envvar for name in names.split(",")}
         assert variable in variables, f"{names} does not read {variable}"
+
+
+@pytest.mark.parametrize(("command", "option"), EVENTS)
+def test_each_event_that_sam_knows_is_made_with_sams_options(command: str, option: str) -> None:
+    value = VALUES.get(option, "by-the-test")
+    given = [option, value] if option else []
+
+    made = CliRunner().invoke(lampwork, [*command.split(), *given, "--config-env", "x"])
+
+    assert made.exit_code == 0, made.output
+    event = json.loads(made.stdout)
+    assert isinstance(event, dict)
+    encoded = base64.b64encode(value.encode()).decode()
+    expected = (SHOWN.get(option, value), encoded)
+    assert not option or any(each in made.stdout for each in expected)
 
 
 def test_each_option_is_in_the_table_for_those_who_come_from_sam() -> None:

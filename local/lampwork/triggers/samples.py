@@ -19,7 +19,7 @@ class Option:
     """An option of a sample, --`name`. `make` takes its value as an argument of the same name.
 
     If the option may be repeated, `make` takes its values as a sequence, in the argument that
-    `multiple` names.
+    `multiple` names. `also` is another spelling, SAM's.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Option:
     about: str = ""
     flag: bool = False
     multiple: str | None = None
+    also: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

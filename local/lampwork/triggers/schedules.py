@@ -57,7 +57,7 @@ class ScheduleSource(Source):
             "A schedule is due now.",
             make_scheduled_event,
             (
-                Option("name", "MySchedule"),
+                Option("name", "MySchedule", also="rule"),
                 REGION,
                 Option("scheduler", flag=True, about="Of EventBridge Scheduler instead of a rule."),
             ),
