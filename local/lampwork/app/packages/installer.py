@@ -78,7 +78,7 @@ async def _run(command: Sequence[str], place: Path) -> None:
 def _command(rebuilt: Sequence[str]) -> list[str]:
     """The command of uv if it is installed, else of this Python's pip."""
     if uv := _uv():
-        again = [part for name in rebuilt for part in ("--refresh-package", name)]
+        again = [part for name in rebuilt for part in ("--reinstall-package", name)]
         return [uv, "pip", "install", "--quiet", "--python", sys.executable, *again]
     if importlib.util.find_spec("pip") is None:
         raise StartError("  Neither uv nor pip is here. Install uv.")
