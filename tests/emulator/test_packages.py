@@ -341,6 +341,7 @@ def test_saved_requirements_are_installed_and_take_effect(tmp_path):
         sample.close()
 
     assert "No module named 'greeter'" in missing.stdout
+    assert f"name its package in {tmp_path}/own/requirements.txt" in missing.stderr
     assert installed.stdout == '"hello"\n'
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lampwork.app.read_files import ReadFiles
 from lampwork.app.reload import Change, Watched, Watcher
 
 CODE = Change(code=True, settings=False)
@@ -30,7 +31,7 @@ def watched(project: Path) -> Watched:
 @pytest.fixture
 async def next_change(watched: Watched) -> AsyncIterator[Next]:
     changes: asyncio.Queue[Change] = asyncio.Queue()
-    watcher = Watcher(watched, changes.put)
+    watcher = Watcher(watched, ReadFiles(), changes.put)
     await watcher.start()
 
     async def next_change() -> Change:

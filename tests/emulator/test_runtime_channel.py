@@ -10,6 +10,7 @@ import pytest
 
 from lampwork.runtime.channel import TOO_LARGE, Answer, Channel, Ready, Work
 from lampwork.runtime.client import Connection
+from lampwork.runtime.read_files import Recorder
 
 WORK = Work(
     request_id="8476a536-e9f4-11e8-9739-2dfe598c3fcd",
@@ -45,7 +46,7 @@ class Runtime:
 async def runtime() -> AsyncIterator[Runtime]:
     reports: asyncio.Queue[Ready | Answer] = asyncio.Queue()
     channel = await Channel.open(reports.put_nowait)
-    connection = Connection(socket.socket(fileno=os.dup(channel.remote_fd)))
+    connection = Connection(socket.socket(fileno=os.dup(channel.remote_fd)), Recorder())
     yield Runtime(channel, connection, reports)
     channel.close()
     connection.close()

@@ -7,7 +7,9 @@ from typing import Final
 from watchfiles import awatch
 
 from lampwork.app.packages.requirement_files import FILE as REQUIREMENTS
+from lampwork.app.read_files import ReadFiles
 from lampwork.config.project_config import Config
+from lampwork.runtime.read_files import Signature, state_of
 from lampwork.stack.model import Stack
 
 IGNORED_FOLDERS: Final = frozenset(
@@ -23,6 +25,7 @@ CODE_SUFFIXES: Final = frozenset(
 )
 STEP_MS: Final = 20
 DEBOUNCE_MS: Final = 50
+POLL_SECONDS: Final = 0.2
 SETTLE_SECONDS: Final = 0.2
 
 
@@ -50,6 +53,14 @@ class Watched:
     def change(self, paths: Collection[Path]) -> Change:
         settings = any(path in self.settings for path in paths)
         return Change(code=any(self.is_code(path) for path in paths), settings=settings)
+
+    def covers(self, path: Path) -> bool:
+        """Whether a save of this file itself, not of what a link leads to, is a change."""
+        return self.counts(path) and path == path.resolve()
+
+    def counts(self, path: Path) -> bool:
+        """Whether a save of this file is a change."""
+        return path in self.settings or self.is_code(path)
 
     def is_code(self, path: Path) -> bool:
         return path not in self.settings and any(
@@ -93,8 +104,15 @@ class Watched:
 class Watcher:
     """Calls `on_change` after each burst of saved files, for one burst at a time."""
 
-    def __init__(self, watched: Watched, on_change: Callable[[Change], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        watched: Watched,
+        read_files: ReadFiles,
+        on_change: Callable[[Change], Awaitable[None]],
+    ) -> None:
         self._watched = watched
+        self._read_files = read_files
+        self._reported: dict[Path, Signature | None] = {}
         self._on_change = on_change
         self._handling = asyncio.Lock()
         self._new_folders = asyncio.Event()
@@ -109,7 +127,7 @@ class Watcher:
 
     async def start(self) -> None:
         """Begin to watch. Every save after this returns is noticed."""
-        watching = (self._watch_places(), self._watch_folders())
+        watching = (self._watch_places(), self._watch_folders(), self._watch_read_files())
         self._tasks = [asyncio.create_task(each) for each in watching]
         await asyncio.sleep(0)  # each sets up its watch in its first step
 
@@ -142,11 +160,48 @@ class Watcher:
             async for paths in _bursts(self._watched.folders(), self._new_folders, recursive=True):
                 await self._report(paths)
 
+    async def _watch_read_files(self) -> None:
+        """Notice the edits that the other watches do not: of any file that a function has read."""
+        left_to_others: set[str] = set()
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if self._handling.locked():
+                continue
+            edited = self._read_files.edited()
+            covered = {path for path in edited if self._watched.covers(Path(path))}
+            if edited - covered or edited & left_to_others:
+                await _until_written(edited)
+                self._read_files.forget()
+                if self._new_states(map(Path, edited)):
+                    await self._handle(Change(code=True, settings=False))
+                covered = set()
+            left_to_others = covered
+
     async def _report(self, paths: Collection[Path]) -> None:
-        change = self._watched.change(paths)
+        counting = [
+            path
+            for path in paths
+            if self._watched.counts(path) and not self._read_files.is_written(f"{path}")
+        ]
+        await _until_written(map(str, counting))
+        change = self._watched.change(self._new_states(counting))
         if change.code or change.settings:
-            async with self._handling:
-                await self._on_change(change)
+            await self._handle(change)
+
+    def _new_states(self, paths: Iterable[Path]) -> list[Path]:
+        """The files that have changed since they were last reported: one edit may be noticed by
+        more than one watch, by more than one name, and more than once."""
+        new = []
+        for path in paths:
+            real, state = path.resolve(), state_of(f"{path}")
+            if real not in self._reported or self._reported[real] != state:
+                self._reported[real] = state
+                new.append(path)
+        return new
+
+    async def _handle(self, change: Change) -> None:
+        async with self._handling:
+            await self._on_change(change)
 
 
 def watched_files(config: Config, stack: Stack, packages: Iterable[Path]) -> Watched:
@@ -167,6 +222,16 @@ def watched_files(config: Config, stack: Stack, packages: Iterable[Path]) -> Wat
         for folder in (function.code_dir, *function.layers)
     }
     return Watched(code_dirs, settings, [config.data])
+
+
+async def _until_written(paths: Iterable[str]) -> None:
+    """Give whoever has just emptied a file a moment to write it anew."""
+    written = list(paths)
+    for _ in range(int(SETTLE_SECONDS * 1000 / STEP_MS)):
+        states = [state_of(path) for path in written]
+        if all(state is None or state[1] for state in states):
+            return
+        await asyncio.sleep(STEP_MS / 1000)
 
 
 async def _bursts(

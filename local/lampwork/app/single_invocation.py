@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from lampwork.app.lock import DataLock, lock_owner
@@ -26,6 +27,7 @@ from lampwork.logs.log import Log, is_advice
 from lampwork.logs.tracebacks import readable
 from lampwork.stack.function_names import FunctionNames, invocation_name, qualifier_in
 from lampwork.stack.handler_check import HandlerProblems, is_about_loading
+from lampwork.stack.missing_modules import MissingModules
 from lampwork.stack.model import LATEST, Function, Stack
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 
@@ -181,16 +183,18 @@ def explained(result: InvocationResult, config: Config, name: str) -> Invocation
     if any(map(is_about_loading, lines)):
         stack = load_stack(config, "http://localhost")
         function = FunctionNames(stack.functions).get(name)
-        lines = list(_explained(lines, function))
+        lines = list(_explained(lines, function, config.template.parent))
     return replace(result, log="\n".join(lines))
 
 
-def _explained(lines: Iterable[str], function: Function) -> Iterator[str]:
+def _explained(lines: Iterable[str], function: Function, root: Path) -> Iterator[str]:
     said: list[str] = []
+    missing = MissingModules(root, said.append)
     problems = HandlerProblems(said.append)
     for line in lines:
         if not problems.explain(line, function):
             yield line
+        missing.read(line, function)
         yield from said
         said.clear()
 

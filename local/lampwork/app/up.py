@@ -79,7 +79,8 @@ class Up:
         self._project.report_problems()
 
     async def _open_watch(self, opened: AsyncExitStack) -> None:
-        self._watcher = Watcher(self._watched(), self._apply)
+        self._watcher = Watcher(self._watched(), self._project.read_files, self._apply)
+        self._project.installations.on_copied = lambda: self._watcher.watch(self._watched())
         if self._reload:
             await self._watcher.start()
             opened.push_async_callback(self._watcher.stop)
@@ -172,6 +173,7 @@ class Up:
 
     async def _reload_code(self) -> None:
         project = self._project
+        project.read_files.forget()
         await run_all(
             project.functions.reload(project.stack.functions),
             self._processes.restart(project.variables, project.stack.functions),

@@ -3,12 +3,19 @@ import fcntl
 import json
 import socket
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from lampwork.invocation.limits import MAX_RESPONSE
 from lampwork.runtime import frames
+from lampwork.runtime.read_files import FileUse
+
+OnFiles = Callable[[Sequence[FileUse]], None]
+
+
+def _ignore(said: object) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +47,12 @@ class Channel(asyncio.Protocol):
     """The emulator's end of the socket to one function's process.
 
     `report` is called with what the process says: that it is ready, or an answer; an init that
-    failed is an `Answer` too.
+    failed is an `Answer` too. `on_files` is called with the files that the process has opened.
     """
 
-    def __init__(self, report: Callable[[Ready | Answer], None]) -> None:
+    def __init__(self, report: Callable[[Ready | Answer], None], on_files: OnFiles) -> None:
         self._report = report
+        self._on_files = on_files
         self._local, self._remote = socket.socketpair()
         self._local.setblocking(False)
         self._received = bytearray()
@@ -56,15 +64,17 @@ class Channel(asyncio.Protocol):
         return self._remote.fileno()
 
     @classmethod
-    async def open(cls, report: Callable[[Ready | Answer], None]) -> "Channel":
-        channel = cls(report)
+    async def open(
+        cls, report: Callable[[Ready | Answer], None], on_files: OnFiles = _ignore
+    ) -> "Channel":
+        channel = cls(report, on_files)
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(lambda: channel, channel._local)
         return channel
 
     def close(self) -> None:
         """Close both ends; `report` is not called again."""
-        self._report = _ignore
+        self._report = self._on_files = _ignore
         self._remote.close()
         self._transport.abort()
 
@@ -101,6 +111,9 @@ class Channel(asyncio.Protocol):
             self._handle_frame(kind, body)
 
     def _handle_frame(self, kind: bytes, body: bytes) -> None:
+        if kind == frames.FILES:
+            self._on_files(FileUse.from_json(body))
+            return
         self._answer_due = False
         match kind:
             case frames.READY:
@@ -133,7 +146,3 @@ def _has_unread(sock: socket.socket) -> bool:
     size = bytearray(4)
     fcntl.ioctl(sock.fileno(), termios.FIONREAD, size)
     return any(size)
-
-
-def _ignore(report: Ready | Answer) -> None:
-    pass

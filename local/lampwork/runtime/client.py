@@ -9,17 +9,19 @@ from functools import partial
 
 from lampwork.invocation.limits import MAX_RESPONSE
 from lampwork.runtime import awslambdaric_seam, frames
+from lampwork.runtime.read_files import Recorder, to_json
 from lampwork.seams import UnknownVersion
 
 
-def load(channel: int) -> Callable[[str], None]:
-    """Import awslambdaric, to serve the socket `channel`.
+def load(channel: int, recorder: Recorder) -> Callable[[str], None]:
+    """Import awslambdaric, to serve the socket `channel`. The emulator is told which files the
+    process has opened by what the `recorder` notes.
 
     What is returned loads a function, by its handler's name, and serves requests until the process
     ends.
     """
     os.set_inheritable(channel, False)  # nobody else's, even if the function starts a program
-    connection = Connection(socket.socket(fileno=channel))
+    connection = Connection(socket.socket(fileno=channel), recorder)
     os.register_at_fork(after_in_child=connection.abandon)
     try:
         return awslambdaric_seam.load(connection, partial(connection.send, frames.INIT_ERROR))
@@ -32,8 +34,9 @@ def load(channel: int) -> Callable[[str], None]:
 class Connection:
     """What awslambdaric's extension offers, by the same names."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, recorder: Recorder) -> None:
         self._socket = channel
+        self._recorder = recorder
         self._reader = channel.makefile("rb")
         self._is_ready = False
 
@@ -52,11 +55,17 @@ class Connection:
     def send(self, kind: bytes, body: bytes = b"") -> None:
         self._socket.sendall(frames.frame(kind, body))
 
+    def _tell_files(self) -> None:
+        """Before the answer of a request: with the answer, the request is over for the emulator."""
+        if self._recorder.new:
+            self.send(frames.FILES, to_json(self._recorder.taken()))
+
     def initialize_client(self, user_agent: str) -> None:
         pass
 
     def next(self) -> tuple[bytes, dict[str, str | int]]:
         """Wait for the next request: its event and its headers."""
+        self._tell_files()
         if not self._is_ready:
             self._is_ready = True
             self.send(frames.READY)
@@ -79,11 +88,13 @@ class Connection:
             sys.stderr.flush()
             self.send(frames.TOO_LARGE)
             sys.exit(1)  # as AWS's own client does
+        self._tell_files()
         self.send(frames.RESPONSE, result)
 
     def post_error(
         self, request_id: str, error: str, xray_fault: str, invocation_id: str | None
     ) -> None:
+        self._tell_files()
         self.send(frames.ERROR, error.encode())
 
 

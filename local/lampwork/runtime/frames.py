@@ -16,6 +16,7 @@ READY: Final = b"R"  # the function is loaded; no body
 RESPONSE: Final = b"A"  # what it returned, JSON
 ERROR: Final = b"E"  # what it raised, JSON
 INIT_ERROR: Final = b"I"  # why it could not be loaded, JSON
+FILES: Final = b"F"  # which files it has opened since the last time, as `read_files` writes them
 TOO_LARGE: Final = b"L"  # it returned more than `MAX_RESPONSE`; no body
 
 # To the process: one line of tab-separated fields (request id, trace id, function ARN, deadline in

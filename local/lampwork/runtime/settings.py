@@ -1,9 +1,10 @@
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lampwork.runtime.packages import NoPackages, Packages
+from lampwork.runtime.read_files import FileUse
 from lampwork.stack.function_overrides import DAY_SECONDS, Debugged
 from lampwork.stack.model import Function
 
@@ -21,6 +22,7 @@ class RuntimeSettings:
     the packages loaded. `freeze` suspends processes between requests. The `debugged` function has
     one environment, which waits for a debugger. `packages` installs what functions ask for: with
     `install_ahead` as soon as it is known, else when a function first starts.
+    `on_files` is told which files functions open.
 
     With `lambda_paths`, a function finds its code, layers and temporary files at Lambda's paths:
     this machine must be able to. `multiprocessing` allows the locks and queues that Lambda has not.
@@ -44,6 +46,7 @@ class RuntimeSettings:
     preload: tuple[str, ...] = ()
     packages: Packages = field(default_factory=NoPackages)
     install_ahead: bool = False
+    on_files: Callable[[Sequence[FileUse]], None] = lambda uses: None
     grace: Callable[[], float] = lambda: 0
     defaults: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)

@@ -57,6 +57,10 @@ class UserCode:
         mine = [each for each in layers if not _is_below(each, f"{data}/{REQUIREMENTS}")]
         return cls((code_dir, *mine), data)
 
+    def holds(self, path: str) -> bool:
+        """Whether the path lies in one of its own folders."""
+        return any(_is_below(path, folder) for folder in self.own)
+
     def __contains__(self, path: str) -> bool:
         """`path` is absolute."""
         holders = [folder for folder in self.own if _is_below(path, folder)]

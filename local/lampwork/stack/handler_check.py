@@ -148,6 +148,9 @@ def _file(code_dir: Path, module: str) -> Path | None:
 def _is_elsewhere(module: str, function: Function) -> bool:
     """Whether the module is compiled, or belongs to a layer or an installed package. These are not
     checked."""
+    brought = [function.requirements, *function.layer_requirements]
+    if any(folder and not folder.is_dir() for folder in brought):
+        return True  # not installed yet
     # The first entry is the folder of the command itself, or the one in which it was called.
     installed = map(Path, sys.path[1:])
     paths = [place / module for place in (function.code_dir, *function.packages, *installed)]

@@ -37,6 +37,7 @@ def code_folder(resource: Resource, path: str, property: str) -> Path:
             f" exist; correct its {property}.",
             property,
         )
+    resource.template.files.append(found)
     if not zipfile.is_zipfile(found):
         if found.suffix == ".zip":
             raise resource.error(
@@ -45,10 +46,10 @@ def code_folder(resource: Resource, path: str, property: str) -> Path:
             )
         # `sam package` puts a single file into a zip of its own. A link, so that a save takes
         # effect.
-        resource.template.files.append(found)
         return _made_once(
             resource, f"{found}".encode(), lambda folder: (folder / found.name).symlink_to(found)
         )
+    resource.template.files.append(found)
     content = found.read_bytes()
     return _made_once(resource, content, lambda folder: _unpack(found, folder))
 

@@ -13,6 +13,7 @@ from lampwork.app.project.options import Options
 from lampwork.app.project.package_check import check_packages
 from lampwork.app.project.project_variables import ProjectVariables
 from lampwork.app.project.stack_loading import StackLoader
+from lampwork.app.read_files import ReadFiles
 from lampwork.companions.guard import Guard
 from lampwork.companions.pidfile import stop_left_overs
 from lampwork.companions.project_processes import run_commands
@@ -37,6 +38,7 @@ from lampwork.stack.dynamic_references import references_in, unresolved, with_va
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.function_overrides import Debugged
 from lampwork.stack.handler_check import HandlerProblems
+from lampwork.stack.missing_modules import MissingModules
 from lampwork.stack.model import Function, Stack
 
 READ_AT_START: Final = (
@@ -99,6 +101,7 @@ class Project:
         self._install_ahead = install_ahead
         self._log = log
         self._say = partial(log.line, "lampwork")
+        self.read_files = ReadFiles()
         self.installations = Installations(config.template.parent, config.data, self._say)
         self._stack_loader = StackLoader(
             options, self.services, self.installations, port, self._say
@@ -106,6 +109,7 @@ class Project:
         self._variables = ProjectVariables(config, self.services, port, options.variables)
         self._custom_resources = CustomResources(config.data, self._say)
         self._problems = HandlerProblems(self._say)
+        self._missing = MissingModules(config.template.parent, self._say)
 
     @property
     def origin(self) -> str:
@@ -155,6 +159,7 @@ class Project:
 
     def report_problems(self) -> None:
         """Say which functions cannot be loaded, and why."""
+        self._missing.forget()
         self._problems.tell(self.stack.functions.values())
 
     def log_line(self, source: str, text: str, request_id: str = "") -> None:
@@ -203,6 +208,7 @@ class Project:
             lambda_paths=self._lambda_paths,
             multiprocessing=self.config.multiprocessing,
             grace=self._grace,
+            on_files=self.read_files.add,
             packages=self.installations,
             install_ahead=self._install_ahead,
             defaults=self._variables.certificates(),
@@ -270,3 +276,4 @@ class Project:
         text = with_editors_paths(as_text(line), function)
         if not is_advice(text) and not self._problems.explain(text, function):
             self.log_line(function.logical_id, text, request_id)
+            self._missing.read(text, function)

@@ -1,7 +1,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -27,8 +27,10 @@ from lampwork.runtime.execution.platform_log import (
 )
 from lampwork.runtime.launching.launcher import ChildProcess, Launch, Launcher
 from lampwork.runtime.packages import NotInstalled
+from lampwork.runtime.read_files import FileUse
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.world.launch import launch_of
+from lampwork.runtime.world.mounts import World
 from lampwork.stack.model import Function
 from lampwork.timestamps import iso_milliseconds
 
@@ -116,6 +118,7 @@ class Environment:
         self._process: ChildProcess | None = None
         self._pipe: LogPipe | None = None
         self._log = EnvironmentLog(function, on_line)
+        self._world: World | None = None
         self._request_began = 0.0
         self._init: Outcome = TimedOut()
         self._init_ms: float | None = None
@@ -207,7 +210,9 @@ class Environment:
         started = time.perf_counter()
         self._on_outcome = loaded.set_result
         self._make_folder()
-        await self._spawn(self._launch())
+        launch = self._launch()
+        self._world = launch.world
+        await self._spawn(launch)
         if not loaded.done():
             self._set_time_limit(
                 seconds
@@ -239,7 +244,7 @@ class Environment:
     async def _spawn(self, launch: Launch) -> None:
         with ExitStack() as opened:
             try:
-                channel = await Channel.open(self._report_outcome)
+                channel = await Channel.open(self._report_outcome, self._report_files)
                 opened.callback(channel.close)
                 pipe = LogPipe(self._log.printed)
                 opened.callback(pipe.close)
@@ -281,6 +286,11 @@ class Environment:
 
     def _set_time_limit(self, seconds: float) -> None:
         self._time_limit = self._loop.call_later(seconds, self._report_outcome, TimedOut())
+
+    def _report_files(self, uses: Sequence[FileUse]) -> None:
+        if not self.outdated:
+            world = self._world
+            self._settings.on_files([use for use in uses if not (world and world.hides(use.path))])
 
     def _report_outcome(self, outcome: Outcome) -> None:
         then, self._on_outcome = self._on_outcome, None

@@ -14,6 +14,7 @@ from typing import Any
 
 from lampwork.runtime import client
 from lampwork.runtime.launching import source_cache
+from lampwork.runtime.read_files import Recorder
 from lampwork.runtime.user_code import EDITABLES, UserCode
 from lampwork.runtime.world import mounts, semaphores, wrapper
 
@@ -75,13 +76,15 @@ def serve(
     if debug_port:
         _wait_for_debugger(debug_port)
     # Before the function's folder is on the path, where it could hide a module the client needs.
-    serve_forever = client.load(channel)
+    recorder = Recorder()
+    serve_forever = client.load(channel, recorder)
     if not multiprocessing:
         semaphores.refuse()
     _extend_path(root, packages)
     _add_editable_projects(editables)
     user_code = UserCode.of(code_dir, ":".join(own_folders), os.path.dirname(bytecode_dir))
     source_cache.install(user_code, bytecode_dir, code_dir)
+    recorder.start(user_code, code_dir)
     serve_forever(handler)
 
 

@@ -42,6 +42,14 @@ class World:
     tmp: str = ""
     kept: Sequence[str] = ()
 
+    def hides(self, path: str) -> bool:
+        """Whether the process finds another file at this path than other processes do."""
+        return (
+            bool(self.tmp)
+            and path.startswith(f"{TMP}/")
+            and not any(path == each or path.startswith(f"{each}/") for each in self.kept)
+        )
+
 
 def enter_namespace() -> None:
     """Move this process, which must have one thread, to a mount namespace with a place /var/task.
