@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.emulator.lampwork_process import LampworkProcess, SampleProject
 from tests.waiting import until
@@ -25,6 +26,9 @@ Resources:
         import json
         def handler(event, context):
             print("GOT", json.dumps(event))
+      Events:
+        Work: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn, BatchSize: 3}}
+  Work: {Type: AWS::SQS::Queue, Properties: {QueueName: work}}
   Got: {Type: AWS::SQS::Queue, Properties: {QueueName: got}}
   Dead: {Type: AWS::SQS::Queue, Properties: {QueueName: dead}}
   OnTheHour:
@@ -74,6 +78,11 @@ class Cloud:
     def got(self, text: str) -> None:
         """Wait until the function has got an event that holds this text."""
         until(lambda: any("GOT" in line and text in line for line in self.process.output))
+
+    def queue(self, name: str) -> tuple[str, str]:
+        """A new queue: its URL and its ARN."""
+        url: str = self.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+        return url, f"arn:aws:sqs:us-east-1:000000000000:{name}"
 
     def message(self, queue: str, holds: str) -> Any:
         sqs = self.client("sqs")
@@ -187,3 +196,127 @@ def test_a_target_that_nothing_here_serves_is_named(cloud: Cloud) -> None:
 
     assert "nothing here takes its events for arn:aws:batch:" in told
     assert "log-group" not in told
+
+
+def test_a_mapping_of_a_queue(cloud: Cloud) -> None:
+    client, sqs = cloud.client("lambda"), cloud.client("sqs")
+    url, arn = cloud.queue("mapped")
+
+    made = client.create_event_source_mapping(
+        EventSourceArn=arn,
+        FunctionName="f",
+        FilterCriteria={"Filters": [{"Pattern": '{"body": {"n": [{"numeric": [">", 1]}]}}'}]},
+    )
+    for number in (1, 2):
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"n": number, "by": "mapping"}))
+
+    cloud.got('{\\"n\\": 2, \\"by\\": \\"mapping\\"}')
+    assert not any('{\\"n\\": 1, \\"by\\"' in line for line in cloud.process.output)
+    # As recorded on AWS: localstack/localstack, test_lambda_integration_sqs.snapshot.json
+    assert (made["State"], made["StateTransitionReason"]) == ("Creating", "USER_INITIATED")
+    assert (made["BatchSize"], made["MaximumBatchingWindowInSeconds"]) == (10, 0)
+    assert made["FunctionArn"] == FUNCTION
+    assert made["EventSourceMappingArn"].endswith(f":event-source-mapping:{made['UUID']}")
+    assert made["ResponseMetadata"]["HTTPStatusCode"] == 202
+
+
+def test_a_mapping_can_be_switched_off_and_deleted(cloud: Cloud) -> None:
+    client, sqs = cloud.client("lambda"), cloud.client("sqs")
+    url, arn = cloud.queue("switched")
+    number = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="f")["UUID"]
+
+    client.update_event_source_mapping(UUID=number, Enabled=False)
+    assert client.get_event_source_mapping(UUID=number)["State"] == "Disabled"
+    sqs.send_message(QueueUrl=url, MessageBody="off")
+    count = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert count["ApproximateNumberOfMessages"] == "1"
+    client.update_event_source_mapping(UUID=number, Enabled=True, BatchSize=1)
+    cloud.got('"body": "off"')
+
+    assert client.delete_event_source_mapping(UUID=number)["State"] == "Deleting"
+    assert client.list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"] == []
+    with pytest.raises(ClientError) as refusal:
+        client.get_event_source_mapping(UUID=number)
+    assert refusal.value.response["Error"] == {
+        "Code": "ResourceNotFoundException",
+        "Message": "The resource you requested does not exist.",
+    }
+
+
+def test_a_mapping_of_the_template_is_listed_and_can_be_switched_off(cloud: Cloud) -> None:
+    client, sqs = cloud.client("lambda"), cloud.client("sqs")
+    arn = "arn:aws:sqs:us-east-1:000000000000:work"
+    (mapping,) = client.list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+    assert (mapping["BatchSize"], mapping["State"]) == (3, "Enabled")
+
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    url = sqs.get_queue_url(QueueName="work")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="later")
+    assert client.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Disabled"
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    cloud.got('"body": "later"')
+
+
+def test_a_mapping_of_a_stream_begins_with_its_oldest_record(cloud: Cloud) -> None:
+    client, kinesis = cloud.client("lambda"), cloud.client("kinesis")
+    kinesis.create_stream(StreamName="made", ShardCount=1)
+    kinesis.put_record(StreamName="made", Data=b"before", PartitionKey="early")
+
+    made = client.create_event_source_mapping(
+        EventSourceArn="arn:aws:kinesis:us-east-1:000000000000:stream/made",
+        FunctionName=FUNCTION,
+        StartingPosition="TRIM_HORIZON",
+    )
+    kinesis.put_record(StreamName="made", Data=b"after", PartitionKey="late")
+
+    cloud.got('"partitionKey": "early"')
+    cloud.got('"partitionKey": "late"')
+    # As recorded on AWS: localstack/localstack, test_lambda_integration_kinesis.snapshot.json
+    assert made["LastProcessingResult"] == "No records processed"
+    assert (made["BatchSize"], made["MaximumRetryAttempts"]) == (100, -1)
+
+
+QUEUE = "arn:aws:sqs:us-east-1:000000000000:work"
+STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/none"
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        # As recorded on AWS: localstack/localstack,
+        # tests/aws/services/lambda_/test_lambda_api.snapshot.json
+        ({"FunctionName": "f"}, "InvalidParameterValueException", "Unrecognized event source."),
+        ({"FunctionName": "gone"}, "InvalidParameterValueException", "Function does not exist"),
+        ({"EventSourceArn": STREAM}, "InvalidParameterValueException",
+         "Value null at 'startingPosition' failed to satisfy constraint"),
+        ({"EventSourceArn": STREAM, "StartingPosition": "first"}, "ValidationException",
+         "Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]"),
+        # test_lambda_integration_sqs.snapshot.json
+        ({"FilterCriteria": {"Filters": [{"Pattern": '{"eventSource": "aws:sqs"}'}]}},
+         "InvalidParameterValueException", "Invalid filter pattern definition."),
+        ({"BatchSize": 11}, "InvalidParameterValueException",
+         "Maximum batch window in seconds must be greater than 0"),
+        ({}, "ResourceConflictException", f'An event source mapping with SQS arn (" {QUEUE} ")'),
+    ],
+)  # fmt: skip
+def test_a_mapping_that_aws_refuses_is_refused(
+    cloud: Cloud, given: dict[str, Any], code: str, message: str
+) -> None:
+    source = {} if given == {"FunctionName": "f"} else {"EventSourceArn": QUEUE}
+    with pytest.raises(ClientError) as refusal:
+        cloud.client("lambda").create_event_source_mapping(
+            **{"FunctionName": "f", **source, **given}
+        )
+
+    assert refusal.value.response["Error"]["Code"] == code
+    assert message in refusal.value.response["Error"]["Message"]
+
+
+def test_the_functions_of_the_template_are_listed(cloud: Cloud) -> None:
+    client = cloud.client("lambda")
+    (listed,) = client.list_functions()["Functions"]
+    assert (listed["FunctionName"], listed["FunctionArn"]) == ("f", FUNCTION)
+    assert client.get_function(FunctionName="f")["Configuration"]["Runtime"] == "python3.11"
+    with pytest.raises(ClientError, match="Function not found: arn:aws:lambda:"):
+        client.get_function_configuration(FunctionName="gone")

@@ -20,6 +20,7 @@ from lampwork.logs.log import Log
 from lampwork.stack import entry_points
 from lampwork.triggers.asynchronous.destinations import Destinations
 from lampwork.triggers.asynchronous.invocations import EventInvocations
+from lampwork.triggers.made_mappings import MadeMappings
 from lampwork.triggers.running_sources import RunningSources
 from lampwork.triggers.source import SourceContext
 
@@ -96,6 +97,8 @@ class Up:
         self._events = EventInvocations(
             project.functions, project.stack.functions, time_scale=self._options.time_scale
         )
+        self._mappings = MadeMappings(config.data / "mappings.json", project.services.aws)
+        self._mappings.update(project.stack)
         self._front = Front(
             project.stack,
             project.functions,
@@ -107,6 +110,7 @@ class Up:
             time_scale=self._options.time_scale,
             aws=project.services.aws_address,
             events=self._events,
+            mappings=self._mappings,
             options=self._options.front,
             on_access=partial(project.log_line, "lampwork"),
         )
@@ -135,7 +139,11 @@ class Up:
         )
         self._sources = RunningSources(self._options.sources, context)
         opened.push_async_callback(self._sources.stop)
-        self._sources.start(project.stack)
+        self._sources.start(self._mappings.stack)
+        self._mappings.changed = self._take_mappings
+
+    async def _take_mappings(self) -> None:
+        await self._sources.update(self._mappings.stack)
 
     async def _find_port(self) -> int:
         """The configured port, or a free one for 0. Fails at once if the port is in use, before
@@ -168,7 +176,8 @@ class Up:
                 self._say(change)
             self._watcher.watch(self._watched())
             self._front.update(project.stack)
-            await self._sources.update(project.stack)
+            self._mappings.update(project.stack)
+            await self._sources.update(self._mappings.stack)
             await self._reload_code()
 
     async def _reload_code(self) -> None:

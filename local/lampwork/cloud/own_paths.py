@@ -2,13 +2,15 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from lampwork.cloud.creation.create import create
+from lampwork.cloud.creation.create import create, create_reader
 from lampwork.cloud.in_process import Clients
 from lampwork.cloud.persistence.state_file import StateFile
 from lampwork.cloud.reference_values import resolve
-from lampwork.http.internal_paths import REFERENCES, RESOURCES
+from lampwork.cloud.table_streams import remove_reader
+from lampwork.http.internal_paths import READERS, REFERENCES, RESOURCES
 from lampwork.stack.model import CloudResource
 
 
@@ -17,6 +19,8 @@ class OwnPaths:
 
     POST /_lampwork/resources creates what the resources file now lists. POST /_lampwork/references
     takes a JSON list of dynamic references and answers with an object of their values.
+    POST /_lampwork/readers creates the queue of a mapping that reads a stream, or deletes it:
+    {"add": resource} or {"remove": queue}.
     """
 
     def __init__(
@@ -36,8 +40,18 @@ class OwnPaths:
                 length = int(environ["CONTENT_LENGTH"])
                 references = json.loads(environ["wsgi.input"].read(length))
                 return _json(start, resolve(references, self._clients))
+            case path if path == READERS:
+                length = int(environ["CONTENT_LENGTH"])
+                self._change_readers(json.loads(environ["wsgi.input"].read(length)))
+                return _json(start, {})
             case _:
                 return self._app(environ, start)
+
+    def _change_readers(self, wanted: Mapping[str, Any]) -> None:
+        if added := wanted.get("add"):
+            create_reader(self._clients, CloudResource(**added))
+        else:
+            remove_reader(self._clients, {"queue": wanted["remove"]})
 
     def create_resources(self) -> None:
         """Create the listed resources that are new or have changed, as `create` does.

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 from lampwork.companions.supervision import OnLog, Program, Supervised
 from lampwork.config.variables import inherited
 from lampwork.errors import StartError
-from lampwork.http.internal_paths import REFERENCES, RESOURCES
+from lampwork.http.internal_paths import READERS, REFERENCES, RESOURCES
 from lampwork.seams import UnknownVersion
 from lampwork.stack.model import ACCOUNT_ID, CloudResource
 
@@ -117,6 +117,14 @@ class EmbeddedAws:
     async def resolve(self, references: Sequence[str]) -> Mapping[str, str | None]:
         """As `resolve_at`."""
         return await resolve_at(self.address, references)
+
+    async def add_reader(self, resource: CloudResource) -> None:
+        """Create the queue of a mapping that was made at run time."""
+        await _post(self.address, READERS, json.dumps({"add": asdict(resource)}).encode())
+
+    async def remove_reader(self, queue: str) -> None:
+        """Delete the queue of such a mapping."""
+        await _post(self.address, READERS, json.dumps({"remove": queue}).encode())
 
     async def loaded(self) -> None:
         """Start it if it is not started, and wait until it answers.

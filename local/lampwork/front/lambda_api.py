@@ -18,6 +18,7 @@ from lampwork.errors import (
     TooManyEnvironments,
 )
 from lampwork.front.aws_services import signed_for
+from lampwork.front.lambda_operations import LambdaOperations
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.limits import MAX_ASYNCHRONOUS_EVENT, MAX_EVENT
@@ -30,11 +31,13 @@ from lampwork.stack.function_names import (
 )
 from lampwork.stack.model import ACCOUNT_ID, Function
 from lampwork.triggers.asynchronous.invocations import EventInvocations
+from lampwork.triggers.made_mappings import MadeMappings
 
 PREFIX = "/2015-03-31/functions/"
 # The paths of Lambda's other operations also begin with the date of their API version.
 DATED = re.compile(r"/20\d\d-\d\d-\d\d/")
 PATH = re.compile(PREFIX + "([^/]+)/invocations")
+NOT_SERVED = "Lampwork serves Invoke, event source mappings and the lists of functions."
 LOG_TAIL = 4096  # bytes
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
 CONTRADICTION = (
@@ -44,13 +47,19 @@ CONTRADICTION = (
 
 class LambdaApi:
     def __init__(
-        self, functions: Mapping[str, Function], invoker: Invoker, events: EventInvocations
+        self,
+        functions: Mapping[str, Function],
+        invoker: Invoker,
+        events: EventInvocations,
+        mappings: MadeMappings | None = None,
     ) -> None:
+        self._operations = LambdaOperations(mappings)
         self._invoker = invoker
         self._events = events
         self.update(functions)
 
     def update(self, functions: Mapping[str, Function]) -> None:
+        self._listed = functions
         self._functions = FunctionNames(functions)
 
     def serves(self, request: Request) -> bool:
@@ -64,14 +73,12 @@ class LambdaApi:
         )
 
     async def serve(self, request: Request) -> Response:
-        """Answer `POST /2015-03-31/functions/{name, ARN or partial ARN}/invocations`."""
+        """Answer `POST /2015-03-31/functions/{name, ARN or partial ARN}/invocations`, or one of
+        the other operations."""
         found = PATH.fullmatch(request.path)
         if found is None or request.method != "POST":
-            return _error(
-                501,
-                "NotImplementedException",
-                message="Lampwork serves only Invoke of Lambda's API.",
-            )
+            answer = await self._operations.serve(request, self._listed)
+            return answer or _error(501, "NotImplementedException", message=NOT_SERVED)
         reference = unquote(found[1])
         name = name_in(reference)
         function = self._functions.called(name)

@@ -27,6 +27,7 @@ from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.stack.model import Stack, WebSocketApi
 from lampwork.stack.router import Match
 from lampwork.triggers.asynchronous.invocations import EventInvocations
+from lampwork.triggers.made_mappings import MadeMappings
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Front:
         metrics: Metrics | None = None,
         aws: tuple[str, int] | None = None,
         events: EventInvocations | None = None,
+        mappings: MadeMappings | None = None,
         options: FrontOptions = AS_ON_AWS,
         on_access: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -74,7 +76,7 @@ class Front:
         self._websocket_apis: dict[str, WebSocketApiGateway] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._events = events or EventInvocations(invoker, stack.functions, time_scale=time_scale)
-        self._lambda_api = LambdaApi(stack.functions, invoker, self._events)
+        self._lambda_api = LambdaApi(stack.functions, invoker, self._events, mappings)
         self._listener = Listener(
             self._protocol, self._certificates.server_context, host=host, port=port
         )
