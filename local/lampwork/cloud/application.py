@@ -1,4 +1,5 @@
 import os
+from functools import partial
 from pathlib import Path
 from typing import Final
 from wsgiref.types import WSGIApplication
@@ -6,7 +7,7 @@ from wsgiref.types import WSGIApplication
 from lampwork.cloud import kinesis_streams, queue_rules
 from lampwork.cloud.event_patterns import Patterns
 from lampwork.cloud.function_targets import FunctionTargets
-from lampwork.cloud.in_process import Clients
+from lampwork.cloud.in_process import Client, Clients
 from lampwork.cloud.moto_seam import backends
 from lampwork.cloud.moto_seam.http import Dispatcher
 from lampwork.cloud.move_tasks import MoveTasks
@@ -24,7 +25,8 @@ from lampwork.cloud.queue_report import QueueReport
 from lampwork.cloud.request_trace import RequestTrace
 from lampwork.cloud.state_machines.service import StateMachines
 from lampwork.cloud.table_streams import TableStreams
-from lampwork.cloud.user_pools import tokens
+from lampwork.cloud.user_pools.service import UserPools
+from lampwork.cloud.user_pools.triggers import Triggers
 from lampwork.companions.aws import TIME_SCALE
 
 FILE: Final = "state.db"
@@ -38,7 +40,7 @@ class Unreadable(Exception):
 def application(folder: Path, region: str) -> WSGIApplication:
     """moto as a WSGI application, with its state loaded and the template's resources created.
 
-    State machines call functions at the address in AWS_ENDPOINT_URL_LAMBDA.
+    State machines and user pools call functions at the address in AWS_ENDPOINT_URL_LAMBDA.
 
     Raises:
         Unreadable: the stored state cannot be read and was moved aside. moto is only partly loaded
@@ -63,10 +65,15 @@ def application(folder: Path, region: str) -> WSGIApplication:
     FunctionTargets(region, Clients(machines, region)).install()
     streams.install()
     kinesis_streams.install()
-    tokens.install(lambda pool, client, user, use, claims: claims)
     own = OwnPaths(machines, state, folder / "resources.json", region)
     own.create_resources()
-    return QueueReport(RequestTrace(PoolDocuments(own)))
+    # What the template creates asks no trigger: functions do not run yet.
+    pools = UserPools(own, region, Triggers(partial(_function_api, Clients(own, region))))
+    return QueueReport(RequestTrace(PoolDocuments(pools)))
+
+
+def _function_api(clients: Clients) -> Client:
+    return clients.at("lambda", os.environ.get("AWS_ENDPOINT_URL_LAMBDA", ""))
 
 
 def _load(kept: KeptState, state: StateFile) -> None:

@@ -11,6 +11,7 @@ from lampwork.triggers.source import Source
 from lampwork.triggers.targets.buckets import BucketSource
 from lampwork.triggers.targets.rules import RuleSource
 from lampwork.triggers.targets.topics import TopicSource
+from lampwork.triggers.targets.user_pools import UserPoolSource
 
 SOURCES: Final[Sequence[Source]] = (
     QueueSource(),
@@ -19,5 +20,6 @@ SOURCES: Final[Sequence[Source]] = (
     BucketSource(),
     RuleSource(),
     TopicSource(),
+    UserPoolSource(),
     ServiceEventSource(),
 )

@@ -15,6 +15,7 @@ from urllib.error import HTTPError
 import boto3
 import jwt
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.emulator.projects.installation import Installation, Project, project
 
@@ -176,6 +177,183 @@ def test_anybody_can_verify_a_token_with_the_keys_that_the_pool_publishes(
     )
 
     assert claims["exp"] - claims["iat"] == 30 * 60
+
+
+def register(members: Project, name: str, domain: str = "example.com") -> Any:
+    return cognito(members).sign_up(
+        ClientId=client_of(members),
+        Username=name,
+        Password=PASSWORD,
+        UserAttributes=[{"Name": "email", "Value": f"{name}@{domain}"}],
+        ValidationData=[{"Name": "from", "Value": "test"}],
+    )
+
+
+def authenticate(members: Project, flow: str, **given: str) -> Any:
+    return cognito(members).initiate_auth(
+        ClientId=client_of(members), AuthFlow=flow, AuthParameters=given
+    )
+
+
+def asked(members: Project, source: str, name: str) -> Any:
+    """The event that the function got for this source and user."""
+    session: Any = boto3.session.Session()
+    sqs = session.client("sqs", **members.aws)
+    url = sqs.get_queue_url(QueueName="asked")["QueueUrl"]
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            event = json.loads(message["Body"])
+            EVENTS[event["triggerSource"], event["userName"]] = event
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return EVENTS[source, name]
+
+
+EVENTS: dict[tuple[str, str], Any] = {}
+
+
+def test_a_trigger_refuses_a_user_with_its_own_words(members: Project) -> None:
+    """The text is that of https://github.com/aws-amplify/amplify-ui-android/issues/314."""
+    with pytest.raises(ClientError) as refused:
+        register(members, "sam", "spam.example")
+
+    error = refused.value.response["Error"]
+    assert error["Code"] == "UserLambdaValidationException"
+    assert error["Message"] == "PreSignUp failed with error nobody of spam.example may join."
+    with pytest.raises(ClientError, match="UserNotFoundException"):
+        cognito(members).admin_get_user(UserPoolId=pool_of(members), Username="sam")
+
+
+def test_a_trigger_confirms_a_user_and_the_next_one_puts_the_user_into_a_group(
+    members: Project,
+) -> None:
+    """https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-sign-up.html"""
+    answer = register(members, "lea", "staff.example")
+
+    tokens = authenticate(members, "USER_PASSWORD_AUTH", USERNAME="lea", PASSWORD=PASSWORD)
+    claims = jwt.decode(
+        tokens["AuthenticationResult"]["IdToken"], options={"verify_signature": False}
+    )
+    assert answer["UserConfirmed"] is True
+    assert claims["cognito:groups"] == ["librarians"]
+    assert claims["email_verified"] is True
+    event = asked(members, "PreSignUp_SignUp", "lea")
+    assert event["callerContext"]["clientId"] == client_of(members)
+    assert event["request"] == {
+        "userAttributes": {"email": "lea@staff.example"},
+        "validationData": {"from": "test"},
+    }
+    confirmed = asked(members, "PostConfirmation_ConfirmSignUp", "lea")["request"]
+    assert confirmed["userAttributes"]["cognito:user_status"] == "CONFIRMED"
+
+
+def test_a_user_who_is_not_confirmed_is_refused_until_then(members: Project) -> None:
+    answer = register(members, "nora")
+
+    with pytest.raises(ClientError, match="UserNotConfirmedException"):
+        authenticate(members, "USER_PASSWORD_AUTH", USERNAME="nora", PASSWORD=PASSWORD)
+    message = asked(members, "CustomMessage_SignUp", "nora")
+    assert answer["UserConfirmed"] is False
+    assert message["request"]["codeParameter"] == "{####}"
+    assert message["response"] == {"smsMessage": None, "emailMessage": None, "emailSubject": None}
+
+    code = {"ClientId": client_of(members), "Username": "nora", "ConfirmationCode": "123456"}
+    cognito(members).confirm_sign_up(**code)
+    authenticate(members, "USER_PASSWORD_AUTH", USERNAME="nora", PASSWORD=PASSWORD)
+    after = asked(members, "PostAuthentication_Authentication", "nora")
+    assert after["request"]["newDeviceUsed"] is False
+
+
+def test_a_trigger_keeps_a_user_from_signing_in(members: Project) -> None:
+    with pytest.raises(
+        ClientError, match="PreAuthentication failed with error come back next year"
+    ):
+        sign_in(members, "banned")
+
+
+def test_a_trigger_changes_the_claims_of_the_id_token(members: Project) -> None:
+    """https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-token-generation.html"""
+    tokens = sign_in(members, "goldie")
+
+    claims = get(members, "/v1/read", tokens["IdToken"])[1]["authorizer"]["claims"]
+    access = jwt.decode(tokens["AccessToken"], options={"verify_signature": False})
+    event = asked(members, "TokenGeneration_Authentication", "goldie")
+    assert claims["plan"] == "gold"
+    assert "custom:shelf" not in claims
+    assert "plan" not in access
+    assert event["request"]["groupConfiguration"] == {
+        "groupsToOverride": [],
+        "iamRolesToOverride": [],
+        "preferredRole": None,
+    }
+    assert event["response"] == {"claimsOverrideDetails": None}
+
+
+def test_a_refresh_token_gives_tokens_anew(members: Project) -> None:
+    tokens = sign_in(members, "gina")
+
+    answer = authenticate(members, "REFRESH_TOKEN_AUTH", REFRESH_TOKEN=tokens["RefreshToken"])
+
+    assert get(members, "/v1/read", answer["AuthenticationResult"]["IdToken"])[0] == 200
+    assert asked(members, "TokenGeneration_RefreshTokens", "gina")
+
+
+def test_functions_ask_a_challenge_of_their_own(members: Project) -> None:
+    """https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-challenge.html"""
+    sign_in(members, "hans")
+    idp, client = cognito(members), client_of(members)
+
+    def answered(text: str) -> Any:
+        challenge = authenticate(members, "CUSTOM_AUTH", USERNAME="hans")
+        assert challenge["ChallengeParameters"] == {"USERNAME": "hans", "question": "6 x 7"}
+        return idp.respond_to_auth_challenge(
+            ClientId=client,
+            ChallengeName=challenge["ChallengeName"],
+            Session=challenge["Session"],
+            ChallengeResponses={"USERNAME": "hans", "ANSWER": text},
+        )
+
+    again = answered("41")
+    assert again["ChallengeName"] == "CUSTOM_CHALLENGE"
+    tokens = answered("42")["AuthenticationResult"]
+    assert get(members, "/v1/read", tokens["IdToken"])[0] == 200
+
+
+def test_a_user_of_an_older_directory_moves_in_with_the_first_sign_in(members: Project) -> None:
+    """https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-migrate-user.html"""
+    tokens = authenticate(members, "USER_PASSWORD_AUTH", USERNAME="old", PASSWORD="old")
+
+    token = tokens["AuthenticationResult"]["IdToken"]
+    assert get(members, "/v1/read", token)[1]["authorizer"]["claims"]["email"] == "old@example.com"
+
+
+def test_a_user_whom_an_administrator_made_chooses_a_new_password(members: Project) -> None:
+    idp, pool, client = cognito(members), pool_of(members), client_of(members)
+    email = [{"Name": "email", "Value": "ida@example.com"}]
+    idp.admin_create_user(
+        UserPoolId=pool, Username="ida", TemporaryPassword="Temporary1", UserAttributes=email
+    )
+
+    challenge = idp.admin_initiate_auth(
+        UserPoolId=pool,
+        ClientId=client,
+        AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "ida", "PASSWORD": "Temporary1"},
+    )
+    answer = idp.respond_to_auth_challenge(
+        ClientId=client,
+        ChallengeName=challenge["ChallengeName"],
+        Session=challenge["Session"],
+        ChallengeResponses={"USERNAME": "ida", "NEW_PASSWORD": PASSWORD},
+    )
+
+    assert challenge["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
+    assert json.loads(challenge["ChallengeParameters"]["userAttributes"]) == {
+        "email": "ida@example.com"
+    }
+    assert get(members, "/v1/read", answer["AuthenticationResult"]["IdToken"])[0] == 200
+    assert asked(members, "TokenGeneration_NewPasswordChallenge", "ida")
+    event = asked(members, "PreSignUp_AdminCreateUser", "ida")
+    assert event["callerContext"]["clientId"] == "CLIENT_ID_NOT_APPLICABLE"
 
 
 def test_users_and_the_ids_of_the_pool_are_kept_over_a_restart(members: Project) -> None:

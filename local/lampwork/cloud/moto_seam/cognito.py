@@ -12,6 +12,7 @@ from moto.cognitoidp.models import (
     CognitoIdpUser,
     CognitoIdpUserPool,
     CognitoIdpUserPoolClient,
+    UserStatus,
 )
 from moto.cognitoidp.responses import CognitoIdpJsonWebKeyResponse
 from moto.utilities.utils import load_resource
@@ -74,6 +75,22 @@ def find_user(pool: Pool, username: str) -> User | None:
     """A user by name, or by the address that the pool takes in place of a name."""
     found: User | None = pool._get_user(username)
     return found
+
+
+def is_unconfirmed(user: User) -> bool:
+    return user.status is UserStatus.UNCONFIRMED
+
+
+def confirm_with_password(user: User, password: str) -> None:
+    user.password = password
+    user.status = UserStatus.CONFIRMED
+
+
+def log_in(pool: Pool, client: Client, user: User) -> dict[str, Any]:
+    """Tokens for a user, in the form of the answer of InitiateAuth."""
+    backend: Any = pool.backend
+    answer: dict[str, Any] = backend._log_user_in(pool, client, user.username)
+    return answer
 
 
 def make_tokens(create: CreateToken) -> None:

@@ -22,7 +22,7 @@ OF_A_POOL: Final = (
     *("arn", "clients", "extended_config", "id", "json_web_key", "region", "users"),
 )
 OF_A_CLIENT: Final = ("extended_config", "generate_secret", "id", "secret")
-OF_A_USER: Final = ("attribute_lookup", "groups", "id", "status", "username")
+OF_A_USER: Final = ("attribute_lookup", "groups", "id", "password", "status", "username")
 OF_A_SUBSCRIPTION: Final = ("_filter_policy_matcher", "arn", "endpoint", "protocol", "topic_arn")
 OF_A_KEY: Final = (
     *("_value_buffer", "checksum_algorithm", "checksum_parts", "checksum_type", "checksum_value"),
@@ -136,6 +136,10 @@ MOTO: Final = Seam(
         " bucket_name)",
         "moto.s3.models.FakeKey.set_metadata(self, metadata)",
         "moto.s3.models.S3Backend.create_bucket(self, bucket_name, region_name)",
+        "moto.cognitoidp.models.CognitoIdpBackend._log_user_in(self, user_pool, client, username)",
+        "moto.cognitoidp.models.CognitoIdpUserPool.backend",
+        "moto.cognitoidp.models.UserStatus.CONFIRMED",
+        "moto.cognitoidp.models.UserStatus.UNCONFIRMED",
         "moto.cognitoidp.models.CognitoIdpUserPool._get_user(self, username)",
         "moto.cognitoidp.responses.CognitoIdpJsonWebKeyResponse.json_web_key",
         "moto.utilities.utils.load_resource(resource)",
