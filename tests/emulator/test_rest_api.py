@@ -8,7 +8,8 @@ import pytest
 
 from lampwork.errors import Throttled
 from lampwork.stack.authorization import IamAuthorizer, IdentitySource, LambdaAuthorizer
-from lampwork.stack.model import FixedAnswer, GatewayResponse, HttpRoute, RestApi, Stack
+from lampwork.stack.model import GatewayResponse, HttpRoute, RestApi, Stack
+from lampwork.stack.rest_methods import Integration, IntegrationResponse
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front
 from tests.emulator.test_lambda_authorizer import policy
@@ -17,13 +18,18 @@ TOKEN = LambdaAuthorizer(
     "Token", "judge", (IdentitySource("header", "X-Token"),), kind="TOKEN", pattern="secret-.*"
 )
 REQUEST = LambdaAuthorizer("Request", "judge", (IdentitySource("querystring", "key"),), 300)
+MOCK = Integration(
+    "MOCK",
+    templates={"application/json": "{statusCode: 200}"},
+    responses=(IntegrationResponse(200, None, {"X-Fixed": "'yes'"}, {"application/json": "{}"}),),
+)
 ROUTES = (
     HttpRoute("POST", "/items/{id}", "work", timeout_seconds=0.2),
     HttpRoute("ANY", "/files/{proxy+}", "work"),
     HttpRoute("GET", "/token", "work", authorizer=TOKEN),
     HttpRoute("GET", "/request/{id}", "work", authorizer=REQUEST),
     HttpRoute("GET", "/signed", "work", authorizer=IamAuthorizer()),
-    HttpRoute("OPTIONS", "/items/{id}", "", fixed=FixedAnswer(200, {"X-Fixed": "yes"}, "{}")),
+    HttpRoute("OPTIONS", "/items/{id}", "", integration=MOCK),
 )
 ARN = "arn:aws:execute-api:us-east-1:000000000000:rest123456/prod"
 
@@ -258,7 +264,7 @@ async def test_the_identity_of_a_request_says_who_signed_it(rest):
     assert "authorizer" not in context
 
 
-async def test_a_fixed_answer_needs_no_function(rest):
+async def test_a_mock_needs_no_function(rest):
     client, invoker = await rest()
 
     response = await client.options("/prod/items/1")

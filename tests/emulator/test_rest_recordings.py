@@ -9,15 +9,21 @@ import re
 import httpx
 import pytest
 
-from lampwork.stack.model import FixedAnswer, HttpRoute, RestApi, Stack
+from lampwork.stack.model import HttpRoute, RestApi, Stack
+from lampwork.stack.rest_methods import Integration, IntegrationResponse
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import running_front
 
+MOCK = Integration(
+    "MOCK",
+    templates={"application/json": '{"statusCode": 200}'},
+    responses=(IntegrationResponse(200),),
+)
 ROUTES = (
     HttpRoute("ANY", "/{proxy+}", "work"),
     HttpRoute("ANY", "/hardcoded", "work"),
     HttpRoute("GET", "/items/{id}", "work"),
-    HttpRoute("GET", "/mock", "", fixed=FixedAnswer(200, {}, "{}")),
+    HttpRoute("GET", "/mock", "", integration=MOCK),
 )
 
 

@@ -9,7 +9,8 @@ from lampwork.stack.authorization import (
     LambdaAuthorizer,
     PoolAuthorizer,
 )
-from lampwork.stack.model import FixedAnswer, GatewayResponse, HttpRoute
+from lampwork.stack.model import GatewayResponse, HttpRoute
+from lampwork.stack.rest_methods import Integration, IntegrationResponse
 from tests.emulator.stacks import read_text
 
 AUTHORIZATION = IdentitySource("header", "Authorization")
@@ -290,16 +291,15 @@ def test_a_rest_api_of_sam_has_authorizers_cors_methods_and_its_own_errors(tmp_p
         *("GET", "/a/{id}", "Work", 29), payload_format="1.0", authorizer=keys
     )
     preflight = routes["OPTIONS", "/a/{id}"]
-    assert (preflight.authorizer, preflight.fixed) == (
-        None,
-        FixedAnswer(
-            200,
-            {
-                "Access-Control-Allow-Origin": "https://a.example",
-                "Access-Control-Allow-Methods": "GET,OPTIONS",
-            },
-            "{}",
-        ),
+    assert preflight.authorizer is None
+    headers = {
+        "Access-Control-Allow-Origin": "'https://a.example'",
+        "Access-Control-Allow-Methods": "'GET,OPTIONS'",
+    }
+    assert preflight.integration == Integration(
+        "MOCK",
+        templates={"application/json": '{\n  "statusCode" : 200\n}\n'},
+        responses=(IntegrationResponse(200, None, headers, {"application/json": "{}\n"}),),
     )
     assert api.binary_media_types == ("image/png",)
     assert api.gateway_responses == {
@@ -311,7 +311,8 @@ def test_a_rest_api_of_sam_has_authorizers_cors_methods_and_its_own_errors(tmp_p
     assert routes["POST", "/b"].authorizer == PoolAuthorizer(
         "Pool", ("arn:aws:cognito-idp:eu-west-1:1:userpool/x",), AUTHORIZATION
     )
-    assert {each.type for each in stack.ignored} == {"API keys (api_key)"}
+    assert routes["POST", "/c"].needs_api_key
+    assert stack.ignored == ()
 
 
 def test_a_rest_route_of_a_function_that_cannot_run_here_says_so(tmp_path):
@@ -382,8 +383,12 @@ def test_a_rest_api_without_sam_is_read_from_its_resources(tmp_path):
     assert api.stage == "live"
     assert api.routes == (
         HttpRoute("GET", "/items/{id}", "Work", 5, payload_format="1.0", authorizer=keys),
+        HttpRoute(
+            *("ANY", "/", "", 29, "1.0"),
+            integration=Integration("HTTP_PROXY", "https://a.example"),
+        ),
     )
-    assert [each.type for each in stack.ignored] == ["route ANY /"]
+    assert stack.ignored == ()
 
 
 def test_a_two_way_route_needs_its_expression_and_a_route_response(tmp_path):

@@ -67,6 +67,7 @@ FLOORS: dict[str, list[set[str]]] = {
 LARGE = {
     "lampwork/cloud": "one module for each thing that moto lacks or does otherwise than AWS",
     "lampwork/cloud/moto_seam": "one module for each service of moto",
+    "lampwork/cloud/creation": "one module for each service in which something is created",
     "lampwork/cloud/persistence": "one module for each service that is kept",
     "lampwork/companions": "one module for each kind of program beside the functions",
     "lampwork/events": "one module for each document that AWS sends",

@@ -15,3 +15,4 @@ class Caller:
     context: Mapping[str, Any]
     principal: str | None = None
     latency_ms: int = 0
+    usage_key: str | None = None  # the API key that an authorizer has found

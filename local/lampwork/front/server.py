@@ -10,6 +10,7 @@ from lampwork.front.aws_services import AwsServices
 from lampwork.front.control import ControlPaths
 from lampwork.front.http.function_url import FunctionUrlGateway
 from lampwork.front.http.http_api import HttpApiGateway, gateway_error
+from lampwork.front.http.rest.backends import Backends
 from lampwork.front.http.rest_api import RestApiGateway, no_stage
 from lampwork.front.http.static_files import StaticFiles
 from lampwork.front.lambda_api import LambdaApi
@@ -76,6 +77,7 @@ class Front:
         self._websocket_apis: dict[str, WebSocketApiGateway] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._events = events or EventInvocations(invoker, stack.functions, time_scale=time_scale)
+        self._backends = Backends(invoker, self._aws, self._events.submit)
         self._lambda_api = LambdaApi(stack.functions, invoker, self._events, mappings)
         self._listener = Listener(
             self._protocol, self._certificates.server_context, host=host, port=port
@@ -122,7 +124,9 @@ class Front:
 
     def update(self, stack: Stack) -> None:
         """Serve a new state of the template. Sockets stay open if their API still exists."""
-        self._gateways = _gateways(stack, self._invoker, self._time_scale, self._aws_address)
+        self._gateways = _gateways(
+            stack, self._invoker, self._backends, self._time_scale, self._aws_address
+        )
         self._by_api_id = _by_api_id(self._gateways)
         self._events.update(stack.functions)
         self._lambda_api.update(stack.functions)
@@ -251,7 +255,11 @@ class Front:
 
 
 def _gateways(
-    stack: Stack, invoker: Invoker, time_scale: float, aws: tuple[str, int] | None
+    stack: Stack,
+    invoker: Invoker,
+    backends: Backends,
+    time_scale: float,
+    aws: tuple[str, int] | None,
 ) -> list[Gateway]:
     """The gateways, in the order in which they are tried when the host name does not name an API.
 
@@ -263,7 +271,10 @@ def _gateways(
     ]
     return [
         *(gateway for api, gateway in http if api.stage != "$default"),
-        *(RestApiGateway(api, invoker, time_scale=time_scale, aws=aws) for api in stack.rest_apis),
+        *(
+            RestApiGateway(api, invoker, backends, time_scale=time_scale, aws=aws)
+            for api in stack.rest_apis
+        ),
         *(gateway for api, gateway in http if api.stage == "$default"),
         *(FunctionUrlGateway(url, invoker) for url in stack.function_urls),
     ]

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from lampwork.stack.authorization import LambdaAuthorizer
 from lampwork.stack.model import HttpApi, HttpRoute, RestApi, Stack
+from lampwork.stack.rest_methods import ApiKey
 
 EntryPoint = tuple[str, str, str]
 """What invokes a function: its kind, its name, and the function's logical id."""
@@ -30,7 +31,7 @@ def table(stack: Stack, sources: Iterable[HasEntryPoints], intervals: Mapping[st
     if not rows:
         return "  The template has no function that Lampwork runs."
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows)
+    return "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows)
 
 
 def changes(
@@ -67,14 +68,35 @@ def _http(stack: Stack, *, hosts: bool) -> Iterable[EntryPoint]:
     """The routes of HTTP and REST APIs, and function URLs. Paths begin with the stage if the API's
     address has one, and with the host if `hosts` is set."""
     rows = [
-        (route.method, _address(api, route, host=hosts), route.function)
+        (route.method, _address(api, route, host=hosts), leads_to)
         for api in stack.routed_apis
         for route in api.routes
-        if route.fixed is None
+        if (leads_to := route.function or _target(route))
     ]
     yield from sorted(rows, key=lambda row: (row[1], row[0]))
+    for key in _api_keys(stack):
+        yield "API key", f"{key.name}  x-api-key: {key.value}", ""
     for url in stack.function_urls:
         yield "URL", f"{url.url_id}.lambda-url.localhost/", url.function
+
+
+def _api_keys(stack: Stack) -> Iterable[ApiKey]:
+    """The keys that are good for a route, in the template's order."""
+    keys = (
+        key
+        for api in stack.rest_apis
+        if any(route.needs_api_key for route in api.routes)
+        for plan in api.usage_plans
+        for key in plan.keys
+        if key.enabled
+    )
+    return {key.key_id: key for key in keys}.values()
+
+
+def _target(route: HttpRoute) -> str | None:
+    """Where a route without a function leads; None for a mock, which leads nowhere."""
+    integration = route.integration
+    return integration.target if integration and integration.kind != "MOCK" else None
 
 
 def _address(api: HttpApi | RestApi, route: HttpRoute, *, host: bool) -> str:

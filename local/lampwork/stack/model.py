@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from lampwork.logs.levels import DEFAULT_LEVEL
 from lampwork.stack.authorization import Authorizer, Cors
+from lampwork.stack.rest_methods import Integration, RequestChecks, UsagePlan
 
 ACCOUNT_ID = "000000000000"
 LATEST = "$LATEST"
@@ -136,21 +137,12 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
-class FixedAnswer:
-    """The answer of a route without a function, as an integration of type mock gives it."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class HttpRoute:
     """`method` is a verb or ANY. `path` is written as in the template: /tasks/{id}, /{proxy+},
     $default.
 
-    If there are `scopes`, a token must have one of them. A route with a `fixed` answer has no
-    function.
+    If there are `scopes`, a token must have one of them. A REST API's route with an `integration`
+    has a function only if that leads to one.
     """
 
     method: str
@@ -160,7 +152,9 @@ class HttpRoute:
     payload_format: str = "2.0"
     authorizer: Authorizer | None = None
     scopes: tuple[str, ...] = ()
-    fixed: FixedAnswer | None = None
+    integration: Integration | None = None
+    checks: RequestChecks | None = None
+    needs_api_key: bool = False
 
     @property
     def key(self) -> str:
@@ -206,6 +200,8 @@ class RestApi:
     stage_variables: Mapping[str, str] = field(default_factory=dict)
     region: str = "us-east-1"
     deployment_id: str = ""
+    usage_plans: tuple[UsagePlan, ...] = ()
+    api_key_source: str = "HEADER"  # or AUTHORIZER
 
 
 @dataclass(frozen=True, slots=True)

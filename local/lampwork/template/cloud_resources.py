@@ -55,6 +55,11 @@ def _properties(resource: Resource) -> dict[str, object] | None:
             return resource.properties() if _is_for_aws(resource.section("Target")) else None
         case kind if kind == STATE_MACHINE:
             return state_machine_properties(resource)
+        case "AWS::ApiGateway::ApiKey":
+            value = resource.text("Value") or resource.identity.api_key_value
+            return {**resource.properties(), "Id": resource.identity.id, "Value": value}
+        case "AWS::ApiGateway::UsagePlan":
+            return {**resource.properties(), "Id": resource.identity.id}
         case kind if kind in OF_COGNITO:
             of_cognito = resource.identity
             ids = {"Id": of_cognito.cognito_id, "Secret": of_cognito.client_secret}

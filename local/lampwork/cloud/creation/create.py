@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lampwork.cloud import kinesis_streams, table_streams
 from lampwork.cloud.creation import (
+    api_keys,
     buckets,
     messaging,
     secrets,
@@ -60,6 +61,9 @@ CREATE: Final[Mapping[str, Create]] = {
     "AWS::Events::EventBus": messaging.create_event_bus,
     "AWS::Events::Rule": messaging.put_rule,
     "AWS::Scheduler::Schedule": messaging.put_schedule,
+    "AWS::ApiGateway::ApiKey": api_keys.create_key,
+    "AWS::ApiGateway::UsagePlan": api_keys.create_plan,
+    "AWS::ApiGateway::UsagePlanKey": api_keys.connect,
     "AWS::Cognito::UserPool": user_pools.create_pool,
     "AWS::Cognito::UserPoolResourceServer": user_pools.create_resource_server,
     "AWS::Cognito::UserPoolIdentityProvider": user_pools.create_identity_provider,
@@ -78,6 +82,9 @@ REMOVE: Final[Mapping[str, Remove]] = {
     "AWS::StepFunctions::Activity": state_machines.delete_activity,
     "AWS::StepFunctions::StateMachine": state_machines.delete_state_machine,
     "AWS::Events::Rule": messaging.delete_rule,
+    "AWS::ApiGateway::ApiKey": api_keys.delete_key,
+    "AWS::ApiGateway::UsagePlan": api_keys.delete_plan,
+    "AWS::ApiGateway::UsagePlanKey": api_keys.take_out,
     "AWS::Scheduler::Schedule": messaging.delete_schedule,
 }
 

@@ -52,6 +52,13 @@ SPECIMENS: Final = (
     Specimen(
         "moto.sns.models.Subscription", (ACCOUNT_ID, A_TOPIC, "", "lambda"), OF_A_SUBSCRIPTION
     ),
+    Specimen("moto.apigateway.models.ApiKey", ("",), ("id",)),
+    Specimen("moto.apigateway.models.UsagePlan", ("",), ("id",)),
+    Specimen(
+        "moto.apigateway.models.APIGatewayBackend",
+        (REGION, ACCOUNT_ID),
+        ("keys", "usage_plan_keys", "usage_plans"),
+    ),
     Specimen("moto.sqs.models.Message", ("", ""), OF_A_MESSAGE),
     Specimen("moto.sqs.models.Queue", ("specimen", REGION, ACCOUNT_ID), OF_A_QUEUE),
     Specimen("moto.sqs.models.SQSBackend", (REGION, ACCOUNT_ID), ("queues", "region_name")),

@@ -12,13 +12,14 @@ PREFIX: Final = "service/"
 # region is stored as one value.
 SERVICES: Final = (
     *("sns", "ssm", "secretsmanager", "events", "kinesis", "kms", "scheduler"),
-    *("cognito-idp", "cognito-identity"),
+    *("cognito-idp", "cognito-identity", "apigateway"),
 )
 
 
 class KeptServices:
     """Stores topics and subscriptions, parameters, secrets, event buses with rules, schedules,
-    Kinesis streams without their records, keys, and the pools of users and identities."""
+    Kinesis streams without their records, keys, API keys with their usage plans, and the pools of
+    users and identities."""
 
     def __init__(self) -> None:
         keep_signing_keys()

@@ -94,7 +94,11 @@ class FunctionAuthorizer:
             raise self._failed(str(error)) from error
         if not allowed:
             raise Denied(explicit=explicit)
-        return Caller("lambda", context, principal)
+        usage_key = answer.get("usageIdentifierKey")
+        return Caller(
+            *("lambda", context, principal),
+            usage_key=usage_key if isinstance(usage_key, str) else None,
+        )
 
     def _failed(self, reason: str) -> AuthorizerFailed:
         # Callers see only a status, so the developer learns the reason from the log.

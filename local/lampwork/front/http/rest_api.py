@@ -1,7 +1,7 @@
 import logging
 import re
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lampwork.errors import LampworkError
 from lampwork.events.caller import Caller
@@ -12,6 +12,11 @@ from lampwork.front.authorizers.function import FunctionAuthorizer
 from lampwork.front.authorizers.identity_sources import identity
 from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Unauthenticated
 from lampwork.front.http import rest_errors
+from lampwork.front.http.rest.api_keys import UsagePlans
+from lampwork.front.http.rest.backends import Backends
+from lampwork.front.http.rest.integration import IntegrationRunner
+from lampwork.front.http.rest.sources import Refused
+from lampwork.front.http.rest.validation import RequestValidator
 from lampwork.front.http.rest_errors import RestError, rest_error
 from lampwork.front.signature import caller, is_signed
 from lampwork.http.request import Request
@@ -24,7 +29,8 @@ from lampwork.stack.authorization import (
     LambdaAuthorizer,
     PoolAuthorizer,
 )
-from lampwork.stack.model import ACCOUNT_ID, FixedAnswer, RestApi
+from lampwork.stack.model import ACCOUNT_ID, RestApi
+from lampwork.stack.rest_methods import Integration
 from lampwork.stack.router import Match, Router
 
 if TYPE_CHECKING:
@@ -36,7 +42,9 @@ AUTHORIZER_TIMEOUT_SECONDS = 29
 
 
 class RestApiGateway:
-    """Serves one stage of a REST API: Lambda proxy integrations and fixed answers.
+    """Serves one stage of a REST API: Lambda proxy integrations and, with `backends`, all others.
+
+    What a route needs besides its function is prepared once, when the template is read.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
@@ -45,11 +53,17 @@ class RestApiGateway:
         self,
         api: RestApi,
         invoker: Invoker,
+        backends: Backends,
         *,
         time_scale: float = 1,
         aws: tuple[str, int] | None = None,
     ) -> None:
         self._api = api
+        self._integrations = IntegrationRunner(api, backends)
+        self._plans = UsagePlans(api)
+        self._validators = {
+            route.key: RequestValidator(route.checks) for route in api.routes if route.checks
+        }
         self._invoker = invoker
         self._router = Router(api.routes, decodes=False)
         self._prefix = f"/{api.stage}"
@@ -99,14 +113,16 @@ class RestApiGateway:
             return self._error(rest_errors.AUTHORIZER_FAILED, request, request_id)
         if isinstance(caller, RestError):
             return self._error(caller, request, request_id)
-        if match.route.fixed:
-            return _with_ids(_fixed(match.route.fixed), request_id)
-        return await self._invoke(request, match, request_id, caller)
-
-    async def _invoke(
-        self, request: Request, match: Match, request_id: str, caller: Caller | None
-    ) -> Response:
-        route = match.route
+        route, key = match.route, None
+        if route.needs_api_key:
+            admitted = self._plans.admit(request, caller)
+            if isinstance(admitted, RestError):
+                return self._error(admitted, request, request_id)
+            key = admitted
+        if route.checks and (
+            refusal := self._validators[route.key].refusal(request, match.parameters)
+        ):
+            return self._error(refusal.error, request, request_id, refusal.details)
         extended_id = new_id()
         event = proxy_event(
             *(request, self._api, match),
@@ -115,6 +131,27 @@ class RestApiGateway:
             extended_id=extended_id,
             caller=caller,
         )
+        if key:
+            identity = event["requestContext"]["identity"]
+            identity |= {"apiKey": key.value, "apiKeyId": key.key_id}
+        if route.integration:
+            return await self._integrate(request, match, route.integration, event)
+        return await self._invoke(request, match, event)
+
+    async def _integrate(
+        self, request: Request, match: Match, integration: Integration, event: dict[str, Any]
+    ) -> Response:
+        context = event["requestContext"]
+        try:
+            response = await self._integrations.run(match.route, integration, request, event)
+        except Refused as refused:
+            _log(match, refused)
+            return self._error(refused.error, request, context["requestId"])
+        return _with_ids(response, context["requestId"], context["extendedRequestId"])
+
+    async def _invoke(self, request: Request, match: Match, event: dict[str, Any]) -> Response:
+        route, context = match.route, event["requestContext"]
+        request_id = context["requestId"]
         try:
             invocation = await call(self._invoker, route.function, event, route.timeout_seconds)
             if invocation.function_error:  # the function's log already shows the error
@@ -123,7 +160,7 @@ class RestApiGateway:
             response = rest_response(invocation.payload, decode=binary)
             trace = whole_trace(event["headers"]["X-Amzn-Trace-Id"])
             response.headers.append(("X-Amzn-Trace-Id", trace))
-            return _with_ids(response, request_id, extended_id)
+            return _with_ids(response, request_id, context["extendedRequestId"])
         except MalformedResponse as error:
             _log(match, error)
             return self._error(rest_errors.MALFORMED, request, request_id)
@@ -177,7 +214,9 @@ class RestApiGateway:
             event = {"type": "TOKEN", "methodArn": arn, "authorizationToken": key[0]}
         return await self._functions[authorizer].ask(key, arn, lambda: event)
 
-    def _error(self, error: RestError, request: Request, request_id: str) -> Response:
+    def _error(
+        self, error: RestError, request: Request, request_id: str, details: str = ""
+    ) -> Response:
         context = {
             "requestId": request_id,
             "extendedRequestId": request_id,
@@ -185,6 +224,7 @@ class RestApiGateway:
             "path": f"/{request.path.lstrip('/')}",
             "stage": self._api.stage,
             "identity.sourceIp": request.peer[0],
+            "error.validationErrorString": details,
         }
         answer = rest_error(error, request, self._api.gateway_responses, context)
         return _with_ids(answer, request_id)
@@ -206,11 +246,6 @@ def _pool_verifiers(
 def no_stage(request: Request) -> Response:
     """The answer of API Gateway when the API has no stage of that name."""
     return _with_ids(rest_error(rest_errors.FORBIDDEN, request, {}, {}), str(uuid.uuid4()))
-
-
-def _fixed(answer: FixedAnswer) -> Response:
-    headers = [("Content-Type", "application/json"), *answer.headers.items()]
-    return Response(answer.status, headers, answer.body.encode())
 
 
 def _with_ids(response: Response, request_id: str, extended_id: str | None = None) -> Response:

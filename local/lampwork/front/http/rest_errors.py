@@ -52,6 +52,24 @@ TOO_LARGE = RestError(*("REQUEST_TOO_LARGE", 413, "Request Too Long", "RequestTo
 TIMED_OUT = RestError(
     *("INTEGRATION_TIMEOUT", 504, "Endpoint request timed out", "InternalServerErrorException")
 )
+CONFIGURATION = RestError(
+    *("API_CONFIGURATION_ERROR", 500, "Internal server error", "InternalServerErrorException")
+)
+INTEGRATION_FAILURE = RestError(
+    *("INTEGRATION_FAILURE", 500, "Internal server error", "InternalServerErrorException")
+)
+UNSUPPORTED_MEDIA_TYPE = RestError(
+    *("UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type", "BadRequestException")
+)
+# localstack/localstack, test_apigateway_common.snapshot.json, test_api_gateway_request_validator
+BAD_BODY = RestError(*("BAD_REQUEST_BODY", 400, "Invalid request body", "BadRequestException"))
+BAD_PARAMETERS = RestError(
+    *("BAD_REQUEST_PARAMETERS", 400, "Missing required request parameters", "BadRequestException")
+)
+BAD_JSON = RestError("DEFAULT_4XX", 400, "Invalid JSON in request body", "BadRequestException")
+INVALID_API_KEY = RestError("INVALID_API_KEY", 403, "Forbidden", "ForbiddenException")
+THROTTLED = RestError("THROTTLED", 429, "Too Many Requests", "TooManyRequestsException")
+QUOTA_EXCEEDED = RestError("QUOTA_EXCEEDED", 429, "Limit Exceeded", "LimitExceededException")
 
 
 def rest_error(

@@ -36,8 +36,6 @@ def scheme_authorizer(
         return IamAuthorizer()
     own = scheme.section("x-amazon-apigateway-authorizer")
     if not own:
-        if scheme.text("in") == "header" and scheme.text("name") == "x-api-key":
-            api.ignore(f"API keys ({name})", "any caller may use its routes")
         return None
     match str(own.text("type")).lower():
         case "jwt":
@@ -81,6 +79,16 @@ def scheme_authorizer(
         case other:
             _ignore(api, name, other)
             return None
+
+
+def is_api_key(scheme: Section) -> bool:
+    """Whether a security scheme asks for an API key of a usage plan."""
+    return (
+        scheme.text("type") == "apiKey"
+        and scheme.text("in") == "header"
+        and str(scheme.text("name")).lower() == "x-api-key"
+        and not scheme.section("x-amazon-apigateway-authorizer")
+    )
 
 
 def resource_authorizer(authorizer: Resource, functions: FunctionNames) -> Authorizer | None:

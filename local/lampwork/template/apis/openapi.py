@@ -9,7 +9,7 @@ from typing import Final
 
 from lampwork.stack.authorization import Authorizer, IamAuthorizer
 from lampwork.stack.function_names import FunctionNames
-from lampwork.template.apis.authorizers import scheme_authorizer
+from lampwork.template.apis.authorizers import is_api_key, scheme_authorizer
 from lampwork.template.resource import Resource
 from lampwork.template.source.event_routes import ANY_METHOD, METHODS
 from lampwork.template.source.includes import TRANSFORM
@@ -22,13 +22,17 @@ INTEGRATIONS: Final = "x-amazon-apigateway-integrations"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of a path: its integration, and who may call it."""
+    """One method of a path: its integration, and who may call it. `section` is the operation as it
+    is written, and `item` the path around it."""
 
     method: str
     path: str
     integration: Section
     authorizer: Authorizer | None
     scopes: tuple[str, ...]
+    needs_api_key: bool
+    section: Section
+    item: Section
 
 
 def definition(api: Resource) -> Section:
@@ -63,8 +67,29 @@ def operations(api: Resource, body: Section, functions: FunctionNames) -> Iterat
             if reference := integration.text("$ref"):
                 integration = shared.section(reference.rpartition("/")[2])
             yield Operation(
-                "ANY" if key == ANY_METHOD else key.upper(), path, integration, authorizer, scopes
+                method="ANY" if key == ANY_METHOD else key.upper(),
+                path=path,
+                integration=integration,
+                authorizer=authorizer,
+                scopes=scopes,
+                needs_api_key=_needs_api_key(operation, body),
+                section=operation,
+                item=item,
             )
+
+
+def _needs_api_key(operation: Section, body: Section) -> bool:
+    schemes = _schemes(body)
+    return any(
+        name in schemes and is_api_key(schemes[name])
+        for requirement in _asked(operation, body).sections("security")
+        for name in requirement
+    )
+
+
+def _asked(operation: Section, body: Section) -> Section:
+    # An empty list makes an operation public even where the API has an authorizer.
+    return body if operation.get("security") is None else operation
 
 
 def _schemes(body: Section) -> dict[str, Section]:
@@ -82,9 +107,7 @@ def _security(
     """The first authorizer that is required. An API key is not an authorizer."""
     if operation.section("x-amazon-apigateway-auth").text("type") == "AWS_IAM":
         return IamAuthorizer(), ()
-    # An empty list makes an operation public even where the API has an authorizer.
-    asked = body if operation.get("security") is None else operation
-    for requirement in asked.sections("security"):
+    for requirement in _asked(operation, body).sections("security"):
         for name in requirement:
             if authorizer := schemes.get(name):
                 return authorizer, requirement.texts(name)

@@ -1,11 +1,14 @@
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from lampwork.stack.function_names import FunctionNames
-from lampwork.stack.model import FixedAnswer, GatewayResponse, HttpRoute, RestApi
+from lampwork.stack.model import GatewayResponse, HttpRoute, RestApi
+from lampwork.stack.rest_methods import Integration
 from lampwork.template.apis.authorizers import route_authorizer
 from lampwork.template.apis.http import seconds
+from lampwork.template.apis.methods.integrations import read_integration, why_not
+from lampwork.template.apis.methods.request_checks import method_checks, operation_checks
+from lampwork.template.apis.methods.usage_plans import read_usage_plans
 from lampwork.template.apis.openapi import definition, operations
 from lampwork.template.functions import named_by
 from lampwork.template.resource import Resource, Template
@@ -13,8 +16,6 @@ from lampwork.template.source.values import Section
 
 API: Final = "AWS::ApiGateway::RestApi"
 TIMEOUT_SECONDS: Final = 29
-STATUS: Final = re.compile(r'"statusCode"\s*:\s*(\d{3})')
-RESPONSE_HEADER: Final = "method.response.header."
 GATEWAY_HEADER: Final = "gatewayresponse.header."
 JSON: Final = "application/json"
 
@@ -50,6 +51,10 @@ def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
             stage_variables=variables,
             region=api.identity.place.region,
             deployment_id=deployment,
+            usage_plans=read_usage_plans(api, name),
+            api_key_source=api.text("ApiKeySourceType")
+            or body.text("x-amazon-apigateway-api-key-source")
+            or "HEADER",
         )
 
 
@@ -79,67 +84,66 @@ def _parts(api: Resource, type: str) -> Iterator[Resource]:
 
 def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iterator[HttpRoute]:
     for operation in operations(api, body, functions):
-        integration = operation.integration
-        kind = str(integration.text("type")).lower()
-        function = functions.find(integration.text("uri"))
-        if kind == "mock":
-            responses = integration.section("responses")
-            fixed = _fixed(
-                integration.section("requestTemplates"), map(responses.section, responses)
+        given = operation.integration.in_lower_case()
+        verb, path = operation.method, operation.path.rstrip("/") or "/"
+        integration, function = _leads_to(given, functions)
+        if integration is None and function is None:
+            named_by(given.text("uri"), api).ignore(
+                f"route {verb} {path}", _why_not(given, functions)
             )
-        elif kind == "aws_proxy" and function is not None:
-            fixed = None
-        else:
-            route = f"route {operation.method} {operation.path}"
-            named_by(integration.text("uri"), api).ignore(route, _why_not(kind))
             continue
         yield HttpRoute(
-            operation.method,
-            operation.path.rstrip("/") or "/",
-            function.logical_id if function else "",
-            seconds(integration, "timeoutInMillis", TIMEOUT_SECONDS),
+            verb,
+            path,
+            function or "",
+            seconds(given, "timeoutinmillis", TIMEOUT_SECONDS),
             payload_format="1.0",
             authorizer=operation.authorizer,
             scopes=operation.scopes,
-            fixed=fixed,
+            integration=integration,
+            checks=operation_checks(api, body, operation),
+            needs_api_key=operation.needs_api_key,
         )
 
 
 def _methods(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
     paths = _paths(api)
     for method in _parts(api, "AWS::ApiGateway::Method"):
-        integration = method.section("Integration")
+        given = method.section("Integration").in_lower_case()
         verb, path = method.required("HttpMethod"), paths.get(method.required("ResourceId"))
         if path is None:
             raise method.error(
                 f"the ResourceId of {method.logical_id} is not a resource of its API."
             )
-        kind, function = integration.text("Type"), functions.find(integration.text("Uri"))
-        fixed = None
-        if kind == "MOCK":
-            responses = integration.sections("IntegrationResponses")
-            fixed = _fixed(integration.section("RequestTemplates"), responses)
-        elif kind != "AWS_PROXY" or function is None:
-            method.ignore(f"route {verb} {path}", _why_not(str(kind)))
+        integration, function = _leads_to(given, functions)
+        if integration is None and function is None:
+            method.ignore(f"route {verb} {path}", _why_not(given, functions))
             continue
-        if method.truth("ApiKeyRequired"):
-            method.ignore(f"API key of {verb} {path}", "any caller may use the route")
         yield HttpRoute(
             verb,
             path,
-            function.logical_id if function else "",
-            seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
+            function or "",
+            seconds(given, "timeoutinmillis", TIMEOUT_SECONDS),
             payload_format="1.0",
             authorizer=route_authorizer(method, functions),
             scopes=method.texts("AuthorizationScopes"),
-            fixed=fixed,
+            integration=integration,
+            checks=method_checks(api, method),
+            needs_api_key=method.truth("ApiKeyRequired"),
         )
 
 
-def _why_not(kind: str) -> str:
-    if kind.lower() == "aws_proxy":
-        return "it leads to no function that runs here"
-    return f"its integration is {kind}; Lampwork runs aws_proxy to its functions, and mock"
+def _leads_to(given: Section, functions: FunctionNames) -> tuple[Integration | None, str | None]:
+    """The integration, unless it is a function's proxy, and the function's logical id."""
+    if (given.text("type") or "").upper() == "AWS_PROXY":
+        function = functions.find(given.text("uri"))
+        return None, function.logical_id if function else None
+    integration = read_integration(given, functions)
+    return integration, integration.function if integration else None
+
+
+def _why_not(given: Section, functions: FunctionNames) -> str:
+    return why_not(given, functions) or "it leads nowhere"
 
 
 def _paths(api: Resource) -> dict[str, str]:
@@ -161,23 +165,6 @@ def _paths(api: Resource) -> dict[str, str]:
         if at == root:
             paths[id] = "/" + "/".join(parts)
     return paths
-
-
-def _fixed(request_templates: Section, responses: Iterator[Section]) -> FixedAnswer:
-    """What an integration of type mock answers: its first response, as SAM writes for CORS."""
-    chosen = STATUS.search(request_templates.scalar(JSON) or "")
-    status = int(chosen[1]) if chosen else 200
-    first = next(responses, None)
-    if first is None:
-        return FixedAnswer(status=status)
-    given = first.in_lower_case()
-    return FixedAnswer(
-        status=given.integer("statuscode", status),
-        headers={
-            name: value.strip("'") for name, value in _headers(given, RESPONSE_HEADER).items()
-        },
-        body=(given.section("responsetemplates").scalar(JSON) or "").strip(),
-    )
 
 
 def _gateway_responses(api: Resource, body: Section) -> Iterator[tuple[str, GatewayResponse]]:

@@ -80,8 +80,11 @@ REFERRED_TO_BY_ID: Final = frozenset(
     {
         API,
         REST_API,
+        "AWS::ApiGateway::ApiKey",
         "AWS::ApiGateway::Authorizer",
+        "AWS::ApiGateway::RequestValidator",
         "AWS::ApiGateway::Resource",
+        "AWS::ApiGateway::UsagePlan",
         "AWS::ApiGatewayV2::Authorizer",
         "AWS::ApiGatewayV2::Integration",
         "AWS::ApiGatewayV2::Route",
@@ -148,6 +151,11 @@ class Identity:
         return f"arn:{PARTITION}:{pattern.format(**values)}"
 
     @property
+    def api_key_value(self) -> str:
+        """The value of an API key whose template gives none: 40 characters."""
+        return self._letters(40, "/key")
+
+    @property
     def queue_url(self) -> str:
         return f"{self.place.queue_url_base}/{ACCOUNT_ID}/{self.name}"
 
@@ -212,7 +220,10 @@ class Identity:
 ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
     API: {"ApiId": lambda api: api.id, "ApiEndpoint": lambda api: api.api_endpoint},
     REST_API: {"RestApiId": lambda api: api.id, "RootResourceId": lambda api: f"{api.id}-root"},
+    "AWS::ApiGateway::ApiKey": {"APIKeyId": lambda key: key.id},
+    "AWS::ApiGateway::RequestValidator": {"RequestValidatorId": lambda validator: validator.id},
     "AWS::ApiGateway::Resource": {"ResourceId": lambda resource: resource.id},
+    "AWS::ApiGateway::UsagePlan": {"Id": lambda plan: plan.id},
     "AWS::ApiGateway::Authorizer": {"AuthorizerId": lambda authorizer: authorizer.id},
     "AWS::ApiGatewayV2::Authorizer": {"AuthorizerId": lambda authorizer: authorizer.id},
     "AWS::ApiGatewayV2::Integration": {"IntegrationId": lambda integration: integration.id},

@@ -4,6 +4,9 @@ from typing import Final
 
 # The local cloud creates these.
 CREATED: Final = (
+    "AWS::ApiGateway::ApiKey",
+    "AWS::ApiGateway::UsagePlan",
+    "AWS::ApiGateway::UsagePlanKey",
     "AWS::Cognito::IdentityPool",
     "AWS::Cognito::UserPool",
     "AWS::Cognito::UserPoolClient",
@@ -31,6 +34,8 @@ RUN: Final = frozenset(
         "AWS::ApiGateway::Deployment",
         "AWS::ApiGateway::GatewayResponse",
         "AWS::ApiGateway::Method",
+        "AWS::ApiGateway::Model",
+        "AWS::ApiGateway::RequestValidator",
         "AWS::ApiGateway::Resource",
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Stage",
