@@ -42,7 +42,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"language"},
         {"resource"},
         {"code", "log_config", "state_machines", "streams"},
-        {"layers"},
+        {"images", "layers"},
         {"functions", "triggers"},
         {"apis", "custom_resources"},
         {"cloud_resources"},

@@ -7,6 +7,7 @@ from typing import Final
 from lampwork.stack.function_names import NAME, FunctionNames, name_in
 from lampwork.stack.model import LATEST, EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder, inline_node_folder
+from lampwork.template.images.reading import ImageCode, read_image
 from lampwork.template.language.transform import local_path
 from lampwork.template.layers.reading import Layers, read_layers
 from lampwork.template.log_config import read_log_config
@@ -69,24 +70,25 @@ def named_by(address: object, api: Resource) -> Resource:
 
 
 def _function(resource: Resource) -> Iterator[Function]:
-    if reason := _cannot_run(resource):
-        resource.ignore(resource.written_type, reason)
+    code = _code(resource)
+    if isinstance(code, str):
+        resource.ignore(resource.written_type, code)
         return
     layers = read_layers(resource)
-    environment = _environment(resource)
+    environment = {**code.variables, **_environment(resource)}
     yield Function(
         logical_id=resource.logical_id,
         name=resource.identity.name,
-        handler=resource.required("Handler"),
-        code_dir=_code_dir(resource),
-        runtime=resource.required("Runtime"),
+        handler=code.handler,
+        code_dir=code.folder,
+        runtime=code.runtime,
         timeout_seconds=resource.integer("Timeout", DEFAULT_TIMEOUT_SECONDS, TIMEOUTS),
         memory_mb=resource.integer("MemorySize", DEFAULT_MEMORY_MB, MEMORY_SIZES),
         environment=environment,
         reserved_concurrency=resource.optional_integer("ReservedConcurrentExecutions"),
         layers=layers.folders,
         source_layers=layers.sources,
-        web_adapter=layers.web_adapter,
+        web_adapter=layers.web_adapter or code.web_adapter,
         runs_wrapper=_runs_wrapper(environment, layers),
         on_event=EventConfig(dead_letter=resource.section("DeadLetterConfig").text("TargetArn")),
         may_recur=_may_recur(resource),
@@ -145,10 +147,11 @@ def _event_config(resource: Resource, without: EventConfig) -> EventConfig:
     )
 
 
-def _cannot_run(resource: Resource) -> str | None:
-    runtime = resource.text("Runtime")
+def _code(resource: Resource) -> ImageCode | str:
+    """The function's code, in a folder or as an image; a reason if it cannot run here."""
     if resource.text("PackageType") == "Image":
-        return "its code is a container image; Lampwork runs Python from a folder"
+        return read_image(resource)
+    runtime = resource.text("Runtime")
     if runtime is not None:
         _check_runtime(resource, runtime)
     if runtime is not None and not runtime.startswith(("python", "nodejs")):
@@ -156,7 +159,11 @@ def _cannot_run(resource: Resource) -> str | None:
     code = resource.section("Code")
     if local_path(code) is None and code.text("ZipFile") is None:
         return "its code is not in a local folder; name one as CodeUri"
-    return None
+    return ImageCode(
+        folder=_code_dir(resource),
+        handler=resource.required("Handler"),
+        runtime=resource.required("Runtime"),
+    )
 
 
 def _check_runtime(resource: Resource, runtime: str) -> None:

@@ -84,7 +84,8 @@ class WebAdapter:
         """As the adapter's layer does: it runs the file that the handler names."""
         program = f"{self._variables['LAMBDA_TASK_ROOT']}/{self._variables['_HANDLER']}"
         port = str(self._ports[0])
-        variables = {**self._variables, "PORT": port, "AWS_LWA_PORT": port}
+        variables = {**self._variables, **_own_packages(self._variables)}
+        variables |= {"PORT": port, "AWS_LWA_PORT": port}
         # Python ignores this signal; programs expect it.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         try:
@@ -155,6 +156,19 @@ class WebAdapter:
             return self._ask(request)
         self._connection = connection
         return response
+
+
+def _own_packages(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which the program finds what the function's requirements brought: modules,
+    and commands such as `uvicorn`."""
+    installed = (sys.prefix, sys.base_prefix)
+    places = [place for place in sys.path if place and not place.startswith(installed)]
+    programs = [f"{place}/bin" for place in places if os.path.isdir(f"{place}/bin")]
+    modules = [variables.get("PYTHONPATH", ""), *places]
+    return {
+        "PATH": ":".join([*programs, variables.get("PATH", os.defpath)]),
+        "PYTHONPATH": ":".join(filter(None, modules)),
+    }
 
 
 def _exchange(connection: http.client.HTTPConnection, request: WebRequest) -> WebResponse:

@@ -135,7 +135,8 @@ def _found(path: str, function: Function) -> str:
 def _in_first(folders: Sequence[Path], name: str) -> str:
     """The path of a file in the first of the folders that has it, else in the first of all."""
     holders = [folder for folder in folders if (folder / name).exists()]
-    return str(next(iter((*holders, *folders)), Path()) / name)
+    found = next(iter((*holders, *folders)), Path()) / name
+    return os.path.realpath(found) if found.exists() else str(found)
 
 
 def _topmost(paths: Iterable[str]) -> list[str]:
