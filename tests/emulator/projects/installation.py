@@ -69,6 +69,7 @@ class Installation:
         versions.write_text("".join(f"{each.name}=={each.version}\n" for each in distributions()))
         (wheel,) = wheels.glob("*.whl")
         _uv("pip install", "--python", str(self.venv), "-c", str(versions), str(wheel))
+        (self.venv / "bin" / "uv").symlink_to(UV)  # which installs functions' requirements
 
 
 @dataclass

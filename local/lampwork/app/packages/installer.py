@@ -81,7 +81,7 @@ def _command(rebuilt: Sequence[str]) -> list[str]:
         again = [part for name in rebuilt for part in ("--reinstall-package", name)]
         return [uv, "pip", "install", "--quiet", "--python", sys.executable, *again]
     if importlib.util.find_spec("pip") is None:
-        raise StartError("  Neither uv nor pip is here. Install uv.")
+        raise StartError("  There is no uv and, in Lampwork's environment, no pip. Install uv.")
     return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 
 

@@ -1,0 +1,5 @@
+import prices
+
+
+def handler(event, context):
+    return {"price": prices.PRICE}

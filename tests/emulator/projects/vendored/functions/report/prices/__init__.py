@@ -1,0 +1,1 @@
+PRICE = "vendored"
