@@ -35,7 +35,7 @@ PARTICULAR: Final = (
     (re.compile(r"(?:/[\w.@+-]+)+/?"), "PATH"),
     (re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`"), "'…'"),
     (re.compile(r"\b[\w.-]+\.(?:ya?ml|json|template)\b"), "FILE"),
-    (re.compile(r"\d+"), "N"),
+    (re.compile(r"(?<![A-Za-z])\d+"), "N"),
 )
 
 
