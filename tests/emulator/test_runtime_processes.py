@@ -271,47 +271,6 @@ async def test_a_package_newly_imported_is_loaded_beforehand_after_a_reload(
         assert await run.result() == [True, True]
 
 
-async def test_packages_named_in_the_settings_are_loaded_beforehand_too(tmp_path: Path) -> None:
-    source = """
-        import sys
-
-        LOADED = "asyncpg" in sys.modules
-
-        def handler(event, context):
-            return LOADED
-    """
-
-    async with running(function(tmp_path, source), preload=("asyncpg",)) as run:
-        assert await run.result() is True
-
-
-async def test_a_package_that_starts_a_thread_is_left_to_the_function(
-    tmp_path: Path, packages: Path, python: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    write(
-        packages,
-        "threaded",
-        """
-        import threading, time
-
-        thread = threading.Thread(target=time.sleep, args=(60,), daemon=True)
-        thread.start()
-        """,
-    )
-    source = """
-        import sys
-        LOADED = "threaded" in sys.modules, "jwt" in sys.modules
-        import jwt, threaded
-
-        def handler(event, context):
-            return [*LOADED, threaded.thread.is_alive()]
-    """
-    async with running(function(tmp_path, source), python=str(python)) as run:
-        assert await run.result() == [False, True, True]
-
-    assert "starts a thread" in caplog.text
-
-
 async def test_a_package_that_ends_the_process_is_left_to_the_function(
     tmp_path: Path, packages: Path, python: Path
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lampwork.runtime.launching.import_scanner import ImportScanner
+from lampwork.runtime.preloading.import_plan import ImportScanner, Step
 from lampwork.runtime.user_code import EDITABLES, REQUIREMENTS, UserCode, is_installed
 from lampwork.stack.model import Function
 from tests.emulator.runtime_fixtures import function, running, write
@@ -78,7 +78,7 @@ def test_packages_that_an_editable_project_imports_are_preloaded_but_it_is_not(
 
     scanner = ImportScanner([installed, tmp_path / "shared" / "src"])
 
-    assert scanner.third_party([app]) == {"driver"}
+    assert scanner.steps(app.handler, app.code_dir) == (Step("driver"),)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from lampwork.events.trace_lineage import MOST_INVOCATIONS, earlier_invocations
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.runtime.capacity import Capacity
-from lampwork.runtime.launching.launcher_registry import LauncherRegistry
+from lampwork.runtime.launcher_registry import LauncherRegistry
 from lampwork.runtime.pool import Pool
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders

@@ -3,7 +3,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Collection
 
 from lampwork.errors import StartError
 from lampwork.runtime.launching.bootstrap import PYTHONPATH_FOR_LATER
@@ -30,6 +29,7 @@ class ColdLauncher:
                     "lampwork.runtime.launching.bootstrap",
                     str(os.getpid()),
                     str(channel),
+                    "function",
                     json.dumps(launch.arguments),
                 ],
                 env=environment,
@@ -45,9 +45,6 @@ class ColdLauncher:
         self._children.add(child)
         child.exited.add_done_callback(lambda _: self._children.discard(child))
         return child
-
-    async def preload(self, modules: Collection[str]) -> None:
-        """Do nothing: fresh processes share no modules."""
 
     async def stop(self) -> None:
         for child in list(self._children):

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -81,7 +81,7 @@ class ChildProcess(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts functions' processes. All of them end when it stops or when this process ends."""
+    """Starts the processes of functions. All of them end when this process ends."""
 
     async def spawn(self, launch: Launch, log: int, channel: int) -> ChildProcess:
         """Start a process that writes to the file descriptor `log` and serves the socket `channel`.
@@ -90,9 +90,3 @@ class Launcher(Protocol):
             StartError: no process could be started.
         """
         ...
-
-    async def preload(self, modules: Collection[str]) -> None:
-        """Load these modules once for all processes started from now on, if the launcher can."""
-        ...
-
-    async def stop(self) -> None: ...

@@ -8,8 +8,8 @@ if __name__ == "__main__":
 import json
 import os
 
-from lampwork.runtime.launching import bootstrap
+from lampwork.runtime.launching import process
 from lampwork.runtime.world.wrapper import TASK_VARIABLE
 
 if __name__ == "__main__":
-    bootstrap.serve(**json.loads(os.environ.pop(TASK_VARIABLE)))
+    process.serve(**json.loads(os.environ.pop(TASK_VARIABLE)))

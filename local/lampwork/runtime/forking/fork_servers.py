@@ -1,0 +1,227 @@
+import asyncio
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lampwork.errors import StartError
+from lampwork.runtime.forking.fork_server_process import ForkServerEnded, ForkServerProcess
+from lampwork.runtime.preloading.import_plan import Step
+from lampwork.runtime.preloading.loaded import PER_PROCESS, Loaded, World, differing
+from lampwork.runtime.preloading.watch import WORKING_FOLDER
+from lampwork.runtime.world import mounts
+
+logger = logging.getLogger(__name__)
+
+# A package that takes longer is left to the functions, whose init Lambda would end much earlier.
+LOADING_SECONDS = 30
+# Each keeps what it has loaded in memory; what goes beyond, functions load themselves.
+MAX_SERVERS = 32
+# The variables that Python, the C library and the dynamic loader read when a program starts.
+READ_AT_START = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_")
+ALSO_READ_AT_START = frozenset({"HOME", "LANG", "LANGUAGE", "OPENSSL_CONF", "PATH", "TZ"})
+
+
+@dataclass(eq=False, slots=True)
+class Server:
+    """A fork server, what it has loaded, and the one from which it was forked."""
+
+    process: ForkServerProcess
+    loaded: Loaded
+    parent: "Server | None" = None
+
+
+@dataclass(eq=False, slots=True)
+class Tree:
+    """The servers that began with the same variables and options.
+
+    All were forked from `root`, or from one of `servers`. What is `unsafe` no server may load.
+    """
+
+    environment: Mapping[str, str]
+    options: Mapping[str, Any]
+    root: Server | None = None
+    servers: list[Server] = field(default_factory=list)
+    unsafe: set[Step] = field(default_factory=set)
+    building: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class ForkServers:
+    """Processes that have packages loaded, to fork functions from.
+
+    A function is forked from a server that has loaded some or all of what it imports, nothing
+    else, and nothing that would be otherwise if the function itself loaded it. Servers are forked
+    from each other, so that they share the memory of what they have in common. They start when
+    they are first needed, and again if they have ended.
+    """
+
+    def __init__(self, python: str) -> None:
+        self._python = python
+        self._trees: dict[tuple[tuple[str, Any], ...], Tree] = {}
+
+    async def server_for(
+        self, world: World, unfit: set[Step], volatile: Collection[str] = PER_PROCESS
+    ) -> Server:
+        """The server with the most that is right for this function.
+
+        Imports that turn out to be wrong for this function alone are added to `unfit`; those that
+        read one of the `volatile` variables are.
+
+        Raises:
+            StartError: no server can be started.
+        """
+        tree = self._tree(world)
+        async with tree.building:
+            while True:
+                root = await self._root(tree)
+                wanted = [step for step in world.steps if step not in tree.unsafe | unfit]
+                server = await self._nearest(tree, root, world, wanted)
+                rest = [step for step in wanted if step not in server.loaded.steps]
+                if not rest or len(tree.servers) >= MAX_SERVERS:
+                    return server
+                await self._grow(tree, server, rest, world, unfit, volatile)
+
+    async def share(self, worlds: Iterable[World]) -> None:
+        """Load what several functions have in common once, before what each has for itself."""
+        groups: dict[int, list[World]] = {}
+        for world in worlds:
+            if world.steps:
+                groups.setdefault(id(self._tree(world)), []).append(world)
+        for group in groups.values():
+            common = tuple(
+                step for step in group[0].steps if all(step in other.steps for other in group)
+            )
+            if len(group) > 1 and common:
+                environments = [world.environment for world in group]
+                own = frozenset[str]().union(*(world.own for world in group))
+                volatile = PER_PROCESS | differing(environments)
+                if len({world.root for world in group}) > 1:
+                    volatile = volatile | {WORKING_FOLDER}
+                shared = replace(group[0], steps=common, own=own)
+                await self.server_for(shared, set(), volatile)
+
+    def retire_all_but(self, used: Iterable[Server | None]) -> None:
+        """End those from which nothing is forked any more, once their last child has ended."""
+        kept: set[int] = set()
+        for server in used:
+            ancestor = server
+            while ancestor is not None:
+                kept.add(id(ancestor))
+                ancestor = ancestor.parent
+        for tree in self._trees.values():
+            for server in [each for each in tree.servers if id(each) not in kept]:
+                tree.servers.remove(server)
+                server.process.retire()
+
+    async def stop(self) -> None:
+        for tree in self._trees.values():
+            async with tree.building:
+                await asyncio.gather(*(server.process.stop() for server in tree.servers))
+                if tree.root is not None:
+                    await tree.root.process.stop()
+
+    def _tree(self, world: World) -> Tree:
+        variables = _read_at_start(world)
+        options = {
+            "packages": world.packages,
+            "lambda_paths": world.lambda_paths,
+            "multiprocessing": world.multiprocessing,
+        }
+        key = (*sorted(variables.items()), *options.items())
+        return self._trees.setdefault(key, Tree(variables, options))
+
+    async def _root(self, tree: Tree) -> Server:
+        if tree.root is None or not tree.root.process.running:
+            process = ForkServerProcess.start(self._python, tree.environment, tree.options)
+            try:
+                await process.report()
+            except ForkServerEnded as error:
+                raise StartError(f"The fork server cannot run under {self._python}.") from error
+            except asyncio.CancelledError:
+                process.abort()
+                raise
+            tree.root = Server(process, Loaded(tree.environment))
+        tree.servers = [server for server in tree.servers if server.process.running]
+        return tree.root
+
+    async def _nearest(
+        self, tree: Tree, root: Server, world: World, wanted: Sequence[Step]
+    ) -> Server:
+        """Of those that are right for this function, the one that has loaded most."""
+        best = root
+        for server in tree.servers:
+            if (
+                len(server.loaded.steps) > len(best.loaded.steps)
+                and server.loaded.steps <= set(wanted)
+                and await asyncio.to_thread(server.loaded.is_right_for, world)
+            ):
+                best = server
+        return best
+
+    async def _grow(
+        self,
+        tree: Tree,
+        parent: Server,
+        steps: Sequence[Step],
+        world: World,
+        unfit: set[Step],
+        volatile: Collection[str],
+    ) -> None:
+        """Fork a server that loads these too, or learn why they cannot all be loaded."""
+        try:
+            process = await parent.process.fork(_load_command(steps, world, volatile))
+        except ForkServerEnded:
+            return
+        try:
+            async with asyncio.timeout(LOADING_SECONDS):
+                report = await process.report()
+        except (ForkServerEnded, TimeoutError):
+            process.abort()
+            _leave(steps[process.trying], "ends its process or takes too long", tree.unsafe)
+            return
+        except asyncio.CancelledError:
+            process.abort()
+            raise
+        for number, (reason, is_only_here) in report["unclean"].items():
+            _leave(steps[int(number)], reason, unfit if is_only_here else tree.unsafe)
+        if report["unclean"]:
+            return
+        if report["loaded"]:
+            loaded = parent.loaded.copy(world.environment)
+            tree.servers.append(Server(process, loaded, parent))
+        else:
+            loaded = parent.loaded
+        loaded.add(steps, report, world)
+
+
+def _load_command(steps: Sequence[Step], world: World, volatile: Collection[str]) -> dict[str, Any]:
+    return {
+        "load": [(step.module, step.name, step.aside) for step in steps],
+        "world": {
+            "environment": dict(world.environment),
+            "root": world.root,
+            "volatile": sorted(volatile),
+            "own": sorted(world.own),
+            "packages": mounts.TASK if world.lambda_paths and world.packages else world.packages,
+        },
+    }
+
+
+def _leave(step: Step, reason: str, left: set[Step]) -> None:
+    left.add(step)
+    name = f"{step.module}.{step.name}" if step.name else step.module
+    logger.debug("%s is not loaded before forking: it %s", name, reason)
+
+
+def _read_at_start(world: World) -> dict[str, str]:
+    """The variables that a process must have from its very beginning.
+
+    Not PYTHONPATH, which `process` reads. Not LD_LIBRARY_PATH where it names folders of this
+    function alone: those with libraries have no fork server.
+    """
+    left = {"PYTHONPATH"} if world.lambda_paths else {"PYTHONPATH", "LD_LIBRARY_PATH"}
+    return {
+        name: value
+        for name, value in world.environment.items()
+        if (name.startswith(READ_AT_START) or name in ALSO_READ_AT_START) and name not in left
+    }
