@@ -118,6 +118,10 @@ dependency-ranges: $(BIN)/.ready ## Run some tests on the oldest and newest pack
 	@tests/emulator/with-versions lowest-direct
 	@tests/emulator/with-versions highest
 
+.PHONY: preloading
+preloading: $(BIN)/.ready ## Compare forked processes with fresh ones, for the packages used most
+	@exec $(BIN)/python -m tests.preloading
+
 .PHONY: mutations
 mutations: $(BIN)/.ready ## Remove guards one by one; a test must notice each
 	@exec $(BIN)/python -m tests.catalogue.mutations
