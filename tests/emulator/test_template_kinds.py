@@ -230,6 +230,28 @@ RESOURCES = {
         FunctionName={"Ref": "Work"},
         StartingPosition="TRIM_HORIZON",
     ),
+    "Through": of(
+        "Pipes::Pipe",
+        Source={"Fn::GetAtt": ["Clicks", "Arn"]},
+        SourceParameters={
+            "KinesisStreamParameters": {
+                "StartingPosition": "LATEST",
+                "BatchSize": 5,
+                "MaximumBatchingWindowInSeconds": 1,
+                "MaximumRetryAttempts": 2,
+                "MaximumRecordAgeInSeconds": -1,
+                "ParallelizationFactor": 2,
+                "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
+                "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Lost", "Arn"]}},
+            },
+            "FilterCriteria": {"Filters": [{"Pattern": '{"data": {"a": ["b"]}}'}]},
+        },
+        Enrichment=WORK,
+        EnrichmentParameters={"InputTemplate": "<$.data>"},
+        Target={"Fn::GetAtt": ["Lost", "Arn"]},
+        TargetParameters={"InputTemplate": "<$>"},
+        DesiredState="RUNNING",
+    ),
     "Daily": of(
         "Events::Rule",
         ScheduleExpression="rate(1 day)",

@@ -59,7 +59,7 @@ def input_of(
     values["aws.events.rule-name"] = rule_name
     values["aws.events.event"] = values["aws.events.event.json"] = event
     values["aws.events.event.ingestion-time"] = event["time"]
-    return _filled(transformer["InputTemplate"], values)
+    return filled(transformer["InputTemplate"], values)
 
 
 def value_at(path: str, event: Any) -> Any:
@@ -73,20 +73,22 @@ def value_at(path: str, event: Any) -> Any:
     return value
 
 
-def _filled(template: str, values: Mapping[str, Any]) -> str:
+def filled(
+    template: str, values: Mapping[str, Any], placeholder: re.Pattern[str] = PLACEHOLDER
+) -> str:
     """The template with its placeholders replaced by JSON values or, within quotes, by text."""
-    filled, end = "", 0
-    for match in PLACEHOLDER.finditer(template):
-        filled += template[end : match.start()]
+    text, end = "", 0
+    for match in placeholder.finditer(template):
+        text += template[end : match.start()]
         end = match.end()
         if match[1] not in values:
-            filled += match[0]
+            text += match[0]
         elif _within_quotes(template[: match.start()]):
-            filled += _as_text(values[match[1]])
+            text += _as_text(values[match[1]])
         else:
-            filled += json.dumps(values[match[1]])
-    filled += template[end:]
-    return filled if _is_json(filled) else json.dumps(filled)
+            text += json.dumps(values[match[1]])
+    text += template[end:]
+    return text if _is_json(text) else json.dumps(text)
 
 
 def _within_quotes(text: str) -> bool:

@@ -328,6 +328,30 @@ class StreamTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class Pipe:
+    """A pipe of EventBridge. `reads` is its source, read like that of a mapping. `enrichment` and
+    `target` are ARNs; `target_parameters` are CloudFormation's, in JSON. `function` is one of
+    its functions, "" if it leads to none."""
+
+    logical_id: str
+    name: str
+    arn: str
+    reads: QueueTrigger | StreamTrigger
+    target: str
+    enrichment: str | None = None
+    enrichment_template: str | None = None
+    target_template: str | None = None
+    target_parameters: str = "{}"
+    function: str = ""
+
+    @property
+    def source(self) -> str:
+        return (
+            self.reads.queue_arn if isinstance(self.reads, QueueTrigger) else self.reads.stream_arn
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """A rule or an EventBridge Scheduler schedule.
 

@@ -6,6 +6,7 @@ from typing import Final
 from lampwork.triggers.asynchronous.service_events import ServiceEventSource
 from lampwork.triggers.mappings.sqs import QueueSource
 from lampwork.triggers.mappings.streams import StreamSource
+from lampwork.triggers.pipes.pipes import PipeSource
 from lampwork.triggers.schedules import ScheduleSource
 from lampwork.triggers.source import Source
 from lampwork.triggers.targets.buckets import BucketSource
@@ -20,6 +21,7 @@ SOURCES: Final[Sequence[Source]] = (
     BucketSource(),
     RuleSource(),
     TopicSource(),
+    PipeSource(),
     UserPoolSource(),
     ServiceEventSource(),
 )

@@ -52,6 +52,7 @@ RUN: Final = frozenset(
         "AWS::Lambda::Function",
         "AWS::Lambda::Url",
         "AWS::Lambda::LayerVersion",
+        "AWS::Pipes::Pipe",
         *CREATED,
         "AWS::Scheduler::Schedule",
     }
