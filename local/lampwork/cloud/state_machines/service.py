@@ -16,6 +16,7 @@ from lampwork.cloud.persistence.kept_state import Request
 from lampwork.cloud.persistence.state_file import StateFile
 from lampwork.cloud.state_machines.errors import StatesError
 from lampwork.cloud.state_machines.executions import Executions, Outcome, Run
+from lampwork.cloud.state_machines.language.definition import problems
 from lampwork.cloud.state_machines.operations import Operations
 from lampwork.cloud.state_machines.records import EXPRESS, Execution, Machine
 from lampwork.cloud.state_machines.status_events import status_event
@@ -89,7 +90,9 @@ class StateMachines:
         raise StatesError("UnknownOperationException", f"Lampwork does not emulate {name}.")
 
     def _check(self, definition: str, kind: str) -> None:
-        if problem := self._interpreter.problem(definition, express=kind == EXPRESS):
+        problem = ", ".join(problems(definition))
+        problem = problem or self._interpreter.problem(definition, express=kind == EXPRESS)
+        if problem:
             message = f"Invalid State Machine Definition: '{problem}'"
             raise StatesError("InvalidDefinition", message)
 

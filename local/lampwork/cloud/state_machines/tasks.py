@@ -50,14 +50,14 @@ class Tasks:
         self._over = over
 
     def send_task_success(self, asked: Request, region: str) -> Answer:
+        token, output = asked["taskToken"], asked["output"]
+        run = self._executions.waiting_for(token)
         try:
-            json.loads(asked["output"])
+            json.loads(output)
         except ValueError as error:
             raise StatesError("InvalidOutput", f"Invalid Output: '{error}'") from error
         with self._open_task():
-            self._executions.waiting_for(asked["taskToken"]).succeed(
-                asked["taskToken"], asked["output"]
-            )
+            run.succeed(token, output)
         return {}
 
     def send_task_failure(self, asked: Request, region: str) -> Answer:

@@ -85,7 +85,8 @@ class Interpreter:
         except ASLParserException as error:
             return f"SCHEMA_VALIDATION_FAILED: {'; '.join(error.errors)}"
         except Exception as error:  # the parser raises any kind for what it does not expect
-            return f"SCHEMA_VALIDATION_FAILED: {error}"
+            text = str(error).removeprefix("Invalid State Machine Definition: '")
+            return f"SCHEMA_VALIDATION_FAILED: {text.removeprefix('SCHEMA_VALIDATION_FAILED: ')}"
         return ""
 
     def run(

@@ -44,6 +44,7 @@ STATES: Final = Seam(
         f"{PARSER}.backend.activity.Activity(arn, name)",
         f"{PARSER}.backend.activity.Activity.get_task(self)",
         f"{PARSER}.api.HistoryEventType",
+        f"{ASL}.component.state.state.StateData",
         f"{ASL}.component.common.retry.retrier_decl.time",
         f"{ASL}.utils.boto_client.boto3",
         f"{PARSER}.utils.TMP_THREADS",
@@ -59,6 +60,8 @@ STATES: Final = Seam(
     ),
     replaces=(
         f"{ASL}.utils.json_path.parse(path, debug)",
+        f"{ASL}.component.common.assign.assign_template_value_terminal."
+        "AssignTemplateValueTerminalLit._eval_body(self, env)",
         f"{ASL}.component.common.string.string_expression.StringJSONata._eval_body(self, env)",
         f"{ASL}.component.common.string.string_expression.StringVariableSample._eval_body(self,"
         " env)",

@@ -4,10 +4,13 @@ it leaves out.
 Importing this module loads the interpreter.
 """
 
+import json
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from botocore import xform_name
@@ -18,6 +21,9 @@ from moto.stepfunctions.parser.api import (
     EvaluationFailedEventDetails,
     HistoryEventType,
     LambdaFunctionFailedEventDetails,
+)
+from moto.stepfunctions.parser.asl.component.common.assign.assign_template_value_terminal import (
+    AssignTemplateValueTerminalLit,
 )
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
     CustomErrorName,
@@ -34,12 +40,15 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 )
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string import string_expression
+from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
+from moto.stepfunctions.parser.asl.component.state import state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_lambda
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
     state_task_service_aws_sdk,
     state_task_service_lambda,
 )
+from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
@@ -52,6 +61,8 @@ Client = Any
 ClientOf = Callable[[str, str], Client]
 """Gives a boto3 client for a service in a region."""
 
+# What the names of the interpreter's classes have beyond those of the fields that they evaluate.
+FIELD: Final = re.compile(r"(StringJSONata|JSONataTemplateValueObject|JSONata|Decl)$")
 DETAILS: Final[Any] = EventDetails  # as Any, because its type asks for the details of all events
 
 
@@ -121,6 +132,10 @@ def install(client_of: ClientOf, time_scale: float) -> None:
     task._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.update(_boto_names())
     sdk: Any = state_task_service_aws_sdk.StateTaskServiceAwsSdk
     sdk._normalise_service_error_name = staticmethod(_error_prefix)
+    literal: Any = AssignTemplateValueTerminalLit
+    literal._eval_body = _push_literal
+    entered: Any = state
+    entered.StateData = _state_data
     function: Any = state_task_lambda.StateTaskLambda
     function._from_error = _naming_lambda_errors(function._from_error)
 
@@ -135,9 +150,24 @@ def _waiting(scale: float) -> Callable[[Any, Any, float], None]:
     return wait_interval
 
 
+def _push_literal(literal: Any, env: Any) -> None:
+    """A text that a definition assigns to a variable. moto leaves the escapes of JSON in it."""
+    value = literal.value
+    env.stack.append(json.loads(f'"{value}"', strict=False) if isinstance(value, str) else value)
+
+
+def _state_data(EnteredTime: str, Name: str) -> dict[str, str]:
+    """The context's `State`, whose time ends in Z on AWS.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
+    """
+    entered = datetime.fromisoformat(EnteredTime).isoformat(timespec="milliseconds")
+    return {"EnteredTime": entered.replace("+00:00", "Z"), "Name": Name}
+
+
 def _evaluate_jsonata(text: Any, env: Any) -> None:
-    states = env.states._states_data
-    env.stack.append(_value(text.expression, {"states": states, **_variables(env)}, env))
+    given = env.states._states_data
+    env.stack.append(_value(text.expression, {"states": given, **_variables(env)}, env))
 
 
 def _evaluate_variable(text: Any, env: Any) -> None:
@@ -155,11 +185,11 @@ def _value(expression: str, variables: Mapping[str, Any], env: Any) -> Any:
         return evaluate(expression, variables)
     except QueryError as error:
         name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
-        details = DETAILS(
-            evaluationFailedEventDetails=EvaluationFailedEventDetails(
-                error=name.error_name, cause=str(error)
-            )
-        )
+        field = _field()
+        told = EvaluationFailedEventDetails(error=name.error_name, cause=error.text(field))
+        if field:
+            told["location"] = field
+        details = DETAILS(evaluationFailedEventDetails=told)
         kind = HistoryEventType.EvaluationFailed
         failure = FailureEvent(env=env, error_name=name, event_type=kind, event_details=details)
         raised = FailureEventException(failure_event=failure)
@@ -168,6 +198,25 @@ def _value(expression: str, variables: Mapping[str, Any], env: Any) -> Any:
             context=env.event_history_context, event_type=kind, event_details=told
         )
         raise raised from error
+
+
+def _field() -> str:
+    """The field of the state that is being evaluated, such as Output/total.
+
+    The interpreter knows it only by what calls what. This runs when an expression fails.
+    """
+    frame, around = sys._getframe(1), list[Any]()
+    while frame := frame.f_back:  # type: ignore[assignment]  # None ends it
+        component = frame.f_locals.get("self")
+        if isinstance(component, CommonStateField):
+            break
+        if isinstance(component, EvalComponent) and component not in around[:1]:
+            around.insert(0, component)
+    if not around:
+        return ""
+    outermost = FIELD.sub("", type(around[0]).__name__)
+    names = (each.identifier for each in around[1:] if hasattr(each, "identifier"))
+    return "/".join((outermost, *names))
 
 
 def _normalise_parameters(

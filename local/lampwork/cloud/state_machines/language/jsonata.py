@@ -26,35 +26,42 @@ HASHES: Final = {
 
 
 class QueryError(Exception):
-    """An expression cannot be evaluated; the message says why."""
+    """An expression cannot be evaluated."""
 
+    def __init__(self, expression: str, problem: str) -> None:
+        super().__init__(f"The JSONata expression '{expression}' {problem}")
+        self._expression = expression
+        self._problem = problem
 
-class Undefined(QueryError):
-    """An expression has no value."""
-
-
-class Unsupported(QueryError):
-    """The value of an expression is not JSON, but a function."""
+    def text(self, field: str | None) -> str:
+        """What AWS says of it, with the field of the state that holds the expression."""
+        place = f" specified for the field '{field}'" if field else ""
+        return f"The JSONata expression '{self._expression}'{place} {self._problem}"
 
 
 def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     """The JSON value of an expression. `variables` are by name, without the dollar sign.
 
     Raises:
-        Undefined: it has no value.
-        Unsupported: its value is a function.
-        QueryError: it is malformed, or fails.
+        QueryError: it is malformed or fails, it has no value, or its value is a function.
     """
     try:
-        value = _parsed(expression).evaluate(None, {**FUNCTIONS, **variables})
+        value = _parsed(expression).evaluate(None, {**FUNCTIONS, **_bound(variables)})
     except JException as error:
-        raise QueryError(str(error)) from error
+        problem = f"threw an error during evaluation. {error.error}: {error}"
+        raise QueryError(expression, problem) from error
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         # The library lets errors of Python through where a function gets what it cannot take.
-        raise QueryError(str(error)) from error
+        problem = f"threw an error during evaluation. {error}"
+        raise QueryError(expression, problem) from error
     if value is None:
-        raise Undefined(f"The JSONata expression '{expression}' returned nothing (undefined).")
+        raise QueryError(expression, "returned nothing (undefined).")
     return _plain(value, expression)
+
+
+def _bound(variables: Mapping[str, Any]) -> dict[str, Any]:
+    # To the library, None is a variable that has no value.
+    return {name: Utils.NULL_VALUE if value is None else value for name, value in variables.items()}
 
 
 def _parsed(expression: str) -> Jsonata:
@@ -76,7 +83,7 @@ def _plain(value: Any, expression: str) -> Any:
         return {str(name): _plain(each, expression) for name, each in value.items()}
     if isinstance(value, Sequence):
         return [_plain(each, expression) for each in value]
-    raise Unsupported(f"The JSONata expression '{expression}' returned an unsupported result type.")
+    raise QueryError(expression, "returned an unsupported result type.")
 
 
 def _partition(array: Sequence[Any] | None, size: int | None) -> list[Any] | None:
@@ -86,8 +93,13 @@ def _partition(array: Sequence[Any] | None, size: int | None) -> list[Any] | Non
     return [list(array[start : start + count]) for start in range(0, len(array), count)]
 
 
-def _range(first: int, last: int, step: int) -> list[int]:
-    return list(range(int(first), int(last) + (1 if step > 0 else -1), int(step)))
+def _range(first: int, last: int, step: int) -> Any:
+    """A sequence of JSONata, which is its only member if it has one."""
+    if not step:
+        return None
+    found = Utils.create_sequence()
+    found.extend(range(int(first), int(last) + (1 if step > 0 else -1), int(step)))
+    return found[0] if len(found) == 1 else found
 
 
 def _hash(value: str, algorithm: str) -> str:
