@@ -50,8 +50,8 @@ class Server:
 
     def client(self, service: Any) -> Any:
         options: dict[str, Any] = {"endpoint_url": self.url, "region_name": "us-east-1"}
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        return boto3.client(service, config=CONFIG, **options, **keys)
+        options |= {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client(service, config=CONFIG, **options)
 
     def close(self) -> None:
         self.process.terminate()
