@@ -20,6 +20,7 @@ from lampwork.logs.log import Log
 from lampwork.stack import entry_points
 from lampwork.triggers.asynchronous.destinations import Destinations
 from lampwork.triggers.asynchronous.invocations import EventInvocations
+from lampwork.triggers.durable.executions import DurableFunctions
 from lampwork.triggers.made_mappings import MadeMappings
 from lampwork.triggers.running_sources import RunningSources
 from lampwork.triggers.source import SourceContext
@@ -94,14 +95,22 @@ class Up:
         project, config = self._project, self._config
         if not is_loopback(config.host):
             self._say(OPEN_TO_OTHERS.format(config.host))
+        self._durable = DurableFunctions(
+            project.functions,
+            project.stack.functions,
+            folder=config.data / "durable",
+            say=project.log_line,
+            time_scale=self._options.time_scale,
+        )
+        opened.push_async_callback(self._durable.stop)
         self._events = EventInvocations(
-            project.functions, project.stack.functions, time_scale=self._options.time_scale
+            self._durable, project.stack.functions, time_scale=self._options.time_scale
         )
         self._mappings = MadeMappings(config.data / "mappings.json", project.services.aws)
         self._mappings.update(project.stack)
         self._front = Front(
             project.stack,
-            project.functions,
+            self._durable,
             data_dir=config.data,
             host=config.host,
             port=project.port,
@@ -111,10 +120,12 @@ class Up:
             aws=project.services.aws_address,
             events=self._events,
             mappings=self._mappings,
+            durable=self._durable,
             options=self._options.front,
             on_access=partial(project.log_line, "lampwork"),
         )
         await self._front.start()
+        self._durable.start()
         opened.push_async_callback(self._front.stop)
 
     async def _open_processes(self, opened: AsyncExitStack) -> None:
@@ -127,7 +138,7 @@ class Up:
         if aws is not None:
             self._events.outlet = Destinations(aws.url, project.config.region, self._events)
         context = SourceContext(
-            invoker=project.functions,
+            invoker=self._durable,
             events=self._events,
             region=project.config.region,
             metrics=project.metrics,
@@ -175,6 +186,7 @@ class Up:
             for change in entry_points.changes(before, project.stack, sources, intervals):
                 self._say(change)
             self._watcher.watch(self._watched())
+            self._durable.update(project.stack.functions)
             self._front.update(project.stack)
             self._mappings.update(project.stack)
             await self._sources.update(self._mappings.stack)

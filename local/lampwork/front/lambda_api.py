@@ -18,7 +18,8 @@ from lampwork.errors import (
     TooManyEnvironments,
 )
 from lampwork.front.aws_services import signed_for
-from lampwork.front.lambda_operations import LambdaOperations
+from lampwork.front.lambda_service.durable_api import DurableApi
+from lampwork.front.lambda_service.lambda_operations import LambdaOperations
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.limits import MAX_ASYNCHRONOUS_EVENT, MAX_EVENT
@@ -31,6 +32,7 @@ from lampwork.stack.function_names import (
 )
 from lampwork.stack.model import ACCOUNT_ID, Function
 from lampwork.triggers.asynchronous.invocations import EventInvocations
+from lampwork.triggers.durable.executions import DurableFunctions
 from lampwork.triggers.made_mappings import MadeMappings
 
 PREFIX = "/2015-03-31/functions/"
@@ -46,14 +48,18 @@ CONTRADICTION = (
 
 
 class LambdaApi:
+    """Answers clients of Lambda. Executions of durable functions are in `durable`."""
+
     def __init__(
         self,
         functions: Mapping[str, Function],
         invoker: Invoker,
         events: EventInvocations,
         mappings: MadeMappings | None = None,
+        durable: DurableFunctions | None = None,
     ) -> None:
         self._operations = LambdaOperations(mappings)
+        self._durable = DurableApi(durable) if durable else None
         self._invoker = invoker
         self._events = events
         self.update(functions)
@@ -77,7 +83,8 @@ class LambdaApi:
         the other operations."""
         found = PATH.fullmatch(request.path)
         if found is None or request.method != "POST":
-            answer = await self._operations.serve(request, self._listed)
+            answer = self._durable.serve(request) if self._durable else None
+            answer = answer or await self._operations.serve(request, self._listed)
             return answer or _error(501, "NotImplementedException", message=NOT_SERVED)
         reference = unquote(found[1])
         name = name_in(reference)
@@ -185,6 +192,8 @@ def _result(invocation: Invocation, version: str, *, tail: bool) -> Response:
     headers += [("content-type", "application/json"), ("x-amz-executed-version", version)]
     if invocation.function_error:
         headers.append(("x-amz-function-error", invocation.function_error))
+    if invocation.durable_execution:
+        headers.append(("x-amz-durable-execution-arn", invocation.durable_execution))
     if tail:
         log = base64.b64encode(invocation.log[-LOG_TAIL:]).decode()
         headers.append(("x-amz-log-result", log))

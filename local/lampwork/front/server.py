@@ -28,6 +28,7 @@ from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.stack.model import Stack, WebSocketApi
 from lampwork.stack.router import Match
 from lampwork.triggers.asynchronous.invocations import EventInvocations
+from lampwork.triggers.durable.executions import DurableFunctions
 from lampwork.triggers.made_mappings import MadeMappings
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Front:
     `time_scale` multiplies every delay of the gateways (idle sockets, retries); 0.1 makes them ten
     times shorter.
     `aws` is the host and port to which requests signed for other AWS services go.
+    `durable` are the executions of durable functions, which their SDK asks for.
     `on_access` receives one line for each answer.
     """
 
@@ -60,6 +62,7 @@ class Front:
         aws: tuple[str, int] | None = None,
         events: EventInvocations | None = None,
         mappings: MadeMappings | None = None,
+        durable: DurableFunctions | None = None,
         options: FrontOptions = AS_ON_AWS,
         on_access: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -78,7 +81,7 @@ class Front:
         self._leaving: set[asyncio.Task[None]] = set()
         self._events = events or EventInvocations(invoker, stack.functions, time_scale=time_scale)
         self._backends = Backends(invoker, self._aws, self._events.submit)
-        self._lambda_api = LambdaApi(stack.functions, invoker, self._events, mappings)
+        self._lambda_api = LambdaApi(stack.functions, invoker, self._events, mappings, durable)
         self._listener = Listener(
             self._protocol, self._certificates.server_context, host=host, port=port
         )

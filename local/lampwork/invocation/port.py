@@ -11,7 +11,8 @@ class Invocation:
 
     `payload` is the function's JSON answer; if `function_error` is set (always to "Unhandled"), it
     is the JSON error with `errorType` and `errorMessage`. `log` is the log of this invocation only,
-    newest line last.
+    newest line last. `durable_execution` is the ARN of the execution in which a durable function
+    ran.
     """
 
     request_id: str
@@ -20,6 +21,7 @@ class Invocation:
     log: bytes
     duration_ms: float
     init_ms: float | None = None
+    durable_execution: str | None = None
 
     @property
     def failure(self) -> str | None:

@@ -42,6 +42,13 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DurableConfig:
+    """What makes a function durable: how long one of its executions may take."""
+
+    execution_timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A Lambda function.
 
@@ -82,6 +89,7 @@ class Function:
     on_event: EventConfig = EventConfig()
     may_recur: bool = False  # whether it may invoke itself without end
     log_config: LogConfig = LogConfig()
+    durable: DurableConfig | None = None
     region: str = "us-east-1"
     template: Path = Path()  # the file that defines it, in these lines
     line: int = 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from lampwork.stack.function_names import NAME, FunctionNames, name_in
-from lampwork.stack.model import LATEST, EventConfig, Function
+from lampwork.stack.model import LATEST, DurableConfig, EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder, inline_node_folder
 from lampwork.template.images.reading import ImageCode, read_image
 from lampwork.template.language.transform import local_path
@@ -21,6 +21,9 @@ DEFAULT_MEMORY_MB: Final = 128
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 TIMEOUTS: Final = range(1, 901)
 MEMORY_SIZES: Final = range(128, 10_241)
+# https://docs.aws.amazon.com/lambda/latest/api/API_DurableConfig.html
+DEFAULT_EXECUTION_SECONDS: Final = 86_400
+EXECUTION_SECONDS: Final = range(1, 31_622_401)
 # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html
 EXEC_WRAPPER: Final = "AWS_LAMBDA_EXEC_WRAPPER"
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
@@ -93,10 +96,21 @@ def _function(resource: Resource) -> Iterator[Function]:
         on_event=EventConfig(dead_letter=resource.section("DeadLetterConfig").text("TargetArn")),
         may_recur=_may_recur(resource),
         log_config=read_log_config(resource),
+        durable=_durable(resource),
         region=resource.identity.place.region,
         template=resource.file,
         line=resource.line,
         handler_line=resource.line_of("Handler"),
+    )
+
+
+def _durable(resource: Resource) -> DurableConfig | None:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_DurableConfig.html"""
+    config = resource.section("DurableConfig")
+    if not config:
+        return None
+    return DurableConfig(
+        config.integer("ExecutionTimeout", DEFAULT_EXECUTION_SECONDS, EXECUTION_SECONDS)
     )
 
 

@@ -56,13 +56,17 @@ def events(shop: Project, execution: str) -> list[dict[str, Any]]:
 
 
 def messages(shop: Project, queue: str) -> list[Any]:
+    return [json.loads(text) for text in texts(shop, queue)]
+
+
+def texts(shop: Project, queue: str) -> list[str]:
     """The next messages of a queue, which are deleted."""
     sqs = client(shop, "sqs")
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=10)
     for message in found.get("Messages", []):
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return [json.loads(message["Body"]) for message in found.get("Messages", [])]
+    return [message["Body"] for message in found.get("Messages", [])]
 
 
 def post(shop: Project, path: str, body: Any = None) -> tuple[int, str]:
@@ -169,6 +173,10 @@ def test_an_event_starts_a_state_machine(shop: Project) -> None:
     until(lambda: "by-event" in inputs())
 
 
+def test_a_schedule_starts_a_state_machine(shop: Project) -> None:
+    assert texts(shop, "backlog") == ["clean up"]
+
+
 def test_the_end_of_an_execution_is_an_event(shop: Project) -> None:
     run = start(shop, "order-flow", order("watched", items=[{"name": "unicorn"}]), name="watched")
     ended(shop, run)
@@ -197,6 +205,8 @@ def test_a_saved_definition_is_that_of_the_next_execution(shop: Project) -> None
 
 def test_an_execution_that_a_kill_ended_is_said_to_be_aborted(shop: Project) -> None:
     run = start(shop, "order-flow", order("waits", amount=1000), name="waits")
+    key = {"TableName": "local-OrdersTable", "Key": {"id": {"S": "waits"}}}
+    until(lambda: "Item" in client(shop, "dynamodb").get_item(**key))  # somebody has been asked
     shop.lampwork.stop(signal.SIGKILL)
     shop.up("--time-scale", "0.01")
 

@@ -33,7 +33,9 @@ def send_to_targets(send: Callable[[Rule, dict[str, Any], dict[str, Any]], None]
     """
 
     def send_matched(rule: Rule, original_event: Any, transform_input: bool = True) -> None:
-        if rule.state == "ENABLED" and rule.event_pattern.matches_event(original_event):
+        # A rule that has only a schedule waits for no event.
+        waits = rule.state == "ENABLED" and rule.event_pattern.dump() is not None
+        if waits and rule.event_pattern.matches_event(original_event):
             for target in rule.targets:
                 send(rule, target, original_event)
 

@@ -75,6 +75,7 @@ class Executions:
                 message = f"Execution Already Exists: '{execution.arn}'"
                 raise StatesError("ExecutionAlreadyExists", message)
             run = self._begin(machine, execution)
+        self._tell(machine, execution)
         run.start()
         return execution
 
@@ -137,7 +138,6 @@ class Executions:
         self.runs[execution.arn] = run
         self._store.keep_execution(execution)
         _say(machine, f"execution {execution.name} started")
-        self._tell(machine, execution)
         return run
 
     def _end(self, machine: Machine, execution: Execution, outcome: Outcome) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from botocore import xform_name
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
 from jsonpath_ng import Index
 from moto.stepfunctions.parser.api import (
@@ -293,10 +293,13 @@ def _naming_lambda_errors(from_error: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def from_error_of_service(task: Any, env: Any, ex: Exception) -> Any:
-        if not isinstance(ex, ClientError):
+        if isinstance(ex, BotoCoreError):  # nobody answers, as while Lampwork is being stopped
+            error, cause = "Lambda.SdkClientException", str(ex)
+        elif isinstance(ex, ClientError):
+            service = state_task_service_lambda.StateTaskServiceLambda
+            error, cause = service._error_cause_from_client_error(ex)
+        else:
             return from_error(task, env, ex)
-        service = state_task_service_lambda.StateTaskServiceLambda
-        error, cause = service._error_cause_from_client_error(ex)
         details = LambdaFunctionFailedEventDetails(error=error, cause=cause)
         return FailureEvent(
             env=env,

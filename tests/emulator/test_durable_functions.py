@@ -1,0 +1,214 @@
+"""Durable functions with AWS's own SDK for them, which a function's code imports."""
+
+import json
+import signal
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.emulator.lampwork_process import LampworkProcess, SampleProject
+from tests.waiting import until
+
+TEMPLATE = """\
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function: {Runtime: python3.11, Timeout: 10, CodeUri: .}
+Resources:
+  Order:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: durable.order
+      DurableConfig: {ExecutionTimeout: 3600, RetentionPeriodInDays: 7}
+      Events:
+        Post: {Type: HttpApi, Properties: {Method: POST, Path: /orders}}
+  Price:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: durable.price}
+"""
+
+CODE = """\
+import json
+
+from aws_durable_execution_sdk_python import StepContext, durable_execution, durable_step
+from aws_durable_execution_sdk_python.config import Duration
+
+tried = []
+
+
+@durable_step
+def reserve(context, item):
+    print(f"note: reserve {item}")
+    return f"reserved {item}"
+
+
+@durable_step
+def sometimes(context, item):
+    print(f"note: try {item}")
+    tried.append(item)
+    if tried.count(item) < 2:
+        raise RuntimeError("busy")
+    return "done"
+
+
+@durable_execution
+def order(event, context):
+    event = json.loads(event["body"]) if "body" in event else event
+    item = event["item"]
+    if item == "unicorn":
+        raise ValueError("there are no unicorns")
+    reserved = context.step(reserve(item))
+    context.wait(Duration.from_seconds(60))
+    done = context.step(sometimes(item))
+    price = context.invoke("local-Price", {"item": item}, name="price")
+    approved = None
+    if event.get("asks"):
+        callback = context.create_callback("approval")
+        print(f"note: callback {callback.callback_id}")
+        approved = callback.result()
+    return {"reserved": reserved, "tried": done, "price": price, "approved": approved}
+
+
+def price(event, context):
+    return len(event["item"])
+"""
+
+
+class Project:
+    def __init__(self, folder: Path) -> None:
+        self.sample = SampleProject.create(folder)
+        (folder / "template.yaml").write_text(TEMPLATE)
+        (folder / "durable.py").write_text(CODE)
+        self.before = 0
+        self.up()
+
+    def up(self) -> LampworkProcess:
+        self.process = self.sample.up("--time-scale", "0.01", "--no-reload")
+        self.origin = self.process.origin()
+        return self.process
+
+    @property
+    def client(self) -> Any:
+        options: dict[str, Any] = {"endpoint_url": self.origin, "region_name": "us-east-1"}
+        return boto3.client(
+            "lambda", aws_access_key_id="test", aws_secret_access_key="test", **options
+        )
+
+    def invoke(self, item: str, **options: Any) -> tuple[Any, str]:
+        """The function's answer, and the ARN of its execution."""
+        answer = self.client.invoke(
+            FunctionName="Order", Payload=json.dumps({"item": item} | options)
+        )
+        return json.loads(answer["Payload"].read()), answer["DurableExecutionArn"]
+
+    def begin(self, item: str) -> str:
+        """Begin an execution that asks for approval; returns the callback's id once it does."""
+        payload = json.dumps({"item": item, "asks": True})
+        self.client.invoke(FunctionName="Order", InvocationType="Event", Payload=payload)
+        until(lambda: bool(self.callbacks()))
+        return self.callbacks()[-1]
+
+    def callbacks(self) -> list[str]:
+        return [text.removeprefix("callback ") for text in self.notes() if "callback" in text]
+
+    def notes(self) -> list[str]:
+        """What the function has printed since the last test began."""
+        lines = [line for process in self.sample.started for line in process.output]
+        return [
+            line.partition("note: ")[2].strip() for line in lines[self.before :] if "note: " in line
+        ]
+
+    def executions(self) -> list[Any]:
+        listed = self.client.list_durable_executions_by_function(FunctionName="Order")
+        return list(listed["DurableExecutions"])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("durable"))
+    yield project
+    project.sample.close()
+
+
+@pytest.fixture(autouse=True)
+def no_notes(project: Project) -> None:
+    project.before = sum(len(process.output) for process in project.sample.started)
+
+
+def test_each_step_runs_once_however_often_the_function_is_invoked(project: Project):
+    answer, execution = project.invoke("lamp")
+
+    assert answer == {
+        "reserved": "reserved lamp",
+        "tried": "done",
+        "price": 4,
+        "approved": None,
+    }
+    until(lambda: project.notes() == ["reserve lamp", "try lamp", "try lamp"])
+    described = project.client.get_durable_execution(DurableExecutionArn=execution)
+    assert described["Status"] == "SUCCEEDED"
+    assert json.loads(described["InputPayload"]) == {"item": "lamp"}
+    assert json.loads(described["Result"]) == answer
+
+
+def test_an_error_of_the_code_ends_the_execution(project: Project):
+    answer, execution = project.invoke("unicorn")
+
+    assert answer["errorType"] == "ValueError"
+    assert answer["errorMessage"] == "there are no unicorns"
+    described = project.client.get_durable_execution(DurableExecutionArn=execution)
+    assert described["Status"] == "FAILED"
+    failed = "FAILED after"
+    until(lambda: any(failed in line and "unicorns" in line for line in project.process.output))
+
+
+def test_a_request_waits_for_the_end_of_its_execution(project: Project):
+
+    request = urllib.request.Request(
+        f"{project.origin}/orders",
+        data=b'{"item": "desk"}',
+        headers={"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        assert json.loads(response.read())["price"] == 4
+
+
+def test_an_execution_waits_for_its_callback(project: Project):
+    callback = project.begin("bed")
+    project.client.send_durable_execution_callback_heartbeat(CallbackId=callback)
+    project.client.send_durable_execution_callback_success(CallbackId=callback, Result=b'"yes"')
+
+    until(lambda: project.executions()[-1]["Status"] == "SUCCEEDED")
+    execution = project.executions()[-1]["DurableExecutionArn"]
+    described = project.client.get_durable_execution(DurableExecutionArn=execution)
+    assert json.loads(described["Result"])["approved"] == '"yes"'
+    with pytest.raises(project.client.exceptions.CallbackTimeoutException):
+        project.client.send_durable_execution_callback_success(CallbackId=callback)
+
+
+def test_a_stopped_execution_ends(project: Project):
+    project.begin("chair")
+    execution = project.executions()[-1]["DurableExecutionArn"]
+    project.client.stop_durable_execution(DurableExecutionArn=execution)
+
+    described = project.client.get_durable_execution(DurableExecutionArn=execution)
+    assert described["Status"] == "STOPPED"
+
+
+def test_an_execution_goes_on_after_a_kill(project: Project):
+    callback = project.begin("shelf")
+    project.process.stop(signal.SIGKILL)
+    project.up()
+    project.client.send_durable_execution_callback_success(CallbackId=callback, Result=b'"yes"')
+
+    until(lambda: all(each["Status"] != "RUNNING" for each in project.executions()))
+    assert project.notes().count("reserve shelf") == 1
+
+
+def test_an_execution_that_does_not_exist_is_not_found(project: Project):
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:local-Order:$LATEST"
+    with pytest.raises(project.client.exceptions.ResourceNotFoundException):
+        project.client.get_durable_execution(DurableExecutionArn=f"{arn}/durable-execution/a/b")
