@@ -20,7 +20,20 @@ IGNORED_FOLDERS: Final = frozenset(
 CODE_SUFFIXES: Final = frozenset(
     (
         *(".py", ".so", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".sql", ".lua", ".xml"),
-        *(".html", ".htm", ".css", ".js", ".svg", ".j2", ".jinja", ".jinja2", ".mako", ".graphql"),
+        *(
+            ".html",
+            ".htm",
+            ".css",
+            ".js",
+            ".mjs",
+            ".cjs",
+            ".svg",
+            ".j2",
+            ".jinja",
+            ".jinja2",
+            ".mako",
+            ".graphql",
+        ),
     )
 )
 STEP_MS: Final = 20

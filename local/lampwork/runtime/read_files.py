@@ -69,20 +69,24 @@ class Recorder:
         """`code_dir` is the function's folder, by the path that it has outside of the process."""
         self._user_code = user_code
         self._code_dir = code_dir
-        sys.addaudithook(self._hear)
+        note = self._note
+
+        # A function, since Python looks for an attribute of the hook at each event, which takes
+        # seven times as long with a method. A request of FastAPI has some ten events.
+        def hear(event: str, arguments: Sequence[Any]) -> None:
+            if event == "open":
+                path, _, flags = arguments
+                if not flags & os.O_EXCL:  # a new file, such as those of `tempfile`
+                    note(path, bool(flags & _WRITES))
+            elif event == "import" and arguments[1]:  # a compiled module
+                note(arguments[1], False)
+
+        sys.addaudithook(hear)
 
     def taken(self) -> list[FileUse]:
         """What is new since the last time."""
         new, self.new = self.new, []
         return new
-
-    def _hear(self, event: str, arguments: Sequence[Any]) -> None:
-        if event == "open":
-            path, _, flags = arguments
-            if not flags & os.O_EXCL:  # a new file, such as those of `tempfile`
-                self._note(path, bool(flags & _WRITES))
-        elif event == "import" and arguments[1]:  # a compiled module
-            self._note(arguments[1], False)
 
     def _note(self, path: Any, written: bool) -> None:
         if path.__class__ is int or (path, written) in self._seen or len(self._seen) > MOST:
