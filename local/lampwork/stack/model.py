@@ -83,6 +83,7 @@ class Function:
     source_layers: frozenset[Path] = frozenset()
     layer_requirements: tuple[Path, ...] = ()
     requirements: Path | None = None
+    build_method: str = ""  # of its Metadata
     outer_links: Mapping[str, str] = field(default_factory=dict)
     web_adapter: bool = False
     runs_wrapper: bool = True

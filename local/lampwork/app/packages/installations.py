@@ -15,6 +15,8 @@ from lampwork.app.packages import installer
 from lampwork.app.packages.installer import LocalProject
 from lampwork.app.packages.node_client import NodeClient
 from lampwork.app.packages.present import holds, is_built
+from lampwork.app.packages.pyproject_files import BUILD_METHOD, read_pyproject
+from lampwork.app.packages.pyproject_files import FILE as PYPROJECT
 from lampwork.app.packages.requirement_files import (
     ARCHIVES,
     FILE,
@@ -87,9 +89,7 @@ class Installations:
         assigned = {
             logical_id: replace(
                 function,
-                requirements=(
-                    None if function.is_node else self._asked(function.code_dir, logical_id, found)
-                ),
+                requirements=self._own(function, found),
                 layer_requirements=tuple(
                     folder
                     for layer in reversed(function.layers)
@@ -126,12 +126,27 @@ class Installations:
         asked = (*([own] if own else []), *function.layer_requirements)
         return (folder for folder in asked if folder in self._sets)
 
-    def _asked(self, place: Path, whose: str, found: dict[Path, PackageSet]) -> Path | None:
-        file = place.resolve() / FILE
+    def _own(self, function: Function, found: dict[Path, PackageSet]) -> Path | None:
+        if function.is_node:
+            return None
+        place, whose = function.code_dir, function.logical_id
+        if function.build_method == BUILD_METHOD and (place / PYPROJECT).is_file():
+            return self._asked(place, whose, found, PYPROJECT, read_pyproject)
+        return self._asked(place, whose, found)
+
+    def _asked(
+        self,
+        place: Path,
+        whose: str,
+        found: dict[Path, PackageSet],
+        name: str = FILE,
+        read: Callable[[Path, Path], Requirements] = read_requirements,
+    ) -> Path | None:
+        file = place.resolve() / name
         if file.parent == self._root or not file.is_file() or is_built(file.parent):
             return None
         try:
-            requirements = read_requirements(file, self._root)
+            requirements = read(file, self._root)
         except ConfigurationError as error:
             return self._add(
                 PackageSet(Requirements(file, files=[file]), Path(), f"{error}"), whose, found

@@ -66,6 +66,21 @@ def read_requirements(file: Path, root: Path) -> Requirements:
     return found
 
 
+def read_lines(lines: Iterable[str], file: Path, root: Path) -> Requirements:
+    """What single lines ask for, which another `file` than a requirements.txt holds.
+
+    Raises:
+        ConfigurationError: a line names a file that is not there.
+    """
+    found = Requirements(file, files=[file])
+    for line in lines:
+        try:
+            _read_line(line, found, [file.parent, root])
+        except FileNotFoundError as error:
+            raise ConfigurationError(f"{file}: there is no {error}.") from error
+    return found
+
+
 def read_text(file: Path) -> str:
     """A requirements file's text: UTF-8, or what its byte order mark says.
 
