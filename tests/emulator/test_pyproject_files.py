@@ -28,6 +28,9 @@ plain = { index = "ours" }
 """
 
 
+ASKS = '[project]\ndependencies = ["absent"]\n[tool.uv.sources]\n'
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for folder, text in {
@@ -52,28 +55,23 @@ def test_dependencies_come_from_their_sources(root: Path) -> None:
         "archive @ https://example.com/a.whl",
         "plain",
     ]
-    assert found.files == [
-        root / folder / "pyproject.toml"
-        for folder in ("services/orders", "libs/core_", "services/near")
-    ]
+    folders = ("services/orders", "libs/core_", "services/near")
+    assert found.files == [root / folder / "pyproject.toml" for folder in folders]
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (
-            '[project]\ndependencies = ["absent"]\n[tool.uv.sources]\nabsent = {workspace = true}',
-            "absent",
-        ),
-        ('[project]\ndependencies = ["x"]\n[tool.uv.sources]\nx = {path = "nowhere"}', "nowhere"),
-        ("[project", "orders/pyproject.toml: "),
+        (ASKS + "absent = {workspace = true}", "no member of its workspace is named absent"),
+        (ASKS + 'absent = {path = "nowhere"}', "there is no ./nowhere"),
+        ("[project", ""),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file(root: Path, text: str, told: str) -> None:
     file = root / "services" / "orders" / "pyproject.toml"
     file.write_text(text)
 
-    with pytest.raises(ConfigurationError, match=f"orders/pyproject.toml: .*{told}|{told}"):
+    with pytest.raises(ConfigurationError, match=f"orders/pyproject.toml: {told}"):
         read_pyproject(file, root)
 
 

@@ -1,4 +1,4 @@
-"""Reads what a pyproject.toml asks for, for functions that SAM builds with `BuildMethod: python-uv`.
+"""Reads what a pyproject.toml asks for, where a function's `BuildMethod` is `python-uv`.
 
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-python-uv.html
 """
@@ -61,11 +61,9 @@ def _sources(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
 
 def _member(name: str, file: Path) -> Path:
     workspace = _workspace(file)
-    members = [] if workspace is None else list(_members(workspace))
-    for folder in members:
-        if _normalized(str(_part(_read(folder / FILE), "project").get("name"))) == _normalized(
-            name
-        ):
+    for folder in _members(workspace) if workspace else ():
+        its_name = str(_part(_read(folder / FILE), "project").get("name"))
+        if _normalized(its_name) == _normalized(name):
             return folder
     raise ConfigurationError(f"{file}: no member of its workspace is named {name}.")
 
