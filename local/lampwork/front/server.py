@@ -10,6 +10,7 @@ from lampwork.front.aws_services import AwsServices
 from lampwork.front.control import ControlPaths
 from lampwork.front.http.function_url import FunctionUrlGateway
 from lampwork.front.http.http_api import HttpApiGateway, gateway_error
+from lampwork.front.http.load_balancer import LoadBalancerGateway
 from lampwork.front.http.rest.backends import Backends
 from lampwork.front.http.rest_api import RestApiGateway, no_stage
 from lampwork.front.http.static_files import StaticFiles
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 5
 
-Gateway = HttpApiGateway | RestApiGateway | FunctionUrlGateway
+Gateway = HttpApiGateway | RestApiGateway | FunctionUrlGateway | LoadBalancerGateway
 
 
 class Front:
@@ -280,6 +281,7 @@ def _gateways(
         ),
         *(gateway for api, gateway in http if api.stage == "$default"),
         *(FunctionUrlGateway(url, invoker) for url in stack.function_urls),
+        *(LoadBalancerGateway(listener, invoker) for listener in stack.load_balancers),
     ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from lampwork.stack.authorization import LambdaAuthorizer
+from lampwork.stack.load_balancers import FunctionTarget
 from lampwork.stack.model import HttpApi, HttpRoute, RestApi, Stack
 from lampwork.stack.rest_methods import ApiKey
 
@@ -76,6 +77,11 @@ def _http(stack: Stack, *, hosts: bool) -> Iterable[EntryPoint]:
     yield from sorted(rows, key=lambda row: (row[1], row[0]))
     for key in _api_keys(stack):
         yield "API key", f"{key.name}  x-api-key: {key.value}", ""
+    for listener in stack.load_balancers:
+        for rule in listener.rules:
+            if isinstance(rule.action, FunctionTarget):
+                where = f"{listener.listener_id}.elb.localhost  {rule.key}"
+                yield "ALB", where, rule.action.function
     for url in stack.function_urls:
         yield "URL", f"{url.url_id}.lambda-url.localhost/", url.function
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from lampwork.logs.levels import DEFAULT_LEVEL
 from lampwork.stack.authorization import Authorizer, Cors
+from lampwork.stack.load_balancers import Listener
 from lampwork.stack.rest_methods import Integration, RequestChecks, UsagePlan
 
 ACCOUNT_ID = "000000000000"
@@ -445,6 +446,7 @@ class Stack:
     websocket_apis: tuple[WebSocketApi, ...] = ()
     rest_apis: tuple[RestApi, ...] = ()
     function_urls: tuple[FunctionUrl, ...] = ()
+    load_balancers: tuple[Listener, ...] = ()
     queues: tuple[Queue, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     resources: tuple[CloudResource, ...] = ()

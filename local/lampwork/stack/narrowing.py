@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Any, Protocol
 
 from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.load_balancers import FunctionTarget, ListenerRule
 from lampwork.stack.model import Stack
 
 Narrow = Callable[[Stack], Stack]
@@ -49,7 +50,14 @@ def without_authorizers(stack: Stack) -> Stack:
 def only_functions(stack: Stack, sources: Iterable[Narrowable]) -> Stack:
     """The stack whose functions only Lambda's Invoke API invokes."""
     left = without_triggers(stack, sources)
-    return replace(left, http_apis=(), rest_apis=(), websocket_apis=(), function_urls=())
+    return replace(
+        left,
+        http_apis=(),
+        rest_apis=(),
+        websocket_apis=(),
+        function_urls=(),
+        load_balancers=(),
+    )
 
 
 def select(stack: Stack, names: Collection[str], sources: Iterable[Narrowable]) -> Stack:
@@ -68,7 +76,16 @@ def select(stack: Stack, names: Collection[str], sources: Iterable[Narrowable]) 
         for field in fields(stack)
         if field.name.endswith(("_apis", "_urls")) and (value := getattr(stack, field.name))
     }
-    return replace(stack, functions=functions, **parts)
+    balancers = tuple(
+        replace(each, rules=tuple(rule for rule in each.rules if _stays(rule, functions)))
+        for each in stack.load_balancers
+        if each.functions & functions.keys()
+    )
+    return replace(stack, functions=functions, load_balancers=balancers, **parts)
+
+
+def _stays(rule: ListenerRule, only: Collection[str]) -> bool:
+    return not isinstance(rule.action, FunctionTarget) or rule.action.function in only
 
 
 def _part(part: Any, only: Collection[str]) -> Any:

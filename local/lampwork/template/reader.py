@@ -7,6 +7,7 @@ from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Stack, Trigger
 from lampwork.template.apis.function_urls import read_function_urls
 from lampwork.template.apis.http import read_http_apis
+from lampwork.template.apis.load_balancers import read_load_balancers
 from lampwork.template.apis.rest import read_rest_apis
 from lampwork.template.apis.websocket import read_web_socket_apis
 from lampwork.template.cloud_resources import read_resources
@@ -78,6 +79,7 @@ def _stack(template: Template, sources: Iterable[TriggerReader]) -> Stack:
         websocket_apis=read_web_socket_apis(template, names),
         rest_apis=read_rest_apis(template, names),
         function_urls=read_function_urls(template, names),
+        load_balancers=read_load_balancers(template, names),
         queues=read_queues(template),
         triggers=triggers,
         resources=(*read_resources(template), *resources),

@@ -23,6 +23,7 @@ IDENTITY_POOL: Final = "AWS::Cognito::IdentityPool"
 OF_COGNITO: Final = (USER_POOL, USER_POOL_CLIENT, IDENTITY_POOL)
 ID_ALPHABET: Final = string.digits + string.ascii_lowercase
 ID_LENGTH: Final = 10
+ELB: Final = "AWS::ElasticLoadBalancingV2::"
 STREAM_LABEL: Final = "2026-01-01T00:00:00.000"  # on AWS, when it was enabled
 
 # The property that holds the name of a resource, where it is not `Name`.
@@ -52,6 +53,10 @@ NAME_PROPERTIES: Final = {
 ARNS: Final = {
     "AWS::DynamoDB::GlobalTable": "dynamodb:{region}:{account}:table/{name}",
     "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{name}",
+    f"{ELB}Listener": "elasticloadbalancing:{region}:{account}:listener/app/{name}/{id}",
+    f"{ELB}ListenerRule": "elasticloadbalancing:{region}:{account}:listener-rule/app/{name}/{id}",
+    f"{ELB}LoadBalancer": "elasticloadbalancing:{region}:{account}:loadbalancer/app/{name}/{id}",
+    f"{ELB}TargetGroup": "elasticloadbalancing:{region}:{account}:targetgroup/{name}/{id}",
     "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{name}",
     "AWS::Events::Rule": "events:{region}:{account}:rule/{name}",
     "AWS::IAM::Role": "iam::{account}:role/{name}",
@@ -71,6 +76,10 @@ ARNS: Final = {
 }
 REFERRED_TO_BY_ARN: Final = frozenset(
     {
+        f"{ELB}Listener",
+        f"{ELB}ListenerRule",
+        f"{ELB}LoadBalancer",
+        f"{ELB}TargetGroup",
         "AWS::SNS::Topic",
         "AWS::SecretsManager::Secret",
         "AWS::StepFunctions::Activity",
@@ -148,7 +157,12 @@ class Identity:
             return f"arn:{PARTITION}:cognito-idp:{self.place.region}:{ACCOUNT_ID}:{path}"
         service = self.type.split("::")[1].lower()
         pattern = ARNS.get(self.type, service + ":{region}:{account}:{name}")
-        values = {"region": self.place.region, "account": ACCOUNT_ID, "name": self.name}
+        values = {
+            "region": self.place.region,
+            "account": ACCOUNT_ID,
+            "name": self.name,
+            "id": self.id,
+        }
         return f"arn:{PARTITION}:{pattern.format(**values)}"
 
     @property
@@ -241,6 +255,27 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, Callable[[Identity], str]]]] = {
     },
     IDENTITY_POOL: {"Id": lambda pool: pool.cognito_id, "Name": lambda pool: pool.name},
     "AWS::DynamoDB::Table": {"StreamArn": lambda table: f"{table.arn}/stream/{STREAM_LABEL}"},
+    f"{ELB}LoadBalancer": {
+        "DNSName": lambda balancer: (
+            f"{balancer.name}-{balancer.id}.{balancer.place.region}.elb.{URL_SUFFIX}"
+        ),
+        "LoadBalancerArn": lambda balancer: balancer.arn,
+        "LoadBalancerName": lambda balancer: balancer.name,
+        "LoadBalancerFullName": lambda balancer: f"app/{balancer.name}/{balancer.id}",
+        "CanonicalHostedZoneID": lambda balancer: "Z35SXDOTRQ7X7K",
+        "SecurityGroups": lambda balancer: f"{balancer.logical_id}.SecurityGroups",
+    },
+    f"{ELB}Listener": {"ListenerArn": lambda listener: listener.arn},
+    f"{ELB}ListenerRule": {
+        "RuleArn": lambda rule: rule.arn,
+        "IsDefault": lambda rule: "false",
+    },
+    f"{ELB}TargetGroup": {
+        "TargetGroupArn": lambda group: group.arn,
+        "TargetGroupName": lambda group: group.name,
+        "TargetGroupFullName": lambda group: f"targetgroup/{group.name}/{group.id}",
+        "LoadBalancerArns": lambda group: "",
+    },
     "AWS::Events::EventBus": {"Name": lambda bus: bus.name},
     "AWS::Lambda::Function": {},
     "AWS::Lambda::Url": {
