@@ -14,11 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from lampwork.template.source import spelling
+from lampwork.template.source.properties import TypeCoverage, coverage
 
 TARGET = Path(spelling.__file__).with_name(spelling.NAMES_FILE)
 RUNTIMES = Path(spelling.__file__).with_name(spelling.RUNTIMES_FILE)
+PAGE = Path(__file__).parents[1] / "docs" / "emulator" / "properties.md"
 # The bundled schemas: cfn-lint itself would prefer newer ones that it has downloaded.
 SCHEMAS = resources.files("cfnlint") / "data" / "schemas"
+EVERYWHERE = ("Description", "Tags")
+INTRODUCTION = """\
+Every property of the resource types that Lampwork runs, from AWS's own schemas: it is read, or it
+has no effect at home, or `lampwork routes` and `--strict` name it where a template sets it. Other
+types are named as a whole, except those that nobody misses at home, such as roles and alarms.
+`Description` and `Tags` have no effect anywhere.
+`local/lampwork/template/source/properties.toml` holds the lists; `make property-names` writes this
+page."""
 # SAM's translator checks the properties of its types itself, and a custom resource takes any.
 WITHOUT_NAMES = ("AWS::Serverless::", "AWS::CloudFormation::CustomResource")
 
@@ -33,6 +43,34 @@ def build_runtimes() -> str:
     file = _schema_files()["AWS::Lambda::Function"]
     names = _read(SCHEMAS / "resources" / f"{file}.json")["properties"]["Runtime"]["enum"]
     return "".join(f"{line}\n" for line in (*_header(), *sorted(names)))
+
+
+def build_page() -> str:
+    """The page that shows what becomes of each property."""
+    return "".join(f"{line}\n" for line in _page())
+
+
+def _page() -> Iterator[str]:
+    yield "# Properties of resources"
+    yield ""
+    yield INTRODUCTION
+    for type, lists in coverage().items():
+        yield from ("", f"## {type}", "")
+        yield from _of_type(lists)
+
+
+def _of_type(lists: TypeCoverage) -> Iterator[str]:
+    done = sorted(lists.read | lists.becomes)
+    if done:
+        yield f"Read: {', '.join(f'`{name}`' for name in done)}."
+    rows = [f"| `{name}` | **named** | {reason} |" for name, reason in lists.named.items()]
+    rows += [
+        f"| `{name}` | no effect | {reason} |"
+        for name, reason in lists.without_effect.items()
+        if name not in EVERYWHERE
+    ]
+    if rows:
+        yield from ("", "| property | | |", "|---|---|---|", *rows)
 
 
 def _header() -> Iterator[str]:
@@ -77,7 +115,7 @@ def _read(file: Traversable) -> dict[str, Any]:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--check", action="store_true", help="only say whether it is up to date")
-    made = {TARGET: build(), RUNTIMES: build_runtimes()}
+    made = {TARGET: build(), RUNTIMES: build_runtimes(), PAGE: build_page()}
     if arguments.parse_args().check:
         old = [file for file, text in made.items() if not file.exists() or file.read_text() != text]
         return _outdated(old) if old else 0

@@ -19,6 +19,7 @@ from lampwork.template.language.parameters import imported
 from lampwork.template.resource import Resource, Template
 from lampwork.template.source.coverage import RUN, SUPPORT
 from lampwork.template.source.document import read_document
+from lampwork.template.source.properties import coverage
 from lampwork.template.streams.mappings import is_disabled
 from lampwork.template.triggers import read_queues
 
@@ -86,6 +87,7 @@ def _stack(template: Template, sources: Iterable[TriggerReader]) -> Stack:
         custom_resources=read_custom_resources(template, names),
     )
     _ignore_the_rest(template)
+    _ignore_properties(template)
     return replace(
         stack,
         ignored=tuple(template.ignored),
@@ -123,6 +125,19 @@ def _ignore_the_rest(template: Template) -> None:
             resource.ignore(resource.written_type)
         elif resource.type == "AWS::Lambda::Permission" and _is_for_alexa(resource):
             resource.ignore(resource.type, "Alexa calls nothing here")
+
+
+def _ignore_properties(template: Template) -> None:
+    """Name the properties that have no effect here but would have one on AWS."""
+    left_out = {(each.logical_id, each.type) for each in template.ignored}
+    for resource in template:
+        known = coverage().get(resource.type)
+        whole = {(resource.logical_id, each) for each in (resource.type, resource.written_type)}
+        if known is None or whole & left_out:
+            continue
+        for name in resource.set_properties():
+            if reason := known.lack(name):
+                resource.ignore(name, reason)
 
 
 def _is_for_alexa(permission: Resource) -> bool:

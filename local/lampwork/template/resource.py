@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -8,6 +9,7 @@ from lampwork.stack.model import Ignored
 from lampwork.template.language.identity import STACK, Identity
 from lampwork.template.language.intrinsics import MissingExport, Resolver
 from lampwork.template.source.document import Document
+from lampwork.template.source.properties import is_off
 from lampwork.template.source.values import Section, Values
 
 Part = TypeVar("Part")
@@ -98,6 +100,15 @@ class Resource(Values):
         """All properties, each as `get` returns it."""
         resolved = self._resolved(dict(self._properties), "Properties")
         return self._checked("Properties", dict, "a mapping", resolved)
+
+    def set_properties(self) -> Iterator[str]:
+        """The names of the properties that ask for something."""
+        for name, value in self._properties.items():
+            if isinstance(value, dict):
+                with suppress(TemplateError):  # whoever reads it says what is wrong
+                    value = self._resolved(value, name)
+            if not is_off(value):
+                yield name
 
     def error(self, problem: str, name: str = "") -> TemplateError:
         return self._document.error(self._local_id, problem, name)

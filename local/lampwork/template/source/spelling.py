@@ -60,12 +60,17 @@ def _check_type_of_sam(document: Document, logical_id: str, type: str) -> None:
 def _check_properties(
     document: Document, logical_id: str, type: str, properties: Mapping[str, object]
 ) -> None:
-    known = _names().get(type, "").split()
+    known = property_names(type)
     alike = ALIKE if type in RUN else VERY_MUCH_ALIKE
     for name in properties:
         if known and name not in known and (meant := get_close_matches(name, known, 1, alike)):
             problem = f"{type} has no property {name}; {meant[0]} may be meant."
             raise document.error(logical_id, problem, name)
+
+
+def property_names(type: str) -> list[str]:
+    """The names of the properties of a type of CloudFormation; none where it is not known."""
+    return _names().get(type, "").split()
 
 
 @cache

@@ -1,0 +1,58 @@
+"""What becomes of each property of the resource types that Lampwork runs.
+
+properties.toml has them all; docs/emulator/properties.md shows it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+FILE: Final = Path(__file__).with_name("properties.toml")
+UNKNOWN: Final = "Lampwork does not know this property"
+EVERYWHERE: Final = "everywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCoverage:
+    """The properties of one type: those that are read, those that have no effect at home and those
+    that are not emulated, both with the reason. `becomes` are those of which SAM makes resources.
+    """
+
+    read: frozenset[str]
+    becomes: frozenset[str]
+    without_effect: Mapping[str, str]
+    named: Mapping[str, str]
+
+    def lack(self, property: str) -> str | None:
+        """Why a property that a template sets should be named; None where it need not."""
+        if property in self.read or property in self.becomes or property in self.without_effect:
+            return None
+        return self.named.get(property, UNKNOWN)
+
+
+@cache
+def coverage() -> Mapping[str, TypeCoverage]:
+    """By type."""
+    types = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    everywhere: dict[str, str] = types.pop(EVERYWHERE)["without_effect"]
+    return {
+        type: TypeCoverage(
+            read=frozenset(lists.get("read", ())),
+            becomes=frozenset(lists.get("becomes", ())),
+            without_effect={**everywhere, **lists.get("without_effect", {})},
+            named=lists.get("named", {}),
+        )
+        for type, lists in types.items()
+    }
+
+
+def is_off(value: object) -> bool:
+    """Whether a value of a property asks for nothing."""
+    if isinstance(value, Mapping):
+        return all(map(is_off, value.values()))
+    if isinstance(value, str):
+        return value.lower() in ("", "false", "none", "disabled", "off")
+    return value is None or value is False or value == []
