@@ -168,6 +168,37 @@ def test_a_property_that_is_not_emulated_is_named_where_it_asks_for_something(
     }
 
 
+def test_a_makefile_and_a_streamed_answer_are_named(tmp_path: Path) -> None:
+    template = """
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Made:
+            Type: AWS::Serverless::Function
+            Properties: {Runtime: python3.11, Handler: app.handler, CodeUri: .}
+            Metadata: {BuildMethod: makefile}
+          Api:
+            Type: AWS::Serverless::Api
+            Properties:
+              StageName: live
+              DefinitionBody:
+                openapi: 3.0.1
+                paths:
+                  /x:
+                    get:
+                      x-amazon-apigateway-integration:
+                        type: aws_proxy
+                        responseTransferMode: STREAM
+                        uri: !Sub "arn:aws:apigateway:a:lambda:path/x/functions/${Made.Arn}/x"
+        """
+
+    told = named(read_text(tmp_path, template))
+
+    assert told["Api", "responseTransferMode of route GET /x"] == (
+        "the answer is sent when it is whole"
+    )
+    assert told["Made", "BuildMethod makefile"].startswith("its makefile is not run")
+
+
 @pytest.mark.parametrize(
     ("value", "off"),
     [

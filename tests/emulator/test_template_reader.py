@@ -457,11 +457,11 @@ def test_resources_of_other_services_are_named_as_aws_names_them(product):
     assert named["Results"] == "local-results"
 
 
-def test_resources_that_do_not_run_are_named_with_their_line_and_supporting_ones_are_not(product):
-    (machine,) = product.ignored
+def test_what_does_not_run_is_named_with_its_line_and_supporting_resources_are_not(product):
+    (made,) = product.ignored
 
-    assert (machine.logical_id, machine.type) == ("Machine", "AWS::StepFunctions::StateMachine")
-    assert PRODUCT.read_text().splitlines()[machine.line - 1] == "  Machine:"
+    assert (made.logical_id, made.type) == ("CreateTask", "BuildMethod makefile")
+    assert PRODUCT.read_text().splitlines()[made.line - 1] == "  CreateTask:"
 
 
 def test_a_subscription_of_a_log_group_is_named_and_the_group_is_not(tmp_path):

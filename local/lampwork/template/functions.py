@@ -16,6 +16,10 @@ from lampwork.template.source.spelling import known_runtimes
 
 ALIAS: Final = "AWS::Lambda::Alias"
 VERSION: Final = "AWS::Lambda::Version"
+# https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-custom-runtimes.html
+MAKEFILE: Final = (
+    "the code runs from its CodeUri; after `sam build`, give -t .aws-sam/build/template.yaml"
+)
 DEFAULT_TIMEOUT_SECONDS: Final = 3
 DEFAULT_MEMORY_MB: Final = 128
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
@@ -58,6 +62,7 @@ def read_functions(template: Template) -> dict[str, Function]:
 
     for function in read_each(template.of_type("AWS::Lambda::EventInvokeConfig"), configured):
         functions[function.logical_id] = function
+    _name_makefiles(template)
     for function in list(functions.values()):
         functions[function.logical_id] = _with_qualifiers(function, template)
     return functions
@@ -125,6 +130,18 @@ def _may_recur(resource: Resource) -> bool:
             "RecursiveLoop",
         )
     return chosen == "Allow"
+
+
+def _name_makefiles(template: Template) -> None:
+    """Name the makefiles that `sam build` would run, in one line for all functions."""
+    built = [
+        function
+        for function in template.of_type("AWS::Lambda::Function")
+        if function.metadata.scalar("BuildMethod") == "makefile"
+    ]
+    for function in built[:1]:
+        others = f" (as for {len(built) - 1} other functions)" if built[1:] else ""
+        function.ignore("BuildMethod makefile", f"its makefile is not run{others}: {MAKEFILE}")
 
 
 def _with_qualifiers(function: Function, template: Template) -> Function:

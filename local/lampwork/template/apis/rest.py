@@ -92,6 +92,7 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
                 f"route {verb} {path}", _why_not(given, functions)
             )
             continue
+        _name_streaming(api, f"route {verb} {path}", given)
         yield HttpRoute(
             verb,
             path,
@@ -119,6 +120,7 @@ def _methods(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
         if integration is None and function is None:
             method.ignore(f"route {verb} {path}", _why_not(given, functions))
             continue
+        _name_streaming(method, f"route {verb} {path}", given)
         yield HttpRoute(
             verb,
             path,
@@ -131,6 +133,12 @@ def _methods(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
             checks=method_checks(api, method),
             needs_api_key=method.truth("ApiKeyRequired"),
         )
+
+
+def _name_streaming(resource: Resource, route: str, integration: Section) -> None:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html"""
+    if integration.text("responsetransfermode") == "STREAM":
+        resource.ignore(f"responseTransferMode of {route}", "the answer is sent when it is whole")
 
 
 def _leads_to(given: Section, functions: FunctionNames) -> tuple[Integration | None, str | None]:

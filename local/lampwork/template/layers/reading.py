@@ -10,6 +10,7 @@ from lampwork.template.layers.account_layers import Packages, Unneeded, WebAdapt
 from lampwork.template.resource import Resource, Template
 
 EXTENSIONS: Final = "extensions"
+UNBUILT: Final = "functions run without it; install what its makefile would put into it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def _own(layer: Resource) -> Iterator[tuple[Path, bool]]:
     """The folder of a layer of the template, and whether its content belongs below `python`."""
     method = _build_method(layer)
     if method is not None and not method.startswith("python"):
+        layer.ignore(f"BuildMethod {method}", UNBUILT)
         return
     path = local_path(layer.section("Content"))
     if path is None:
