@@ -212,3 +212,12 @@ def test_an_execution_that_does_not_exist_is_not_found(project: Project):
     arn = "arn:aws:lambda:us-east-1:000000000000:function:local-Order:$LATEST"
     with pytest.raises(project.client.exceptions.ResourceNotFoundException):
         project.client.get_durable_execution(DurableExecutionArn=f"{arn}/durable-execution/a/b")
+
+
+def test_an_invocation_alone_runs_a_durable_function_to_its_end(tmp_path: Path):
+    sample = SampleProject.create(tmp_path)
+    (tmp_path / "template.yaml").write_text(TEMPLATE)
+    (tmp_path / "durable.py").write_text(CODE.replace("from_seconds(60)", "from_seconds(1)"))
+
+    result = sample.run("invoke", "Order", "-e", "-", stdin='{"item": "lamp"}')
+    assert json.loads(result.stdout)["price"] == 4, result.stderr

@@ -30,6 +30,7 @@ from lampwork.stack.handler_check import HandlerProblems, is_about_loading
 from lampwork.stack.missing_modules import MissingModules
 from lampwork.stack.model import LATEST, Function, Stack
 from lampwork.triggers.asynchronous.invocations import EventInvocations
+from lampwork.triggers.durable.executions import DurableFunctions
 
 OWN_ENVIRONMENT: Final = (
     "Beside {}, with the services that run there: this invocation has an environment of its own,"
@@ -78,8 +79,15 @@ async def invoke_alone(options: Options, log: Log, name: str, payload: bytes) ->
             opened.callback(lock.release)
         project = Project(config, options, log, _port(config), beside=beside)
         await project.open(opened)
-        events = await _open_front(opened, project)
-        invocation = await project.functions.invoke(_target(project.stack, name), payload)
+        durable = DurableFunctions(
+            project.functions,
+            project.stack.functions,
+            folder=config.data / "durable",
+            say=project.log_line,
+        )
+        opened.push_async_callback(durable.stop)
+        events = await _open_front(opened, project, durable)
+        invocation = await durable.invoke(_target(project.stack, name), payload)
         await events.tried()
         return InvocationResult(invocation.payload.decode(), invocation.function_error is not None)
 
@@ -97,16 +105,19 @@ def _target(stack: Stack, name: str) -> str:
     return invocation_name(function, qualifier)
 
 
-async def _open_front(opened: AsyncExitStack, project: Project) -> EventInvocations:
+async def _open_front(
+    opened: AsyncExitStack, project: Project, durable: DurableFunctions
+) -> EventInvocations:
     """Serve what the function may call meanwhile: other functions, and its stack's APIs."""
-    events = EventInvocations(project.functions, project.stack.functions)
+    events = EventInvocations(durable, project.stack.functions)
     front = Front(
         project.stack,
-        project.functions,
+        durable,
         data_dir=project.config.data,
         port=project.port,
         aws=project.services.aws_address,
         events=events,
+        durable=durable,
     )
     await front.start()
     opened.push_async_callback(front.stop)

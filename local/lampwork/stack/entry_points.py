@@ -101,6 +101,8 @@ def _api_keys(stack: Stack) -> Iterable[ApiKey]:
 
 def _target(route: HttpRoute) -> str | None:
     """Where a route without a function leads; None for a mock, which leads nowhere."""
+    if route.service is not None:
+        return route.service.subtype
     integration = route.integration
     return integration.target if integration and integration.kind != "MOCK" else None
 

@@ -10,6 +10,7 @@ from lampwork.logs.levels import DEFAULT_LEVEL
 from lampwork.stack.authorization import Authorizer, Cors
 from lampwork.stack.load_balancers import Listener
 from lampwork.stack.rest_methods import Integration, RequestChecks, UsagePlan
+from lampwork.stack.service_integrations import ServiceIntegration
 
 ACCOUNT_ID = "000000000000"
 LATEST = "$LATEST"
@@ -152,7 +153,7 @@ class HttpRoute:
     $default.
 
     If there are `scopes`, a token must have one of them. A REST API's route with an `integration`
-    has a function only if that leads to one.
+    has a function only if that leads to one. An HTTP API's route to a `service` has none.
     """
 
     method: str
@@ -163,6 +164,7 @@ class HttpRoute:
     authorizer: Authorizer | None = None
     scopes: tuple[str, ...] = ()
     integration: Integration | None = None
+    service: ServiceIntegration | None = None
     checks: RequestChecks | None = None
     needs_api_key: bool = False
 

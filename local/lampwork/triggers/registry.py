@@ -9,6 +9,7 @@ from lampwork.triggers.mappings.streams import StreamSource
 from lampwork.triggers.pipes.pipes import PipeSource
 from lampwork.triggers.schedules import ScheduleSource
 from lampwork.triggers.source import Source
+from lampwork.triggers.state_machines import StateMachineSource
 from lampwork.triggers.targets.buckets import BucketSource
 from lampwork.triggers.targets.rules import RuleSource
 from lampwork.triggers.targets.topics import TopicSource
@@ -23,5 +24,6 @@ SOURCES: Final[Sequence[Source]] = (
     TopicSource(),
     PipeSource(),
     UserPoolSource(),
+    StateMachineSource(),
     ServiceEventSource(),
 )

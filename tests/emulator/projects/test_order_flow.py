@@ -69,10 +69,11 @@ def texts(shop: Project, queue: str) -> list[str]:
     return [message["Body"] for message in found.get("Messages", [])]
 
 
-def post(shop: Project, path: str, body: Any = None) -> tuple[int, str]:
+def post(shop: Project, path: str, body: Any = None, *, who: str = "") -> tuple[int, str]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{shop.origin}{path}", data=data, method="POST")
     request.add_header("content-type", "application/json")
+    request.add_header("x-who", who)
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
             return response.status, response.read().decode()
@@ -154,6 +155,30 @@ def test_a_request_waits_for_an_express_state_machine(shop: Project) -> None:
     status, body = post(shop, "/quote", {"id": "q", "items": items})
     assert (status, json.loads(body)) == (200, {"id": "q", "price": 6})
     assert post(shop, "/quote", {"id": "q", "items": []}) == (422, "NothingToPrice: order q")
+
+
+def test_routes_call_services_without_a_function(shop: Project) -> None:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-aws-services-reference.html"""
+    items = {"id": "q", "items": [{"price": 2, "count": 2}]}
+    status, body = post(shop, "/price", items)
+    answer = json.loads(body)
+    assert (status, answer["status"]) == (200, "SUCCEEDED")
+    assert json.loads(answer["output"]) == {"id": "q", "price": 4}
+
+    status, body = post(shop, "/orders", {"order": {"id": "by-route"}})
+    assert (status, json.loads(body)["FailedEntryCount"]) == (200, 0)
+    assert {"id": "by-route"} in [event["detail"] for event in messages(shop, "finished")]
+
+    assert post(shop, "/backlog/sweep", who="anna")[0] == 200
+    assert texts(shop, "refused") == ["sweep by anna"]
+
+
+def test_a_rest_api_starts_a_state_machine(shop: Project) -> None:
+    """SAM's event Api of a state machine is a REST API's integration of kind aws."""
+    status, body = post(shop, "/Prod/rest-price", {"id": "q", "items": []})
+
+    assert status == 200
+    assert ":express:" in json.loads(body)["executionArn"]
 
 
 def test_an_event_starts_a_state_machine(shop: Project) -> None:

@@ -1,4 +1,7 @@
+import asyncio
 import logging
+from collections.abc import Mapping
+from typing import Any, Final
 
 from lampwork.errors import FunctionNotFound, LampworkError, MalformedPath
 from lampwork.events.caller import Caller
@@ -12,14 +15,20 @@ from lampwork.events.identifiers import Moment, new_id
 from lampwork.events.rest_api import proxy_event, proxy_response
 from lampwork.front.authorizers.http import HttpAuthorizers
 from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Refused
+from lampwork.front.aws_services import AwsServices
 from lampwork.front.http.cors import CrossOrigin
+from lampwork.front.http.service_calls import service_call
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invoker
 from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call
 from lampwork.stack.model import HttpApi
 from lampwork.stack.router import Match, Router
+from lampwork.stack.service_integrations import ServiceIntegration
 
+# What a service's answer says of its own connection.
+ANSWER_ONLY: Final = frozenset({"connection", "content-length", "content-type", "date", "server"})
+JSON: Final = "application/x-amz-json-1.0"
 logger = logging.getLogger(__name__)
 
 
@@ -42,6 +51,7 @@ class HttpApiGateway:
         self._router = Router(api.routes)
         self._prefix = "" if api.stage == "$default" else f"/{api.stage}"
         self._authorizers = HttpAuthorizers(api, invoker, time_scale=time_scale, aws=aws)
+        self._services = AwsServices(aws)
         self._cors = CrossOrigin(api.cors) if api.cors else None
 
     @property
@@ -112,12 +122,26 @@ class HttpApiGateway:
                 moment=moment,
                 caller=caller,
             )
+        if route.service is not None:
+            return await self._ask(route.service, event, route.timeout_seconds)
         invocation = await call(self._invoker, route.function, event, route.timeout_seconds)
         if invocation.function_error:
             return json_message(500, "Internal Server Error")
         if first_format:
             return proxy_response(invocation.payload)
         return http_response(invocation.payload)
+
+    async def _ask(
+        self, service: ServiceIntegration, event: Mapping[str, Any], seconds: float
+    ) -> Response:
+        """An AWS service's answer to a route that leads to one."""
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._services.serve(service_call(service, event))
+        except TimeoutError as error:
+            raise IntegrationTimeout(f"{service.subtype} did not answer in time") from error
+        kept = [(n, v) for n, v in answer.headers if n.lower() not in ANSWER_ONLY]
+        return Response(answer.status, [*kept, ("content-type", JSON)], answer.body)
 
 
 def gateway_error(status: int, message: str) -> Response:

@@ -3,6 +3,7 @@ from typing import Final
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import HttpApi, HttpRoute
+from lampwork.stack.service_integrations import SUBTYPES, ServiceIntegration
 from lampwork.template.apis.authorizers import route_authorizer
 from lampwork.template.apis.cors import read_cors
 from lampwork.template.apis.openapi import definition, operations
@@ -89,13 +90,25 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
     for operation in operations(api, body, functions):
         address = operation.integration.text("uri")
         function = functions.find(address)
+        path = "$default" if operation.path == DEFAULT_ROUTE_PATH else operation.path
+        if service := _service(operation.integration.in_lower_case(), api):
+            yield HttpRoute(
+                operation.method,
+                path,
+                "",
+                seconds(operation.integration, "timeoutInMillis", TIMEOUT_SECONDS),
+                authorizer=operation.authorizer,
+                scopes=operation.scopes,
+                service=service,
+            )
+            continue
         if function is None:
             route = f"route {operation.method} {operation.path}"
             named_by(address, api).ignore(route, "it leads to no function that runs here")
             continue
         yield HttpRoute(
             operation.method,
-            "$default" if operation.path == DEFAULT_ROUTE_PATH else operation.path,
+            path,
             function.logical_id,
             seconds(operation.integration, "timeoutInMillis", TIMEOUT_SECONDS),
             payload_format=operation.integration.scalar("payloadFormatVersion") or "2.0",
@@ -107,7 +120,18 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
 def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
     for route in parts(api, "AWS::ApiGatewayV2::Route"):
         method, _, path = route.required("RouteKey").rpartition(" ")
-        if found := target(route, functions):
+        if integrated := _service_of(route):
+            service, integration = integrated
+            yield HttpRoute(
+                method or "ANY",
+                path,
+                "",
+                seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
+                authorizer=route_authorizer(route, functions),
+                scopes=route.texts("AuthorizationScopes"),
+                service=service,
+            )
+        elif found := target(route, functions):
             function, integration = found
             yield HttpRoute(
                 method or "ANY",
@@ -118,6 +142,36 @@ def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
                 authorizer=route_authorizer(route, functions),
                 scopes=route.texts("AuthorizationScopes"),
             )
+
+
+def _service_of(route: Resource) -> tuple[ServiceIntegration, Resource] | None:
+    """The AWS service that a route's integration calls, and the integration."""
+    named = route.required("Target").removeprefix("integrations/")
+    for integration in route.template.of_type("AWS::ApiGatewayV2::Integration"):
+        if integration.get("IntegrationSubtype") and integration.identity.reference == named:
+            service = _service(
+                Section(integration, "", integration.properties()).in_lower_case(), route
+            )
+            return (service, integration) if service else None
+    return None
+
+
+def _service(integration: Section, api: Resource) -> ServiceIntegration | None:
+    """The AWS service that an integration calls itself; its names are in lower case.
+
+    Raises:
+        TemplateError: AWS would refuse it, since a parameter is missing.
+    """
+    subtype = integration.text("integrationsubtype") or ""
+    if subtype not in SUBTYPES:
+        return None
+    given = integration.section("requestparameters")
+    parameters = {name: given.scalar(name) or "" for name in given}
+    missing = [name for name in SUBTYPES[subtype][2] if name not in parameters]
+    if missing:
+        raise api.error(f"an integration {subtype} needs the parameter {missing[0]}.")
+    region = parameters.pop("Region", api.identity.place.region)
+    return ServiceIntegration(subtype, parameters, region)
 
 
 def _quick_create(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
