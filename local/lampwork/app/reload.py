@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,9 @@ CODE_SUFFIXES: Final = frozenset(
 STEP_MS: Final = 20
 DEBOUNCE_MS: Final = 50
 POLL_SECONDS: Final = 0.2
+PAUSE_PER_WORK: Final = (
+    50  # where functions read thousands of files, they are asked for more rarely
+)
 SETTLE_SECONDS: Final = 0.2
 
 
@@ -176,11 +180,14 @@ class Watcher:
     async def _watch_read_files(self) -> None:
         """Notice the edits that the other watches do not: of any file that a function has read."""
         left_to_others: set[str] = set()
+        took = 0.0
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(max(POLL_SECONDS, took * PAUSE_PER_WORK))
             if self._handling.locked():
                 continue
+            began = time.perf_counter()
             edited = self._read_files.edited()
+            took = time.perf_counter() - began
             covered = {path for path in edited if self._watched.covers(Path(path))}
             if edited - covered or edited & left_to_others:
                 await _until_written(edited)

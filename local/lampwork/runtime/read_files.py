@@ -75,11 +75,9 @@ class Recorder:
         # seven times as long with a method. A request of FastAPI has some ten events.
         def hear(event: str, arguments: Sequence[Any]) -> None:
             if event == "open":
-                path, _, flags = arguments
-                if not flags & os.O_EXCL:  # a new file, such as those of `tempfile`
-                    note(path, bool(flags & _WRITES))
+                note(*arguments)
             elif event == "import" and arguments[1]:  # a compiled module
-                note(arguments[1], False)
+                note(arguments[1])
 
         sys.addaudithook(hear)
 
@@ -88,10 +86,15 @@ class Recorder:
         new, self.new = self.new, []
         return new
 
-    def _note(self, path: Any, written: bool) -> None:
-        if path.__class__ is int or (path, written) in self._seen or len(self._seen) > MOST:
-            return
+    def _note(self, path: Any, mode: Any = None, flags: Any = 0, *_: object) -> None:
+        """Never fails: that would be the function's failure."""
         try:
+            # An open file, or a new one, such as those of `tempfile`.
+            if isinstance(path, int) or flags & os.O_EXCL:
+                return
+            written = bool(flags & _WRITES)
+            if (path, written) in self._seen or len(self._seen) > MOST:
+                return
             self._seen.add((path, written))
             name = real_path(os.path.abspath(os.fsdecode(path)), self._code_dir)
             if self._is_users(name):
