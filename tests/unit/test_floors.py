@@ -45,7 +45,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"images", "layers"},
         {"functions", "triggers"},
         {"apis", "custom_resources"},
-        {"cloud_resources"},
+        {"cloud_resources", "deployed_stacks"},
         {"reader"},
     ],
     "shared": [

@@ -15,6 +15,7 @@ from lampwork.app.project.options import Options
 from lampwork.commands.template_options import load_with, template_options
 from lampwork.config.encodings import decoded
 from lampwork.config.project_config import REDIS_KINDS, Config
+from lampwork.config.stack_files import stack_files
 from lampwork.config.variables import region_of_profile, variable_given
 from lampwork.errors import ConfigurationError
 from lampwork.front.options import AS_ON_AWS, FrontOptions
@@ -33,8 +34,9 @@ def project_options(command: Command) -> Command:
         click.option(
             *("-t", "--template", "--template-file", "template"),
             type=Path,
+            multiple=True,
             envvar="SAM_TEMPLATE_FILE",
-            help="The SAM template.",
+            help="The SAM template; several are stacks beside each other.",
         ),
         click.option("--region", help="The AWS region in which functions seem to run."),
         click.option(
@@ -158,6 +160,10 @@ def config_of(overrides: dict[str, Any]) -> Config:
         for key, value in overrides.items()
         if value not in (None, ())
     }
+    if templates := options.pop("template", ()):
+        options["template"] = here / templates[0]
+    if len(templates) > 1:
+        options["stacks"] = stack_files([here / each for each in templates])
     config = replace(config, **options)
     env_file = options.get("env_file")
     if env_file is not None and not env_file.is_file():

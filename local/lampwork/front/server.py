@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lampwork.front.aws_services import AwsServices
+from lampwork.front.cloudformation import CloudFormationApi
 from lampwork.front.control import ControlPaths
 from lampwork.front.http.function_url import FunctionUrlGateway
 from lampwork.front.http.http_api import HttpApiGateway, gateway_error
@@ -73,6 +74,7 @@ class Front:
         self._control = ControlPaths(self._metrics, {host, *allowed_hosts})
         self._aws = AwsServices(aws)
         self._aws_address = aws
+        self._cloudformation = CloudFormationApi(stack.deployed)
         self._time_scale = time_scale
         self._certificates = Certificates(data_dir / "tls", own=options.certificate)
         self._options = options
@@ -134,6 +136,7 @@ class Front:
         self._by_api_id = _by_api_id(self._gateways)
         self._events.update(stack.functions)
         self._lambda_api.update(stack.functions)
+        self._cloudformation.update(stack.deployed)
         _warn_of_shared_stages(stack)
         present = {api.logical_id: api for api in stack.websocket_apis}
         for logical_id in self._websocket_apis.keys() - present.keys():
@@ -155,7 +158,11 @@ class Front:
         if self._lambda_api.serves(request):
             return self._control.refusal(request) or self._lambda_api.serve(request)
         if self._aws.serves(request):
-            return self._control.refusal(request) or self._aws.serve(request)
+            return (
+                self._control.refusal(request)
+                or self._cloudformation.answer(request)
+                or self._aws.serve(request)
+            )
         return self._serve_api(request)
 
     async def _serve_api(self, request: Request) -> Answer:

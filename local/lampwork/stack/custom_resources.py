@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lampwork.stack.dynamic_references import REFERENCE, text_with_values
-from lampwork.stack.model import CloudResource, CustomResource
+from lampwork.stack.model import CloudResource, CustomResource, DeployedStack
 
 TYPE: Final = "AWS::CloudFormation::CustomResource"
 PREFIX: Final = "Custom::"
@@ -69,6 +69,24 @@ def filled(value: Any, values: Mapping[str, str | None]) -> Any:
 def without_references(resources: Iterable[CloudResource]) -> list[CloudResource]:
     """The resources that need not wait for a custom one."""
     return [each for each in resources if not mentioned(each.properties)]
+
+
+def with_custom_outputs(
+    stacks: Iterable[DeployedStack], values: Mapping[str, str | None]
+) -> tuple[DeployedStack, ...]:
+    return tuple(
+        replace(
+            stack,
+            outputs=tuple(
+                replace(each, value=filled(each.value, values)) for each in stack.outputs
+            ),
+            resources=tuple(
+                replace(each, physical_id=filled(each.physical_id, values))
+                for each in stack.resources
+            ),
+        )
+        for stack in stacks
+    )
 
 
 def with_custom_values(

@@ -427,6 +427,39 @@ class CustomResource:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """An output of a stack. `export` is the name by which other stacks import it, or ""."""
+
+    name: str
+    value: str
+    description: str = ""
+    export: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StackResource:
+    """A resource as CloudFormation lists it."""
+
+    logical_id: str
+    physical_id: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedStack:
+    """What CloudFormation says of a stack, which may be nested in another. Programs may call it
+    `also`, too."""
+
+    name: str
+    id: str
+    also: str = ""
+    description: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[Output, ...] = ()
+    resources: tuple[StackResource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A resource, or a part of one, that the emulator does not run: where it is defined, and why
     it is ignored."""
@@ -453,6 +486,7 @@ class Stack:
     triggers: tuple[Trigger, ...] = ()
     resources: tuple[CloudResource, ...] = ()
     custom_resources: tuple[CustomResource, ...] = ()
+    deployed: tuple[DeployedStack, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()

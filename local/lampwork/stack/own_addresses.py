@@ -15,6 +15,9 @@ ON_AWS: Final = re.compile(
 )
 
 
+OVER_TLS: Final = re.compile(r"\b(http|ws)s://((?:[\w.-]+\.)?localhost:)")
+
+
 class OwnAddresses:
     """Where the APIs and function URLs of a stack answer, on this port.
 
@@ -34,6 +37,12 @@ class OwnAddresses:
         """The text with each host of this stack's APIs replaced by the host and port here."""
         return ON_AWS.sub(self._host, text) if self._ids else text
 
+    def for_clients(self, text: str) -> str:
+        """The same for programs beside the functions: with http:// and ws://, since they do not
+        trust this machine's certificate."""
+        plain = self.localised(text)
+        return plain if plain == text else OVER_TLS.sub(r"\1://\2", plain)
+
     def _host(self, found: re.Match[str]) -> str:
         id, kind = found["id"], found["kind"]
         if id not in self._ids:
@@ -44,7 +53,8 @@ class OwnAddresses:
 
 def with_own_addresses(stack: Stack, port: int) -> Stack:
     """The stack with the addresses of its own APIs as they are here, in the variables of its
-    functions and in what it keeps in AWS's services, such as parameters and secrets."""
+    functions, in its outputs, and in what it keeps in AWS's services, such as parameters and
+    secrets."""
     own = OwnAddresses(stack, port)
     return replace(
         stack,
@@ -59,6 +69,15 @@ def with_own_addresses(stack: Stack, port: int) -> Stack:
         },
         resources=tuple(
             replace(each, properties=_mapping(each.properties, own)) for each in stack.resources
+        ),
+        deployed=tuple(
+            replace(
+                each,
+                outputs=tuple(
+                    replace(output, value=own.for_clients(output.value)) for output in each.outputs
+                ),
+            )
+            for each in stack.deployed
         ),
     )
 

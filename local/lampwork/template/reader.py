@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from lampwork.config.stack_files import StackFile
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Stack, Trigger
 from lampwork.template.apis.function_urls import read_function_urls
@@ -12,13 +13,15 @@ from lampwork.template.apis.rest import read_rest_apis
 from lampwork.template.apis.websocket import read_web_socket_apis
 from lampwork.template.cloud_resources import read_resources
 from lampwork.template.custom_resources import read_custom_resources
+from lampwork.template.deployed_stacks import read_deployed_stacks
 from lampwork.template.functions import read_functions
+from lampwork.template.language.exports import Exports
 from lampwork.template.language.identity import STACK, Place
 from lampwork.template.language.opening import Opener
 from lampwork.template.language.parameters import imported
 from lampwork.template.resource import Resource, Template
 from lampwork.template.source.coverage import RUN, SUPPORT
-from lampwork.template.source.document import read_document
+from lampwork.template.source.document import Document, read_document
 from lampwork.template.source.properties import coverage
 from lampwork.template.streams.mappings import is_disabled
 from lampwork.template.triggers import read_queues
@@ -44,6 +47,7 @@ def read_stack(
     queue_url_base: str,
     stack_name: str,
     sources: Iterable[TriggerReader] = (),
+    stacks: Sequence[StackFile] = (),
 ) -> Stack:
     """What a SAM or CloudFormation template describes, with all intrinsic functions resolved.
 
@@ -53,21 +57,49 @@ def read_stack(
             configuration gives beyond.
         queue_url_base: what a queue's URL starts with, without account and name.
         sources: what wakes functions, each of which reads its own triggers.
+        stacks: the templates of several stacks beside each other, in place of the one at `path`
+            with the name `stack_name`. Logical ids begin with the names of the stacks then.
 
     Raises:
         TemplateError: the template cannot be read, or AWS would refuse it; says where and why.
     """
-    place = Place(region, stack_name, queue_url_base)
-    document = read_document(path)
-    exports, declared = imported(document, parameters), document.content["Parameters"]
-    parameters = {
-        name: value
-        for name, value in parameters.items()
-        if name not in exports and (name in declared or name not in spare)
+    files = stacks or (StackFile(stack_name, path),)
+    documents = [read_document(each.template) for each in files]
+    exports = Exports(_given_exports(documents, parameters))
+    resolvers = []
+    for file, document in zip(files, documents, strict=True):
+        place = Place(region, file.name, queue_url_base, f"{file.name}/" if stacks else "")
+        own = _own_parameters(document, documents, {**file.parameters, **parameters}, spare)
+        resolvers.append(Opener(place, exports, cache_dir).open(document, own))
+        exports.add(resolvers[-1])
+    return _stack(Template(resolvers, cache_dir), sources)
+
+
+def _given_exports(documents: Sequence[Document], parameters: Mapping[str, str]) -> dict[str, str]:
+    """The given values that are a parameter of none of the templates."""
+    given = [imported(document, parameters) for document in documents]
+    declared = {name for document in documents for name in document.content["Parameters"]}
+    return {name: value for each in given for name, value in each.items() if name not in declared}
+
+
+def _own_parameters(
+    document: Document,
+    documents: Sequence[Document],
+    given: Mapping[str, str],
+    spare: Collection[str],
+) -> dict[str, str]:
+    """The given parameters that are for one of the templates. One that none of them has is the
+    first one's, which refuses it."""
+    elsewhere = {
+        name for other in documents if other is not document for name in other.content["Parameters"]
     }
-    resolver = Opener(place, exports, cache_dir).open(document, parameters)
-    template = Template(resolver, cache_dir)
-    return _stack(template, sources)
+    exports = _given_exports(documents, given)
+    declared = document.content["Parameters"]
+    return {
+        name: value
+        for name, value in given.items()
+        if name in declared or (name not in exports and name not in spare and name not in elsewhere)
+    }
 
 
 def _stack(template: Template, sources: Iterable[TriggerReader]) -> Stack:
@@ -85,6 +117,7 @@ def _stack(template: Template, sources: Iterable[TriggerReader]) -> Stack:
         triggers=triggers,
         resources=(*read_resources(template), *resources),
         custom_resources=read_custom_resources(template, names),
+        deployed=read_deployed_stacks(template),
     )
     _ignore_the_rest(template)
     _ignore_properties(template)

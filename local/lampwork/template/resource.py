@@ -33,6 +33,11 @@ class Resource(Values):
         return f"{self._resolver.place.prefix}{self._local_id}"
 
     @property
+    def local_id(self) -> str:
+        """Its logical id in its own template."""
+        return self._local_id
+
+    @property
     def identity(self) -> Identity:
         return self._resolver.identity(self._local_id)
 
@@ -153,17 +158,23 @@ class Template:
     """The resources whose conditions are true, also those of nested stacks, and what was ignored.
 
     What is made of the template's files may be kept in `cache_dir`. `claimed` are the resources
-    that a source of events has read.
+    that a source of events has read. `resolvers` are those of all templates, the nested ones among
+    them.
     """
 
-    def __init__(self, resolver: Resolver, cache_dir: Path) -> None:
+    def __init__(self, resolvers: Iterable[Resolver], cache_dir: Path) -> None:
         self.cache_dir = cache_dir
         self.files: list[Path] = []
         self.warnings: list[str] = []
         self.ignored: list[Ignored] = []
         self.claimed: set[str] = set()
         self._resources: dict[str, Resource] = {}
-        self._add(resolver)
+        self.resolvers: list[Resolver] = []
+        first, *beside = resolvers
+        self._add(first)
+        for resolver in beside:
+            self.files.append(resolver.document.path)
+            self._add(resolver)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
@@ -172,6 +183,7 @@ class Template:
         return (each for each in self if each.type == type)
 
     def _add(self, resolver: Resolver) -> None:
+        self.resolvers.append(resolver)
         self.files += resolver.document.files
         self.warnings += resolver.document.warnings
         for logical_id, content in resolver.resources.items():

@@ -31,6 +31,7 @@ from lampwork.runtime.world.ability import why_not
 from lampwork.runtime.world.editors_paths import with_editors_paths
 from lampwork.stack.custom_resources import (
     is_reference,
+    with_custom_outputs,
     with_custom_values,
     without_references,
 )
@@ -250,6 +251,7 @@ class Project:
         values |= await self._custom_resources.apply(
             stack.custom_resources, stack.functions, self.functions, values, ready
         )
+        stack = replace(stack, deployed=with_custom_outputs(stack.deployed, values))
         resources = with_custom_values(stack.resources, values)
         if resources != list(stack.resources):
             await self.services.create(resources)

@@ -36,6 +36,7 @@ class ProjectVariables:
             "AWS_DEFAULT_REGION": config.region,
             **self._services.variables(),
             "AWS_ENDPOINT_URL_LAMBDA": self.origin,
+            "AWS_ENDPOINT_URL_CLOUDFORMATION": self.origin,
             **self._connections_endpoint(stack),
             **fill(config.environment, self._placeholders(config, stack)),
             **self._inherited,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lampwork.app.packages.installations import Installations
 from lampwork.app.project.options import Options
 from lampwork.companions.services import Services
-from lampwork.config.project_config import Config
+from lampwork.config.project_config import STACK_NAME, Config
 from lampwork.errors import TemplateError
 from lampwork.stack.function_overrides import (
     unknown_names,
@@ -57,7 +57,7 @@ class StackLoader:
         )
         self._report_warnings(stack)
         self._report_ignored(stack)
-        stack = with_own_addresses(stack, self._port)
+        stack = with_own_addresses(_with_folders_name(stack, config), self._port)
         check_overrides(config.schedules, stack.triggers_of(Schedule))
         stack = self._with_options(stack)
         functions = await asyncio.to_thread(self._installations.assign, stack.functions)
@@ -91,6 +91,14 @@ class StackLoader:
         return without_time_out(stack, debugged.function) if debugged else stack
 
 
+def _with_folders_name(stack: Stack, config: Config) -> Stack:
+    """The stack of a project that names it nowhere is found by its folder's name, too."""
+    if config.stack_name != STACK_NAME or config.stacks or not stack.deployed:
+        return stack
+    first, *nested = stack.deployed
+    return replace(stack, deployed=(replace(first, also=config.root.name), *nested))
+
+
 def load_stack(config: Config, aws_url: str, sources: Sequence[Source] = SOURCES) -> Stack:
     """The stack of the project's template.
 
@@ -106,6 +114,7 @@ def load_stack(config: Config, aws_url: str, sources: Sequence[Source] = SOURCES
         cache_dir=config.data / "templates",
         queue_url_base=aws_url,
         sources=sources,
+        stacks=config.stacks,
     )
 
 

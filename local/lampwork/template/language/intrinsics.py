@@ -29,6 +29,7 @@ NO_VALUE: Final = object()
 TRUE: Final = ("True", "true")
 # Attributes of AWS::SSM::Parameter that are also its properties.
 OF_A_PARAMETER: Final = ("Type", "Value")
+STARS: Final = "****"
 OUTPUTS: Final = "Outputs."
 # The properties that name the template of a nested stack, in CloudFormation and in SAM.
 LOCATIONS: Final = ("TemplateURL", "Location")
@@ -85,6 +86,7 @@ class Resolver:
         self._mappings: Mapping[str, Any] = template.get("Mappings", {})
         self._conditions: Mapping[str, Any] = template.get("Conditions", {})
         self._imports = imports
+        self._parameters = parameters
         self._values: dict[str, Any] = {**parameters, **self._pseudo_parameters()}
         self._under_way: list[str] = []
         self._functions: dict[str, Callable[[Any], Any]] = {
@@ -148,6 +150,51 @@ class Resolver:
         with self._telling(self.resources[logical_id], logical_id, "Parameters"):
             return self._nested(logical_id)
 
+    def outputs(self) -> list[str]:
+        """The names of the outputs whose condition is true."""
+        return [
+            name
+            for name, declared in self._outputs.items()
+            if isinstance(declared, Mapping) and self._is_there(name, declared)
+        ]
+
+    def exports(self) -> Iterator[tuple[str, str]]:
+        """The outputs that other stacks may import, each with the name of the export."""
+        for name in self.outputs():
+            declared = self._outputs[name]
+            export = declared.get("Export") if isinstance(declared, Mapping) else None
+            if isinstance(export, Mapping) and "Name" in export:
+                yield name, as_text(self.resolve(export["Name"], of=f"the output {name}"))
+
+    def output_description(self, name: str) -> str:
+        declared = self._outputs[name]
+        described = declared.get("Description") if isinstance(declared, Mapping) else None
+        return described if isinstance(described, str) else ""
+
+    def shown_parameters(self) -> dict[str, str]:
+        """The values of the parameters as CloudFormation shows them: secret ones as stars."""
+        declared = self.document.content["Parameters"]
+        return {
+            name: STARS if str(declared[name].get("NoEcho")).lower() == "true" else _joined(value)
+            for name, value in self._parameters.items()
+            if name in declared
+        }
+
+    def physical_id(self, logical_id: str) -> str:
+        """What CloudFormation calls a resource: mostly what Ref gives.
+
+        Raises:
+            TemplateError: it cannot be resolved.
+        """
+        if self.resources[logical_id]["Type"] == STACK and (nested := self.nested(logical_id)):
+            return nested.place.stack_id
+        return as_text(self.resolve({"Ref": logical_id}, of=logical_id))
+
+    def _is_there(self, name: str, declared: Mapping[str, object]) -> bool:
+        condition = declared.get("Condition")
+        of = f"the output {name}"
+        return condition is None or bool(self.resolve({"Condition": condition}, of=of))
+
     def output(self, name: str) -> str:
         """The value of an output, for the outer stack.
 
@@ -160,8 +207,8 @@ class Resolver:
                 "", f"the template has no output {name!r}, which the stack around it asks for."
             )
         of = f"the output {name}"
-        condition = declared.get("Condition")
-        if condition is not None and not self.resolve({"Condition": condition}, of=of):
+        if not self._is_there(name, declared):
+            condition = declared["Condition"]
             raise self.document.error("", f"{of} is left out, since {condition} is false.")
         return as_text(self.resolve(declared["Value"], of=of))
 
@@ -402,3 +449,7 @@ class Resolver:
         if name in local:
             return self._text(local[name])
         return self._text({"Fn::GetAtt": name} if "." in name else {"Ref": name})
+
+
+def _joined(value: str | list[str]) -> str:
+    return ",".join(value) if isinstance(value, list) else value
