@@ -279,6 +279,18 @@ def test_a_folder_that_holds_its_packages_needs_no_installation(tmp_path, held):
     assert Installations(tmp_path, tmp_path / "data", print).assign({"App": app}) == {"App": app}
 
 
+@pytest.mark.parametrize("line", [".", "-e ."])
+def test_a_function_that_is_a_project_itself_gets_what_it_asks_for(tmp_path, line):
+    app = asking(tmp_path / "app", "hello")
+    project(tmp_path / "app", "hello")
+    (tmp_path / "app" / "greeter.egg-info").mkdir()
+    (tmp_path / "app" / "requirements.txt").write_text(f"{line}\n")
+
+    installations = Installations(tmp_path, tmp_path / "data", print)
+
+    assert installations.assign({"App": app})["App"].requirements is not None
+
+
 def test_what_sam_has_built_needs_no_installation(tmp_path):
     """Its requirements.txt is the source's, and a path in it leads nowhere from there."""
     app = asking(tmp_path / ".aws-sam" / "build" / "App", "hello")

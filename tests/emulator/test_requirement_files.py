@@ -108,7 +108,19 @@ def test_names_are_of_packages_that_are_needed_everywhere(root: Path) -> None:
         root, "Six\nwin32 ; sys_platform == 'win32'\n-e ../shared\nx @ https://e.com/x.whl\n"
     )
 
-    assert read_.names == ["Six", "inner", "x"]
+    assert read_.names == ["Six", "x"]
+    assert read_.projects == ["inner"]
+
+
+def test_variables_in_paths_are_those_of_the_environment(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHERE", str(root))
+    monkeypatch.setenv("TOKEN", "secret")
+
+    read_ = read(root, "-e ${WHERE}/shared\n--index-url=https://${TOKEN}@example.com\n")
+
+    assert read_.lines == [f"-e {root}/shared", "--index-url=https://${TOKEN}@example.com"]
 
 
 @pytest.mark.parametrize("line", ["-r absent.txt", "-c absent.txt", "./absent", "-f absent"])

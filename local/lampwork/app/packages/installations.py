@@ -151,7 +151,7 @@ class Installations:
             return self._add(
                 PackageSet(Requirements(file, files=[file]), Path(), f"{error}"), whose, found
             )
-        if not requirements.asks or holds(file.parent, requirements.names):
+        if not requirements.asks or holds(file.parent, requirements.names, requirements.projects):
             return None
         return self._add(PackageSet(requirements, Path()), whose, found)
 

@@ -13,11 +13,15 @@ _METADATA: Final = (".dist-info", ".egg-info")
 _BUILT: Final = ".aws-sam"
 
 
-def holds(folder: Path, names: Iterable[str]) -> bool:
-    """Whether all these packages are in the folder, by their metadata or as modules of the same
-    names."""
-    asked = [_normalized(name) for name in names]
-    return bool(asked) and set(asked) <= _present(folder)
+def holds(folder: Path, names: Iterable[str], projects: Iterable[str]) -> bool:
+    """Whether all these packages and local projects are in the folder.
+
+    A package may be there by its metadata or as a module of the same name. A project must have been
+    installed there: its modules alone may be the project itself, without what it asks for.
+    """
+    asked, local = (set(map(_normalized, each)) for each in (names, projects))
+    installed = {_normalized(_package(path)) for path in folder.glob("*.dist-info")}
+    return bool(asked | local) and asked <= _present(folder) and local <= installed
 
 
 def is_built(folder: Path) -> bool:

@@ -4,6 +4,7 @@ Their format is pip's: https://pip.pypa.io/en/stable/reference/requirements-file
 """
 
 import codecs
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ _BYTE_ORDER_MARKS: Final = (
 )
 _COMMENT: Final = re.compile(r"(^|\s+)#.*$")
 _OPTION: Final = re.compile(r"(--?[a-zA-Z][a-zA-Z-]*)(?:\s*=\s*|\s+|(?<=^-\w))(.*)$")
+_VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _FILE_OPTIONS: Final = {"-r", "--requirement", "-c", "--constraint"}
 _NAMED: Final = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^]]*\])?\s*(.*)$")
 ARCHIVES: Final = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -38,14 +40,15 @@ class Requirements:
 
     `lines` are the file's and those of the files it includes, as an installer takes them in any
     folder: local paths are absolute, and local projects are in editable mode, since they are the
-    user's own code. `files` are all files that decide what is installed. `names` are the names of
-    packages without a marker, and of local projects.
+    user's own code. `files` are all files that decide what is installed. `names` are those of
+    packages, and `projects` those of local projects, without those that have a marker.
     """
 
     file: Path
     lines: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    projects: list[str] = field(default_factory=list)
 
     @property
     def asks(self) -> bool:
@@ -169,7 +172,7 @@ def _read_requirement(
     if path.is_dir():
         found.lines.append(f"-e {_quoted(path)}{extras}{marker}")
         found.files += [each for name in _BUILD_FILES if (each := path / name).is_file()]
-        found.names += [] if marker else [project_name(path)]
+        found.projects += [] if marker else [project_name(path)]
     else:
         found.files.append(path)
         # The name in `name @ file:…` says no more than the file's own.
@@ -207,8 +210,9 @@ def _local_path(url: str) -> str | None:
 
 
 def _existing(text: str, places: Iterable[Path]) -> Path:
+    whole = _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), text)
     for place in places:
-        if (path := place / text).exists():
+        if (path := place / whole).exists():
             return path.resolve()
     raise FileNotFoundError(text)
 
