@@ -149,7 +149,7 @@ def test_a_function_reaches_its_own_api_over_https_by_its_domain_name_a_paramete
     origin: str,
 ):
     """https://docs.python.org/3/library/ssl.html#ssl.SSLContext.load_default_certs"""
-    assert json.loads(httpx.get(f"{origin}/Prod/a").text) == ["b", "b", "b", "b"]
+    assert json.loads(httpx.get(f"{origin}/Prod/a", timeout=60).text) == ["b", "b", "b", "b"]
 
 
 def test_a_function_posts_to_a_connection_by_the_address_in_its_variable(origin: str):

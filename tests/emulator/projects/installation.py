@@ -126,6 +126,8 @@ def _uv(command: str, *arguments: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """The environment of a shell without any setting for Python or AWS."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    """The environment of a shell without any setting for Python or AWS, but with the authorities
+    that this machine's registries need."""
+    names = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return {**kept, "PYTHONUNBUFFERED": "1"}
