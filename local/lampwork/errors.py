@@ -45,6 +45,10 @@ class MalformedPath(LampworkError):
     pass
 
 
+class TenantMissing(LampworkError):
+    """A function with an environment for each tenant was invoked for none."""
+
+
 class Throttled(LampworkError):
     pass
 

@@ -8,6 +8,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import parse_qsl, unquote
 
 from lampwork.errors import (
@@ -29,6 +30,7 @@ from lampwork.stack.function_names import (
     invocation_name,
     name_in,
     qualifier_in,
+    tenant_name,
 )
 from lampwork.stack.model import ACCOUNT_ID, Function
 from lampwork.triggers.asynchronous.invocations import EventInvocations
@@ -41,6 +43,10 @@ DATED = re.compile(r"/20\d\d-\d\d-\d\d/")
 PATH = re.compile(PREFIX + "([^/]+)/invocations")
 NOT_SERVED = "Lampwork serves Invoke, event source mappings and the lists of functions."
 LOG_TAIL = 4096  # bytes
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestSyntax
+TENANT_ID = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
+NO_TENANT = "The function isolates tenants. Add a valid tenant ID to the request."
+NO_TENANCY = "The function does not isolate tenants. Remove the tenant ID from the request."
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
 CONTRADICTION = (
     "The derived qualifier from the function name does not match the specified qualifier."
@@ -98,6 +104,10 @@ class LambdaApi:
             function = function.qualified(named or given)
         except KeyError:
             return _not_found(f"{function.name}:{named or given}", request)
+        tenant = request.header("x-amz-tenant-id")
+        if refused := _refused_tenant(function, tenant):
+            return refused
+        function = replace(function, tenant=tenant)
         kind = request.header("x-amz-invocation-type") or "RequestResponse"
         return self._refused(request, kind) or await self._invoke(request, function, kind)
 
@@ -170,7 +180,17 @@ class LambdaApi:
     def _name(self, function: Function) -> str:
         """The name by which the invoker knows a function with this qualifier."""
         written = self._functions.get(function.logical_id)
-        return invocation_name(written, function.qualifier)
+        name = invocation_name(written, function.qualifier)
+        return tenant_name(name, function.tenant) if function.tenant else name
+
+
+def _refused_tenant(function: Function, tenant: str | None) -> Response | None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation-invoke.html"""
+    if function.isolates_tenants and not TENANT_ID.fullmatch(tenant or ""):
+        return _error(400, "InvalidParameterValueException", message=NO_TENANT)
+    if tenant and not function.isolates_tenants:
+        return _error(400, "InvalidParameterValueException", message=NO_TENANCY)
+    return None
 
 
 def _qualifier(request: Request) -> str | None:

@@ -28,6 +28,7 @@ class Work:
     trace_id: str
     deadline_ms: int
     client_context: str | None = None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,8 @@ TOO_LARGE = Answer(
 
 def _headers(work: Work) -> bytes:
     context = json.dumps(work.client_context) if work.client_context else ""
-    headers = (work.request_id, work.trace_id, work.function_arn, str(work.deadline_ms), context)
-    return "\t".join(headers).encode()
+    about = (work.request_id, work.trace_id, work.function_arn, str(work.deadline_ms))
+    return "\t".join((*about, context, work.tenant or "")).encode()
 
 
 def _has_unread(sock: socket.socket) -> bool:

@@ -100,7 +100,7 @@ class Connection:
 
 def _headers(head: str) -> dict[str, str | int]:
     """As the Runtime API over HTTP has them."""
-    request_id, trace_id, function_arn, deadline_ms, context = head.split("\t")
+    request_id, trace_id, function_arn, deadline_ms, context, tenant = head.split("\t")
     headers: dict[str, str | int] = {
         "Content-Type": "application/json",
         "Lambda-Runtime-Aws-Request-Id": request_id,
@@ -110,4 +110,6 @@ def _headers(head: str) -> dict[str, str | int]:
     }
     if context:
         headers["Lambda-Runtime-Client-Context"] = json.loads(context)
+    if tenant:
+        headers["Lambda-Runtime-Aws-Tenant-Id"] = tenant
     return headers

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from lampwork.errors import FunctionNotFound, RecursiveInvocation
+from lampwork.errors import FunctionNotFound, RecursiveInvocation, TenantMissing
 from lampwork.events.trace_lineage import MOST_INVOCATIONS, earlier_invocations
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics, Reading
@@ -14,7 +14,13 @@ from lampwork.runtime.pool import Pool
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
 from lampwork.runtime.world.places import outer_links
-from lampwork.stack.function_names import FunctionNames, invocation_name, invoked_as
+from lampwork.stack.function_names import (
+    TENANT,
+    FunctionNames,
+    invocation_name,
+    invoked_as,
+    tenant_name,
+)
 from lampwork.stack.model import LATEST, Function
 
 logger = logging.getLogger(__name__)
@@ -113,8 +119,11 @@ class Functions:
             )
             for logical_id, function in functions.items()
         }
+        self._isolating: dict[str, Function] = {}
         for name, function in _variants(self._functions):
-            if pool := self._pools.get(name):
+            if function.isolates_tenants:
+                self._isolating[name] = function
+            elif pool := self._pools.get(name):
                 pool.recycle(function, self._launchers.launcher_for(function))
             else:
                 self._pools[name] = self._pool(function)
@@ -122,10 +131,26 @@ class Functions:
         self._warn_of_other_runtimes()
 
     def _pool_by_name(self, name: str) -> Pool | None:
+        name, _, tenant = name.partition(TENANT)
         function = self._names.called(name)
         if function is None:
             return None
-        return self._pools.get(invoked_as(name, function)) or self._pools[function.logical_id]
+        known = invoked_as(name, function)
+        if function.isolates_tenants:
+            return self._pool_of_tenant(known, tenant)
+        return self._pools.get(known) or self._pools[function.logical_id]
+
+    def _pool_of_tenant(self, name: str, tenant: str) -> Pool:
+        """Made with the tenant's first request.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html
+        """
+        if not tenant:
+            raise TenantMissing(f"{name} isolates tenants: an invocation must name one.")
+        key = tenant_name(name, tenant)
+        if key not in self._pools:
+            self._pools[key] = self._pool(replace(self._isolating[name], tenant=tenant))
+        return self._pools[key]
 
     def _pool(self, function: Function) -> Pool:
         launcher = self._launchers.launcher_for(function)

@@ -8,6 +8,8 @@ from typing import Final
 from lampwork.errors import FunctionNotFound
 from lampwork.stack.model import LATEST, Function
 
+# What comes before the tenant where a name says for which tenant a function is invoked.
+TENANT: Final = "#"
 # Matches in an ARN, in a partial ARN, and in the invocation URI that API Gateway takes.
 NAME: Final = re.compile(r"(?:^|:)function:([^:/]+)")
 QUALIFIED: Final = re.compile(r"(?:^|:)function:[^:/]+:([^:/]+)")
@@ -54,6 +56,7 @@ class FunctionNames:
 def name_in(reference: str) -> str:
     """The function's name in a name, an ARN, a partial ARN or an invocation URI, without a version
     or an alias."""
+    reference = reference.partition(TENANT)[0]
     named = NAME.search(reference)
     return named[1] if named else reference.partition(":")[0]
 
@@ -68,11 +71,19 @@ def qualifier_in(reference: str) -> str | None:
 
 def invoked_as(reference: str, function: Function) -> str:
     """The name by which what runs functions knows this one, for a caller who refers to it so."""
+    reference, mark, tenant = reference.partition(TENANT)
     if not function.qualifiers:
-        return function.logical_id
-    if reference.partition(":")[0] == function.logical_id:  # by which gateways and triggers call
-        return reference
-    return invocation_name(function, qualifier_in(reference))
+        known = function.logical_id
+    elif reference.partition(":")[0] == function.logical_id:  # by which gateways and triggers call
+        known = reference
+    else:
+        known = invocation_name(function, qualifier_in(reference))
+    return known + mark + tenant
+
+
+def tenant_name(name: str, tenant: str) -> str:
+    """The name by which what runs functions knows the environments of a tenant."""
+    return f"{name}{TENANT}{tenant}"
 
 
 def invocation_name(function: Function, qualifier: str | None) -> str:

@@ -65,6 +65,9 @@ class Function:
 
     `outer_links` are the links in `code_dir` that lead out of it, and where they lead.
 
+    A function that `isolates_tenants` has environments for each tenant; those of one know it by
+    `tenant`.
+
     `qualifiers` are its aliases and its published versions, each with the version it leads to. The
     function runs as `version`, and callers name it with `qualifier`, if it has one.
     """
@@ -93,6 +96,8 @@ class Function:
     may_recur: bool = False  # whether it may invoke itself without end
     log_config: LogConfig = LogConfig()
     durable: DurableConfig | None = None
+    isolates_tenants: bool = False
+    tenant: str | None = None
     region: str = "us-east-1"
     template: Path = Path()  # the file that defines it, in these lines
     line: int = 0

@@ -103,6 +103,8 @@ def _function(resource: Resource) -> Iterator[Function]:
         may_recur=_may_recur(resource),
         log_config=read_log_config(resource),
         durable=_durable(resource),
+        isolates_tenants=resource.section("TenancyConfig").text("TenantIsolationMode")
+        == "PER_TENANT",
         region=resource.identity.place.region,
         template=resource.file,
         line=resource.line,

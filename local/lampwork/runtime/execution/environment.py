@@ -379,6 +379,7 @@ class Environment:
             trace_id=self._trace_id(request.trace_header),
             deadline_ms=int((time.time() + self.function.timeout_seconds) * 1000),
             client_context=request.client_context,
+            tenant=self.function.tenant,
         )
 
     def _trace_id(self, trace_header: str | None = None) -> str:
