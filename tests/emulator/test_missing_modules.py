@@ -41,6 +41,25 @@ def test_it_says_where_a_package_that_is_not_installed_belongs(
     assert len(said) == 2
 
 
+@pytest.mark.parametrize(
+    ("method", "advice"),
+    [
+        ("makefile", "install its package where Lampwork is"),
+        ("python-uv", "name its package in {root}/work/pyproject.toml"),
+        ("python3.13", "name its package in {root}/work/requirements.txt"),
+    ],
+)
+def test_it_depends_on_how_the_function_is_built(tmp_path: Path, method: str, advice: str) -> None:
+    said: list[str] = []
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "pyproject.toml").touch()
+    function = Function("Work", "work", "app.handler", tmp_path / "work", build_method=method)
+
+    MissingModules(tmp_path, said.append).read(LINE.format("yaml"), function)
+
+    assert advice.format(root=tmp_path) in said[0]
+
+
 def test_other_lines_say_nothing(tmp_path: Path) -> None:
     said: list[str] = []
     function = Function("Work", "work", "app.handler", tmp_path)

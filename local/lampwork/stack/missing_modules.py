@@ -44,12 +44,12 @@ class MissingModules:
             return (
                 f"{needs}: run `sam build` again, or run Lampwork with the template that it builds."
             )
-        if place == self._root or not place.is_relative_to(self._root):
+        by_makefile = function.build_method == "makefile"
+        if by_makefile or place == self._root or not place.is_relative_to(self._root):
             return (
                 f"{needs}: install its package where Lampwork is, as"
                 f" `{sys.executable} -m pip install {module}` does if it has the same name."
             )
-        return (
-            f"{needs}: name its package in {place / 'requirements.txt'}. Lampwork installs it when"
-            " you save the file."
-        )
+        with_uv = function.build_method == "python-uv" and (place / "pyproject.toml").is_file()
+        file = place / ("pyproject.toml" if with_uv else "requirements.txt")
+        return f"{needs}: name its package in {file}. Lampwork installs it when you save the file."
