@@ -527,3 +527,37 @@ def test_an_authorizer_that_aws_would_refuse_is_reported_with_its_line(
 
     with pytest.raises(TemplateError, match=rf"template.yaml:(10|12): .*{problem}"):
         read_text(tmp_path, template)
+
+
+def test_api_gateway_fills_in_awss_variables_of_a_definition(tmp_path):
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/import-api-aws-variables.html
+
+    The shape is that of aws-samples/serverless-patterns, apigw-sns-sms."""
+    (tmp_path / "api.yaml").write_text("""\
+openapi: 3.0.1
+paths:
+  /:
+    post:
+      x-amazon-apigateway-integration:
+        type: aws
+        httpMethod: POST
+        uri: arn:${AWS::Partition}:apigateway:${AWS::Region}:sns:path//
+        requestTemplates: {application/json: "${AWS::AccountId} ${other}"}
+""")
+    template = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: dev
+      DefinitionBody:
+        Fn::Transform: {Name: AWS::Include, Parameters: {Location: ./api.yaml}}
+"""
+
+    (api,) = read_text(tmp_path, template).rest_apis
+
+    integration = api.routes[0].integration
+    assert integration is not None
+    assert integration.uri == "arn:aws:apigateway:eu-west-1:sns:path//"
+    assert integration.templates == {"application/json": "000000000000 ${other}"}

@@ -3,18 +3,22 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from lampwork.stack.authorization import Authorizer, IamAuthorizer
 from lampwork.stack.function_names import FunctionNames
+from lampwork.stack.model import ACCOUNT_ID
 from lampwork.template.apis.authorizers import is_api_key, scheme_authorizer
+from lampwork.template.language.identity import PARTITION, URL_SUFFIX
 from lampwork.template.resource import Resource
 from lampwork.template.source.event_routes import ANY_METHOD, METHODS
 from lampwork.template.source.includes import TRANSFORM
 from lampwork.template.source.values import Section
 
+VARIABLE: Final = re.compile(r"\$\{(AWS::\w+)\}")
 INTEGRATION: Final = "x-amazon-apigateway-integration"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-integrations.html
 INTEGRATIONS: Final = "x-amazon-apigateway-integrations"
@@ -40,8 +44,34 @@ def definition(api: Resource) -> Section:
     included = api.without("Body", TRANSFORM)
     if included is not None or api.get("BodyS3Location") is not None:
         api.ignore("definition", "it is in S3; name a file on this machine")
-        return included or Section(api, "Body", {})
-    return api.section("Body")
+        return _with_variables(api, included or Section(api, "Body", {}))
+    return _with_variables(api, api.section("Body"))
+
+
+def _with_variables(api: Resource, body: Section) -> Section:
+    """The definition with AWS's variables, such as ${AWS::Region}, which API Gateway itself fills
+    in where CloudFormation has not: in an included file.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/import-api-aws-variables.html
+    """
+    values = {
+        "AWS::AccountId": ACCOUNT_ID,
+        "AWS::Partition": PARTITION,
+        "AWS::Region": api.identity.place.region,
+        "AWS::URLSuffix": URL_SUFFIX,
+    }
+
+    def filled(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: filled(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [filled(each) for each in value]
+        if isinstance(value, str) and "${AWS::" in value:
+            return VARIABLE.sub(lambda found: values.get(found[1], found[0]), value)
+        return value
+
+    content = {name: filled(value) for name, value in body.content.items()}
+    return Section(api, "Body", content)
 
 
 def operations(api: Resource, body: Section, functions: FunctionNames) -> Iterator[Operation]:

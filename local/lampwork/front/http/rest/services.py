@@ -69,7 +69,7 @@ def service_request(request: BackendRequest) -> Request | None:
     }
     method, target, body = request.method or "POST", "/", request.body
     if way == "path":
-        target = f"/{quote(rest, safe='/%?&=:+@,')}"
+        target = f"/{quote(rest.lstrip('/'), safe='/%?&=:+@,')}"
         if query := request.query_string:
             target += ("&" if "?" in target else "?") + query
     elif service in JSON_SERVICES:
