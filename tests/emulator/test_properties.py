@@ -199,6 +199,55 @@ def test_a_makefile_and_a_streamed_answer_are_named(tmp_path: Path) -> None:
     assert told["Made", "BuildMethod makefile"].startswith("its makefile is not run")
 
 
+def test_a_mapping_of_parameters_is_named_unless_a_service_is_called_with_them(
+    tmp_path: Path,
+) -> None:
+    template = """
+        Resources:
+          Work:
+            Type: AWS::Lambda::Function
+            Properties: {Runtime: python3.11, Handler: app.handler, Code: .}
+          Api: {Type: "AWS::ApiGatewayV2::Api", Properties: {Name: a, ProtocolType: HTTP}}
+          Stage: {Type: "AWS::ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: live}}
+          ToQueue:
+            Type: AWS::ApiGatewayV2::Integration
+            Properties:
+              ApiId: !Ref Api
+              IntegrationType: AWS_PROXY
+              IntegrationSubtype: SQS-SendMessage
+              RequestParameters: {QueueUrl: http://queue, MessageBody: $request.body}
+          ToWork:
+            Type: AWS::ApiGatewayV2::Integration
+            Properties:
+              ApiId: !Ref Api
+              IntegrationUri: !GetAtt Work.Arn
+              RequestParameters: {"append:header.a": b}
+          Queue:
+            Type: AWS::ApiGatewayV2::Route
+            Properties: {ApiId: !Ref Api, RouteKey: GET /q, Target: !Sub "integrations/${ToQueue}"}
+          Written:
+            Type: AWS::ApiGatewayV2::Api
+            Properties:
+              Body:
+                openapi: 3.0.1
+                paths:
+                  /b:
+                    get:
+                      x-amazon-apigateway-integration:
+                        type: aws_proxy
+                        uri: !GetAtt Work.Arn
+                        requestParameters: {"append:header.a": b}
+          WrittenStage:
+            Type: AWS::ApiGatewayV2::Stage
+            Properties: {ApiId: !Ref Written, StageName: b}
+        """
+
+    assert {key for key in named(read_text(tmp_path, template)) if "Param" in key[1]} == {
+        ("ToWork", "RequestParameters"),
+        ("Written", "requestParameters of route GET /b"),
+    }
+
+
 @pytest.mark.parametrize(
     ("value", "off"),
     [

@@ -169,7 +169,8 @@ def _ignore_properties(template: Template) -> None:
         if known is None or whole & left_out:
             continue
         for name in resource.set_properties():
-            if reason := known.lack(name):
+            heeded = (resource.logical_id, name) in template.heeded
+            if not heeded and (reason := known.lack(name)):
                 resource.ignore(name, reason)
 
 

@@ -124,6 +124,10 @@ class Resource(Values):
         if ignored not in self.template.ignored:  # several readers may find the same
             self.template.ignored.append(ignored)
 
+    def heed(self, name: str) -> None:
+        """Record that a property has its effect here, though not on each resource of the type."""
+        self.template.heeded.add((self.logical_id, name))
+
     def claim(self) -> None:
         """Record that a source of events has read this resource."""
         self.template.claimed.add(self.logical_id)
@@ -157,9 +161,10 @@ def read_each(
 class Template:
     """The resources whose conditions are true, also those of nested stacks, and what was ignored.
 
-    What is made of the template's files may be kept in `cache_dir`. `claimed` are the resources
-    that a source of events has read. `resolvers` are those of all templates, the nested ones among
-    them.
+    What is made of the template's files may be kept in `cache_dir`. `heeded` are properties of
+    single resources that have their effect, though not on each resource of the type. `claimed` are
+    the resources that a source of events has read. `resolvers` are those of all templates, the
+    nested ones among them.
     """
 
     def __init__(self, resolvers: Iterable[Resolver], cache_dir: Path) -> None:
@@ -168,6 +173,7 @@ class Template:
         self.warnings: list[str] = []
         self.ignored: list[Ignored] = []
         self.claimed: set[str] = set()
+        self.heeded: set[tuple[str, str]] = set()
         self._resources: dict[str, Resource] = {}
         self.resolvers: list[Resolver] = []
         first, *beside = resolvers

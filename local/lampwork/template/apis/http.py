@@ -13,6 +13,8 @@ from lampwork.template.source.values import Section, Values
 
 API: Final = "AWS::ApiGatewayV2::Api"
 STAGE: Final = "AWS::ApiGatewayV2::Stage"
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
+MAPPINGS: Final = ("requestParameters", "responseParameters")
 TIMEOUT_SECONDS: Final = 30
 DEFAULT_STAGE: Final = "$default"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-any-method.html
@@ -106,6 +108,10 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
             route = f"route {operation.method} {operation.path}"
             named_by(address, api).ignore(route, "it leads to no function that runs here")
             continue
+        for mapping in MAPPINGS:
+            if operation.integration.get(mapping):
+                what = f"{mapping} of route {operation.method} {operation.path}"
+                api.ignore(what, "requests and answers go through as they are")
         yield HttpRoute(
             operation.method,
             path,
@@ -152,6 +158,7 @@ def _service_of(route: Resource) -> tuple[ServiceIntegration, Resource] | None:
             service = _service(
                 Section(integration, "", integration.properties()).in_lower_case(), route
             )
+            integration.heed("RequestParameters")
             return (service, integration) if service else None
     return None
 
