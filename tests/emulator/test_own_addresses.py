@@ -11,6 +11,7 @@ from websockets.sync.client import connect
 from lampwork.stack.model import Function, FunctionUrl, HttpApi, RestApi, Stack, WebSocketApi
 from lampwork.stack.own_addresses import OwnAddresses, with_own_addresses
 from tests.emulator.lampwork_process import SampleProject
+from tests.emulator.runtime_fixtures import function, running
 
 REST = RestApi("Rest", "aaaaaaaaaa", "Prod", ())
 HTTP = HttpApi("Http", "bbbbbbbbbb", "$default", ())
@@ -157,3 +158,23 @@ def test_a_function_posts_to_a_connection_by_the_address_in_its_variable(origin:
         socket.send("{}")
 
         assert socket.recv(timeout=20) == "hi"
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["forked", "cold"])
+async def test_a_function_reaches_the_host_of_an_api_that_shares_its_stage(tmp_path, cold):
+    """https://www.rfc-editor.org/rfc/rfc6761#section-6.3"""
+    source = """
+    import asyncio, socket
+
+    def handler(event, context):
+        host = "dddddddddd.lambda-url.localhost"
+        found = {each[4][0] for each in socket.getaddrinfo(host, 80)}
+        looked_up = asyncio.run(asyncio.to_thread(socket.getaddrinfo, host, 80))
+        return sorted(found), len(looked_up) > 0
+    """
+    async with running(function(tmp_path, source), cold=cold) as run:
+        addresses, again = await run.result()
+
+    assert set(addresses) <= {"127.0.0.1", "::1"}
+    assert addresses
+    assert again

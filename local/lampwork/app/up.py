@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import resource
 import ssl
@@ -8,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from lampwork.app.lock import DataLock, LockOwner
+from lampwork.app.packages.package_sizes import too_large
 from lampwork.app.project.options import Options
 from lampwork.app.project.project import Project
 from lampwork.app.reload import Change, Watched, Watcher, watched_files
@@ -17,6 +19,7 @@ from lampwork.errors import LampworkError
 from lampwork.front.server import Front
 from lampwork.http.listener import Listener, is_loopback
 from lampwork.logs.log import Log
+from lampwork.runtime.packages import NotInstalled
 from lampwork.stack import entry_points
 from lampwork.triggers.asynchronous.destinations import Destinations
 from lampwork.triggers.asynchronous.invocations import EventInvocations
@@ -58,7 +61,19 @@ class Up:
             lock.announce(self._as_owner())
             self._say_ready(time.monotonic() - began)
             opened.callback(self._log.say, "Stopping.")
+            measuring = asyncio.create_task(self._report_sizes())
+            opened.callback(measuring.cancel)
             await (self._watcher.wait() if self._reload else asyncio.Event().wait())
+
+    async def _report_sizes(self) -> None:
+        """Name the functions that are too large for Lambda, once their packages are here."""
+        project = self._project
+        functions = [each for each in project.stack.functions.values() if not each.is_node]
+        for function in functions:
+            with contextlib.suppress(NotInstalled):  # it has been said
+                await project.installations.install(function)
+        for problem in await asyncio.to_thread(lambda: list(too_large(functions))):
+            self._say(problem)
 
     def _as_owner(self) -> LockOwner:
         project = self._project

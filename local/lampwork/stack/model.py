@@ -60,7 +60,8 @@ class Function:
     `layers` are folders, in the template's order. Those that are also in `source_layers` hold
     modules that `sam build` would put into a folder `python`; the packages they ask for are in the
     folders `layer_requirements`. The folder `requirements` holds the function's own packages.
-    With the `web_adapter`, the handler is a program that serves HTTP. AWS_LAMBDA_EXEC_WRAPPER is
+    A function that `is_image` is one by its template; its code is files all the same. With the
+    `web_adapter`, the handler is a program that serves HTTP. AWS_LAMBDA_EXEC_WRAPPER is
     obeyed only if it `runs_wrapper`.
 
     `outer_links` are the links in `code_dir` that lead out of it, and where they lead.
@@ -90,6 +91,7 @@ class Function:
     requirements: Path | None = None
     build_method: str = ""  # of its Metadata
     outer_links: Mapping[str, str] = field(default_factory=dict)
+    is_image: bool = False
     web_adapter: bool = False
     runs_wrapper: bool = True
     on_event: EventConfig = EventConfig()

@@ -97,6 +97,7 @@ def _function(resource: Resource) -> Iterator[Function]:
         layers=layers.folders,
         source_layers=layers.sources,
         build_method=resource.metadata.scalar("BuildMethod") or "",
+        is_image=resource.text("PackageType") == "Image",
         web_adapter=layers.web_adapter or code.web_adapter,
         runs_wrapper=_runs_wrapper(environment, layers),
         on_event=EventConfig(dead_letter=resource.section("DeadLetterConfig").text("TargetArn")),

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lampwork.runtime import client
-from lampwork.runtime.launching import source_cache
+from lampwork.runtime.launching import own_hosts, source_cache
 from lampwork.runtime.launching.aside import Aside
 from lampwork.runtime.read_files import Recorder
 from lampwork.runtime.user_code import EDITABLES, UserCode
@@ -68,6 +68,7 @@ def serve(
     serve_forever = client.load(channel, recorder)
     if not multiprocessing:
         semaphores.refuse()
+    own_hosts.resolve()
     if aside not in sys.meta_path:
         sys.meta_path.insert(0, aside)
     _extend_path(root, packages)
