@@ -78,6 +78,33 @@ async def test_a_function_that_fails_is_reported_as_failed(tmp_path):
     assert base64.b64decode(answer["LogResult"]) == b"START\nEND\nREPORT\n"
 
 
+@pytest.mark.parametrize("size", [1, 200_000])
+async def test_a_stream_of_a_function_that_does_not_stream_is_its_answer(tmp_path, size):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html"""
+    async with client_for(tmp_path, lambda event: {"text": "x" * size}) as (client, _):
+        answer = await in_thread(
+            client.invoke_with_response_stream, FunctionName="Hello", Payload=b"{}", LogType="Tail"
+        )
+        events = await in_thread(lambda: list(answer["EventStream"]))
+
+    chunks = [event["PayloadChunk"]["Payload"] for event in events if "PayloadChunk" in event]
+    assert json.loads(b"".join(chunks)) == {"text": "x" * size}
+    assert "InvokeComplete" in events[-1]
+    assert "ErrorCode" not in events[-1]["InvokeComplete"]
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-amz-executed-version"] == "$LATEST"
+
+
+async def test_a_stream_ends_with_the_error_of_a_function(tmp_path):
+    async with client_for(tmp_path, fails) as (client, _):
+        answer = await in_thread(client.invoke_with_response_stream, FunctionName="Hello")
+        (end,) = await in_thread(lambda: list(answer["EventStream"]))
+        with pytest.raises(ClientError, match="Function not found"):
+            await in_thread(client.invoke_with_response_stream, FunctionName="Nobody")
+
+    assert end["InvokeComplete"]["ErrorCode"] == "Unhandled"
+    assert json.loads(end["InvokeComplete"]["ErrorDetails"])["errorMessage"] == "broken"
+
+
 @pytest.mark.assertion(13)
 async def test_a_dry_run_runs_nothing(tmp_path):
     async with client_for(tmp_path, hello) as (client, invoker):

@@ -8,6 +8,7 @@ from lampwork.stack.authorization import Cors, IamAuthorizer
 from lampwork.stack.model import FunctionUrl, Stack
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import http_api, running_front
+from tests.emulator.stacks import read_text
 
 SIGNATURE = "AWS4-HMAC-SHA256 Credential=AKIA1/20260101/us-east-1/lambda/aws4_request"
 
@@ -82,6 +83,43 @@ async def test_an_answer_is_compact_json(at_url, answer, body):
     assert (response.status_code, response.text) == (200, body)
     assert response.headers["content-type"] == "application/json"
     assert response.headers["content-length"] == str(len(body))
+
+
+async def test_a_url_that_streams_sends_the_answer_of_a_function_that_does_not_as_it_is(at_url):
+    """localstack/localstack, test_lambda.py, test_lambda_url_echo_invoke[RESPONSE_STREAM]"""
+    answer = {"statusCode": 201, "body": "text"}
+    client, _ = await at_url(lambda event: answer, raw_answers=True)
+
+    response = await client.post("/", content=b"text")
+
+    assert (response.status_code, response.json()) == (200, answer)
+
+
+@pytest.mark.parametrize(
+    ("mode", "variables", "raw"),
+    [
+        ("BUFFERED", "{}", False),
+        ("RESPONSE_STREAM", "{}", True),
+        ("RESPONSE_STREAM", "{AWS_LWA_INVOKE_MODE: response_stream}", False),
+    ],
+)
+def test_what_streams_by_the_web_adapter_answers_with_its_status(tmp_path, mode, variables, raw):
+    template = f"""
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: app.handler
+      CodeUri: .
+      Environment: {{Variables: {variables}}}
+      FunctionUrlConfig: {{AuthType: NONE, InvokeMode: {mode}}}
+"""
+
+    (url,) = read_text(tmp_path, template).function_urls
+
+    assert url.raw_answers == raw
 
 
 async def test_the_raw_path_stays_encoded_and_cookies_stay_a_header_too(at_url):

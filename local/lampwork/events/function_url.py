@@ -57,3 +57,13 @@ def url_response(payload: bytes) -> Response:
         return structured_response(answer, JSON)
     body = answer if isinstance(answer, str) else _compact(answer)
     return Response(200, [("content-type", JSON)], body.encode("utf-8", "replace"))
+
+
+def raw_response(payload: bytes) -> Response:
+    """The response of a URL that streams, for a function that does not: its whole answer as it is,
+    with `statusCode` and all.
+
+    Recorded on AWS: localstack/localstack, tests/aws/services/lambda_/test_lambda.py,
+    test_lambda_url_echo_invoke[RESPONSE_STREAM].
+    """
+    return Response(200, [("content-type", "application/octet-stream")], payload)

@@ -21,6 +21,7 @@ from lampwork.errors import (
 from lampwork.front.aws_services import signed_for
 from lampwork.front.lambda_service.durable_api import DurableApi
 from lampwork.front.lambda_service.lambda_operations import LambdaOperations
+from lampwork.front.lambda_service.streamed_answers import streamed
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.limits import MAX_ASYNCHRONOUS_EVENT, MAX_EVENT
@@ -41,6 +42,7 @@ PREFIX = "/2015-03-31/functions/"
 # The paths of Lambda's other operations also begin with the date of their API version.
 DATED = re.compile(r"/20\d\d-\d\d-\d\d/")
 PATH = re.compile(PREFIX + "([^/]+)/invocations")
+STREAM_PATH = re.compile("/2021-11-15/functions/([^/]+)/response-streaming-invocations")
 NOT_SERVED = "Lampwork serves Invoke, event source mappings and the lists of functions."
 LOG_TAIL = 4096  # bytes
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestSyntax
@@ -87,12 +89,17 @@ class LambdaApi:
     async def serve(self, request: Request) -> Response:
         """Answer `POST /2015-03-31/functions/{name, ARN or partial ARN}/invocations`, or one of
         the other operations."""
+        if streaming := STREAM_PATH.fullmatch(request.path):
+            return streamed(await self._invocation(request, unquote(streaming[1])))
         found = PATH.fullmatch(request.path)
         if found is None or request.method != "POST":
             answer = self._durable.serve(request) if self._durable else None
             answer = answer or await self._operations.serve(request, self._listed)
             return answer or _error(501, "NotImplementedException", message=NOT_SERVED)
-        reference = unquote(found[1])
+        return await self._invocation(request, unquote(found[1]))
+
+    async def _invocation(self, request: Request, reference: str) -> Response:
+        """Invoke a function as its name, ARN or partial ARN says."""
         name = name_in(reference)
         function = self._functions.called(name)
         if function is None:

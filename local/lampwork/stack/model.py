@@ -225,7 +225,8 @@ class RestApi:
 
 @dataclass(frozen=True, slots=True)
 class FunctionUrl:
-    """A function's own address. It has an `authorizer` if callers must sign their requests."""
+    """A function's own address. It has an `authorizer` if callers must sign their requests. With
+    `raw_answers`, an answer is sent as it is."""
 
     logical_id: str
     url_id: str
@@ -233,6 +234,7 @@ class FunctionUrl:
     timeout_seconds: float
     authorizer: Authorizer | None = None
     cors: Cors | None = None
+    raw_answers: bool = False
     region: str = "us-east-1"
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from lampwork.errors import LampworkError, Throttled
 from lampwork.events.caller import Caller
 from lampwork.events.forwarding import forwarding_headers
-from lampwork.events.function_url import url_event, url_response
+from lampwork.events.function_url import raw_response, url_event, url_response
 from lampwork.events.http_api import MalformedResponse
 from lampwork.front.http.cors import CrossOrigin
 from lampwork.front.signature import caller, is_signed
@@ -67,6 +67,8 @@ class FunctionUrlGateway:
             )
             if invocation.function_error:  # the function's log already shows the error
                 return _failed()
+            if self._url.raw_answers:
+                return raw_response(invocation.payload)
             return url_response(invocation.payload)
         except EventTooLarge as error:
             self._log(error)
