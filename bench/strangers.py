@@ -25,6 +25,10 @@ PASSED_OVER: Final = frozenset(
 )
 LARGEST_BYTES: Final = 2_000_000
 FUNCTIONS: Final = frozenset(("AWS::Lambda::Function", "AWS::Serverless::Function"))
+PROBLEMS: Final = (
+    *(" cannot be loaded", " has no module ", "cannot be installed"),
+    *(" is refused: ", " cannot be created by ", "Traceback"),
+)
 UP: Final = "Lampwork is up: "
 NOT_EMULATED: Final = "Not emulated: "
 EXAMPLES: Final = 3
@@ -224,8 +228,8 @@ def _kind(line: str) -> str:
 
 
 def _is_a_problem(line: str) -> bool:
-    """Whether a line of the start says that a function cannot run as it is."""
-    return " cannot be loaded" in line or " has no module " in line or "cannot be installed" in line
+    """Whether a line of the start says that a function or a resource is not as it should be."""
+    return any(each in line for each in PROBLEMS)
 
 
 def report(outcomes: Sequence[Outcome], folder: Path, *, starts: bool) -> Iterator[str]:

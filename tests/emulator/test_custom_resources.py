@@ -29,7 +29,8 @@ Resources:
           import json
           import cfnresponse
           def handler(event, context):
-              data = {"Size": 3, "Seen": json.dumps(event), "Kind": event["RequestType"]}
+              data = {"Size": 3, "All": ["a", "b"], "Seen": json.dumps(event)}
+              data["Kind"] = event["RequestType"]
               made = "made-" + event["LogicalResourceId"]
               cfnresponse.send(event, context, cfnresponse.SUCCESS, data, made)
   Breaker:
@@ -59,6 +60,8 @@ Resources:
         Variables:
           ID: !Ref Sooner
           SIZE: !GetAtt Sooner.Size
+          ITEM: !Select [1, !GetAtt Sooner.All]
+          JOINED: !Join [",", !GetAtt Sooner.All]
           BOTH: !Sub "${Later}/${Sooner.Size}"
           SEEN: !GetAtt Sooner.Seen
           AFTER: !GetAtt Later.Seen
@@ -67,7 +70,7 @@ Resources:
       InlineCode: |
         import os
         def handler(event, context):
-            names = ("ID", "SIZE", "BOTH", "SEEN", "AFTER", "SETTING", "BROKEN")
+            names = ("ID", "SIZE", "ITEM", "JOINED", "BOTH", "SEEN", "AFTER", "SETTING", "BROKEN")
             return {name: os.environ[name] for name in names}
       Events: {Get: {Type: HttpApi, Properties: {Path: /, Method: get}}}
 """
@@ -109,6 +112,7 @@ def test_functions_see_what_the_function_of_a_custom_resource_answers(served: Se
 
     assert variables["ID"] == "made-Sooner"
     assert variables["SIZE"] == "3"
+    assert (variables["ITEM"], variables["JOINED"]) == ("b", "a,b")
     assert variables["BOTH"] == "made-Later/3"
     assert variables["SETTING"] == "from made-Sooner"
 
@@ -143,7 +147,7 @@ def test_a_resource_whose_function_fails_is_told_and_its_values_are_empty(served
     told = "".join(served.lampwork.output)
 
     assert (
-        "template.yaml, line 31: the custom resource Broken cannot be created by Breaker:"
+        "template.yaml, line 32: the custom resource Broken cannot be created by Breaker:"
         " it failed: ValueError: on purpose." in told
     )
     assert served.variables()["BROKEN"] == ""

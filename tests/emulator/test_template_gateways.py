@@ -561,3 +561,55 @@ Resources:
     assert integration is not None
     assert integration.uri == "arn:aws:apigateway:eu-west-1:sns:path//"
     assert integration.templates == {"application/json": "000000000000 ${other}"}
+
+
+def test_methods_of_cloudformation_are_for_the_users_of_a_pool(tmp_path):
+    """As the CDK writes a CognitoUserPoolsAuthorizer with authorizationScopes."""
+    stack = read_text(
+        tmp_path,
+        """\
+        Resources:
+          Pool: {Type: AWS::Cognito::UserPool}
+          Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: api}}
+          Members:
+            Type: AWS::ApiGateway::Authorizer
+            Properties:
+              Name: members
+              RestApiId: !Ref Api
+              Type: COGNITO_USER_POOLS
+              IdentitySource: method.request.header.X-Token
+              ProviderARNs: [!GetAtt Pool.Arn]
+          Read:
+            Type: AWS::ApiGateway::Method
+            Properties:
+              RestApiId: !Ref Api
+              ResourceId: !GetAtt Api.RootResourceId
+              HttpMethod: GET
+              AuthorizationType: COGNITO_USER_POOLS
+              AuthorizerId: !Ref Members
+              AuthorizationScopes: [books/read]
+              Integration:
+                Type: AWS_PROXY
+                Uri: !Sub arn:aws:apigateway:x:lambda:path/x/functions/${Work.Arn}/invocations
+          Deployment: {Type: AWS::ApiGateway::Deployment, Properties: {RestApiId: !Ref Api}}
+          Stage:
+            Type: AWS::ApiGateway::Stage
+            Properties: {RestApiId: !Ref Api, DeploymentId: !Ref Deployment, StageName: prod}
+          Work:
+            Type: AWS::Lambda::Function
+            Properties:
+              Runtime: python3.13
+              Handler: index.handler
+              Role: x
+              Code: {ZipFile: "def handler(event, context): pass"}
+        """,
+    )
+
+    (route,) = stack.rest_apis[0].routes
+    (pool,) = (each for each in stack.resources if each.type == "AWS::Cognito::UserPool")
+    arn = f"arn:aws:cognito-idp:eu-west-1:000000000000:userpool/{pool.properties['Id']}"
+    assert route.authorizer == PoolAuthorizer(
+        "members", (arn,), IdentitySource("header", "X-Token")
+    )
+    assert route.scopes == ("books/read",)
+    assert stack.ignored == ()

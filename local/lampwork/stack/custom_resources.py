@@ -17,6 +17,7 @@ PREFIX: Final = "Custom::"
 # A dynamic reference to a custom resource: its logical id, and an attribute or nothing.
 SERVICE: Final = "custom-resource"
 MENTIONED: Final = re.compile(rf"\{{\{{resolve:{SERVICE}:([^:}}]+)")
+WHOLE: Final = re.compile(rf"\{{\{{resolve:{SERVICE}:[^}}]+\}}\}}")
 
 
 def is_custom(type: str) -> bool:
@@ -26,6 +27,16 @@ def is_custom(type: str) -> bool:
 def reference(logical_id: str, attribute: str = "") -> str:
     """The text that stands for an attribute, or for the physical id, until it is known."""
     return f"{{{{resolve:{SERVICE}:{logical_id}:{attribute}}}}}"
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is one reference to a custom resource, and nothing else."""
+    return isinstance(value, str) and WHOLE.fullmatch(value) is not None
+
+
+def item(reference: str, index: int) -> str:
+    """The reference to an item of an attribute that is a list."""
+    return f"{reference.removesuffix('}}')}#{index}}}}}"
 
 
 def is_reference(reference: str) -> bool:

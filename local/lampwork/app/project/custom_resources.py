@@ -180,5 +180,15 @@ def _values(kept: Mapping[str, Record]) -> dict[str, str | None]:
 
 
 def _attributes(data: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """The attributes as texts. A list is joined by commas, and each of its items is there, too."""
     for name, value in data.items():
-        yield name, value if isinstance(value, str) else json.dumps(value)
+        if isinstance(value, list):
+            items = [_text(each) for each in value]
+            yield name, ",".join(items)
+            yield from ((f"{name}#{index}", each) for index, each in enumerate(items))
+        else:
+            yield name, _text(value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from lampwork.errors import TemplateError
+from lampwork.stack.custom_resources import is_whole, item
 from lampwork.stack.model import ACCOUNT_ID
 from lampwork.template.language.identity import (
     API,
@@ -297,6 +298,8 @@ class Resolver:
 
     def _list(self, value: object) -> list[Any]:
         resolved = self._value(value)
+        if is_whole(resolved):  # a list, too, is known only once the resource is there
+            return [resolved]
         if not isinstance(resolved, list):
             raise Unresolvable(f"{value} must be a list, not {resolved!r}.")
         return resolved
@@ -432,7 +435,10 @@ class Resolver:
         return str(separator).join(map(self._text, self._list(items)))
 
     def _select(self, arguments: list[Any]) -> Any:
-        index, items = int(self._text(arguments[0])), self._list(arguments[1])
+        index, chosen = int(self._text(arguments[0])), self._value(arguments[1])
+        if is_whole(chosen):
+            return item(chosen, index)
+        items = self._list(chosen)
         if not 0 <= index < len(items):
             raise Unresolvable(f"Fn::Select has no item {index} in {items}.")
         return items[index]
