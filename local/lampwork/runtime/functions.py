@@ -106,6 +106,11 @@ class Functions:
             _refuse_recursion(pool.function, trace_header)
         return await pool.invoke(payload, client_context, request_id, trace_header)
 
+    def is_installing(self, function: str) -> bool:
+        """As `Invoker.is_installing`."""
+        pool = self._pools.get(function) or self._pool_by_name(function)
+        return pool is not None and not self._settings.packages.are_installed(pool.function)
+
     def _set_functions(self, functions: Mapping[str, Function]) -> None:
         # Functions' processes have other working directories, so paths must be absolute.
         folders = {each.code_dir: each.code_dir.resolve() for each in functions.values()}
