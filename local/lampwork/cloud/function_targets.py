@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from lampwork.cloud.request_trace import trace_header
 from lampwork.cloud.targets import Sender, Targets
 from lampwork.events.s3 import Bucket, S3Object, s3_event
 from lampwork.events.sns import Publication, Subscription, sns_event
-from lampwork.events.target_input import input_of, rule_event
+from lampwork.events.target_input import NoInput, input_of, rule_event
 from lampwork.stack.model import FUNCTION_EVENTS_QUEUE, STREAM_QUEUE_PREFIX
 
 # The longest time that SQS allows. A message stays hidden while somebody works on it, and the
@@ -62,7 +63,11 @@ class FunctionTargets:
         self._put_event(subscription.endpoint, sns_event(subscribed, publication))
 
     def _send(self, rule: events.Rule, target: Mapping[str, Any], told: Mapping[str, Any]) -> None:
-        text = input_of(target, rule_event(told), rule_arn=rule.arn, rule_name=rule.name)
+        try:
+            text = input_of(target, rule_event(told), rule_arn=rule.arn, rule_name=rule.name)
+        except NoInput as error:
+            print(f"{rule.arn} sends nothing: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            return
         self._targets.deliver(target, text, rule.arn, str(told["id"]))
 
     def _put_for(self, function_arn: str, text: str, sender: Sender) -> None:

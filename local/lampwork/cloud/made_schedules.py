@@ -7,6 +7,7 @@ The emulator's own process fires the template's schedules of functions.
 import json
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -15,6 +16,7 @@ from lampwork.cloud.moto_seam import schedules
 from lampwork.cloud.targets import Targets
 from lampwork.events.schedule_expressions import Once, Rate, parse_expression
 from lampwork.events.schedules import payload_of
+from lampwork.events.target_input import NoInput
 from lampwork.stack.model import Schedule
 
 LOOK_SECONDS: Final = 0.25
@@ -59,8 +61,9 @@ class MadeSchedules:
     def _deliver(self, made: schedules.Made, due: datetime) -> None:
         if made.ends is None or due <= made.ends:
             for target in made.targets:
-                text = payload_of(_described(made, target), due).decode()
-                self._targets.deliver(target, text, made.arn)
+                with suppress(NoInput):  # AWS sends nothing then, and says nothing
+                    text = payload_of(_described(made, target), due).decode()
+                    self._targets.deliver(target, text, made.arn)
 
 
 def _described(made: schedules.Made, target: dict[str, Any]) -> Schedule:

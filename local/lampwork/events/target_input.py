@@ -20,6 +20,10 @@ PLACEHOLDER: Final = re.compile(r"<([A-Za-z0-9_.-]+)>")
 STEP: Final = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\['([^']+)'\]")
 
 
+class NoInput(ValueError):
+    """An input transformer makes no valid input of an event."""
+
+
 def service_of(arn: str) -> str:
     """The service in an ARN; "" if it is none."""
     parts = arn.split(":")
@@ -44,7 +48,11 @@ def rule_event(event: Mapping[str, Any]) -> dict[str, Any]:
 def input_of(
     target: Mapping[str, Any], event: Mapping[str, Any], *, rule_arn: str, rule_name: str
 ) -> str:
-    """The JSON text that a rule's target receives."""
+    """The text that a rule's target receives, in JSON.
+
+    Raises:
+        NoInput: the target's input transformer makes none of this event.
+    """
     if (constant := target.get("Input")) is not None:
         return str(constant)
     if (path := target.get("InputPath")) is not None:
@@ -57,7 +65,8 @@ def input_of(
     }
     values["aws.events.rule-arn"] = rule_arn
     values["aws.events.rule-name"] = rule_name
-    values["aws.events.event"] = values["aws.events.event.json"] = event
+    values["aws.events.event"] = _without_detail(event)
+    values["aws.events.event.json"] = event
     values["aws.events.event.ingestion-time"] = event["time"]
     return filled(transformer["InputTemplate"], values)
 
@@ -73,33 +82,55 @@ def value_at(path: str, event: Any) -> Any:
     return value
 
 
+def _without_detail(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as the variable aws.events.event holds it."""
+    rest = {name: value for name, value in event.items() if name not in ("detail", "detail-type")}
+    return {**rest, "detailType": event["detail-type"]} if "detail-type" in event else rest
+
+
 def filled(
     template: str, values: Mapping[str, Any], placeholder: re.Pattern[str] = PLACEHOLDER
 ) -> str:
-    """The template with its placeholders replaced by JSON values or, within quotes, by text."""
+    """The template with its placeholders replaced by JSON values or, within quotes, by text.
+
+    LocalStack recorded on AWS what comes of values that are missing, lists or objects:
+    https://github.com/localstack/localstack/blob/main/tests/aws/services/events/test_events_inputs.py
+
+    Raises:
+        NoInput: a list or an object lies within quotes of a JSON template; AWS sends nothing then.
+    """
     text, end = "", 0
+    is_text = template.lstrip().startswith('"')
     for match in placeholder.finditer(template):
         text += template[end : match.start()]
         end = match.end()
         if match[1] not in values:
             text += match[0]
         elif _within_quotes(template[: match.start()]):
-            text += _as_text(values[match[1]])
+            text += _as_text(values[match[1]], in_json=not is_text)
         else:
-            text += json.dumps(values[match[1]])
+            text += json.dumps(_or_empty(values[match[1]]))
     text += template[end:]
-    return text if _is_json(text) else json.dumps(text)
+    # A template of several lines of text is sent as it is.
+    return text if is_text or _is_json(text) else json.dumps(text)
 
 
 def _within_quotes(text: str) -> bool:
     return len(re.findall(r'(?<!\\)"', text)) % 2 == 1
 
 
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return json.dumps(text)[1:-1]
+def _or_empty(value: Any) -> Any:
+    """A placeholder that leads nowhere becomes an empty text."""
+    return "" if value is None else value
+
+
+def _as_text(value: Any, *, in_json: bool) -> str:
+    if isinstance(value, list | dict):
+        if in_json:
+            raise NoInput(f"{json.dumps(value)} must not be within quotes")
+        return json.dumps(value, separators=(",", ":")).replace('"', "")
+    text = _or_empty(value)
+    return json.dumps(text)[1:-1] if isinstance(text, str) else json.dumps(text)
 
 
 def _is_json(text: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from lampwork.errors import ConfigurationError
 from lampwork.events.schedule_expressions import Cron, Once, Rate, parse_expression
 from lampwork.events.schedules import missing_function_attributes, payload_of
+from lampwork.events.target_input import NoInput
 from lampwork.stack.entry_points import EntryPoint
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import Schedule, Stack
@@ -133,7 +134,10 @@ class Schedules(RunningSource):
 
     async def _deliver(self, schedule: Schedule, due: datetime) -> str | None:
         """Invoke the function. Returns why the first try failed, or None if it succeeded."""
-        payload = payload_of(schedule, due)
+        try:
+            payload = payload_of(schedule, due)
+        except NoInput as error:
+            return str(error)
         if self._events.knows(schedule.function):
             return await self._events.submit(schedule.function, payload)
         if schedule.dead_letter:

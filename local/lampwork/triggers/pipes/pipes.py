@@ -41,7 +41,7 @@ class PipeSource(Source):
 
     def entry_points(self, stack: Stack, intervals: Mapping[str, float]) -> Iterator[EntryPoint]:
         for each in stack.triggers_of(Pipe):
-            yield "pipe", each.source.rpartition(":")[2], each.target.rpartition(":")[2]
+            yield "pipe", _name(each), each.target.rpartition(":")[2]
 
     def open(self, context: SourceContext) -> RunningSource:
         if context.aws is None:
@@ -96,6 +96,12 @@ class Pipes(RunningSource):
 
     async def _stop(self, pipes: Sequence[Pipe]) -> None:
         await asyncio.gather(*(self._readers.pop(pipe).stop() for pipe in pipes))
+
+
+def _name(pipe: Pipe) -> str:
+    """The name of its queue or stream."""
+    reads = pipe.reads
+    return reads.stream if isinstance(reads, StreamTrigger) else reads.queue_arn.rpartition(":")[2]
 
 
 async def _nothing() -> None:
