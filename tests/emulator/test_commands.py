@@ -281,6 +281,20 @@ def test_a_function_to_debug_must_be_in_the_template(another: SampleProject) -> 
     assert failed.stderr.startswith("Error: There is no function 'Nobody'; the template has Fail, ")
 
 
+def test_a_port_for_debuggers_needs_no_name_when_there_is_only_one_function(
+    another: SampleProject,
+) -> None:
+    """As with `sam local start-lambda -d 5678`."""
+    several = another.run("start-lambda", "-d", "5678")
+    another.edit("template.yaml", lambda text: text[: text.index("  Fail:")])
+    one = another.start("start-lambda", "-p", "0", "-d", "5678")
+
+    assert several.stderr == (
+        "Error: --debug-port needs --debug NAME, the function to debug: Fail, Hello, Ticker.\n"
+    )
+    one.origin()
+
+
 def test_invoke_needs_no_name_when_there_is_only_one_function(another: SampleProject) -> None:
     several = another.run("invoke")
     another.edit("template.yaml", lambda text: text[: text.index("  Fail:")])

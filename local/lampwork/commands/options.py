@@ -211,13 +211,11 @@ def log_to(log: Log) -> Log:
 
 
 def _debugged(function: str | None, port: int | None) -> Debugged | None:
-    if function is None:
-        if port is not None:
-            raise ConfigurationError("--debug-port needs --debug NAME, the function to debug.")
+    if function is None and port is None:
         return None
     if find_spec("debugpy") is None:
         raise ConfigurationError("Debugging needs debugpy: pip install 'lampwork[debug]'.")
-    return Debugged(function, port or DEBUG_PORT)
+    return Debugged(function or "", port or DEBUG_PORT)
 
 
 def _merged(*files: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:

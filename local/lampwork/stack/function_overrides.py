@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from lampwork.errors import ConfigurationError
 from lampwork.stack.function_names import FunctionNames
-from lampwork.stack.model import HttpRoute, Stack, WebSocketRoute
+from lampwork.stack.model import Function, HttpRoute, Stack, WebSocketRoute
 
 Route = TypeVar("Route", HttpRoute, WebSocketRoute)
 
@@ -16,16 +17,30 @@ DAY_SECONDS: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Debugged:
-    """The function that waits for a debugger, and the port of this machine at which it waits."""
+    """The function that waits for a debugger, and the port of this machine at which it waits. Its
+    name is "" for the only function there is."""
 
     function: str
     port: int
 
+    def find(self, functions: Mapping[str, Function]) -> Function:
+        """
+        Raises:
+            FunctionNotFound: there is no such function.
+            ConfigurationError: none is named, and there are several.
+        """
+        if self.function or len(functions) == 1:
+            return FunctionNames(functions).get(self.function or next(iter(functions)))
+        raise ConfigurationError(
+            "--debug-port needs --debug NAME, the function to debug:"
+            f" {', '.join(sorted(functions)) or 'there is none'}."
+        )
 
-def without_time_out(stack: Stack, name: str) -> Stack:
+
+def without_time_out(stack: Stack, debugged: Debugged) -> Stack:
     """Give a function, and the gateways that invoke it, a timeout of a day: a person at a debugger
     takes their time."""
-    function = FunctionNames(stack.functions).get(name)
+    function = debugged.find(stack.functions)
     logical_id = function.logical_id
     return replace(
         stack,

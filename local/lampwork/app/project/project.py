@@ -36,7 +36,6 @@ from lampwork.stack.custom_resources import (
     without_references,
 )
 from lampwork.stack.dynamic_references import references_in, unresolved, with_values
-from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.function_overrides import Debugged
 from lampwork.stack.handler_check import HandlerProblems
 from lampwork.stack.missing_modules import MissingModules
@@ -220,7 +219,7 @@ class Project:
         debugged = self._options.debugged
         if debugged is None:
             return None
-        function = FunctionNames(self.stack.functions).get(debugged.function)
+        function = debugged.find(self.stack.functions)
         return replace(debugged, function=function.logical_id)
 
     def _grace(self) -> float:

@@ -88,7 +88,7 @@ class StackLoader:
             stack = with_values_of(stack, os.environ)
         stack = with_variables(stack, variables)
         debugged = self._options.debugged
-        return without_time_out(stack, debugged.function) if debugged else stack
+        return without_time_out(stack, debugged) if debugged else stack
 
 
 def _with_folders_name(stack: Stack, config: Config) -> Stack:
