@@ -19,7 +19,6 @@ class FakeInvoker:
         self.handlers = handlers
         self.events: list[tuple[str, Any]] = []
         self.request_ids: list[str | None] = []
-        self.installing: set[str] = set()
         self._invoked = asyncio.Condition()
 
     async def invoke(
@@ -49,9 +48,6 @@ class FakeInvoker:
             failure = {"errorMessage": str(error), "errorType": type(error).__name__}
             return _invocation(json.dumps(failure).encode(), "Unhandled")
         return _invocation(result if isinstance(result, bytes) else json.dumps(result).encode())
-
-    def is_installing(self, function: str) -> bool:
-        return function in self.installing
 
     async def event(self, function: str, number: int = 1) -> Any:
         """The event of a function's nth request; waits for it if it has not come yet."""

@@ -72,6 +72,7 @@ async def running(*functions: Function, **options: Any) -> AsyncIterator[Running
     run = Running(Functions(by_id, settings, lambda each, line, _: run.log(each, line)))
     try:
         await run.functions.start()
+        await run.functions.preload()
         yield run
     finally:
         await run.functions.stop()

@@ -24,19 +24,6 @@ async def test_a_caller_does_not_wait_for_a_function_that_takes_too_long() -> No
     assert (await call(invoker, "quick", {}, 5)).payload == b"{}"
 
 
-async def test_a_caller_waits_while_the_functions_packages_are_installed() -> None:
-    invoker = FakeInvoker(slow=lambda event: asyncio.sleep(0.1, "answer"), stuck=forever)
-    invoker.installing = {"slow", "stuck"}
-
-    assert (await call(invoker, "slow", {}, 0.01)).payload == b'"answer"'
-
-    waiting = asyncio.create_task(call(invoker, "stuck", {}, 0.01))
-    await invoker.event("stuck")
-    invoker.installing.clear()
-    with pytest.raises(IntegrationTimeout):
-        await waiting
-
-
 async def test_a_cancelled_caller_gets_no_timeout_error() -> None:
     invoker = FakeInvoker(slow=forever)
     calling = asyncio.create_task(call(invoker, "slow", {}, 5))

@@ -2,6 +2,7 @@
 packages that are used most."""
 
 import logging
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.preloading.differences import differing
 
 # The process in which a package was loaded: the function's, or the one that it was forked from.
 WHERE = "import os\nLOADED_BY = os.readlink('/proc/self')"
+REPORTED = re.compile(r"Max Memory Used: (\d+) MB")
 REPORT = """
     import os
     {imports}
@@ -289,6 +291,52 @@ async def test_a_module_named_in_the_settings_shows_itself_only_when_it_is_impor
     async with running(one, two, preload=("driver",)) as run:
         assert await run.result("one") == [False, True, None, "driver"]
         assert await run.result("two") == [False, False, "changed", "driver"]
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["forked", "cold"])
+async def test_packages_that_share_a_package_are_loaded_in_the_functions_order(
+    tmp_path: Path, site: Path, cold: bool
+) -> None:
+    # As requests, which looks for the modules of urllib3 that are there, and boto3, which loads
+    # more of them.
+    write(site, "base.__init__", "")
+    write(site, "base.more", "")
+    looks = "import sys, base\nFOUND = 'base.more' in sys.modules\nOUT = sys.stdout"
+    write(site, "looks", looks)
+    write(site, "loads", "import base.more")
+    package(site, "plain")
+    app = importing(tmp_path, site, "import looks, loads, plain", "[looks.FOUND, FORKED]")
+
+    assert await answers(app, cold=cold) == [[False, {"plain": not cold}]]
+
+
+async def test_a_package_that_is_loaded_anyway_does_not_keep_functions_from_others(
+    tmp_path: Path, site: Path
+) -> None:
+    # AWS's runtime client loads it in every process.
+    package(site, "plain")
+    one = importing(tmp_path / "a", site, "import simplejson", "1", name="one")
+    two = importing(tmp_path / "b", site, "import plain", name="two")
+
+    assert await answers(one, two) == [1, {"plain": True}]
+
+
+async def test_the_memory_of_a_forked_process_counts_as_that_of_a_fresh_one(
+    tmp_path: Path, site: Path
+) -> None:
+    package(site, "large", "DATA = [str(number) for number in range(1_000_000)]")
+    app = importing(tmp_path, site, "import large", memory_mb=512)
+    used = []
+
+    for cold in (False, True):
+        async with running(app, cold=cold) as run:
+            (forked,) = (await run.result()).values()
+            used += [int(found[1]) for _, line in run.lines if (found := REPORTED.search(line))]
+
+        assert forked is not cold
+
+    assert 60 < used[0] < 120
+    assert used[0] == pytest.approx(used[1], rel=0.1)
 
 
 @pytest.fixture

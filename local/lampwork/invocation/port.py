@@ -63,7 +63,3 @@ class Invoker(Protocol):
             TooManyEnvironments: the cap on function processes is reached.
         """
         ...
-
-    def is_installing(self, function: str) -> bool:
-        """Whether an invocation of this function has to wait for its packages to be installed."""
-        ...

@@ -30,8 +30,7 @@ async def call(
 ) -> Invocation:
     """Invoke and wait. A function that takes longer runs on, as on AWS; only its answer is lost.
 
-    `request_id` becomes the invocation's. The time begins anew as long as the function's packages
-    are being installed: on AWS they are there.
+    `request_id` becomes the invocation's.
 
     Raises:
         EventTooLarge: the event has more than `MAX_EVENT` bytes.
@@ -42,17 +41,8 @@ async def call(
     if len(payload) > MAX_EVENT:
         raise EventTooLarge(f"The event has {len(payload)} bytes; Lambda takes {MAX_EVENT}.")
     caller = cast("asyncio.Task[Invocation]", asyncio.current_task())
-    loop = asyncio.get_running_loop()
-    limits: list[asyncio.TimerHandle] = []
-
-    def end() -> None:
-        if invoker.is_installing(function):
-            limits[0] = loop.call_later(timeout_seconds, end)
-        else:
-            caller.cancel(LATE)
-
     # The same as `asyncio.timeout`, at a third of its cost, which every request pays.
-    limits.append(loop.call_later(timeout_seconds, end))
+    limit = asyncio.get_running_loop().call_later(timeout_seconds, caller.cancel, LATE)
     try:
         return await invoker.invoke(function, payload, request_id=request_id)
     except asyncio.CancelledError as cancelled:
@@ -63,4 +53,4 @@ async def call(
             f"{function} did not answer within {timeout_seconds:g} s."
         ) from cancelled
     finally:
-        limits[0].cancel()
+        limit.cancel()

@@ -58,7 +58,7 @@ class Functions:
         self._folders = TemporaryFolders(settings.temporary_dir)
 
     async def start(self) -> None:
-        """Load the packages that functions share. A function itself starts with its first request.
+        """Be ready for requests. A function itself starts with its first one.
 
         Raises:
             StartError: no process can be started.
@@ -67,6 +67,13 @@ class Functions:
         await self._folders.open()
         self._set_functions(self._functions)
         self._housekeeping = asyncio.create_task(self._housekeep())
+        await self._launchers.start()
+
+    async def preload(self) -> None:
+        """Load the packages that functions share, for which their variables should be known.
+
+        Functions can be invoked meanwhile.
+        """
         await self._launchers.preload(self._functions.values())
 
     async def stop(self) -> None:
@@ -80,14 +87,14 @@ class Functions:
     async def reload(self, functions: Mapping[str, Function]) -> None:
         """Serve further requests with these functions and their present code.
 
-        Requests under way finish with the old code. Returns once newly imported packages are
+        Requests under way finish with the old code. Returns once packages that functions share are
         loaded; functions can be invoked meanwhile.
         """
         kept = {name for name, _ in _variants(functions)}
         gone = [self._pools.pop(name) for name in self._pools.keys() - kept]
         self._set_functions(functions)
         await asyncio.gather(*(pool.close(self._settings.stop_seconds) for pool in gone))
-        await self._launchers.preload(self._functions.values())
+        await self.preload()
 
     async def invoke(
         self,
@@ -105,11 +112,6 @@ class Functions:
         if trace_header is not None:
             _refuse_recursion(pool.function, trace_header)
         return await pool.invoke(payload, client_context, request_id, trace_header)
-
-    def is_installing(self, function: str) -> bool:
-        """As `Invoker.is_installing`."""
-        pool = self._pools.get(function) or self._pool_by_name(function)
-        return pool is not None and not self._settings.packages.are_installed(pool.function)
 
     def _set_functions(self, functions: Mapping[str, Function]) -> None:
         # Functions' processes have other working directories, so paths must be absolute.

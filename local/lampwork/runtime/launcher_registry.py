@@ -1,7 +1,10 @@
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
+from lampwork.errors import StartError
 from lampwork.runtime.forking.fork_launcher import ForkLauncher
 from lampwork.runtime.forking.fork_servers import ForkServers
 from lampwork.runtime.launching.cold_launcher import ColdLauncher
@@ -10,6 +13,8 @@ from lampwork.runtime.packages import NotInstalled
 from lampwork.runtime.preloading.import_plan import ImportScanner
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.stack.model import Function
+
+logger = logging.getLogger(__name__)
 
 
 class LauncherRegistry:
@@ -21,7 +26,7 @@ class LauncherRegistry:
         self._servers = ForkServers(settings.python)
         self._scanner = ImportScanner()
         self._forking: dict[str, ForkLauncher] = {}
-        self._installing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def launcher_for(self, function: Function) -> Launcher:
         """A launcher for this function with its present code."""
@@ -31,8 +36,18 @@ class LauncherRegistry:
         self._forking[f"{function.logical_id}:{function.qualifier}"] = launcher
         return launcher
 
+    async def start(self) -> None:
+        """Start the servers that have loaded nothing yet, unless every start is cold.
+
+        Raises:
+            StartError: none can be started.
+        """
+        if not self._settings.cold:
+            ready = [each for each in self._forking.values() if self._is_ready(each.function)]
+            await self._servers.start([await launcher.world() for launcher in ready])
+
     async def preload(self, functions: Iterable[Function]) -> None:
-        """Load what the functions import, unless every start is cold.
+        """Load what the functions share, and then, in the background, what each has for itself.
 
         Nobody waits for packages that have yet to be installed: those functions' are loaded later.
         """
@@ -40,37 +55,43 @@ class LauncherRegistry:
         for name, launcher in list(self._forking.items()):
             if launcher.function.logical_id not in wanted:
                 del self._forking[name]
-        ready = []
-        for function in wanted.values():
-            if function.is_node or self._settings.packages.are_installed(function):
-                ready.append(function.logical_id)
-            elif self._settings.install_ahead:
-                task = asyncio.create_task(self._install_and_preload(function))
-                self._installing.add(task)
-                task.add_done_callback(self._installing.discard)
-        launchers = [each for each in self._forking.values() if each.function.logical_id in ready]
-        await self._preload(launchers)
-        self._servers.retire_all_but([each.server for each in self._forking.values()])
+        if self._settings.install_ahead:
+            for function in wanted.values():
+                if not self._is_ready(function):
+                    self._begin(self._install_and_preload(function))
+        launchers = [each for each in self._forking.values() if self._is_ready(each.function)]
+        await self._servers.share([await launcher.world() for launcher in launchers])
+        if len(launchers) == 1:
+            await self._prepare(launchers)
+        else:
+            self._begin(self._prepare(launchers))
 
     async def stop(self) -> None:
-        for task in self._installing:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._installing, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(self._cold.stop(), self._servers.stop())
+
+    def _is_ready(self, function: Function) -> bool:
+        return function.is_node or self._settings.packages.are_installed(function)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _install_and_preload(self, function: Function) -> None:
         # What cannot be installed has been said, and each request for it is told.
         with contextlib.suppress(NotInstalled):
             await self._settings.packages.install(function)
-            await self._preload(
-                [
-                    launcher
-                    for launcher in self._forking.values()
-                    if launcher.function.logical_id == function.logical_id
-                ]
+            await self._prepare(
+                [each for each in self._forking.values() if each.function is function]
             )
 
-    async def _preload(self, launchers: Sequence[ForkLauncher]) -> None:
-        await self._servers.share([await launcher.world() for launcher in launchers])
-        for launcher in launchers:
-            await launcher.prepare()
+    async def _prepare(self, launchers: Iterable[ForkLauncher]) -> None:
+        try:
+            for launcher in launchers:
+                await launcher.prepare()
+        except StartError as error:  # which a request will be told, too
+            logger.warning("%s", error)
+        self._servers.retire_all_but([each.server for each in self._forking.values()])

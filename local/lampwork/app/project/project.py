@@ -134,9 +134,7 @@ class Project:
         opened.push_async_callback(self.services.stop)
         await run_all(self.services.start(), self._open_functions(opened))
         self.variables.update(self._variables.resolve(self.config, self.stack))
-        await self._create()
-        if self._beside is None:  # which has run them
-            await run_commands(self.config, self.variables, self.log_line)
+        await run_all(self.functions.preload(), self._create_and_run())
 
     async def reread(self) -> bool:
         """Read the configuration and the template again.
@@ -227,6 +225,11 @@ class Project:
         answers at once."""
         aws = self.services.aws
         return LOADING_SECONDS if aws is not None and aws.is_loading else 0
+
+    async def _create_and_run(self) -> None:
+        await self._create()
+        if self._beside is None:  # which has run them
+            await run_commands(self.config, self.variables, self.log_line)
 
     async def _create(self) -> None:
         stack = await self._created(self.stack)

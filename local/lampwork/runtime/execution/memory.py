@@ -4,12 +4,13 @@ import time
 
 MEBIBYTE = 1024 * 1024
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+NOT_OF_FILES = (b"RssAnon:", b"RssShmem:")
 # Reading a process's memory costs as much as a short request, so short requests share a reading.
 MAX_AGE_SECONDS = 1
 
 
 class MemoryPeak:
-    """The most private memory, in bytes, that an environment's processes were seen to hold."""
+    """The most memory, in bytes, that an environment's process was seen to hold."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -21,7 +22,7 @@ class MemoryPeak:
 
     def read(self, pid: int) -> None:
         """Read the memory of this process now."""
-        self.bytes = max(self.bytes, _private_memory(pid))
+        self.bytes = max(self.bytes, _own_memory(pid))
         self._read_at = time.monotonic()
 
     def refresh(self, pid: int) -> None:
@@ -36,13 +37,15 @@ def resident_memory(pid: int) -> int:
     return int(fields[1]) * PAGE_BYTES if fields else 0
 
 
-def _private_memory(pid: int) -> int:
-    """Bytes only this process holds, without those it shares with the one it was forked from.
+def _own_memory(pid: int) -> int:
+    """Bytes a process holds besides what it maps of files, which the kernel can read again.
 
-    0 if it has ended.
+    What it shares with the one from which it was forked counts in full, as it would in a process
+    that had loaded the same itself. 0 if it has ended.
+    https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
     """
-    lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
-    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(b"Private_"))
+    lines = _read(f"/proc/{pid}/status").splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(NOT_OF_FILES))
 
 
 def _read(path: str) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lampwork.errors import StartError
 from lampwork.runtime.forking.fork_server_process import ForkedProcess, ForkServerEnded
-from lampwork.runtime.forking.fork_servers import ForkServers, Server
+from lampwork.runtime.forking.fork_servers import ForkServers, Left, Server
 from lampwork.runtime.launching.launcher import Launch
 from lampwork.runtime.preloading.import_plan import ImportScanner, Step
 from lampwork.runtime.preloading.loaded import PER_PROCESS, World, differing
@@ -34,7 +34,7 @@ class ForkLauncher:
         self._settings = settings
         self._servers = servers
         self._scanner = scanner
-        self._unfit: set[Step] = set()
+        self._unfit: Left = {}
         self._found: tuple[tuple[Step, ...], frozenset[str]] | None = None
         self._world: World | None = None  # in which it was last forked
 

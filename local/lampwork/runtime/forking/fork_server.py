@@ -42,10 +42,10 @@ def serve(
     """
     connection = socket.socket(fileno=control)
     output = _take_output()
-    _prepare(packages, lambda_paths, multiprocessing)
     gc.disable()
-    for name in RUNTIME_CLIENT_NEEDS:
+    for name in RUNTIME_CLIENT_NEEDS:  # before a function's packages, which may hide them
         importlib.import_module(name)
+    _prepare(packages, lambda_paths, multiprocessing)
     sys.meta_path.insert(0, process.aside)
     process.limit_open_files()  # as packages see it that ask
     _settle()
@@ -94,7 +94,7 @@ class ForkServer:
                 launch = self._handle_command()
                 if launch is not None:
                     return launch
-        sys.exit()
+        _end()
 
     def _begin(self, control: socket.socket) -> None:
         """Have no children yet, and obey this connection."""
@@ -169,25 +169,26 @@ class ForkServer:
         watch = Watch(output=self._output, aside=process.aside, **world)
         known = set(sys.modules)
         libraries = _mapped_libraries()
-        unclean = {}
+        unclean, looked_up = {}, []
         with watch.watching():
-            for number, (module, name, aside) in enumerate(steps):
+            for number, (module, name, aside, avoided) in enumerate(steps):
                 _send(self._control, {"trying": number})
                 act = functools.partial(_import, module, name)
-                if reason := watch.run(act, module if aside else ""):
+                if reason := watch.run(act, module if aside else "", avoided):
                     unclean[number] = reason, watch.is_only_here
+                looked_up.append(sorted(watch.looked_up))
         new = sys.modules.keys() - known
         _settle()
         report = {
-            "loaded": bool(new or watch.has_taken_aside),
+            "loaded": bool(new or watch.has_taken_aside or watch.reads or any(looked_up)),
             "unclean": unclean,
             "reads": sorted(watch.reads),
-            "looked_up": sorted(watch.looked_up),
+            "looked_up": looked_up,
             "libraries": sorted(_mapped_libraries() - libraries),
         }
         _send(self._control, report)
         if unclean or not report["loaded"]:
-            os._exit(0)
+            _end()
 
     def _reap_children(self) -> None:
         os.read(self._wakeup[0], 4096)
@@ -213,7 +214,7 @@ class ForkServer:
             _kill_group(pid)
         for pid in self._children:
             os.waitpid(pid, 0)
-        sys.exit()
+        _end()
 
 
 WAIT_FLAGS = os.WEXITED | os.WNOHANG | os.WNOWAIT
@@ -228,6 +229,11 @@ def _settle() -> None:
     """Let collections in forks leave alone what is here now, so that they share its memory."""
     gc.collect()
     gc.freeze()
+
+
+def _end() -> NoReturn:
+    """End without what packages would do at the end of a process: they do it in every fork."""
+    os._exit(0)
 
 
 def _hide() -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from lampwork.errors import StartError
 from lampwork.runtime.forking.fork_server_process import ForkServerEnded, ForkServerProcess
 from lampwork.runtime.preloading.import_plan import Step
 from lampwork.runtime.preloading.loaded import PER_PROCESS, Loaded, World, differing
-from lampwork.runtime.preloading.watch import WORKING_FOLDER
+from lampwork.runtime.preloading.watch import EVERYTHING, WORKING_FOLDER
 from lampwork.runtime.world import mounts
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,10 @@ MAX_SERVERS = 32
 # The variables that Python, the C library and the dynamic loader read when a program starts.
 READ_AT_START = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_")
 ALSO_READ_AT_START = frozenset({"HOME", "LANG", "LANGUAGE", "OPENSSL_CONF", "PATH", "TZ"})
+
+
+# Imports that are left to functions, and what each of them looked for.
+Left = dict[Step, frozenset[str]]
 
 
 @dataclass(eq=False, slots=True)
@@ -42,7 +47,7 @@ class Tree:
     options: Mapping[str, Any]
     root: Server | None = None
     servers: list[Server] = field(default_factory=list)
-    unsafe: set[Step] = field(default_factory=set)
+    unsafe: Left = field(default_factory=dict)
     building: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -60,7 +65,7 @@ class ForkServers:
         self._trees: dict[tuple[tuple[str, Any], ...], Tree] = {}
 
     async def server_for(
-        self, world: World, unfit: set[Step], volatile: Collection[str] = PER_PROCESS
+        self, world: World, unfit: Left, volatile: Collection[str] = PER_PROCESS
     ) -> Server:
         """The server with the most that is right for this function.
 
@@ -74,12 +79,27 @@ class ForkServers:
         async with tree.building:
             while True:
                 root = await self._root(tree)
-                wanted = [step for step in world.steps if step not in tree.unsafe | unfit]
+                wanted = _wanted(world.steps, tree.unsafe | unfit)
                 server = await self._nearest(tree, root, world, wanted)
-                rest = [step for step in wanted if step not in server.loaded.steps]
+                rest = {step: each for step, each in wanted.items() if not server.loaded.has(step)}
                 if not rest or len(tree.servers) >= MAX_SERVERS:
                     return server
-                await self._grow(tree, server, rest, world, unfit, volatile)
+                grown = await self._grow(tree, server, rest, world, unfit, volatile)
+                if grown is not None:
+                    return grown
+
+    async def start(self, worlds: Iterable[World]) -> None:
+        """Start the servers that have loaded nothing yet.
+
+        Raises:
+            StartError: this Python cannot run one.
+        """
+        trees = {id(tree): tree for tree in map(self._tree, worlds)}
+        await asyncio.gather(*map(self._start, trees.values()))
+
+    async def _start(self, tree: Tree) -> None:
+        async with tree.building:
+            await self._root(tree)
 
     async def share(self, worlds: Iterable[World]) -> None:
         """Load what several functions have in common once, before what each has for itself."""
@@ -98,7 +118,7 @@ class ForkServers:
                 if len({world.root for world in group}) > 1:
                     volatile = volatile | {WORKING_FOLDER}
                 shared = replace(group[0], steps=common, own=own)
-                await self.server_for(shared, set(), volatile)
+                await self.server_for(shared, {}, volatile)
 
     def retire_all_but(self, used: Iterable[Server | None]) -> None:
         """End those from which nothing is forked any more, once their last child has ended."""
@@ -144,15 +164,14 @@ class ForkServers:
         tree.servers = [server for server in tree.servers if server.process.running]
         return tree.root
 
-    async def _nearest(
-        self, tree: Tree, root: Server, world: World, wanted: Sequence[Step]
-    ) -> Server:
+    async def _nearest(self, tree: Tree, root: Server, world: World, wanted: Left) -> Server:
         """Of those that are right for this function, the one that has loaded most."""
         best = root
         for server in tree.servers:
             if (
                 len(server.loaded.steps) > len(best.loaded.steps)
-                and server.loaded.steps <= set(wanted)
+                and server.loaded.steps.keys() <= wanted.keys()
+                and not any(each & wanted[step] for step, each in server.loaded.steps.items())
                 and await asyncio.to_thread(server.loaded.is_right_for, world)
             ):
                 best = server
@@ -162,41 +181,67 @@ class ForkServers:
         self,
         tree: Tree,
         parent: Server,
-        steps: Sequence[Step],
+        wanted: Left,
         world: World,
-        unfit: set[Step],
+        unfit: Left,
         volatile: Collection[str],
-    ) -> None:
-        """Fork a server that loads these too, or learn why they cannot all be loaded."""
+    ) -> Server | None:
+        """Fork a server that loads these too. None if they cannot all be loaded, which is noted."""
+        steps = list(wanted)
         try:
-            process = await parent.process.fork(_load_command(steps, world, volatile))
+            process = await parent.process.fork(_load_command(wanted, world, volatile))
         except ForkServerEnded:
-            return
+            return None
         try:
             async with asyncio.timeout(LOADING_SECONDS):
                 report = await process.report()
         except (ForkServerEnded, TimeoutError):
             process.abort()
-            _leave(steps[process.trying], "ends its process or takes too long", tree.unsafe)
-            return
+            step = steps[process.trying]
+            _tell(step, "ends its process or takes too long")
+            tree.unsafe[step] = frozenset({EVERYTHING})
+            return None
         except asyncio.CancelledError:
             process.abort()
             raise
         for number, (reason, is_only_here) in report["unclean"].items():
-            _leave(steps[int(number)], reason, unfit if is_only_here else tree.unsafe)
+            step = steps[int(number)]
+            _tell(step, reason)
+            left = unfit if is_only_here else tree.unsafe
+            left[step] = frozenset(report["looked_up"][int(number)])
         if report["unclean"]:
-            return
-        if report["loaded"]:
-            loaded = parent.loaded.copy(world.environment)
-            tree.servers.append(Server(process, loaded, parent))
-        else:
-            loaded = parent.loaded
-        loaded.add(steps, report, world)
+            return None
+        if not report["loaded"]:
+            parent.loaded.idle.update(wanted)
+            return parent
+        server = Server(process, parent.loaded.copy(world.environment), parent)
+        server.loaded.add(steps, report, world)
+        tree.servers.append(server)
+        return server
 
 
-def _load_command(steps: Sequence[Step], world: World, volatile: Collection[str]) -> dict[str, Any]:
+def _wanted(steps: Iterable[Step], left: Left) -> Left:
+    """What else is to be loaded, each with the names of what must not be loaded before it.
+
+    What a function imports after something that is left to it must not be there before, if both
+    have to do with the same packages: what these then load may depend on the order.
+    """
+    wanted: Left = {}
+    avoided = frozenset[str]()
+    for step in steps:
+        if step in left:
+            avoided |= left[step] - sys.stdlib_module_names
+        elif EVERYTHING not in avoided and Step(step.module) not in left:
+            wanted[step] = avoided
+    return wanted
+
+
+def _load_command(wanted: Left, world: World, volatile: Collection[str]) -> dict[str, Any]:
     return {
-        "load": [(step.module, step.name, step.aside) for step in steps],
+        "load": [
+            (step.module, step.name, step.aside, sorted(avoided))
+            for step, avoided in wanted.items()
+        ],
         "world": {
             "environment": dict(world.environment),
             "root": world.root,
@@ -207,8 +252,7 @@ def _load_command(steps: Sequence[Step], world: World, volatile: Collection[str]
     }
 
 
-def _leave(step: Step, reason: str, left: set[Step]) -> None:
-    left.add(step)
+def _tell(step: Step, reason: str) -> None:
     name = f"{step.module}.{step.name}" if step.name else step.module
     logger.debug("%s is not loaded before forking: it %s", name, reason)
 

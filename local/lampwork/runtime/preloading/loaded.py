@@ -4,6 +4,7 @@ import functools
 import mmap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lampwork.runtime.preloading.import_plan import Step
 from lampwork.runtime.preloading.watch import WORKING_FOLDER
@@ -39,41 +40,48 @@ class World:
 class Loaded:
     """The imports that were done, and what they depended on.
 
-    `reads` has the variables that were read, with their values. `looked_up` names modules and
-    distributions that were looked for, found or not. `libraries` are the compiled files.
+    `steps` has the names of the modules and distributions that each looked for, found or not. The
+    `idle` ones did nothing more. `reads` has the variables that were read, with their values.
+    `libraries` are the compiled files.
     """
 
     environment: Mapping[str, str]
-    steps: set[Step] = field(default_factory=set)
+    steps: dict[Step, frozenset[str]] = field(default_factory=dict)
+    idle: set[Step] = field(default_factory=set)
     reads: dict[str, str | None] = field(default_factory=dict)
-    looked_up: set[str] = field(default_factory=set)
     libraries: set[str] = field(default_factory=set)
+
+    def has(self, step: Step) -> bool:
+        """Whether this import has been done, or would do nothing."""
+        return step in self.steps or step in self.idle
 
     def is_right_for(self, world: World) -> bool:
         """Whether the same would be loaded in that world, as far as it was done here.
 
         May read whole libraries the first time.
         """
-        if not self.steps <= set(world.steps) or self.looked_up & world.own:
+        if not self.steps.keys() <= set(world.steps):
+            return False
+        if any(looked_up & world.own for looked_up in self.steps.values()):
             return False
         if any(world.value(name) != value for name, value in self.reads.items()):
             return False
         names = differing([self.environment, world.environment]) - NOT_READ_BY_LIBRARIES
         return not any(_mentions(library, name) for library in self.libraries for name in names)
 
-    def add(self, done: Iterable[Step], report: Mapping[str, list[str]], world: World) -> None:
+    def add(self, done: Iterable[Step], report: Mapping[str, Any], world: World) -> None:
         """Count in further imports, by the report of what they did in this world."""
-        self.steps.update(done)
+        looked_up = map(frozenset[str], report["looked_up"])
+        self.steps.update(zip(done, looked_up, strict=True))
         self.reads.update({name: world.value(name) for name in report["reads"]})
-        self.looked_up.update(report["looked_up"])
         self.libraries.update(report["libraries"])
 
     def copy(self, environment: Mapping[str, str]) -> "Loaded":
         return Loaded(
             environment,
-            set(self.steps),
+            dict(self.steps),
+            set(self.idle),
             dict(self.reads),
-            set(self.looked_up),
             set(self.libraries),
         )
 

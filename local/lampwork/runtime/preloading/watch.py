@@ -60,6 +60,7 @@ class Watch:
     ) -> None:
         self.reads: set[str] = set()
         self.looked_up: set[str] = set()
+        self._avoided: frozenset[str] = frozenset()
         self.unclean = ""  # why the import under way cannot be shared
         self.is_only_here = False  # whether that concerns this function alone
         self.has_taken_aside = False
@@ -105,12 +106,14 @@ class Watch:
             _set_variables(dict(dict.items(variables)))
             sys.argv = former
 
-    def run(self, act: Callable[[], None], aside: str = "") -> str:
+    def run(self, act: Callable[[], None], aside: str = "", avoided: Iterable[str] = ()) -> str:
         """Do an import; take what it loads `aside`, if that names its module.
 
-        Returns why it cannot be shared, or "".
+        Modules of the names `avoided` the function itself loads first. `looked_up` then has the
+        names of what was looked for. Returns why it cannot be shared, or "".
         """
         self.unclean, self.is_only_here = "", False
+        self.looked_up, self._avoided = set(), frozenset(avoided)
         reads, self.reads = self.reads, set()
         known = set(sys.modules)
         before, began = {**_state(), **(_traces() if aside else {})}, _now()
@@ -153,6 +156,9 @@ class Watch:
         """What the other finders find, unless it is not to be loaded before forking."""
         top = name.partition(".")[0]
         self.looked_up.add(top)
+        if top in self._avoided:
+            self.spoil(f"loads {top} after what is not loaded before forking", only_here=True)
+            raise ImportError(self.unclean, name=name)
         if top in self._own:
             self.spoil(f"the function has {top} itself", only_here=True)
             raise ImportError(self.unclean, name=name)

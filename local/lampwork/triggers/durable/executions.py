@@ -94,9 +94,6 @@ class DurableFunctions(Invoker):
             await self._change(execution).wait()
         return _invocation(execution, request_id, (time.monotonic() - began) * 1000)
 
-    def is_installing(self, function: str) -> bool:
-        return self._invoker.is_installing(function)
-
     def begin(
         self, function: Function, payload: bytes, name: str | None = None
     ) -> DurableExecution:

@@ -64,9 +64,6 @@ class PipeFlow(Invoker):
             duration_ms=(time.monotonic() - began) * 1000,
         )
 
-    def is_installing(self, function: str) -> bool:
-        return False  # no gateway waits for a pipe
-
     async def _lead(self, payload: bytes) -> str:
         events: Sequence[Any] = events_of(payload)
         if self._pipe.enrichment:
