@@ -393,3 +393,54 @@ def test_an_operation_that_is_not_emulated_says_so(states: Any):
 
     assert code == "UnknownOperationException"
     assert message == "Lampwork does not emulate RedriveExecution."
+
+
+@pytest.mark.parametrize(
+    ("text", "output"),
+    [
+        (r"States.Format('it\'s {}', $.name)", "it's lamp"),
+        (r"States.Format('\{{}\}', $.name)", "{lamp}"),
+        ("States.Format('<{}>\n{}', $.name, 1)", "<lamp>\n1"),
+        ("States.Format('é {}', $.name)", "é lamp"),
+        (r"States.StringToJson('\{\"a\": 1\}')", {"a": 1}),
+    ],
+)
+def test_the_escapes_of_intrinsic_functions_are_read(states: Any, text: str, output: Any):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html"""
+    described = run(
+        states, definition({"Type": "Pass", "Parameters": {"x.$": text}}), {"name": "lamp"}
+    )
+
+    assert json.loads(described["output"]) == {"x": output}
+
+
+def test_a_distributed_map_makes_batches(states: Any):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html"""
+    text = definition(
+        {
+            "Type": "Map",
+            "ItemsPath": "$.items",
+            "ItemSelector": {"n.$": "$$.Map.Item.Value"},
+            "ItemBatcher": {"MaxItemsPerBatch": 2, "BatchInput": {"who.$": "$.who", "to": "all"}},
+            "ToleratedFailurePercentage": 100,
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+                **json.loads(definition({"Type": "Pass"})),
+            },
+        }
+    )
+    described = run(states, text, {"items": [1, 2, 3], "who": "anna"})
+
+    around = {"who": "anna", "to": "all"}
+    assert json.loads(described["output"]) == [
+        {"BatchInput": around, "Items": [{"n": 1}, {"n": 2}]},
+        {"BatchInput": around, "Items": [{"n": 3}]},
+    ]
+
+
+def test_a_malformed_definition_does_not_spoil_the_next_one(states: Any):
+    broken = definition({"Type": "Pass", "Parameters": {"a": 1}}, QueryLanguage="JSONata")
+    with pytest.raises(ClientError):
+        create(states, broken)
+
+    assert run(states, definition({"Type": "Pass", "Parameters": {"a": 1}}))["output"] == '{"a":1}'

@@ -28,17 +28,16 @@ from moto.stepfunctions.parser.asl.eval.program_state import (
     ProgramStopped,
     ProgramTimedOut,
 )
-from moto.stepfunctions.parser.asl.parse.asl_parser import (
-    AmazonStateLanguageParser,
-    ASLParserException,
-)
+from moto.stepfunctions.parser.asl.parse.asl_parser import ASLParserException
 from moto.stepfunctions.parser.asl.static_analyser.express_static_analyser import (
     ExpressStaticAnalyser,
 )
 from moto.stepfunctions.parser.backend.activity import Activity
 from moto.stepfunctions.parser.utils import TMP_THREADS
 
+from lampwork.cloud.moto_seam.states import batches, parsing
 from lampwork.cloud.moto_seam.states.names import STATES
+from lampwork.cloud.moto_seam.states.parsing import parsed, prepared
 from lampwork.cloud.moto_seam.states.repairs import ClientOf, install
 from lampwork.cloud.state_machines.records import Execution, Machine
 from lampwork.stack.model import ACCOUNT_ID
@@ -73,15 +72,17 @@ class Interpreter:
     def __init__(self, client_of: ClientOf, time_scale: float) -> None:
         STATES.check()
         install(client_of, time_scale)
+        parsing.install()
+        batches.install()
 
     over = TaskIsOver
 
     def problem(self, definition: str, *, express: bool) -> str:
         """What is wrong with a definition; "" if it can be run."""
         try:
-            AmazonStateLanguageParser.parse(definition)
+            parsed(definition)
             if express:
-                ExpressStaticAnalyser().analyse(definition)
+                ExpressStaticAnalyser().analyse(prepared(definition))
         except ASLParserException as error:
             return f"SCHEMA_VALIDATION_FAILED: {'; '.join(error.errors)}"
         except Exception as error:  # the parser raises any kind for what it does not expect
@@ -114,7 +115,7 @@ class Run:
         activities: Mapping[str, Activity],
         ended: Callable[[Outcome], None],
     ) -> None:
-        program: Any = AmazonStateLanguageParser.parse(execution.definition)[0]
+        program = parsed(execution.definition)
         self._program = program
         self._execution = execution
         self._ended = ended

@@ -45,6 +45,9 @@ STATES: Final = Seam(
         f"{PARSER}.backend.activity.Activity.get_task(self)",
         f"{PARSER}.api.HistoryEventType",
         f"{ASL}.component.state.state.StateData",
+        f"{ASL}.parse.preprocessor.Preprocessor._query_language_per_scope",
+        f"{ASL}.component.common.error_name.custom_error_name.CustomErrorName",
+        f"{TASKS}.service.state_task_service_factory._UNSUPPORTED_SERVICE_NAMES",
         f"{ASL}.component.common.retry.retrier_decl.time",
         f"{ASL}.utils.boto_client.boto3",
         f"{PARSER}.utils.TMP_THREADS",
@@ -59,6 +62,13 @@ STATES: Final = Seam(
         f"{ASL}.jsonata.jsonata.extract_jsonata_variable_references(jsonata_expression)",
     ),
     replaces=(
+        f"{ASL}.parse.intrinsic.intrinsic_parser.IntrinsicParser.parse(src)",
+        f"{ASL}.parse.intrinsic.preprocessor.Preprocessor._text_of_str(parse_tree)",
+        f"{ASL}.component.intrinsic.argument.argument.ArgumentLiteral._eval_argument(self, env)",
+        f"{ASL}.component.intrinsic.function.statesfunction.generic.string_format.StringFormat."
+        "_eval_body(self, env)",
+        f"{ASL}.component.state.exec.state_map.iteration.distributed_iteration_component."
+        "DistributedIterationComponent._map_run(self, env, eval_input)",
         f"{ASL}.utils.json_path.parse(path, debug)",
         f"{ASL}.component.common.assign.assign_template_value_terminal."
         "AssignTemplateValueTerminalLit._eval_body(self, env)",
