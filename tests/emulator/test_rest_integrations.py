@@ -310,6 +310,14 @@ async def test_bodies_without_a_template_pass_or_not(
         assert response.json() == ({"mapped": True} if outcome == "mapped" else {"as": "it is"})
 
 
+async def test_an_empty_template_lets_the_body_pass(served):
+    """aws-samples/serverless-patterns, apigw-rest-stepfunction"""
+    responses = (IntegrationResponse(200, templates={JSON: ""}),)
+    client, _ = await served(to_lambda(templates={JSON: ""}, responses=responses))
+
+    assert (await client.post("/it", json={"a": 1})).json() == {"a": 1}
+
+
 # An HTTP server
 
 

@@ -93,7 +93,7 @@ class IntegrationRunner:
     ) -> BackendRequest:
         template = _template(integration, request)
         parameters = _parameters(integration, given)
-        if template is None:
+        if not template:
             body = request.body
             if integration.content_handling == "CONVERT_TO_TEXT":
                 body = given.body.encode()
@@ -174,7 +174,7 @@ class IntegrationRunner:
             if (value := response_header(source, given, answer.headers, text)) is not None
         ]
         media_type, template = _response_template(chosen, request)
-        if template is not None:
+        if template:
             body = _rendered(template, given, text).encode("utf-8", "surrogatepass")
         elif binary and chosen.content_handling != "CONVERT_TO_TEXT":
             body = answer.body
@@ -195,7 +195,8 @@ def _method(integration: Integration, request: Request) -> str:
 
 
 def _template(integration: Integration, request: Request) -> str | None:
-    """The request template for the client's Content-Type; None where the body passes through.
+    """The request template for the client's Content-Type; None, or an empty one, where the body
+    passes through.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/integration-passthrough-behaviors.html
     """
@@ -261,7 +262,8 @@ def _matches(pattern: str, value: str) -> bool:
 
 def _response_template(chosen: IntegrationResponse, request: Request) -> tuple[str, str | None]:
     """The template for the client's Accept header with its media type; else that for JSON, else
-    the first."""
+    the first. With an empty one the body passes through: aws-samples/serverless-patterns,
+    apigw-rest-stepfunction, answers with the service's own answer by it."""
     if not chosen.templates:
         return JSON, None
     accepted = (request.header("accept") or "").partition(",")[0].partition(";")[0].strip()
