@@ -17,7 +17,9 @@ import jwt
 import pytest
 from botocore.exceptions import ClientError
 
+from lampwork.cloud.user_pools.secure_passwords import prime
 from tests.emulator.projects.installation import Installation, Project, project
+from tests.emulator.secure_password_client import first_value, proof
 
 PASSWORD = "Shelves123"
 DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d UTC \d{4}")
@@ -316,6 +318,33 @@ def test_functions_ask_a_challenge_of_their_own(members: Project) -> None:
     assert again["ChallengeName"] == "CUSTOM_CHALLENGE"
     tokens = answered("42")["AuthenticationResult"]
     assert get(members, "/v1/read", tokens["IdToken"])[0] == 200
+
+
+def prove(members: Project, name: str, password: str) -> Any:
+    challenge = authenticate(members, "USER_SRP_AUTH", USERNAME=name, SRP_A=first_value())
+    return cognito(members).respond_to_auth_challenge(
+        ClientId=client_of(members),
+        ChallengeName=challenge["ChallengeName"],
+        ChallengeResponses=proof(pool_of(members), password, challenge["ChallengeParameters"]),
+    )
+
+
+def test_a_user_proves_to_know_the_password_without_sending_it(members: Project) -> None:
+    sign_in(members, "jana")
+
+    tokens = prove(members, "jana", PASSWORD)["AuthenticationResult"]
+
+    assert get(members, "/v1/read", tokens["IdToken"])[0] == 200
+    with pytest.raises(ClientError, match="Incorrect username or password"):
+        prove(members, "jana", "Another123")
+
+
+def test_the_prime_is_that_of_rfc_3526() -> None:
+    digits = f"{prime():X}"
+
+    assert len(digits) == 768
+    assert digits.startswith("FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD1")
+    assert digits.endswith("43DB5BFCE0FD108E4B82D120A93AD2CAFFFFFFFFFFFFFFFF")
 
 
 def test_a_user_of_an_older_directory_moves_in_with_the_first_sign_in(members: Project) -> None:

@@ -13,9 +13,10 @@ from werkzeug.test import run_wsgi_app
 from lampwork.cloud.in_process import Clients
 from lampwork.cloud.moto_seam import cognito
 from lampwork.cloud.moto_seam.cognito import Client, Pool, User
-from lampwork.cloud.user_pools import tokens
+from lampwork.cloud.user_pools import secure_passwords, tokens
 from lampwork.cloud.user_pools.custom_challenges import CustomChallenges
 from lampwork.cloud.user_pools.refusals import Refused, Unchanged
+from lampwork.cloud.user_pools.secure_passwords import SecurePasswords
 from lampwork.cloud.user_pools.triggers import Triggers, attributes_of, changed, token_changes
 from lampwork.events.cognito import NO_CLIENT
 
@@ -38,6 +39,7 @@ class UserPools:
         self._app = app
         self._clients = Clients(app, region)
         self._triggers = triggers
+        self._passwords = SecurePasswords()
         self._challenges = CustomChallenges(triggers, self._log_in)
         self._signing_in = threading.local()
         self._operations: Mapping[str, Callable[[Asked, PassOn], Answer]] = {
@@ -203,6 +205,8 @@ class UserPools:
             return self._challenges.begin(
                 pool, asked["ClientId"], _user_named(pool, name), metadata
             )
+        if flow == secure_passwords.FLOW:
+            return self._secured(pool, asked, name, pass_on)
         if flow in PASSWORD_FLOWS:
             self._before_sign_in(pool, asked, name, metadata)
         refreshes = str(flow).startswith("REFRESH")
@@ -212,6 +216,11 @@ class UserPools:
             self._signed_in(pool, asked, name, answer)
             _explain_new_password(pool, name, answer)
         return answer
+
+    def _secured(self, pool: Pool, asked: Asked, name: str, pass_on: PassOn) -> Answer:
+        self._before_sign_in(pool, asked, name, asked.get("ClientMetadata") or {})
+        answer = pass_on(asked)
+        return self._passwords.challenge(pool, _user_named(pool, name), asked, answer)
 
     def _before_sign_in(
         self, pool: Pool, asked: Asked, name: str, metadata: Mapping[str, str]
@@ -234,6 +243,8 @@ class UserPools:
         metadata = asked.get("ClientMetadata") or {}
         if asked.get("ChallengeName") == "CUSTOM_CHALLENGE":
             return self._challenges.answer(asked, metadata)
+        if asked.get("ChallengeName") == secure_passwords.VERIFIER:
+            asked = self._passwords.verified(asked)
         renewed = asked.get("ChallengeName") == "NEW_PASSWORD_REQUIRED"
         source = "NewPasswordChallenge" if renewed else "Authentication"
         answer = self._with_tokens(source, metadata, lambda: pass_on(asked))
