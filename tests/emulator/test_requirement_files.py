@@ -87,6 +87,19 @@ def test_included_files_and_constraints_belong_to_it(root: Path) -> None:
     assert read_.names == ["six", "boto3"]
 
 
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("six", True),
+        ("-e ../shared", True),
+        ("-r https://example.com/all.txt", True),
+        ("--index-url https://example.com\n-c limits.txt\n# six", False),
+    ],
+)
+def test_options_alone_ask_for_nothing(root: Path, text: str, asks: bool) -> None:
+    assert read(root, text, limits="six<2").asks is asks
+
+
 def test_a_line_may_go_on_in_the_next(root: Path) -> None:
     assert read(root, "six==1.0 \\\n  --hash=sha256:abc\n# no \\\nboto3\n").lines == [
         "six==1.0    --hash=sha256:abc",

@@ -25,6 +25,7 @@ _BYTE_ORDER_MARKS: Final = (
 )
 _COMMENT: Final = re.compile(r"(^|\s+)#.*$")
 _OPTION: Final = re.compile(r"(--?[a-zA-Z][a-zA-Z-]*)(?:\s*=\s*|\s+|(?<=^-\w))(.*)$")
+_ASKING: Final = ("-e ", "-r", "--requirement")  # those of other machines; the rest is read
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _FILE_OPTIONS: Final = {"-r", "--requirement", "-c", "--constraint"}
 _NAMED: Final = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^]]*\])?\s*(.*)$")
@@ -53,7 +54,7 @@ class Requirements:
     @property
     def asks(self) -> bool:
         """Whether there is anything to install: some files hold options or comments alone."""
-        return any(line.startswith("-e ") or line[0] != "-" for line in self.lines)
+        return any(line[0] != "-" or line.startswith(_ASKING) for line in self.lines)
 
 
 def read_requirements(file: Path, root: Path) -> Requirements:
