@@ -5,6 +5,7 @@ https://awslabs.github.io/aws-lambda-web-adapter/
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lampwork.runtime.programs.web_requests import (
 from lampwork.stack.handler_check import HandlerProblems
 from lampwork.stack.model import Function
 from tests.emulator.runtime_fixtures import running
+from tests.skips import needs_node
 
 # A program without packages. It tells what it was asked, and closes each connection after a while.
 SERVER = """\
@@ -155,6 +157,19 @@ async def test_a_program_that_ends_ends_the_init(tmp_path):
 
         assert error["errorType"] == "Runtime.ExitError"
         await run.printed("broken")
+
+
+@needs_node
+async def test_a_program_of_node_runs_too(tmp_path):
+    app = replace(web(tmp_path / "code", run="exec node server.js\n"), runtime="nodejs20.x")
+    (app.code_dir / "server.js").write_text("""
+        require("node:http")
+          .createServer((request, response) => response.end(`node ${request.url}`))
+          .listen(process.env.PORT);
+        """)
+
+    async with running(app, lambda_paths=True) as run:
+        assert (await run.result(event=V2))["body"] == "node /items/%C3%A9?a=1&a=2"
 
 
 def test_a_program_that_cannot_be_run_is_told_with_what_to_do(tmp_path):

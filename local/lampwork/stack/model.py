@@ -115,6 +115,11 @@ class Function:
         return self.runtime.startswith("nodejs")
 
     @property
+    def needs_node_client(self) -> bool:
+        """Whether `node` runs its handler; with the web adapter, that is a program."""
+        return self.is_node and not self.web_adapter
+
+    @property
     def arn(self) -> str:
         return f"arn:aws:lambda:{self.region}:{ACCOUNT_ID}:function:{self.name}"
 

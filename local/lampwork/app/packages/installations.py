@@ -109,7 +109,7 @@ class Installations:
 
     async def install(self, function: Function) -> None:
         """As `Packages.install`."""
-        if function.is_node:
+        if function.needs_node_client:
             await self._node.install()
         for folder in self._folders(function):
             if not folder.is_dir():

@@ -2,6 +2,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lampwork.runtime.programs.node import node
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.world.places import Places
 from lampwork.stack.model import Function, LogConfig
@@ -61,6 +62,9 @@ def _of_node(function: Function, settings: RuntimeSettings, places: Places) -> d
         for name in (f"node{version}/node_modules", "node_modules")
     ]
     variables = {"NODE_PATH": ":".join([*own, "/var/runtime/node_modules"])}
+    if command := node():
+        programs = (str(Path(command).parent), "/usr/local/bin", "/usr/bin", "/bin")
+        variables["PATH"] = ":".join([*programs, *(f"{layer}/bin" for layer in places.layers)])
     if bundle := settings.defaults.get("SSL_CERT_FILE"):
         variables["NODE_EXTRA_CA_CERTS"] = bundle
     return variables

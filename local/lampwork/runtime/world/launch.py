@@ -37,7 +37,7 @@ def launch_of(
         own_folders=tuple(map(str, function.packages)),
         world=world_of(function, temporary, needed) if mounted else None,
         program=_program(function),
-        client=str(client_folder(settings.data_dir)) if function.is_node else None,
+        client=str(client_folder(settings.data_dir)) if function.needs_node_client else None,
         wrapper_script=variables.get(wrapper.VARIABLE) if function.runs_wrapper else None,
         multiprocessing=settings.multiprocessing,
         debug_port=settings.debug_port(function),
@@ -45,7 +45,7 @@ def launch_of(
 
 
 def _program(function: Function) -> tuple[str, ...]:
-    command = node() if function.is_node else None
+    command = node() if function.needs_node_client else None
     return (command, RUNTIME) if command else ()
 
 
