@@ -191,6 +191,28 @@ CMD ["app.handler"]
     ]
 
 
+async def test_what_an_image_has_in_opt_is_there_and_files_elsewhere_are_named(tmp_path: Path):
+    source = """
+    def handler(event, context):
+        return open("/opt/ml/model").read()
+    """
+    write(tmp_path / "app", "app", source)
+    (tmp_path / "app" / "model").write_text("a model")
+    dockerfile = f"""{AWS}
+COPY app.py ./
+COPY model /opt/ml/model
+COPY model /usr/share/models/
+CMD ["app.handler"]
+"""
+    stack = read_app(tmp_path, dockerfile)
+
+    async with running(stack.functions["App"], lambda_paths=True) as run:
+        assert await run.result("local-App") == "a model"
+    assert [each.type for each in stack.ignored] == [
+        "COPY model /usr/share/models of its Dockerfile"
+    ]
+
+
 def test_the_templates_command_wins(tmp_path: Path):
     dockerfile = AWS + 'COPY . .\nCMD ["app.handler"]\n'
 

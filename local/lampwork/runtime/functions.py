@@ -116,13 +116,21 @@ class Functions:
     def _set_functions(self, functions: Mapping[str, Function]) -> None:
         # Functions' processes have other working directories, so paths must be absolute.
         folders = {each.code_dir: each.code_dir.resolve() for each in functions.values()}
+        layers = {layer for each in functions.values() for layer in each.layers}
         mounts = self._settings.lambda_paths
-        links = {folder: outer_links(folder) if mounts else {} for folder in set(folders.values())}
+        links = {
+            folder: outer_links(folder) if mounts else {} for folder in {*folders.values(), *layers}
+        }
         self._functions = {
             logical_id: replace(
                 function,
                 code_dir=folders[function.code_dir],
                 outer_links=links[folders[function.code_dir]],
+                linked=tuple(
+                    target
+                    for folder in (folders[function.code_dir], *function.layers)
+                    for target in links[folder].values()
+                ),
             )
             for logical_id, function in functions.items()
         }

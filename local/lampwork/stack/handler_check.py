@@ -99,7 +99,7 @@ def _problem_of_program(function: Function) -> str | None:
         )
     if not os.access(program, os.X_OK):
         return f"{program} cannot be run by {function.logical_id}: try `chmod +x {program}`."
-    return None
+    return _missing_node_packages(function) if function.is_node else None
 
 
 def _problem_of_node(function: Function) -> str | None:

@@ -64,7 +64,8 @@ class Function:
     `web_adapter`, the handler is a program that serves HTTP. AWS_LAMBDA_EXEC_WRAPPER is
     obeyed only if it `runs_wrapper`.
 
-    `outer_links` are the links in `code_dir` that lead out of it, and where they lead.
+    `outer_links` are the links in `code_dir` that lead out of it, and where they lead; `linked` is
+    what these and the links in layers lead to.
 
     A function that `isolates_tenants` has environments for each tenant; those of one know it by
     `tenant`.
@@ -91,6 +92,7 @@ class Function:
     requirements: Path | None = None
     build_method: str = ""  # of its Metadata
     outer_links: Mapping[str, str] = field(default_factory=dict)
+    linked: tuple[str, ...] = ()
     is_image: bool = False
     web_adapter: bool = False
     runs_wrapper: bool = True

@@ -94,7 +94,7 @@ def _function(resource: Resource) -> Iterator[Function]:
         memory_mb=resource.integer("MemorySize", DEFAULT_MEMORY_MB, MEMORY_SIZES),
         environment=environment,
         reserved_concurrency=resource.optional_integer("ReservedConcurrentExecutions"),
-        layers=layers.folders,
+        layers=(*layers.folders, *([code.opt] if code.opt else [])),
         source_layers=layers.sources,
         build_method=resource.metadata.scalar("BuildMethod") or "",
         is_image=resource.text("PackageType") == "Image",

@@ -62,7 +62,7 @@ def _needed(
     """The paths that must lead to the same files inside and outside: those of the project, of
     Python and of what variables name."""
     yield from map(str, (function.code_dir, *function.packages, *function.layers))
-    yield from function.outer_links.values()
+    yield from function.linked
     yield from (str(settings.data_dir.resolve()), os.getcwd())
     yield from (settings.python, sys.prefix, sys.base_prefix, *filter(None, sys.path))
     yield from paths_in(variables)

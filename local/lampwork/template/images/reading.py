@@ -18,6 +18,7 @@ from lampwork.template.resource import Resource
 
 PROGRAM: Final = "lampwork-run.sh"
 REQUIREMENTS: Final = "requirements.txt"
+OPT: Final = "/opt"
 # What AWS's images run, and what others do to serve events by AWS's client.
 RUNTIMES: Final = ("/lambda-entrypoint.sh", "awslambdaric")
 
@@ -26,7 +27,8 @@ RUNTIMES: Final = ("/lambda-entrypoint.sh", "awslambdaric")
 class ImageCode:
     """What an image is made of: the folder of its code, the handler, the runtime, its variables.
 
-    With the `web_adapter`, the handler is a program that serves HTTP.
+    With the `web_adapter`, the handler is a program that serves HTTP. `opt` is a folder of what it
+    has in /opt, if there is anything.
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class ImageCode:
     runtime: str
     variables: Mapping[str, str] = field(default_factory=dict)
     web_adapter: bool = False
+    opt: Path | None = None
 
 
 def read_image(resource: Resource) -> ImageCode | str:
@@ -72,9 +75,9 @@ def _code(resource: Resource, image: Image, context: Path) -> ImageCode | str:
     is_runtime = any(word in RUNTIMES for word in entry_point) or not entry_point
     if not image.web_adapter and not (command and is_runtime and (image.is_aws or entry_point)):
         return f"its image runs {' '.join((*entry_point, *command)) or 'nothing'}, not a handler"
-    for instruction in image.unknown:
-        resource.ignore(f"{instruction} of its Dockerfile", "Lampwork builds no images")
     root = TASK_ROOT if image.is_aws else image.directory
+    for instruction in (*image.unknown, *_elsewhere(image, root)):
+        resource.ignore(f"{instruction} of its Dockerfile", "Lampwork builds no images")
     program = (*entry_point, *command) if image.web_adapter else ()
     folder = _folder(resource, image, context, root, program)
     return ImageCode(
@@ -85,6 +88,7 @@ def _code(resource: Resource, image: Image, context: Path) -> ImageCode | str:
             name: value for name, value in image.variables.items() if not name.startswith("LAMBDA_")
         },
         web_adapter=image.web_adapter,
+        opt=_opt_folder(resource, image, context),
     )
 
 
@@ -113,9 +117,7 @@ def _folder(
     plain = asked <= {REQUIREMENTS} and not image.requirements
     if whole and plain and not program and bool(asked) == (context / REQUIREMENTS).is_file():
         return context
-    kept = resource.template.cache_dir.resolve() / "images"
-    kept.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=kept, suffix=".tmp"))
+    draft = _draft(resource)
     for copy in image.copies:
         _link(copy, context, root, draft)
     lines = [*_requirement_lines(image, context, root, draft), *image.requirements]
@@ -125,7 +127,32 @@ def _folder(
     if program:
         (draft / PROGRAM).write_text(f"#!/bin/sh\nexec {shlex.join(program)}\n")
         (draft / PROGRAM).chmod(0o755)
-    return _named_by_content(draft, kept)
+    return _named_by_content(draft)
+
+
+def _opt_folder(resource: Resource, image: Image, context: Path) -> Path | None:
+    """A folder with links to all that the image has in /opt, where Lambda has layers."""
+    if not any(copy.target.startswith(f"{OPT}/") for copy in image.copies):
+        return None
+    draft = _draft(resource)
+    for copy in image.copies:
+        _link(copy, context, OPT, draft)
+    return _named_by_content(draft)
+
+
+def _elsewhere(image: Image, root: str) -> Iterator[str]:
+    """The copies of files to folders that a function here does not have."""
+    installed = {Path(path).name for path in image.requirement_files}
+    for copy in image.copies:
+        is_here = any(f"{copy.target}/".startswith(f"{place}/") for place in (root, OPT))
+        if not is_here and not installed & {Path(source).name for source in copy.sources}:
+            yield f"COPY {' '.join(copy.sources)} {copy.target}"
+
+
+def _draft(resource: Resource) -> Path:
+    kept = resource.template.cache_dir.resolve() / "images"
+    kept.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=kept, suffix=".tmp"))
 
 
 def _is_whole(copy: Copy, root: str) -> bool:
@@ -189,7 +216,7 @@ def _requirement_lines(image: Image, context: Path, root: str, folder: Path) -> 
                 break
 
 
-def _named_by_content(draft: Path, kept: Path) -> Path:
+def _named_by_content(draft: Path) -> Path:
     """Move the folder to a name made of what it holds, unless it is there already."""
     digest = hashlib.sha256()
     for path in sorted(draft.rglob("*")):
@@ -197,7 +224,7 @@ def _named_by_content(draft: Path, kept: Path) -> Path:
         if path.is_file() and not path.is_symlink():
             content = path.read_bytes()
         digest.update(f"{path.relative_to(draft)}\0".encode() + content + b"\0")
-    folder = kept / digest.hexdigest()[:32]
+    folder = draft.parent / digest.hexdigest()[:32]
     if folder.is_dir():
         shutil.rmtree(draft)
     else:
