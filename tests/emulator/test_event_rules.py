@@ -152,3 +152,35 @@ def test_a_template_with_such_a_pattern_does_not_start(
     assert f"{place}: AWS refuses the pattern" in ended.stdout + ended.stderr
     assert "prefix match pattern must be a string" in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_a_filter_policy_that_aws_refuses_is_refused_and_a_good_one_filters(client: Any) -> None:
+    # https://github.com/localstack/localstack/blob/main/tests/aws/services/sns/test_sns_filter_policy.snapshot.json
+    sns, sqs = client("sns"), client("sqs")
+    topic = sns.create_topic(Name="filtered")["TopicArn"]
+    url = sqs.create_queue(QueueName="filtered")["QueueUrl"]
+    arn = sns.subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint="arn:aws:sqs:us-east-1:000000000000:filtered",
+        Attributes={
+            "RawMessageDelivery": "true",
+            "FilterPolicyScope": "MessageBody",
+            "FilterPolicy": json.dumps({"name": [{"wildcard": "a*c"}]}),
+        },
+        ReturnSubscriptionArn=True,
+    )["SubscriptionArn"]
+    for name in ("ab", "abc"):
+        sns.publish(TopicArn=topic, Message=json.dumps({"name": name}))
+
+    assert received(sqs, "filtered") == [{"name": "abc"}]
+    assert url.endswith("filtered")
+    with pytest.raises(ClientError) as refusal:
+        sns.set_subscription_attributes(
+            SubscriptionArn=arn,
+            AttributeName="FilterPolicy",
+            AttributeValue='{"key": [{"suffix": 100}]}',
+        )
+    assert refusal.value.response["Error"]["Message"] == (
+        "Invalid parameter: Attributes Reason: FilterPolicy: suffix match pattern must be a string"
+    )

@@ -8,6 +8,7 @@ from lampwork.cloud.made_schedules import MadeSchedules
 from lampwork.cloud.moto_seam import events, s3, sns, sqs
 from lampwork.cloud.request_trace import trace_header
 from lampwork.cloud.targets import Sender, Targets
+from lampwork.events.filter_policies import lets_through, refusal
 from lampwork.events.s3 import Bucket, S3Object, s3_event
 from lampwork.events.sns import Publication, Subscription, sns_event
 from lampwork.events.target_input import NoInput, input_of, rule_event
@@ -38,6 +39,7 @@ class FunctionTargets:
         sqs.set_visibility_timeout(queue, VISIBILITY_SECONDS)
         s3.notify_functions(self._put_event, _s3_event)
         sns.deliver_to_functions(self._put_notification)
+        sns.judge_policies(refusal, lets_through)
         events.send_to_targets(self._send)
         sqs.hide_queues(_is_own)
         MadeSchedules(self._targets).start()
