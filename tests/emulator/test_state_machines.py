@@ -266,7 +266,16 @@ def test_texts_that_are_assigned_keep_their_quotes(states: Any):
         QueryLanguage="JSONata",
     )
 
-    assert json.loads(run(states, text)["output"]) == {"same": True, "nothing": None, "read": 1}
+    described = run(states, text)
+
+    assert json.loads(described["output"]) == {"same": True, "nothing": None, "read": 1}
+    history = states.get_execution_history(executionArn=described["executionArn"])["events"]
+    exited = next(e["stateExitedEventDetails"] for e in history if "stateExitedEventDetails" in e)
+    assert exited["assignedVariables"] == {
+        "quote": '"\\""',
+        "nothing": "null",
+        "json": '"{\\"k\\": 1}"',
+    }
 
 
 def test_a_variable_is_known_where_the_language_is_jsonpath(states: Any):

@@ -62,6 +62,7 @@ STATES: Final = Seam(
         f"{ASL}.jsonata.jsonata.extract_jsonata_variable_references(jsonata_expression)",
     ),
     replaces=(
+        f"{ASL}.eval.variable_store.VariableStore.get_assigned_variables(self)",
         f"{ASL}.parse.intrinsic.intrinsic_parser.IntrinsicParser.parse(src)",
         f"{ASL}.parse.intrinsic.preprocessor.Preprocessor._text_of_str(parse_tree)",
         f"{ASL}.component.intrinsic.argument.argument.ArgumentLiteral._eval_argument(self, env)",

@@ -52,6 +52,7 @@ from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 from moto.stepfunctions.parser.asl.utils import boto_client, json_path
 
 from lampwork.cloud.state_machines.language import paths
@@ -132,6 +133,8 @@ def install(client_of: ClientOf, time_scale: float) -> None:
     task._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.update(_boto_names())
     sdk: Any = state_task_service_aws_sdk.StateTaskServiceAwsSdk
     sdk._normalise_service_error_name = staticmethod(_error_prefix)
+    store: Any = VariableStore
+    store.get_assigned_variables = _assigned
     literal: Any = AssignTemplateValueTerminalLit
     literal._eval_body = _push_literal
     entered: Any = state
@@ -148,6 +151,12 @@ def _waiting(scale: float) -> Callable[[Any, Any, float], None]:
             env.program_state_event.wait(left)
 
     return wait_interval
+
+
+def _assigned(store: Any) -> dict[str, str]:
+    """The variables that a state has assigned, in JSON, for the history."""
+    names = store._declaration_tracing
+    return {name: json.dumps(store.get(name), separators=(",", ":")) for name in names}
 
 
 def _push_literal(literal: Any, env: Any) -> None:
