@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -52,14 +51,18 @@ class Aside:
                 parent, _, child = each.rpartition(".")
                 if parent and parent not in group.modules:
                     setattr(sys.modules[parent], child, module)
-        return ModuleSpec(name, _HandOut(group.modules[name]))
+        loader: Any = _HandOut(group.modules[name])
+        return ModuleSpec(name, loader)
 
     def invalidate_caches(self) -> None:
         pass
 
 
-class _HandOut(Loader):
-    """A loader that loads nothing: the module is there already."""
+class _HandOut:
+    """A loader that loads nothing: the module is there already.
+
+    Not a subclass of `importlib.abc.Loader`, which takes long to import.
+    """
 
     def __init__(self, module: ModuleType) -> None:
         self._module = module
