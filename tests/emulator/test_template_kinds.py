@@ -626,6 +626,8 @@ def test_the_template_of_these_tests_has_everything_the_reader_reads(tmp_path):
 
     assert {resource["Type"] for resource in RESOURCES.values()} >= RUN
     assert {each.type for each in stack.ignored} <= {
+        "AWS::Cognito::UserPoolDomain",
+        "AWS::Cognito::UserPoolIdentityProvider",
         "AWS::Lambda::Permission",
         "ParallelizationFactor",
         "route OPTIONS /b",  # an HTTP API has no integration of type mock

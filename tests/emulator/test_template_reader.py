@@ -599,3 +599,28 @@ def test_a_table_without_a_stream_is_reported_with_the_mappings_line(tmp_path):
 
     with pytest.raises(TemplateError, match=problem):
         read_text(tmp_path, STREAM)
+
+
+def test_what_a_user_pool_does_only_on_aws_is_named(tmp_path):
+    stack = read_text(
+        tmp_path,
+        """\
+        Resources:
+          Pool:
+            Type: AWS::Cognito::UserPool
+            Properties:
+              LambdaConfig:
+                KMSKeyID: arn:aws:kms:eu-west-1:1:key/x
+                CustomEmailSender:
+                  LambdaArn: arn:aws:lambda:eu-west-1:1:function:mail
+                  LambdaVersion: V1_0
+          Login:
+            Type: AWS::Cognito::UserPoolDomain
+            Properties: {Domain: login, UserPoolId: !Ref Pool}
+        """,
+    )
+
+    assert {(each.logical_id, each.type) for each in stack.ignored} == {
+        ("Pool", "trigger CustomEmailSender"),
+        ("Login", "AWS::Cognito::UserPoolDomain"),
+    }

@@ -13,6 +13,11 @@ from lampwork.template.state_machines import has_definition, state_machine_prope
 from lampwork.template.streams.mappings import check_pattern
 from lampwork.template.triggers import queue_attributes
 
+WITHOUT_PAGES: Final = {
+    "AWS::Cognito::UserPoolDomain": "its pages and OAuth endpoints are not served; sign in by API",
+    "AWS::Cognito::UserPoolIdentityProvider": "nobody can sign in through it here",
+}
+SENDERS: Final = frozenset(("CustomEmailSender", "CustomSMSSender"))
 RULE: Final = "AWS::Events::Rule"
 SCHEDULE: Final = "AWS::Scheduler::Schedule"
 STATE_MACHINE: Final = "AWS::StepFunctions::StateMachine"
@@ -29,6 +34,7 @@ def read_resources(template: Template) -> tuple[CloudResource, ...]:
 
 
 def _resource(resource: Resource) -> Iterator[CloudResource]:
+    _name_what_is_missing(resource)
     if _is_here(resource) and (properties := _properties(resource)) is not None:
         yield CloudResource(
             type=resource.type,
@@ -37,6 +43,15 @@ def _resource(resource: Resource) -> Iterator[CloudResource]:
             properties=properties,
             line=resource.line,
         )
+
+
+def _name_what_is_missing(resource: Resource) -> None:
+    """Name what Cognito does with a resource and nobody does here."""
+    if reason := WITHOUT_PAGES.get(resource.type):
+        resource.ignore(resource.type, reason)
+    if resource.type == "AWS::Cognito::UserPool":
+        for sender in SENDERS & set(resource.section("LambdaConfig")):
+            resource.ignore(f"trigger {sender}", "no message is sent from here")
 
 
 def _properties(resource: Resource) -> dict[str, object] | None:
