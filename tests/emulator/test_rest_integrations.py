@@ -16,6 +16,7 @@ from lampwork.stack.model import HttpRoute, RestApi, Stack
 from lampwork.stack.rest_methods import Integration, IntegrationResponse
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import function, running_front
+from tests.emulator.stacks import read_text
 
 JSON = "application/json"
 DEFAULT = (IntegrationResponse(200),)
@@ -396,6 +397,39 @@ async def test_a_server_that_does_not_answer_is_an_internal_error(served):
     response = await client.get("/it")
 
     assert (response.status_code, response.json()) == (500, {"message": "Internal server error"})
+
+
+async def test_a_route_of_an_http_api_passes_requests_on(tmp_path, echo):
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-http.html"""
+    template = f"""
+Resources:
+  Api: {{Type: AWS::ApiGatewayV2::Api, Properties: {{Name: a, ProtocolType: HTTP}}}}
+  To:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      ApiId: !Ref Api
+      IntegrationType: HTTP_PROXY
+      IntegrationMethod: ANY
+      IntegrationUri: {echo}/there/{{proxy}}
+      PayloadFormatVersion: "1.0"
+  Route:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      ApiId: !Ref Api
+      RouteKey: ANY /here/{{proxy+}}
+      Target: !Sub integrations/${{To}}
+"""
+    stack = read_text(tmp_path, template)
+    running_ = running_front(stack, FakeInvoker(), tmp_path)
+    async with running_ as front, httpx.AsyncClient() as client:
+        response = await client.post(f"{front.origin}/here/a%20b/c?x=1&x=2", json={"a": 1})
+
+    seen = response.json()
+    assert stack.ignored == ()
+    assert (seen["method"], seen["path"]) == ("POST", "/there/a%20b/c?x=1&x=2")
+    assert json.loads(seen["body"]) == {"a": 1}
+    assert response.headers["x-echo"] == "yes"
+    assert "apigw-requestid" in response.headers
 
 
 # Services

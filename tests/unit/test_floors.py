@@ -71,6 +71,7 @@ LARGE = {
     "lampwork/cloud/persistence": "one module for each service that is kept",
     "lampwork/companions": "one module for each kind of program beside the functions",
     "lampwork/events": "one module for each document that AWS sends",
+    "lampwork/front/http": "one module for each kind of gateway, and what they share",
     "lampwork/runtime": "the pool, and what it shares with the processes of functions",
     "lampwork/stack": "one module for each question that is asked of a stack",
     "lampwork/template": "one module for each thing that a template describes",

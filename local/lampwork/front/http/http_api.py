@@ -17,6 +17,8 @@ from lampwork.front.authorizers.http import HttpAuthorizers
 from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Refused
 from lampwork.front.aws_services import AwsServices
 from lampwork.front.http.cors import CrossOrigin
+from lampwork.front.http.http_proxy import passed_on
+from lampwork.front.http.rest.sources import Refused as Unanswered
 from lampwork.front.http.service_calls import service_call
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
@@ -93,7 +95,15 @@ class HttpApiGateway:
             except AuthorizerFailed:
                 return json_message(500, "Internal Server Error")
         try:
+            if match.route.integration is not None:
+                return await passed_on(request, match, match.route.integration)
             return await self._call(request, match, request_id, caller)
+        except Unanswered as error:
+            _log(match, error)
+            status = 503 if error.error.status == 504 else 500
+            return json_message(
+                status, "Service Unavailable" if status == 503 else "Internal Server Error"
+            )
         except (MalformedResponse, FunctionNotFound) as error:
             _log(match, error)
             return json_message(500, "Internal Server Error")

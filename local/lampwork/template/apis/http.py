@@ -3,6 +3,7 @@ from typing import Final
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import HttpApi, HttpRoute
+from lampwork.stack.rest_methods import Integration
 from lampwork.stack.service_integrations import SUBTYPES, ServiceIntegration
 from lampwork.template.apis.authorizers import route_authorizer
 from lampwork.template.apis.cors import read_cors
@@ -104,6 +105,17 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
                 service=service,
             )
             continue
+        if proxied := _proxied(operation.integration.in_lower_case(), "type", "uri", "httpmethod"):
+            yield HttpRoute(
+                operation.method,
+                path,
+                "",
+                seconds(operation.integration, "timeoutInMillis", TIMEOUT_SECONDS),
+                authorizer=operation.authorizer,
+                scopes=operation.scopes,
+                integration=proxied,
+            )
+            continue
         if function is None:
             route = f"route {operation.method} {operation.path}"
             named_by(address, api).ignore(route, "it leads to no function that runs here")
@@ -137,6 +149,17 @@ def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
                 scopes=route.texts("AuthorizationScopes"),
                 service=service,
             )
+        elif forwarded := _proxied_by(route):
+            proxied, integration = forwarded
+            yield HttpRoute(
+                method or "ANY",
+                path,
+                "",
+                seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
+                authorizer=route_authorizer(route, functions),
+                scopes=route.texts("AuthorizationScopes"),
+                integration=proxied,
+            )
         elif found := target(route, functions):
             function, integration = found
             yield HttpRoute(
@@ -148,6 +171,30 @@ def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
                 authorizer=route_authorizer(route, functions),
                 scopes=route.texts("AuthorizationScopes"),
             )
+
+
+def _proxied_by(route: Resource) -> tuple[Integration, Resource] | None:
+    """The HTTP server that a route's integration leads to, and the integration."""
+    named = route.required("Target").removeprefix("integrations/")
+    for integration in route.template.of_type("AWS::ApiGatewayV2::Integration"):
+        if integration.identity.reference == named:
+            given = Section(integration, "", integration.properties()).in_lower_case()
+            names = ("integrationtype", "integrationuri", "integrationmethod")
+            proxied = _proxied(given, *names)
+            return (proxied, integration) if proxied else None
+    return None
+
+
+def _proxied(given: Section, type: str, uri: str, method: str) -> Integration | None:
+    """An HTTP server to which a route passes its requests on; None for any other integration, and
+    for a server in a VPC.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-http.html
+    """
+    private = given.text("connectiontype") == "VPC_LINK"
+    if private or (given.text(type) or "").upper() != "HTTP_PROXY":
+        return None
+    return Integration("HTTP_PROXY", given.text(uri) or "", given.text(method) or "ANY")
 
 
 def _service_of(route: Resource) -> tuple[ServiceIntegration, Resource] | None:

@@ -63,11 +63,11 @@ class Backends:
             case "MOCK":
                 return _mock(request)
             case "AWS" if integration.function is not None:
-                return await _in_time(self._lambda(integration.function, request), route)
+                return await in_time(self._lambda(integration.function, request), route)
             case "AWS":
-                return await _in_time(self._service(request), route)
+                return await in_time(self._service(request), route)
             case "HTTP" | "HTTP_PROXY":
-                return await _in_time(_http(request), route)
+                return await in_time(over_http(request), route)
 
     async def _lambda(self, function: str, request: BackendRequest) -> BackendAnswer:
         payload = request.body or b"{}"
@@ -118,7 +118,7 @@ def _error_message(payload: bytes) -> str:
     return message if isinstance(message, str) else ""
 
 
-async def _in_time(answer: Awaitable[BackendAnswer], route: HttpRoute) -> BackendAnswer:
+async def in_time(answer: Awaitable[BackendAnswer], route: HttpRoute) -> BackendAnswer:
     try:
         async with asyncio.timeout(route.timeout_seconds):
             return await answer
@@ -127,8 +127,8 @@ async def _in_time(answer: Awaitable[BackendAnswer], route: HttpRoute) -> Backen
         raise Refused(TIMED_OUT, reason) from error
 
 
-async def _http(request: BackendRequest) -> BackendAnswer:
-    """In a thread, since the standard library's client waits."""
+async def over_http(request: BackendRequest) -> BackendAnswer:
+    """The answer of an HTTP server: in a thread, since the standard library's client waits."""
     return await asyncio.to_thread(_exchange, request)
 
 
