@@ -168,6 +168,27 @@ def test_a_property_that_is_not_emulated_is_named_where_it_asks_for_something(
     }
 
 
+def test_a_policy_of_a_rest_api_is_named(tmp_path: Path) -> None:
+    template = """
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Api:
+            Type: AWS::Serverless::Api
+            Properties:
+              StageName: live
+              Auth: {ResourcePolicy: {IpRangeBlacklist: [10.0.0.0/8]}}
+          Work:
+            Type: AWS::Serverless::Function
+            Properties:
+              Runtime: python3.11
+              Handler: app.handler
+              CodeUri: .
+              Events: {A: {Type: Api, Properties: {Path: /, Method: get, RestApiId: !Ref Api}}}
+        """
+
+    assert list(named(read_text(tmp_path, template))) == [("Api", "x-amazon-apigateway-policy")]
+
+
 def test_a_makefile_and_a_streamed_answer_are_named(tmp_path: Path) -> None:
     template = """
         Transform: AWS::Serverless-2016-10-31

@@ -211,6 +211,22 @@ def test_variables_come_from_the_shell_only_when_asked_for(project: SampleProjec
     assert [(each["EXTRA"], each["AWS_REGION"]) for each in seen] == [("7", "ap-south-1")] * 2
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_a_tenant_is_given_to_a_function_that_isolates_tenants(
+    project: SampleProject, running: bool
+) -> None:
+    """Source: https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html"""
+    isolated = "Handler: app.tenant, TenancyConfig: {TenantIsolationMode: PER_TENANT}"
+    project.edit("template.yaml", lambda text: text.replace("Handler: app.refuse", isolated))
+    project.edit("app.py", lambda text: text + "\ndef tenant(event, c): return c.tenant_id\n")
+    if running:
+        project.up().origin()
+
+    called = project.run("invoke", "Refuse", "--tenant-id", "blue")
+
+    assert (called.returncode, called.stdout) == (0, '"blue"\n')
+
+
 def test_a_profile_gives_its_region_alone(project: SampleProject) -> None:
     (project.root / "aws").write_text("[profile work]\nregion = sa-east-1\n")
     before = f"export AWS_CONFIG_FILE={project.root}/aws"

@@ -25,7 +25,12 @@ from lampwork.front.server import Front
 from lampwork.logs.json_records import as_text
 from lampwork.logs.log import Log, is_advice
 from lampwork.logs.tracebacks import readable
-from lampwork.stack.function_names import FunctionNames, invocation_name, qualifier_in
+from lampwork.stack.function_names import (
+    FunctionNames,
+    invocation_name,
+    qualifier_in,
+    tenant_name,
+)
 from lampwork.stack.handler_check import HandlerProblems, is_about_loading
 from lampwork.stack.missing_modules import MissingModules
 from lampwork.stack.model import LATEST, Function, Stack
@@ -51,7 +56,9 @@ class InvocationResult:
     log: str = ""
 
 
-async def invoke_alone(options: Options, log: Log, name: str, payload: bytes) -> InvocationResult:
+async def invoke_alone(
+    options: Options, log: Log, name: str, payload: bytes, tenant: str | None = None
+) -> InvocationResult:
     """Start what the invocation of a function needs, invoke it once, and stop everything.
 
     A Lampwork that runs with the same template lends its services. With another template, this
@@ -87,12 +94,12 @@ async def invoke_alone(options: Options, log: Log, name: str, payload: bytes) ->
         )
         opened.push_async_callback(durable.stop)
         events = await _open_front(opened, project, durable)
-        invocation = await durable.invoke(_target(project.stack, name), payload)
+        invocation = await durable.invoke(_target(project.stack, name, tenant), payload)
         await events.tried()
         return InvocationResult(invocation.payload.decode(), invocation.function_error is not None)
 
 
-def _target(stack: Stack, name: str) -> str:
+def _target(stack: Stack, name: str, tenant: str | None) -> str:
     """The function that a user names, with the alias or the version that they name.
 
     Raises:
@@ -102,7 +109,8 @@ def _target(stack: Stack, name: str) -> str:
     qualifier = qualifier_in(name)
     if function is None or qualifier not in (None, LATEST, *function.qualifiers):
         raise _not_found(name, list(stack.functions))
-    return invocation_name(function, qualifier)
+    target = invocation_name(function, qualifier)
+    return tenant_name(target, tenant) if tenant else target
 
 
 async def _open_front(
@@ -149,16 +157,19 @@ def only_function(config: Config) -> str:
     return next(iter(functions))
 
 
-def invoke_running(origin: str, name: str, payload: bytes) -> InvocationResult:
+def invoke_running(
+    origin: str, name: str, payload: bytes, tenant: str | None = None
+) -> InvocationResult:
     """Invoke a function of the Lampwork that runs at `origin`, as boto3 would.
 
     Raises:
         LampworkError: it has no such function, or refuses.
     """
+    headers = {"X-Amz-Log-Type": "Tail", "Content-Type": "application/json"}
     request = urllib.request.Request(
         f"{origin}{PREFIX}{urllib.parse.quote(name, safe='')}/invocations",
         data=payload,
-        headers={"X-Amz-Log-Type": "Tail", "Content-Type": "application/json"},
+        headers=headers | ({"X-Amz-Tenant-Id": tenant} if tenant else {}),
     )
     try:
         with urllib.request.urlopen(request) as response:

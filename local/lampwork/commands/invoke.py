@@ -29,6 +29,7 @@ GIVEN: Final = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 @click.argument("function", required=False)
 @click.option("-e", "--event", type=click.File("rb"), help="A JSON file; - is standard input.")
 @click.option("--no-event", is_flag=True, help="Send an empty event, as without --event.")
+@click.option("--tenant-id", help="The tenant, for a function that isolates tenants.")
 @click.option("--debug", is_flag=True, envvar="SAM_DEBUG", hidden=True, expose_value=False)
 @run_options
 @words(*OF_ALL, *OF_INVOKE)
@@ -38,6 +39,7 @@ def invoke(
     no_event: bool,
     debug_port: int | None,
     log_file: Path | None,
+    tenant_id: str | None,
     **given: Any,
 ) -> None:
     """Run a function once.
@@ -60,9 +62,11 @@ def invoke(
     name = function or single_invocation.only_function(options.read_config())
     if origin is None:
         log = opened_log(sys.stderr, log_file)
-        result = run_until_signalled(single_invocation.invoke_alone(options, log, name, payload))
+        result = run_until_signalled(
+            single_invocation.invoke_alone(options, log, name, payload, tenant_id)
+        )
     else:
-        result = single_invocation.invoke_running(origin, name, payload)
+        result = single_invocation.invoke_running(origin, name, payload, tenant_id)
         result = single_invocation.explained(result, options.read_config(), name)
     if result is None:
         sys.exit(INTERRUPTED)

@@ -15,6 +15,11 @@ from lampwork.template.resource import Resource, Template
 from lampwork.template.source.values import Section
 
 API: Final = "AWS::ApiGateway::RestApi"
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html
+NAMED: Final = {
+    "x-amazon-apigateway-minimum-compression-size": "answers are not compressed",
+    "x-amazon-apigateway-policy": ("no policy is evaluated: everybody on this machine may call"),
+}
 TIMEOUT_SECONDS: Final = 29
 GATEWAY_HEADER: Final = "gatewayresponse.header."
 JSON: Final = "application/json"
@@ -32,6 +37,9 @@ def read_rest_apis(template: Template, functions: FunctionNames) -> tuple[RestAp
 
 def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
     body = definition(api)
+    for name, reason in NAMED.items():
+        if body.get(name) is not None:
+            api.ignore(name, reason)
     routes = (*_body_routes(api, body, functions), *_methods(api, functions))
     deployments = _parts(api, "AWS::ApiGateway::Deployment")
     deployment = next((each.identity.id[:6] for each in deployments), api.identity.id[:6])
