@@ -126,6 +126,31 @@ async def test_tmp_is_the_environments_own_except_what_a_variable_names(tmp_path
     assert not Path("/tmp/of-this-environment").exists()
 
 
+@pytest.mark.parametrize("folder", ["", "folder/"])
+async def test_a_database_in_tmp_that_a_variable_names_is_shared_with_its_journal(
+    tmp_path: Path, folder: str
+):
+    source = """
+    import os, tempfile
+    def handler(event, context):
+        database = os.environ["DATABASE"].removeprefix("sqlite:///")
+        open(f"{database}-wal", "w").close()
+        return os.path.exists(database), os.path.isdir(tempfile.gettempdir())
+    """
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        name = f"/tmp/{Path(place).name}.db" if not folder else f"{place}/app.db"
+        database = Path(name)
+        database.touch()
+        app = function(tmp_path, source, environment={"DATABASE": f"sqlite:///{database}"})
+        try:
+            async with running(app, lambda_paths=True) as run:
+                assert await run.result() == [True, True]
+            assert Path(f"{database}-wal").exists()
+        finally:
+            for file in (database, Path(f"{database}-wal")):
+                file.unlink(missing_ok=True)
+
+
 async def test_layers_are_merged_in_opt_the_last_one_first_and_hide_nothing_there(tmp_path):
     lower, upper, source = (tmp_path / name for name in ("lower", "upper", "source"))
     for layer, text in ((lower, "lower"), (upper, "upper")):

@@ -1,6 +1,6 @@
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,7 @@ from lampwork.runtime.launching.launcher import Launch
 from lampwork.runtime.programs.node import RUNTIME, client_folder, node
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.world import wrapper
-from lampwork.runtime.world.mounts import OPT, TASK
+from lampwork.runtime.world.mounts import OPT, TASK, TMP
 from lampwork.runtime.world.places import Places, paths_in, without_mounts, world_of
 from lampwork.stack.model import Function
 
@@ -21,11 +21,18 @@ def launch_of(
 ) -> Launch:
     """What a new process of this function runs. Its temporary files go to `temporary`."""
     mounted = settings.shows_lambda_paths(function)
-    places = Places.lambdas(function) if mounted else Places.own(function, temporary)
+    named = list(paths_in({**function.environment, **settings.overrides}))
+    # A file that lies in /tmp itself, such as a database, is one that programs share.
+    own_tmp = mounted and TMP not in named
+    places = (
+        Places.lambdas(function, TMP if own_tmp else str(temporary))
+        if mounted
+        else Places.own(function, temporary)
+    )
     variables = process_variables(function, settings, trace_id, places)
     if not mounted:
         variables = without_mounts(variables, function)
-    needed = _needed(function, settings, variables)
+    needed = (*_needed(function, settings), *named)
     return Launch(
         handler=WEB_HANDLER if function.web_adapter else function.handler,
         code_dir=function.code_dir,
@@ -35,7 +42,7 @@ def launch_of(
         packages=places.packages,
         editables=tuple(_editables(function, mounted=mounted)),
         own_folders=tuple(map(str, function.packages)),
-        world=world_of(function, temporary, needed) if mounted else None,
+        world=world_of(function, temporary if own_tmp else None, needed) if mounted else None,
         program=_program(function),
         client=str(client_folder(settings.data_dir)) if function.needs_node_client else None,
         wrapper_script=variables.get(wrapper.VARIABLE) if function.runs_wrapper else None,
@@ -56,13 +63,10 @@ def _editables(function: Function, *, mounted: bool) -> Iterator[tuple[str, str]
         yield str(folder), f"{OPT}/python" if mounted else str(folder)
 
 
-def _needed(
-    function: Function, settings: RuntimeSettings, variables: Mapping[str, str]
-) -> Iterator[str]:
-    """The paths that must lead to the same files inside and outside: those of the project, of
-    Python and of what variables name."""
+def _needed(function: Function, settings: RuntimeSettings) -> Iterator[str]:
+    """The paths that must lead to the same files inside and outside: those of the project and of
+    Python."""
     yield from map(str, (function.code_dir, *function.packages, *function.layers))
     yield from function.linked
     yield from (str(settings.data_dir.resolve()), os.getcwd())
     yield from (settings.python, sys.prefix, sys.base_prefix, *filter(None, sys.path))
-    yield from paths_in(variables)

@@ -40,7 +40,7 @@ class Places:
         )
 
     @classmethod
-    def lambdas(cls, function: Function) -> "Places":
+    def lambdas(cls, function: Function, temporary: str) -> "Places":
         """Lambda's paths, with what is mounted at them.
 
         https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
@@ -51,12 +51,13 @@ class Places:
             TASK,
             (site, f"{OPT}/python") if has_layers else (),
             (OPT,),
-            TMP,
+            temporary,
         )
 
 
-def world_of(function: Function, temporary: Path, needed: Iterable[str]) -> World:
-    """What is mounted for a function. `needed` are paths that it must find even below /tmp."""
+def world_of(function: Function, temporary: Path | None, needed: Iterable[str]) -> World:
+    """What is mounted for a function. `needed` are paths that it must find even below /tmp. Without
+    a `temporary` folder, it shares this machine's /tmp."""
     upper_first = function.layers[::-1]
     sources = function.source_layers
     modules = [each if each in sources else each / "python" for each in upper_first]
@@ -66,13 +67,14 @@ def world_of(function: Function, temporary: Path, needed: Iterable[str]) -> Worl
         packages=[str(function.requirements)] if function.requirements else [],
         opt=[str(layer) for layer in upper_first if layer not in sources],
         opt_python=[str(folder) for folder in (*modules, *function.layer_requirements)],
-        tmp=str(temporary),
+        tmp=str(temporary or ""),
         kept=_topmost(path for path in needed if path.startswith(f"{TMP}/")),
     )
 
 
 def paths_in(variables: Mapping[str, str]) -> Iterator[str]:
-    """The paths below /tmp that variables name and that exist: another program's socket, a file."""
+    """The places in /tmp that variables name and that exist: another program's socket, a folder,
+    the folder of a file, which may be /tmp itself."""
     for value in variables.values():
         _, *rests = value.split(f"{TMP}/")
         for rest in rests:
@@ -81,7 +83,8 @@ def paths_in(variables: Mapping[str, str]) -> Iterator[str]:
                 name = name.partition(end)[0]
             path = f"{TMP}/{name}".rstrip("/")
             if path != TMP and os.path.exists(path):
-                yield path
+                # What a program writes beside a file, such as a database's journal, belongs to it.
+                yield os.path.dirname(path) if os.path.isfile(path) else path
 
 
 def outer_links(folder: Path) -> dict[str, str]:
