@@ -17,6 +17,7 @@ from tests.preloading.differences import differing
 # The process in which a package was loaded: the function's, or the one that it was forked from.
 WHERE = "import os\nLOADED_BY = os.readlink('/proc/self')"
 REPORTED = re.compile(r"Max Memory Used: (\d+) MB")
+TAKING_FROM_OS = "import shutil, tempfile, glob, pathlib, multiprocessing, random, subprocess, uuid"
 REPORT = """
     import os
     {imports}
@@ -342,17 +343,21 @@ async def test_the_memory_of_a_forked_process_counts_as_that_of_a_fresh_one(
 @pytest.fixture
 def probed(tmp_path: Path) -> Path:
     shutil.copy(probe.__file__, tmp_path)
+    # What these modules of Python find in `os` while they are imported, they keep.
+    write(tmp_path / ".data" / "requirements" / "key" / "site-packages", "toys", TAKING_FROM_OS)
     return tmp_path
 
 
 @pytest.mark.parametrize(
-    "imports", ["", "import fastapi, mangum, boto3", "from pip._internal import main"]
+    "imports",
+    ["", "import fastapi, mangum, boto3", "from pip._internal import main", "import toys"],
 )
 async def test_a_forked_process_looks_like_a_fresh_one(probed: Path, imports: str) -> None:
     source = f"{imports}\nimport probe\nSEEN = probe.snapshot()\n"
     source += "def handler(event, context): return SEEN"
     # With one hash seed for both, sets have one order.
-    app = function(probed, source, environment={"PYTHONHASHSEED": "0"})
+    site = probed / ".data" / "requirements" / "key" / "site-packages"
+    app = function(probed, source, environment={"PYTHONHASHSEED": "0"}, requirements=site)
 
     (forked,), (fresh,) = await answers(app), await answers(app, cold=True)
     (another,) = await answers(app, cold=True)

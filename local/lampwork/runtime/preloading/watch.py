@@ -32,6 +32,10 @@ EVERYTHING = "*"
 WORKING_FOLDER = "the working folder"
 # Enough that no collection begins while packages load; a package that sets it is noticed.
 GC_THRESHOLD = 1_000_000
+SUPPORTING: tuple[set[Any], ...] = (
+    *(os.supports_dir_fd, os.supports_fd),
+    *(os.supports_follow_symlinks, os.supports_effective_ids),
+)
 WRITING = os.O_WRONLY | os.O_RDWR
 # These take random numbers to name things that no other process ever sees, or every fork takes
 # them anew.
@@ -97,6 +101,8 @@ class Watch:
             yield
         finally:
             for where, name, real in replaced:
+                for supporting in SUPPORTING:
+                    supporting.discard(getattr(where, name))
                 setattr(where, name, real)
             threading.Thread.start = start  # type: ignore[method-assign]
             del socket.socket.connect
@@ -210,6 +216,10 @@ class Watch:
             real = getattr(where, name)
             self._wrapped[id(wrapper)] = (wrapper, real)
             setattr(where, name, wrapper)
+            # Modules ask whether these hold the functions of `os`, as `shutil` does.
+            for supporting in SUPPORTING:
+                if real in supporting:
+                    supporting.add(wrapper)
             yield where, name, real
 
     def _told(self, real: Callable[..., Any], reason: str) -> Callable[..., Any]:
