@@ -447,6 +447,36 @@ def test_a_distributed_map_makes_batches(states: Any):
     ]
 
 
+def test_a_map_with_options_for_files_that_nothing_here_has_runs_without_them(states: Any):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html"""
+    text = definition(
+        {
+            "Type": "Map",
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                **json.loads(definition({"Type": "Pass"})),
+            },
+            "ResultWriter": {"WriterConfig": {"Transformation": "COMPACT", "OutputType": "JSON"}},
+        }
+    )
+
+    assert run(states, text, [1, 2])["output"] == "[1,2]"
+
+
+def test_an_express_execution_ends_after_five_minutes():
+    """https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
+    from lampwork.cloud.moto_seam.states.interpreter import EXPRESS_SECONDS
+    from lampwork.cloud.moto_seam.states.parsing import parsed
+
+    hour, second = (
+        parsed(definition({"Type": "Pass"}, TimeoutSeconds=seconds), EXPRESS_SECONDS)
+        for seconds in (3600, 1)
+    )
+
+    assert hour.timeout_seconds.timeout_seconds == 300
+    assert second.timeout_seconds.timeout_seconds == 1
+
+
 def test_a_malformed_definition_does_not_spoil_the_next_one(states: Any):
     broken = definition({"Type": "Pass", "Parameters": {"a": 1}}, QueryLanguage="JSONata")
     with pytest.raises(ClientError):

@@ -14,6 +14,7 @@ from lampwork.template.language.transform import LOCAL_BUCKET
 from lampwork.template.resource import Resource
 from lampwork.template.source.syntax import construct, error_at, parse_text
 from lampwork.template.source.values import as_text
+from lampwork.template.state_machine_gaps import name_gaps
 
 
 def state_machine_properties(resource: Resource) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def state_machine_properties(resource: Resource) -> dict[str, Any]:
     """
     file, written = _definition(resource)
     definition = _in_json(resource, file, _filled(written, _substitutions(resource)))
+    name_gaps(resource, definition)
     return {
         "DefinitionString": definition,
         "RoleArn": resource.text("RoleArn"),

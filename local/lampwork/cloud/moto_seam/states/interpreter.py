@@ -39,12 +39,14 @@ from lampwork.cloud.moto_seam.states import batches, parsing
 from lampwork.cloud.moto_seam.states.names import STATES
 from lampwork.cloud.moto_seam.states.parsing import parsed, prepared
 from lampwork.cloud.moto_seam.states.repairs import ClientOf, install
-from lampwork.cloud.state_machines.records import Execution, Machine
+from lampwork.cloud.state_machines.records import EXPRESS, Execution, Machine
 from lampwork.stack.model import ACCOUNT_ID
 
 __all__ = ["Interpreter"]
 
 NOT_TRUNCATED: Final = HistoryEventExecutionDataDetails(truncated=False)
+# https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html
+EXPRESS_SECONDS: Final = 5 * 60
 DETAILS: Final[Any] = EventDetails  # as Any, because its type asks for the details of all events
 
 
@@ -115,7 +117,8 @@ class Run:
         activities: Mapping[str, Activity],
         ended: Callable[[Outcome], None],
     ) -> None:
-        program = parsed(execution.definition)
+        is_express = machine.type == EXPRESS
+        program = parsed(execution.definition, EXPRESS_SECONDS if is_express else None)
         self._program = program
         self._execution = execution
         self._ended = ended

@@ -34,12 +34,17 @@ PLAIN: Final = str.maketrans(
 )
 # Services that AWS integrates and nothing here does: a task of one fails, the rest runs.
 WITHOUT_TASKS: Final = ("http",)
+# What moto's grammar takes of an ItemReader. The template's reader names the rest as not emulated.
+READER_CONFIG: Final = frozenset(
+    ("InputType", "CSVHeaderLocation", "CSVHeaders", "MaxItems", "MaxItemsPath")
+)
+FILE_TYPES: Final = frozenset(("CSV", "JSON"))
 
 _parsing = threading.Lock()
 
 
-def parsed(definition: str) -> Any:
-    """The program of a definition.
+def parsed(definition: str, longest: int | None = None) -> Any:
+    """The program of a definition, which runs for at most `longest` seconds.
 
     Raises:
         Exception: it is malformed; the parser raises any kind.
@@ -47,13 +52,16 @@ def parsed(definition: str) -> Any:
     with _parsing:  # the parser keeps the query language of what it reads for all threads
         kind: Any = preprocessor.Preprocessor
         kind._query_language_per_scope = []
-        return AmazonStateLanguageParser.parse(prepared(definition))[0]
+        return AmazonStateLanguageParser.parse(prepared(definition, longest))[0]
 
 
-def prepared(definition: str) -> str:
+def prepared(definition: str, longest: int | None = None) -> str:
     """The definition as moto's grammar takes it. Letters beyond ASCII stand as they are, since moto
     does not read their escapes everywhere."""
-    return json.dumps(_prepared(json.loads(definition)), ensure_ascii=False)
+    content = _prepared(json.loads(definition))
+    if longest is not None:
+        content["TimeoutSeconds"] = min(content.get("TimeoutSeconds", longest), longest)
+    return json.dumps(content, ensure_ascii=False)
 
 
 def install() -> None:
@@ -78,6 +86,7 @@ def _prepared(value: Any) -> Any:
         return value
     found = {name: _prepared(each) for name, each in value.items()}
     if found.get("Type") == "Map":
+        _leave_out_unread(found)
         percentage = found.get("ToleratedFailurePercentage")
         if isinstance(percentage, int):
             found["ToleratedFailurePercentage"] = float(percentage)
@@ -90,6 +99,20 @@ def _prepared(value: Any) -> Any:
                 batcher = json.dumps(found.pop("ItemBatcher")).encode()
                 processor["Comment"] = BATCHES + base64.b64encode(batcher).decode()
     return found
+
+
+def _leave_out_unread(state: dict[str, Any]) -> None:
+    """Leave out how a Map reads and writes files where moto's grammar would refuse all of it."""
+    reader, writer = state.get("ItemReader"), state.get("ResultWriter")
+    if isinstance(reader, dict) and isinstance(config := reader.get("ReaderConfig"), dict):
+        kept = {name: value for name, value in config.items() if name in READER_CONFIG}
+        if kept.get("InputType", "JSON") not in FILE_TYPES:
+            kept["InputType"] = "JSON"  # reading the file fails then
+        reader["ReaderConfig"] = kept
+    if isinstance(writer, dict):
+        writer.pop("WriterConfig", None)
+        if "Resource" not in writer:
+            del state["ResultWriter"]
 
 
 def _reading_json(parse: Any) -> Any:
