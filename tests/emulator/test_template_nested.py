@@ -59,7 +59,7 @@ CHECKOUT = """
             Cart:
               Type: DynamoDB
               Properties: {Stream: !GetAtt Carts.StreamArn, StartingPosition: LATEST}
-      Flow: {Type: AWS::StepFunctions::StateMachine}
+      Nightly: {Type: AWS::Glue::Job}
     Conditions: {Never: !Equals [a, b]}
     Outputs:
       Hidden: {Value: !Ref Pay, Condition: Never}
@@ -128,9 +128,9 @@ def test_an_error_in_a_nested_template_is_reported_with_that_file(folder: Path):
         read_text(folder, SHOP)
 
     inner = folder / "checkout" / "template.yaml"
-    (flow,) = stack.ignored
-    assert (flow.logical_id, flow.template) == ("Checkout/Flow", inner)
-    assert inner.read_text().splitlines()[flow.line - 1].startswith("  Flow:")
+    (job,) = stack.ignored
+    assert (job.logical_id, job.template) == ("Checkout/Nightly", inner)
+    assert inner.read_text().splitlines()[job.line - 1].startswith("  Nightly:")
     assert str(refused.value).startswith(f"{inner}:")
     assert "Colour may be meant" in str(refused.value)
 

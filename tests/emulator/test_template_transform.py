@@ -248,25 +248,6 @@ def test_a_missing_definition_is_reported_with_its_path(tmp_path, definition):
         read_text(tmp_path, template)
 
 
-def test_a_container_image_that_is_not_built_is_named_and_the_rest_runs(tmp_path):
-    template = """
-        Transform: AWS::Serverless-2016-10-31
-        Resources:
-          Hello: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, Runtime: python3.11}}
-          Model:
-            Type: AWS::Serverless::Function
-            Properties: {PackageType: Image}
-            Metadata: {Dockerfile: Dockerfile, DockerContext: ./model, DockerTag: v1}
-        """
-
-    stack = read_text(tmp_path, template)
-
-    (ignored,) = stack.ignored
-    assert list(stack.functions) == ["Hello"]
-    assert (ignored.logical_id, ignored.line) == ("Model", 5)
-    assert "container image" in ignored.reason
-
-
 def test_notes_of_sam_about_a_valid_template_are_not_reported(tmp_path, caplog):
     template = """
         Transform: AWS::Serverless-2016-10-31
