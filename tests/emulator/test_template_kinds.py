@@ -546,6 +546,21 @@ RESOURCES = {
         LoggingConfiguration={"Level": "OFF"},
         Tags=[{"Key": "a", "Value": "b"}],
     ),
+    "FlowVersion": of("StepFunctions::StateMachineVersion", StateMachineArn={"Ref": "Flow"}),
+    "FlowAlias": of(
+        "StepFunctions::StateMachineAlias",
+        Name="live",
+        Description="what is served",
+        RoutingConfiguration=[{"StateMachineVersionArn": {"Ref": "FlowVersion"}, "Weight": 100}],
+    ),
+    "FlowAlias2": of(
+        "StepFunctions::StateMachineAlias",
+        Name="next",
+        DeploymentPreference={
+            "StateMachineVersionArn": {"Ref": "FlowVersion"},
+            "Type": "ALL_AT_ONCE",
+        },
+    ),
     "Flow2": of("StepFunctions::StateMachine", Definition={"StartAt": "A", "States": {}}),
     "Alexa": of("Lambda::Permission", Principal="alexa-appkit.amazon.com", FunctionName="work"),
 }

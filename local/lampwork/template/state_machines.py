@@ -10,6 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from lampwork.template.language.intrinsics import (
+    ROUTES,
+    STATES_ALIAS,
+    STATES_VERSION,
+    version_of,
+)
 from lampwork.template.language.transform import LOCAL_BUCKET
 from lampwork.template.resource import Resource
 from lampwork.template.source.syntax import construct, error_at, parse_text
@@ -35,6 +41,7 @@ def state_machine_properties(resource: Resource) -> dict[str, Any]:
         "LoggingConfiguration": resource.get("LoggingConfiguration"),
         "TracingConfiguration": resource.get("TracingConfiguration"),
         "Tags": resource.get("Tags"),
+        **_published(resource),
     }
 
 
@@ -42,6 +49,22 @@ def has_definition(resource: Resource) -> bool:
     """Whether its definition is here; else it is an object in a bucket of a real account."""
     location = resource.section("DefinitionS3Location")
     return not location or location.get("Bucket") == LOCAL_BUCKET
+
+
+def _published(machine: Resource) -> dict[str, Any]:
+    """Whether the template publishes a version of it, and the names of its aliases.
+
+    A template has one version at a time, so each alias leads there, whatever their weights are.
+    """
+    arn, is_published, aliases = machine.identity.arn, False, list[str]()
+    for resource in machine.template:
+        if resource.type == STATES_VERSION and resource.text("StateMachineArn") == arn:
+            is_published = True
+        elif resource.type == STATES_ALIAS:
+            version = version_of({name: resource.get(name) for name in ROUTES})
+            if version.rpartition(":")[0] == arn:
+                aliases.append(resource.required("Name"))
+    return {"Published": is_published or bool(aliases), "Aliases": aliases}
 
 
 def _definition(resource: Resource) -> tuple[Path, str]:

@@ -196,6 +196,23 @@ def test_an_event_starts_a_state_machine(shop: Project) -> None:
         ]
 
     until(lambda: "by-event" in inputs())
+    # UseAliasAsEventTarget: the rule starts the alias, and with it the published version.
+    alias = f"{arn('order-flow')}:live"
+    listed = states.list_executions(stateMachineArn=alias)["executions"]
+    assert {each["stateMachineVersionArn"] for each in listed} == {f"{arn('order-flow')}:1"}
+
+
+def test_a_saved_definition_is_the_version_to_which_the_alias_leads(shop: Project) -> None:
+    states = client(shop, "stepfunctions")
+    definition = shop.root / "flows" / "order.asl.yaml"
+    definition.write_text(definition.read_text() + "Comment: saved\n")
+    shop.lampwork.until("Reloaded")
+
+    alias = states.describe_state_machine_alias(stateMachineAliasArn=f"{arn('order-flow')}:live")
+    (route,) = alias["routingConfiguration"]
+    version = states.describe_state_machine(stateMachineArn=route["stateMachineVersionArn"])
+    assert route["weight"] == 100
+    assert json.loads(version["definition"])["Comment"] == "saved"
 
 
 def test_a_schedule_starts_a_state_machine(shop: Project) -> None:

@@ -19,7 +19,10 @@ def delete_activity(clients: Clients, made: Made) -> None:
 
 
 def create_state_machine(clients: Clients, resource: CloudResource) -> Made:
-    """Create it, or change it if it is there. Executions that run go on with their definition."""
+    """Create it, or change it if it is there. Executions that run go on with their definition.
+
+    One whose version the template publishes is created anew, so that version 1 is what it is now.
+    """
     states, properties = clients("stepfunctions"), resource.properties
     arn = f"arn:aws:states:{clients.region}:{ACCOUNT_ID}:stateMachine:{resource.name}"
     wanted = {
@@ -28,16 +31,24 @@ def create_state_machine(clients: Clients, resource: CloudResource) -> Made:
         **_settings(properties),
     }
     present = _present(states, arn)
-    if present is not None and present["type"] == properties["StateMachineType"]:
+    is_kind = present is not None and present["type"] == properties["StateMachineType"]
+    if is_kind and not properties["Published"]:
         states.update_state_machine(stateMachineArn=arn, **wanted)
         return {"arn": arn}
     if present is not None:
         states.delete_state_machine(stateMachineArn=arn)
     tags = [{"key": each["Key"], "value": each["Value"]} for each in properties["Tags"] or ()]
     tags.append({"key": LOGICAL_ID, "value": resource.logical_id})
-    states.create_state_machine(
-        name=resource.name, type=properties["StateMachineType"], tags=tags, **wanted
+    created = states.create_state_machine(
+        name=resource.name,
+        type=properties["StateMachineType"],
+        tags=tags,
+        publish=properties["Published"],
+        **wanted,
     )
+    for name in properties["Aliases"]:
+        route = {"stateMachineVersionArn": created["stateMachineVersionArn"], "weight": 100}
+        states.create_state_machine_alias(name=name, routingConfiguration=[route])
     return {"arn": arn}
 
 

@@ -32,8 +32,21 @@ TRUE: Final = ("True", "true")
 OF_A_PARAMETER: Final = ("Type", "Value")
 STARS: Final = "****"
 OUTPUTS: Final = "Outputs."
+STATES_VERSION: Final = "AWS::StepFunctions::StateMachineVersion"
+STATES_ALIAS: Final = "AWS::StepFunctions::StateMachineAlias"
+# The properties of an alias of a state machine that name its versions.
+ROUTES: Final = ("RoutingConfiguration", "DeploymentPreference")
 # The properties that name the template of a nested stack, in CloudFormation and in SAM.
 LOCATIONS: Final = ("TemplateURL", "Location")
+
+
+def version_of(alias: Mapping[str, object]) -> str:
+    """The ARN of the first version that an alias of a state machine leads to; "" if it has none.
+    `alias` holds its properties in `ROUTES`."""
+    routes = alias.get("RoutingConfiguration")
+    first = routes[0] if isinstance(routes, list) and routes else alias.get("DeploymentPreference")
+    arn = first.get("StateMachineVersionArn") if isinstance(first, Mapping) else None
+    return arn if isinstance(arn, str) else ""
 
 
 class Unresolvable(Exception):
@@ -314,6 +327,8 @@ class Resolver:
             return self._qualified(name, self._text(self._property(name, "Name")))
         if self._type(name) == "AWS::Lambda::Version":
             return self._qualified(name, "1")
+        if self._type(name) in (STATES_VERSION, STATES_ALIAS):
+            return self._qualified_machine(name)
         return self._identity(name).reference
 
     def _qualified(self, logical_id: str, qualifier: str) -> str:
@@ -323,9 +338,19 @@ class Resolver:
         region = self.place.region
         return f"arn:{PARTITION}:lambda:{region}:{ACCOUNT_ID}:function:{function}:{qualifier}"
 
+    def _qualified_machine(self, logical_id: str) -> str:
+        """The ARN of a version or an alias of a state machine."""
+        if self._type(logical_id) == STATES_VERSION:
+            return self._text(self._property(logical_id, "StateMachineArn")) + ":1"
+        version = version_of({name: self._property(logical_id, name) for name in ROUTES})
+        name = self._text(self._property(logical_id, "Name"))
+        return f"{version.rpartition(':')[0]}:{name}"
+
     def _get_att(self, argument: Any) -> str:
         path = argument.split(".") if isinstance(argument, str) else argument
         logical_id, attribute = path[0], ".".join(map(self._text, path[1:]))
+        if attribute == "Arn" and self._type(logical_id) in (STATES_VERSION, STATES_ALIAS):
+            return self._qualified_machine(logical_id)
         if self._type(logical_id) == "AWS::SSM::Parameter" and attribute in OF_A_PARAMETER:
             return self._once(
                 f"{logical_id}.{attribute}",

@@ -59,6 +59,8 @@ RUN: Final = frozenset(
         "AWS::Pipes::Pipe",
         *CREATED,
         "AWS::Scheduler::Schedule",
+        "AWS::StepFunctions::StateMachineAlias",
+        "AWS::StepFunctions::StateMachineVersion",
     }
 )
 # Permissions, deployments, networks and watchers.
