@@ -7,6 +7,7 @@ https://github.com/awsdocs/amazon-api-gateway-developer-guide/issues/158 for all
 
 import json
 import re
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -134,7 +135,9 @@ def test_a_route_without_scopes_takes_id_tokens_and_one_with_scopes_takes_access
 def test_a_token_of_another_pool_is_unauthorized(members: Project) -> None:
     idp = cognito(members)
     pool = idp.create_user_pool(PoolName="strangers")["UserPool"]["Id"]
-    client = idp.create_user_pool_client(UserPoolId=pool, ClientName="c")["UserPoolClient"]
+    client = idp.create_user_pool_client(
+        UserPoolId=pool, ClientName="c", ExplicitAuthFlows=["USER_PASSWORD_AUTH"]
+    )["UserPoolClient"]
     idp.sign_up(ClientId=client["ClientId"], Username="eve", Password="Strange1!")
     idp.admin_confirm_sign_up(UserPoolId=pool, Username="eve")
     tokens = idp.initiate_auth(
@@ -251,6 +254,11 @@ def test_a_trigger_confirms_a_user_and_the_next_one_puts_the_user_into_a_group(
 def test_a_user_who_is_not_confirmed_is_refused_until_then(members: Project) -> None:
     answer = register(members, "nora")
 
+    assert answer["CodeDeliveryDetails"] == {
+        "AttributeName": "email",
+        "DeliveryMedium": "EMAIL",
+        "Destination": "n***@e***",
+    }
     with pytest.raises(ClientError, match="UserNotConfirmedException"):
         authenticate(members, "USER_PASSWORD_AUTH", USERNAME="nora", PASSWORD=PASSWORD)
     message = asked(members, "CustomMessage_SignUp", "nora")
@@ -258,11 +266,127 @@ def test_a_user_who_is_not_confirmed_is_refused_until_then(members: Project) -> 
     assert message["request"]["codeParameter"] == "{####}"
     assert message["response"] == {"smsMessage": None, "emailMessage": None, "emailSubject": None}
 
-    code = {"ClientId": client_of(members), "Username": "nora", "ConfirmationCode": "123456"}
+    code = {
+        "ClientId": client_of(members),
+        "Username": "nora",
+        "ConfirmationCode": told(members, "nora"),
+    }
     cognito(members).confirm_sign_up(**code)
     authenticate(members, "USER_PASSWORD_AUTH", USERNAME="nora", PASSWORD=PASSWORD)
     after = asked(members, "PostAuthentication_Authentication", "nora")
     assert after["request"]["newDeviceUsed"] is False
+
+
+def shown(members: Project) -> str:
+    return "".join(members.lampwork.output)
+
+
+def told(members: Project, name: str, *, times: int = 1) -> str:
+    """The code in the last of so many messages to a user, which the terminal shows."""
+    words = rf"would send {name} \(\S+\) the (?:code|temporary password) (\S+?)(?::|\n)"
+    deadline = time.monotonic() + 10
+    while len(found := re.findall(words, shown(members))) < times:
+        assert time.monotonic() < deadline, shown(members)
+        time.sleep(0.05)
+    return str(found[-1])
+
+
+def refusal(call: Any, **asked: Any) -> tuple[str, str]:
+    with pytest.raises(ClientError) as refused:
+        call(**asked)
+    error = refused.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_only_the_code_that_the_terminal_shows_confirms_a_user(members: Project) -> None:
+    """The texts are those in https://github.com/aws-amplify/amplify-flutter/issues/1128 and of
+    https://docs.amplify.aws/gen1/javascript/prev/build-a-backend/auth/ui-library."""
+    register(members, "olga")
+    first = told(members, "olga")
+    idp, who = cognito(members), {"ClientId": client_of(members), "Username": "olga"}
+
+    assert f'the code {first}: "<p>Dear olga, enter {first}</p>"' in shown(members)
+    idp.resend_confirmation_code(**who)
+    second = told(members, "olga", times=2)
+    mismatch = "CodeMismatchException", "Invalid verification code provided, please try again."
+    assert refusal(idp.confirm_sign_up, **who, ConfirmationCode=first) == mismatch
+    idp.confirm_sign_up(**who, ConfirmationCode=second)
+    assert refusal(idp.confirm_sign_up, **who, ConfirmationCode=second) == (
+        "NotAuthorizedException",
+        "User cannot be confirmed. Current status is CONFIRMED",
+    )
+
+
+def test_a_forgotten_password_is_replaced_with_a_code_that_is_right_once(members: Project) -> None:
+    sign_in(members, "petra")
+    idp, who = cognito(members), {"ClientId": client_of(members), "Username": "petra"}
+    again = {**who, "Password": "Another123"}
+
+    expired = "ExpiredCodeException", "Invalid code provided, please request a code again."
+    unasked = refusal(idp.confirm_forgot_password, **again, ConfirmationCode="123456")
+    idp.forgot_password(**who)
+    code = told(members, "petra", times=2)
+    wrong = refusal(idp.confirm_forgot_password, **again, ConfirmationCode="x")[0]
+    idp.confirm_forgot_password(**again, ConfirmationCode=code)
+    twice = refusal(idp.confirm_forgot_password, **again, ConfirmationCode=code)
+
+    assert (unasked, wrong, twice) == (expired, "CodeMismatchException", expired)
+    authenticate(members, "USER_PASSWORD_AUTH", USERNAME="petra", PASSWORD="Another123")
+
+
+def test_who_is_invited_signs_in_with_the_temporary_password_that_the_terminal_shows(
+    members: Project,
+) -> None:
+    email = [{"Name": "email", "Value": "quin@example.com"}]
+    cognito(members).admin_create_user(
+        UserPoolId=pool_of(members), Username="quin", UserAttributes=email
+    )
+    password = told(members, "quin")
+
+    answer = authenticate(members, "USER_PASSWORD_AUTH", USERNAME="quin", PASSWORD=password)
+
+    assert answer["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
+
+
+@pytest.mark.parametrize(
+    ("flow", "text"),
+    [
+        ("USER_PASSWORD_AUTH", "USER_PASSWORD_AUTH flow not enabled for this client"),
+        ("ADMIN_USER_PASSWORD_AUTH", "Auth flow not enabled for this client"),
+    ],
+)
+def test_a_client_without_flows_of_its_own_takes_no_password(
+    members: Project, flow: str, text: str
+) -> None:
+    """Its default: https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
+
+    The texts are those that people report, as https://github.com/aws-amplify/amplify-js/issues/419
+    and https://stackoverflow.com/questions/37583510 have them.
+    """
+    idp = cognito(members)
+    asked: dict[str, Any] = {"ClientId": client_of(members, "local-Machine"), "AuthFlow": flow}
+    call = idp.initiate_auth
+    if flow.startswith("ADMIN"):
+        asked["UserPoolId"] = pool_of(members)
+        call = idp.admin_initiate_auth
+
+    given = {"USERNAME": "ada", "PASSWORD": PASSWORD}
+    assert refusal(call, **asked, AuthParameters=given) == ("InvalidParameterException", text)
+
+
+@pytest.mark.parametrize("flow", ["USER_SRP_AUTH", "CUSTOM_AUTH"])
+def test_a_client_allows_the_flows_that_it_names_alone(members: Project, flow: str) -> None:
+    """The text: https://github.com/aws-samples/aws-serverless-workshops"""
+    idp, pool = cognito(members), pool_of(members)
+    client = idp.create_user_pool_client(
+        UserPoolId=pool, ClientName="p", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
+    )["UserPoolClient"]["ClientId"]
+
+    given: Any = {"USERNAME": "ada", "SRP_A": first_value()}
+    refused = refusal(idp.initiate_auth, ClientId=client, AuthFlow=flow, AuthParameters=given)
+    idp.delete_user_pool_client(UserPoolId=pool, ClientId=client)
+
+    assert refused == ("InvalidParameterException", f"{flow} is not enabled for the client.")
 
 
 def test_a_trigger_keeps_a_user_from_signing_in(members: Project) -> None:

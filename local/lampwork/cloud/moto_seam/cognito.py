@@ -81,6 +81,20 @@ def is_unconfirmed(user: User) -> bool:
     return user.status is UserStatus.UNCONFIRMED
 
 
+def is_confirmed(user: User) -> bool:
+    return user.status is UserStatus.CONFIRMED
+
+
+def code_of(user: User) -> str | None:
+    """The code that the user was sent last, until it is used."""
+    code: str | None = user.confirmation_code
+    return code
+
+
+def set_code(user: User, code: str | None) -> None:
+    user.confirmation_code = code
+
+
 def confirm_with_password(user: User, password: str) -> None:
     user.password = password
     user.status = UserStatus.CONFIRMED

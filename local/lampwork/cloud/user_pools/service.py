@@ -13,7 +13,8 @@ from werkzeug.test import run_wsgi_app
 from lampwork.cloud.in_process import Clients
 from lampwork.cloud.moto_seam import cognito
 from lampwork.cloud.moto_seam.cognito import Client, Pool, User
-from lampwork.cloud.user_pools import secure_passwords, tokens
+from lampwork.cloud.user_pools import messages, secure_passwords, tokens
+from lampwork.cloud.user_pools.auth_flows import check_flow
 from lampwork.cloud.user_pools.custom_challenges import CustomChallenges
 from lampwork.cloud.user_pools.refusals import Refused, Unchanged
 from lampwork.cloud.user_pools.secure_passwords import SecurePasswords
@@ -85,7 +86,6 @@ class UserPools:
     def _sign_up(self, asked: Asked, pass_on: PassOn) -> Answer:
         answer = pass_on(asked)
         pool, user = _pool(asked), _user(asked)
-        client_id, metadata = asked["ClientId"], asked.get("ClientMetadata")
         response = self._before_sign_up("PreSignUp_SignUp", pool, user, asked)
         self._verify(pool, user, response)
         if response.get("autoConfirmUser"):
@@ -93,18 +93,21 @@ class UserPools:
             self._confirmed("PostConfirmation_ConfirmSignUp", pool, user, asked)
             return {**_without(answer, "CodeDeliveryDetails"), "UserConfirmed": True}
         if "CodeDeliveryDetails" in answer:
-            self._message("CustomMessage_SignUp", pool, user, client_id, metadata)
+            return {**answer, **self._send_code("CustomMessage_SignUp", pool, user, asked)}
         return answer
 
     def _create_user(self, asked: Asked, pass_on: PassOn) -> Answer:
-        answer = pass_on(asked)
+        password = asked.get("TemporaryPassword") or messages.temporary_password()
+        answer = pass_on({**asked, "TemporaryPassword": password})
         pool, user = _pool(asked), _user(asked)
         if asked.get("MessageAction") != "RESEND":
             response = self._before_sign_up("PreSignUp_AdminCreateUser", pool, user, asked)
             self._verify(pool, user, response)
         if asked.get("MessageAction") != "SUPPRESS":
-            metadata = asked.get("ClientMetadata")
-            self._message("CustomMessage_AdminCreateUser", pool, user, NO_CLIENT, metadata)
+            phone = asked.get("DesiredDeliveryMediums", ["SMS"]) == ["SMS"]
+            phone = phone and "phone_number" in user.attribute_lookup
+            attribute = "phone_number" if phone else "email"
+            self._message(messages.INVITATION, pool, user, asked, password, attribute)
         return answer
 
     def _before_sign_up(self, source: str, pool: Pool, user: User, asked: Asked) -> Answer:
@@ -142,9 +145,16 @@ class UserPools:
             )
 
     def _confirm(self, asked: Asked, pass_on: PassOn) -> Answer:
-        answer = pass_on(asked)
         pool, user = _pool(asked), _user(asked)
-        if "email" in user.attribute_lookup and "ClientId" in asked:
+        by_code = "ClientId" in asked
+        if by_code:
+            if cognito.is_confirmed(user):
+                text = "User cannot be confirmed. Current status is CONFIRMED"
+                raise Refused("NotAuthorizedException", text)
+            messages.check_code(user, asked.get("ConfirmationCode", ""))
+        answer = pass_on(asked)
+        cognito.set_code(user, None)
+        if "email" in user.attribute_lookup and by_code:
             self._verify(pool, user, {"autoVerifyEmail": True})
         self._confirmed("PostConfirmation_ConfirmSignUp", pool, user, asked)
         return answer
@@ -156,49 +166,51 @@ class UserPools:
     def _resend(self, asked: Asked, pass_on: PassOn) -> Answer:
         """moto does not have this operation."""
         pool, user = _pool(asked), _user(asked)
-        client_id, metadata = asked["ClientId"], asked.get("ClientMetadata")
-        self._message("CustomMessage_ResendCode", pool, user, client_id, metadata)
-        address = user.attribute_lookup.get("email", "")
-        details = {"DeliveryMedium": "EMAIL", "AttributeName": "email"}
-        return {"CodeDeliveryDetails": {**details, "Destination": _hidden(address)}}
+        return self._send_code("CustomMessage_ResendCode", pool, user, asked)
 
     def _forgot(self, asked: Asked, pass_on: PassOn) -> Answer:
         answer = pass_on(asked)
         pool, user = _pool(asked), cognito.find_user(_pool(asked), asked["Username"])
         if user is not None:
-            client_id, metadata = asked["ClientId"], asked.get("ClientMetadata")
-            self._message("CustomMessage_ForgotPassword", pool, user, client_id, metadata)
+            return self._send_code("CustomMessage_ForgotPassword", pool, user, asked)
         return answer
 
     def _confirm_forgot(self, asked: Asked, pass_on: PassOn) -> Answer:
+        messages.check_code(_user(asked), asked.get("ConfirmationCode", ""))
         answer = pass_on(asked)
         source = "PostConfirmation_ConfirmForgotPassword"
         self._confirmed(source, _pool(asked), _user(asked), asked)
         return answer
 
+    def _send_code(self, source: str, pool: Pool, user: User, asked: Asked) -> Answer:
+        """Send a new code. Returns where it went to, which moto does not know."""
+        code = messages.new_code(user)
+        self._idp.describe_user_pool(UserPoolId=pool.id)  # so that the code is stored
+        attribute = messages.attribute_for(pool, user)
+        self._message(source, pool, user, asked, code, attribute)
+        return {"CodeDeliveryDetails": messages.delivery(user, attribute)}
+
     def _message(
-        self,
-        source: str,
-        pool: Pool,
-        user: User,
-        client_id: str,
-        metadata: Mapping[str, str] | None,
+        self, source: str, pool: Pool, user: User, asked: Asked, code: str, attribute: str
     ) -> None:
-        """Ask for the text of a message. It goes nowhere: no message is sent from here."""
-        self._triggers.ask_about(
+        """Ask for the text of a message, and tell it here: no message is sent from here."""
+        custom = self._triggers.ask_about(
             "CustomMessage",
             source,
             pool,
             user,
-            client_id,
-            metadata,
-            codeParameter="{####}",
+            asked.get("ClientId", NO_CLIENT),
+            asked.get("ClientMetadata"),
+            codeParameter=messages.CODE,
             linkParameter="{##Click Here##}",
-            usernameParameter="{username}" if "AdminCreateUser" in source else None,
+            usernameParameter=messages.USERNAME if source == messages.INVITATION else None,
         )
+        messages.tell(source, pool, user, code, attribute, custom)
 
     def _initiate(self, asked: Asked, pass_on: PassOn) -> Answer:
         pool, flow = _pool(asked), asked.get("AuthFlow")
+        if client := pool.clients.get(asked.get("ClientId", "")):
+            check_flow(client, flow)
         name = (asked.get("AuthParameters") or {}).get("USERNAME", "")
         metadata = asked.get("ClientMetadata") or {}
         if flow == "CUSTOM_AUTH":
@@ -377,11 +389,6 @@ def _explain_new_password(pool: Pool, name: str, answer: Answer) -> None:
             "requiredAttributes": "[]",
             "userAttributes": json.dumps(shown),
         }
-
-
-def _hidden(address: str) -> str:
-    name, _, domain = address.partition("@")
-    return f"{name[:1]}***@{domain[:1]}***"
 
 
 def _without(answer: Answer, name: str) -> Answer:

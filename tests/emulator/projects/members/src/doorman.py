@@ -43,6 +43,12 @@ def pre_token_generation(event):
         }
 
 
+def custom_message(event):
+    if event["userName"] == "olga":
+        code = event["request"]["codeParameter"]
+        event["response"]["emailMessage"] = f"<p>Dear olga,\nenter {code}</p>"
+
+
 def define_auth_challenge(event):
     over = event["request"]["session"]
     event["response"]["failAuthentication"] = len(over) > 1
@@ -74,6 +80,7 @@ ANSWERS = {
     "PreSignUp": pre_sign_up,
     "PostConfirmation": post_confirmation,
     "PreAuthentication": pre_authentication,
+    "CustomMessage": custom_message,
     "TokenGeneration": pre_token_generation,
     "DefineAuthChallenge": define_auth_challenge,
     "CreateAuthChallenge": create_auth_challenge,
