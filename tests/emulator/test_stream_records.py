@@ -4,11 +4,12 @@ https://github.com/localstack/localstack/blob/main/tests/aws/services/dynamodb/t
 https://github.com/localstack/localstack/blob/main/tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_dynamodbstreams.snapshot.json
 """
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from lampwork.events.dynamodb_streams import record_of
+from lampwork.events.dynamodb_streams import kinesis_record_of, record_of
 
 Attributes = dict[str, Any]
 
@@ -52,3 +53,52 @@ def test_an_attribute_has_the_documented_size(value: Attributes, size: int) -> N
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
     record = record_of({}, None, {"": value}, view="NEW_IMAGE", sequence=1, region="us-east-1")
     assert record["dynamodb"]["SizeBytes"] == size
+
+
+# https://github.com/kyopark2014/data-analytics-for-businfo/blob/main/examples.md
+BUS: Attributes = {"Timestamp": {"S": "1649931248"}, "RouteId": {"S": "227000019"}}
+SEATS: Attributes = {"RemainSeatCnt": {"S": "37"}, "PredictTime": {"S": "7"}}
+PLATE: Attributes = {"PlateNo": {"S": "\uacbd\uae3075\uc7908505"}}
+
+
+def test_a_change_in_kinesis_has_the_fields_and_the_size_that_were_captured_on_aws() -> None:
+    record = dict(
+        kinesis_record_of(
+            BUS,
+            None,
+            {**BUS, **SEATS, **PLATE},
+            table="dynamodb-businfo",
+            precision="MILLISECOND",
+            region="ap-northeast-2",
+        )
+    )
+    change = record.pop("dynamodb")
+    assert len(record.pop("eventID")) == len("efc0eed8-b1ce-4b89-9252-abd36ed6a1a6")
+    assert record == {
+        "awsRegion": "ap-northeast-2",
+        "eventName": "INSERT",
+        "userIdentity": None,
+        "recordFormat": "application/json",
+        "tableName": "dynamodb-businfo",
+        "eventSource": "aws:dynamodb",
+    }
+    assert len(str(change.pop("ApproximateCreationDateTime"))) == len("1649931248740")
+    assert change == {
+        "Keys": BUS,
+        "NewImage": {**BUS, **SEATS, **PLATE},
+        "SizeBytes": 119,
+        "ApproximateCreationDateTimePrecision": "MILLISECOND",
+    }
+
+
+def test_a_change_in_kinesis_holds_the_item_before_and_after_it() -> None:
+    # https://docs.aws.amazon.com/powertools/typescript/2.15.0/api/types/_aws-lambda-powertools_parser.types.KinesisDynamoDBStreamEvent.html
+    # ClickHouse's guide from Rockset says when there is which image.
+    old, new = {**FRED, "n": {"N": "1"}}, {**FRED, "n": {"N": "2"}}
+    record = partial(kinesis_record_of, table="rows", precision="MICROSECOND", region="us-east-1")
+    modified, removed = record(FRED, old, new), record(FRED, old, None)
+    assert modified["eventName"] == "MODIFY"
+    assert (modified["dynamodb"]["OldImage"], modified["dynamodb"]["NewImage"]) == (old, new)
+    assert removed["eventName"] == "REMOVE"
+    assert "NewImage" not in removed["dynamodb"]
+    assert len(str(removed["dynamodb"]["ApproximateCreationDateTime"])) == len("1720740233012995")

@@ -25,6 +25,23 @@ Resources:
       AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
       KeySchema: [{AttributeName: id, KeyType: HASH}]
       StreamSpecification: {StreamViewType: NEW_AND_OLD_IMAGES}
+  Changes: {Type: AWS::Kinesis::Stream, Properties: {Name: changes, ShardCount: 1}}
+  Copied:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: copied
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      KinesisStreamSpecification: {StreamArn: !GetAtt Changes.Arn}
+  Copy:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.copy
+      Environment: {Variables: {QUEUE: !Ref Copies}}
+      Events:
+        Change: {Type: Kinesis, Properties: {Stream: !GetAtt Changes.Arn, StartingPosition: LATEST}}
+  Copies: {Type: AWS::SQS::Queue, Properties: {QueueName: copies}}
   Told: {Type: AWS::SQS::Queue, Properties: {QueueName: told}}
   Failed: {Type: AWS::SQS::Queue, Properties: {QueueName: failed}}
   Tell:
@@ -58,7 +75,13 @@ Resources:
             DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Failed.Arn}}
 """
 APP = """\
-import os, boto3, json, time
+import base64, os, boto3, json, time
+
+def copy(event, context):
+    sqs = boto3.client("sqs")
+    for record in event["Records"]:
+        data = base64.b64decode(record["kinesis"]["data"]).decode()
+        sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=data)
 
 def tell(event, context):
     sqs = boto3.client("sqs")
@@ -93,6 +116,7 @@ class Cloud:
         self.sqs = session.client("sqs", endpoint_url=origin)
         self.ssm = session.client("ssm", endpoint_url=origin)
         self.dynamodb = session.client("dynamodb", endpoint_url=origin)
+        self.copied = session.resource("dynamodb", endpoint_url=origin).Table("copied")
         self.rows = session.resource("dynamodb", endpoint_url=origin).Table("rows")
 
     def has_begun(self) -> bool:
@@ -180,6 +204,20 @@ def test_binary_values_at_any_depth_arrive_in_base64(cloud: Cloud) -> None:
     assert {**kept, "set": {"BS": sorted(kept["set"]["BS"])}} == item
 
 
+def test_a_table_sends_its_changes_to_the_stream_of_kinesis_that_it_names(cloud: Cloud) -> None:
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds.html
+    cloud.copied.put_item(Item={"id": "a", "n": 1})
+    cloud.copied.put_item(Item={"id": "a", "n": 2})
+    inserted, modified = cloud.received("copies", 2)
+    assert (inserted["eventName"], modified["eventName"]) == ("INSERT", "MODIFY")
+    assert inserted["tableName"] == "copied"
+    assert modified["dynamodb"]["Keys"] == {"id": {"S": "a"}}
+    assert modified["dynamodb"]["OldImage"]["n"] == {"N": "1"}
+    assert modified["dynamodb"]["NewImage"]["n"] == {"N": "2"}
+    assert modified["dynamodb"]["ApproximateCreationDateTimePrecision"] == "MICROSECOND"
+    assert "LatestStreamArn" not in cloud.dynamodb.describe_table(TableName="copied")["Table"]
+
+
 def test_only_changes_are_delivered(cloud: Cloud) -> None:
     cloud.rows.put_item(Item={"id": "x"})  # which the filter does not let through
     cloud.rows.update_item(  # makes the item
@@ -235,4 +273,14 @@ def test_a_change_outlives_a_killed_emulator_and_its_queue_stays_hidden(
     (record,) = again.received("told", 1)
     assert record["dynamodb"]["Keys"] == {"id": {"S": "late"}}
     names = [url.rpartition("/")[2] for url in again.sqs.list_queues()["QueueUrls"]]
-    assert sorted(names) == ["failed", "told"]
+    assert sorted(names) == ["copies", "failed", "told"]
+    again.process.stop()
+
+
+def test_a_table_knows_its_stream_of_kinesis_after_a_new_start(project: SampleProject) -> None:
+    for number in (1, 2):
+        cloud = Cloud(project)
+        cloud.copied.put_item(Item={"id": "b", "n": number})
+        (record,) = cloud.received("copies", 1)
+        assert record["dynamodb"]["NewImage"]["n"] == {"N": str(number)}
+        cloud.process.stop()

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import threading
 import time
@@ -8,7 +9,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lampwork.cloud.creation.made import Made
 from lampwork.cloud.in_process import Clients
-from lampwork.cloud.moto_seam import sqs
+from lampwork.cloud.moto_seam import dynamodb, kinesis, sqs
 from lampwork.cloud.moto_seam.dynamodb import (
     Item,
     Table,
@@ -19,7 +20,7 @@ from lampwork.cloud.moto_seam.dynamodb import (
 )
 from lampwork.cloud.persistence.kept_state import Request
 from lampwork.cloud.persistence.tables import READING
-from lampwork.events.dynamodb_streams import record_of
+from lampwork.events.dynamodb_streams import kinesis_record_of, record_of
 from lampwork.stack.model import CloudResource
 
 # The tag of a stream reader's queue that holds the name of the table.
@@ -43,7 +44,8 @@ class Change:
 
 
 class TableStreams:
-    """Sends the changes in tables with a stream to the queues of the stream's readers.
+    """Sends the changes in tables with a stream to the queues of the stream's readers, and those in
+    tables with a destination to its stream of Kinesis.
 
     The changes are in the queues before the request is answered, so they survive the end of a
     process. Requests that change items run one after another, because a stream has an order.
@@ -98,6 +100,10 @@ class TableStreams:
     def _send_change(self, change: Change) -> None:
         table = change.table
         region = table.region_name
+        if destination := dynamodb.destination(table):
+            _send_to_kinesis(change, destination)
+        if not dynamodb.has_stream(table):
+            return
         readers = [each.name for each in sqs.queues(region) if each.tags.get(TABLE) == table.name]
         if not readers:
             return
@@ -112,6 +118,26 @@ class TableStreams:
         )
         for name in readers:
             sqs.send(region, name, json.dumps(record))
+
+
+def _send_to_kinesis(change: Change, destination: dynamodb.Destination) -> None:
+    table = change.table
+    record = kinesis_record_of(
+        change.keys,
+        change.old,
+        change.new,
+        table=table.name,
+        precision=destination.precision,
+        region=table.region_name,
+    )
+    # The changes of one item stay in their order, since they go to one shard.
+    partition_key = hashlib.md5(json.dumps(change.keys).encode(), usedforsecurity=False)
+    kinesis.put(
+        table.region_name,
+        destination.stream,
+        partition_key.hexdigest().upper(),
+        json.dumps(record, ensure_ascii=False).encode(),
+    )
 
 
 def create_reader(clients: Clients, resource: CloudResource) -> Made:

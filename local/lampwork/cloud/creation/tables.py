@@ -3,6 +3,8 @@ from typing import Any, Final
 
 from lampwork.cloud.creation.made import Made
 from lampwork.cloud.in_process import Client, Clients
+from lampwork.cloud.moto_seam.dynamodb import Destination, set_destination
+from lampwork.events.dynamodb_streams import MICROSECOND
 from lampwork.stack.model import CloudResource
 
 # These properties are the same in CloudFormation and in CreateTable.
@@ -33,6 +35,8 @@ def create_table(clients: Clients, resource: CloudResource) -> Made:
         if wanted:
             arguments["StreamSpecification"] = wanted
         dynamodb.create_table(TableName=resource.name, **arguments)
+    _set_destination(clients, resource)
+    # The requests that look up and set the expiry also store the destination.
     _set_expiry(dynamodb, resource.name, properties.get("TimeToLiveSpecification"))
     return {}
 
@@ -55,6 +59,21 @@ def _set_stream(dynamodb: Client, table: str, wanted: Mapping[str, Any] | None) 
     present = dynamodb.describe_table(TableName=table)["Table"].get("StreamSpecification")
     if wanted and wanted != present:
         dynamodb.update_table(TableName=table, StreamSpecification=wanted)
+
+
+def _set_destination(clients: Clients, resource: CloudResource) -> None:
+    """Set the stream of Kinesis that gets the table's changes, or none.
+
+    moto has no EnableKinesisStreamingDestination.
+    """
+    wanted = resource.properties.get("KinesisStreamSpecification")
+    destination = None
+    if wanted:
+        stream = wanted["StreamArn"].rpartition("/")[2]
+        clients("kinesis").describe_stream_summary(StreamName=stream)  # is refused without it
+        precision = wanted.get("ApproximateCreationDateTimePrecision", MICROSECOND)
+        destination = Destination(stream, precision)
+    set_destination(clients.region, resource.name, destination)
 
 
 def _set_expiry(dynamodb: Client, table: str, wanted: Mapping[str, Any] | None) -> None:

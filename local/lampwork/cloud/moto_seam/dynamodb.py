@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
@@ -13,6 +14,17 @@ __all__ = ["DynamoType", "Item", "Table"]
 
 # Items are stored separately. The records of a stream are not stored.
 NOT_SETTINGS: Final = ("items", "stream_shard")
+# moto knows no stream of Kinesis that gets a table's changes. As an attribute of the table it is
+# stored with the table's settings.
+DESTINATION: Final = "lampwork_kinesis_destination"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The stream of Kinesis that gets a table's changes, and the precision of their times."""
+
+    stream: str
+    precision: str
 
 
 def tables(region: str) -> dict[str, Table]:
@@ -41,6 +53,7 @@ def restored_table(kept: Mapping[str, Any]) -> Table:
     )
     table.set_stream_specification(kept["stream_specification"])
     vars(table).update(kept)
+    _note_changes_of(table)
     return table
 
 
@@ -98,6 +111,29 @@ def _as_text(value: Any) -> Any:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
+def set_destination(region: str, name: str, destination: Destination | None) -> None:
+    table = tables(region)[name]
+    kept = destination and (destination.stream, destination.precision)
+    vars(table)[DESTINATION] = kept
+    _note_changes_of(table)
+
+
+def destination(table: Table) -> Destination | None:
+    kept = vars(table).get(DESTINATION)
+    return None if kept is None else Destination(*kept)
+
+
+def _note_changes_of(table: Table) -> None:
+    """moto tells the shard of a table's stream of each change, so a table needs one that has no
+    stream of its own, but a destination."""
+    if destination(table) is not None and table.stream_shard is None:
+        table.stream_shard = StreamShard(table.account_id, table)
+
+
+def has_stream(table: Table) -> bool:
+    return bool((table.stream_specification or {}).get("StreamEnabled"))
+
+
 def stream_view(table: Table) -> str:
     specification = table.stream_specification or {}
     return str(specification["StreamViewType"])
@@ -123,7 +159,8 @@ def note_items(note: Callable[[Table, Any, Any], None]) -> None:
 
 
 def note_changes(note: Callable[[Table, Item | None, Item | None], None]) -> None:
-    """From now on, call `note` for each change of an item in a table with a stream.
+    """From now on, call `note` for each change of an item in a table with a stream or with a
+    destination.
 
     `note` gets the table, the item before and the item after the change.
     """
@@ -131,7 +168,8 @@ def note_changes(note: Callable[[Table, Item | None, Item | None], None]) -> Non
     add = kind.add
 
     def add_and_note(shard: StreamShard, old: Item | None, new: Item | None) -> None:
-        add(shard, old, new)
+        if has_stream(shard.table):
+            add(shard, old, new)
         note(shard.table, old, new)
 
     kind.add = add_and_note

@@ -1,5 +1,6 @@
 """moto's Kinesis streams."""
 
+import base64
 import threading
 import time
 from collections import OrderedDict
@@ -35,6 +36,12 @@ def records(region: str, name: str) -> Iterator[StreamRecord]:
     for shard in list(stream.shards.values()):
         for record in list(shard.records.values()):
             yield _described(shard.shard_id, record)
+
+
+def put(region: str, name: str, partition_key: str, data: bytes) -> None:
+    """Put a record into a stream, if there is still one of this name."""
+    if stream := backend("kinesis", region).streams.get(name):
+        stream.put_record(partition_key, "", base64.b64encode(data).decode())
 
 
 def note_records(note: Callable[[Stream, StreamRecord], None]) -> None:

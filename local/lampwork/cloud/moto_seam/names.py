@@ -159,6 +159,7 @@ MOTO: Final = Seam(
         "joserfc.jwt.encode(header, claims, key)",
         "moto.dynamodb.models.table.Table(table_name, account_id, region, schema, attr)",
         "moto.dynamodb.models.table.Table.set_stream_specification(self, streams)",
+        "moto.dynamodb.models.table.StreamShard(account_id, table)",
     ),
     replaces=(
         "moto.cognitoidp.models.CognitoIdpUserPool.create_jwt(self, client_id, username, token_use,"
