@@ -67,6 +67,7 @@ def application(folder: Path, region: str) -> WSGIApplication:
     kinesis_streams.install()
     own = OwnPaths(machines, state, folder / "resources.json", region)
     own.create_resources()
+    machines.warm()
     # What the template creates asks no trigger: functions do not run yet.
     pools = UserPools(own, region, Triggers(partial(_function_api, Clients(own, region))))
     return QueueReport(RequestTrace(PoolDocuments(pools)))

@@ -3,6 +3,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,6 +13,7 @@ from botocore import xform_name
 from botocore.config import Config
 
 from lampwork.cloud.in_process import Clients
+from lampwork.cloud.moto_seam.states.loading import load_interpreter
 from lampwork.cloud.persistence.kept_state import Request
 from lampwork.cloud.persistence.state_file import StateFile
 from lampwork.cloud.state_machines.errors import StatesError
@@ -25,6 +27,7 @@ from lampwork.cloud.state_machines.tasks import Activities, Tasks
 from lampwork.seams import UnknownVersion
 
 TARGET: Final = "AWSStepFunctions."
+WARMING: Final = '{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}'
 # A function may run for 15 minutes. Tasks are tried again as their definition says, not by boto3.
 CLIENT: Final = Config(
     parameter_validation=False,
@@ -56,6 +59,7 @@ class StateMachines:
         self._clients: dict[str, Clients] = {}
         self._store = Store(file)
         self._loading = threading.RLock()
+        self._loaded: Any = None
         self.executions = Executions(self._store, self._run_of, self._announce)
         self._operations = Operations(self._store, self.executions, self._check)
         for lost in self._store.abort_lost():
@@ -102,13 +106,23 @@ class StateMachines:
         run: Run = self._interpreter.run(machine, execution, self._activities, ended)
         return run
 
-    @cached_property
-    def _interpreter(self) -> Any:
-        # Imported when it is needed, since it takes a second to load.
-        with self._loading:
-            from lampwork.cloud.moto_seam.states import interpreter
+    def warm(self) -> None:
+        """Load what an execution needs, if there is a state machine, while others are served."""
+        if self._store.machines:
+            threading.Thread(target=self._warm, daemon=True).start()
 
-            return interpreter.Interpreter(self._client_of, self._time_scale)
+    def _warm(self) -> None:
+        with suppress(UnknownVersion):  # whoever needs the interpreter is told
+            self._interpreter.problem(WARMING, express=False)
+            for service in ("lambda", "events"):  # what tasks call, and what announces executions
+                self._client_of(service, self._region)
+
+    @property
+    def _interpreter(self) -> Any:
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = load_interpreter(self._client_of, self._time_scale)
+            return self._loaded
 
     @cached_property
     def _activities(self) -> Activities:
