@@ -8,8 +8,10 @@ from lampwork.cli import with_repeated_overrides
 from lampwork.commands.template_options import load_with
 from lampwork.config.project_config import Config, load_config
 from lampwork.config.samconfig import parse_parameters
-from lampwork.errors import ConfigurationError
-from tests.emulator.stacks import QUEUES, read_text
+from lampwork.errors import ConfigurationError, TemplateError
+from lampwork.stack.authorization import PoolAuthorizer
+from lampwork.stack.model import QueueTrigger
+from tests.emulator.stacks import QUEUES, read_beside, read_text
 
 SAMCONFIG = """\
 version = 0.1
@@ -49,6 +51,38 @@ Resources:
       Runtime: python3.11
       Code: .
       Environment: {Variables: {TABLE: !Sub "${AWS::StackName}-table"}}
+"""
+CART = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  PoolArn: {Type: "AWS::SSM::Parameter::Value<String>", Default: /shop/pool-arn}
+Resources:
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: Prod
+      Auth: {DefaultAuthorizer: Pool, Authorizers: {Pool: {UserPoolArn: !Ref PoolArn}}}
+  List:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.handler
+      Runtime: python3.11
+      CodeUri: .
+      Environment: {Variables: {POOL: !Sub "pool=${PoolArn}", NONE: "{{resolve:ssm:/shop/none}}"}}
+      Events:
+        Get: {Type: Api, Properties: {Path: /, Method: GET, RestApiId: !Ref Api}}
+        Job: {Type: SQS, Properties: {Queue: "{{resolve:ssm:/shop/jobs:1}}"}}
+"""
+LOGIN = """
+Resources:
+  Pool: {Type: AWS::Cognito::UserPool}
+  Jobs: {Type: AWS::SQS::Queue}
+  PoolArn:
+    Type: AWS::SSM::Parameter
+    Properties: {Type: String, Name: /shop/pool-arn, Value: !GetAtt Pool.Arn}
+  JobsArn:
+    Type: AWS::SSM::Parameter
+    Properties: {Type: String, Name: !Sub "/shop/jobs", Value: !GetAtt Jobs.Arn}
 """
 IMPORTING = """
     Parameters: {Stage: {Type: String}}
@@ -206,6 +240,30 @@ def test_an_ssm_parameter_has_the_value_that_ssm_holds(tmp_path):
         "IMAGE": "{{resolve:ssm:/shop/image}}",
         "HOSTS": "{{resolve:ssm:/shop/hosts}}",
     }
+
+
+def test_a_stack_reads_the_ssm_parameters_that_another_beside_it_makes(tmp_path):
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
+    and .../dynamic-references-ssm.html"""
+    stack = read_beside(tmp_path, cart=CART, login=LOGIN)
+
+    environment = stack.functions["cart/List"].environment
+    pool = environment["POOL"].removeprefix("pool=")
+    (route,) = [route for api in stack.rest_apis for route in api.routes]
+    assert pool.startswith("arn:aws:cognito-idp:eu-west-1:000000000000:userpool/")
+    assert environment["NONE"] == "{{resolve:ssm:/shop/none}}"
+    assert isinstance(route.authorizer, PoolAuthorizer)
+    assert route.authorizer.pools == (pool,)
+    assert [each.queue_arn for each in stack.triggers if isinstance(each, QueueTrigger)] == [
+        "arn:aws:sqs:eu-west-1:000000000000:login-Jobs"
+    ]
+
+
+def test_an_ssm_parameter_that_nobody_makes_is_told_where_its_value_is_needed(tmp_path):
+    with pytest.raises(TemplateError) as caught:
+        read_text(tmp_path, CART)
+
+    assert "the SSM parameter /shop/pool-arn is made by no stack here" in str(caught.value)
 
 
 def test_another_stacks_export_is_given_as_a_parameter(tmp_path):

@@ -10,6 +10,7 @@ from lampwork.stack.authorization import (
     PoolAuthorizer,
 )
 from lampwork.stack.function_names import FunctionNames
+from lampwork.template.language.intrinsics import STORED
 from lampwork.template.resource import Resource
 from lampwork.template.source.values import Section, Values
 
@@ -157,6 +158,12 @@ def _jwt(name: str, authorizer: Values, sources: str, settings: str) -> JwtAutho
 def _pools(authorizer: Values, name: str) -> tuple[str, ...]:
     pools = authorizer.one_or_more(name)
     for pool in pools:
+        if stored := STORED.search(pool):
+            raise authorizer.error(
+                f"the SSM parameter {stored[1]} is made by no stack here; add the template that"
+                " makes it, with a further -t.",
+                name,
+            )
         if POOL.fullmatch(pool) is None:
             raise authorizer.error(
                 f"{pool!r} is not the ARN of a user pool; name one with !GetAtt MyPool.Arn.", name

@@ -7,7 +7,9 @@ from lampwork.template.language.intrinsics import Resolver
 
 class Exports(Mapping[str, str]):
     """What Fn::ImportValue finds: the values that the user gives, and the exports of the stacks
-    beside each other. An export is resolved when somebody asks for it."""
+    beside each other. An export is resolved when somebody asks for it. So are the SSM parameters
+    that one stack makes and another reads, as a parameter of a type AWS::SSM::Parameter::Value<…>
+    or by a dynamic reference: where a template is read, no embedded AWS runs yet."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self._given = dict(given)
@@ -31,6 +33,20 @@ class Exports(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._given) + len(self._found)
+
+    def stored(self, name: str) -> str | None:
+        """The value of the AWS::SSM::Parameter of this name; None if no stack makes it, or if its
+        value is made of itself."""
+        looked_for = f"ssm:{name}"
+        if looked_for in self._looked_for:
+            return None
+        self._looked_for.add(looked_for)
+        try:
+            return next(filter(None, (each.stored(name) for each in self._resolvers)), None)
+        except TemplateError:
+            return None
+        finally:
+            self._looked_for.discard(looked_for)
 
     def _value(self, name: str) -> str:
         if name in self._looked_for:  # stacks that import from each other in a circle

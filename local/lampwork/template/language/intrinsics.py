@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from ipaddress import ip_network
 from itertools import islice
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from lampwork.errors import TemplateError
 from lampwork.stack.custom_resources import is_whole, item
@@ -25,9 +25,12 @@ from lampwork.template.source.document import Document
 from lampwork.template.source.values import as_text
 
 T = TypeVar("T")
+# A parameter of the Systems Manager, maybe with a version, of which there is one here.
+STORED: Final = re.compile(r"\{\{resolve:ssm:([^:}]+)(?::\d+)?\}\}")
 PLACEHOLDER: Final = re.compile(r"\$\{(!?)([^}]*)\}")
 NO_VALUE: Final = object()
 TRUE: Final = ("True", "true")
+PARAMETER: Final = "AWS::SSM::Parameter"
 # Attributes of AWS::SSM::Parameter that are also its properties.
 OF_A_PARAMETER: Final = ("Type", "Value")
 STARS: Final = "****"
@@ -66,6 +69,19 @@ class MissingExport(TemplateError):
         self.reason = reason
 
 
+class Neighbours(Protocol):
+    """What the stacks beside each other give each other."""
+
+    def __contains__(self, name: Any) -> bool:
+        """Whether one exports this for Fn::ImportValue."""
+
+    def __getitem__(self, name: str) -> str:
+        """What one exports."""
+
+    def stored(self, name: str) -> str | None:
+        """The value of the AWS::SSM::Parameter of this name, if one of them makes it."""
+
+
 class Nested(NamedTuple):
     """A nested stack whose template is a file, as the outer stack describes it."""
 
@@ -78,8 +94,8 @@ class Nested(NamedTuple):
 class Resolver:
     """Gives the intrinsic functions of one transformed template their values.
 
-    `imports` are the exports of other stacks, for Fn::ImportValue; `open_nested` reads the template
-    of a nested one.
+    `imports` are what other stacks export and store; `open_nested` reads the template of a nested
+    one.
     """
 
     def __init__(
@@ -88,7 +104,7 @@ class Resolver:
         template: Mapping[str, Any],
         parameters: Mapping[str, str | list[str]],
         place: Place,
-        imports: Mapping[str, str],
+        imports: Neighbours,
         open_nested: "Callable[[Nested], Resolver] | None" = None,
     ) -> None:
         self.document = document
@@ -179,6 +195,20 @@ class Resolver:
             export = declared.get("Export") if isinstance(declared, Mapping) else None
             if isinstance(export, Mapping) and "Name" in export:
                 yield name, as_text(self.resolve(export["Name"], of=f"the output {name}"))
+
+    def stored(self, name: str) -> str | None:
+        """The value of its AWS::SSM::Parameter of this name; None if it has none.
+
+        Raises:
+            TemplateError: the name of one has no value, or the value has none.
+        """
+        for logical_id, resource in self.resources.items():
+            if resource["Type"] != PARAMETER or not self._is_there(logical_id, resource):
+                continue
+            if as_text(self.resolve({"Ref": logical_id}, of=logical_id)) == name:
+                value = {"Fn::GetAtt": [logical_id, "Value"]}
+                return as_text(self.resolve(value, of=logical_id))
+        return None
 
     def output_description(self, name: str) -> str:
         declared = self._outputs[name]
@@ -288,6 +318,8 @@ class Resolver:
     def _value(self, value: object) -> Any:
         if isinstance(value, list):
             return [item for item in map(self._value, value) if item is not NO_VALUE]
+        if isinstance(value, str):
+            return self._with_stored(value)
         if not isinstance(value, Mapping):
             return value
         if len(value) == 1:
@@ -297,6 +329,13 @@ class Resolver:
             if name.startswith("Fn::"):
                 raise Unresolvable(f"Lampwork does not know {name}. Write its result instead.")
         return dict(self._present(value))
+
+    def _with_stored(self, text: str) -> str:
+        """A text in which references to SSM parameters of the stacks beside each other have their
+        values; any other reference stays, since only the embedded AWS may know it."""
+        if "{{resolve:ssm:" not in text:
+            return text
+        return STORED.sub(lambda match: self._imports.stored(match[1]) or match[0], text)
 
     def _present(self, mapping: Mapping[str, object]) -> Iterator[tuple[str, object]]:
         for key, value in mapping.items():
@@ -322,7 +361,7 @@ class Resolver:
 
     def _ref(self, name: str) -> Any:
         if name in self._values:
-            return self._values[name]
+            return self._value(self._values[name])  # which SSM may store for a parameter
         if self._type(name) == "AWS::Lambda::Alias":
             return self._qualified(name, self._text(self._property(name, "Name")))
         if self._type(name) == "AWS::Lambda::Version":
@@ -351,7 +390,7 @@ class Resolver:
         logical_id, attribute = path[0], ".".join(map(self._text, path[1:]))
         if attribute == "Arn" and self._type(logical_id) in (STATES_VERSION, STATES_ALIAS):
             return self._qualified_machine(logical_id)
-        if self._type(logical_id) == "AWS::SSM::Parameter" and attribute in OF_A_PARAMETER:
+        if self._type(logical_id) == PARAMETER and attribute in OF_A_PARAMETER:
             return self._once(
                 f"{logical_id}.{attribute}",
                 lambda: self._text(self._property(logical_id, attribute)),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lampwork.template.language.circles import check_circles
 from lampwork.template.language.identity import Place
-from lampwork.template.language.intrinsics import Nested, Resolver
+from lampwork.template.language.intrinsics import Neighbours, Nested, Resolver
 from lampwork.template.language.loops import with_loops_written_out
 from lampwork.template.language.parameters import parameter_values, without_value
 from lampwork.template.language.transform import transform
@@ -20,11 +20,11 @@ class Opener:
     """Turns a template as it is written into a resolver for its resources, and does the same for a
     nested template when its resources are read.
 
-    `imports` are the exports of other stacks, `around` the templates that contain this one.
+    `imports` are what other stacks export and store, `around` the templates that contain this one.
     """
 
     place: Place
-    imports: Mapping[str, str]
+    imports: Neighbours
     cache_dir: Path
     around: tuple[Path, ...] = ()
 
