@@ -220,7 +220,7 @@ def test_a_makefile_and_a_streamed_answer_are_named(tmp_path: Path) -> None:
     assert told["Made", "BuildMethod makefile"].startswith("its makefile is not run")
 
 
-def test_a_mapping_of_parameters_is_named_unless_a_service_is_called_with_them(
+def test_a_mapping_of_parameters_is_named_where_no_route_has_it(
     tmp_path: Path,
 ) -> None:
     template = """
@@ -264,8 +264,7 @@ def test_a_mapping_of_parameters_is_named_unless_a_service_is_called_with_them(
         """
 
     assert {key for key in named(read_text(tmp_path, template)) if "Param" in key[1]} == {
-        ("ToWork", "RequestParameters"),
-        ("Written", "requestParameters of route GET /b"),
+        ("ToWork", "RequestParameters")
     }
 
 

@@ -6,11 +6,13 @@ import base64
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from textwrap import indent
 
 import botocore.loaders
 import httpx
 import pytest
 
+from lampwork.errors import TemplateError
 from lampwork.front.http.rest.services import JSON_SERVICES
 from lampwork.stack.model import HttpRoute, RestApi, Stack
 from lampwork.stack.rest_methods import Integration, IntegrationResponse
@@ -430,6 +432,143 @@ Resources:
     assert json.loads(seen["body"]) == {"a": 1}
     assert response.headers["x-echo"] == "yes"
     assert "apigw-requestid" in response.headers
+
+
+def mapped_api(uri, *, kind="HTTP_PROXY", mapping):
+    return f"""
+Resources:
+  Api: {{Type: AWS::ApiGatewayV2::Api, Properties: {{Name: a, ProtocolType: HTTP}}}}
+  Stage:
+    Type: AWS::ApiGatewayV2::Stage
+    Properties: {{ApiId: !Ref Api, StageName: v1, StageVariables: {{colour: red}}}}
+  To:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      ApiId: !Ref Api
+      IntegrationType: {kind}
+      IntegrationMethod: ANY
+      IntegrationUri: {uri}
+      PayloadFormatVersion: "{"1.0" if kind == "HTTP_PROXY" else "2.0"}"
+{indent(mapping, "      ")}
+  Route:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      ApiId: !Ref Api
+      RouteKey: ANY /pets/{{name}}
+      Target: !Sub integrations/${{To}}
+  Work:
+    Type: AWS::Lambda::Function
+    Properties:
+      Handler: app.handler
+      Runtime: python3.13
+      Role: "arn:aws:iam::123456789012:role/r"
+      Code: {{ZipFile: "def handler(event, context): return event"}}
+"""
+
+
+REQUEST_MAPPING = """\
+RequestParameters:
+  overwrite:path: /there/${request.path.name}
+  append:header.X-More: $request.querystring.more
+  overwrite:header.x-one: ${stageVariables.colour} ${request.body.size} ${request.path}
+  append:header.absent: $request.header.nothing
+  remove:header.x-gone: ""
+  append:querystring.added: $context.identity.sourceIp
+  overwrite:querystring.a: changed
+  remove:querystring.more: ""
+"""
+SENT = {"X-More": "0", "X-One": "1", "X-Gone": "2"}
+
+
+async def test_an_http_api_changes_what_it_passes_on_to_a_server(tmp_path, echo):
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html"""
+    stack = read_text(tmp_path, mapped_api(f"{echo}/before", mapping=REQUEST_MAPPING))
+    running_ = running_front(stack, FakeInvoker(), tmp_path)
+    async with running_ as front, httpx.AsyncClient() as client:
+        address = f"{front.origin}/v1/pets/tom?a=1&more=2&b=x"
+        response = await client.post(address, json={"size": 3}, headers=SENT)
+
+    seen = response.json()
+    assert stack.ignored == ()
+    assert seen["path"] == "/there/tom?b=x&added=127.0.0.1&a=changed"
+    assert seen["headers"]["X-More"] == "0,2"
+    assert seen["headers"]["x-one"] == "red 3 /pets/tom"
+    assert not {"absent", "X-Gone", "x-gone"} & set(seen["headers"])
+    assert json.loads(seen["body"]) == {"size": 3}
+
+
+async def test_an_http_api_changes_what_its_function_gets(tmp_path):
+    template = mapped_api("!GetAtt Work.Arn", kind="AWS_PROXY", mapping=REQUEST_MAPPING)
+    stack = read_text(tmp_path, template)
+    (logical_id,) = stack.functions
+    invoker = FakeInvoker(**{logical_id: lambda event: event})
+    running_ = running_front(stack, invoker, tmp_path)
+    async with running_ as front, httpx.AsyncClient() as client:
+        address = f"{front.origin}/v1/pets/tom?a=1&more=2"
+        event = (await client.post(address, json={"size": 3}, headers=SENT)).json()
+
+    assert event["rawPath"] == "/there/tom"
+    assert event["queryStringParameters"] == {"added": "127.0.0.1", "a": "changed"}
+    assert event["headers"]["x-more"] == "0,2"
+    assert event["headers"]["x-one"] == "red 3 /pets/tom"
+    assert "x-gone" not in event["headers"]
+
+
+async def test_an_http_api_changes_a_servers_answer_by_its_status(tmp_path, echo):
+    mapping = """\
+ResponseParameters:
+  "418":
+    ResponseParameters:
+      - {Destination: "overwrite:statuscode", Source: "403"}
+      - {Destination: "append:header.x-path", Source: $response.body.path}
+      - {Destination: "overwrite:header.x-id", Source: "$context.requestId $response.header.X-Echo"}
+      - {Destination: "remove:header.x-echo", Source: ""}
+"""
+    stack = read_text(tmp_path, mapped_api(f"{echo}/{{name}}", mapping=mapping))
+    running_ = running_front(stack, FakeInvoker(), tmp_path)
+    async with running_ as front, httpx.AsyncClient() as client:
+        changed = await client.get(f"{front.origin}/v1/pets/teapot")
+        same = await client.get(f"{front.origin}/v1/pets/cup")
+
+    assert (changed.status_code, same.status_code) == (403, 200)
+    assert changed.headers["x-path"] == "/teapot"
+    assert "x-echo" not in changed.headers
+    assert same.headers["x-echo"] == "yes"
+    assert "x-path" not in same.headers
+
+
+async def test_the_openapi_form_of_a_mapping_is_read_too(tmp_path, echo):
+    definition = {
+        "openapi": "3.0.1",
+        "paths": {
+            "/pets": {
+                "get": {
+                    "x-amazon-apigateway-integration": {
+                        **{"type": "http_proxy", "httpMethod": "GET", "uri": f"{echo}/pets"},
+                        "requestParameters": {"overwrite:querystring.a": "$request.header.x-a"},
+                        "responseParameters": {"200": {"overwrite:statuscode": "201"}},
+                    }
+                }
+            }
+        },
+    }
+    resource = {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Body": definition}}
+    stack = read_text(tmp_path, json.dumps({"Resources": {"Api": resource}}))
+    running_ = running_front(stack, FakeInvoker(), tmp_path)
+    async with running_ as front, httpx.AsyncClient() as client:
+        response = await client.get(f"{front.origin}/pets", headers={"x-a": "7"})
+
+    assert (response.status_code, response.json()["path"]) == (201, "/pets?a=7")
+    assert stack.ignored == ()
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    ["RequestParameters: {header.x: a}", "RequestParameters: {'overwrite:statuscode': '200'}"],
+)
+def test_a_mapping_that_aws_does_not_know_is_refused(tmp_path, mapping):
+    with pytest.raises(TemplateError, match="maps no parameter: write overwrite:header"):
+        read_text(tmp_path, mapped_api("http://x", mapping=mapping))
 
 
 # Services

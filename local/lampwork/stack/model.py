@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from lampwork.logs.levels import DEFAULT_LEVEL
 from lampwork.stack.authorization import Authorizer, Cors
 from lampwork.stack.load_balancers import Listener
+from lampwork.stack.parameter_mapping import ParameterMapping
 from lampwork.stack.rest_methods import Integration, RequestChecks, UsagePlan
 from lampwork.stack.service_integrations import ServiceIntegration
 
@@ -181,6 +182,7 @@ class HttpRoute:
     service: ServiceIntegration | None = None
     checks: RequestChecks | None = None
     needs_api_key: bool = False
+    mapping: ParameterMapping | None = None
 
     @property
     def key(self) -> str:

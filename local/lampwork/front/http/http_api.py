@@ -18,6 +18,7 @@ from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Refuse
 from lampwork.front.aws_services import AwsServices
 from lampwork.front.http.cors import CrossOrigin
 from lampwork.front.http.http_proxy import passed_on
+from lampwork.front.http.parameter_mapping import ParameterChanges
 from lampwork.front.http.rest.sources import Refused as Unanswered
 from lampwork.front.http.service_calls import service_call
 from lampwork.http.request import Request
@@ -25,6 +26,7 @@ from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invoker
 from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call
 from lampwork.stack.model import HttpApi
+from lampwork.stack.parameter_mapping import ParameterMapping
 from lampwork.stack.router import Match, Router
 from lampwork.stack.service_integrations import ServiceIntegration
 
@@ -95,6 +97,8 @@ class HttpApiGateway:
             except AuthorizerFailed:
                 return json_message(500, "Internal Server Error")
         try:
+            if match.route.mapping is not None:
+                return await self._mapped(match.route.mapping, request, match, request_id, caller)
             if match.route.integration is not None:
                 return await passed_on(request, match, match.route.integration)
             return await self._call(request, match, request_id, caller)
@@ -113,6 +117,33 @@ class HttpApiGateway:
         except (IntegrationTimeout, LampworkError) as error:
             _log(match, error)
             return json_message(503, "Service Unavailable")
+
+    async def _mapped(
+        self,
+        mapping: ParameterMapping,
+        request: Request,
+        match: Match,
+        request_id: str,
+        caller: Caller | None,
+    ) -> Response:
+        """The answer of a route that changes what goes to its integration and what comes back."""
+        event = http_event(
+            request,
+            self._api,
+            match.route,
+            match.parameters,
+            request_id=request_id,
+            moment=Moment.now(),
+            caller=caller,
+        )
+        changes = ParameterChanges(mapping, event)
+        if match.route.integration is not None:
+            answer = await passed_on(request, match, match.route.integration, changes)
+        elif match.route.service is not None:
+            answer = await self._call(request, match, request_id, caller)
+        else:
+            answer = await self._call(changes.of_request(request), match, request_id, caller)
+        return changes.of_response(answer)
 
     async def _call(
         self, request: Request, match: Match, request_id: str, caller: Caller | None

@@ -4,9 +4,10 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 """
 
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from lampwork.events.http_api import HOP_BY_HOP
+from lampwork.front.http.parameter_mapping import ParameterChanges, joined
 from lampwork.front.http.rest.backends import in_time, over_http, rendered_uri
 from lampwork.front.http.rest.services import BackendRequest
 from lampwork.front.http.rest.sources import Mapped
@@ -18,17 +19,29 @@ from lampwork.stack.router import Match
 NOT_PASSED: Final = HOP_BY_HOP | {"host", "content-length"}
 
 
-async def passed_on(request: Request, match: Match, integration: Integration) -> Response:
+async def passed_on(
+    request: Request,
+    match: Match,
+    integration: Integration,
+    changes: ParameterChanges | None = None,
+) -> Response:
     """The server's answer. {parameters} of its address are those of the route's path.
 
     Raises:
         Refused: the server does not answer, or not in time.
     """
-    query: dict[str, Mapped] = dict(parse_qs(request.query, keep_blank_values=True))
+    uri = rendered_uri(integration, match.parameters, {})
+    passed = [(n, v) for n, v in request.headers if n.lower() not in NOT_PASSED]
+    text = request.query
+    if changes is not None:
+        passed, text = changes.of_headers(passed), changes.of_query(text)
+        if path := changes.path:
+            uri = urlunsplit(urlsplit(uri)._replace(path=path))
+    query: dict[str, Mapped] = dict(parse_qs(text, keep_blank_values=True))
     wanted = BackendRequest(
         method=request.method if integration.method == "ANY" else integration.method,
-        uri=rendered_uri(integration, match.parameters, {}),
-        headers={n: v for n, v in request.headers if n.lower() not in NOT_PASSED},
+        uri=uri,
+        headers=joined(passed),
         query=query,
         body=request.body,
     )

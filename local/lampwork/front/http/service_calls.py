@@ -15,8 +15,18 @@ from lampwork.stack.service_integrations import ServiceIntegration
 from lampwork.vtl import json_path
 
 # A source alone, and one within a text.
-SOURCE: Final = re.compile(r"\$(request|context|stageVariables)\b[^\s}]*")
-WITHIN: Final = re.compile(r"\$\{((?:request|context|stageVariables)\b[^}]*)\}")
+SOURCE: Final = re.compile(r"\$(request|response|context|stageVariables)\b[^\s}]*")
+WITHIN: Final = re.compile(r"\$\{((?:request|response|context|stageVariables)\b[^}]*)\}")
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+IN_EVENT: Final = {
+    "httpMethod": "http.method",
+    "identity.sourceIp": "http.sourceIp",
+    "identity.userAgent": "http.userAgent",
+    "path": "http.path",
+    "protocol": "http.protocol",
+    "requestTime": "time",
+    "requestTimeEpoch": "timeEpoch",
+}
 NUMBERS: Final = frozenset(
     {"DelaySeconds", "MaxNumberOfMessages", "VisibilityTimeout", "WaitTimeSeconds"}
 )
@@ -32,7 +42,7 @@ def service_call(integration: ServiceIntegration, event: Mapping[str, Any]) -> R
     values = {
         name: value
         for name, source in integration.parameters.items()
-        if (value := _value(source, event)) is not None
+        if (value := value_of(source, event)) is not None
     }
     prefix, version = TARGETS[integration.service]
     scope = f"lampwork/20260101/{integration.region}/{integration.service}/aws4_request"
@@ -80,7 +90,9 @@ def _json(value: str) -> Any:
         return value
 
 
-def _value(source: str, event: Mapping[str, Any]) -> str | None:
+def value_of(source: str, event: Mapping[str, Any]) -> str | None:
+    """What a source stands for in a request, or a text with sources in it. None if the request does
+    not have what the source names. An integration's answer is the event's `response`, if any."""
     if SOURCE.fullmatch(source):
         return _text(_found(source[1:], event))
     return WITHIN.sub(lambda found: _text(_found(found[1], event)) or "", source)
@@ -96,10 +108,14 @@ def _found(source: str, event: Mapping[str, Any]) -> Any:
     """What request.body.NAME, context.NAME and the like name; None if there is none."""
     place, _, rest = source.partition(".")
     if place == "context":
-        return _at(event["requestContext"], rest)
+        return _in_context(event["requestContext"], rest)
     if place == "stageVariables":
         return event.get("stageVariables", {}).get(rest)
     part, _, name = rest.partition(".")
+    if place == "response":
+        answer = event.get("response", {})
+        found = answer.get("headers", {}).get(name.lower())
+        return _in_body(answer.get("body", ""), name) if part == "body" else found
     match part:
         case "body":
             return _in_body(_body(event), name)
@@ -108,8 +124,24 @@ def _found(source: str, event: Mapping[str, Any]) -> Any:
         case "querystring":
             return event.get("queryStringParameters", {}).get(name)
         case "path":
-            return event.get("pathParameters", {}).get(name) if name else event["rawPath"]
+            return event.get("pathParameters", {}).get(name) if name else _path(event)
     return None
+
+
+def _path(event: Mapping[str, Any]) -> str:
+    """The path without its stage."""
+    path: str = event["rawPath"]
+    return path.removeprefix(f"/{event['requestContext']['stage']}") or "/"
+
+
+def _in_context(context: Mapping[str, Any], name: str) -> Any:
+    """A context variable. Those of an authorizer are not below its form, as in the event."""
+    authorizer = context.get("authorizer", {})
+    if name.startswith("authorizer.claims."):
+        return _at(authorizer.get("jwt", {}).get("claims"), name.removeprefix("authorizer.claims."))
+    if name.startswith("authorizer."):
+        return _at(authorizer.get("lambda"), name.removeprefix("authorizer."))
+    return _at(context, IN_EVENT.get(name, name))
 
 
 def _body(event: Mapping[str, Any]) -> str:

@@ -1,8 +1,10 @@
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import HttpApi, HttpRoute
+from lampwork.stack.parameter_mapping import ParameterMapping
 from lampwork.stack.rest_methods import Integration
 from lampwork.stack.service_integrations import SUBTYPES, ServiceIntegration
 from lampwork.template.apis.authorizers import route_authorizer
@@ -15,7 +17,10 @@ from lampwork.template.source.values import Section, Values
 API: Final = "AWS::ApiGatewayV2::Api"
 STAGE: Final = "AWS::ApiGatewayV2::Stage"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
-MAPPINGS: Final = ("requestParameters", "responseParameters")
+REQUEST_CHANGE: Final = re.compile(
+    r"(append|overwrite|remove):(header|querystring)\..+|overwrite:path"
+)
+ANSWER_CHANGE: Final = re.compile(r"(append|overwrite|remove):header\..+|overwrite:statuscode")
 TIMEOUT_SECONDS: Final = 30
 DEFAULT_STAGE: Final = "$default"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-any-method.html
@@ -114,16 +119,13 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
                 authorizer=operation.authorizer,
                 scopes=operation.scopes,
                 integration=proxied,
+                mapping=_mapping(operation.integration.in_lower_case()),
             )
             continue
         if function is None:
             route = f"route {operation.method} {operation.path}"
             named_by(address, api).ignore(route, "it leads to no function that runs here")
             continue
-        for mapping in MAPPINGS:
-            if operation.integration.get(mapping):
-                what = f"{mapping} of route {operation.method} {operation.path}"
-                api.ignore(what, "requests and answers go through as they are")
         yield HttpRoute(
             operation.method,
             path,
@@ -132,6 +134,7 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
             payload_format=operation.integration.scalar("payloadFormatVersion") or "2.0",
             authorizer=operation.authorizer,
             scopes=operation.scopes,
+            mapping=_mapping(operation.integration.in_lower_case()),
         )
 
 
@@ -159,6 +162,7 @@ def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
                 authorizer=route_authorizer(route, functions),
                 scopes=route.texts("AuthorizationScopes"),
                 integration=proxied,
+                mapping=_mapping_of(integration),
             )
         elif found := target(route, functions):
             function, integration = found
@@ -170,6 +174,7 @@ def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
                 payload_format=integration.text("PayloadFormatVersion") or "2.0",
                 authorizer=route_authorizer(route, functions),
                 scopes=route.texts("AuthorizationScopes"),
+                mapping=_mapping_of(integration),
             )
 
 
@@ -195,6 +200,42 @@ def _proxied(given: Section, type: str, uri: str, method: str) -> Integration | 
     if private or (given.text(type) or "").upper() != "HTTP_PROXY":
         return None
     return Integration("HTTP_PROXY", given.text(uri) or "", given.text(method) or "ANY")
+
+
+def _mapping_of(integration: Resource) -> ParameterMapping | None:
+    integration.heed("RequestParameters")
+    integration.heed("ResponseParameters")
+    return _mapping(Section(integration, "", integration.properties()).in_lower_case())
+
+
+def _mapping(integration: Section) -> ParameterMapping | None:
+    """What an integration changes in requests and answers; its names are in lower case.
+
+    Raises:
+        TemplateError: a key is none that AWS takes.
+    """
+    given = integration.section("responseparameters")
+    request = integration.variables("requestparameters")
+    answers = {status: _of_status(given.section(status)) for status in given}
+    for wanted, keys in (
+        (REQUEST_CHANGE, request),
+        *((ANSWER_CHANGE, answer) for answer in answers.values()),
+    ):
+        for key in keys:
+            if not wanted.fullmatch(key):
+                places = "overwrite:header.NAME or append:querystring.NAME"
+                if wanted is ANSWER_CHANGE:
+                    places = "overwrite:header.NAME or overwrite:statuscode"
+                raise integration.error(f"{key!r} maps no parameter: write {places}.")
+    return ParameterMapping(request, answers) if request or answers else None
+
+
+def _of_status(given: Section) -> dict[str, str]:
+    """CloudFormation writes lists of destinations and sources, OpenAPI a mapping."""
+    if given.get("ResponseParameters") is None:
+        return {name: given.scalar(name) or "" for name in given}
+    pairs = given.sections("ResponseParameters")
+    return {each.required("Destination"): each.scalar("Source") or "" for each in pairs}
 
 
 def _service_of(route: Resource) -> tuple[ServiceIntegration, Resource] | None:
