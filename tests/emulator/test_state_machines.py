@@ -375,6 +375,32 @@ def test_the_errors_of_services_have_the_names_that_catchers_wait_for(states: An
     assert no_table["error"] == "DynamoDB.ResourceNotFoundException"
 
 
+def test_an_item_is_put_whose_values_are_written_without_their_types(server: Server, states: Any):
+    """aws-samples/step-functions-workflows-collection: quorum-with-parallel-pattern does so; the
+    samples of API Gateway with an express state machine send maps of such values."""
+    table = server.client("dynamodb")
+    table.create_table(
+        TableName="plain",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    item = {"id.$": "$.id", "done": {"BOOL": "false"}, "car": {"M.$": "$.car"}}
+    put = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::dynamodb:putItem",
+        "Parameters": {"TableName": "plain", "Item": item},
+    }
+    described = run(states, definition(put), {"id": "a", "car": {"make": "MINI", "year": 2015}})
+
+    assert described["status"] == "SUCCEEDED", described["cause"]
+    assert table.get_item(TableName="plain", Key={"id": {"S": "a"}})["Item"] == {
+        "id": {"S": "a"},
+        "done": {"BOOL": False},
+        "car": {"M": {"make": {"S": "MINI"}, "year": {"N": "2015"}}},
+    }
+
+
 def test_a_distributed_map_reads_its_items_from_a_bucket(server: Server, states: Any):
     s3 = server.client("s3")
     s3.create_bucket(Bucket="items")

@@ -57,6 +57,7 @@ STATES: Final = Seam(
         " structure_shape)",
         f"{TASKS}.service.state_task_service.StateTaskService._get_boto_service_name(self,"
         " boto_service_name)",
+        f"{TASKS}.service.state_task_service_dynamodb.StateTaskServiceDynamoDB",
         f"{TASKS}.service.state_task_service_lambda.StateTaskServiceLambda."
         "_error_cause_from_client_error(client_error)",
         f"{ASL}.jsonata.jsonata.extract_jsonata_variable_references(jsonata_expression)",

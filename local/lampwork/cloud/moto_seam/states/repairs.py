@@ -46,6 +46,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
     state_task_service_aws_sdk,
+    state_task_service_dynamodb,
     state_task_service_lambda,
 )
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
@@ -55,6 +56,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 from moto.stepfunctions.parser.asl.utils import boto_client, json_path
 
+from lampwork.cloud.moto_seam.states.attribute_values import typed
 from lampwork.cloud.state_machines.language import paths
 from lampwork.cloud.state_machines.language.jsonata import QueryError, evaluate
 
@@ -238,6 +240,8 @@ def _normalise_parameters(
     operation = _operation(task, boto_service_name, service_action_name)
     if operation is not None and operation.input_shape is not None:
         task._to_boto_request(parameters, operation.input_shape)
+        if isinstance(task, state_task_service_dynamodb.StateTaskServiceDynamoDB):
+            parameters.update(typed(parameters, operation.input_shape))
 
 
 def _normalise_response(
