@@ -34,6 +34,15 @@ Resources:
   Bus:
     Type: AWS::Events::EventBus
     Properties: {Name: orders}
+  Sold:
+    Type: AWS::Events::Rule
+    Properties: {EventBusName: !Ref Bus, Name: sold, EventPattern: {source: [shop]}}
+  Lent:
+    Type: AWS::Events::Rule
+    Properties: {EventBusName: !GetAtt Bus.Arn, Name: lent, EventPattern: {source: [shop]}}
+  Nightly:
+    Type: AWS::Events::Rule
+    Properties: {EventBusName: default, ScheduleExpression: rate(1 day)}
   Clicks:
     Type: AWS::Kinesis::Stream
   Live:
@@ -102,6 +111,26 @@ def variable(folder: Path, expression: str, **parameters: str) -> str:
     ],
 )
 def test_resources_have_the_names_they_would_have_on_aws(tmp_path, expression, value):
+    assert variable(tmp_path, expression) == value
+
+
+RULES = "arn:aws:events:eu-west-1:000000000000:rule"
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("!Ref Sold", "orders|sold"),
+        ("!GetAtt Sold.Arn", f"{RULES}/orders/sold"),
+        ("!Ref Lent", "orders|lent"),
+        ("!Ref Nightly", "local-Nightly"),
+        ("!GetAtt Nightly.Arn", f"{RULES}/local-Nightly"),
+    ],
+)
+def test_a_rule_is_named_with_its_bus_unless_that_is_the_default_one(tmp_path, expression, value):
+    """As recorded on AWS: RuleWithNameRef and RuleWithNameArn of test_rule_properties,
+    https://github.com/localstack/localstack/blob/main/tests/aws/services/cloudformation/resources/test_events.snapshot.json
+    """
     assert variable(tmp_path, expression) == value
 
 

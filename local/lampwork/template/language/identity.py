@@ -16,6 +16,7 @@ URL_SUFFIX: Final = "amazonaws.com"
 API: Final = "AWS::ApiGatewayV2::Api"
 REST_API: Final = "AWS::ApiGateway::RestApi"
 STACK: Final = "AWS::CloudFormation::Stack"
+RULE: Final = "AWS::Events::Rule"
 USER_POOL: Final = "AWS::Cognito::UserPool"
 USER_POOL_CLIENT: Final = "AWS::Cognito::UserPoolClient"
 IDENTITY_POOL: Final = "AWS::Cognito::IdentityPool"
@@ -58,7 +59,7 @@ ARNS: Final = {
     f"{ELB}LoadBalancer": "elasticloadbalancing:{region}:{account}:loadbalancer/app/{name}/{id}",
     f"{ELB}TargetGroup": "elasticloadbalancing:{region}:{account}:targetgroup/{name}/{id}",
     "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{name}",
-    "AWS::Events::Rule": "events:{region}:{account}:rule/{name}",
+    RULE: "events:{region}:{account}:rule/{name}",
     "AWS::IAM::Role": "iam::{account}:role/{name}",
     "AWS::Kinesis::Stream": "kinesis:{region}:{account}:stream/{name}",
     "AWS::KinesisFirehose::DeliveryStream": "firehose:{region}:{account}:deliverystream/{name}",
@@ -132,13 +133,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One resource under its name. `name` is the given one, else {stack}-{logical id}."""
+    """One resource under its name. `name` is the given one, else {stack}-{logical id}; `bus` is
+    that of a rule of events that is not on the default one."""
 
     logical_id: str
     type: str
     name: str
     place: Place
     web_socket: bool = False
+    bus: str | None = None
 
     @property
     def id(self) -> str:
@@ -160,7 +163,7 @@ class Identity:
         values = {
             "region": self.place.region,
             "account": ACCOUNT_ID,
-            "name": self.name,
+            "name": f"{self.bus}/{self.name}" if self.bus else self.name,
             "id": self.id,
         }
         return f"arn:{PARTITION}:{pattern.format(**values)}"
@@ -212,6 +215,8 @@ class Identity:
             return custom_reference(self.path)
         if self.type == "AWS::SQS::Queue":
             return self.queue_url
+        if self.bus:
+            return f"{self.bus}|{self.name}"
         if self.type in REFERRED_TO_BY_ARN:
             return self.arn
         return self.id if self.type in REFERRED_TO_BY_ID else self.name

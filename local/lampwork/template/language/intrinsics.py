@@ -15,6 +15,7 @@ from lampwork.template.language.identity import (
     API,
     NAME_PROPERTIES,
     PARTITION,
+    RULE,
     STACK,
     URL_SUFFIX,
     Identity,
@@ -411,7 +412,14 @@ class Resolver:
             name=self._once(logical_id, lambda: self._name(logical_id, type)),
             place=self.place,
             web_socket=type == API and self._property(logical_id, "ProtocolType") == "WEBSOCKET",
+            bus=self._bus(logical_id) if type == RULE else None,
         )
+
+    def _bus(self, rule: str) -> str | None:
+        """The event bus of a rule, if it is not the default one. It is given by name or ARN."""
+        given = self._property(rule, "EventBusName")
+        name = "default" if given is NO_VALUE else as_text(given).rpartition("/")[2]
+        return None if name == "default" else name
 
     def _type(self, logical_id: str) -> str:
         if logical_id in self.document.content["Parameters"]:
