@@ -511,6 +511,8 @@ RESOURCES = {
     ),
     "Answer": of("ApiGatewayV2::IntegrationResponse", ApiId={"Ref": "Sockets"}),
     "Bus": of("Events::EventBus", Name="bus"),
+    "Partner": of("Events::Connection", Name="partner", AuthorizationType="BASIC"),
+    "Webhook": of("Events::ApiDestination", Name="webhook", ConnectionArn="x", HttpMethod="POST"),
     "Pictures": of("S3::Bucket", BucketName="pictures"),
     "News": of("SNS::Topic", TopicName="news"),
     "ToJobs": of("SNS::Subscription", TopicArn={"Ref": "News"}, Protocol="sqs", Endpoint="x"),

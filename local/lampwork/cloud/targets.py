@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -12,7 +13,9 @@ from typing import Any, Final
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lampwork.cloud import api_destinations
 from lampwork.cloud.in_process import Client, Clients
+from lampwork.cloud.moto_seam.events import api_destination
 from lampwork.cloud.request_trace import without_trace
 from lampwork.events.dead_letters import text_attributes, undelivered
 from lampwork.events.target_input import value_at
@@ -62,6 +65,13 @@ class Targets:
         self, target: Mapping[str, Any], text: str, rule_arn: str, event_id: str = ""
     ) -> None:
         """Deliver the input of a target. `target` is as in PutTargets or CreateSchedule."""
+        if f":{api_destinations.PREFIX}" in target["Arn"]:  # its server may take five seconds
+            given = (target, text, rule_arn, event_id)
+            threading.Thread(target=self._attempt, args=given, daemon=True).start()
+        else:
+            self._attempt(target, text, rule_arn, event_id)
+
+    def _attempt(self, target: Mapping[str, Any], text: str, rule_arn: str, event_id: str) -> None:
         dead_letters = target.get("DeadLetterConfig", {}).get("Arn", "")
         sender = Sender(rule_arn, dead_letters, event_id or str(uuid.uuid4()))
         arn = target["Arn"]
@@ -82,6 +92,9 @@ class Targets:
         elif service == "scheduler" and (call := SDK_CALL.fullmatch(name)):
             client = self._clients("")(call[1].lower())
             getattr(client, xform_name(call[2]))(**json.loads(text))
+        elif service == "events" and name.startswith(api_destinations.PREFIX):
+            destination = api_destination(region, name.split("/")[1])
+            api_destinations.call(destination, target.get("HttpParameters", {}), text)
         elif service in SEND:
             client = self._clients(region)(CLIENTS.get(service, service))
             SEND[service](client, Delivery(target, name, text, sender))

@@ -18,6 +18,7 @@ WITHOUT_PAGES: Final = {
     "AWS::Cognito::UserPoolIdentityProvider": "nobody can sign in through it here",
 }
 SENDERS: Final = frozenset(("CustomEmailSender", "CustomSMSSender"))
+CONNECTION: Final = "AWS::Events::Connection"
 RULE: Final = "AWS::Events::Rule"
 SCHEDULE: Final = "AWS::Scheduler::Schedule"
 STATE_MACHINE: Final = "AWS::StepFunctions::StateMachine"
@@ -84,7 +85,11 @@ def _properties(resource: Resource) -> dict[str, object] | None:
 
 
 def _is_here(resource: Resource) -> bool:
-    """Whether the template holds all of it. A definition in a real account's bucket is not here."""
+    """Whether the template holds all of it. A definition in a real account's bucket is not here,
+    nor are the tokens of another company's server."""
+    if resource.type == CONNECTION and "OAuthParameters" in resource.section("AuthParameters"):
+        resource.ignore(resource.type, "no token is fetched with OAuth")
+        return False
     if resource.type != STATE_MACHINE or has_definition(resource):
         return True
     resource.ignore(resource.written_type, "its definition is an object in S3; name a file here")

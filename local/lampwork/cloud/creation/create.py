@@ -59,6 +59,8 @@ CREATE: Final[Mapping[str, Create]] = {
     "AWS::StepFunctions::Activity": state_machines.create_activity,
     "AWS::StepFunctions::StateMachine": state_machines.create_state_machine,
     "AWS::Events::EventBus": messaging.create_event_bus,
+    "AWS::Events::Connection": messaging.create_connection,
+    "AWS::Events::ApiDestination": messaging.create_api_destination,
     "AWS::Events::Rule": messaging.put_rule,
     "AWS::Scheduler::Schedule": messaging.put_schedule,
     "AWS::ApiGateway::ApiKey": api_keys.create_key,

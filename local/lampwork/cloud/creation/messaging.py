@@ -16,8 +16,14 @@ OF_A_SCHEDULE: Final = (
     *("ScheduleExpression", "ScheduleExpressionTimezone", "StartDate", "EndDate", "State"),
     *("FlexibleTimeWindow", "Target"),
 )
+OF_A_CONNECTION: Final = ("AuthParameters", "AuthorizationType", "Description")
+OF_AN_API_DESTINATION: Final = (
+    *("ConnectionArn", "Description", "HttpMethod", "InvocationEndpoint"),
+    "InvocationRateLimitPerSecond",
+)
 OF_A_TARGET: Final = (
-    *("Arn", "Id", "Input", "InputPath", "InputTransformer", "KinesisParameters"),
+    *("Arn", "HttpParameters", "Id", "Input", "InputPath", "InputTransformer"),
+    "KinesisParameters",
     *("DeadLetterConfig", "RetryPolicy", "SqsParameters"),
 )
 
@@ -65,6 +71,28 @@ def create_event_bus(clients: Clients, resource: CloudResource) -> Made:
     if resource.name not in {bus["Name"] for bus in events.list_event_buses()["EventBuses"]}:
         events.create_event_bus(Name=resource.name)
     return {}
+
+
+def create_connection(clients: Clients, resource: CloudResource) -> Made:
+    events = clients("events")
+    present = {each["Name"] for each in events.list_connections()["Connections"]}
+    put = events.update_connection if resource.name in present else events.create_connection
+    put(**_named(resource, OF_A_CONNECTION))
+    return {}
+
+
+def create_api_destination(clients: Clients, resource: CloudResource) -> Made:
+    events = clients("events")
+    present = {each["Name"] for each in events.list_api_destinations()["ApiDestinations"]}
+    exists = resource.name in present
+    put = events.update_api_destination if exists else events.create_api_destination
+    put(**_named(resource, OF_AN_API_DESTINATION))
+    return {}
+
+
+def _named(resource: CloudResource, names: Collection[str]) -> dict[str, object]:
+    given = {name: each for name, each in resource.properties.items() if name in names}
+    return {"Name": resource.name, **given}
 
 
 def put_rule(clients: Clients, resource: CloudResource) -> Made:

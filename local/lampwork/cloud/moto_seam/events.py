@@ -1,14 +1,43 @@
 """moto's EventBridge."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from moto.events.exceptions import InvalidEventPatternException, ValidationException
 from moto.events.models import EventPattern, EventPatternParser, Rule
 from moto.events.responses import EventsHandler
 
+from lampwork.cloud.moto_seam.backends import backend
+
 __all__ = ["Rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDestination:
+    """A server that rules call. `auth` is the AuthParameters of its connection."""
+
+    endpoint: str
+    method: str
+    auth: Mapping[str, Any]
+
+
+def api_destination(region: str, name: str) -> ApiDestination:
+    """An API destination with the secrets of its connection, which no request tells.
+
+    Raises:
+        ValueError: one of them is not here.
+    """
+    state = backend("events", region)
+    found = state.destinations.get(name)
+    if found is None:
+        raise ValueError(f"there is no API destination {name} here")
+    connection = found.connection_arn.partition(":connection/")[2].split("/")[0]
+    if connection not in state.connections:
+        raise ValueError(f"there is no connection {connection or found.connection_arn} here")
+    auth = state.connections[connection].auth_parameters or {}
+    return ApiDestination(found.invocation_endpoint, found.http_method, auth)
 
 
 class Judge(Protocol):

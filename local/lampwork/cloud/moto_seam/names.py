@@ -81,7 +81,21 @@ SPECIMENS: Final = (
         ("", ACCOUNT_ID, REGION, *NO_RULE),
         ("arn", "event_pattern", "name", "scheduled_expression", "state", "targets"),
     ),
-    Specimen("moto.events.models.EventsBackend", (REGION, ACCOUNT_ID), ("event_buses",)),
+    Specimen(
+        "moto.events.models.EventsBackend",
+        (REGION, ACCOUNT_ID),
+        ("connections", "destinations", "event_buses"),
+    ),
+    Specimen(
+        "moto.events.models.Connection",
+        ("specimen", ACCOUNT_ID, REGION, "", "", {}),
+        ("auth_parameters",),
+    ),
+    Specimen(
+        "moto.events.models.Destination",
+        ("", ACCOUNT_ID, REGION, "", "", "", "", ""),
+        ("connection_arn", "http_method", "invocation_endpoint"),
+    ),
     Specimen("moto.events.models.EventBus", (ACCOUNT_ID, REGION, ""), ("rules",)),
     Specimen(
         "moto.scheduler.models.EventBridgeSchedulerBackend",

@@ -58,6 +58,8 @@ ARNS: Final = {
     f"{ELB}ListenerRule": "elasticloadbalancing:{region}:{account}:listener-rule/app/{name}/{id}",
     f"{ELB}LoadBalancer": "elasticloadbalancing:{region}:{account}:loadbalancer/app/{name}/{id}",
     f"{ELB}TargetGroup": "elasticloadbalancing:{region}:{account}:targetgroup/{name}/{id}",
+    "AWS::Events::ApiDestination": "events:{region}:{account}:api-destination/{name}/{id}",
+    "AWS::Events::Connection": "events:{region}:{account}:connection/{name}/{id}",
     "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{name}",
     RULE: "events:{region}:{account}:rule/{name}",
     "AWS::IAM::Role": "iam::{account}:role/{name}",

@@ -17,6 +17,8 @@ CREATED: Final = (
     "AWS::Cognito::UserPoolUser",
     "AWS::Cognito::UserPoolUserToGroupAttachment",
     "AWS::DynamoDB::Table",
+    "AWS::Events::ApiDestination",
+    "AWS::Events::Connection",
     "AWS::Events::EventBus",
     "AWS::Kinesis::Stream",
     "AWS::S3::Bucket",

@@ -13,6 +13,7 @@ from lampwork.template.streams.streams import queue_name, streams_of
 PIPE: Final = "AWS::Pipes::Pipe"
 ENRICHMENTS: Final = frozenset({"lambda", "states"})
 TARGETS: Final = frozenset({"events", "kinesis", "lambda", "logs", "sns", "sqs", "states"})
+API_DESTINATION: Final = ":api-destination/"
 # The sections of SourceParameters, by the source's service.
 PARAMETERS: Final = {
     "sqs": "SqsQueueParameters",
@@ -52,6 +53,8 @@ def _not_here(
     kind, enrichment = service_of(source), pipe.text("Enrichment")
     if kind not in PARAMETERS or (kind != "sqs" and source not in streams):
         return f"its source is {source}"
+    if API_DESTINATION in target:
+        return f"nothing here takes its events for {target}"
     for arn, known in ((enrichment, ENRICHMENTS), (target, TARGETS)):
         if arn is not None and service_of(arn) not in known:
             return f"nothing here takes its events for {arn}"
