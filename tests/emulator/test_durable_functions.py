@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.emulator.lampwork_process import LampworkProcess, SampleProject
 from tests.waiting import until
@@ -154,6 +155,31 @@ def test_each_step_runs_once_however_often_the_function_is_invoked(project: Proj
     assert json.loads(described["Result"]) == answer
 
 
+def test_an_execution_with_a_name_is_begun_once(project: Project):
+    """https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html"""
+    named = {"FunctionName": "Order", "DurableExecutionName": "order-7"}
+    first = project.client.invoke(**named, Payload=b'{"item": "lamp"}')
+    again = project.client.invoke(**named, Payload=b'{"item": "lamp"}')
+
+    assert again["DurableExecutionArn"] == first["DurableExecutionArn"]
+    assert "/durable-execution/order-7/" in first["DurableExecutionArn"]
+    until(lambda: project.notes() == ["reserve lamp", "try lamp"])
+    with pytest.raises(project.client.exceptions.DurableExecutionAlreadyStartedException):
+        project.client.invoke(**named, Payload=b'{"item": "chair"}')
+    with pytest.raises(ClientError, match="The function is not durable"):
+        project.client.invoke(FunctionName="Price", DurableExecutionName="order-8")
+
+
+def test_lampwork_invoke_names_an_execution(project: Project):
+    option = "--durable-execution-name=by-hand"
+    result = project.sample.run("invoke", "Order", option, "-e", "-", stdin='{"item": "lamp"}')
+    refused = project.sample.run("invoke", "Price", option)
+
+    assert json.loads(result.stdout)["price"] == 4, result.stderr
+    assert "by-hand" in {each["DurableExecutionName"] for each in project.executions()}
+    assert "The function is not durable" in refused.stderr
+
+
 def test_an_error_of_the_code_ends_the_execution(project: Project):
     answer, execution = project.invoke("unicorn")
 
@@ -219,5 +245,10 @@ def test_an_invocation_alone_runs_a_durable_function_to_its_end(tmp_path: Path):
     (tmp_path / "template.yaml").write_text(TEMPLATE)
     (tmp_path / "durable.py").write_text(CODE.replace("from_seconds(60)", "from_seconds(1)"))
 
-    result = sample.run("invoke", "Order", "-e", "-", stdin='{"item": "lamp"}')
+    option = "--durable-execution-name=by-hand"
+    result = sample.run("invoke", "Order", option, "-e", "-", stdin='{"item": "lamp"}')
+    refused = sample.run("invoke", "Price", option)
+
     assert json.loads(result.stdout)["price"] == 4, result.stderr
+    assert "durable execution by-hand started" in result.stderr
+    assert "Price has no DurableConfig: it has no executions to name." in refused.stderr

@@ -57,7 +57,13 @@ class InvocationResult:
 
 
 async def invoke_alone(
-    options: Options, log: Log, name: str, payload: bytes, tenant: str | None = None
+    options: Options,
+    log: Log,
+    name: str,
+    payload: bytes,
+    *,
+    tenant: str | None = None,
+    execution: str | None = None,
 ) -> InvocationResult:
     """Start what the invocation of a function needs, invoke it once, and stop everything.
 
@@ -94,21 +100,25 @@ async def invoke_alone(
         )
         opened.push_async_callback(durable.stop)
         events = await _open_front(opened, project, durable)
-        invocation = await durable.invoke(_target(project.stack, name, tenant), payload)
+        target = _target(project.stack, name, tenant, execution)
+        invocation = await durable.invoke(target, payload, request_id=execution)
         await events.tried()
         return InvocationResult(invocation.payload.decode(), invocation.function_error is not None)
 
 
-def _target(stack: Stack, name: str, tenant: str | None) -> str:
+def _target(stack: Stack, name: str, tenant: str | None, execution: str | None) -> str:
     """The function that a user names, with the alias or the version that they name.
 
     Raises:
         FunctionNotFound: there is none.
+        ConfigurationError: the user names an execution, and the function has none.
     """
     function = FunctionNames(stack.functions).called(name)
     qualifier = qualifier_in(name)
     if function is None or qualifier not in (None, LATEST, *function.qualifiers):
         raise _not_found(name, list(stack.functions))
+    if execution and not function.durable:
+        raise ConfigurationError(f"{name} has no DurableConfig: it has no executions to name.")
     target = invocation_name(function, qualifier)
     return tenant_name(target, tenant) if tenant else target
 
@@ -158,7 +168,12 @@ def only_function(config: Config) -> str:
 
 
 def invoke_running(
-    origin: str, name: str, payload: bytes, tenant: str | None = None
+    origin: str,
+    name: str,
+    payload: bytes,
+    *,
+    tenant: str | None = None,
+    execution: str | None = None,
 ) -> InvocationResult:
     """Invoke a function of the Lampwork that runs at `origin`, as boto3 would.
 
@@ -166,10 +181,14 @@ def invoke_running(
         LampworkError: it has no such function, or refuses.
     """
     headers = {"X-Amz-Log-Type": "Tail", "Content-Type": "application/json"}
+    if tenant:
+        headers["X-Amz-Tenant-Id"] = tenant
+    if execution:
+        headers["X-Amz-Durable-Execution-Name"] = execution
     request = urllib.request.Request(
         f"{origin}{PREFIX}{urllib.parse.quote(name, safe='')}/invocations",
         data=payload,
-        headers=headers | ({"X-Amz-Tenant-Id": tenant} if tenant else {}),
+        headers=headers,
     )
     try:
         with urllib.request.urlopen(request) as response:

@@ -30,6 +30,7 @@ GIVEN: Final = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 @click.option("-e", "--event", type=click.File("rb"), help="A JSON file; - is standard input.")
 @click.option("--no-event", is_flag=True, help="Send an empty event, as without --event.")
 @click.option("--tenant-id", help="The tenant, for a function that isolates tenants.")
+@click.option("--durable-execution-name", help="The name of the execution of a durable function.")
 @click.option("--debug", is_flag=True, envvar="SAM_DEBUG", hidden=True, expose_value=False)
 @run_options
 @words(*OF_ALL, *OF_INVOKE)
@@ -40,6 +41,7 @@ def invoke(
     debug_port: int | None,
     log_file: Path | None,
     tenant_id: str | None,
+    durable_execution_name: str | None,
     **given: Any,
 ) -> None:
     """Run a function once.
@@ -58,15 +60,16 @@ def invoke(
         debug=debug, debug_port=debug_port, verbose=True, sam_command="local_invoke", **given
     )
     alone = debug or _changes_the_project(click.get_current_context())
+    asked: Any = {"tenant": tenant_id, "execution": durable_execution_name}
     origin = None if alone else running_origin(options.read_config().data)
     name = function or single_invocation.only_function(options.read_config())
     if origin is None:
         log = opened_log(sys.stderr, log_file)
         result = run_until_signalled(
-            single_invocation.invoke_alone(options, log, name, payload, tenant_id)
+            single_invocation.invoke_alone(options, log, name, payload, **asked)
         )
     else:
-        result = single_invocation.invoke_running(origin, name, payload, tenant_id)
+        result = single_invocation.invoke_running(origin, name, payload, **asked)
         result = single_invocation.explained(result, options.read_config(), name)
     if result is None:
         sys.exit(INTERRUPTED)

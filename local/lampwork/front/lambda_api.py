@@ -47,7 +47,12 @@ NOT_SERVED = "Lampwork serves Invoke, event source mappings and the lists of fun
 LOG_TAIL = 4096  # bytes
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestSyntax
 TENANT_ID = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
+EXECUTION = "x-amz-durable-execution-name"
 NO_TENANT = "The function isolates tenants. Add a valid tenant ID to the request."
+NOT_DURABLE = "The function is not durable. Remove the name of an execution from the request."
+NAME_TAKEN = "An execution with this name has been started with another payload."
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestSyntax
+EXECUTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 NO_TENANCY = "The function does not isolate tenants. Remove the tenant ID from the request."
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
 CONTRADICTION = (
@@ -68,6 +73,7 @@ class LambdaApi:
     ) -> None:
         self._operations = LambdaOperations(mappings)
         self._durable = DurableApi(durable) if durable else None
+        self._executions = durable
         self._invoker = invoker
         self._events = events
         self.update(functions)
@@ -116,7 +122,22 @@ class LambdaApi:
             return refused
         function = replace(function, tenant=tenant)
         kind = request.header("x-amz-invocation-type") or "RequestResponse"
-        return self._refused(request, kind) or await self._invoke(request, function, kind)
+        refused = self._refused(request, kind) or self._refused_execution(request, function)
+        return refused or await self._invoke(request, function, kind)
+
+    def _refused_execution(self, request: Request, function: Function) -> Response | None:
+        """https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html"""
+        name = request.header(EXECUTION)
+        if name is None:
+            return None
+        if self._executions is None or not function.durable:
+            return _error(400, "InvalidParameterValueException", message=NOT_DURABLE)
+        if not EXECUTION_NAME.fullmatch(name):
+            message = f"{name} is no name of an execution: {EXECUTION_NAME.pattern}"
+            return _error(400, "InvalidParameterValueException", message=message)
+        if self._executions.is_taken(function, name, request.body or b"{}"):
+            return _error(409, "DurableExecutionAlreadyStartedException", Message=NAME_TAKEN)
+        return None
 
     def _refused(self, request: Request, kind: str) -> Response | None:
         limit = MAX_ASYNCHRONOUS_EVENT if kind == "Event" else MAX_EVENT
@@ -151,7 +172,8 @@ class LambdaApi:
                 self._events.submit(
                     self._name(function),
                     payload,
-                    request_id=request_id,
+                    # The tries of an event have one id, and it names their execution.
+                    request_id=request.header(EXECUTION) or request_id,
                     trace_header=request.header("x-amzn-trace-id"),
                 )
                 return Response(202, _headers(request_id))
@@ -169,6 +191,7 @@ class LambdaApi:
                 self._name(function),
                 payload,
                 client_context=base64.b64decode(context).decode() if context else None,
+                request_id=request.header(EXECUTION),
                 trace_header=request.header("x-amzn-trace-id"),
             )
         except FunctionNotFound:

@@ -98,7 +98,6 @@ OF_SERVERS: Final = (
 VOLUME: Final = "code runs from its own folder; nothing is mounted"
 OF_INVOKE: Final = (
     Word(("--docker-volume-basedir", "-v"), VOLUME, "value", variable="SAM_DOCKER_VOLUME_BASEDIR"),
-    Word(("--durable-execution-name",), "an execution has no name here", "value"),
     Word(("--runtime", "-r"), "functions run on the Python that runs Lampwork", "value"),
 )
 OF_LOGS: Final = (

@@ -94,6 +94,17 @@ class DurableFunctions(Invoker):
             await self._change(execution).wait()
         return _invocation(execution, request_id, (time.monotonic() - began) * 1000)
 
+    def is_taken(self, function: Function, name: str, payload: bytes) -> bool:
+        """Whether an execution of this function has the name, for another payload.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html
+        """
+        return any(
+            (each.name, each.function) == (name, function.logical_id)
+            and each.input != payload.decode()
+            for each in self.executions.values()
+        )
+
     def begin(
         self, function: Function, payload: bytes, name: str | None = None
     ) -> DurableExecution:
