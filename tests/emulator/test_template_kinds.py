@@ -513,6 +513,8 @@ RESOURCES = {
     "Bus": of("Events::EventBus", Name="bus"),
     "Partner": of("Events::Connection", Name="partner", AuthorizationType="BASIC"),
     "Webhook": of("Events::ApiDestination", Name="webhook", ConnectionArn="x", HttpMethod="POST"),
+    "Sender": of("SES::EmailIdentity", EmailIdentity="a@example.com"),
+    "Mails": of("SES::ConfigurationSet", Name="mails"),
     "Pictures": of("S3::Bucket", BucketName="pictures"),
     "News": of("SNS::Topic", TopicName="news"),
     "ToJobs": of("SNS::Subscription", TopicArn={"Ref": "News"}, Protocol="sqs", Endpoint="x"),

@@ -56,6 +56,8 @@ CREATE: Final[Mapping[str, Create]] = {
     "AWS::SNS::Topic": messaging.create_topic,
     "AWS::SNS::Subscription": messaging.subscribe,
     "AWS::S3::Bucket": buckets.create_bucket,
+    "AWS::SES::ConfigurationSet": messaging.create_configuration_set,
+    "AWS::SES::EmailIdentity": messaging.create_email_identity,
     "AWS::StepFunctions::Activity": state_machines.create_activity,
     "AWS::StepFunctions::StateMachine": state_machines.create_state_machine,
     "AWS::Events::EventBus": messaging.create_event_bus,

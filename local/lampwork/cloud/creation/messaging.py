@@ -73,6 +73,26 @@ def create_event_bus(clients: Clients, resource: CloudResource) -> Made:
     return {}
 
 
+def create_email_identity(clients: Clients, resource: CloudResource) -> Made:
+    """Create an address or a domain from which mails can be sent.
+
+    On AWS its owner has to confirm it first. Here it counts as confirmed at once.
+    """
+    if "@" in resource.name:
+        clients("ses").verify_email_identity(EmailAddress=resource.name)
+    else:
+        clients("ses").verify_domain_identity(Domain=resource.name)
+    return {}
+
+
+def create_configuration_set(clients: Clients, resource: CloudResource) -> Made:
+    ses = clients("ses")
+    present = {each["Name"] for each in ses.list_configuration_sets()["ConfigurationSets"]}
+    if resource.name not in present:
+        ses.create_configuration_set(ConfigurationSet={"Name": resource.name})
+    return {}
+
+
 def create_connection(clients: Clients, resource: CloudResource) -> Made:
     events = clients("events")
     present = {each["Name"] for each in events.list_connections()["Connections"]}

@@ -12,14 +12,16 @@ PREFIX: Final = "service/"
 # region is stored as one value.
 SERVICES: Final = (
     *("sns", "ssm", "secretsmanager", "events", "kinesis", "kms", "scheduler"),
-    *("cognito-idp", "cognito-identity", "apigateway"),
+    *("cognito-idp", "cognito-identity", "apigateway", "ses"),
 )
+# What a service remembers of the past grows without an end.
+FORGOTTEN: Final = {"ses": "sent_messages"}
 
 
 class KeptServices:
     """Stores topics and subscriptions, parameters, secrets, event buses with rules, schedules,
-    Kinesis streams without their records, keys, API keys with their usage plans, and the pools of
-    users and identities."""
+    Kinesis streams without their records, keys, API keys with their usage plans, the identities of
+    SES, and the pools of users and identities."""
 
     def __init__(self) -> None:
         keep_signing_keys()
@@ -38,7 +40,9 @@ class KeptServices:
         for region, state in present(request.service):
             if request.service == "sns":
                 forget_published(state)
-            content = freeze(attributes(state))
+            kept = attributes(state)
+            kept.pop(FORGOTTEN.get(request.service, ""), None)
+            content = freeze(kept)
             if self._kept.get((request.service, region)) != content:
                 self._kept[(request.service, region)] = content
                 changes[f"{PREFIX}{request.service}/{region}"] = content

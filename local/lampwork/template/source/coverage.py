@@ -22,6 +22,8 @@ CREATED: Final = (
     "AWS::Events::EventBus",
     "AWS::Kinesis::Stream",
     "AWS::S3::Bucket",
+    "AWS::SES::ConfigurationSet",
+    "AWS::SES::EmailIdentity",
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
