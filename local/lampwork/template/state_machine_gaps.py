@@ -9,7 +9,7 @@ from lampwork.template.resource import Resource
 
 # Services that work here, by the names that Step Functions has for them.
 # https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
-OPTIMIZED: Final = frozenset(("dynamodb", "events", "lambda", "sns", "sqs", "states"))
+OPTIMIZED: Final = frozenset(("apigateway", "dynamodb", "events", "lambda", "sns", "sqs", "states"))
 # https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
 BY_SDK: Final = frozenset(
     (

@@ -173,6 +173,19 @@ def test_routes_call_services_without_a_function(shop: Project) -> None:
     assert texts(shop, "refused") == ["sweep by anna"]
 
 
+def test_a_task_calls_an_api_of_the_project(shop: Project) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/connect-api-gateway.html"""
+
+    def ask(items: Any) -> dict[str, Any]:
+        return ended(shop, start(shop, "ask-api", {"id": "q", "items": items, "note": None}))
+
+    priced = ask([{"price": 2.5, "count": 2}])
+    assert json.loads(priced["output"]) == {"id": "q", "price": 5}
+    refused = ask([])
+    assert (refused["status"], refused["error"]) == ("FAILED", "ApiGateway.422")
+    assert refused["cause"] == "NothingToPrice: order q"
+
+
 def test_a_rest_api_starts_a_state_machine(shop: Project) -> None:
     """SAM's event Api of a state machine is a REST API's integration of kind aws."""
     status, body = post(shop, "/Prod/rest-price", {"id": "q", "items": []})

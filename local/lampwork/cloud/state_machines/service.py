@@ -40,8 +40,8 @@ CLIENT: Final = Config(
 class StateMachines:
     """Step Functions: its API, and the executions of state machines.
 
-    Tasks call functions at `lambda_endpoint` and all other services in this process. Pauses take
-    `time_scale` times as long as definitions say.
+    Tasks call functions and APIs at `lambda_endpoint`, all other services in this process. Pauses
+    take `time_scale` times as long as definitions say.
     """
 
     def __init__(
@@ -121,7 +121,9 @@ class StateMachines:
     def _interpreter(self) -> Any:
         with self._loading:
             if self._loaded is None:
-                self._loaded = load_interpreter(self._client_of, self._time_scale)
+                self._loaded = load_interpreter(
+                    self._client_of, self._time_scale, self._lambda_endpoint
+                )
             return self._loaded
 
     @cached_property

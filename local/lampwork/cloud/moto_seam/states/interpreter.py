@@ -35,7 +35,7 @@ from moto.stepfunctions.parser.asl.static_analyser.express_static_analyser impor
 from moto.stepfunctions.parser.backend.activity import Activity
 from moto.stepfunctions.parser.utils import TMP_THREADS
 
-from lampwork.cloud.moto_seam.states import batches, parsing
+from lampwork.cloud.moto_seam.states import api_calls, batches, parsing
 from lampwork.cloud.moto_seam.states.names import STATES
 from lampwork.cloud.moto_seam.states.parsing import parsed, prepared
 from lampwork.cloud.moto_seam.states.repairs import ClientOf, install
@@ -65,14 +65,16 @@ class Outcome:
 
 
 class Interpreter:
-    """Runs executions. Their tasks call services by the clients that `client_of` gives.
+    """Runs executions. Their tasks call services by the clients that `client_of` gives, and the
+    emulator's APIs at the address `gateway`.
 
     Raises:
         UnknownVersion: moto's interpreter is not as Lampwork knows it.
     """
 
-    def __init__(self, client_of: ClientOf, time_scale: float) -> None:
+    def __init__(self, client_of: ClientOf, time_scale: float, gateway: str | None = None) -> None:
         STATES.check()
+        api_calls.install(gateway)
         install(client_of, time_scale)
         parsing.install()
         batches.install()
