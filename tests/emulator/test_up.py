@@ -360,6 +360,33 @@ def test_resources_that_are_not_emulated_are_named_once_and_refused_when_strict(
     assert "Nightly (AWS::Glue::Job)" in strict.stderr
 
 
+def test_a_makefile_without_which_all_runs_is_named_by_routes_and_does_not_alarm(
+    project: SampleProject,
+) -> None:
+    made = "Type: AWS::Serverless::Function, Metadata: {BuildMethod: makefile}"
+    project.edit(
+        "template.yaml",
+        lambda text: (
+            f"{text}  Made: {{{made}, Properties: {{Handler: hello.handler}}}}\n"
+            f"  Without: {{{made}, Properties: {{Handler: built.handler}}}}\n"
+            "  Libs:\n"
+            "    Type: AWS::Serverless::LayerVersion\n"
+            "    Metadata: {BuildMethod: makefile}\n"
+            "    Properties: {ContentUri: .}\n"
+        ).replace("Timeout: 5", "Timeout: 5, Layers: [!Ref Libs]"),
+    )
+    lampwork = project.up()
+    lampwork.origin()
+    lampwork.stop()
+
+    routes = project.run("routes").stderr
+    told = [line for line in lampwork.output if "Not emulated" in line]
+    assert len(told) == 1
+    assert "Without (BuildMethod makefile)" in told[0]
+    for each in ("Made (BuildMethod makefile)", "Without (BuildMethod makefile)", "Libs"):
+        assert each in routes
+
+
 def test_resources_that_are_not_emulated_are_not_named_again_after_a_change(
     project: SampleProject,
 ) -> None:

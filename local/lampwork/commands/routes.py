@@ -17,5 +17,5 @@ def routes(**overrides: Any) -> None:
     click.echo(entry_points.table(stack, SOURCES, config.schedules))
     for warning in stack.warnings:
         click.echo(f"Warning: {warning}", err=True)
-    for line in not_emulated(stack):
+    for line in map(not_emulated, stack.ignored):
         click.echo(f"Not emulated: {line}", err=True)

@@ -46,7 +46,7 @@ class HandlerProblems:
         return is_about_loading(line) and self._tell(function)
 
     def _tell(self, function: Function) -> bool:
-        problem = _problem(function)
+        problem = handler_problem(function)
         if problem is None:
             return False
         if self._told.get(function.logical_id) != problem:
@@ -55,7 +55,8 @@ class HandlerProblems:
         return True
 
 
-def _problem(function: Function) -> str | None:
+def handler_problem(function: Function) -> str | None:
+    """Why a function cannot be loaded; None if files show no reason."""
     if function.web_adapter:
         return _problem_of_program(function)
     if function.is_node:

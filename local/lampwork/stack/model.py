@@ -480,13 +480,14 @@ class DeployedStack:
 @dataclass(frozen=True, slots=True)
 class Ignored:
     """A resource, or a part of one, that the emulator does not run: where it is defined, and why
-    it is ignored."""
+    it is ignored. If it is `harmless`, all runs without it as far as files can tell."""
 
     logical_id: str
     type: str
     line: int
     reason: str = ""
     template: Path = Path()
+    harmless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from lampwork.stack.function_names import NAME, FunctionNames, name_in
+from lampwork.stack.handler_check import handler_problem
 from lampwork.stack.model import LATEST, DurableConfig, EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder, inline_node_folder
 from lampwork.template.images.reading import ImageCode, read_image
@@ -62,7 +63,7 @@ def read_functions(template: Template) -> dict[str, Function]:
 
     for function in read_each(template.of_type("AWS::Lambda::EventInvokeConfig"), configured):
         functions[function.logical_id] = function
-    _name_makefiles(template)
+    _name_makefiles(template, functions)
     for function in list(functions.values()):
         functions[function.logical_id] = _with_qualifiers(function, template)
     return functions
@@ -135,16 +136,21 @@ def _may_recur(resource: Resource) -> bool:
     return chosen == "Allow"
 
 
-def _name_makefiles(template: Template) -> None:
-    """Name the makefiles that `sam build` would run, in one line for all functions."""
-    built = [
-        function
-        for function in template.of_type("AWS::Lambda::Function")
-        if function.metadata.scalar("BuildMethod") == "makefile"
-    ]
-    for function in built[:1]:
-        others = f" (as for {len(built) - 1} other functions)" if built[1:] else ""
-        function.ignore("BuildMethod makefile", f"its makefile is not run{others}: {MAKEFILE}")
+def _name_makefiles(template: Template, functions: Mapping[str, Function]) -> None:
+    """Name the makefiles that `sam build` would run, in one line for all functions that lack their
+    handler without, and one for all others."""
+    lacking: list[Resource] = []
+    harmless: list[Resource] = []
+    for resource in template.of_type("AWS::Lambda::Function"):
+        if resource.metadata.scalar("BuildMethod") == "makefile":
+            function = functions.get(resource.logical_id)
+            runs = function is not None and handler_problem(function) is None
+            (harmless if runs else lacking).append(resource)
+    for built in (lacking, harmless):
+        for first in built[:1]:
+            others = f" (as for {len(built) - 1} other functions)" if built[1:] else ""
+            reason = f"its makefile is not run{others}: {MAKEFILE}"
+            first.ignore("BuildMethod makefile", reason, harmless=built is harmless)
 
 
 def _with_qualifiers(function: Function, template: Template) -> Function:

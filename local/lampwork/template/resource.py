@@ -118,9 +118,9 @@ class Resource(Values):
     def error(self, problem: str, name: str = "") -> TemplateError:
         return self._document.error(self._local_id, problem, name)
 
-    def ignore(self, what: str, reason: str = "") -> None:
+    def ignore(self, what: str, reason: str = "", *, harmless: bool = False) -> None:
         """Record that Lampwork does not run this resource, or a part of it."""
-        ignored = Ignored(self.logical_id, what, self.line, reason, self.file)
+        ignored = Ignored(self.logical_id, what, self.line, reason, self.file, harmless)
         if ignored not in self.template.ignored:  # several readers may find the same
             self.template.ignored.append(ignored)
 

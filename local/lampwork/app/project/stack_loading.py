@@ -70,14 +70,17 @@ class StackLoader:
         self._warned = frozenset(stack.warnings)
 
     def _report_ignored(self, stack: Stack) -> None:
-        lines = not_emulated(stack)
-        if lines and self._options.strict:
-            raise TemplateError("Not emulated, and --strict is set:\n  " + "\n  ".join(lines))
-        ignored = [replace(each, line=0) for each in stack.ignored]
-        for each, line in zip(ignored, lines, strict=True):
-            if each not in self._told:
-                self._say(f"Not emulated: {line}")
-        self._told = frozenset(ignored)
+        """Say what is not emulated, or refuse it. What nothing misses is said with --strict alone,
+        and by `lampwork routes`."""
+        missed = [each for each in stack.ignored if not each.harmless]
+        if missed and self._options.strict:
+            lines = "\n  ".join(map(not_emulated, missed))
+            raise TemplateError(f"Not emulated, and --strict is set:\n  {lines}")
+        told = stack.ignored if self._options.strict else missed
+        for each in told:
+            if replace(each, line=0) not in self._told:
+                self._say(f"Not emulated: {not_emulated(each)}")
+        self._told = frozenset(replace(each, line=0) for each in told)
 
     def _with_options(self, stack: Stack) -> Stack:
         variables = self._options.function_variables
@@ -118,10 +121,7 @@ def load_stack(config: Config, aws_url: str, sources: Sequence[Source] = SOURCES
     )
 
 
-def not_emulated(stack: Stack) -> list[str]:
-    """One line for each part of the template that Lampwork does not run."""
-    return [
-        f"{each.template.name}, line {each.line}: {each.logical_id} ({each.type})"
-        + (f": {each.reason}" if each.reason else "")
-        for each in stack.ignored
-    ]
+def not_emulated(part: Ignored) -> str:
+    """The line for a part of the template that Lampwork does not run."""
+    line = f"{part.template.name}, line {part.line}: {part.logical_id} ({part.type})"
+    return f"{line}: {part.reason}" if part.reason else line

@@ -68,7 +68,8 @@ def _own(layer: Resource) -> Iterator[tuple[Path, bool]]:
     """The folder of a layer of the template, and whether its content belongs below `python`."""
     method = _build_method(layer)
     if method is not None and not method.startswith("python"):
-        layer.ignore(f"BuildMethod {method}", UNBUILT)
+        # A function says at its first request what it misses.
+        layer.ignore(f"BuildMethod {method}", UNBUILT, harmless=True)
         return
     path = local_path(layer.section("Content"))
     if path is None:
