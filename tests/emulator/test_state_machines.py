@@ -375,6 +375,26 @@ def test_the_errors_of_services_have_the_names_that_catchers_wait_for(states: An
     assert no_table["error"] == "DynamoDB.ResourceNotFoundException"
 
 
+@pytest.mark.parametrize(
+    ("resource", "parameters"),
+    [
+        ("dynamodb:getItem", {"TableName": "any", "Key": {"id": {"S.$": "$.missing"}}}),
+        ("apigateway:invoke", {"ApiEndpoint.$": "$.missing", "Method": "GET"}),
+        ("sqs:sendMessage", {"QueueUrl.$": "$.missing", "MessageBody": "a"}),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_no_error_of_the_service(
+    states: Any, resource: str, parameters: dict[str, Any]
+):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
+    task = {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "Parameters": parameters}
+
+    described = run(states, definition(task))
+
+    assert (described["status"], described["error"]) == ("FAILED", "States.Runtime")
+    assert "'$.missing'" in described["cause"]
+
+
 def test_an_item_is_put_whose_values_are_written_without_their_types(server: Server, states: Any):
     """aws-samples/step-functions-workflows-collection: quorum-with-parallel-pattern does so; the
     samples of API Gateway with an express state machine send maps of such values."""

@@ -19,6 +19,9 @@ from moto.stepfunctions.parser.asl.component.common.error_name.failure_event imp
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_api_gateway,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import (  # noqa: E501
+    StateTaskService,
+)
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 API: Final = re.compile(r"([0-9a-z]+)\.execute-api\.")
@@ -133,6 +136,8 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _failure(task: Any, env: Any, ex: Exception) -> FailureEvent:
+    if not isinstance(ex, _Refused | urllib3.exceptions.HTTPError):
+        return StateTaskService._from_error(task, env=env, ex=ex)
     kind = ex.status if isinstance(ex, _Refused) else type(ex).__name__
     error = f"ApiGateway.{kind}"
     told = TaskFailedEventDetails(

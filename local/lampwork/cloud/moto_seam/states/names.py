@@ -57,7 +57,6 @@ STATES: Final = Seam(
         " structure_shape)",
         f"{TASKS}.service.state_task_service.StateTaskService._get_boto_service_name(self,"
         " boto_service_name)",
-        f"{TASKS}.service.state_task_service_dynamodb.StateTaskServiceDynamoDB",
         f"{TASKS}.service.state_task_service_api_gateway.StateTaskServiceApiGateway."
         "_SUPPORTED_API_PARAM_BINDINGS",
         f"{TASKS}.service.state_task_service_lambda.StateTaskServiceLambda."
@@ -88,6 +87,8 @@ STATES: Final = Seam(
         f"{TASKS}.service.state_task_service_aws_sdk.StateTaskServiceAwsSdk."
         "_normalise_service_error_name(service_name)",
         f"{TASKS}.state_task_lambda.StateTaskLambda._from_error(self, env, ex)",
+        f"{TASKS}.service.state_task_service_dynamodb.StateTaskServiceDynamoDB."
+        "_from_error(self, env, ex)",
         f"{TASKS}.service.state_task_service_api_gateway.StateTaskServiceApiGateway."
         "_eval_service_task(self, env, resource_runtime_part, normalised_parameters,"
         " task_credentials)",

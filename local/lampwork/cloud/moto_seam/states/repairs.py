@@ -143,6 +143,8 @@ def install(client_of: ClientOf, time_scale: float) -> None:
     entered.StateData = _state_data
     function: Any = state_task_lambda.StateTaskLambda
     function._from_error = _naming_lambda_errors(function._from_error)
+    dynamodb: Any = state_task_service_dynamodb.StateTaskServiceDynamoDB
+    dynamodb._from_error = _naming_dynamodb_errors(dynamodb._from_error)
 
 
 def _waiting(scale: float) -> Callable[[Any, Any, float], None]:
@@ -322,3 +324,15 @@ def _naming_lambda_errors(from_error: Callable[..., Any]) -> Callable[..., Any]:
         )
 
     return from_error_of_service
+
+
+def _naming_dynamodb_errors(from_error: Callable[..., Any]) -> Callable[..., Any]:
+    """DynamoDB's errors are those of its calls. moto counts among them what goes wrong before, such
+    as a path that leads nowhere, which is States.Runtime."""
+
+    def from_error_of_call(task: Any, env: Any, ex: Exception) -> Any:
+        if isinstance(ex, BotoCoreError | ClientError):
+            return from_error(task, env, ex)
+        return state_task_service.StateTaskService._from_error(task, env=env, ex=ex)
+
+    return from_error_of_call
