@@ -101,6 +101,14 @@ Resources:
       Environment:
         Variables:
           ENDPOINT: !Sub https://${Ws}.execute-api.${AWS::Region}.amazonaws.com/${Stage}
+  Pool: {Type: AWS::Cognito::UserPool}
+  Verify:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.verify
+      Environment: {Variables: {ISSUER: !GetAtt Pool.ProviderURL}}
+      Events:
+        Verify: {Type: Api, Properties: {Path: /verify, Method: get}}
   Self:
     Type: AWS::Serverless::Function
     Properties:
@@ -121,6 +129,13 @@ def talk(event, context):
     api = boto3.client("apigatewaymanagementapi", endpoint_url=endpoint, config=once)
     api.post_to_connection(ConnectionId=event["requestContext"]["connectionId"], Data=b"hi")
     return {"statusCode": 200}
+
+def verify(event, context):
+    issuer = f"{os.environ['ISSUER']}/.well-known"
+    keys = json.load(urllib.request.urlopen(f"{issuer}/jwks.json", timeout=20))
+    described = httpx.get(f"{issuer}/openid-configuration").json()
+    same = httpx.get(described["jwks_uri"]).json() == keys
+    return {"statusCode": 200, "body": json.dumps([[key["alg"] for key in keys["keys"]], same])}
 
 def call(event, context):
     if event["path"].endswith("/b"):
@@ -151,6 +166,16 @@ def test_a_function_reaches_its_own_api_over_https_by_its_domain_name_a_paramete
 ):
     """https://docs.python.org/3/library/ssl.html#ssl.SSLContext.load_default_certs"""
     assert json.loads(httpx.get(f"{origin}/Prod/a", timeout=60).text) == ["b", "b", "b", "b"]
+
+
+def test_a_function_reads_the_keys_of_a_pool_where_aws_has_them(origin: str):
+    """https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html"""
+    answer = httpx.get(f"{origin}/Prod/verify", timeout=60)
+    assert answer.status_code == 200, answer.text
+    algorithms, same = answer.json()
+
+    assert set(algorithms) == {"RS256"}
+    assert same
 
 
 def test_a_function_posts_to_a_connection_by_the_address_in_its_variable(origin: str):

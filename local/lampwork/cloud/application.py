@@ -20,7 +20,6 @@ from lampwork.cloud.persistence.queues import KeptQueues
 from lampwork.cloud.persistence.services import KeptServices
 from lampwork.cloud.persistence.state_file import StateFile
 from lampwork.cloud.persistence.tables import KeptTables
-from lampwork.cloud.pool_documents import PoolDocuments
 from lampwork.cloud.queue_report import QueueReport
 from lampwork.cloud.request_trace import RequestTrace
 from lampwork.cloud.state_machines.service import StateMachines
@@ -70,7 +69,7 @@ def application(folder: Path, region: str) -> WSGIApplication:
     machines.warm()
     # What the template creates asks no trigger: functions do not run yet.
     pools = UserPools(own, region, Triggers(partial(_function_api, Clients(own, region))))
-    return QueueReport(RequestTrace(PoolDocuments(pools)))
+    return QueueReport(RequestTrace(pools))
 
 
 def _function_api(clients: Clients) -> Client:

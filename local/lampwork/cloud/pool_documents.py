@@ -36,10 +36,11 @@ class PoolDocuments:
 
 def _configuration(pool: cognito.Pool, host: str) -> dict[str, Any]:
     """The issuer's name is AWS's, as the tokens have it; its keys are at the address that was
-    asked."""
+    asked. AWS's own leads a function here by TLS alone."""
+    scheme = "https" if host.endswith(".amazonaws.com") else "http"
     return {
         "issuer": f"https://cognito-idp.{pool.region}.amazonaws.com/{pool.id}",
-        "jwks_uri": f"http://{host}/{pool.id}/.well-known/jwks.json",
+        "jwks_uri": f"{scheme}://{host}/{pool.id}/.well-known/jwks.json",
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "token"],
         "scopes_supported": ["openid", "email", "phone", "profile"],

@@ -19,6 +19,7 @@ def main(descriptor: int, folder: Path, region: str, *allowed_hosts: str) -> Non
 
     from lampwork.cloud.application import Unreadable, application
     from lampwork.cloud.page_guard import PageGuard
+    from lampwork.cloud.pool_documents import PoolDocuments
     from lampwork.cloud.request_handler import RequestHandler
 
     try:
@@ -31,7 +32,7 @@ def main(descriptor: int, folder: Path, region: str, *allowed_hosts: str) -> Non
     server = make_server(
         "127.0.0.1",
         0,
-        PageGuard(app, allowed_hosts),
+        PoolDocuments(PageGuard(app, allowed_hosts)),  # which anybody may read
         threaded=True,
         request_handler=RequestHandler,
         fd=descriptor,

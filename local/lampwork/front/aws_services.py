@@ -64,7 +64,12 @@ def _is_for_a_user_pool(request: Request) -> bool:
     if path == "/":
         target = request.header("x-amz-target") if request.method == "POST" else None
         return target is not None and target.partition(".")[0] in UNSIGNED
-    return "_" in path and POOL_DOCUMENT.fullmatch(path) is not None
+    return is_public(request)
+
+
+def is_public(request: Request) -> bool:
+    """Whether it asks for a document that anybody may read, under whatever name of this machine."""
+    return "_" in request.path and POOL_DOCUMENT.fullmatch(request.path) is not None
 
 
 def _head(request: Request) -> bytes:

@@ -12,8 +12,6 @@ NAMES = (
     *("*.execute-api.localhost", "*.lambda-url.localhost"),
 )
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-# PEM lets text stand before what it holds.
-FIRST_LINE = f"# {' '.join(NAMES)}\n".encode()
 
 
 class Certificates:
@@ -30,13 +28,16 @@ class Certificates:
         self.bundle = directory / "bundle.pem"
         self._server = directory / "server.pem"
 
-    def ensure(self) -> None:
-        """Make the files that are missing or out of date."""
+    def ensure(self, *hosts: str) -> None:
+        """Make the files that are missing or out of date. The certificate is for these hosts, too,
+        and goes on being for those it has been for."""
         import certifi
 
         self.ca.parent.mkdir(parents=True, exist_ok=True)
-        if not (self.ca.exists() and self._has_all_names()):
-            self._issue()
+        named = self._names() if self.ca.exists() else []
+        needed = list(dict.fromkeys([*NAMES, *hosts, *named]))
+        if set(needed) != set(named):
+            self._issue(needed)
         # What a company adds to the system's authorities counts here as it does without us.
         system = ssl.get_default_verify_paths().cafile
         files = [Path(certifi.where()), *([Path(system)] if system else []), self.ca]
@@ -51,19 +52,21 @@ class Certificates:
         context.load_cert_chain(certificate, key)
         return context
 
-    def _has_all_names(self) -> bool:
+    def _names(self) -> list[str]:
+        """The names that the certificate is for. PEM lets text stand before what it holds."""
         if not self._server.exists():
-            return False
-        with self._server.open("rb") as file:
-            return file.readline() == FIRST_LINE
+            return []
+        with self._server.open(encoding="utf-8") as file:
+            return file.readline().removeprefix("#").split()
 
-    def _issue(self) -> None:
+    def _issue(self, names: list[str]) -> None:
         import trustme  # takes 100 ms, once for each data folder
 
         authority = trustme.CA(organization_name="Lampwork on this machine")
-        server = authority.issue_cert(*NAMES)
+        server = authority.issue_cert(*names)
+        first_line = f"# {' '.join(names)}\n".encode()
         chain = b"".join(pem.bytes() for pem in server.cert_chain_pems)
-        _write_private(self._server, FIRST_LINE + server.private_key_pem.bytes() + chain)
+        _write_private(self._server, first_line + server.private_key_pem.bytes() + chain)
         _write_private(self.ca, authority.cert_pem.bytes())
 
 

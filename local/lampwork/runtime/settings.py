@@ -26,6 +26,7 @@ class RuntimeSettings:
 
     With `lambda_paths`, a function finds its code, layers and temporary files at Lambda's paths:
     this machine must be able to. `multiprocessing` allows the locks and queues that Lambda has not.
+    `hosts` are those of AWS that lead to a port of this machine.
     """
 
     data_dir: Path
@@ -43,6 +44,7 @@ class RuntimeSettings:
     enforce_memory: bool = True
     lambda_paths: bool = False
     multiprocessing: bool = False
+    hosts: Mapping[str, int] = field(default_factory=dict)
     preload: tuple[str, ...] = ()
     packages: Packages = field(default_factory=NoPackages)
     install_ahead: bool = False

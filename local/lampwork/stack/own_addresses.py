@@ -15,6 +15,7 @@ ON_AWS: Final = re.compile(
 )
 
 
+USER_POOL: Final = "AWS::Cognito::UserPool"
 OVER_TLS: Final = re.compile(r"\b(http|ws)s://((?:[\w.-]+\.)?localhost:)")
 
 
@@ -80,6 +81,20 @@ def with_own_addresses(stack: Stack, port: int) -> Stack:
             for each in stack.deployed
         ),
     )
+
+
+def aws_hosts(stack: Stack, port: int) -> dict[str, int]:
+    """The hosts of AWS that lead a function of this stack to this port: where it reads the keys of
+    the stack's user pools, in order to verify a token.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html
+    """
+    pools = [each.properties["Id"] for each in stack.resources if each.type == USER_POOL]
+    return {pool_host(pool.partition("_")[0]): port for pool in pools}
+
+
+def pool_host(region: str) -> str:
+    return f"cognito-idp.{region}.amazonaws.com"
 
 
 def _stages(stack: Stack) -> Iterator[tuple[str, str]]:

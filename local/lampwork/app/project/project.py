@@ -40,6 +40,7 @@ from lampwork.stack.function_overrides import Debugged
 from lampwork.stack.handler_check import HandlerProblems
 from lampwork.stack.missing_modules import MissingModules
 from lampwork.stack.model import Function, Stack
+from lampwork.stack.own_addresses import aws_hosts
 
 READ_AT_START: Final = (
     *("host", "port", "data", "services", "redis", "commands", "processes"),
@@ -84,6 +85,7 @@ class Project:
         self.port = port
         self.stack = Stack(functions={})
         self.variables: dict[str, str] = {}
+        self._hosts: dict[str, int] = {}
         self.metrics = Metrics()
         self.services = (
             RunningServices(beside.services)
@@ -153,6 +155,8 @@ class Project:
         self.config, self.stack = config, stack
         self.variables.clear()
         self.variables.update(variables)
+        self._hosts.clear()
+        self._hosts.update(aws_hosts(stack, self.port))
         return True
 
     def report_problems(self) -> None:
@@ -178,6 +182,7 @@ class Project:
             self._can_show_lambda_paths(), self._stack_loader.load(self.config)
         )
         opened.push_async_callback(self.installations.stop)
+        self._hosts.update(aws_hosts(self.stack, self.port))
         self.functions = Functions(
             self.stack.functions, self._runtime_settings(), self._on_log, self.metrics
         )
@@ -209,7 +214,8 @@ class Project:
             on_files=self.read_files.add,
             packages=self.installations,
             install_ahead=self._install_ahead,
-            defaults=self._variables.certificates(),
+            hosts=self._hosts,
+            defaults=self._variables.certificates(self.config.region),
             overrides=self.variables,
         )
 

@@ -5,6 +5,7 @@ from lampwork.config.project_config import Config
 from lampwork.config.variables import fill, matching_variables, read_env_file
 from lampwork.http.certificates import Certificates
 from lampwork.stack.model import Stack, WebSocketApi
+from lampwork.stack.own_addresses import pool_host
 
 
 class ProjectVariables:
@@ -44,10 +45,11 @@ class ProjectVariables:
             **self._from_options,
         }
 
-    def certificates(self) -> dict[str, str]:
+    def certificates(self, region: str) -> dict[str, str]:
         """Variables by which a function's HTTP clients trust this machine's own certificate, as
-        they trust AWS's: `https://{domainName}` leads here. A function's own variables win."""
-        self._certificates.ensure()
+        they trust AWS's: `https://{domainName}` leads here, and so may the host of user pools in
+        this region. A function's own variables win."""
+        self._certificates.ensure(pool_host(region))
         bundle = str(self._certificates.bundle)
         return {
             "AWS_CA_BUNDLE": bundle,  # botocore

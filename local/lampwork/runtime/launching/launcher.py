@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ class Launch:
     requirements. With a `debug_port`, the process waits there for a debugger before it loads the
     function. `wrapper_script` starts the runtime. `program` is the command of a runtime other than
     Python's, and `client` the folder of its runtime client. `multiprocessing` lets the function
-    make locks that Lambda refuses.
+    make locks that Lambda refuses. `hosts` are those of AWS that lead to a port of this machine.
     """
 
     handler: str
@@ -33,6 +33,7 @@ class Launch:
     program: tuple[str, ...] = ()
     client: str | None = None
     multiprocessing: bool = False
+    hosts: Mapping[str, int] = field(default_factory=dict)
     debug_port: int | None = None
 
     @property
@@ -48,6 +49,7 @@ class Launch:
             "bytecode_dir": str(self.bytecode_dir),
             "debug_port": self.debug_port,
             "multiprocessing": self.multiprocessing,
+            "hosts": dict(self.hosts),
         }
         if self.client:
             task["client"] = self.client

@@ -59,6 +59,7 @@ def serve(
     bytecode_dir: str,
     debug_port: int | None,
     multiprocessing: bool,
+    hosts: Mapping[str, int],
 ) -> None:
     """Serve requests, in the function's surroundings. The arguments are those of `Launch.task`."""
     if debug_port:
@@ -68,7 +69,7 @@ def serve(
     serve_forever = client.load(channel, recorder)
     if not multiprocessing:
         semaphores.refuse()
-    own_hosts.resolve()
+    own_hosts.resolve(hosts)
     if aside not in sys.meta_path:
         sys.meta_path.insert(0, aside)
     _extend_path(root, packages)

@@ -47,6 +47,7 @@ def launch_of(
         client=str(client_folder(settings.data_dir)) if function.needs_node_client else None,
         wrapper_script=variables.get(wrapper.VARIABLE) if function.runs_wrapper else None,
         multiprocessing=settings.multiprocessing,
+        hosts=settings.hosts,
         debug_port=settings.debug_port(function),
     )
 
