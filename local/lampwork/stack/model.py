@@ -62,7 +62,8 @@ class Function:
     modules that `sam build` would put into a folder `python`; the packages they ask for are in the
     folders `layer_requirements`. The folder `requirements` holds the function's own packages.
     A function that `is_image` is one by its template; its code is files all the same. With the
-    `web_adapter`, the handler is a program that serves HTTP. AWS_LAMBDA_EXEC_WRAPPER is
+    `web_adapter`, the handler is a program that serves HTTP. With the `secrets_extension` it asks
+    at localhost for parameters and secrets. AWS_LAMBDA_EXEC_WRAPPER is
     obeyed only if it `runs_wrapper`.
 
     `outer_links` are the links in `code_dir` that lead out of it, and where they lead; `linked` is
@@ -96,6 +97,7 @@ class Function:
     linked: tuple[str, ...] = ()
     is_image: bool = False
     web_adapter: bool = False
+    secrets_extension: bool = False
     runs_wrapper: bool = True
     on_event: EventConfig = EventConfig()
     may_recur: bool = False  # whether it may invoke itself without end

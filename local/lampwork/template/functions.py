@@ -100,6 +100,7 @@ def _function(resource: Resource) -> Iterator[Function]:
         build_method=resource.metadata.scalar("BuildMethod") or "",
         is_image=resource.text("PackageType") == "Image",
         web_adapter=layers.web_adapter or code.web_adapter,
+        secrets_extension=layers.secrets_extension,
         runs_wrapper=_runs_wrapper(environment, layers),
         on_event=EventConfig(dead_letter=resource.section("DeadLetterConfig").text("TargetArn")),
         may_recur=_may_recur(resource),

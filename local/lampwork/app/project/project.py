@@ -17,6 +17,7 @@ from lampwork.app.read_files import ReadFiles
 from lampwork.companions.guard import Guard
 from lampwork.companions.pidfile import stop_left_overs
 from lampwork.companions.project_processes import run_commands
+from lampwork.companions.secrets_extension import SecretsExtension
 from lampwork.companions.services import RunningServices, Services
 from lampwork.concurrency import run_all, unless
 from lampwork.config.project_config import Config
@@ -111,6 +112,7 @@ class Project:
         self._variables = ProjectVariables(config, self.services, port, options.variables)
         self._custom_resources = CustomResources(config.data, self._say)
         self._problems = HandlerProblems(self._say)
+        self._secrets = SecretsExtension(lambda: self.services.aws_url, config.region, self._say)
         self._missing = MissingModules(config.template.parent, self._say)
 
     @property
@@ -153,6 +155,7 @@ class Project:
             return False
         self._report_unapplied(config)
         self.config, self.stack = config, stack
+        self._secrets.serve(stack.functions.values())
         self.variables.clear()
         self.variables.update(variables)
         self._hosts.clear()
@@ -183,6 +186,9 @@ class Project:
         )
         opened.push_async_callback(self.installations.stop)
         self._hosts.update(aws_hosts(self.stack, self.port))
+        if not self._beside:  # the Lampwork that runs already serves them
+            opened.callback(self._secrets.stop)
+            self._secrets.serve(self.stack.functions.values())
         self.functions = Functions(
             self.stack.functions, self._runtime_settings(), self._on_log, self.metrics
         )

@@ -29,13 +29,18 @@ class WebAdapter:
 
 
 @dataclass(frozen=True, slots=True)
+class ParametersAndSecrets:
+    """AWS's server of parameters and secrets at localhost, which the emulator stands in for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unneeded:
     """Functions run without it as they do with it; `reason` says what it would do."""
 
     reason: str
 
 
-AccountLayer = Packages | WebAdapter | Unneeded
+AccountLayer = Packages | WebAdapter | ParametersAndSecrets | Unneeded
 
 _POWERTOOLS: Final = "aws-lambda-powertools[all]"
 _KNOWN: Final[tuple[tuple[str, AccountLayer], ...]] = (
@@ -47,6 +52,8 @@ _KNOWN: Final[tuple[tuple[str, AccountLayer], ...]] = (
     (r"AWS(SDKPandas|DataWrangler)-Python\d+(-Arm64)?", Packages(("awswrangler",))),
     # https://awslabs.github.io/aws-lambda-web-adapter/getting-started/zip-packages.html
     ("LambdaAdapterLayer(X86|Arm64)", WebAdapter()),
+    # https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-integration-lambda-extensions.html
+    ("AWS-Parameters-and-Secrets-Lambda-Extension(-Arm64)?", ParametersAndSecrets()),
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Lambda-Insights-extension-versions.html
     ("LambdaInsightsExtension(-Arm64)?", Unneeded("it sends CloudWatch what a function uses")),
     # https://aws-otel.github.io/docs/getting-started/lambda/lambda-python

@@ -6,7 +6,13 @@ from typing import Final
 from lampwork.template.code import code_folder, requirements_folder
 from lampwork.template.language.intrinsics import MissingExport
 from lampwork.template.language.transform import local_path
-from lampwork.template.layers.account_layers import Packages, Unneeded, WebAdapter, account_layer
+from lampwork.template.layers.account_layers import (
+    Packages,
+    ParametersAndSecrets,
+    Unneeded,
+    WebAdapter,
+    account_layer,
+)
 from lampwork.template.resource import Resource, Template
 
 EXTENSIONS: Final = "extensions"
@@ -16,19 +22,20 @@ UNBUILT: Final = "functions run without it; install what its makefile would put 
 @dataclass(frozen=True, slots=True)
 class Layers:
     """A function's layers: their folders, in the template's order; those of them whose content
-    `sam build` would put below `python`; whether one is the Lambda Web Adapter; and whether one is
-    missing here, with what it would bring."""
+    `sam build` would put below `python`; whether one is the Lambda Web Adapter, and one AWS's
+    server of parameters and secrets; and whether one is missing here, with what it would bring."""
 
     folders: tuple[Path, ...] = ()
     sources: frozenset[Path] = frozenset()
     web_adapter: bool = False
+    secrets_extension: bool = False
     incomplete: bool = False
 
 
 def read_layers(resource: Resource) -> Layers:
     """The layers of a function, as far as they are here; the others are named."""
     found: dict[Path, bool] = {}
-    web_adapter = incomplete = False
+    web_adapter = secrets_extension = incomplete = False
     for named in _named(resource):
         layer = _layer(resource.template, named)
         match account_layer(named) if layer is None else layer:
@@ -37,6 +44,8 @@ def read_layers(resource: Resource) -> Layers:
                     found[requirements_folder(resource, packages.requirements)] = True
             case WebAdapter():
                 web_adapter = True
+            case ParametersAndSecrets():
+                secrets_extension = True
             case Unneeded(reason):
                 resource.ignore(f"layer {named}", f"{reason}; the function runs without it")
                 incomplete = True
@@ -52,6 +61,7 @@ def read_layers(resource: Resource) -> Layers:
         folders=tuple(found),
         sources=frozenset(folder for folder, is_source in found.items() if is_source),
         web_adapter=web_adapter,
+        secrets_extension=secrets_extension,
         incomplete=incomplete,
     )
 
