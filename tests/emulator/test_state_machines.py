@@ -395,6 +395,33 @@ def test_a_path_that_leads_nowhere_is_no_error_of_the_service(
     assert "'$.missing'" in described["cause"]
 
 
+@pytest.mark.parametrize("path", ["$$.Execution.Input.quorum", "$least", "$.quorum"])
+@pytest.mark.parametrize(("done", "chosen"), [(3, "enough"), (2, "enough"), (1, "wait")])
+def test_a_choice_compares_with_the_context_and_with_variables(
+    states: Any, path: str, done: int, chosen: str
+):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html"""
+    text = {
+        "StartAt": "Set",
+        "States": {
+            "Set": {"Type": "Pass", "Assign": {"least.$": "$.quorum"}, "Next": "Enough?"},
+            "Enough?": {
+                "Type": "Choice",
+                "Choices": [
+                    {"Variable": "$.done", "NumericGreaterThanEqualsPath": path, "Next": "Yes"}
+                ],
+                "Default": "No",
+            },
+            "Yes": {"Type": "Pass", "Result": "enough", "End": True},
+            "No": {"Type": "Pass", "Result": "wait", "End": True},
+        },
+    }
+
+    described = run(states, json.dumps(text), {"quorum": 2, "done": done})
+
+    assert (described.get("cause"), described["output"]) == (None, json.dumps(chosen))
+
+
 def test_an_item_is_put_whose_values_are_written_without_their_types(server: Server, states: Any):
     """aws-samples/step-functions-workflows-collection: quorum-with-parallel-pattern does so; the
     samples of API Gateway with an express state machine send maps of such values."""

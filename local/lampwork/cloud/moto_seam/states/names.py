@@ -64,6 +64,10 @@ STATES: Final = Seam(
         f"{ASL}.jsonata.jsonata.extract_jsonata_variable_references(jsonata_expression)",
     ),
     replaces=(
+        f"{ASL}.component.state.choice.comparison.comparison_func.ComparisonFuncValue."
+        "_eval_body(self, env)",
+        f"{ASL}.component.state.choice.comparison.comparison_func."
+        "ComparisonFuncStringVariableSample._eval_body(self, env)",
         f"{ASL}.eval.variable_store.VariableStore.get_assigned_variables(self)",
         f"{ASL}.parse.intrinsic.intrinsic_parser.IntrinsicParser.parse(src)",
         f"{ASL}.parse.intrinsic.preprocessor.Preprocessor._text_of_str(parse_tree)",

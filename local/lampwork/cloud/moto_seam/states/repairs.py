@@ -42,6 +42,10 @@ from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string import string_expression
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.state import state
+from moto.stepfunctions.parser.asl.component.state.choice.comparison import comparison_func
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.operator.factory import (
+    OperatorFactory,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_lambda
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
@@ -141,6 +145,10 @@ def install(client_of: ClientOf, time_scale: float) -> None:
     literal._eval_body = _push_literal
     entered: Any = state
     entered.StateData = _state_data
+    comparison: Any = comparison_func.ComparisonFuncValue
+    comparison._eval_body = _comparing_with_context(comparison._eval_body)
+    with_variable: Any = comparison_func.ComparisonFuncStringVariableSample
+    with_variable._eval_body = _compare_with_variable
     function: Any = state_task_lambda.StateTaskLambda
     function._from_error = _naming_lambda_errors(function._from_error)
     dynamodb: Any = state_task_service_dynamodb.StateTaskServiceDynamoDB
@@ -336,3 +344,35 @@ def _naming_dynamodb_errors(from_error: Callable[..., Any]) -> Callable[..., Any
         return state_task_service.StateTaskService._from_error(task, env=env, ex=ex)
 
     return from_error_of_call
+
+
+def _comparing_with_context(compare: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """A comparison such as NumericEqualsPath with a path into the context object: $$.Execution.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
+    """
+
+    def eval_body(comparison: Any, env: Any) -> None:
+        path = comparison.value
+        is_path = str(comparison.operator_type).endswith("Path")
+        if is_path and isinstance(path, str) and path.startswith("$$"):
+            context = env.states.context_object.context_object_data
+            _compare_with(comparison, json_path.extract_json(path[1:], context), env)
+        else:
+            compare(comparison, env)
+
+    return eval_body
+
+
+def _compare_with_variable(comparison: Any, env: Any) -> None:
+    """A comparison with a variable. moto compares the variable with the field, the wrong way."""
+    comparison.string_variable_sample.eval(env=env)
+    _compare_with(comparison, env.stack.pop(), env)
+
+
+def _compare_with(comparison: Any, value: Any, env: Any) -> None:
+    field = env.stack.pop()
+    env.stack += [value, field]
+    # Its path $ leads to what is on the stack below the field.
+    OperatorFactory.get(comparison.operator_type).eval(env=env, value="$")
+    del env.stack[-2]
