@@ -112,6 +112,26 @@ def test_a_pattern_that_aws_refuses_is_refused(client: Any, operation: str) -> N
     }
 
 
+def test_a_target_whose_template_has_an_unknown_placeholder_is_refused(client: Any) -> None:
+    """localstack/localstack, tests/aws/services/events/test_events_inputs.snapshot.json,
+    test_put_events_with_input_transformer_missing_keys"""
+    events = client("events")
+    events.put_rule(Name="filled", EventPattern='{"source": ["nobody"]}')
+    transformer = {
+        "InputPathsMap": {"known": "$.detail.known"},
+        "InputTemplate": '"<known> <notdefinedkey>"',
+    }
+    target = {"Id": "t1", "Arn": "arn:aws:sqs:us-east-1:123456789012:got"}
+
+    with pytest.raises(ClientError) as refusal:
+        events.put_targets(Rule="filled", Targets=[{**target, "InputTransformer": transformer}])
+
+    assert refusal.value.response["Error"] == {
+        "Code": "ValidationException",
+        "Message": "InputTemplate for target t1 contains invalid placeholder notdefinedkey.",
+    }
+
+
 FILTER = """\
 Transform: AWS::Serverless-2016-10-31
 Resources:

@@ -131,9 +131,12 @@ async def test_some_headers_are_spelled_anew_and_some_do_not_reach_the_function(
         ({"statusCode": "201"}, 201),
         ("justAString", 502),
         ({"headers": {"test-header": "value"}}, 200),
+        ({}, 502),
     ],
 )
-async def test_no_key_of_an_answer_is_required_and_no_other_is_allowed(served, answer, status):
+async def test_no_key_of_an_answer_is_required_alone_and_no_other_is_allowed(
+    served, answer, status
+):
     client, _ = await served(lambda event: answer)
 
     response = await client.get("/stage/value")

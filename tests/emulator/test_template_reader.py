@@ -624,3 +624,52 @@ def test_what_a_user_pool_does_only_on_aws_is_named(tmp_path):
         ("Pool", "trigger CustomEmailSender"),
         ("Login", "AWS::Cognito::UserPoolDomain"),
     }
+
+
+REFUSED_POLICY = """
+Resources:
+  Topic: {Type: AWS::SNS::Topic}
+  Subscribed:
+    Type: AWS::SNS::Subscription
+    Properties:
+      TopicArn: !Ref Topic
+      Protocol: sqs
+      Endpoint: arn:aws:sqs:us-east-1:123456789012:q
+      FilterPolicy: POLICY
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ("{store: {nested: [a]}}", "does not support nested filter policy"),
+        ("{a: [1], b: [1], c: [1], d: [1], e: [1], f: [1]}", "can not have more than 5 keys"),
+        ("{price: [{numeric: ['<', 'x']}]}", "Attributes Reason: FilterPolicy"),
+        ('\'{"price": [{"nothing": 1}]}\'', "Attributes Reason: FilterPolicy"),
+    ],
+)
+def test_a_filter_policy_that_sns_refuses_is_refused_with_its_line(tmp_path, policy, problem):
+    """localstack/localstack, tests/aws/services/sns/test_sns_filter_policy.snapshot.json"""
+    with pytest.raises(TemplateError, match=rf"template.yaml:\d+: SNS refuses .*{problem}"):
+        read_text(tmp_path, REFUSED_POLICY.replace("POLICY", policy))
+
+
+def test_a_placeholder_that_no_path_of_its_target_names_is_refused(tmp_path):
+    """localstack/localstack, tests/aws/services/events/test_events_inputs.snapshot.json,
+    test_put_events_with_input_transformer_missing_keys"""
+    template = """
+Resources:
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: {source: [a]}
+      Targets:
+        - Id: q
+          Arn: arn:aws:sqs:us-east-1:123456789012:q
+          InputTransformer:
+            InputPathsMap: {known: $.detail.known}
+            InputTemplate: '"<known> <unknown> <aws.events.rule-name>"'
+"""
+
+    with pytest.raises(TemplateError, match=r"template.yaml:\d+: .*placeholder <unknown>"):
+        read_text(tmp_path, template)

@@ -11,7 +11,7 @@ from lampwork.cloud.targets import Sender, Targets
 from lampwork.events.filter_policies import lets_through, refusal
 from lampwork.events.s3 import Bucket, S3Object, s3_event
 from lampwork.events.sns import Publication, Subscription, sns_event
-from lampwork.events.target_input import NoInput, input_of, rule_event
+from lampwork.events.target_input import NoInput, input_of, rule_event, unknown_placeholder
 from lampwork.stack.model import FUNCTION_EVENTS_QUEUE, STREAM_QUEUE_PREFIX
 
 # The longest time that SQS allows. A message stays hidden while somebody works on it, and the
@@ -41,6 +41,7 @@ class FunctionTargets:
         sns.deliver_to_functions(self._put_notification)
         sns.judge_policies(refusal, lets_through)
         events.send_to_targets(self._send)
+        events.check_targets(_problem)
         sqs.hide_queues(_is_own)
         MadeSchedules(self._targets).start()
 
@@ -80,6 +81,15 @@ def _s3_event(event_name: str, bucket: Any, key: Any, configuration_id: str) -> 
     changed = S3Object(key.name, key.size, key.etag.strip('"'), key.version_id)
     where = Bucket(bucket.name, bucket.region_name, bucket.is_versioned)
     return s3_event(event_name, where, changed, configuration_id)
+
+
+def _problem(target: Mapping[str, Any]) -> str | None:
+    """Why AWS would refuse a rule's target, in its words. Recorded: localstack/localstack,
+    test_events_inputs.snapshot.json, test_put_events_with_input_transformer_missing_keys."""
+    name = unknown_placeholder(target.get("InputTransformer") or {})
+    if name is None:
+        return None
+    return f"InputTemplate for target {target['Id']} contains invalid placeholder {name}."
 
 
 def _is_own(queue: str) -> bool:

@@ -139,14 +139,16 @@ def rest_response(payload: bytes, *, decode: bool) -> Response:
     """The response of a REST API to the client for a function's JSON answer. Only with `decode` may
     the answer's body be in base64.
 
-    No key is required, and no other is allowed. Recorded on AWS: localstack/localstack,
-    tests/aws/services/apigateway/test_apigateway_lambda.snapshot.json,
+    One key is required, whichever it is, and no other is allowed. Recorded on AWS:
+    localstack/localstack, tests/aws/services/apigateway/test_apigateway_lambda.snapshot.json,
     test_aws_proxy_response_payload_format_validation.
 
     Raises:
         MalformedResponse: the answer is not in the format that a gateway expects.
     """
     answer = _answer(payload)
+    if not answer:
+        raise MalformedResponse("The function's answer is an empty object.")
     if unknown := sorted(answer.keys() - ANSWER_KEYS):
         raise MalformedResponse(f"The function's answer has an unknown key: {unknown[0]}.")
     status = status_code(answer) if "statusCode" in answer else 200

@@ -71,6 +71,15 @@ def input_of(
     return filled(transformer["InputTemplate"], values)
 
 
+def unknown_placeholder(transformer: Mapping[str, Any]) -> str | None:
+    """A placeholder of an input transformer that is neither in its paths nor one of AWS's."""
+    known = transformer.get("InputPathsMap") or {}
+    for name in PLACEHOLDER.findall(str(transformer.get("InputTemplate", ""))):
+        if name not in known and not name.startswith("aws.events."):
+            return str(name)
+    return None
+
+
 def value_at(path: str, event: Any) -> Any:
     """The value at a JSON path such as $.detail.items[0]; None if there is none."""
     value = event

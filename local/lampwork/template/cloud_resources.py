@@ -2,7 +2,13 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from lampwork.events.target_input import TARGET_SERVICES, service_of, takes_events
+from lampwork.events.filter_policies import refusal
+from lampwork.events.target_input import (
+    TARGET_SERVICES,
+    service_of,
+    takes_events,
+    unknown_placeholder,
+)
 from lampwork.stack.model import CloudResource
 from lampwork.template.custom_resources import bucket_notifications
 from lampwork.template.language.identity import OF_COGNITO
@@ -19,6 +25,7 @@ WITHOUT_PAGES: Final = {
 }
 SENDERS: Final = frozenset(("CustomEmailSender", "CustomSMSSender"))
 CONNECTION: Final = "AWS::Events::Connection"
+SUBSCRIPTION: Final = "AWS::SNS::Subscription"
 RULE: Final = "AWS::Events::Rule"
 SCHEDULE: Final = "AWS::Scheduler::Schedule"
 STATE_MACHINE: Final = "AWS::StepFunctions::StateMachine"
@@ -28,13 +35,14 @@ def read_resources(template: Template) -> tuple[CloudResource, ...]:
     """What the template defines of AWS's services beside functions and their APIs.
 
     Raises:
-        TemplateError: a property cannot be resolved, or AWS would refuse the pattern of a rule.
+        TemplateError: a property cannot be resolved, or AWS would refuse a pattern.
     """
     made = (each for each in template if each.type in (*CREATED, RULE, SCHEDULE))
     return tuple(read_each(made, _resource))
 
 
 def _resource(resource: Resource) -> Iterator[CloudResource]:
+    _check(resource)
     _name_what_is_missing(resource)
     if _is_here(resource) and (properties := _properties(resource)) is not None:
         yield CloudResource(
@@ -44,6 +52,36 @@ def _resource(resource: Resource) -> Iterator[CloudResource]:
             properties=properties,
             line=resource.line,
         )
+
+
+def _check(resource: Resource) -> None:
+    """
+    Raises:
+        TemplateError: AWS would refuse a subscription's filter policy or a target's template.
+    """
+    if resource.type == SUBSCRIPTION:
+        policy = _parsed(resource.get("FilterPolicy"))
+        problem = refusal(policy, resource.text("FilterPolicyScope")) if policy else None
+        if problem:
+            whose = f"the filter policy of {resource.logical_id}"
+            raise resource.error(f"SNS refuses {whose}: {problem}", "FilterPolicy")
+    elif resource.type == RULE:
+        for target in resource.sections("Targets"):
+            if name := unknown_placeholder(target.section("InputTransformer").content):
+                raise target.error(
+                    f"the InputTemplate of a target of {resource.logical_id} has the placeholder"
+                    f" <{name}>, which its InputPathsMap does not have."
+                )
+
+
+def _parsed(policy: object) -> dict[str, object] | None:
+    """A policy, which may also be written in JSON."""
+    if isinstance(policy, str):
+        try:
+            policy = json.loads(policy)
+        except ValueError:
+            return None
+    return policy if isinstance(policy, dict) else None
 
 
 def _name_what_is_missing(resource: Resource) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from moto.events.exceptions import InvalidEventPatternException, ValidationException
-from moto.events.models import EventPattern, EventPatternParser, Rule
+from moto.events.models import EventPattern, EventPatternParser, EventsBackend, Rule
 from moto.events.responses import EventsHandler
 
 from lampwork.cloud.moto_seam.backends import backend
@@ -70,6 +70,22 @@ def send_to_targets(send: Callable[[Rule, dict[str, Any], dict[str, Any]], None]
 
     kind: Any = Rule
     kind.send_to_targets = send_matched
+
+
+def check_targets(problem: Callable[[Mapping[str, Any]], str | None]) -> None:
+    """From now on, refuse targets in which `problem` finds one, with its words."""
+    kind: Any = EventsBackend
+    put = kind.put_targets
+
+    def put_targets(
+        state: EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]
+    ) -> None:
+        for target in targets:
+            if found := problem(target):
+                raise ValidationException(found)
+        put(state, name, event_bus_arn, targets)
+
+    kind.put_targets = put_targets
 
 
 def judge_patterns(judge: Judge) -> None:

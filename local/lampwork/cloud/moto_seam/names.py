@@ -193,6 +193,7 @@ MOTO: Final = Seam(
         "moto.kinesis.models.Shard.put_record(self, partition_key, data, explicit_hash_key)",
         "moto.kinesis.models.Stream.put_record(self, partition_key, explicit_hash_key, data)",
         "moto.events.models.Rule.send_to_targets(self, original_event, transform_input)",
+        "moto.events.models.EventsBackend.put_targets(self, name, event_bus_arn, targets)",
         "moto.s3.notifications._invoke_awslambda(account_id, event_body, fn_arn, region_name)",
         "moto.s3.notifications._get_s3_event(event_name, bucket, key, notification_id)",
         "moto.s3.utils._VersionedKeyStore.__setitem__(self, key, value)",
