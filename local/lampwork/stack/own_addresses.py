@@ -83,17 +83,32 @@ def with_own_addresses(stack: Stack, port: int) -> Stack:
     )
 
 
-def aws_hosts(stack: Stack, port: int) -> dict[str, int]:
-    """The hosts of AWS that lead a function of this stack to this port: where it reads the keys of
-    the stack's user pools, in order to verify a token.
+def aws_hosts(stack: Stack, region: str, port: int) -> dict[str, int]:
+    """The hosts of AWS that lead a function of this stack to this port: those of the stack's own
+    APIs, which code makes of an event's `apiId`, and where it reads the keys of the stack's user
+    pools, in order to verify a token.
 
     https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html
     """
-    pools = [each.properties["Id"] for each in stack.resources if each.type == USER_POOL]
-    return {pool_host(pool.partition("_")[0]): port for pool in pools}
+    apis = [each.api_id for each in (*stack.routed_apis, *stack.websocket_apis)]
+    hosts = [
+        *(f"{api}.execute-api.{region}.amazonaws.com" for api in apis),
+        *(f"{each.url_id}.lambda-url.{region}.on.aws" for each in stack.function_urls),
+        *(_pool_host(region) for each in stack.resources if each.type == USER_POOL),
+    ]
+    return dict.fromkeys(hosts, port)
 
 
-def pool_host(region: str) -> str:
+def names_of_aws(region: str) -> tuple[str, ...]:
+    """What a certificate must be for, so that a client takes this machine for these hosts."""
+    return (
+        _pool_host(region),
+        f"*.execute-api.{region}.amazonaws.com",
+        f"*.lambda-url.{region}.on.aws",
+    )
+
+
+def _pool_host(region: str) -> str:
     return f"cognito-idp.{region}.amazonaws.com"
 
 

@@ -159,7 +159,7 @@ class Project:
         self.variables.clear()
         self.variables.update(variables)
         self._hosts.clear()
-        self._hosts.update(aws_hosts(stack, self.port))
+        self._hosts.update(aws_hosts(stack, config.region, self.port))
         return True
 
     def report_problems(self) -> None:
@@ -185,7 +185,7 @@ class Project:
             self._can_show_lambda_paths(), self._stack_loader.load(self.config)
         )
         opened.push_async_callback(self.installations.stop)
-        self._hosts.update(aws_hosts(self.stack, self.port))
+        self._hosts.update(aws_hosts(self.stack, self.config.region, self.port))
         if not self._beside:  # the Lampwork that runs already serves them
             opened.callback(self._secrets.stop)
             self._secrets.serve(self.stack.functions.values())

@@ -5,7 +5,7 @@ from lampwork.config.project_config import Config
 from lampwork.config.variables import fill, matching_variables, read_env_file
 from lampwork.http.certificates import Certificates
 from lampwork.stack.model import Stack, WebSocketApi
-from lampwork.stack.own_addresses import pool_host
+from lampwork.stack.own_addresses import names_of_aws
 
 
 class ProjectVariables:
@@ -47,9 +47,9 @@ class ProjectVariables:
 
     def certificates(self, region: str) -> dict[str, str]:
         """Variables by which a function's HTTP clients trust this machine's own certificate, as
-        they trust AWS's: `https://{domainName}` leads here, and so may the host of user pools in
-        this region. A function's own variables win."""
-        self._certificates.ensure(pool_host(region))
+        they trust AWS's: `https://{domainName}` leads here, and so do AWS's hosts of the stack's
+        own APIs and pools in this region. A function's own variables win."""
+        self._certificates.ensure(*names_of_aws(region))
         bundle = str(self._certificates.bundle)
         return {
             "AWS_CA_BUNDLE": bundle,  # botocore
