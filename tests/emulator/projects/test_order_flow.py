@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -177,7 +178,8 @@ def test_a_task_calls_an_api_of_the_project(shop: Project) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-api-gateway.html"""
 
     def ask(items: Any) -> dict[str, Any]:
-        return ended(shop, start(shop, "ask-api", {"id": "q", "items": items, "note": None}))
+        given = {"id": "q", "items": items, "note": None, "address": urlsplit(shop.origin).netloc}
+        return ended(shop, start(shop, "ask-api", given))
 
     priced = ask([{"price": 2.5, "count": 2}])
     assert json.loads(priced["output"]) == {"id": "q", "price": 5}

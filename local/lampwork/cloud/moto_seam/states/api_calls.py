@@ -97,10 +97,14 @@ class _Calls:
         }
 
     def _origin(self, host: str, headers: urllib3.HTTPHeaderDict) -> str:
-        """Where an API is served. Lampwork knows its own by their host name."""
-        if self._gateway is not None and (api := API.match(host)):
-            headers["Host"] = f"{api[1]}.execute-api.{urlsplit(self._gateway).netloc}"
-            return self._gateway
+        """Where an API is served. Lampwork knows its own by their host name, unless its template
+        gave its own address for it."""
+        if self._gateway is not None:
+            own = urlsplit(self._gateway).netloc
+            if api := API.match(host):
+                headers["Host"] = f"{api[1]}.execute-api.{own}"
+            if api or host == own:
+                return self._gateway
         return f"https://{host}"
 
 
