@@ -673,3 +673,40 @@ Resources:
 
     with pytest.raises(TemplateError, match=r"template.yaml:\d+: .*placeholder <unknown>"):
         read_text(tmp_path, template)
+
+
+ALIASED = """
+Resources:
+  Work:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: work
+      Handler: index.handler
+      Runtime: python3.13
+      Role: "arn:aws:iam::123456789012:role/r"
+      Code: {ZipFile: "def handler(event, context): return event"}
+  First: {Type: AWS::Lambda::Version, Properties: {FunctionName: !Ref Work}}
+  Live:
+    Type: AWS::Lambda::Alias
+    Properties: {FunctionName: !Ref Work, FunctionVersion: !GetAtt First.Version, Name: live}
+  Api: {Type: AWS::ApiGatewayV2::Api, Properties: {Name: a, ProtocolType: HTTP}}
+  To:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties: {ApiId: !Ref Api, IntegrationType: AWS_PROXY, IntegrationUri: !Ref Live}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: {source: [a]}
+      Targets: [{Id: a, Arn: TARGET}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "qualifier"), [("!Ref Live", "live"), ("!GetAtt Work.Arn", None)]
+)
+def test_a_function_that_its_triggers_call_by_one_alias_runs_as_that(tmp_path, target, qualifier):
+    """https://docs.aws.amazon.com/lambda/latest/dg/using-aliases.html"""
+    work = read_text(tmp_path, ALIASED.replace("TARGET", target)).functions["Work"]
+
+    assert work.qualifier == qualifier
+    assert work.qualifiers == {"1": "1", "live": "1"}

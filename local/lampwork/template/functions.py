@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from lampwork.stack.function_names import NAME, FunctionNames, name_in
+from lampwork.stack.function_names import NAME, FunctionNames, name_in, qualifier_in
 from lampwork.stack.handler_check import handler_problem
 from lampwork.stack.model import LATEST, DurableConfig, EventConfig, Function
 from lampwork.template.code import code_folder, inline_folder, inline_node_folder
@@ -21,6 +21,12 @@ VERSION: Final = "AWS::Lambda::Version"
 MAKEFILE: Final = (
     "the code runs from its CodeUri; after `sam build`, give -t .aws-sam/build/template.yaml"
 )
+# The property with the function that a resource calls.
+CALLED_BY: Final = {
+    "AWS::ApiGatewayV2::Integration": "IntegrationUri",
+    "AWS::Lambda::EventSourceMapping": "FunctionName",
+    "AWS::SNS::Subscription": "Endpoint",
+}
 DEFAULT_TIMEOUT_SECONDS: Final = 3
 DEFAULT_MEMORY_MB: Final = 128
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
@@ -173,7 +179,28 @@ def _with_qualifiers(function: Function, template: Template) -> Function:
     named = {each.required("Name"): each.scalar("FunctionVersion") or LATEST for each in aliases}
     qualified = replace(function, qualifiers={**numbers, **named})
     published = [each.required("Name") for each in aliases if each.is_made_by_sam]
+    if not published:
+        named_by_triggers = _qualifiers_of_triggers(function, template)
+        if len(named_by_triggers) == 1:  # with several, all run as $LATEST
+            published = [each for each in named_by_triggers if each in qualified.qualifiers]
     return qualified.qualified(published[0]) if published else qualified
+
+
+def _qualifiers_of_triggers(function: Function, template: Template) -> set[str]:
+    """The aliases and versions by which integrations, mappings, subscriptions and rules of the
+    template call a function."""
+
+    def references(resource: Resource) -> Iterator[object]:
+        if resource.type == "AWS::ApiGateway::Method":
+            yield resource.section("Integration").get("Uri")
+        elif resource.type == "AWS::Events::Rule":
+            yield from (target.get("Arn") for target in resource.sections("Targets"))
+        else:
+            yield resource.get(CALLED_BY[resource.type])
+
+    types = (*CALLED_BY, "AWS::ApiGateway::Method", "AWS::Events::Rule")
+    found = {f"{each}" for type in types for each in read_each(template.of_type(type), references)}
+    return {qualifier_in(each) or LATEST for each in found if name_in(each) == function.name}
 
 
 def _event_config(resource: Resource, without: EventConfig) -> EventConfig:
