@@ -259,6 +259,48 @@ def test_a_stack_reads_the_ssm_parameters_that_another_beside_it_makes(tmp_path)
     ]
 
 
+def test_a_name_may_be_made_of_what_another_stack_stores(tmp_path):
+    shop = """
+    Parameters:
+      Jobs: {Type: "AWS::SSM::Parameter::Value<String>", Default: /shop/name}
+    Resources:
+      Own:
+        Type: AWS::SSM::Parameter
+        Properties: {Type: String, Name: /shop/own, Value: !GetAtt Queue.Arn}
+      Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub "${Jobs}-1"}}
+    Outputs: {Own: {Value: !Ref Own, Export: {Name: !Sub "${AWS::StackName}-own"}}}
+    """
+    names = """
+    Resources:
+      Name: {Type: AWS::SSM::Parameter, Properties: {Type: String, Name: /shop/name, Value: jobs}}
+    """
+
+    stack = read_beside(tmp_path, shop=shop, names=names)
+
+    assert [each.name for each in stack.queues] == ["jobs-1"]
+
+
+def test_what_a_nested_stack_stores_and_exports_is_seen_by_another_stack(tmp_path):
+    """Its Outputs' exports: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-exports.html"""
+    outputs = "Outputs: {Jobs: {Value: !Ref Jobs, Export: {Name: the-jobs}}}"
+    (tmp_path / "inner.yaml").write_text(f"{LOGIN}{outputs}")
+    outer = """
+    Conditions: {Never: !Equals [a, b]}
+    Resources:
+      Left: {Type: AWS::CloudFormation::Stack, Condition: Never, Properties: {TemplateURL: no.yaml}}
+      In: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: inner.yaml}}
+    """
+    importing = CART.replace("{{resolve:ssm:/shop/none}}", "x").replace(
+        '"x"', "!ImportValue the-jobs"
+    )
+
+    stack = read_beside(tmp_path, cart=importing, outer=outer)
+
+    environment = stack.functions["cart/List"].environment
+    assert environment["POOL"].startswith("pool=arn:aws:cognito-idp:")
+    assert environment["NONE"].endswith("/outer-In-Jobs")
+
+
 def test_an_ssm_parameter_that_nobody_makes_is_told_where_its_value_is_needed(tmp_path):
     with pytest.raises(TemplateError) as caught:
         read_text(tmp_path, CART)

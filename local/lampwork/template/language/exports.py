@@ -42,7 +42,7 @@ class Exports(Mapping[str, str]):
             return None
         self._looked_for.add(looked_for)
         try:
-            return next(filter(None, (each.stored(name) for each in self._resolvers)), None)
+            return next(filter(None, (each.stored(name) for each in self._all())), None)
         except TemplateError:
             return None
         finally:
@@ -53,7 +53,7 @@ class Exports(Mapping[str, str]):
             raise KeyError(name)
         self._looked_for.add(name)
         try:
-            for resolver in self._resolvers:
+            for resolver in self._all():
                 for output, export in resolver.exports():
                     if export == name:
                         return resolver.output(output)
@@ -62,6 +62,13 @@ class Exports(Mapping[str, str]):
         finally:
             self._looked_for.discard(name)
         raise KeyError(name)
+
+    def _all(self) -> Iterator[Resolver]:
+        """The stacks, and then those that are nested in them."""
+        level = list(self._resolvers)
+        while level:
+            yield from level
+            level = [nested for resolver in level for nested in resolver.nested_stacks()]
 
     def __contains__(self, name: Any) -> bool:
         try:

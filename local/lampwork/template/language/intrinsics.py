@@ -197,6 +197,18 @@ class Resolver:
             if isinstance(export, Mapping) and "Name" in export:
                 yield name, as_text(self.resolve(export["Name"], of=f"the output {name}"))
 
+    def nested_stacks(self) -> "Iterator[Resolver]":
+        """Those nested in it that are not left out.
+
+        Raises:
+            TemplateError: one cannot be read.
+        """
+        for logical_id, resource in self.resources.items():
+            if resource["Type"] != STACK or not self._is_there(logical_id, resource):
+                continue
+            if nested := self.nested(logical_id):
+                yield nested
+
     def stored(self, name: str) -> str | None:
         """The value of its AWS::SSM::Parameter of this name; None if it has none.
 
@@ -259,6 +271,7 @@ class Resolver:
 
     @contextmanager
     def _telling(self, value: object, of: str, property: str) -> Iterator[None]:
+        under_way = list(self._under_way)  # another stack may ask while something is
         try:
             yield
         except NoExport as error:
@@ -273,7 +286,7 @@ class Resolver:
                 property,
             ) from error
         finally:
-            self._under_way.clear()
+            self._under_way[:] = under_way
 
     def _nested(self, logical_id: str) -> "Resolver | None":
         if logical_id not in self._nested_stacks:
