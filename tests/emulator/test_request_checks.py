@@ -336,12 +336,13 @@ def test_a_quota_is_for_its_period(period, same, next):
 
 
 async def test_a_used_up_quota_and_a_throttled_client_get_429(served):
-    """https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html"""
+    """The texts: https://repost.aws/knowledge-center/api-gateway-429-limit"""
     client, _ = await served(with_plan(UsagePlan("plan123456", (KEY,), quota=1)))
     headers = {"x-api-key": KEY.value}
 
     assert (await client.get("/it", headers=headers)).status_code == 200
     response = await client.get("/it", headers=headers)
+    assert (THROTTLED.status, THROTTLED.message) == (429, "Too Many Requests")
 
     assert (response.status_code, response.json()) == (429, {"message": "Limit Exceeded"})
     assert response.headers["x-amzn-errortype"] == "LimitExceededException"
