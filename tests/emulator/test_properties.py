@@ -21,7 +21,7 @@ from lampwork.stack.model import Stack
 from lampwork.template.language.identity import NAME_PROPERTIES
 from lampwork.template.resource import Resource
 from lampwork.template.source.coverage import CREATED, RUN
-from lampwork.template.source.properties import coverage, is_off
+from lampwork.template.source.properties import coverage, coverage_of, is_off
 from lampwork.template.source.spelling import property_names
 from tests.emulator.stacks import read_text
 from tests.emulator.test_template_kinds import RESOURCES
@@ -187,6 +187,11 @@ def test_a_policy_of_a_rest_api_is_named(tmp_path: Path) -> None:
         """
 
     assert list(named(read_text(tmp_path, template))) == [("Api", "x-amazon-apigateway-policy")]
+
+
+def test_one_type_is_read_as_among_all() -> None:
+    assert {type: coverage_of(type) for type in coverage()} == coverage()
+    assert coverage_of("AWS::EC2::Instance") is None
 
 
 def test_a_makefile_and_a_streamed_answer_are_named(tmp_path: Path) -> None:

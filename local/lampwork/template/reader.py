@@ -22,7 +22,7 @@ from lampwork.template.language.parameters import imported
 from lampwork.template.resource import Resource, Template
 from lampwork.template.source.coverage import RUN, SUPPORT
 from lampwork.template.source.document import Document, read_document
-from lampwork.template.source.properties import coverage
+from lampwork.template.source.properties import coverage_of
 from lampwork.template.streams.mappings import is_disabled
 from lampwork.template.triggers import read_queues
 
@@ -164,7 +164,7 @@ def _ignore_properties(template: Template) -> None:
     """Name the properties that have no effect here but would have one on AWS."""
     left_out = {(each.logical_id, each.type) for each in template.ignored}
     for resource in template:
-        known = coverage().get(resource.type)
+        known = coverage_of(resource.type)
         whole = {(resource.logical_id, each) for each in (resource.type, resource.written_type)}
         if known is None or whole & left_out:
             continue

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 FILE: Final = Path(__file__).with_name("properties.toml")
 UNKNOWN: Final = "Lampwork does not know this property"
@@ -33,20 +33,45 @@ class TypeCoverage:
         return self.named.get(property, UNKNOWN)
 
 
-@cache
 def coverage() -> Mapping[str, TypeCoverage]:
     """By type."""
     types = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    everywhere: dict[str, str] = types.pop(EVERYWHERE)["without_effect"]
-    return {
-        type: TypeCoverage(
-            read=frozenset(lists.get("read", ())),
-            becomes=frozenset(lists.get("becomes", ())),
-            without_effect={**everywhere, **lists.get("without_effect", {})},
-            named=lists.get("named", {}),
-        )
-        for type, lists in types.items()
-    }
+    types.pop(EVERYWHERE)
+    return {type: _coverage(lists) for type, lists in types.items()}
+
+
+@cache
+def coverage_of(type: str) -> TypeCoverage | None:
+    """None for a type that Lampwork does not run.
+
+    A template has few types, and to parse all takes a twentieth of a start.
+    """
+    section = _sections().get(f'["{type}"]')
+    return None if section is None else _coverage(tomllib.loads(section)[type])
+
+
+def _coverage(lists: Mapping[str, Any]) -> TypeCoverage:
+    return TypeCoverage(
+        read=frozenset(lists.get("read", ())),
+        becomes=frozenset(lists.get("becomes", ())),
+        without_effect={**_without_effect_everywhere(), **lists.get("without_effect", {})},
+        named=lists.get("named", {}),
+    )
+
+
+@cache
+def _without_effect_everywhere() -> dict[str, str]:
+    reasons: dict[str, str] = tomllib.loads(_sections()[f"[{EVERYWHERE}.without_effect]"])[
+        EVERYWHERE
+    ]["without_effect"]
+    return reasons
+
+
+@cache
+def _sections() -> Mapping[str, str]:
+    """The text of each type, by its first line. An empty line ends it."""
+    sections = FILE.read_text(encoding="utf-8").split("\n\n")
+    return {section.partition("\n")[0]: section for section in sections}
 
 
 def is_off(value: object) -> bool:
