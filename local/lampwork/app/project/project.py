@@ -1,6 +1,6 @@
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -132,11 +132,14 @@ class Project:
             LampworkError: the template, a variable, a service, a package or a command is wrong.
         """
         await opened.enter_async_context(unless(self.services.given_up()))
+        can_show_lambda_paths = asyncio.create_task(self._can_show_lambda_paths())
+        opened.callback(can_show_lambda_paths.cancel)
+        await asyncio.sleep(0)  # its process starts now, and runs beside what follows
         check_packages(self.services)
         forget_real_account()
         self._guard_children(opened)
         opened.push_async_callback(self.services.stop)
-        await run_all(self.services.start(), self._open_functions(opened))
+        await run_all(self.services.start(), self._open_functions(opened, can_show_lambda_paths))
         self.variables.update(self._variables.resolve(self.config, self.stack))
         await run_all(self.functions.preload(), self._create_and_run())
 
@@ -180,10 +183,11 @@ class Project:
             self._say(f"Stopped {name} (pid {pid}), left over from a killed run.")
         opened.callback(Guard(folder).close)
 
-    async def _open_functions(self, opened: AsyncExitStack) -> None:
-        self._lambda_paths, self.stack = await asyncio.gather(
-            self._can_show_lambda_paths(), self._stack_loader.load(self.config)
-        )
+    async def _open_functions(
+        self, opened: AsyncExitStack, can_show_lambda_paths: Awaitable[bool]
+    ) -> None:
+        self.stack = await self._stack_loader.load(self.config)
+        self._lambda_paths = await can_show_lambda_paths
         opened.push_async_callback(self.installations.stop)
         self._hosts.update(aws_hosts(self.stack, self.config.region, self.port))
         if not self._beside:  # the Lampwork that runs already serves them
