@@ -159,6 +159,15 @@ async def test_the_start_of_the_fork_server_does_not_count_as_the_functions_time
         assert await request == "app"
 
 
+async def test_functions_whose_start_did_not_come_to_its_end_can_be_stopped(tmp_path: Path) -> None:
+    settings = RuntimeSettings(data_dir=tmp_path)
+    functions = Functions({}, settings, lambda *line: None)
+
+    await functions.stop()
+
+    assert not settings.temporary_dir.exists()
+
+
 async def test_stopping_refuses_a_request_that_its_process_has_not_read(tmp_path: Path) -> None:
     source = """
         import os

@@ -56,6 +56,7 @@ class Functions:
         self._warned_runtimes: set[str] = set()
         self._launchers = LauncherRegistry(settings)
         self._folders = TemporaryFolders(settings.temporary_dir)
+        self._housekeeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Be ready for requests. A function itself starts with its first one.
@@ -78,7 +79,8 @@ class Functions:
 
     async def stop(self) -> None:
         """End all processes; requests under way have `stop_seconds` to finish."""
-        self._housekeeping.cancel()
+        if self._housekeeping:  # there is none where the start did not come so far
+            self._housekeeping.cancel()
         closing = [pool.close(self._settings.stop_seconds) for pool in self._pools.values()]
         await asyncio.gather(*closing)
         await self._launchers.stop()
