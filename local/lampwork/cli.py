@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from lampwork.errors import LampworkError
+from lampwork.runtime.world import ability
 
 VERSION: Final = "0.1.0"
 OVERRIDES: Final = "--parameter-overrides"
@@ -24,6 +25,7 @@ COMMANDS: Final = {
     "logs": "lampwork.commands.logs:logs",
     "generate-event": "lampwork.commands.generate_event:generate_event",
 }
+SERVING: Final = "lampwork.commands.serve"
 # The commands that `sam` has below `sam local`.
 OF_LOCAL: Final = ("start-api", "start-lambda", "invoke", "generate-event")
 
@@ -60,6 +62,8 @@ class Local(click.Group):
 
 def _loaded(name: str) -> click.Command:
     module, attribute = COMMANDS[name].split(":")
+    if module == SERVING:
+        ability.begin()  # its process runs while this one imports
     command: click.Command = getattr(import_module(module), attribute)
     return command
 

@@ -1,11 +1,11 @@
 import asyncio
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lampwork.app.packages.installations import Installations
 from lampwork.app.project.custom_resources import CustomResources
@@ -53,6 +53,9 @@ NO_LAMBDA_PATHS: Final = (
     " does not let you mount these ({}). `lambda_paths = false` in [tool.lampwork] silences this."
 )
 LOADING_SECONDS: Final = 30
+
+
+async def _nothing() -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +127,23 @@ class Project:
         """Where boto3 would find SQS with these variables."""
         return self.variables.get("AWS_ENDPOINT_URL_SQS", self.variables.get("AWS_ENDPOINT_URL"))
 
-    async def open(self, opened: AsyncExitStack) -> None:
+    async def open(
+        self, opened: AsyncExitStack, meanwhile: Callable[[], Coroutine[Any, Any, None]] = _nothing
+    ) -> None:
         """Start everything. `opened` stops what has been started, in reverse order, also when the
-        start fails halfway.
+        start fails halfway. `meanwhile` runs while other processes load packages.
 
         Raises:
             LampworkError: the template, a variable, a service, a package or a command is wrong.
         """
         await opened.enter_async_context(unless(self.services.given_up()))
-        can_show_lambda_paths = asyncio.create_task(self._can_show_lambda_paths())
-        opened.callback(can_show_lambda_paths.cancel)
-        await asyncio.sleep(0)  # its process starts now, and runs beside what follows
         check_packages(self.services)
         forget_real_account()
         self._guard_children(opened)
         opened.push_async_callback(self.services.stop)
-        await run_all(self.services.start(), self._open_functions(opened, can_show_lambda_paths))
+        await run_all(self.services.start(), self._open_functions(opened))
         self.variables.update(self._variables.resolve(self.config, self.stack))
-        await run_all(self.functions.preload(), self._create_and_run())
+        await run_all(self.functions.preload(), self._create_and_run(), meanwhile())
 
     async def reread(self) -> bool:
         """Read the configuration and the template again.
@@ -183,11 +185,10 @@ class Project:
             self._say(f"Stopped {name} (pid {pid}), left over from a killed run.")
         opened.callback(Guard(folder).close)
 
-    async def _open_functions(
-        self, opened: AsyncExitStack, can_show_lambda_paths: Awaitable[bool]
-    ) -> None:
-        self.stack = await self._stack_loader.load(self.config)
-        self._lambda_paths = await can_show_lambda_paths
+    async def _open_functions(self, opened: AsyncExitStack) -> None:
+        self._lambda_paths, self.stack = await asyncio.gather(
+            self._can_show_lambda_paths(), self._stack_loader.load(self.config)
+        )
         opened.push_async_callback(self.installations.stop)
         self._hosts.update(aws_hosts(self.stack, self.config.region, self.port))
         if not self._beside:  # the Lampwork that runs already serves them
