@@ -62,8 +62,6 @@ class Local(click.Group):
 
 def _loaded(name: str) -> click.Command:
     module, attribute = COMMANDS[name].split(":")
-    if module == SERVING:
-        ability.begin()  # its process runs while this one imports
     command: click.Command = getattr(import_module(module), attribute)
     return command
 
@@ -91,6 +89,8 @@ def with_repeated_overrides(words: list[str]) -> Iterator[str]:
 
 def main() -> None:
     """The program `lampwork`. Prints a LampworkError as a message, without a traceback."""
+    if COMMANDS.get("".join(sys.argv[1:2]), "").startswith(SERVING):
+        ability.begin()  # its process runs while this one imports
     try:
         lampwork(prog_name="lampwork")
     except LampworkError as error:
