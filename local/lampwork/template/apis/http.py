@@ -1,6 +1,6 @@
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import HttpApi, HttpRoute
@@ -141,41 +141,30 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
 def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
     for route in parts(api, "AWS::ApiGatewayV2::Route"):
         method, _, path = route.required("RouteKey").rpartition(" ")
+        leads_to: dict[str, Any]
         if integrated := _service_of(route):
             service, integration = integrated
-            yield HttpRoute(
-                method or "ANY",
-                path,
-                "",
-                seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
-                authorizer=route_authorizer(route, functions),
-                scopes=route.texts("AuthorizationScopes"),
-                service=service,
-            )
+            leads_to = {"service": service}
         elif forwarded := _proxied_by(route):
             proxied, integration = forwarded
-            yield HttpRoute(
-                method or "ANY",
-                path,
-                "",
-                seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
-                authorizer=route_authorizer(route, functions),
-                scopes=route.texts("AuthorizationScopes"),
-                integration=proxied,
-                mapping=_mapping_of(integration),
-            )
+            leads_to = {"integration": proxied, "mapping": _mapping_of(integration)}
         elif found := target(route, functions):
             function, integration = found
-            yield HttpRoute(
-                method or "ANY",
-                path,
-                function,
-                seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
-                payload_format=integration.text("PayloadFormatVersion") or "2.0",
-                authorizer=route_authorizer(route, functions),
-                scopes=route.texts("AuthorizationScopes"),
-                mapping=_mapping_of(integration),
-            )
+            leads_to = {
+                "function": function,
+                "payload_format": integration.text("PayloadFormatVersion") or "2.0",
+                "mapping": _mapping_of(integration),
+            }
+        else:
+            continue
+        yield HttpRoute(
+            method or "ANY",
+            path,
+            timeout_seconds=seconds(integration, "TimeoutInMillis", TIMEOUT_SECONDS),
+            authorizer=route_authorizer(route, functions),
+            scopes=route.texts("AuthorizationScopes"),
+            **{"function": "", **leads_to},
+        )
 
 
 def _proxied_by(route: Resource) -> tuple[Integration, Resource] | None:
