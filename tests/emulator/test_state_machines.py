@@ -180,25 +180,30 @@ def test_an_execution_with_a_running_ones_name_and_input_is_that_one(states: Any
 
 def test_a_stopped_execution_is_aborted_with_what_the_client_says(states: Any):
     machine = create(states, SLOW)
-    execution = states.start_execution(stateMachineArn=machine)["executionArn"]
-    states.stop_execution(executionArn=execution, error="Enough", cause="It took too long.")
+    for _ in range(20):  # most of them before the first state has begun
+        execution = states.start_execution(stateMachineArn=machine)["executionArn"]
+        states.stop_execution(executionArn=execution, error="Enough", cause="It took too long.")
 
-    described = ended(states, execution)
-    assert (described["status"], described["error"], described["cause"]) == (
-        "ABORTED",
-        "Enough",
-        "It took too long.",
-    )
-    (last,) = states.get_execution_history(executionArn=execution, reverseOrder=True, maxResults=1)[
-        "events"
-    ]
-    assert last["type"] == "ExecutionAborted"
+        described = states.describe_execution(executionArn=execution)
+        assert (described["status"], described["error"], described["cause"]) == (
+            "ABORTED",
+            "Enough",
+            "It took too long.",
+        )
+        events = states.get_execution_history(executionArn=execution)["events"]
+        kinds = [event["type"] for event in events]
+        assert (kinds[0], kinds[-1]) == ("ExecutionStarted", "ExecutionAborted")
+        assert kinds.count("ExecutionAborted") == 1
 
 
 def test_an_execution_that_takes_longer_than_its_time_limit_times_out(states: Any):
-    assert run(states, definition({"Type": "Wait", "Seconds": 6000}, TimeoutSeconds=1))[
-        "status"
-    ] == ("TIMED_OUT")
+    late = run(states, definition({"Type": "Wait", "Seconds": 6000}, TimeoutSeconds=1))
+
+    assert late["status"] == "TIMED_OUT"
+    events = states.get_execution_history(executionArn=late["executionArn"])["events"]
+    kinds = [event["type"] for event in events]
+    assert kinds[-1] == "ExecutionTimedOut"
+    assert kinds.count("ExecutionTimedOut") == 1
 
 
 def test_executions_are_listed_by_status_and_in_pages(states: Any):

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from moto.stepfunctions.parser.api import (
+    ExecutionAbortedEventDetails,
     ExecutionStartedEventDetails,
+    ExecutionTimedOutEventDetails,
     HistoryEventExecutionDataDetails,
     HistoryEventType,
 )
@@ -47,6 +49,7 @@ __all__ = ["Interpreter"]
 NOT_TRUNCATED: Final = HistoryEventExecutionDataDetails(truncated=False)
 # https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html
 EXPRESS_SECONDS: Final = 5 * 60
+CUT_SHORT: Final = (HistoryEventType.ExecutionAborted, HistoryEventType.ExecutionTimedOut)
 DETAILS: Final[Any] = EventDetails  # as Any, because its type asks for the details of all events
 
 
@@ -127,12 +130,26 @@ class Run:
         self._env: Any = _environment(machine, execution, activities)
         # Its state is "running" from here on, so that it can be stopped before it has begun.
         self._env.next_state_name = program.start_at.start_at_name
+        self._ending = threading.Lock()
+        self._is_over = False
 
     def start(self) -> None:
-        threading.Thread(target=self.run, daemon=True).start()
+        """Run in a thread of its own. It can be stopped as soon as this returns."""
+        self._record_start()
+        threading.Thread(target=self._run, daemon=True).start()
 
     def run(self) -> None:
         """Run to the end."""
+        self._record_start()
+        self._run()
+
+    def stop(self, error: str | None, cause: str | None) -> None:
+        """End the execution at once, whatever its task still does."""
+        self._env.set_stop(stop_date=datetime.now(UTC), cause=cause, error=error)
+        if isinstance(self._env.program_state(), ProgramStopped):
+            self._end()
+
+    def _record_start(self) -> None:
         execution = self._execution
         self._env.event_manager.add_event(
             context=self._env.event_history_context,
@@ -144,16 +161,49 @@ class Run:
             ),
             update_source_event_id=False,
         )
+
+    def _run(self) -> None:
         self._program.eval(self._env)
         TMP_THREADS.clear()  # moto keeps every thread that it has started
+        self._end()
+
+    def _end(self) -> None:
+        with self._ending:
+            if self._is_over:
+                return
+            self._is_over = True
+        self._record_early_end()
         self._ended(self._outcome())
 
-    def stop(self, error: str | None, cause: str | None) -> None:
-        self._env.set_stop(stop_date=datetime.now(UTC), cause=cause, error=error)
+    def _record_early_end(self) -> None:
+        """Record the end of an execution that was cut short.
+
+        The interpreter records it when the present task returns, and not at all before the first
+        state has begun.
+        """
+        context = self._env.event_history_context
+        match self._env.program_state():
+            case ProgramStopped(error=error, cause=cause):
+                kind, details = HistoryEventType.ExecutionAborted, DETAILS(
+                    executionAbortedEventDetails=ExecutionAbortedEventDetails(
+                        error=error, cause=cause
+                    )
+                )
+                context.source_event_id = 0
+            case ProgramTimedOut():
+                kind, details = HistoryEventType.ExecutionTimedOut, DETAILS(
+                    executionTimedOutEventDetails=ExecutionTimedOutEventDetails()
+                )
+            case _:
+                return
+        self._env.event_manager.add_event(context=context, event_type=kind, event_details=details)
 
     def history(self) -> list[dict[str, Any]]:
         """The events so far, as GetExecutionHistory gives them."""
         events: list[dict[str, Any]] = self._env.event_manager.get_event_history()
+        ends = (number for number, event in enumerate(events, 1) if event["type"] in CUT_SHORT)
+        # What a task does after its execution was cut short is not part of it.
+        del events[next(ends, len(events)) :]
         for event in events:
             event["timestamp"] = datetime.fromisoformat(event["timestamp"]).timestamp()
         plain: list[dict[str, Any]] = json.loads(json.dumps(events, default=str))
