@@ -2,10 +2,9 @@
 
 import asyncio
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
-# Routers translate these into IPv4, to whatever address they contain.
-TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("2002::/16"))
+from shared.clients.public_addresses import is_public
 
 
 class ForbiddenAddress(Exception):
@@ -30,7 +29,7 @@ async def resolve(host: str, port: int, *, loopback_allowed: bool) -> str:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [_plain(ip_address(socket_address[0])) for *_, socket_address in found]
     for address in addresses:
-        if not (_is_public(address) or (loopback_allowed and address.is_loopback)):
+        if not (is_public(address) or (loopback_allowed and address.is_loopback)):
             raise ForbiddenAddress
     return str(min(addresses, key=lambda address: address.version))  # not every host has IPv6
 
@@ -38,8 +37,3 @@ async def resolve(host: str, port: int, *, loopback_allowed: bool) -> str:
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
-
-
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    translated = any(address in network for network in TRANSLATED)
-    return address.is_global and not address.is_multicast and not translated
