@@ -108,8 +108,9 @@ class Project:
     def begin(self, item: str) -> str:
         """Begin an execution that asks for approval; returns the callback's id once it does."""
         payload = json.dumps({"item": item, "asks": True})
-        self.client.invoke(FunctionName="Order", InvocationType="Event", Payload=payload)
+        begun = self.client.invoke(FunctionName="Order", InvocationType="Event", Payload=payload)
         until(lambda: bool(self.callbacks()))
+        assert begun["DurableExecutionArn"] == self.executions()[-1]["DurableExecutionArn"]
         return self.callbacks()[-1]
 
     def callbacks(self) -> list[str]:
@@ -121,6 +122,12 @@ class Project:
         return [
             line.partition("note: ")[2].strip() for line in lines[self.before :] if "note: " in line
         ]
+
+    def history(self, execution: str, **options: Any) -> list[Any]:
+        pages = self.client.get_paginator("get_durable_execution_history").paginate(
+            DurableExecutionArn=execution, **options
+        )
+        return [event for page in pages for event in page["Events"]]
 
     def executions(self) -> list[Any]:
         listed = self.client.list_durable_executions_by_function(FunctionName="Order")
@@ -153,6 +160,82 @@ def test_each_step_runs_once_however_often_the_function_is_invoked(project: Proj
     assert described["Status"] == "SUCCEEDED"
     assert json.loads(described["InputPayload"]) == {"item": "lamp"}
     assert json.loads(described["Result"]) == answer
+
+
+def test_the_history_of_an_execution_tells_each_step(project: Project):
+    """The order is that of the histories beside aws-durable-execution-sdk-js's examples."""
+    _, execution = project.invoke("sofa")
+    events = project.history(execution)
+
+    story = [
+        "ExecutionStarted",
+        "StepStarted reserve",
+        "StepSucceeded reserve",
+        "WaitStarted",
+        "WaitSucceeded",
+        "StepStarted sometimes",
+        "StepFailed sometimes",
+        "StepStarted sometimes",
+        "StepSucceeded sometimes",
+        "ChainedInvokeStarted price",
+        "ChainedInvokeSucceeded price",
+        "ExecutionSucceeded",
+    ]
+    told = [event for event in events if event["EventType"] != "InvocationCompleted"]
+    assert [
+        (
+            event["EventType"]
+            if event["EventType"].startswith("Execution") or "Name" not in event
+            else f"{event['EventType']} {event['Name']}"
+        )
+        for event in told
+    ] == story
+    # A chained function may be faster than the one that waits for it.
+    invoked = [event["EventType"] == "InvocationCompleted" for event in events]
+    assert (invoked[4], invoked[8], invoked[-2]) == (True, True, True)
+    assert [event["EventId"] for event in events] == list(range(1, len(events) + 1))
+    details = {event["EventType"]: event[f"{event['EventType']}Details"] for event in events}
+    assert details["ExecutionStarted"] == {
+        "Input": {"Payload": '{"item": "sofa"}'},
+        "ExecutionTimeout": 3600,
+    }
+    assert details["WaitStarted"]["Duration"] == 60
+    assert details["WaitSucceeded"] == {"Duration": 60}
+    failed = details["StepFailed"]
+    assert failed["Error"]["Payload"]["ErrorMessage"] == "busy"
+    assert failed["RetryDetails"]["CurrentAttempt"] == 1
+    assert failed["RetryDetails"]["NextAttemptDelaySeconds"] > 0
+    assert details["StepSucceeded"] == {
+        "Result": {"Payload": '"done"'},
+        "RetryDetails": {"CurrentAttempt": 2},
+    }
+    assert details["ChainedInvokeStarted"] == {
+        "FunctionName": "local-Price",
+        "Input": {"Payload": '{"item": "sofa"}'},
+    }
+    assert json.loads(details["ExecutionSucceeded"]["Result"]["Payload"])["price"] == 4
+
+    assert project.history(execution, MaxItems=3, ReverseOrder=True) == events[::-1]
+    bare = project.history(execution, IncludeExecutionData=False)
+    assert bare[0]["ExecutionStartedDetails"] == {"Input": {}, "ExecutionTimeout": 3600}
+    assert [event["EventType"] for event in bare] == [event["EventType"] for event in events]
+
+
+def test_the_history_of_a_failed_execution_ends_with_its_error(project: Project):
+    _, execution = project.invoke("unicorn")
+    invoked, last = project.history(execution)[-2:]
+
+    assert last["EventType"] == "ExecutionFailed"
+    error = last["ExecutionFailedDetails"]["Error"]["Payload"]
+    assert error["ErrorMessage"] == "there are no unicorns"
+    assert invoked["InvocationCompletedDetails"]["Error"]["Payload"] == error
+
+
+def test_a_page_of_a_history_is_asked_for_rightly(project: Project):
+    _, execution = project.invoke("lamp")
+    for wrong in ({"MaxItems": 1001}, {"Marker": "next"}):
+        with pytest.raises(project.client.exceptions.InvalidParameterValueException):
+            project.client.get_durable_execution_history(DurableExecutionArn=execution, **wrong)
 
 
 def test_an_execution_with_a_name_is_begun_once(project: Project):
@@ -222,6 +305,9 @@ def test_a_stopped_execution_ends(project: Project):
 
     described = project.client.get_durable_execution(DurableExecutionArn=execution)
     assert described["Status"] == "STOPPED"
+    kinds = [event["EventType"] for event in project.history(execution)]
+    assert "CallbackStarted" in kinds
+    assert kinds[-1] == "ExecutionStopped"
 
 
 def test_an_execution_goes_on_after_a_kill(project: Project):

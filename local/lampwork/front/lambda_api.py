@@ -48,6 +48,7 @@ LOG_TAIL = 4096  # bytes
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestSyntax
 TENANT_ID = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 EXECUTION = "x-amz-durable-execution-name"
+EXECUTION_ARN = "x-amz-durable-execution-arn"
 NO_TENANT = "The function isolates tenants. Add a valid tenant ID to the request."
 NOT_DURABLE = "The function is not durable. Remove the name of an execution from the request."
 NAME_TAKEN = "An execution with this name has been started with another payload."
@@ -169,14 +170,19 @@ class LambdaApi:
                 return Response(204, _headers())
             case "Event":
                 request_id = str(uuid.uuid4())
+                headers = _headers(request_id)
+                # The tries of an event have one id, and it names their execution.
+                event_id = request.header(EXECUTION) or request_id
+                if self._executions is not None and function.durable:
+                    execution = self._executions.begin(function, payload, event_id)
+                    headers.append((EXECUTION_ARN, execution.arn))
                 self._events.submit(
                     self._name(function),
                     payload,
-                    # The tries of an event have one id, and it names their execution.
-                    request_id=request.header(EXECUTION) or request_id,
+                    request_id=event_id,
                     trace_header=request.header("x-amzn-trace-id"),
                 )
-                return Response(202, _headers(request_id))
+                return Response(202, headers)
             case "RequestResponse":
                 return await self._wait(request, function, payload)
             case _:
@@ -243,7 +249,7 @@ def _result(invocation: Invocation, version: str, *, tail: bool) -> Response:
     if invocation.function_error:
         headers.append(("x-amz-function-error", invocation.function_error))
     if invocation.durable_execution:
-        headers.append(("x-amz-durable-execution-arn", invocation.durable_execution))
+        headers.append((EXECUTION_ARN, invocation.durable_execution))
     if tail:
         log = base64.b64encode(invocation.log[-LOG_TAIL:]).decode()
         headers.append(("x-amz-log-result", log))

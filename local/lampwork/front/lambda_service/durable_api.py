@@ -7,14 +7,15 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qs, unquote
 
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.stack.function_names import name_in
 from lampwork.triggers.durable.executions import DurableFunctions
+from lampwork.triggers.durable.history import without_data
 from lampwork.triggers.durable.operations import (
     DurableExecution,
     InvalidCheckpoint,
@@ -24,7 +25,11 @@ from lampwork.triggers.durable.operations import (
 PREFIX: Final = "/2025-12-01/"
 EXECUTION: Final = re.compile(PREFIX + r"durable-executions/([^/]+)(?:/([a-z]+))?")
 CALLBACK: Final = re.compile(PREFIX + r"durable-execution-callbacks/([^/]+)/([a-z]+)")
+LARGEST_PAGE: Final = 1000
+PAGE: Final = 100
 BY_FUNCTION: Final = re.compile(PREFIX + r"functions/([^/]+)/durable-executions")
+
+Query = Mapping[str, list[str]]
 
 
 class DurableApi:
@@ -41,7 +46,7 @@ class DurableApi:
         if found := CALLBACK.fullmatch(request.path):
             return self._serve_callback(request, unquote(found[1]), found[2])
         if found := BY_FUNCTION.fullmatch(request.path):
-            return self._list(name_in(unquote(found[1])), dict(parse_qsl(request.query)))
+            return self._list(name_in(unquote(found[1])), parse_qs(request.query))
         return None
 
     def _serve_execution(
@@ -52,6 +57,8 @@ class DurableApi:
                 return self._checkpoint(execution, _body(request))
             case "GET", "state":
                 return _json({"Operations": execution.all_operations()})
+            case "GET", "history":
+                return _history(execution, parse_qs(request.query))
             case "GET", None:
                 return _json(_described(execution))
             case "POST", "stop":
@@ -98,16 +105,41 @@ class DurableApi:
         self._durable.changed(execution)
         return _json({})
 
-    def _list(self, function: str, asked: Mapping[str, str]) -> Response:
-        status = asked.get("Statuses")
+    def _list(self, function: str, asked: Query) -> Response:
+        statuses = asked.get("Statuses")
+        (name,) = asked.get("DurableExecutionName", [None])
         found = [
             _summary(each)
             for each in self._durable.executions.values()
             if function in (name_in(each.function_arn), each.function)
-            and status in (None, each.status)
-            and asked.get("DurableExecutionName") in (None, each.name)
+            and (statuses is None or each.status in statuses)
+            and name in (None, each.name)
         ]
-        return _json({"DurableExecutions": found})
+        return _page("DurableExecutions", found, asked)
+
+
+def _history(execution: DurableExecution, asked: Query) -> Response:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_GetDurableExecutionHistory.html"""
+    events = execution.events
+    if asked.get("IncludeExecutionData") == ["false"]:
+        events = [without_data(event) for event in events]
+    return _page("Events", events, asked)
+
+
+def _page(name: str, found: Sequence[Mapping[str, Any]], asked: Query) -> Response:
+    """The page of what was found that a request asks for."""
+    try:
+        size = int(asked.get("MaxItems", ["0"])[0]) or PAGE
+        first = int(asked.get("Marker", ["0"])[0])
+    except ValueError:
+        return _error(400, "InvalidParameterValueException", "Invalid MaxItems or Marker")
+    if not 0 <= size <= LARGEST_PAGE or first < 0:
+        return _error(400, "InvalidParameterValueException", "Invalid MaxItems or Marker")
+    ordered = found[::-1] if asked.get("ReverseOrder") == ["true"] else found
+    page: dict[str, Any] = {name: ordered[first : first + size]}
+    if first + size < len(ordered):
+        page["NextMarker"] = str(first + size)
+    return _json(page)
 
 
 def _summary(execution: DurableExecution) -> dict[str, Any]:

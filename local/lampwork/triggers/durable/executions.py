@@ -13,6 +13,7 @@ from lampwork.errors import LampworkError
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import Function
+from lampwork.triggers.durable.history import record_invocation
 from lampwork.triggers.durable.operations import RUNNING, DurableExecution
 
 # As AWS's testing library for durable functions does it: nothing else says how often and when.
@@ -125,6 +126,7 @@ class DurableFunctions(Invoker):
             started=now,
             deadline=None if limit is None else now + limit,
         )
+        execution.begin()
         self.executions[execution.arn] = execution
         self._say(function.logical_id, f"durable execution {name} started")
         self._begin(execution)
@@ -179,18 +181,32 @@ class DurableFunctions(Invoker):
         self, execution: DurableExecution, event: bytes
     ) -> tuple[Any, dict[str, Any] | None]:
         """The function's answer, and the error if it has none."""
+        began = time.time()
+        request_id = str(uuid.uuid4())
+        answer: Any = None
+        error: dict[str, Any] | None = None
         try:
-            invocation = await self._invoker.invoke(execution.function, event)
-        except LampworkError as error:
-            return None, {"ErrorMessage": str(error), "ErrorType": type(error).__name__}
-        answer = json.loads(invocation.payload)
-        if invocation.function_error is None:
-            return answer, None
-        return None, {
-            "ErrorMessage": answer.get("errorMessage", ""),
-            "ErrorType": answer.get("errorType", "Error"),
-            "StackTrace": answer.get("stackTrace", []),
-        }
+            invocation = await self._invoker.invoke(
+                execution.function, event, request_id=request_id
+            )
+            answer = json.loads(invocation.payload)
+            if invocation.function_error is not None:
+                answer, error = None, {
+                    "ErrorMessage": answer.get("errorMessage", ""),
+                    "ErrorType": answer.get("errorType", "Error"),
+                    "StackTrace": answer.get("stackTrace", []),
+                }
+        except LampworkError as failure:
+            error = {"ErrorMessage": str(failure), "ErrorType": type(failure).__name__}
+        if execution.is_running:
+            record_invocation(
+                execution.events,
+                started=began,
+                ended=time.time(),
+                request_id=request_id,
+                error=error or (answer.get("Error") if isinstance(answer, dict) else None),
+            )
+        return answer, error
 
     def _take(self, execution: DurableExecution, answer: Any) -> None:
         now = time.time()

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lampwork.triggers.durable.history import Event, payload, record
+
 Operation = dict[str, Any]
 """An operation as GetDurableExecutionState gives it; times are seconds since 1970."""
 
@@ -56,10 +58,21 @@ class DurableExecution:
     chained: dict[str, list[str]] = field(default_factory=dict)
     checkpoints: int = 0
     unseen: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Note in the history that the execution has begun."""
+        limit = 0 if self.deadline is None else round(self.deadline - self.started)
+        details = {"Input": payload(self.input), "ExecutionTimeout": limit}
+        self._record_own("STARTED", self.started, details)
 
     @property
     def is_running(self) -> bool:
         return self.status == RUNNING
+
+    @property
+    def id(self) -> str:
+        return self.arn.rpartition("/")[2]
 
     @property
     def token(self) -> str:
@@ -84,7 +97,7 @@ class DurableExecution:
     def all_operations(self) -> list[Operation]:
         """All operations. The first is the execution itself."""
         itself = {
-            "Id": self.arn.rpartition("/")[2],
+            "Id": self.id,
             "Type": "EXECUTION",
             "Status": "STARTED",
             "StartTimestamp": self.started,
@@ -194,6 +207,9 @@ class DurableExecution:
         if self.is_running:
             self.status, self.ended = status, now
             self.result, self.error = result, None if error is None else dict(error)
+            succeeded = status == "SUCCEEDED"
+            details = {"Result": payload(result)} if succeeded else {"Error": payload(error)}
+            self._record_own(status, now, details)
 
     def _apply(self, update: Mapping[str, Any], now: float, time_scale: float) -> None:
         kind, action, name = update["Type"], update["Action"], update["Id"]
@@ -231,11 +247,32 @@ class DurableExecution:
                 self.chained[name] = [function, update.get("Payload") or "{}"]
         if operation["Status"] in ENDED:
             operation["EndTimestamp"] = now
+        self._record(operation, now, update)
         self.unseen.append(name)
 
     def _end(self, operation: Operation, status: str, now: float) -> None:
         operation |= {"Status": status, "EndTimestamp": now}
+        self._record(operation, now, {})
         self.unseen.append(operation["Id"])
+
+    def _record(self, operation: Operation, now: float, update: Mapping[str, Any]) -> None:
+        kind, status = operation["Type"], operation["Status"]
+        about = {each: operation.get(each) for each in ("Id", "Name", "SubType", "ParentId")}
+        details = {"Duration": self._duration(operation, update)} if kind == "WAIT" else {}
+        details |= _event_details(operation, update)
+        record(self.events, kind, status, now, details, **about)
+
+    def _duration(self, wait: Operation, update: Mapping[str, Any]) -> int:
+        """The seconds that a wait takes, whatever the time scale makes of them."""
+        if wait["Status"] == "STARTED":
+            return int(update.get("WaitOptions", {}).get("WaitSeconds", 0))
+        for event in reversed(self.events):
+            if (event["EventType"], event.get("Id")) == ("WaitStarted", wait["Id"]):
+                return int(event["WaitStartedDetails"]["Duration"])
+        return 0
+
+    def _record_own(self, status: str, now: float, details: Mapping[str, Any]) -> None:
+        record(self.events, "EXECUTION", status, now, details, Id=self.id, Name=self.name)
 
     def _due(self) -> Iterator[float]:
         if self.deadline is not None:
@@ -294,6 +331,47 @@ def _answer(result: str | None, error: Mapping[str, Any] | None) -> dict[str, An
     if error is not None:
         answer["Error"] = dict(error)
     return answer
+
+
+def _event_details(operation: Operation, update: Mapping[str, Any]) -> dict[str, Any]:
+    """What the event of an operation's present status tells besides its names.
+
+    `update` is what a checkpoint has said of it; empty if no checkpoint did.
+    """
+    match operation:
+        case {"Type": "WAIT", "Status": "STARTED", "WaitDetails": wait}:
+            return {"ScheduledEndTimestamp": wait["ScheduledEndTimestamp"]}
+        case {"Type": "CALLBACK", "Status": "STARTED", "CallbackDetails": callback}:
+            options = update.get("CallbackOptions", {})
+            return {
+                "CallbackId": callback["CallbackId"],
+                "Timeout": options.get("TimeoutSeconds", 0),
+                "HeartbeatTimeout": options.get("HeartbeatTimeoutSeconds", 0),
+            }
+        case {"Type": "CHAINED_INVOKE", "Status": "STARTED"}:
+            function = update["ChainedInvokeOptions"]["FunctionName"]
+            return {"FunctionName": function, "Input": payload(update.get("Payload"))}
+        case {"Type": "WAIT", "Status": "SUCCEEDED"} | {"Status": "STARTED"}:
+            return {}
+    answer = operation.get(ANSWERS[operation["Type"]], {})
+    succeeded = operation["Status"] == "SUCCEEDED"
+    told = "Result" if succeeded else "Error"
+    details = {told: payload(answer.get(told))}
+    if operation["Type"] == "STEP":
+        delay = update.get("StepOptions", {}).get("NextAttemptDelaySeconds")
+        retry = {"CurrentAttempt": answer["Attempt"]}
+        retries = operation["Status"] == "PENDING" and delay is not None
+        details["RetryDetails"] = retry | ({"NextAttemptDelaySeconds": delay} if retries else {})
+    return details
+
+
+ANSWERS: Final = {
+    "STEP": "StepDetails",
+    "CONTEXT": "ContextDetails",
+    "CALLBACK": "CallbackDetails",
+    "CHAINED_INVOKE": "ChainedInvokeDetails",
+    "WAIT": "WaitDetails",
+}
 
 
 def _step(
