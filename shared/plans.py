@@ -1,6 +1,6 @@
 import calendar
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
@@ -48,25 +48,31 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A month of a subscription. The instant `end` belongs to the next period."""
+    """A month of a subscription. The instant `end` belongs to the next period.
+
+    `anchor_day` is the day of the month on which the first of its periods began, if that is later
+    than the day of `start`: a month that is too short for it must not move the months behind it.
+    """
 
     start: datetime
     end: datetime
+    anchor_day: int = field(default=1, compare=False)
 
     @classmethod
-    def beginning(cls, start: datetime) -> Self:
-        return cls(start, a_month_after(start))
+    def beginning(cls, start: datetime, anchor_day: int = 1) -> Self:
+        return cls(start, a_month_after(start, anchor_day), anchor_day)
 
     def at(self, now: datetime) -> "Period":
         """This period, or the later one that contains `now`."""
-        period = self
+        period, anchor_day = self, max(self.start.day, self.anchor_day)
         while period.end <= now:
-            period = Period.beginning(period.end)
+            period = Period.beginning(period.end, anchor_day)
         return period
 
 
-def a_month_after(start: datetime) -> datetime:
-    """The same day and time in the next month, or the last day of that month."""
+def a_month_after(start: datetime, anchor_day: int = 1) -> datetime:
+    """The same time in the next month: on the day of `start` or on `anchor_day`, whichever is
+    later, or else on that month's last day."""
     year, month = (start.year, start.month + 1) if start.month < 12 else (start.year + 1, 1)
     last_day = calendar.monthrange(year, month)[1]
-    return start.replace(year=year, month=month, day=min(start.day, last_day))
+    return start.replace(year=year, month=month, day=min(max(start.day, anchor_day), last_day))

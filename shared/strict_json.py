@@ -1,7 +1,12 @@
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from shared.errors import MalformedJson, Unprocessable
+
+# The largest integer that every reader of JSON gets as it was written: JavaScript, for one, reads
+# numbers as doubles (RFC 8259 section 6, RFC 7493 section 2.2).
+MAX_EXACT_INTEGER = 2**53 - 1
 
 
 def loads(body: bytes) -> Any:
@@ -21,6 +26,15 @@ def loads(body: bytes) -> Any:
     except (ValueError, RecursionError):  # ValueError: also an integer of thousands of digits
         raise MalformedJson from None
     return value
+
+
+def exact(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of an object, with integers that not every reader gets exactly as text."""
+    return {name: _exact_number(value) for name, value in members.items()}
+
+
+def _exact_number(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER else value
 
 
 def _refuse_constant(name: str) -> None:

@@ -41,6 +41,12 @@ class SubscriptionRepository:
             )
         )
 
+    async def first_start(self) -> datetime:
+        """When the first period of this user began. There is a subscription, live or past."""
+        query = select(func.min(Subscription.period_start))
+        found = await self._session.execute(query.where(Subscription.user_id == self._user_id))
+        return found.scalar_one()
+
     async def begin(self, plan: Plan, period: Period, *, tasks_used: int = 0) -> Subscription:
         subscription = Subscription(
             user_id=self._user_id,

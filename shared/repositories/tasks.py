@@ -1,8 +1,8 @@
 import base64
-import binascii
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, delete, or_, select
@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.errors import InvalidCursor, TaskNotFound
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
+
+CHECK_BYTES = 6
 
 
 @dataclass(frozen=True)
@@ -25,29 +27,36 @@ class Cursor:
         return cls(task.created_at, task.id)
 
     def encode(self) -> str:
-        text = f"{self.created_at.isoformat()} {self.task_id.hex}"
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        content = f"{self.created_at.isoformat()} {self.task_id.hex}".encode()
+        return base64.urlsafe_b64encode(_check(content) + content).decode().rstrip("=")
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
         """Read what `encode` wrote.
 
         Raises:
-            InvalidCursor: it is something else.
+            InvalidCursor: it is something else, or was changed on its way.
         """
         try:
-            padded = text + "=" * (-len(text) % 4)
-            instant, task_id = base64.urlsafe_b64decode(padded).decode("ascii").split(" ")
-            created_at = datetime.fromisoformat(instant)
-            if created_at.tzinfo is None:
-                raise InvalidCursor
-            return cls(created_at, UUID(hex=task_id))
-        except (ValueError, binascii.Error):
+            decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            instant, task_id = decoded[CHECK_BYTES:].decode("ascii").split(" ")
+            cursor = cls(datetime.fromisoformat(instant), UUID(hex=task_id))
+        except ValueError:
             raise InvalidCursor from None
+        # In another zone, an instant may lie before the year 1 or after 9999 in UTC.
+        if cursor.created_at.tzinfo != UTC or cursor.encode() != text:
+            raise InvalidCursor
+        return cursor
 
     def behind(self) -> ColumnElement[bool]:
         same_instant = and_(Task.created_at == self.created_at, Task.id < self.task_id)
         return or_(Task.created_at < self.created_at, same_instant)
+
+
+def _check(content: bytes) -> bytes:
+    """Shows that a cursor is whole. It is no secret: a cursor opens nothing, since every query is
+    limited to the owner's tasks."""
+    return hashlib.sha256(content).digest()[:CHECK_BYTES]
 
 
 @dataclass(frozen=True)

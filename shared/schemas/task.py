@@ -9,10 +9,11 @@ from shared.engine.task_payload import task_payload
 from shared.generators.port import MAX_SIDE, MIN_SIDE, Style
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
+from shared.strict_json import MAX_EXACT_INTEGER, exact
 
 MAX_PROMPT_CHARACTERS = 2000
-MAX_SEED = 2**63 - 1
-MAX_SEQUENCE = 2**63 - 1
+MAX_SEED = MAX_EXACT_INTEGER
+MAX_SEQUENCE = MAX_EXACT_INTEGER
 FORM = 2  # raise it when the members of a task's body change
 
 
@@ -36,7 +37,10 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class ParametersIn(BaseModel):
-    """How to make the picture. Without a seed a random one is chosen and shown."""
+    """How to make the picture. Without a seed a random one is chosen and shown.
+
+    Every seed can be read exactly by JavaScript, which reads numbers as doubles.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -93,7 +97,8 @@ class TaskRead(BaseModel):
     @classmethod
     def of(cls, task: Task) -> Self:
         links = {"url": task_url(task.id), "ws_url": _ws_url(task.id)}
-        return cls.model_validate({"id": task.id, **task_payload(task), **links})
+        payload = task_payload(task) | {"parameters": exact(task.parameters)}
+        return cls.model_validate({"id": task.id, **payload, **links})
 
     @property
     def etag(self) -> str:

@@ -1,5 +1,5 @@
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from shared import clock
@@ -52,7 +52,7 @@ async def renew(subscriptions: SubscriptionRepository, now: datetime) -> Subscri
     live = await subscriptions.live()
     if live is None:
         return await subscriptions.begin(Plan.FREE, Period.beginning(now))
-    period = _period_of(live).at(now)
+    period = await _period_at(now, subscriptions, live)
     if period.start == live.period_start:
         return live
     await subscriptions.end(live, now=now)
@@ -79,7 +79,7 @@ async def describe(
 
     This only reads: a subscription whose period is over is shown as it will be renewed.
     """
-    period = _period_of(subscription).at(clock.now())
+    period = await _period_at(clock.now(), subscriptions, subscription)
     usage = Usage(
         tasks=subscription.tasks_used if period.start == subscription.period_start else 0,
         at_once=await subscriptions.tasks_at_once(),
@@ -102,6 +102,17 @@ async def renew_overdue() -> None:
             subscriptions = SubscriptionRepository(session, user_id=owner_id)
             if await subscriptions.lock_owner() is not None:
                 await renew(subscriptions, clock.now())
+
+
+async def _period_at(
+    now: datetime, subscriptions: SubscriptionRepository, live: Subscription
+) -> Period:
+    """The period of a live subscription that contains `now`: its own, or one that will follow."""
+    period = _period_of(live)
+    if now < period.end:
+        return period
+    first = await subscriptions.first_start()
+    return replace(period, anchor_day=first.day).at(now)
 
 
 def _period_of(subscription: Subscription) -> Period:

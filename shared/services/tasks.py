@@ -49,7 +49,8 @@ class Accepted:
 class Order:
     """A task to create: for which request, with which idempotency key, and repeating which task."""
 
-    task: TaskCreate
+    prompt: str
+    parameters: dict[str, Any]
     fingerprint: bytes
     key: str | None
     request_id: str | None
@@ -75,8 +76,10 @@ class TaskService:
             SizeBeyondPlan, QuotaExceeded, TooManyTasksAtOnce: see `admit_task`.
             InvalidToken: the account was closed after the request was authenticated.
         """
-        request = fingerprint("POST", "/api/v1/tasks", new.model_dump(mode="json"))
-        return await self._place(Order(new, request, idempotency_key, request_id))
+        wanted = new.model_dump(mode="json")
+        request = fingerprint("POST", "/api/v1/tasks", wanted)
+        order = Order(new.prompt, wanted["parameters"], request, idempotency_key, request_id)
+        return await self._place(order)
 
     async def retry(
         self, task_id: UUID, *, idempotency_key: str | None, request_id: str | None = None
@@ -89,9 +92,12 @@ class TaskService:
             And as `create`.
         """
         task = await self._ended(task_id, "Only a task that has ended can be tried again.")
-        again = TaskCreate.model_validate({"prompt": task.prompt, "parameters": task.parameters})
         request = fingerprint("POST", f"{task_url(task_id)}/retry", {})
-        return await self._place(Order(again, request, idempotency_key, request_id, task_id))
+        # As it was stored: what is valid for new tasks may have been narrowed since.
+        order = Order(
+            task.prompt, task.parameters, request, idempotency_key, request_id, retry_of=task_id
+        )
+        return await self._place(order)
 
     async def _place(self, order: Order) -> Accepted:
         async with transaction() as session:
@@ -101,8 +107,8 @@ class TaskService:
                 if known.fingerprint != order.fingerprint:
                     raise IdempotencyKeyReused
                 return Accepted(known.body, replayed=True)
-            size = order.task.parameters
-            limits = await admit_task(subscriptions, width=size.width, height=size.height)
+            size = {side: order.parameters[side] for side in ("width", "height")}
+            limits = await admit_task(subscriptions, **size)
             turn_at = await subscriptions.next_turn(
                 apart_seconds=settings.tasks().turn_seconds,
                 head_start_seconds=limits.head_start_seconds,
@@ -133,14 +139,13 @@ class TaskService:
         return subscriptions
 
     def _new_task(self, order: Order, *, turn_at: datetime, runs_at_once: int) -> Task:
-        configured, new = settings.tasks(), order.task
-        parameters = new.parameters.model_dump(mode="json")
+        configured, parameters = settings.tasks(), dict(order.parameters)
         if parameters["seed"] is None:  # drawn here, so that the picture can be made again
             parameters["seed"] = secrets.randbelow(MAX_SEED + 1)
         return Task(
             id=uuid4(),
             user_id=self.owner_id,
-            prompt=new.prompt,
+            prompt=order.prompt,
             parameters=parameters,
             turn_at=turn_at,
             runs_at_once=runs_at_once,

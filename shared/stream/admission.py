@@ -24,8 +24,8 @@ from shared.singletons import singleton
 from shared.stream.connections import Connection, Connections, Cursor, connections
 from shared.stream.reader import Reader, reader
 from shared.stream.tickets import Tickets, tickets
+from shared.strict_json import MAX_EXACT_INTEGER
 
-MAX_SEQUENCE = 2**63 - 1
 # So that the tick at a token's expiry comes after it, however the clocks round.
 EXPIRY_MARGIN_SECONDS = 0.1
 CROWDED_SECONDS = 15
@@ -136,7 +136,7 @@ def _after(query: Mapping[str, Sequence[str]]) -> int | None:
     text = _only(query, "after")
     if text is None:
         return None
-    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", text) or int(text) > MAX_SEQUENCE:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,15}", text) or int(text) > MAX_EXACT_INTEGER:
         raise BadRequest("after must be the sequence of the last frame seen.")
     return int(text)
 

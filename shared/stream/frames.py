@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.clock import iso
+from shared.strict_json import exact
 
 # An API Gateway WebSocket closes with 1009 over this, whoever sent the frame.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
@@ -41,7 +42,8 @@ def error(code: str, message: str) -> str:
 
 
 def _state(kind: str, payload: Payload, extra: Payload) -> str:
-    frame = {"type": kind, **payload, **extra, "sent_at": _now()}
+    exactly = {"parameters": exact(payload["parameters"])}
+    frame = {"type": kind, **payload, **exactly, **extra, "sent_at": _now()}
     text = _text(frame)
     for number, name in enumerate(BULKY, start=1):
         if len(text.encode()) < MAX_FRAME_BYTES:

@@ -1,7 +1,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +19,9 @@ from shared.models.task_status import TaskStatus
 from shared.models.user import Plan, Subscription, User
 from shared.plans import PLANS
 from shared.process.event_loop import run
+from shared.repositories.subscriptions import SubscriptionRepository
 from shared.schemas.task import ParametersIn, TaskCreate
-from shared.services.subscriptions import renew_overdue
+from shared.services.subscriptions import renew, renew_overdue
 from shared.services.tasks import TaskService
 from tests.http import Answer, call
 from tests.tasks import make_subscriber
@@ -270,6 +271,30 @@ def test_the_sweep_renews_the_periods_that_are_over_and_no_others(database):
     assert past.ended_at is not None
     assert live.period_start <= clock.now() < live.period_end
     assert len(run(subscriptions_of(running))) == 1
+
+
+def test_renewals_keep_to_the_day_of_the_first_period(database):
+    owner = run(make_subscriber())
+
+    async def renew_each_month() -> list[tuple[int, int]]:
+        async with transaction() as session:
+            await session.execute(
+                update(Subscription)
+                .where(Subscription.user_id == owner)
+                .values(period_start=noon(1, 31), period_end=noon(2, 28))
+            )
+        for now in (noon(3, 1), noon(4, 1), noon(7, 1)):  # the last of them two periods late
+            async with transaction() as session:
+                await renew(SubscriptionRepository(session, user_id=owner), now)
+        return [
+            (each.period_start.day, each.period_end.day) for each in await subscriptions_of(owner)
+        ]
+
+    assert run(renew_each_month()) == [(31, 28), (28, 31), (31, 30), (30, 31)]
+
+
+def noon(month: int, day: int) -> datetime:
+    return datetime(2026, month, day, 12, tzinfo=UTC)
 
 
 def test_operations_change_a_plan_within_its_period(owner, small):

@@ -26,6 +26,14 @@ def test_an_update_is_the_state_with_a_type_and_the_time_it_was_sent():
     assert frame == {"type": "update", **PAYLOAD}
 
 
+def test_numbers_that_javascript_would_round_are_sent_as_text():
+    payload = {**PAYLOAD, "parameters": {"width": 512, "seed": 2**53}}
+
+    frame = json.loads(frames.update(payload))
+
+    assert frame["parameters"] == {"width": 512, "seed": "9007199254740992"}
+
+
 def test_a_snapshot_says_whether_it_resumes_only_if_the_client_asked_to_resume():
     plain, resumed = frames.snapshot(PAYLOAD), frames.snapshot(PAYLOAD, resumed=False)
 
@@ -67,7 +75,7 @@ def test_an_oversized_state_loses_optional_members_but_never_its_status(note):
 
 @pytest.mark.stream_case(69)
 def test_a_state_with_every_member_oversized_keeps_its_status():
-    big = {name: "x" * 140_000 for name in frames.BULKY}
+    big = {name: "x" * 140_000 for name in frames.BULKY} | {"parameters": {"x": "x" * 140_000}}
 
     frame = json.loads(frames.update({**PAYLOAD, **big}))
 

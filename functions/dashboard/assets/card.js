@@ -52,7 +52,7 @@ export class Card {
     this.frame.style.aspectRatio = `${width} / ${height}`;
     this.actions = element("div", { class: "actions" });
     const facts = [capital(style), `${width} × ${height}`];
-    if (Number.isSafeInteger(seed)) facts.push(`seed ${seed}`);
+    if (seed !== null) facts.push(`seed ${seed}`);
     if (retry_of) facts.push("again");
     this.element = element(
       "article",
