@@ -38,7 +38,7 @@ class OutgoingMail(Base):
     )
     attempts: Mapped[int] = mapped_column(default=0)
     available_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now(), index=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now(), index=True)
 
 
 class MailboxMessage(Base):
@@ -52,4 +52,4 @@ class MailboxMessage(Base):
     subject: Mapped[str] = mapped_column(String(255))
     text: Mapped[str] = mapped_column(Text)
     html: Mapped[str] = mapped_column(Text)
-    received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now(), index=True)

@@ -2,10 +2,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy import ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.models.base import Base, UtcDateTime, database_now, words
+from shared.models.base import Base, UtcDateTime, database_now, partial_index, words
 
 
 class TokenPurpose(StrEnum):
@@ -19,6 +19,10 @@ class OneTimeToken(Base):
     """A token sent to a mailbox; only its SHA-256 is kept."""
 
     __tablename__ = "one_time_tokens"
+    __table_args__ = (
+        Index("ix_one_time_tokens_expired", "purpose", "expires_at"),
+        partial_index("ix_one_time_tokens_used", "expires_at", where="consumed_at IS NOT NULL"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.models.base import Base, UtcDateTime, database_now
+from shared.models.base import Base, UtcDateTime, database_now, partial_index
 
 
 class UserSession(Base):
@@ -15,6 +15,12 @@ class UserSession(Base):
     """
 
     __tablename__ = "user_sessions"
+    __table_args__ = (
+        partial_index(
+            "ix_user_sessions_live", "user_id", "idle_expires_at", where="revoked_at IS NULL"
+        ),
+        partial_index("ix_user_sessions_ended", "revoked_at", where="revoked_at IS NOT NULL"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
@@ -29,7 +35,7 @@ class UserSession(Base):
     auth_time: Mapped[datetime] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
     rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    idle_expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    idle_expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     absolute_expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoke_reason: Mapped[str | None] = mapped_column(String(32))

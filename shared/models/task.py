@@ -12,17 +12,12 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.models.base import Base, Json, UtcDateTime, database_now, words
+from shared.models.base import Base, Json, UtcDateTime, database_now, partial_index, words
 from shared.models.stored_picture import StoredPicture, StoredPictureJson
 from shared.models.task_status import TaskStatus
-
-
-def _partial(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Task(Base):
@@ -32,16 +27,24 @@ class Task(Base):
     row, so the row's lock makes the order of sequences the order of commits. `lease_token` fences a
     worker that lost its lease: its writes match no row. `published_sequence` is the last sequence
     that watchers were told. Waiting tasks begin in the order of `turn_at`, unless their owner
-    already runs `runs_at_once` tasks; `dispatched_at` is set while a doorbell is on its way.
+    already runs `runs_at_once` tasks; `dispatched_at` is set while a doorbell is on its way. Once a
+    task has ended, `history_pruned_at` is empty for as long as its earlier events are kept.
     """
 
     __tablename__ = "tasks"
     __table_args__ = (
-        _partial("ix_tasks_waiting", "turn_at", where="status = 'queued'"),
-        _partial("ix_tasks_leased", "lease_expires_at", where="status = 'processing'"),
-        _partial("ix_tasks_unpublished", "updated_at", where="published_sequence < sequence"),
+        partial_index("ix_tasks_waiting", "turn_at", where="status = 'queued'"),
+        partial_index("ix_tasks_leased", "lease_expires_at", where="status = 'processing'"),
+        partial_index("ix_tasks_deadline", "queued_deadline", where="status = 'queued'"),
+        partial_index("ix_tasks_rung", "dispatched_at", where="status = 'queued'"),
+        partial_index("ix_tasks_unpublished", "updated_at", where="published_sequence < sequence"),
+        partial_index(
+            "ix_tasks_with_history",
+            "finished_at",
+            where="history_pruned_at IS NULL AND finished_at IS NOT NULL",
+        ),
         Index("ix_tasks_owner", "user_id", "created_at", "id"),
-        Index("ix_tasks_owner_status", "user_id", "status"),
+        Index("ix_tasks_owner_status", "user_id", "status", "created_at", "id"),
         CheckConstraint("progress >= 0 AND progress <= 1", "progress_is_a_share"),
         CheckConstraint("published_sequence <= sequence", "published_what_exists"),
         CheckConstraint("attempt <= max_attempts", "attempts_are_limited"),
@@ -72,10 +75,13 @@ class Task(Base):
     lease_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     worker_id: Mapped[str | None] = mapped_column(String(100))
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    retry_of: Mapped[UUID | None] = mapped_column(ForeignKey("tasks.id", ondelete="SET NULL"))
+    retry_of: Mapped[UUID | None] = mapped_column(
+        ForeignKey("tasks.id", ondelete="SET NULL"), index=True
+    )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    history_pruned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class TaskEvent(Base):
@@ -101,12 +107,13 @@ class Outbox(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         UniqueConstraint("kind", "task_id", "sequence"),
-        _partial("ix_outbox_pending", "available_at", where="done_at IS NULL"),
+        partial_index("ix_outbox_pending", "available_at", where="done_at IS NULL"),
+        partial_index("ix_outbox_done", "done_at", where="done_at IS NOT NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     kind: Mapped[OutboxKind] = mapped_column(words(OutboxKind, "kind"))
-    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), index=True)
     sequence: Mapped[int] = mapped_column(BigInteger)
     available_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
     attempts: Mapped[int] = mapped_column(default=0)
@@ -127,7 +134,7 @@ class IdempotencyKey(Base):
     )
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
-    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), index=True)
     status_code: Mapped[int] = mapped_column()
     body: Mapped[dict[str, Any]] = mapped_column(Json)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())

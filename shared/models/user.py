@@ -2,10 +2,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.models.base import Base, UtcDateTime, database_now, words
+from shared.models.base import Base, UtcDateTime, database_now, partial_index, words
 
 
 class UserStatus(StrEnum):
@@ -22,6 +22,10 @@ class User(Base):
     """
 
     __tablename__ = "users"
+    __table_args__ = (
+        partial_index("ix_users_closed", "deleted_at", where="deleted_at IS NOT NULL"),
+        partial_index("ix_users_unconfirmed", "created_at", where="status = 'pending'"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     email: Mapped[str] = mapped_column(String(254))
@@ -64,17 +68,13 @@ class Subscription(Base):
     __table_args__ = (
         CheckConstraint("period_start < period_end", "period_has_a_length"),
         CheckConstraint("tasks_used >= 0", "use_is_counted_up"),
-        Index(
-            "uq_subscriptions_live",
-            "user_id",
-            unique=True,
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
-        ),
+        partial_index("uq_subscriptions_live", "user_id", where="ended_at IS NULL", unique=True),
+        partial_index("ix_subscriptions_overdue", "period_end", where="ended_at IS NULL"),
+        partial_index("ix_subscriptions_past", "ended_at", where="ended_at IS NOT NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     plan: Mapped[Plan] = mapped_column(words(Plan, "plan"), default=Plan.FREE)
     period_start: Mapped[datetime] = mapped_column(UtcDateTime)
     period_end: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -49,8 +49,12 @@ class Cursor:
         return cursor
 
     def behind(self) -> ColumnElement[bool]:
-        same_instant = and_(Task.created_at == self.created_at, Task.id < self.task_id)
-        return or_(Task.created_at < self.created_at, same_instant)
+        # The first condition lets the database enter its index here; with the second alone it would
+        # read all pages before this one.
+        return and_(
+            Task.created_at <= self.created_at,
+            or_(Task.created_at < self.created_at, Task.id < self.task_id),
+        )
 
 
 def _check(content: bytes) -> bytes:
