@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
@@ -71,7 +71,15 @@ class OneTimeTokenRepository:
         )
         raise TokenAlreadyUsed if used is not None else InvalidOrExpiredToken
 
-    async def get(self, token_id: UUID) -> OneTimeToken | None:
+    async def lock(self, token_id: UUID) -> OneTimeToken | None:
+        """The token, with its owner locked until this transaction ends: what ends tokens locks the
+        owner too, so a copy that is added now does not outlive its original."""
+        await self._session.execute(
+            select(User.id)
+            .join(OneTimeToken, OneTimeToken.user_id == User.id)
+            .where(OneTimeToken.id == token_id)
+            .with_for_update(of=User, key_share=True)
+        )
         return await self._session.get(OneTimeToken, token_id)
 
     async def pending_passwords(self, user_id: UUID) -> Sequence[str]:
@@ -89,17 +97,18 @@ class OneTimeTokenRepository:
         )
         return [row.password_hash for row in chosen]
 
-    async def delete_all(self, user_id: UUID, *purposes: TokenPurpose) -> None:
-        """Remove a user's unused tokens of these purposes, of all if none is named.
+    async def delete_all(self, user_id: UUID, purposes: Collection[TokenPurpose]) -> None:
+        """Remove a user's unused tokens of these purposes.
 
         Used ones are kept for a while, so that they are not taken for unknown ones.
         """
-        unused = delete(OneTimeToken).where(
-            OneTimeToken.user_id == user_id, OneTimeToken.consumed_at.is_(None)
+        await self._session.execute(
+            delete(OneTimeToken).where(
+                OneTimeToken.user_id == user_id,
+                OneTimeToken.consumed_at.is_(None),
+                OneTimeToken.purpose.in_(purposes),
+            )
         )
-        if purposes:
-            unused = unused.where(OneTimeToken.purpose.in_(purposes))
-        await self._session.execute(unused)
 
     async def delete_later(self, token: OneTimeToken) -> None:
         """Remove the user's tokens of this purpose that are newer than this one."""
@@ -121,16 +130,6 @@ class OneTimeTokenRepository:
                     OneTimeToken.purpose != TokenPurpose.VERIFY_EMAIL,
                     OneTimeToken.consumed_at.is_not(None),
                 ),
-            )
-        )
-
-    async def delete_others(self, user_id: UUID, purpose: TokenPurpose, *, kept: UUID) -> None:
-        """Remove a user's other tokens of a purpose."""
-        await self._session.execute(
-            delete(OneTimeToken).where(
-                OneTimeToken.user_id == user_id,
-                OneTimeToken.purpose == purpose,
-                OneTimeToken.id != kept,
             )
         )
 

@@ -51,6 +51,14 @@ class UserRepository:
             select(User).where(User.id == user_id).with_for_update(key_share=True)
         )
 
+    async def lock_by_address(self, email_canonical: str) -> User | None:
+        """The account that has the address once whoever changes it now is done; locked."""
+        return await self._session.scalar(
+            select(User)
+            .where(User.email_canonical == email_canonical)
+            .with_for_update(key_share=True)
+        )
+
     async def get_pending(self, email_canonical: str) -> User | None:
         """The account of an address that is not verified yet."""
         return await self._session.scalar(

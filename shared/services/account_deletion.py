@@ -5,12 +5,10 @@ from shared.database import transaction
 from shared.engine import transitions
 from shared.errors import InvalidToken
 from shared.models.mail import MailKind
-from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.outgoing_mails import OutgoingMailRepository
-from shared.repositories.sessions import RevokeReason
 from shared.repositories.tasks import TaskRepository
 from shared.repositories.users import UserRepository
-from shared.services.sessions import end_sessions
+from shared.services.revocation import AccountEvent, revoke
 from shared.services.step_up import require_recent_password
 from shared.stream import socket_review
 
@@ -24,13 +22,14 @@ async def delete_account(user_id: UUID, session_id: UUID | None) -> None:
         ReauthenticationRequired: see `require_recent_password`.
         InvalidToken: it was deleted after the request was authenticated.
     """
-    await require_recent_password(session_id)
     async with transaction() as session:
-        user = await UserRepository(session).mark_deleted(user_id, now=clock.now())
+        users = UserRepository(session)
+        await users.lock(user_id)
+        await require_recent_password(session, session_id)
+        user = await users.mark_deleted(user_id, now=clock.now())
         if user is None:
             raise InvalidToken
-        await end_sessions(session, user_id, reason=RevokeReason.ACCOUNT_DELETED)
-        await OneTimeTokenRepository(session).delete_all(user_id)
+        await revoke(session, user_id, AccountEvent.DELETED)
         for task_id in await TaskRepository(session, owner_id=user_id).unfinished():
             await transitions.cancel(session, task_id, owner_id=user_id)
         await OutgoingMailRepository(session).add(MailKind.ACCOUNT_DELETED, user.email)

@@ -12,11 +12,10 @@ from shared.models.mail import MailKind
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.outgoing_mails import OutgoingMailRepository
-from shared.repositories.sessions import RevokeReason
 from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
 from shared.services.one_time_tokens import new_token
-from shared.services.sessions import end_sessions
+from shared.services.revocation import AccountEvent, revoke
 from shared.services.step_up import require_recent_password
 from shared.stream import socket_review
 
@@ -38,11 +37,14 @@ async def request_change(user_id: UUID, session_id: UUID | None, email: str) -> 
     Raises:
         ReauthenticationRequired: see `require_recent_password`.
     """
-    await require_recent_password(session_id)
+    async with transaction(writing=False) as session:
+        await require_recent_password(session, session_id)
     if not await rate_limits.allows(policies.mail("email_change", email)):
         return
     expires_at = clock.now() + timedelta(seconds=settings.auth().email_change_ttl_seconds)
     async with transaction() as session:
+        await UserRepository(session).lock(user_id)
+        await require_recent_password(session, session_id)  # it may have ended meanwhile
         row, _ = new_token(user_id, CHANGE, expires_at=expires_at, email=email)
         await OneTimeTokenRepository(session).add(row)
         await OutgoingMailRepository(session).add(
@@ -64,10 +66,10 @@ async def confirm_change(token: str) -> Confirmed:
         tokens = OneTimeTokenRepository(session)
         used = await tokens.consume(token_hash, purpose, now=clock.now())
         left = await _move(session, used)
-        await tokens.delete_all(used.user_id, CHANGE, TokenPurpose.RESET_PASSWORD)
         if purpose is UNDO:
             await _lock_thief_out(session, used)
         else:
+            await revoke(session, used.user_id, AccountEvent.ADDRESS_CHANGED)
             await _tell_old_address(session, used.user_id, left)
     if purpose is UNDO:
         await socket_review.request(used.user_id)
@@ -95,10 +97,10 @@ async def _tell_old_address(session: AsyncSession, user_id: UUID, address: str) 
 
 async def _lock_thief_out(session: AsyncSession, used: OneTimeToken) -> None:
     """Remove the password, which whoever changed the address knew; the owner gets a mail to choose
-    another. Later addresses can no longer undo anything."""
+    another. Mailboxes of later changes can no longer undo anything."""
     users = UserRepository(session)
     await users.remove_password(used.user_id)
     await OneTimeTokenRepository(session).delete_later(used)
-    await end_sessions(session, used.user_id, reason=RevokeReason.EMAIL_UNDO)
+    await revoke(session, used.user_id, AccountEvent.CHANGE_UNDONE)
     user = await users.get_fresh(used.user_id)
     await OutgoingMailRepository(session).add(MailKind.RESET_PASSWORD, user.email_canonical)

@@ -91,7 +91,7 @@ async def _prepare(session: AsyncSession, promise: OutgoingMail) -> Mail | None:
             return await _reset(session, user) if user else None
     if promise.token_id is None:
         return compose(promise.kind, promise.address)
-    pattern = await OneTimeTokenRepository(session).get(promise.token_id)
+    pattern = await OneTimeTokenRepository(session).lock(promise.token_id)
     if pattern is None or pattern.consumed_at is not None:
         return None
     return compose(promise.kind, promise.address, await _token_like(session, pattern))
@@ -100,7 +100,7 @@ async def _prepare(session: AsyncSession, promise: OutgoingMail) -> Mail | None:
 async def _find(session: AsyncSession, address: str, *statuses: UserStatus) -> User | None:
     """The account of an address. Mail goes to the address of the account: a similar spelling may be
     another person's mailbox."""
-    user = await UserRepository(session).get_by_address(address)
+    user = await UserRepository(session).lock_by_address(address)
     return user if user and user.status in statuses and user.deleted_at is None else None
 
 

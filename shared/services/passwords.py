@@ -7,16 +7,16 @@ from shared.models.mail import MailKind
 from shared.models.one_time_token import TokenPurpose
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.outgoing_mails import OutgoingMailRepository
-from shared.repositories.sessions import RevokeReason, SessionRepository
+from shared.repositories.sessions import SessionRepository
 from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
 from shared.security.password_policy import check_new_password
 from shared.security.passwords import PasswordHasher
 from shared.services.reauthentication import WRONG_PASSWORD, check_current_password
+from shared.services.revocation import AccountEvent, revoke
 from shared.services.sessions import (
     Client,
     IssuedTokens,
-    end_sessions,
     issue_tokens,
     new_session,
 )
@@ -52,8 +52,7 @@ async def change_password(
         if not replaced:  # somebody else changed it since it was checked
             raise InvalidCredentials(WRONG_PASSWORD)
         former = await sessions.get(session_id) if session_id is not None else None
-        await end_sessions(session, user_id, reason=RevokeReason.PASSWORD_CHANGE)
-        await OneTimeTokenRepository(session).delete_all(user_id, RESET)
+        await revoke(session, user_id, AccountEvent.PASSWORD_CHANGED)
         await OutgoingMailRepository(session).add(MailKind.PASSWORD_CHANGED, user.email)
         user = await UserRepository(session).get_fresh(user_id)
         fresh = new_session(user, client, remember=former is None or former.remember)
@@ -83,8 +82,7 @@ async def reset_password(token: str, password: str, hasher: PasswordHasher) -> U
         users = UserRepository(session)
         if not await users.set_password(used.user_id, password_hash, now=now):
             raise InvalidOrExpiredToken
-        await end_sessions(session, used.user_id, reason=RevokeReason.PASSWORD_RESET)
-        await tokens.delete_all(used.user_id, RESET, TokenPurpose.VERIFY_EMAIL)
+        await revoke(session, used.user_id, AccountEvent.PASSWORD_RESET)
         await OutgoingMailRepository(session).add(MailKind.PASSWORD_CHANGED, owner.email)
     await socket_review.request(used.user_id)
     return used.user_id

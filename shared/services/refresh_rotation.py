@@ -17,6 +17,7 @@ from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.sessions import RevokeReason, SessionRepository
 from shared.security import refresh_tokens
 from shared.security.refresh_tokens import RefreshToken
+from shared.services.revocation import AccountEvent, revoke
 from shared.services.sessions import IssuedTokens, idle_expiry, is_alive, issue_tokens
 
 # A page's other tabs may still send the cookie that one of them has just exchanged.
@@ -159,5 +160,6 @@ async def _advance(seen: UserSession, owner: User, attempt: Attempt) -> UserSess
 async def _end_reused(session_id: UUID, owner: User) -> NoReturn:
     async with transaction() as session:
         if await SessionRepository(session).revoke(session_id, RevokeReason.REUSE, now=clock.now()):
+            await revoke(session, owner.id, AccountEvent.SIGN_IN_ENDED)
             await OutgoingMailRepository(session).add(MailKind.SESSION_REUSED, owner.email)
     raise RefreshTokenReused

@@ -14,9 +14,9 @@ from shared.errors import InvalidRefreshToken, InvalidToken, SessionNotFound
 from shared.models.session import UserSession
 from shared.models.user import User, UserStatus
 from shared.repositories.sessions import RevokeReason, SessionRepository
-from shared.repositories.users import UserRepository
 from shared.security import access_tokens, refresh_tokens
 from shared.security.access_tokens import AccessClaims
+from shared.services.revocation import AccountEvent, revoke
 from shared.stream import socket_review
 
 
@@ -150,25 +150,8 @@ async def end_session(user_id: UUID, session_id: UUID) -> None:
         if session_id not in {each.id for each in live}:
             raise SessionNotFound
         await SessionRepository(session).revoke(session_id, RevokeReason.LOGOUT, now=clock.now())
+        await revoke(session, user_id, AccountEvent.SIGN_IN_ENDED)
     await socket_review.request(user_id)
-
-
-async def end_sessions(
-    session: AsyncSession,
-    user_id: UUID,
-    *,
-    reason: RevokeReason,
-    except_session: UUID | None = None,
-) -> None:
-    """End a user's sign-ins and invalidate every access token issued so far.
-
-    This includes those of the session that stays: `issue_tokens` makes new ones for it, from a user
-    read after this.
-    """
-    await UserRepository(session).raise_epoch(user_id)
-    await SessionRepository(session).revoke_all(
-        user_id, reason, now=clock.now(), except_for=except_session
-    )
 
 
 async def log_out(
@@ -217,8 +200,9 @@ async def _end_widely(session: AsyncSession, mine: UserSession, scope: LogoutSco
     if mine.revoked_at is not None:
         return
     if scope is LogoutScope.GLOBAL:
-        await end_sessions(session, mine.user_id, reason=RevokeReason.LOGOUT)
+        await revoke(session, mine.user_id, AccountEvent.SIGNED_OUT_EVERYWHERE)
     else:  # this session's own access token goes on
+        await revoke(session, mine.user_id, AccountEvent.SIGN_IN_ENDED)
         await SessionRepository(session).revoke_all(
             mine.user_id, RevokeReason.LOGOUT, now=clock.now(), except_for=mine.id
         )

@@ -13,6 +13,7 @@ from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
 from shared.services.one_time_tokens import new_token
+from shared.services.revocation import AccountEvent, revoke
 from shared.settings import VerificationDelivery
 
 PURPOSE = TokenPurpose.VERIFY_EMAIL
@@ -42,7 +43,7 @@ async def verify(token: str) -> UUID:
             used.user_id, used.password_hash, now=now
         ):
             raise InvalidOrExpiredToken
-        await tokens.delete_others(used.user_id, PURPOSE, kept=used.id)
+        await revoke(session, used.user_id, AccountEvent.VERIFIED)
     return used.user_id
 
 

@@ -172,6 +172,7 @@ ACCOUNT = {
     "I8": "nothing works for a deleted account",
     "I9": "no password, token, cookie or link in any log",
     "I10": "an internal error is a problem without a traceback",
+    "I11": "what takes the power back ends every link and sign-in that had it",
 }
 CATALOGUE = {
     **REGISTER,

@@ -89,6 +89,13 @@ MUTATIONS = (
         test="tests/integration/test_auth_me.py::test_a_token_of_an_earlier_epoch_is_void",
     ),
     Mutation(
+        guard="the end of links with a reset",
+        path="shared/services/passwords.py",
+        text="        await revoke(session, used.user_id, AccountEvent.PASSWORD_RESET)\n",
+        replacement="",
+        test="tests/catalogue/test_links.py::test_an_event_ends_what_the_table_says",
+    ),
+    Mutation(
         guard="how many of an owner's tasks run at once",
         path="shared/engine/transitions.py",
         text="        has_room(),\n        status=TaskStatus.PROCESSING,",

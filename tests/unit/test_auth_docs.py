@@ -12,9 +12,11 @@ import pytest
 
 import functions.auth.jwks
 from shared import clock, settings
+from shared.models.one_time_token import TokenPurpose
 from shared.models.user import Plan
 from shared.plans import PLANS
 from shared.security import access_tokens
+from shared.services.revocation import ENDS, AccountEvent
 from shared.singletons import forget_singletons
 from tests.conftest import ROOT
 from tests.http import call
@@ -87,6 +89,26 @@ def test_the_documented_limits_are_the_defaults():
     }
 
     assert all(f"`{limit}`" in AUTH for limit in limits)
+
+
+def row_of(event: AccountEvent) -> str:
+    """The row of the table that says what this event ends."""
+    ends = ENDS[event]
+    sign_ins = "stay" if ends.sign_ins is None else "end"
+    links = ["ends" if purpose in ends.links else "stays" for purpose in TokenPurpose]
+    if event is AccountEvent.SIGN_IN_ENDED:
+        sign_ins = "that one ends"
+    if event is AccountEvent.CHANGE_UNDONE:
+        links[-1] += ", if of an earlier change"
+    return f"| {' | '.join([event.value, sign_ins, *links])} |"
+
+
+def test_the_documented_table_of_what_ends_what_is_the_actual_one():
+    section = AUTH.partition("## What ends what")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")][2:]
+
+    assert rows == [row_of(event) for event in AccountEvent]
+    assert set(ENDS) == set(AccountEvent)
 
 
 @pytest.mark.parametrize("plan", list(Plan))
