@@ -39,6 +39,10 @@ class AccessClaims:
     methods: tuple[str, ...]
     expires_at: datetime
 
+    @property
+    def has_not_expired(self) -> bool:
+        return clock.now() < self.expires_at + timedelta(seconds=LEEWAY_SECONDS)
+
 
 def issue(
     *,
@@ -69,7 +73,8 @@ def issue(
 
 
 def read(token: str, *, even_expired: bool = False) -> AccessClaims:
-    """The claims of a token that this deployment signed and that has not expired.
+    """The claims of a token that this deployment signed and that has not expired, unless
+    `even_expired`: then ask the claims.
 
     Raises:
         InvalidToken: anything else.

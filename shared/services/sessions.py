@@ -123,9 +123,7 @@ async def accepts(claims: AccessClaims) -> bool:
     if found is None:
         return False
     user_session, user = found
-    if user.id != claims.user_id or user.auth_epoch != claims.epoch:
-        return False
-    if not is_alive(user_session, user):
+    if not _is_accepted(claims, user_session, user):
         return False
     if claims.generation > user_session.confirmed_generation:
         async with transaction() as session:
@@ -158,54 +156,79 @@ async def log_out(
     refresh_texts: Iterable[str], access_texts: Iterable[str], scope: LogoutScope
 ) -> Sequence[UserSession]:
     """End the sessions that these tokens name, and return them. A wider scope also ends other
-    sessions of the user.
+    sessions of the user, if a token is still good for more than ending its own.
 
     Tokens that name no session are ignored, and an access token may have expired: signing out
-    always works.
+    always works. But who has found an old token must not sign its owner out everywhere.
     """
     async with transaction() as session:
         sessions = SessionRepository(session)
-        found = [await find_authentic(sessions, text) for text in refresh_texts]
-        found += [await _find_by_access_token(sessions, text) for text in access_texts]
-        named = [user_session for user_session in found if user_session is not None]
-        if scope is LogoutScope.LOCAL:
-            for user_session in named:
-                await sessions.revoke(user_session.id, RevokeReason.LOGOUT, now=clock.now())
-        elif named:
-            await _end_widely(session, named[0], scope)
-    for user_id in {user_session.user_id for user_session in named}:
+        found = [await _named_by_refresh_token(sessions, text) for text in refresh_texts]
+        found += [await _named_by_access_token(sessions, text) for text in access_texts]
+        named = [each for each in found if each is not None]
+        proven = next((each.user_session for each in named if each.is_proven), None)
+        if scope is LogoutScope.GLOBAL and proven is not None:
+            await revoke(session, proven.user_id, AccountEvent.SIGNED_OUT_EVERYWHERE)
+        elif scope is LogoutScope.OTHERS:
+            if proven is not None:  # this session's own access token goes on
+                await revoke(session, proven.user_id, AccountEvent.SIGN_IN_ENDED)
+                await sessions.revoke_all(
+                    proven.user_id, RevokeReason.LOGOUT, now=clock.now(), except_for=proven.id
+                )
+        else:
+            for each in named:
+                await sessions.revoke(each.user_session.id, RevokeReason.LOGOUT, now=clock.now())
+    ended = [each.user_session for each in named]
+    for user_id in {user_session.user_id for user_session in ended}:
         await socket_review.request(user_id)
-    return named
+    return ended
 
 
 async def find_authentic(sessions: SessionRepository, text: str) -> UserSession | None:
     """The session that a refresh token was derived for, even if it has ended."""
+    found = await _named_by_refresh_token(sessions, text)
+    return None if found is None else found.user_session
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The session that a token names. The token `is_proven` if it would be accepted now: neither
+    expired nor followed by another, and of a session that is alive."""
+
+    user_session: UserSession
+    is_proven: bool
+
+
+async def _named_by_refresh_token(sessions: SessionRepository, text: str) -> _Named | None:
     try:
         presented = refresh_tokens.parse(text)
     except InvalidRefreshToken:
         return None
-    found = await sessions.get(presented.session_id)
-    return found if found is not None and presented.is_authentic(found.salt) else None
+    found = await sessions.get_with_user(presented.session_id)
+    if found is None:
+        return None
+    user_session, user = found
+    if not presented.is_authentic(user_session.salt):
+        return None
+    is_current = presented.generation == user_session.generation
+    return _Named(user_session, is_current and is_alive(user_session, user))
 
 
-async def _find_by_access_token(sessions: SessionRepository, text: str) -> UserSession | None:
+async def _named_by_access_token(sessions: SessionRepository, text: str) -> _Named | None:
     try:
         claims = access_tokens.read(text, even_expired=True)
     except InvalidToken:
         return None
-    return await sessions.get(claims.session_id)
+    found = await sessions.get_with_user(claims.session_id)
+    if found is None:
+        return None
+    user_session, user = found
+    return _Named(user_session, claims.has_not_expired and _is_accepted(claims, user_session, user))
 
 
-async def _end_widely(session: AsyncSession, mine: UserSession, scope: LogoutScope) -> None:
-    if mine.revoked_at is not None:
-        return
-    if scope is LogoutScope.GLOBAL:
-        await revoke(session, mine.user_id, AccountEvent.SIGNED_OUT_EVERYWHERE)
-    else:  # this session's own access token goes on
-        await revoke(session, mine.user_id, AccountEvent.SIGN_IN_ENDED)
-        await SessionRepository(session).revoke_all(
-            mine.user_id, RevokeReason.LOGOUT, now=clock.now(), except_for=mine.id
-        )
+def _is_accepted(claims: AccessClaims, user_session: UserSession, user: User) -> bool:
+    is_theirs = user.id == claims.user_id and user.auth_epoch == claims.epoch
+    return is_theirs and is_alive(user_session, user)
 
 
 def _seconds_until(moment: datetime, now: datetime) -> int:

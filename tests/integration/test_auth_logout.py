@@ -135,6 +135,47 @@ def test_a_session_that_has_ended_ends_no_other(signed_in: Answer):
     assert ask_me(elsewhere.json["access_token"]).status == 200
 
 
+@pytest.mark.parametrize("scope", ["others", "global"])
+def test_an_expired_token_ends_no_other_session(signed_in: Answer, scope: str):
+    elsewhere = sign_in()
+
+    with time_machine.travel(clock.now() + timedelta(hours=2)):
+        answer = send("logout", headers=bearer(signed_in), query={"scope": scope})
+        renewed = rotate(elsewhere.json["refresh_token"])
+        own = rotate(signed_in.json["refresh_token"])
+
+    assert (answer.status, renewed.status) == (204, 200)
+    assert own.status == (401 if scope == "global" else 200)
+
+
+def test_a_refresh_token_that_was_exchanged_ends_no_other_session(signed_in: Answer):
+    elsewhere, old = sign_in(), signed_in.json["refresh_token"]
+    renewed = rotate(old)
+
+    send("logout", json_body={"refresh_token": old}, query={"scope": "global"})
+
+    assert ask_me(elsewhere.json["access_token"]).status == 200
+    assert_over(renewed)
+
+
+def test_a_token_from_before_all_were_ended_ends_nobody(signed_in: Answer):
+    send("logout", cookies=sign_in().cookies, query={"scope": "others"})
+    later = sign_in()
+
+    send("logout", headers=bearer(signed_in), query={"scope": "global"})
+
+    assert ask_me(later.json["access_token"]).status == 200
+
+
+def test_an_expired_cookie_beside_a_good_one_ends_all_sessions(signed_in: Answer):
+    elsewhere = sign_in()
+
+    with time_machine.travel(clock.now() + timedelta(hours=2)):
+        send("logout", cookies=signed_in.cookies, query={"scope": "global"})
+
+        assert rotate(elsewhere.json["refresh_token"]).status == 401
+
+
 def test_a_foreign_page_cannot_sign_its_visitor_out(signed_in: Answer):
     answer = send("logout", cookies=signed_in.cookies, headers={"origin": "https://evil.example"})
 
