@@ -165,6 +165,18 @@ def test_a_body_of_a_text_type_is_a_string(content_type):
     assert (event["body"], event["isBase64Encoded"]) == ("é", False)
 
 
+def test_a_text_that_is_not_utf8_reaches_the_function_as_it_came():
+    event = event_of(headers=[("Content-Type", "application/json")], body=b'"\xff"')
+
+    assert (base64.b64decode(event["body"]), event["isBase64Encoded"]) == (b'"\xff"', True)
+
+
+def test_cookies_are_told_apart_without_changing_their_names():
+    event = event_of(headers=[("Cookie", "a=1;\t b=2 ; \u00a0c=3; \x85d=4;")])
+
+    assert event["cookies"] == ["a=1", "b=2", "\u00a0c=3", "\x85d=4"]
+
+
 @pytest.mark.parametrize("content_type", BINARY)
 @pytest.mark.parametrize("body", [b"text", b"\x00\xff"])
 @pytest.mark.assertion(8)

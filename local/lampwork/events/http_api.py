@@ -9,6 +9,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -114,7 +115,7 @@ def event_of_path(
     if caller is not None:
         event["requestContext"]["authorizer"] = {caller.form: dict(caller.context)}
     if request.body:
-        event["body"], event["isBase64Encoded"] = _body(request)
+        event["body"], event["isBase64Encoded"] = event_body(request.body, is_text=is_text(request))
     return event
 
 
@@ -196,7 +197,8 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def _cookies(request: Request) -> list[str]:
     headers = [value for name, value in request.headers if name.lower() == "cookie"]
-    return [cookie for value in headers for pair in value.split(";") if (cookie := pair.strip())]
+    pairs = (pair.strip(" \t") for value in headers for pair in value.split(";"))
+    return [pair for pair in pairs if pair]
 
 
 def _context(
@@ -230,10 +232,16 @@ def is_text(request: Request) -> bool:
     return media_type.startswith("text/") or media_type in TEXT_TYPES
 
 
-def _body(request: Request) -> tuple[str, bool]:
-    if is_text(request):
-        return request.body.decode("utf-8", "replace"), False
-    return base64.b64encode(request.body).decode(), True
+def event_body(body: bytes, *, is_text: bool) -> tuple[str, bool]:
+    """The body in an event, and whether it is in base64.
+
+    A text that is not UTF-8 cannot be a string of JSON. In base64 it reaches the function as it
+    came, which can refuse it; replacing what is wrong would pass off another text as the client's.
+    """
+    if is_text:
+        with suppress(UnicodeDecodeError):
+            return body.decode(), False
+    return base64.b64encode(body).decode(), True
 
 
 def structured_response(answer: Mapping[str, Any], default_type: str) -> Response:

@@ -4,7 +4,6 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-funct
 The shape was captured on AWS: hotsock/voker, vokerhttp/testdata/alb-request.json.
 """
 
-import base64
 import json
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from lampwork.events.http_api import (
     HOP_BY_HOP,
     MalformedResponse,
     decoded,
+    event_body,
     header_mapping,
     header_value,
     is_text,
@@ -103,6 +103,5 @@ def _body(request: Request) -> tuple[str, bool]:
     """A body is text if it is of a few types and not compressed."""
     if not request.body:
         return "", False
-    if is_text(request) and request.header("content-encoding") is None:
-        return request.body.decode("utf-8", "replace"), False
-    return base64.b64encode(request.body).decode(), True
+    compressed = request.header("content-encoding") is not None
+    return event_body(request.body, is_text=is_text(request) and not compressed)

@@ -4,7 +4,6 @@ functions' answers into responses.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
 
-import base64
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from lampwork.events.http_api import (
     MalformedResponse,
     decoded,
     delivered_path,
+    event_body,
     header_mapping,
     header_value,
     is_text,
@@ -289,9 +289,7 @@ def _body(request: Request, api: HttpApi | RestApi) -> tuple[str | None, bool]:
         if isinstance(api, RestApi)
         else not is_text(request)
     )
-    if binary:
-        return base64.b64encode(request.body).decode(), True
-    return request.body.decode("utf-8", "replace"), False
+    return event_body(request.body, is_text=not binary)
 
 
 def is_binary(media_type: str | None, binary_media_types: Iterable[str]) -> bool:
