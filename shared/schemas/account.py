@@ -2,17 +2,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from shared.schemas import texts
 from shared.schemas.auth import EmailAddress, Password, Token, Verification
 from shared.schemas.base import RequestBody, ResponseBody
 
-
-def _check_name(name: str) -> str:
-    if name != name.strip() or not name.isprintable():
-        raise ValueError("The name begins or ends with a space, or holds a control character.")
-    return name
-
-
-DisplayName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_check_name)]
+DisplayName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(texts.check_line)]
 # The shape of a language tag (RFC 5646): a language, then script, region and variants.
 Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 

@@ -9,6 +9,7 @@ from shared.engine.task_payload import task_payload
 from shared.generators.port import MAX_SIDE, MIN_SIDE, Style
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
+from shared.schemas import texts
 from shared.strict_json import MAX_EXACT_INTEGER, exact
 
 MAX_PROMPT_CHARACTERS = 2000
@@ -17,20 +18,8 @@ MAX_SEQUENCE = MAX_EXACT_INTEGER
 FORM = 2  # raise it when the members of a task's body change
 
 
-def _check_prompt(prompt: str) -> str:
-    if not prompt.strip():
-        raise ValueError("The prompt is blank.")
-    if any(_is_control(character) for character in prompt):
-        raise ValueError("The prompt holds a control character.")
-    return prompt
-
-
-def _is_control(character: str) -> bool:
-    return character != "\n" and (character < " " or "\x7f" <= character <= "\x9f")
-
-
 Prompt = Annotated[
-    str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS), AfterValidator(_check_prompt)
+    str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS), AfterValidator(texts.check_lines)
 ]
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

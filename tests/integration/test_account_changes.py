@@ -80,10 +80,16 @@ def test_a_name_and_a_language_can_be_set_and_cleared(signed_in: Answer):
     assert none.json["profile"] == {"display_name": None, "locale": "de-CH"}
 
 
+def test_a_name_may_be_joined_as_its_script_wants(signed_in: Answer):
+    for name in ("👨\u200d👩\u200d👧 family", "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"):
+        assert patch_me(signed_in, {"display_name": name}).json["profile"]["display_name"] == name
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"display_name": ""},
+        {"display_name": "\u200d"},
         {"display_name": "x" * 101},
         {"display_name": " Ada"},
         {"display_name": "A\nda"},

@@ -125,6 +125,9 @@ def test_every_log_line_of_a_submission_names_its_request(owner, backend, caplog
         ({"prompt": ""}, "prompt"),
         ({"prompt": " \n "}, "prompt"),
         ({"prompt": "x" * 2001}, "prompt"),
+        ({"prompt": "🏮" * 2001}, "prompt"),
+        ({"prompt": "\u200b\u200b"}, "prompt"),
+        ({"prompt": "a \u202eboat"}, "prompt"),
         ({"prompt": "bell \x07"}, "prompt"),
         ({"prompt": "escape \x1b[31m"}, "prompt"),
         ({"prompt": "NUL \x00"}, "prompt"),
@@ -164,6 +167,10 @@ def test_an_invalid_task_is_refused_with_the_place_of_the_mistake(owner, body, p
         b'{"prompt": "a lamp", "parameters": {"width": NaN}}',
         b'{"prompt": "a lamp", "parameters": {"width": Infinity}}',
         b'{"prompt": "a lamp", "prompt": "another"}',
+        b'{"prompt": "a l\xffmp"}',
+        b'{"prompt": "a lamp \xc0\xaf"}',
+        b'{"prompt": "a lamp \xed\xa0\x80"}',
+        b'\xef\xbb\xbf{"prompt": "a lamp"}',
         b'{"prompt": "a lamp", "parameters": ' + b"[" * 5000 + b"]" * 5000 + b"}",
     ],
 )
@@ -177,13 +184,17 @@ def test_a_body_that_is_no_json_creates_no_task(owner, body):
 
 @pytest.mark.stream_case(61)
 def test_a_body_that_is_too_long_creates_no_task(owner):
-    answer = submit_raw(owner, b'{"prompt": "' + b"x" * 2**20 + b'"}')
+    for filling in (b"x" * 2**20, b"x" * 17_000, rb"\u0041" * 9000, b" " * 17_000):
+        answer = submit_raw(owner, b'{"prompt": "' + filling + b'"}')
 
-    assert (answer.status, answer.json["code"]) == (413, "payload_too_large")
+        assert (answer.status, answer.json["code"]) == (413, "payload_too_large")
     assert list_tasks(owner).json["items"] == []
 
 
-@pytest.mark.parametrize("prompt", ["🏮", "مصباح", "two\nlines", "x" * 2000])
+@pytest.mark.parametrize(
+    "prompt",
+    ["🏮", "مصباح", "two\nlines", "a list:\ta boat\r\nat night", "x" * 2000, "🏮" * 2000],
+)
 @pytest.mark.stream_case(61)
 def test_a_prompt_may_be_in_any_script(owner, prompt):
     assert submit(owner, {"prompt": prompt}).json["prompt"] == prompt
