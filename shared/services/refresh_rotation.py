@@ -20,8 +20,11 @@ from shared.security.refresh_tokens import RefreshToken
 from shared.services.revocation import AccountEvent, revoke
 from shared.services.sessions import IssuedTokens, idle_expiry, is_alive, issue_tokens
 
-# A page's other tabs may still send the cookie that one of them has just exchanged.
-OWN_PAGE_GRACE = timedelta(seconds=10)
+# A page's other tabs may still send the cookie that one of them has just exchanged, and a page
+# whose answer was lost has no other cookie to send.
+OWN_PAGE_GRACE = timedelta(minutes=1)
+# A tab that already has the new cookie need not exchange it at once.
+OTHER_TAB_GRACE = timedelta(seconds=10)
 RETRY_GRACE = timedelta(hours=24)
 CLOCK_READINGS, QUICK_READING_SECONDS = 5, 0.003
 CLOCK_RESOLUTION = timedelta(milliseconds=1)  # SQLite's
@@ -60,9 +63,9 @@ async def refresh(token: str, attempt: Attempt) -> IssuedTokens:
     """Exchange the current refresh token for the next one and a new access token.
 
     A token that comes a second time is in two hands, so its session ends at once. There are three
-    exceptions. Another tab of the page may send the token within seconds, and a client may repeat a
-    request whose answer was lost, with its Idempotency-Key: both only while nobody has used the
-    successor. And two requests may overlap. All of them get the same successor.
+    exceptions. A page of this site may send the token again within a minute, and any client may
+    repeat a request whose answer was lost, with its Idempotency-Key: both only while nobody has
+    used the successor. And two requests may overlap. All of them get the same successor.
 
     Raises:
         InvalidRefreshToken: not a token of a live session; nothing changes.
@@ -116,7 +119,7 @@ def _was_just_rotated(sight: _Sight) -> bool:
     """Whether another tab of the page exchanged the cookie a moment ago. Another rotation would
     make a late third tab, which still sends the first cookie, look like a thief."""
     rotated_at = sight.user_session.rotated_at
-    return rotated_at is not None and sight.seen_at - rotated_at <= OWN_PAGE_GRACE
+    return rotated_at is not None and sight.seen_at - rotated_at <= OTHER_TAB_GRACE
 
 
 def _may_repeat(presented: RefreshToken, attempt: Attempt, sight: _Sight) -> bool:

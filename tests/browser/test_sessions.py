@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.chromium import sign_in
 from tests.browser.studio import expect_picture, submit
@@ -32,6 +32,33 @@ def test_tabs_whose_token_has_expired_refresh_it_once_for_all(context: BrowserCo
     for page in (first, second):
         expect_picture(page.get_by_role("article", name="a paper boat"))
     assert asked["refresh"] == 1
+
+
+def test_a_page_that_lost_the_answer_to_its_refresh_asks_again_with_the_same_key(context, ada):
+    page = sign_in(context, ada)
+    expect(page.get_by_text("The wall is empty.")).to_be_visible()
+    keys = []
+
+    def lose_the_first(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.fetch()  # the server has exchanged the token, and nobody hears of it
+            route.abort()
+        else:
+            route.continue_()
+
+    context.route("**/api/v1/auth/refresh", lose_the_first)
+    before = context.cookies()
+    context.clear_cookies(name="access_token")
+    page.goto(f"{ada.product.origin}/account")
+    until(lambda: len(keys) == 1)
+    context.add_cookies([each for each in before if each["name"] != "access_token"])
+    page.goto(f"{ada.product.origin}/account")
+
+    expect(page.get_by_text(ada.email)).to_be_visible()
+    assert len(set(keys)) == 1
+    assert len(keys) >= 2
+    assert page.evaluate("localStorage.length") == 0
 
 
 def test_a_draft_survives_signing_in_again_after_the_session_ended_elsewhere(context, ada):

@@ -139,10 +139,10 @@ def test_the_key_is_valid_for_a_day(signed_in: Answer):
 
 
 @pytest.mark.case("E3")
-def test_a_second_tab_gets_the_same_child_within_ten_seconds(signed_in: Answer):
+def test_a_second_tab_gets_the_same_child_within_a_minute(signed_in: Answer):
     first = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
 
-    let_pass(signed_in, seconds=8)
+    let_pass(signed_in, seconds=59)
     second = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
 
     assert (first.status, second.status) == (200, 200)
@@ -153,7 +153,7 @@ def test_a_second_tab_gets_the_same_child_within_ten_seconds(signed_in: Answer):
 def test_a_tab_that_comes_later_than_that_ends_the_session(signed_in: Answer):
     first = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
 
-    let_pass(signed_in, seconds=11)
+    let_pass(signed_in, seconds=61)
     second = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
 
     assert second.json["code"] == "refresh_token_reused"
@@ -174,7 +174,7 @@ def test_a_third_tab_that_is_late_still_gets_the_one_child(signed_in: Answer):
 def test_a_page_that_returns_later_advances_its_session(signed_in: Answer):
     first = send("refresh", cookies=signed_in.cookies, headers=SAME_ORIGIN)
 
-    let_pass(signed_in, seconds=11)
+    let_pass(signed_in, seconds=61)
     later = send("refresh", cookies=first.cookies, headers=SAME_ORIGIN)
 
     assert later.status == 200

@@ -1,5 +1,5 @@
 import { isSilence, noteAnswer, noteSilence } from "./connection.js";
-import { alone, happen } from "./session.js";
+import { alone, forgetKeyOfRefresh, happen, keyOfRefresh } from "./session.js";
 
 const PATIENCE_MS = 40_000; // longer than the longest poll
 
@@ -36,7 +36,9 @@ function withFreshSession(send) {
   return alone(async () => {
     const answer = await send();
     if (answer.status !== 401) return answer;
-    const refreshed = await request("POST", "/auth/refresh");
+    const key = { "Idempotency-Key": keyOfRefresh() };
+    const refreshed = await request("POST", "/auth/refresh", undefined, key);
+    if (refreshed.ok || refreshed.status === 401) forgetKeyOfRefresh();
     if (refreshed.status === 401) happen("session-ended");
     if (!refreshed.ok) return refreshed;
     return send();

@@ -27,3 +27,39 @@ export function onHere(what, then, options) {
 export function alone(task) {
   return navigator.locks ? navigator.locks.request("lampwork-session", task) : task();
 }
+
+const REFRESH_KEY = "lampwork-refresh";
+let refreshKey = "";
+
+/**
+ * The Idempotency-Key of the refresh under way. Every tab sends the same one until an answer has
+ * come, be it after a night's sleep: the server then gives a lost answer again.
+ */
+export function keyOfRefresh() {
+  refreshKey = stored() || refreshKey || [...crypto.getRandomValues(new Uint32Array(4))].join("-");
+  store(refreshKey);
+  return refreshKey;
+}
+
+export function forgetKeyOfRefresh() {
+  refreshKey = "";
+  store("");
+}
+
+// A browser may forbid a page to store anything: then the key lasts as long as the page.
+function stored() {
+  try {
+    return localStorage.getItem(REFRESH_KEY);
+  } catch {
+    return null;
+  }
+}
+
+function store(key) {
+  try {
+    if (key) localStorage.setItem(REFRESH_KEY, key);
+    else localStorage.removeItem(REFRESH_KEY);
+  } catch {
+    // as above
+  }
+}
