@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from shared import clock, settings
 from shared.database import transaction
 from shared.errors import InvalidRefreshToken, InvalidToken, SessionNotFound
