@@ -6,7 +6,7 @@ DomainError
 ├── Unauthenticated (401)        InvalidCredentials, InvalidToken, InvalidRefreshToken,
 │                                RefreshTokenReused, AmbiguousCookies, InvalidTicket
 ├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected, SizeBeyondPlan,
-│                                ReauthenticationRequired
+│                                ReauthenticationRequired, MailboxElsewhere
 ├── NotFound (404)               TaskNotFound, UserNotFound, SessionNotFound
 ├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished
 ├── PayloadTooLarge (413)
@@ -161,6 +161,13 @@ class SizeBeyondPlan(Forbidden):
 
 class ReauthenticationRequired(Forbidden):
     default_detail = "Enter the password again first."
+
+
+class MailboxElsewhere(Forbidden):
+    default_detail = (
+        "The mailbox holds everybody's links, so it is shown on this machine only: open it under "
+        "localhost."
+    )
 
 
 class NotFound(DomainError):

@@ -14,10 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared import settings
 from shared.clients import objects
-from shared.errors import NotFound
+from shared.errors import MailboxElsewhere, NotFound
 from shared.generators.port import Style
 from shared.repositories.mailbox import MailboxRepository
 from shared.security import cookies
+from shared.security.client_address import is_loopback_host
 from shared.security.cookies import TokenCookie
 from shared.settings import Environment as Deployment
 from shared.singletons import singleton
@@ -85,6 +86,8 @@ async def mailbox(request: Request, session: ReadingSessionDep) -> Response:
     such page."""
     if not _keeps_mails():
         return _page(request, "missing.html", status=404)
+    if not is_loopback_host(request.headers.get("host")):
+        raise MailboxElsewhere
     mails = await MailboxRepository(session).list()
     return _page(request, "mailbox.html", mails=mails, link_start=settings.app().public_url)
 

@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
 
 from shared import settings
 
@@ -43,6 +44,22 @@ def network(address: str | None) -> str:
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
     return UNKNOWN if parsed is None else str(parsed)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only a process of this machine has this address."""
+    parsed = _parse(address)
+    return parsed is not None and parsed.is_loopback
+
+
+def is_loopback_host(header: str | None) -> bool:
+    """Whether a Host header names this machine in a way that no name server can give to another
+    site: a page whose own name was made to resolve here (DNS rebinding) sends that name."""
+    try:
+        host = urlsplit(f"//{header or ''}").hostname or ""
+    except ValueError:  # brackets that do not match
+        return False
+    return host == "localhost" or host.endswith(".localhost") or is_loopback(host)
 
 
 def _is_trusted(address: Address) -> bool:

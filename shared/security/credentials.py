@@ -2,12 +2,11 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from ipaddress import IPv6Address, ip_address
 from uuid import UUID
 
 from shared import settings
 from shared.errors import AmbiguousCredentials, InvalidToken
-from shared.security import access_tokens, cookies
+from shared.security import access_tokens, client_address, cookies
 from shared.security.access_tokens import AccessClaims
 from shared.security.cookies import TokenCookie
 from shared.settings import TrustUserIdHeader
@@ -129,20 +128,13 @@ def _check_gateway(headers: Mapping[str, str]) -> None:
 
 
 def _is_local_process(headers: Mapping[str, str], peer: str | None) -> bool:
-    """Whether a process of this machine sent the request itself, not a proxy for somebody else.
+    """Whether a process of this machine sent the request itself, not a proxy for somebody else and
+    not a browser for a page of another site.
 
     A gateway always writes X-Forwarded-For; without a proxy it holds only the peer's address.
     """
     if peer is None or any(name in headers for name in FORWARDING_HEADERS):
         return False
-    return _is_loopback(peer) and headers.get("x-forwarded-for", peer).strip() == peer
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
+    if not client_address.is_loopback_host(headers.get("host")):
         return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    return parsed.is_loopback
+    return client_address.is_loopback(peer) and headers.get("x-forwarded-for", peer).strip() == peer

@@ -1,5 +1,7 @@
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from lampwork.errors import Throttled, TooManyEnvironments
 from lampwork.front.server import Front
+from lampwork.stack.load_balancers import Condition, FixedResponse, Listener, ListenerRule
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import http_api, running_front, stack
 
@@ -226,7 +229,63 @@ async def test_each_of_several_apis_answers_under_its_own_host(tmp_path):
     async with running_front(stack(first, second), invoker, tmp_path) as front:
         answers = [
             (await get(front, "/", headers={"Host": host})).text
-            for host in ("localhost", "second1234.execute-api.eu-west-1.localhost", "other.example")
+            for host in ("localhost", "second1234.execute-api.eu-west-1.localhost", "127.0.0.1")
         ]
 
     assert answers == ["first", "second", "first"]
+
+
+async def test_a_request_to_this_machine_is_answered_by_whatever_name(tmp_path):
+    names = (
+        *("localhost", "LOCALHOST:8000", "127.0.0.1", "192.168.1.20:8000", "[::1]:8000"),
+        *("app.localhost", "abc123defg.execute-api.localhost:8000", "xyz.lambda-url.localhost."),
+        *("abc123defg.execute-api.us-east-1.amazonaws.com", "xyz.lambda-url.eu-west-1.on.aws"),
+        *("host.docker.internal:8000", "phone.test", "shop.example.com", "api.example.com:8000"),
+    )
+    async with guarded_front(tmp_path) as front:
+        answers = {name: await get(front, "/hello", headers={"Host": name}) for name in names}
+
+    assert {name: each.status_code for name, each in answers.items()} == dict.fromkeys(names, 200)
+
+
+@pytest.mark.parametrize("path", ["/hello", "/", "/live/@connections/abc", "/_lampwork/health"])
+async def test_a_page_whose_name_was_made_to_resolve_here_reaches_nothing(tmp_path, path):
+    names = (
+        *("evil.example", "localhost.evil.example:80", "127.0.0.1.evil.example", "evil-localhost"),
+        *("phone.test.evil.example", "evil.execute-api.example", "amazonaws.com", "1.2.3.4.5"),
+        *("abc123defg.execute-api.us-east-1.amazonaws.com.evil.example", "api.example.com.evil"),
+        *("other.shop.example.com", "any.example.com", '"quoted', "a\xe9b", "*"),
+    )
+    async with guarded_front(tmp_path) as front:
+        for name in [*names, *names]:  # the second time it has been seen
+            answer = await get(front, path, headers={"Host": name.encode("latin-1")})
+
+            assert (name, answer.status_code) == (name, 403)
+            assert "--allowed-host" in answer.json()["message"]
+
+
+async def test_a_socket_under_a_foreign_name_is_refused(tmp_path):
+    async with guarded_front(tmp_path) as front:
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Host": "evil.example"}
+
+        assert (await get(front, "/prod", headers=upgrade)).status_code == 403
+
+
+@asynccontextmanager
+async def guarded_front(folder: Path) -> AsyncIterator[Front]:
+    """A front with an API, custom names of its template, and a name that the user allows."""
+    target = FixedResponse(200)
+    hosts = Condition("host-header", ("shop.example.com", "*.example.com"))
+    listener = Listener("Listener", "listener12", (ListenerRule(target, (hosts,)),))
+    served = replace(
+        stack(http_api(("GET", "/hello", "hello"))),
+        load_balancers=(listener,),
+        domains=("api.example.com",),
+    )
+    invoker = FakeInvoker(hello=lambda event: {"statusCode": 200})
+    front = Front(served, invoker, data_dir=folder, port=0, allowed_hosts=["Phone.test"])
+    await front.start()
+    try:
+        yield front
+    finally:
+        await front.stop()

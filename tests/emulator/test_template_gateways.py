@@ -613,3 +613,19 @@ def test_methods_of_cloudformation_are_for_the_users_of_a_pool(tmp_path):
     )
     assert route.scopes == ("books/read",)
     assert stack.ignored == ()
+
+
+def test_the_custom_domains_of_apis_are_read_with_those_that_sam_makes(tmp_path):
+    template = SAM.replace("Resources:", "Parameters: {Zone: {Type: String}}\nResources:")
+    template += """\
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: {Domain: {DomainName: !Sub "api.${Zone}", CertificateArn: arn:aws:acm:a}}
+  Custom:
+    Type: AWS::ApiGateway::DomainName
+    Properties: {DomainName: shop.example.com}
+"""
+
+    stack = read_text(tmp_path, template, Zone="example.org")
+
+    assert set(stack.domains) == {"api.example.org", "shop.example.com"}

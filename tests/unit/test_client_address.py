@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.security.client_address import network, resolve
+from shared.security.client_address import is_loopback_host, network, resolve
 from shared.singletons import forget_singletons
 
 PROXY, OTHER_PROXY = "10.0.0.7", "2001:db8:ffff::1"
@@ -71,3 +71,25 @@ def test_one_household_counts_as_one():
 
 def test_requests_without_an_address_share_one_count():
     assert network(None) == network("somewhere")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("localhost", "LOCALHOST:8000", "app.localhost", "127.0.0.1:8000", "127.1.2.3"),
+        *("[::1]", "[::1]:8000", "[::ffff:127.0.0.1]:80"),
+    ],
+)
+def test_a_host_that_only_this_machine_can_have_is_loopback(header: str):
+    assert is_loopback_host(header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(None, "", "evil.example", "localhost.evil.example:80", "127.0.0.1.evil.example"),
+        *("notlocalhost", "192.168.1.20:8000", "0.0.0.0", "[::1", "localhost@evil.example", "::1"),
+    ],
+)
+def test_any_other_host_is_not(header: str | None):
+    assert not is_loopback_host(header)

@@ -179,7 +179,7 @@ def test_a_gateway_cannot_be_trusted_without_a_real_secret(
 )
 @pytest.mark.usefixtures("at_home")
 def test_a_process_of_this_machine_names_the_user(peer: str, forwarded_for: str | None):
-    headers = {"x-user-id": str(USER)}
+    headers = {"host": "localhost:8000", "x-user-id": str(USER)}
     if forwarded_for is not None:
         headers["x-forwarded-for"] = forwarded_for
 
@@ -201,8 +201,12 @@ def test_a_process_of_this_machine_names_the_user(peer: str, forwarded_for: str 
         (LOOPBACK, {"forwarded": "for=203.0.113.9"}),
         (LOOPBACK, {"x-real-ip": "203.0.113.9"}),
         (LOOPBACK, {"via": "1.1 proxy"}),
+        (LOOPBACK, {"host": "evil.example:8000"}),
+        (LOOPBACK, {"host": ""}),
     ],
 )
 @pytest.mark.usefixtures("at_home")
 def test_a_request_that_came_from_elsewhere_does_not(peer: str | None, headers: dict[str, str]):
-    assert credentials.find({"x-user-id": str(USER), **headers}, peer=peer) is None
+    sent = {"host": "localhost:8000", "x-user-id": str(USER), **headers}
+
+    assert credentials.find(sent, peer=peer) is None

@@ -109,6 +109,16 @@ def test_the_mailbox_shows_mails_with_their_links_and_without_their_markup():
     assert "Hello &lt;b&gt;you&lt;/b&gt;" in html
 
 
+@pytest.mark.parametrize("host", ["evil.example:8000", "192.168.1.20:8000", "lampwork.local"])
+def test_the_mailbox_is_shown_under_a_name_of_this_machine_alone(host):
+    run(DevelopmentMailbox().send(Mail("ada@example.com", "a secret", "text", "")))
+
+    answer = call(handler, "GET", "/mailbox", headers={"host": host})
+
+    assert (answer.status, answer.json["code"]) == (403, "mailbox_elsewhere")
+    assert b"secret" not in answer.body
+
+
 @pytest.mark.parametrize("variables", [{"MAIL_URL": "none://"}, PRODUCTION])
 def test_only_a_developers_machine_has_a_mailbox(settings, variables):
     for name, value in variables.items():

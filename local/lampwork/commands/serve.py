@@ -49,8 +49,8 @@ def serve_options(port: int | None) -> Callable[[Command], Command]:
                 "allowed_hosts",
                 multiple=True,
                 envvar="LAMPWORK_ALLOWED_HOSTS",
-                help="A host name, besides localhost, under which programs may read metrics and"
-                " invoke functions; may be repeated.",
+                help="A host name, besides localhost and addresses, under which requests are"
+                " answered; may be repeated.",
             ),
             click.option(
                 "--strict",

@@ -1,14 +1,11 @@
 """The emulator's own paths. Any program on this machine may use them, but no web page may.
 
 AWS either has no such paths or requires a signature for them. Without this check, a page of any
-site could reach them here: with a cross-site request, or by pointing its own host name at this
-machine (DNS rebinding).
+site could reach them here with a cross-site request. The front itself refuses foreign host names.
 """
 
-from collections.abc import Collection
 from typing import Final
 
-from lampwork.http.hosts import host_of, is_own
 from lampwork.http.internal_paths import HEALTH, METRICS
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
@@ -18,14 +15,10 @@ OWN_SITE: Final = (None, "none", "same-origin")
 
 
 class ControlPaths:
-    """Serves /_lampwork/health and /_lampwork/metrics.
+    """Serves /_lampwork/health and /_lampwork/metrics."""
 
-    `allowed_hosts` are the host names that clients may use besides localhost and IP addresses.
-    """
-
-    def __init__(self, metrics: Metrics, allowed_hosts: Collection[str]) -> None:
+    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._allowed_hosts = {host.lower() for host in allowed_hosts}
 
     async def serve(self, request: Request) -> Response:
         if refusal := self.refusal(request):
@@ -48,6 +41,4 @@ class ControlPaths:
             return json_message(403, "A web page may not send this request")
         if request.header("sec-fetch-site") not in OWN_SITE:
             return json_message(403, "A page of another site may not send this request")
-        if not is_own(host_of(request.header("host") or ""), self._allowed_hosts):
-            return json_message(403, "This Host is not among allowed_hosts in [tool.lampwork]")
         return None

@@ -22,12 +22,14 @@ from lampwork.front.websocket.websocket_api import WebSocketApiGateway
 from lampwork.http import internal_paths
 from lampwork.http.certificates import Certificates
 from lampwork.http.connection import Answer, HttpProtocol, Pending
+from lampwork.http.hosts import OwnHosts, host_of
 from lampwork.http.listener import Listener
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invoker
 from lampwork.metrics.metrics import Metrics, Reading
 from lampwork.stack.model import Stack, WebSocketApi
+from lampwork.stack.own_addresses import hosts_of_templates
 from lampwork.stack.router import Match
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 from lampwork.triggers.durable.executions import DurableFunctions
@@ -47,6 +49,8 @@ class Front:
     times shorter.
     `aws` is the host and port to which requests signed for other AWS services go.
     `durable` are the executions of durable functions, which their SDK asks for.
+    `allowed_hosts` are the names that clients may use besides localhost, IP addresses, and those
+    that the template names; `host` is the address to listen on.
     `on_access` receives one line for each answer.
     """
 
@@ -71,7 +75,8 @@ class Front:
         self._invoker = invoker
         self._metrics = metrics or Metrics()
         self._on_access = on_access
-        self._control = ControlPaths(self._metrics, {host, *allowed_hosts})
+        self._control = ControlPaths(self._metrics)
+        self._hosts = OwnHosts({host, *allowed_hosts})
         self._aws = AwsServices(aws)
         self._aws_address = aws
         self._cloudformation = CloudFormationApi(stack.deployed)
@@ -134,6 +139,7 @@ class Front:
             stack, self._invoker, self._backends, self._time_scale, self._aws_address
         )
         self._by_api_id = _by_api_id(self._gateways)
+        self._hosts.update(hosts_of_templates(stack))
         self._events.update(stack.functions)
         self._lambda_api.update(stack.functions)
         self._cloudformation.update(stack.deployed)
@@ -151,6 +157,8 @@ class Front:
 
     def handle(self, request: Request) -> Answer | Pending:
         path = request.path
+        if not self._hosts.own(request.header("host") or "") and not is_public(request):
+            return self._foreign_host(request)
         if path.startswith(internal_paths.PREFIX):
             return self._control.serve(request)
         if found := connections_api.PATH.fullmatch(path):
@@ -164,6 +172,19 @@ class Front:
                 or self._aws.serve(request)
             )
         return self._serve_api(request)
+
+    def _foreign_host(self, request: Request) -> Response:
+        """The refusal of a request that was meant for another machine, as a rebound name's is."""
+        host = ascii(host_of(request.header("host") or ""))
+        self._on_access(
+            f"{request.method} {request.path}  403: the host {host} is not allowed here; to allow"
+            f" it: --allowed-host {host}, or allowed_hosts = [{host}] in [tool.lampwork]"
+        )
+        return json_message(
+            403,
+            "This Host is not allowed, so that no website can pass as this machine. To allow it,"
+            " use --allowed-host, LAMPWORK_ALLOWED_HOSTS, or allowed_hosts in [tool.lampwork].",
+        )
 
     async def _serve_api(self, request: Request) -> Answer:
         if _asks_for_websocket(request):

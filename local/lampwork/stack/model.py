@@ -495,7 +495,8 @@ class Ignored:
 @dataclass(frozen=True, slots=True)
 class Stack:
     """All that a template defines. `warnings` are about what AWS takes all the same. `files` are
-    the further files it was read from, such as definitions of its APIs."""
+    the further files it was read from, such as definitions of its APIs. `domains` are the custom
+    domain names of its APIs."""
 
     functions: Mapping[str, Function]
     http_apis: tuple[HttpApi, ...] = ()
@@ -511,6 +512,7 @@ class Stack:
     ignored: tuple[Ignored, ...] = ()
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    domains: tuple[str, ...] = ()
 
     def triggers_of(self, kind: type[Kind]) -> tuple[Kind, ...]:
         """The triggers of one kind, in the template's order."""

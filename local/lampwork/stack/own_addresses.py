@@ -15,6 +15,7 @@ ON_AWS: Final = re.compile(
 )
 
 
+WILDCARD: Final = frozenset("*?")
 USER_POOL: Final = "AWS::Cognito::UserPool"
 OVER_TLS: Final = re.compile(r"\b(http|ws)s://((?:[\w.-]+\.)?localhost:)")
 
@@ -106,6 +107,17 @@ def names_of_aws(region: str) -> tuple[str, ...]:
         f"*.execute-api.{region}.amazonaws.com",
         f"*.lambda-url.{region}.on.aws",
     )
+
+
+def hosts_of_templates(stack: Stack) -> Iterator[str]:
+    """The hosts that a stack calls its own, and that somebody may lead here to try them: domain
+    names of its APIs, and the hosts that rules of its load balancers name whole."""
+    yield from stack.domains
+    for listener in stack.load_balancers:
+        for rule in listener.rules:
+            for condition in rule.conditions:
+                if condition.field == "host-header":
+                    yield from (each for each in condition.values if not WILDCARD & set(each))
 
 
 def _pool_host(region: str) -> str:

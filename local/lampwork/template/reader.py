@@ -1,9 +1,11 @@
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from lampwork.config.stack_files import StackFile
+from lampwork.errors import TemplateError
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import CloudResource, Stack, Trigger
 from lampwork.template.apis.function_urls import read_function_urls
@@ -26,6 +28,7 @@ from lampwork.template.source.properties import coverage_of
 from lampwork.template.streams.mappings import is_disabled
 from lampwork.template.triggers import read_queues
 
+DOMAIN_NAMES: Final = ("AWS::ApiGateway::DomainName", "AWS::ApiGatewayV2::DomainName")
 MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 
 
@@ -118,6 +121,7 @@ def _stack(template: Template, sources: Iterable[TriggerReader]) -> Stack:
         resources=(*read_resources(template), *resources),
         custom_resources=read_custom_resources(template, names),
         deployed=read_deployed_stacks(template),
+        domains=tuple(_domains(template)),
     )
     _ignore_the_rest(template)
     _ignore_properties(template)
@@ -127,6 +131,14 @@ def _stack(template: Template, sources: Iterable[TriggerReader]) -> Stack:
         warnings=tuple(template.warnings),
         files=tuple(template.files),
     )
+
+
+def _domains(template: Template) -> Iterator[str]:
+    """The custom domain names of APIs, as far as they have a value here."""
+    for resource in template:
+        if resource.type in DOMAIN_NAMES:
+            with suppress(TemplateError):
+                yield str(resource.get("DomainName"))
 
 
 def _read_triggers(
