@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from time import monotonic
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,6 +21,15 @@ async def for_each(
     for result in results:
         if result is not None:
             raise result
+
+
+def within(seconds: float, items: Iterable[T]) -> Iterator[T]:
+    """The items, until this much time has passed since the first was asked for."""
+    end = monotonic() + seconds
+    for item in items:
+        if monotonic() >= end:
+            return
+        yield item
 
 
 async def _work(todo: Iterator[T], work: Callable[[T], Awaitable[None]]) -> None:

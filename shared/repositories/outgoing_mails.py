@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.models.base import database_now
 from shared.models.mail import MailKind, OutgoingMail
 
-BATCH = 50
+BATCH = 10
 CLAIM_SECONDS = 60
 
 

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
     ColumnElement,
     ScalarSelect,
     Select,
-    delete,
     exists,
     func,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,12 +20,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from shared.engine.transitions import has_room, is_due
 from shared.models.base import database_now
-from shared.models.rate_limit_counter import RateLimitCounter
-from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
+from shared.models.task import Outbox, Task
 from shared.models.task_status import TaskStatus
 
 BATCH = 50
-PRUNED_BATCH = 500
 OUTBOX_LOCK_SECONDS = 30
 
 
@@ -69,11 +66,19 @@ async def give_back(session: AsyncSession, promise: Outbox, error: str) -> None:
 
 
 def with_lost_lease() -> Select[UUID]:
-    return _batch(Task.status == TaskStatus.PROCESSING, Task.lease_expires_at <= database_now())
+    return _batch(
+        Task.lease_expires_at,
+        Task.status == TaskStatus.PROCESSING,
+        Task.lease_expires_at <= database_now(),
+    )
 
 
 def overdue() -> Select[UUID]:
-    return _batch(Task.status == TaskStatus.QUEUED, Task.queued_deadline <= database_now())
+    return _batch(
+        Task.queued_deadline,
+        Task.status == TaskStatus.QUEUED,
+        Task.queued_deadline <= database_now(),
+    )
 
 
 def unheard(seconds: float) -> Select[Task]:
@@ -149,57 +154,5 @@ def _number(ids: InstrumentedAttribute[UUID], *condition: ColumnElement[bool]) -
     return select(func.count(ids)).where(*condition).scalar_subquery()
 
 
-async def prune_idempotency_keys(session: AsyncSession) -> None:
-    over = select(IdempotencyKey.user_id, IdempotencyKey.key).where(
-        IdempotencyKey.expires_at <= database_now()
-    )
-    await session.execute(
-        delete(IdempotencyKey)
-        .where(tuple_(IdempotencyKey.user_id, IdempotencyKey.key).in_(over.limit(PRUNED_BATCH)))
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def prune_rate_limit_counters(session: AsyncSession) -> None:
-    over = select(RateLimitCounter.bucket, RateLimitCounter.window_start).where(
-        RateLimitCounter.expires_at <= database_now()
-    )
-    window = tuple_(RateLimitCounter.bucket, RateLimitCounter.window_start)
-    await session.execute(
-        delete(RateLimitCounter)
-        .where(window.in_(over.limit(PRUNED_BATCH)))
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def prune_outbox(session: AsyncSession, *, retention_seconds: float) -> None:
-    kept = select(Outbox.id).where(Outbox.done_at <= database_now(-retention_seconds))
-    await session.execute(
-        delete(Outbox)
-        .where(Outbox.id.in_(kept.limit(PRUNED_BATCH)))
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def prune_events(session: AsyncSession, *, retention_seconds: float) -> None:
-    """Delete the events of finished tasks except the last."""
-    past = (
-        select(TaskEvent.task_id, TaskEvent.sequence)
-        .where(
-            exists().where(
-                Task.id == TaskEvent.task_id,
-                Task.finished_at <= database_now(-retention_seconds),
-                TaskEvent.sequence < Task.sequence,
-            )
-        )
-        .limit(PRUNED_BATCH)
-    )
-    await session.execute(
-        delete(TaskEvent)
-        .where(tuple_(TaskEvent.task_id, TaskEvent.sequence).in_(past))
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _batch(*condition: object) -> Select[UUID]:
-    return select(Task.id).where(*condition).order_by(Task.updated_at).limit(BATCH)  # type: ignore[arg-type]
+def _batch(order: InstrumentedAttribute[Any], *condition: ColumnElement[bool]) -> Select[UUID]:
+    return select(Task.id).where(*condition).order_by(order).limit(BATCH)

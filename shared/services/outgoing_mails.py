@@ -26,8 +26,9 @@ FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 3600
 
 
-async def send_due(service: Mailer | None = None) -> None:
+async def send_due(service: Mailer | None = None) -> bool:
     """Send a limited batch of the mails that are due. Mails that cannot be sent now stay for later.
+    Returns whether any was due.
 
     All work that differs between addresses happens here and not in requests, so that the time of an
     answer does not reveal which addresses have an account. A mail may arrive twice, if its sender
@@ -38,6 +39,7 @@ async def send_due(service: Mailer | None = None) -> None:
     if claimed:
         send = partial(_send, service or mailer())
         await for_each(claimed, send, at_a_time=AT_A_TIME)
+    return bool(claimed)
 
 
 async def _send(service: Mailer, promise: OutgoingMail) -> None:

@@ -7,10 +7,12 @@ from shared.database import transaction
 from shared.errors import QuotaExceeded, SizeBeyondPlan, TooManyTasksAtOnce
 from shared.models.user import Plan, Subscription
 from shared.plans import PLANS, Period, PlanLimits, Usage
+from shared.process.parallel import within
 from shared.repositories.subscriptions import SubscriptionRepository, overdue
 from shared.schemas.user import LimitsRead, SubscriptionRead, UsageRead
 
 BUSY_SECONDS = 10  # by then, a running task may have ended
+RENEWING_SECONDS = 2.0
 
 
 async def admit_task(
@@ -97,7 +99,7 @@ async def renew_overdue() -> None:
     """Renew a batch of subscriptions whose period is over: their owners may stay away for long."""
     async with transaction(writing=False) as session:
         owners = list(await session.scalars(overdue(clock.now())))
-    for owner_id in owners:
+    for owner_id in within(RENEWING_SECONDS, owners):
         async with transaction() as session:
             subscriptions = SubscriptionRepository(session, user_id=owner_id)
             if await subscriptions.lock_owner() is not None:

@@ -1,5 +1,6 @@
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Select
@@ -10,60 +11,93 @@ from shared.database import transaction
 from shared.engine import task_metrics, transitions
 from shared.engine.broadcast import broadcaster
 from shared.engine.dispatching import dispatch
+from shared.errors import Unavailable
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
 from shared.process import metrics
+from shared.process.parallel import within
 from shared.queues.doorbells import QueueUnavailable
 from shared.queues.registry import queue
 from shared.repositories import sweeping as repository
 from shared.services.outgoing_mails import send_due
+from shared.services.pruning import prune
 from shared.services.subscriptions import renew_overdue
 
 logger = logging.getLogger(__name__)
 
 STUCK_LEASES = 4  # a sweep takes a lost lease after one; after four, sweeps have failed
+# A part begins nothing more after this time. All parts together, and what each has just begun, fit
+# into the 30 s that the template gives a sweep.
+PART_SECONDS = 2.0
+PRUNING_SECONDS = 1.0
+MAIL_BATCHES = 5
 
 
 async def sweep() -> None:
-    """Repair whatever a crash left unfinished: one pass over all tasks, with a limited batch of
-    each repair.
+    """Repair whatever a crash left unfinished, and delete what nobody needs any more.
 
+    What people wait for comes first: tasks, then mails, then the rest. Each part takes a limited
+    batch and a limited time, and the others go on when one fails, so that none can starve another.
     Two sweeps at once do no harm: what one has repaired, the guards of the other's statements skip.
+
+    Raises:
+        Unavailable: the database is away, so no part can do anything.
+        ExceptionGroup: what went wrong in some parts, after all others have run.
     """
-    await _take_from_lost_workers()
-    await _expire_overdue()
-    await _keep_promises()
-    await _ring_again()
-    await _publish_again()
-    await renew_overdue()
-    await _prune()
-    await send_due()
-    await _measure()
+    ended: list[Task] = []
+    failures: list[Exception] = []
+    for part in (
+        _keep_promises,
+        partial(_take_from_lost_workers, ended),
+        _ring_again,
+        _publish_again,
+        _send_mails,
+        _expire_overdue,
+        _measure,
+        renew_overdue,
+        partial(prune, seconds=PRUNING_SECONDS),
+        partial(_remove_leavings, ended),
+    ):
+        try:
+            await part()
+        except Unavailable:
+            raise
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup("Parts of a sweep failed", failures)
     metrics.record(metrics.SWEEPS)
 
 
-async def _take_from_lost_workers() -> None:
-    lost = [
-        await _change(transitions.lose_lease, task_id, "lost_lease")
-        for task_id in await _ids(repository.with_lost_lease())
-    ]
-    if ended := [task for task in lost if task and task.status.terminal]:
-        await _remove_leavings(ended)
+async def _take_from_lost_workers(ended: list[Task]) -> None:
+    """Add those that do not run again to `ended`."""
+    for task_id in within(PART_SECONDS, await _ids(repository.with_lost_lease())):
+        task = await _change(transitions.lose_lease, task_id, "lost_lease")
+        if task and task.status.terminal:
+            ended.append(task)
 
 
-async def _remove_leavings(tasks: Sequence[Task]) -> None:
+async def _remove_leavings(ended: list[Task]) -> None:
     """Remove what the workers of these tasks may have stored, since no later attempt does."""
+    if not ended:
+        return
     from shared.clients import objects  # loads boto3, and few sweeps need it
 
     try:
-        for task in tasks:
+        for task in within(PART_SECONDS, ended):
             await objects.delete_all(objects.folder(task.id))
     except objects.ObjectStoreUnavailable as error:
         logger.warning("Objects were left behind", extra={"error": str(error)})
 
 
+async def _send_mails() -> None:
+    for _ in within(PART_SECONDS, range(MAIL_BATCHES)):
+        if not await send_due():
+            return
+
+
 async def _expire_overdue() -> None:
-    for task_id in await _ids(repository.overdue()):
+    for task_id in within(PART_SECONDS, await _ids(repository.overdue())):
         await _change(transitions.expire, task_id, "expired")
 
 
@@ -96,31 +130,35 @@ async def _keep_promises() -> None:
     """Ring for tasks whose creator or last worker died before it could."""
     async with transaction() as session:
         promises = await repository.claim_outbox(session)
-    for position, promise in enumerate(promises):
+    kept, error_text = 0, "The time of the sweep was over."
+    for promise in within(PART_SECONDS, promises):
         try:
             await queue().ring_generate(promise.task_id)
         except QueueUnavailable as error:
             logger.warning("The broker is away", extra={"error": str(error)})
-            async with transaction() as session:
-                for kept in promises[position:]:
-                    await repository.give_back(session, kept, str(error))
-            return
+            error_text = str(error)
+            break
         async with transaction() as session:
             await transitions.mark_dispatched(session, promise.task_id, promise.sequence)
         metrics.record(metrics.SWEEP_REPAIRS, Repair="dispatched")
+        kept += 1
+    if unkept := promises[kept:]:
+        async with transaction() as session:
+            for promise in unkept:
+                await repository.give_back(session, promise, error_text)
 
 
 async def _ring_again() -> None:
     seconds = settings.tasks().redispatch_seconds
     for query in (repository.unheard(seconds), repository.without_doorbell()):
-        for task in await _tasks(query):
+        for task in within(PART_SECONDS / 2, await _tasks(query)):
             if await dispatch(task):
                 metrics.record(metrics.SWEEP_REPAIRS, Repair="rung_again")
 
 
 async def _publish_again() -> None:
     seconds = settings.tasks().republish_seconds
-    for task in await _tasks(repository.unpublished(seconds)):
+    for task in within(PART_SECONDS, await _tasks(repository.unpublished(seconds))):
         if not await broadcaster().publish(task):
             return
         metrics.record(metrics.SWEEP_REPAIRS, Repair="published_again")
@@ -135,15 +173,6 @@ async def _measure() -> None:
     metrics.record(metrics.STUCK_TASKS, backlog.stuck)
     metrics.record(metrics.OLDEST_QUEUED_AGE, backlog.oldest_queued_seconds)
     metrics.record(metrics.UNDISPATCHED_MESSAGES, backlog.undispatched)
-
-
-async def _prune() -> None:
-    retention_seconds = settings.tasks().event_retention_seconds
-    async with transaction() as session:
-        await repository.prune_idempotency_keys(session)
-        await repository.prune_rate_limit_counters(session)
-        await repository.prune_outbox(session, retention_seconds=retention_seconds)
-        await repository.prune_events(session, retention_seconds=retention_seconds)
 
 
 async def _ids(query: Select[UUID]) -> list[UUID]:

@@ -14,13 +14,16 @@ from shared.clients import redis_client
 from shared.database import transaction
 from shared.engine import transitions
 from shared.engine.broadcast import broadcaster
+from shared.errors import SettingsError
 from shared.models.base import database_now
+from shared.models.mail import MailKind
 from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
 from shared.models.task_status import TaskStatus
 from shared.process.event_loop import run
 from shared.queues.doorbells import SWEEP, message
 from shared.repositories import sweeping as repository
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
+from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.services.sweeping import sweep
 from shared.singletons import forget_singletons
 from shared.stream.redis_keys import latest_key
@@ -286,17 +289,26 @@ def test_rows_that_nobody_needs_any_more_are_pruned(backend):
     assert keys == 1
 
 
-def test_fulfilled_promises_are_pruned_in_time():
-    async def scenario() -> tuple[int, int]:
+def test_a_part_of_the_sweep_that_fails_does_not_stop_the_others(backend, broker):
+    async def scenario() -> tuple[UUID, int]:
         task = await make_task()
-        await sweep()
-        before = await count(Outbox)
         async with transaction() as session:
-            await repository.prune_outbox(session, retention_seconds=-1)
-        await read(task.id)
-        return before, await count(Outbox)
+            await OutgoingMailRepository(session).add(MailKind.PASSWORD_CHANGED, "a@example.com")
+            await IdempotencyKeyRepository(session, owner_id=task.user_id).add(
+                "over", fingerprint=b"", task_id=task.id, status_code=202, body={}, ttl_seconds=-1
+            )
+        with pytest.raises(ExceptionGroup) as failed:
+            await sweep()
+        assert failed.group_contains(SettingsError)
+        return task.id, await count(IdempotencyKey)
 
-    assert run(scenario()) == (1, 0)
+    backend.setenv("MAIL_URL", "pigeon://post")
+    forget_singletons()
+
+    task_id, keys = run(scenario())
+
+    assert rung(broker) == [str(task_id)]
+    assert keys == 0
 
 
 def test_the_schedule_spreads_sweeps_over_the_minute(backend, broker):
