@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from lampwork.errors import StartError
+from lampwork.runtime.extensions.programs import extension_files
 from lampwork.runtime.forking.fork_launcher import ForkLauncher
 from lampwork.runtime.forking.fork_servers import ForkServers
 from lampwork.runtime.launching.cold_launcher import ColdLauncher
@@ -30,7 +31,8 @@ class LauncherRegistry:
 
     def launcher_for(self, function: Function) -> Launcher:
         """A launcher for this function with its present code."""
-        if self._settings.cold:
+        # Extensions have variables of their own, and an address that differs by environment.
+        if self._settings.cold or extension_files(function):
             return self._cold
         launcher = ForkLauncher(function, self._settings, self._servers, self._scanner)
         self._forking[f"{function.logical_id}:{function.qualifier}"] = launcher

@@ -1,7 +1,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -25,6 +25,8 @@ from lampwork.runtime.execution.platform_log import (
     RequestEnd,
     Status,
 )
+from lampwork.runtime.extensions.extensions import Extensions
+from lampwork.runtime.extensions.programs import extension_files
 from lampwork.runtime.launching.launcher import ChildProcess, Launch, Launcher
 from lampwork.runtime.packages import NotInstalled
 from lampwork.runtime.read_files import FileUse
@@ -119,6 +121,8 @@ class Environment:
         self._pipe: LogPipe | None = None
         self._log = EnvironmentLog(function, on_line)
         self._world: World | None = None
+        self._extensions: Extensions | None = None
+        self._lingering: asyncio.Task[None] | None = None
         self._request_began = 0.0
         self._init: Outcome = TimedOut()
         self._init_ms: float | None = None
@@ -158,7 +162,7 @@ class Environment:
 
     def invoke(self, request: Request) -> None:
         """Begin a request. It runs to its end, even if that ends the environment too."""
-        if self.state is State.DEAD:
+        if self.state is State.DEAD or self._lost_an_extension(request):
             self._on_end(self, request, None)
             return
         self.state = State.BUSY
@@ -196,7 +200,12 @@ class Environment:
         """End the environment, and its process if that still runs."""
         self._is_closing = True
         if self._process is not None:
-            self._process.kill()
+            if self._extensions is None or self.failed:
+                self._process.kill()
+            else:  # it may end by itself, as its extensions may
+                self._thaw()
+                self._process.terminate()
+        self._end_extensions("failure" if self.failed else "spindown")
         if self._has_ended() or self.failed:
             self._end_environment()
 
@@ -212,19 +221,79 @@ class Environment:
         self._make_folder()
         launch = self._launch()
         self._world = launch.world
-        await self._spawn(launch)
-        if not loaded.done():
-            self._set_time_limit(
-                seconds
-            )  # only now, because a fork server may have had to start first
-        outcome = await loaded
+        if files := extension_files(self.function):
+            outcome = await self._load_with_extensions(launch, loaded, files, seconds)
+        else:
+            outcome = await self._load(launch, loaded, seconds)
         self._init_ms = (time.perf_counter() - started) * 1000
         if isinstance(outcome, TimedOut) and self._process is not None:
             self._process.kill()
             self._process = None
             if self._channel is not None:
                 self._channel.close()
+            self._end_extensions("timeout")
         return outcome
+
+    async def _load(
+        self, launch: Launch, loaded: "asyncio.Future[Outcome]", seconds: float | None
+    ) -> Outcome:
+        await self._spawn(launch)
+        # Only now, because a fork server may have had to start first.
+        if not loaded.done() and seconds is not None:
+            self._set_time_limit(seconds)
+        return await loaded
+
+    async def _load_with_extensions(
+        self,
+        launch: Launch,
+        loaded: "asyncio.Future[Outcome]",
+        files: Mapping[str, Path],
+        seconds: float,
+    ) -> Outcome:
+        """Start the extensions before the function, and wait until all are ready.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+        """
+        if self._extensions is not None:  # those of an init that took too long
+            await self._extensions.ended
+        extensions = Extensions(
+            self.function, self._launcher, self._log.printed, self._extension_failed
+        )
+        self._extensions = extensions
+        outcome: Outcome = TimedOut()
+        try:
+            async with asyncio.timeout(seconds):
+                launch = await extensions.start(launch, files)
+                if extensions.failure is None:
+                    outcome = await self._load(launch, loaded, None)
+                    if not isinstance(outcome, Ready):
+                        return outcome
+                    await extensions.until_idle()
+        except TimeoutError:
+            self._on_outcome = None
+            return TimedOut()
+        return Answer(extensions.failure, failed=True) if extensions.failure else outcome
+
+    def _extension_failed(self, error: bytes) -> None:
+        """Tell the request under way, or the first one; this environment serves no other."""
+        if self.state is not State.STARTING:
+            self.outdated = True
+        self._report_outcome(Answer(error, failed=True))
+
+    def _lost_an_extension(self, request: Request) -> bool:
+        """Whether an extension has ended since the last request, so that another environment should
+        serve this one."""
+        if self._extensions is None or self._extensions.failure is None or self.failed:
+            return False
+        request.unread_attempts += 1
+        return request.unread_attempts < MAX_UNREAD_ATTEMPTS
+
+    def _end_extensions(self, reason: str) -> None:
+        if self._extensions is None:
+            return
+        self._extensions.end(reason)
+        if process := self._process:
+            self._extensions.ended.add_done_callback(lambda _: process.kill())
 
     def _without_packages(self, error: NotInstalled) -> Answer:
         """The answer of a function whose packages are missing, as on AWS."""
@@ -260,7 +329,7 @@ class Environment:
         process.exited.add_done_callback(
             lambda exited: self._exited(process, pipe, channel, exited.result())
         )
-        if self.state is State.DEAD:  # closed meanwhile
+        if self._is_closing:  # meanwhile
             process.kill()
             channel.close()
 
@@ -282,7 +351,13 @@ class Environment:
         self._on_outcome = partial(self._conclude, request)
         self._set_time_limit(seconds)
         self._thaw()
-        self._channel.send(self._work_for(request))
+        work = self._work_for(request)
+        if self._extensions is not None:
+            self._extensions.invoke(work)
+            if self._extensions.failure is not None:
+                self._report_outcome(Answer(self._extensions.failure, failed=True))
+                return
+        self._channel.send(work)
 
     def _set_time_limit(self, seconds: float) -> None:
         self._time_limit = self._loop.call_later(seconds, self._report_outcome, TimedOut())
@@ -323,11 +398,6 @@ class Environment:
         end = RequestEnd(request.request_id, status, produced, duration_ms, init_ms, memory)
         self._log.write(self._log.platform.ended(end))
         log = self._log.end()
-        if isinstance(outcome, TimedOut):
-            self.close()
-        elif self.state is State.BUSY and (self.failed or not isinstance(outcome, Exited)):
-            self.state = State.IDLE
-            self._freeze()
         invocation = Invocation(
             request_id=request.request_id,
             payload=payload,
@@ -336,6 +406,40 @@ class Environment:
             duration_ms=duration_ms,
             init_ms=init_ms,
         )
+        if isinstance(outcome, TimedOut):
+            self._end_extensions("timeout")
+            self.close()
+        elif self.state is State.BUSY and (self.failed or not isinstance(outcome, Exited)):
+            if self._extensions is not None and not self.failed and not self.outdated:
+                seconds = self.function.timeout_seconds - duration_ms / 1000
+                work = self._linger(self._extensions, request, invocation, seconds)
+                self._lingering = self._loop.create_task(work)
+                return
+            self.state = State.IDLE
+            self._freeze()
+        self._on_end(self, request, invocation)
+
+    async def _linger(
+        self, extensions: Extensions, request: Request, invocation: Invocation, seconds: float
+    ) -> None:
+        """Give the answer, and serve the next request when the extensions are done with this one.
+
+        https://aws.amazon.com/blogs/compute/performance-and-functionality-improvements-for-aws-lambda-extensions/
+        """
+        if not request.completion.done():
+            request.completion.set_result(invocation)
+        try:
+            async with asyncio.timeout(seconds):
+                await extensions.until_idle()
+        except TimeoutError:
+            late = f"Extensions timed out after {self.function.timeout_seconds:.2f} seconds"
+            self._log.failure(f"{iso_milliseconds()} {request.request_id} {late}")
+            self._end_extensions("timeout")
+            self.close()
+        else:
+            if self.state is State.BUSY:
+                self.state = State.IDLE
+                self._freeze()
         self._on_end(self, request, invocation)
 
     def _result(self, request_id: str, outcome: Outcome) -> tuple[bytes, bool, Status]:
@@ -398,15 +502,23 @@ class Environment:
     def _freeze(self) -> None:
         if self._settings.freeze and self._process is not None:
             self._process.freeze()
+            if self._extensions is not None:
+                self._extensions.freeze()
 
     def _thaw(self) -> None:
         if self._settings.freeze and self._process is not None:
             self._process.thaw()
+            if self._extensions is not None:
+                self._extensions.thaw()
 
     def _has_ended(self) -> bool:
         return self._process is None or self._process.exited.done()
 
     def _end_environment(self) -> None:
+        if self._extensions is not None and not self._extensions.ended.done():
+            self._end_extensions("failure")
+            self._extensions.ended.add_done_callback(lambda _: self._end_environment())
+            return
         if self.state is not State.DEAD:
             self.state = State.DEAD
             if self._channel is not None:

@@ -13,7 +13,7 @@ from lampwork.timestamps import iso_milliseconds
 
 # Any other type is an error class of the user's own, which Lambda reports as unknown:
 # https://github.com/aws/aws-lambda-runtime-interface-emulator, fatalerror/constants.go
-ERROR_TYPE: Final = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
+ERROR_TYPE: Final = re.compile(r"(Runtime|Function|Extension)\.[A-Z][a-zA-Z]+")
 UNKNOWN: Final = "Runtime.Unknown"
 
 encode = json.JSONEncoder(separators=(",", ":")).encode

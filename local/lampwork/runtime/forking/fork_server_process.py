@@ -175,6 +175,9 @@ class ForkedProcess:
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
 
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
 

@@ -64,6 +64,9 @@ class ColdProcess:
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
 
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
 

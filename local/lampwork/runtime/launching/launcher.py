@@ -16,7 +16,8 @@ class Launch:
     with their places on Python's path. `own_folders` are the folders of the function's layers and
     requirements. With a `debug_port`, the process waits there for a debugger before it loads the
     function. `wrapper_script` starts the runtime. `program` is the command of a runtime other than
-    Python's, and `client` the folder of its runtime client. `multiprocessing` lets the function
+    Python's, and `client` the folder of its runtime client. An `extension` is a
+    program that runs instead of all that. `multiprocessing` lets the function
     make locks that Lambda refuses. `hosts` are those of AWS that lead to a port of this machine.
     """
 
@@ -32,6 +33,7 @@ class Launch:
     wrapper_script: str | None = None
     program: tuple[str, ...] = ()
     client: str | None = None
+    extension: str | None = None
     multiprocessing: bool = False
     hosts: Mapping[str, int] = field(default_factory=dict)
     debug_port: int | None = None
@@ -57,6 +59,7 @@ class Launch:
             "world": asdict(self.world) if self.world else None,
             "wrapper_script": self.wrapper_script,
             "program": self.program,
+            "extension": self.extension,
             "task": task,
         }
 
@@ -73,6 +76,10 @@ class ChildProcess(Protocol):
 
     def kill(self) -> None:
         """Kill it and its whole process group. Does nothing if it has ended already."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it and its whole process group to end (SIGTERM)."""
         ...
 
     def freeze(self) -> None:

@@ -30,6 +30,7 @@ def run(
     world: Mapping[str, Any] | None,
     wrapper_script: str | None,
     program: Sequence[str],
+    extension: str | None,
     task: dict[str, Any],
 ) -> None:
     """Serve requests until the process is killed or the function ends it.
@@ -41,6 +42,8 @@ def run(
         task["packages"] = [*world["packages"], *task["packages"]]
     os.chdir(task["root"])
     limit_open_files()
+    if extension:
+        wrapper.become([extension], "Extension")
     if wrapper_script or program:
         runtime = program or wrapper.PYTHON_RUNTIME
         command = [wrapper_script, *runtime] if wrapper_script else runtime

@@ -20,10 +20,15 @@ PYTHON_RUNTIME = (sys.executable, os.path.join(os.path.dirname(__file__), "wrapp
 def run(command: Sequence[str], task: Mapping[str, Any]) -> NoReturn:
     """Run the command in this process. The runtime finds this task in a variable."""
     os.set_inheritable(task["channel"], True)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.environ[TASK_VARIABLE] = json.dumps(task)
+    become(command, VARIABLE if os.environ.get(VARIABLE) == command[0] else "Runtime")
+
+
+def become(command: Sequence[str], name: str) -> NoReturn:
+    """Run the command in place of this process; errors call it by this name."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execv(command[0], list(command))  # noqa: S606 - the user's own
     except OSError as error:
-        name = VARIABLE if os.environ.get(VARIABLE) == command[0] else "Runtime"
-        sys.exit(f"{name}: {command[0]} cannot be run: {error.strerror}.")
+        hint = f"; try `chmod +x` on {command[0]}" if isinstance(error, PermissionError) else ""
+        sys.exit(f"{name}: {command[0]} cannot be run: {error.strerror}{hint}.")

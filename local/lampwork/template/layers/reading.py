@@ -15,7 +15,6 @@ from lampwork.template.layers.account_layers import (
 )
 from lampwork.template.resource import Resource, Template
 
-EXTENSIONS: Final = "extensions"
 UNBUILT: Final = "functions run without it; install what its makefile would put into it"
 
 
@@ -86,8 +85,6 @@ def _own(layer: Resource) -> Iterator[tuple[Path, bool]]:
         layer.ignore(layer.written_type, "its content is not in a local folder")
         return
     folder = code_folder(layer, path, "ContentUri")
-    if (folder / EXTENSIONS).is_dir():
-        layer.ignore(EXTENSIONS, "its extensions are not started")
     yield folder, method is not None
 
 
