@@ -22,6 +22,7 @@ from lampwork.cloud.persistence.state_file import StateFile
 from lampwork.cloud.persistence.tables import KeptTables
 from lampwork.cloud.queue_report import QueueReport
 from lampwork.cloud.request_trace import RequestTrace
+from lampwork.cloud.s3_access.signed_requests import SignedS3
 from lampwork.cloud.state_machines.service import StateMachines
 from lampwork.cloud.table_streams import TableStreams
 from lampwork.cloud.user_pools.service import UserPools
@@ -69,7 +70,7 @@ def application(folder: Path, region: str) -> WSGIApplication:
     machines.warm()
     # What the template creates asks no trigger: functions do not run yet.
     pools = UserPools(own, region, Triggers(partial(_function_api, Clients(own, region))))
-    return QueueReport(RequestTrace(pools))
+    return QueueReport(RequestTrace(SignedS3(pools)))
 
 
 def _function_api(clients: Clients) -> Client:

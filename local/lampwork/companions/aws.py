@@ -18,11 +18,15 @@ from lampwork.seams import UnknownVersion
 from lampwork.stack.model import ACCOUNT_ID, CloudResource
 
 # moto accepts any credentials; setting some keeps boto3 from looking for real ones.
+ACCESS_KEY: Final = "AWS_ACCESS_KEY_ID"
+SECRET_KEY: Final = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a variable's name
 CREDENTIALS: Final = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
+    ACCESS_KEY: "test",
+    SECRET_KEY: "test",
     "AWS_SESSION_TOKEN": "test",
 }
+# The variable that tells the server the key that functions are given: its id, a colon, its secret.
+PROJECTS_KEY: Final = "LAMPWORK_ACCESS_KEY"
 # The variable that tells the server how long pauses take, as a multiple of what they say.
 TIME_SCALE: Final = "LAMPWORK_TIME_SCALE"
 
@@ -47,7 +51,13 @@ class EmbeddedAws:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._folder = data / "aws"
         self._on_log = on_log
-        program = self._program(data, region, allowed_hosts, variables)
+        self._environment = {
+            **inherited(),
+            **CREDENTIALS,
+            "MOTO_ACCOUNT_ID": ACCOUNT_ID,
+            **variables,
+        }
+        program = self._program(data, region, allowed_hosts)
         self._server = Supervised(program, on_log, self._give_up)
         self._given_up = asyncio.Event()
         self._reason = ""
@@ -76,6 +86,11 @@ class EmbeddedAws:
     @property
     def pid(self) -> int | None:
         return self._server.pid
+
+    def know_key(self, variables: Mapping[str, str]) -> None:
+        """Before it starts: what is signed with the key in these variables can be verified."""
+        key = f"{variables.get(ACCESS_KEY, '')}:{variables.get(SECRET_KEY, '')}"
+        self._environment[PROJECTS_KEY] = key
 
     async def start(self) -> None:
         """Start the server at the first request; until then, only listen."""
@@ -164,25 +179,14 @@ class EmbeddedAws:
         self._reason = reason
         self._given_up.set()
 
-    def _program(
-        self,
-        data: Path,
-        region: str,
-        allowed_hosts: Iterable[str],
-        variables: Mapping[str, str],
-    ) -> Program:
+    def _program(self, data: Path, region: str, allowed_hosts: Iterable[str]) -> Program:
         descriptor = self._socket.fileno()
         arguments = (str(descriptor), str(self._folder), region, *allowed_hosts)
         server = ("-m", "lampwork.cloud.server", *arguments)
         return Program(
             name="aws",
             argv=(sys.executable, *server),
-            environment={
-                **inherited(),
-                **CREDENTIALS,
-                "MOTO_ACCOUNT_ID": ACCOUNT_ID,
-                **variables,
-            },
+            environment=self._environment,
             cwd=Path("/"),
             run_dir=data / "run",
             pass_fds=(descriptor,),

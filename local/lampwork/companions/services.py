@@ -32,6 +32,11 @@ class Services:
                 told["AWS_ENDPOINT_URL_LAMBDA"] = lambda_endpoint
             self.aws = EmbeddedAws(data, on_log, config.region, hosts, told)
 
+    def know_key(self, variables: Mapping[str, str]) -> None:
+        """As `EmbeddedAws.know_key`."""
+        if self.aws is not None:
+            self.aws.know_key(variables)
+
     async def start(self) -> None:
         """Start all at once and wait until they answer.
 

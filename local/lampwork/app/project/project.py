@@ -143,6 +143,7 @@ class Project:
         opened.push_async_callback(self.services.stop)
         await run_all(self.services.start(), self._open_functions(opened))
         self.variables.update(self._variables.resolve(self.config, self.stack))
+        self.services.know_key(self.variables)
         await run_all(self.functions.preload(), self._create_and_run(), meanwhile())
 
     async def reread(self) -> bool:

@@ -108,6 +108,10 @@ SPECIMENS: Final = (
         (REGION, ACCOUNT_ID, "default", "", None, "rate(1 hour)", *NO_SCHEDULE),
         OF_A_SCHEDULE,
     ),
+    Specimen("moto.iam.models.IAMBackend", ("aws", ACCOUNT_ID), ("access_keys",)),
+    Specimen("moto.iam.models.AccessKey", (None, "AKIA", ACCOUNT_ID), ("secret_access_key",)),
+    Specimen("moto.s3.models.FakeBucket", ("", ACCOUNT_ID, REGION), ("acl", "policy")),
+    Specimen("moto.s3.models.FakeAcl", (), ("grants",)),
     Specimen("moto.s3.models.FakeKey", ("", b"", ACCOUNT_ID, "aws"), OF_A_KEY),
     Specimen(
         "moto.dynamodb.models.table.Table",
@@ -156,6 +160,9 @@ MOTO: Final = Seam(
         "moto.events.exceptions.InvalidEventPatternException(reason)",
         "moto.events.exceptions.ValidationException(message)",
         "moto.events.responses.EventsHandler._get_param(self, param_name)",
+        "moto.iam.access_control.IAMPolicy(policy)",
+        "moto.iam.access_control.IAMPolicy.is_action_permitted(self, action, resource)",
+        "moto.iam.access_control.PermissionResult.PERMITTED",
         "moto.s3.models.FakeBucket.arn",
         "moto.s3.models.FakeBucket.is_versioned",
         "moto.s3.models.FakeKey(*, name, value, account_id, region_name, storage, etag, version_id,"

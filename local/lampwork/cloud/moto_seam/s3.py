@@ -1,5 +1,6 @@
 """moto's buckets and objects."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,9 @@ PLAIN_PROPERTIES: Final = (
 # Objects are stored in files. Unfinished uploads are not stored: clients start them again.
 NOT_SETTINGS: Final = ("keys", "multiparts")
 
+EVERY_PRINCIPAL: Final = ("*", {"AWS": "*"}, {"AWS": ["*"]})
+EVERYBODY: Final = "http://acs.amazonaws.com/groups/global/AllUsers"
+
 Note = Callable[[str, str], None]
 Tags = dict[str, str | None]
 
@@ -35,6 +39,37 @@ def buckets() -> dict[str, FakeBucket]:
 
 def restore_bucket(name: str) -> None:
     backend("s3", PARTITION).create_bucket(name, "us-east-1")
+
+
+def policy_permits(bucket: str, name: str, action: str) -> bool:
+    """Whether the bucket's policy permits everybody an action such as s3:GetObject on an object, or
+    on the bucket if `name` is empty."""
+    from moto.iam.access_control import IAMPolicy, PermissionResult  # loads for as long as S3
+
+    found = buckets()[bucket]
+    if found.policy is None:
+        return False
+    statements = json.loads(found.policy).get("Statement", [])
+    for_everybody = [
+        each
+        for each in (statements if isinstance(statements, list) else [statements])
+        if each.get("Principal") in EVERY_PRINCIPAL  # moto does not look whom one is for
+    ]
+    policy = IAMPolicy(json.dumps({"Statement": for_everybody}))
+    answer = policy.is_action_permitted(action, f"{found.arn}/{name}" if name else found.arn)
+    return bool(answer == PermissionResult.PERMITTED)
+
+
+def everybody_may(permission: str, bucket: str, name: str) -> bool:
+    """Whether an access list grants everybody READ or WRITE: that of an object, or that of the
+    bucket if `name` is empty."""
+    owner = find_object(bucket, name) if name else buckets()[bucket]
+    grants = owner.acl.grants if owner and owner.acl else ()
+    return any(
+        {permission, "FULL_CONTROL"} & {*grant.permissions}
+        and any(grantee.uri == EVERYBODY for grantee in grant.grantees)
+        for grant in grants
+    )
 
 
 def settings(bucket: FakeBucket) -> dict[str, Any]:
