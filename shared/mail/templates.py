@@ -29,6 +29,16 @@ VERIFY = Template(
     ),
     ("Confirm the address", "verify"),
 )
+RESTORE = Template(
+    f"Restore your {PRODUCT} account?",
+    (
+        "Somebody, we hope you, asked for an account with this address, or for its password. "
+        "It has one that was deleted, and is erased thirty days later; then the address is free.",
+        "Until then you can have it back, with everything: choose a new password with this link "
+        "within half an hour. If it was not you, do nothing: the account stays deleted.",
+    ),
+    ("Restore the account", "reset"),
+)
 TEMPLATES = {
     MailKind.VERIFY_EMAIL: VERIFY,
     MailKind.RESEND_VERIFICATION: VERIFY,
@@ -68,9 +78,11 @@ TEMPLATES = {
     MailKind.EMAIL_CHANGED: Template(
         f"The e-mail address of your {PRODUCT} account was changed",
         (
-            "Your account has moved to another address, and this one is no longer in use.",
-            "If it was not you, undo it with this link within seven days: it brings the address "
-            "back, signs every device out, and lets you choose a new password.",
+            "Your account has moved to another address. For seven days from then on, this one "
+            "stays reserved for it.",
+            "If it was not you, undo it with this link within those seven days. That brings the "
+            "address back, and the account if it was deleted since, signs every device out, and "
+            "lets you choose a new password.",
         ),
         ("Undo the change", "confirm-email"),
     ),
@@ -78,7 +90,9 @@ TEMPLATES = {
         f"Your {PRODUCT} account was deleted",
         (
             "Your account is closed, as you asked. Its pictures and everything else will be "
-            "erased within thirty days.",
+            "erased after thirty days.",
+            "Until then you can have it back, with everything: ask for a new password for this "
+            "address, and follow the link that you are sent.",
         ),
     ),
     MailKind.SESSION_REUSED: Template(
@@ -92,9 +106,9 @@ TEMPLATES = {
 }
 
 
-def compose(kind: MailKind, recipient: str, token: str | None = None) -> Mail:
+def compose(kind: MailKind | Template, recipient: str, token: str | None = None) -> Mail:
     """The mail of this kind. Its link begins with PUBLIC_URL, whatever host the request named."""
-    template = TEMPLATES[kind]
+    template = kind if isinstance(kind, Template) else TEMPLATES[kind]
     text, html = list(template.paragraphs), [f"<p>{escape(p)}</p>" for p in template.paragraphs]
     if template.link is not None and token is not None:
         label, fragment = template.link

@@ -10,6 +10,8 @@ from shared.errors import InvalidOrExpiredToken, TokenAlreadyUsed
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.models.user import User
 
+MOST_RESERVED = 10
+
 
 class OneTimeTokenRepository:
     """Every query on tokens that work once."""
@@ -111,14 +113,43 @@ class OneTimeTokenRepository:
         )
 
     async def delete_later(self, token: OneTimeToken) -> None:
-        """Remove the user's tokens of this purpose that are newer than this one."""
+        """Remove the user's tokens of this purpose that are newer than this one, and its copies."""
         await self._session.execute(
             delete(OneTimeToken).where(
                 OneTimeToken.user_id == token.user_id,
                 OneTimeToken.purpose == token.purpose,
-                OneTimeToken.created_at > token.created_at,
+                OneTimeToken.id != token.id,
+                or_(
+                    OneTimeToken.created_at > token.created_at,
+                    OneTimeToken.reserved_address == token.reserved_address,
+                ),
             )
         )
+
+    async def find_reservation(self, address: str, *, now: datetime) -> OneTimeToken | None:
+        """A token that still undoes a move away from this address, in its canonical form."""
+        return await self._session.scalar(
+            select(OneTimeToken)
+            .where(OneTimeToken.reserved_address == address, *unused(now))
+            .order_by(OneTimeToken.created_at)
+            .limit(1)
+        )
+
+    async def reserved_addresses(self, user_id: UUID, *, now: datetime) -> Sequence[str]:
+        """The addresses that the account has left and may still come back to, in their canonical
+        form: the one left first first, and not more than a few."""
+        found = await self._session.scalars(
+            select(OneTimeToken.reserved_address)
+            .where(
+                OneTimeToken.user_id == user_id,
+                OneTimeToken.reserved_address.is_not(None),
+                *unused(now),
+            )
+            .group_by(OneTimeToken.reserved_address)
+            .order_by(func.min(OneTimeToken.created_at))
+            .limit(MOST_RESERVED)
+        )
+        return [address for address in found if address is not None]
 
     async def prune(self, *, now: datetime) -> None:
         """Delete expired tokens. Verification tokens are deleted with their account: until then a
@@ -140,6 +171,10 @@ def _alive(
     return (
         OneTimeToken.token_hash == token_hash,
         OneTimeToken.purpose == purpose,
-        OneTimeToken.consumed_at.is_(None),
-        OneTimeToken.expires_at > now,
+        *unused(now),
     )
+
+
+def unused(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The conditions of a token that still works."""
+    return OneTimeToken.consumed_at.is_(None), OneTimeToken.expires_at > now

@@ -2,13 +2,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import email_addresses
+from shared import clock, email_addresses
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.models.user import Subscription, User, UserProfile, UserStatus
+from shared.repositories.one_time_tokens import unused
+
+
+class _Reserved(Exception):
+    """The address is kept for the account that moved away from it."""
 
 
 class UserRepository:
@@ -18,11 +23,14 @@ class UserRepository:
         self._session = session
 
     async def add(self, user: User) -> bool:
-        """Insert an account. False if its address is taken, even by a concurrent transaction."""
+        """Insert an account. False if its address is taken, even by a concurrent transaction, or
+        reserved."""
         try:
             async with self._session.begin_nested():
                 self._session.add(user)
-        except IntegrityError:
+                await self._session.flush()
+                await self._refuse_reserved(user.email_canonical, owner_id=user.id)
+        except (IntegrityError, _Reserved):
             return False
         return True
 
@@ -116,17 +124,17 @@ class UserRepository:
         return replaced is not None
 
     async def set_password(self, user_id: UUID, password_hash: str, *, now: datetime) -> bool:
-        """Give an account a password, and make it active if it is pending; False if it is
-        disabled or deleted."""
+        """Give an account a password; make it active if it is pending, and reopen it if it was
+        deleted. False if it is disabled."""
         given = await self._session.scalar(
             update(User)
             .where(
                 User.id == user_id,
                 User.status.in_((UserStatus.PENDING, UserStatus.ACTIVE)),
-                User.deleted_at.is_(None),
             )
             .values(
                 password_hash=password_hash,
+                deleted_at=None,
                 status=UserStatus.ACTIVE,
                 activated_at=func.coalesce(User.activated_at, now),
             )
@@ -134,24 +142,57 @@ class UserRepository:
         )
         return given is not None
 
-    async def remove_password(self, user_id: UUID) -> None:
+    async def reopen_without_password(self, user_id: UUID) -> None:
+        """Take an account back, even one that was deleted since; nobody's password opens it."""
         await self._session.execute(
-            update(User).where(User.id == user_id).values(password_hash=None)
+            update(User).where(User.id == user_id).values(password_hash=None, deleted_at=None)
         )
 
     async def change_address(self, user_id: UUID, email: str) -> bool:
-        """Move an account to an address; False if another account has it."""
+        """Move an account to an address that was just proven to be its owner's; False if another
+        account has it, or it is reserved for one.
+
+        A sign-up that was never confirmed proves nothing, so it gives way and is removed.
+        """
+        address = email_addresses.canonical(email)
+        unconfirmed = delete(User).where(
+            User.email_canonical == address, User.status == UserStatus.PENDING, User.id != user_id
+        )
         moved = (
             update(User)
             .where(User.id == user_id)
-            .values(email=email, email_canonical=email_addresses.canonical(email))
+            .values(email=email, email_canonical=address)
+            .execution_options(synchronize_session=False)
         )
         try:
             async with self._session.begin_nested():
+                await self._session.execute(
+                    unconfirmed.execution_options(synchronize_session=False)
+                )
                 await self._session.execute(moved)
-        except IntegrityError:
+                await self._refuse_reserved(address, owner_id=user_id)
+        except (IntegrityError, _Reserved):
             return False
         return True
+
+    async def _refuse_reserved(self, address: str, *, owner_id: UUID) -> None:
+        """Ask once the address is in the table: whoever leaves it and reserves it at the same
+        moment has then either done both or not yet left it.
+
+        Raises:
+            _Reserved: another account moved away from it and may still come back.
+        """
+        reserved = await self._session.scalar(
+            select(OneTimeToken.id)
+            .where(
+                OneTimeToken.reserved_address == address,
+                OneTimeToken.user_id != owner_id,
+                *unused(clock.now()),
+            )
+            .limit(1)
+        )
+        if reserved is not None:
+            raise _Reserved
 
     async def update_profile(self, user_id: UUID, changes: Mapping[str, str | None]) -> None:
         if changes:

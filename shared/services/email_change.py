@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import clock, settings
+from shared import clock, email_addresses, settings
 from shared.database import transaction
 from shared.errors import EmailTaken, InvalidOrExpiredToken
 from shared.limits import policies, rate_limits
@@ -58,7 +58,7 @@ async def confirm_change(token: str) -> Confirmed:
 
     Raises:
         TokenAlreadyUsed, InvalidOrExpiredToken: the token does not work.
-        EmailTaken: another account has taken the address meanwhile.
+        EmailTaken: another account has taken the address meanwhile, or may come back to it.
     """
     purpose = one_time_tokens.purpose_of(token, among=(CHANGE, UNDO))
     token_hash = one_time_tokens.fingerprint(token, purpose)
@@ -80,7 +80,9 @@ async def _move(session: AsyncSession, used: OneTimeToken) -> str:
     """Move the account to the token's address. Returns its former address."""
     users = UserRepository(session)
     user = await users.get(used.user_id)
-    if user is None or user.deleted_at is not None or used.email is None:
+    if user is None or used.email is None:
+        raise InvalidOrExpiredToken
+    if user.deleted_at is not None and used.purpose is not UNDO:
         raise InvalidOrExpiredToken
     left = user.email
     if not await users.change_address(user.id, used.email):
@@ -89,17 +91,25 @@ async def _move(session: AsyncSession, used: OneTimeToken) -> str:
 
 
 async def _tell_old_address(session: AsyncSession, user_id: UUID, address: str) -> None:
+    """Send the old address the token that undoes the change; as long as it works, the address is
+    reserved for the account."""
     expires_at = clock.now() + timedelta(seconds=settings.auth().email_undo_ttl_seconds)
-    row, _ = new_token(user_id, UNDO, expires_at=expires_at, email=address)
+    row, _ = new_token(
+        user_id,
+        UNDO,
+        expires_at=expires_at,
+        email=address,
+        reserved_address=email_addresses.canonical(address),
+    )
     await OneTimeTokenRepository(session).add(row)
     await OutgoingMailRepository(session).add(MailKind.EMAIL_CHANGED, address, token_id=row.id)
 
 
 async def _lock_thief_out(session: AsyncSession, used: OneTimeToken) -> None:
     """Remove the password, which whoever changed the address knew; the owner gets a mail to choose
-    another. Mailboxes of later changes can no longer undo anything."""
+    another. A deletion is undone, too, and later addresses can no longer undo anything."""
     users = UserRepository(session)
-    await users.remove_password(used.user_id)
+    await users.reopen_without_password(used.user_id)
     await OneTimeTokenRepository(session).delete_later(used)
     await revoke(session, used.user_id, AccountEvent.CHANGE_UNDONE)
     user = await users.get_fresh(used.user_id)

@@ -12,6 +12,7 @@ def new_token(
     expires_at: datetime,
     password_hash: str | None = None,
     email: str | None = None,
+    reserved_address: str | None = None,
 ) -> tuple[OneTimeToken, str]:
     """The row to store and the token to send, which the row does not contain."""
     token = one_time_tokens.create(purpose)
@@ -22,6 +23,21 @@ def new_token(
         token_hash=one_time_tokens.fingerprint(token, purpose),
         password_hash=password_hash,
         email=email,
+        reserved_address=reserved_address,
         expires_at=expires_at,
     )
+    return row, token
+
+
+def token_like(pattern: OneTimeToken) -> tuple[OneTimeToken, str]:
+    """As `new_token`, with everything but the secret like another row."""
+    row, token = new_token(
+        pattern.user_id,
+        pattern.purpose,
+        expires_at=pattern.expires_at,
+        password_hash=pattern.password_hash,
+        email=pattern.email,
+        reserved_address=pattern.reserved_address,
+    )
+    row.created_at = pattern.created_at  # its age says which of two changes came first
     return row, token

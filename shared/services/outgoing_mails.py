@@ -10,12 +10,13 @@ from shared.mail.port import Mail, Mailer, MailNotSent
 from shared.mail.registry import mailer
 from shared.mail.templates import compose
 from shared.models.mail import MailKind, OutgoingMail
-from shared.models.one_time_token import OneTimeToken, TokenPurpose
+from shared.models.one_time_token import TokenPurpose
 from shared.models.user import User, UserStatus
 from shared.process.parallel import for_each
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.users import UserRepository
+from shared.services import former_addresses
 from shared.services.one_time_tokens import new_token
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,13 @@ AT_A_TIME = 10
 MAX_ATTEMPTS = 12
 FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 3600
+
+# Whom each kind is for that is sent to an address whether or not it has an account.
+READERS = {
+    MailKind.ALREADY_REGISTERED: (UserStatus.ACTIVE,),
+    MailKind.RESEND_VERIFICATION: (UserStatus.PENDING,),
+    MailKind.RESET_PASSWORD: (UserStatus.ACTIVE, UserStatus.PENDING),
+}
 
 
 async def send_due(service: Mailer | None = None) -> bool:
@@ -81,29 +89,28 @@ def _described(promise: OutgoingMail, mail: Mail) -> dict[str, str]:
 
 async def _prepare(session: AsyncSession, promise: OutgoingMail) -> Mail | None:
     """The mail, with a token made for it; None if there is no recipient for it."""
-    match promise.kind:
-        case MailKind.ALREADY_REGISTERED:
-            user = await _find(session, promise.address, UserStatus.ACTIVE)
-            return compose(promise.kind, user.email) if user else None
-        case MailKind.RESEND_VERIFICATION:
-            user = await _find(session, promise.address, UserStatus.PENDING)
-            return await _verification(session, user) if user else None
-        case MailKind.RESET_PASSWORD:
-            user = await _find(session, promise.address, UserStatus.ACTIVE, UserStatus.PENDING)
-            return await _reset(session, user) if user else None
+    if promise.kind in READERS:
+        user = await UserRepository(session).lock_by_address(promise.address)
+        if user is None or user.deleted_at is not None:
+            return await former_addresses.offer(session, promise.address, user)
+        is_reader = user.status in READERS[promise.kind]
+        return await _to_reader(session, promise.kind, user) if is_reader else None
     if promise.token_id is None:
         return compose(promise.kind, promise.address)
     pattern = await OneTimeTokenRepository(session).lock(promise.token_id)
     if pattern is None or pattern.consumed_at is not None:
         return None
-    return compose(promise.kind, promise.address, await _token_like(session, pattern))
+    return compose(promise.kind, promise.address, await former_addresses.repeat(session, pattern))
 
 
-async def _find(session: AsyncSession, address: str, *statuses: UserStatus) -> User | None:
-    """The account of an address. Mail goes to the address of the account: a similar spelling may be
-    another person's mailbox."""
-    user = await UserRepository(session).lock_by_address(address)
-    return user if user and user.status in statuses and user.deleted_at is None else None
+async def _to_reader(session: AsyncSession, kind: MailKind, user: User) -> Mail:
+    """Mail goes to the address of the account: a similar spelling may be another person's
+    mailbox."""
+    if kind is MailKind.RESEND_VERIFICATION:
+        return await _verification(session, user)
+    if kind is MailKind.RESET_PASSWORD:
+        return await _reset(session, user)
+    return compose(kind, user.email)
 
 
 async def _verification(session: AsyncSession, user: User) -> Mail:
@@ -128,16 +135,3 @@ async def _reset(session: AsyncSession, user: User) -> Mail:
     row, token = new_token(user.id, TokenPurpose.RESET_PASSWORD, expires_at=expires_at)
     await OneTimeTokenRepository(session).add(row)
     return compose(MailKind.RESET_PASSWORD, user.email, token)
-
-
-async def _token_like(session: AsyncSession, pattern: OneTimeToken) -> str:
-    row, token = new_token(
-        pattern.user_id,
-        pattern.purpose,
-        expires_at=pattern.expires_at,
-        password_hash=pattern.password_hash,
-        email=pattern.email,
-    )
-    row.created_at = pattern.created_at  # its age says which of two changes came first
-    await OneTimeTokenRepository(session).add(row)
-    return token

@@ -64,7 +64,8 @@ async def change_password(
 async def reset_password(token: str, password: str, hasher: PasswordHasher) -> UUID:
     """Replace a forgotten password. Returns the owner, who is not signed in by this.
 
-    The token proves the mailbox, so a pending account becomes active.
+    The token proves the mailbox, so a pending account becomes active; and one that was deleted
+    since is restored, as a token sent before that is void.
 
     Raises:
         TokenAlreadyUsed, InvalidOrExpiredToken: the token does not work.
@@ -76,13 +77,15 @@ async def reset_password(token: str, password: str, hasher: PasswordHasher) -> U
         owner = await tokens.find_owner(token_hash, RESET, now=clock.now())
     check_new_password(password, email=owner.email)
     password_hash = await hasher.hash(password)
+    was_deleted = owner.deleted_at is not None
+    event = AccountEvent.RESTORED if was_deleted else AccountEvent.PASSWORD_RESET
     async with transaction() as session:
         now, tokens = clock.now(), OneTimeTokenRepository(session)
         used = await tokens.consume(token_hash, RESET, now=now)
         users = UserRepository(session)
         if not await users.set_password(used.user_id, password_hash, now=now):
             raise InvalidOrExpiredToken
-        await revoke(session, used.user_id, AccountEvent.PASSWORD_RESET)
+        await revoke(session, used.user_id, event)
         await OutgoingMailRepository(session).add(MailKind.PASSWORD_CHANGED, owner.email)
     await socket_review.request(used.user_id)
     return used.user_id

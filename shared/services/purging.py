@@ -19,14 +19,15 @@ async def purge() -> int:
     """Erase the accounts whose retention period is over, with their pictures, and prune their
     history. Returns how many accounts were erased.
 
-    An account whose pictures cannot be deleted now is left to the next purge.
+    An account stays as long as a mailed link can confirm it or bring it back; and one whose
+    pictures cannot be deleted now is left to the next purge.
     """
     retention, now = settings.retention(), clock.now()
     deleted_before = now - timedelta(days=retention.deleted_account_days)
     pending_since = now - timedelta(days=retention.pending_account_days)
     erased = 0
-    while batch := await _due(deleted_before, pending_since):
-        done = [await _erase(user_id, deleted_before, pending_since) for user_id in batch]
+    while batch := await _due(deleted_before, pending_since, now):
+        done = [await _erase(user_id, deleted_before, pending_since, now) for user_id in batch]
         erased += sum(done)
         if not any(done):
             break
@@ -39,15 +40,17 @@ async def purge() -> int:
     return erased
 
 
-async def _due(deleted_before: datetime, pending_since: datetime) -> list[UUID]:
+async def _due(deleted_before: datetime, pending_since: datetime, now: datetime) -> list[UUID]:
     async with transaction(writing=False) as session:
         found = await repository.due(
-            session, deleted_before=deleted_before, pending_since=pending_since
+            session, deleted_before=deleted_before, pending_since=pending_since, now=now
         )
     return list(found)
 
 
-async def _erase(user_id: UUID, deleted_before: datetime, pending_since: datetime) -> bool:
+async def _erase(
+    user_id: UUID, deleted_before: datetime, pending_since: datetime, now: datetime
+) -> bool:
     async with transaction(writing=False) as session:
         task_ids = await repository.task_ids(session, user_id)
     try:
@@ -60,7 +63,7 @@ async def _erase(user_id: UUID, deleted_before: datetime, pending_since: datetim
         return False
     async with transaction() as session:
         erased = await repository.erase(
-            session, user_id, deleted_before=deleted_before, pending_since=pending_since
+            session, user_id, deleted_before=deleted_before, pending_since=pending_since, now=now
         )
     if erased:
         logger.info("An account was purged", extra={"user_id": str(user_id)})

@@ -19,6 +19,7 @@ class AccountEvent(StrEnum):
     VERIFIED = "the address is verified"
     PASSWORD_CHANGED = "the password is changed"  # noqa: S105 - an event, no password
     PASSWORD_RESET = "the password is reset"  # noqa: S105
+    RESTORED = "a deleted account is restored by a reset"
     ADDRESS_CHANGED = "the address changes"
     CHANGE_UNDONE = "a change of address is undone"
     SIGNED_OUT_EVERYWHERE = "logout with `scope=global`"
@@ -43,6 +44,7 @@ ENDS: Mapping[AccountEvent, Ends] = {
     AccountEvent.VERIFIED: Ends(frozenset({TokenPurpose.VERIFY_EMAIL})),
     AccountEvent.PASSWORD_CHANGED: Ends(LINKS_OF_POWER, RevokeReason.PASSWORD_CHANGE),
     AccountEvent.PASSWORD_RESET: Ends(LINKS_OF_POWER, RevokeReason.PASSWORD_RESET),
+    AccountEvent.RESTORED: Ends(LINKS_OF_POWER, RevokeReason.PASSWORD_RESET),
     AccountEvent.ADDRESS_CHANGED: Ends(LINKS_OF_POWER),
     AccountEvent.CHANGE_UNDONE: Ends(LINKS_OF_POWER, RevokeReason.EMAIL_UNDO),
     AccountEvent.SIGNED_OUT_EVERYWHERE: Ends(LINKS_OF_POWER, RevokeReason.LOGOUT),

@@ -173,6 +173,12 @@ ACCOUNT = {
     "I9": "no password, token, cookie or link in any log",
     "I10": "an internal error is a problem without a traceback",
     "I11": "what takes the power back ends every link and sign-in that had it",
+    "I12": "while a change of address can be undone, nobody else gets the old address",
+    "I13": "neither a deletion nor the purge nor more changes disarm the undo",
+    "I14": "a sign-up that nobody confirmed does not keep an address from its mailbox's owner",
+    "I15": "the mailbox of a deleted account restores it; no answer tells of it",
+    "I16": "a link that proves the mailbox lifts a lock-out and makes the device known",
+    "I17": "the purge leaves what a mailed link can still confirm or bring back",
 }
 CATALOGUE = {
     **REGISTER,

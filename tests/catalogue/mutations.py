@@ -91,9 +91,23 @@ MUTATIONS = (
     Mutation(
         guard="the end of links with a reset",
         path="shared/services/passwords.py",
-        text="        await revoke(session, used.user_id, AccountEvent.PASSWORD_RESET)\n",
+        text="        await revoke(session, used.user_id, event)\n",
         replacement="",
         test="tests/catalogue/test_links.py::test_an_event_ends_what_the_table_says",
+    ),
+    Mutation(
+        guard="the reservation of an address that was left",
+        path="shared/repositories/users.py",
+        text="await self._refuse_reserved(user.email_canonical, owner_id=user.id)",
+        replacement="pass",
+        test="tests/catalogue/test_undo.py::test_nobody_signs_up_with_a_reserved_address",
+    ),
+    Mutation(
+        guard="no purge of an account that can come back",
+        path="shared/repositories/purging.py",
+        text="        ~can_come_back,\n",
+        replacement="",
+        test="tests/catalogue/test_undo.py::test_the_purge_leaves_an_account_that_an_undo_brings_back",
     ),
     Mutation(
         guard="how many of an owner's tasks run at once",

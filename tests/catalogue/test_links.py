@@ -150,6 +150,19 @@ def test_a_verified_address_ends_the_other_links_to_verify_it():
 
 
 @pytest.mark.case("I11")
+def test_a_restored_account_ends_what_was_mailed_while_it_was_deleted():
+    open_account()
+    here = sign_in()
+    delete(here)
+    links = links_of(here.json["user"]["id"])
+
+    assert reset_password(here).status == 200
+
+    assert living(links) == set(TokenPurpose) - ENDS[AccountEvent.RESTORED].links
+    assert ask_me(here.json["access_token"]).status == 401
+
+
+@pytest.mark.case("I11")
 def test_an_undone_change_ends_the_links_of_later_changes_and_keeps_those_of_earlier_ones():
     open_account()
     here = sign_in()

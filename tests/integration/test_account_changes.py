@@ -307,14 +307,6 @@ def test_deleting_an_account_stops_its_work_and_clears_its_cookies(signed_in: An
     assert "account is closed" in letters(EMAIL)[-1]
 
 
-def test_a_deleted_account_sends_no_mails_but_the_last(signed_in: Answer):
-    delete_me(signed_in)
-
-    post("/auth/password/forgot", email=EMAIL)
-
-    assert len(letters(EMAIL)) == 1
-
-
 @pytest.mark.usefixtures("backend")
 def test_the_purge_erases_an_account_with_everything_it_owns(signed_in: Answer):
     open_account(NEW)
