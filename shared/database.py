@@ -1,19 +1,28 @@
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, nullcontext
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared import settings
+from shared.dependencies import dependency
 from shared.errors import Unavailable
 from shared.singletons import singleton
 
-SQLITE_AWAY = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED")
-# PostgreSQL's classes: connection exception, insufficient resources, operator intervention.
-POSTGRESQL_AWAY = ("08", "53", "57P")
+CHECK_SECONDS = 0.7  # how long a check waits for whoever is writing
+SQLITE_AWAY = (
+    *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_LOCKED"),
+    *("SQLITE_PROTOCOL", "SQLITE_READONLY"),
+)
+# PostgreSQL's classes: connection exception, insufficient resources, operator intervention. And its
+# code for a server that only reads, as one does that another has taken over from.
+POSTGRESQL_AWAY = ("08", "53", "57P", "25006")
 
 
 @singleton
@@ -31,6 +40,8 @@ def engine() -> AsyncEngine:
     if made.dialect.name == "sqlite":
         event.listen(made.sync_engine, "connect", _prepare_sqlite)
         event.listen(made.sync_engine, "begin", _begin_sqlite)
+    else:
+        event.listen(made.sync_engine, "invalidate", _abort)
     return made
 
 
@@ -41,16 +52,50 @@ async def transaction(*, writing: bool = True) -> AsyncIterator[AsyncSession]:
     It takes its connection with the first statement.
 
     Raises:
-        Unavailable: the database cannot be reached.
+        Unavailable: the database cannot be reached, cannot write, or gives no answer in time.
     """
     bound = engine().execution_options(writing=writing)
+    # SQLite is a part of this process: what it waits for is bounded by its busy timeout.
+    is_server = bound.dialect.name != "sqlite"
     try:
-        async with AsyncSession(bound, expire_on_commit=False) as session, session.begin():
+        async with (
+            dependency("database").asked() if is_server else nullcontext(),
+            AsyncSession(bound, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
     except (DBAPIError, PoolTimeout, OSError) as error:
         if _says_database_is_away(error):
             raise Unavailable from error
         raise
+
+
+async def check() -> None:
+    """Raises Unavailable unless the database answers, and can be written where that is known only
+    by trying."""
+    bound = engine()
+    if bound.dialect.name != "sqlite":
+        async with transaction(writing=False) as session:
+            await session.execute(text("SELECT 1"))
+        return
+    try:
+        await asyncio.to_thread(_write_nothing, str(bound.url.database))
+    except sqlite3.OperationalError as error:
+        raise Unavailable from error
+
+
+def _write_nothing(path: str) -> None:
+    """Write to a SQLite file what it holds already: a full disk can still be read, and a locked
+    file too."""
+    uri = f"file:{quote(path)}?mode=rw"
+    with closing(
+        sqlite3.connect(uri, uri=True, timeout=CHECK_SECONDS, isolation_level=None)
+    ) as connection:
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version={version}")
+        connection.execute("COMMIT")
 
 
 def _says_database_is_away(error: Exception) -> bool:
@@ -63,6 +108,12 @@ def _says_database_is_away(error: Exception) -> bool:
         or sqlite_name.startswith(SQLITE_AWAY)
         or sqlstate.startswith(POSTGRESQL_AWAY)
     )
+
+
+def _abort(connection: Any, _record: object, _error: object) -> None:
+    """Close a connection that is of no use any more without a farewell, for which a server that
+    gives no answer would be waited for."""
+    connection.driver_connection.terminate()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -77,6 +77,10 @@ class PostgresqlServer:
         """The address up to the slash before a database's name."""
         return f"postgresql+asyncpg://lampwork@127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def start(self) -> None:
         self._process = _start(self._command, self._port, cwd=Path("/"))
 

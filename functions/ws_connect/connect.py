@@ -2,6 +2,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from shared.dependencies import one_request
 from shared.errors import PROBLEM_MEDIA_TYPE, DomainError
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
@@ -15,7 +16,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """$connect: the socket opens when this returns 200, so nothing is posted from here."""
     handshake = _handshake(event)
     try:
-        run(admission().begin(handshake))
+        with one_request():
+            run(admission().begin(handshake))
     except DomainError as error:
         return _refusal(error)
     return {"statusCode": 200, "headers": _chosen_subprotocol(handshake.headers)}

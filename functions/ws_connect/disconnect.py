@@ -3,6 +3,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from shared.dependencies import one_request
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
 from shared.stream.connections import connections
@@ -15,7 +16,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """$disconnect: forget the socket. Where the gateway fails to call this, the tick does it."""
     connection_id = event["requestContext"]["connectionId"]
     try:
-        run(connections().deregister(connection_id))
+        with one_request():
+            run(connections().deregister(connection_id))
     except (RedisError, OSError) as error:
         logger.warning(
             "A closed socket stays registered until the next tick",

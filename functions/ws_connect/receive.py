@@ -3,6 +3,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from shared.dependencies import one_request
 from shared.process.entry_point import entry_point
 from shared.process.event_loop import run
 from shared.stream.gateway import GatewayError
@@ -16,7 +17,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """$default: whatever a client sends."""
     connection_id = event["requestContext"]["connectionId"]
     try:
-        run(messages().receive(connection_id, event.get("body") or ""))
+        with one_request():
+            run(messages().receive(connection_id, event.get("body") or ""))
     except (GatewayError, RedisError, OSError) as error:
         logger.warning(
             "A message was not answered",

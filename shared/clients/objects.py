@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared import settings
 from shared.clients.http_client import HttpClient, NoAnswer, tls
 from shared.clients.sigv4 import Signer
+from shared.dependencies import dependency
 from shared.singletons import singleton
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ CONFIG = Config(
     signature_version="s3v4",
     s3={"addressing_style": "path"},
     connect_timeout=2,
-    read_timeout=10,
+    read_timeout=5,
     retries={"total_max_attempts": 2, "mode": "standard"},
 )
 
@@ -87,8 +88,9 @@ async def delete_all(prefix: str, *, keep: str | None = None) -> None:
         ObjectStoreUnavailable: some may still be there.
     """
     try:
-        await asyncio.to_thread(_delete_all, prefix, keep)
-    except (BotoCoreError, ClientError) as error:
+        async with dependency("storage").asked():
+            await asyncio.to_thread(_delete_all, prefix, keep)
+    except (BotoCoreError, ClientError, TimeoutError) as error:
         raise ObjectStoreUnavailable(str(error)) from error
 
 
@@ -134,8 +136,9 @@ def origin() -> str:
 
 async def _call(operation: Callable[..., Any], **parameters: Any) -> None:
     try:
-        await asyncio.to_thread(partial(operation, **parameters))
-    except (BotoCoreError, ClientError) as error:
+        async with dependency("storage").asked():
+            await asyncio.to_thread(partial(operation, **parameters))
+    except (BotoCoreError, ClientError, TimeoutError) as error:
         raise ObjectStoreUnavailable(str(error)) from error
 
 

@@ -7,6 +7,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import settings
+from shared.dependencies import dependency
 from shared.mail.port import Mail, MailNotSent
 from shared.singletons import singleton
 
@@ -34,8 +35,9 @@ class SesMailer:
             },
         )
         try:
-            await asyncio.to_thread(send_email)
-        except (BotoCoreError, ClientError) as error:
+            async with dependency("mail").asked():
+                await asyncio.to_thread(send_email)
+        except (BotoCoreError, ClientError, TimeoutError) as error:
             raise MailNotSent(type(error).__name__) from error  # its text may hold the address
 
 

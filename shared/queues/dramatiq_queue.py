@@ -6,11 +6,10 @@ from typing import Any
 from dramatiq import Broker, BrokerConnectionError, Message
 from redis import RedisError
 
+from shared.dependencies import dependency
 from shared.queues import brokers
 from shared.queues.doorbells import MessageQueue, QueueUnavailable
 from shared.settings import MAX_DELAY_SECONDS
-
-PATIENCE_SECONDS = 5
 
 
 def over_redis(url: str) -> "DramatiqQueue":
@@ -47,12 +46,12 @@ class DramatiqQueue(MessageQueue):
         self._sender.shutdown()
 
     async def _in_sender(self, call: Callable[[], object]) -> None:
-        """Do this and wait for it, but no longer than PATIENCE_SECONDS.
+        """Do this and wait for it, but no longer than the queue may take.
 
         What has begun goes on: a message may still arrive after the caller has given it up.
         """
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with dependency("queue").asked():
                 await asyncio.get_running_loop().run_in_executor(self._sender, call)
         except (BrokerConnectionError, RedisError, OSError) as error:
             raise QueueUnavailable(repr(error)) from error

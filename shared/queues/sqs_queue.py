@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dramatiq import Message
 
 from shared import settings
+from shared.dependencies import dependency
 from shared.errors import SettingsError
 from shared.queues.doorbells import (
     DELIVER,
@@ -35,7 +36,7 @@ def from_settings(_url: str) -> "SQSQueue":
         SWEEP: configured.sweep_queue_url,
         TICK: configured.tick_queue_url,
     }
-    config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+    config = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 2})
     return SQSQueue(boto3.client("sqs", config=config), named)
 
 
@@ -68,8 +69,9 @@ class SQSQueue(MessageQueue):
 
 async def _call(operation: Callable[[], object]) -> None:
     try:
-        await asyncio.to_thread(operation)
-    except (BotoCoreError, ClientError) as error:
+        async with dependency("queue").asked():
+            await asyncio.to_thread(operation)
+    except (BotoCoreError, ClientError, TimeoutError) as error:
         raise QueueUnavailable(str(error)) from error
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from shared.clients.redis_client import client
 from shared.database import transaction
+from shared.dependencies import one_request
 from shared.models.task import Task
 from shared.repositories.tasks import TaskRepository
 from shared.schemas.task import TaskRead
@@ -60,7 +61,8 @@ class LongPoll:
                 if left <= 0:
                     break
                 await notices.wait(min(left, LOOK_SECONDS))
-                task = await self._task()
+                with one_request():  # however many looks there are, each is one for itself
+                    task = await self._task()
         return task
 
     async def _task(self) -> Task:

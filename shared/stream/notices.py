@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.clients.redis_client import ANSWER_TIMEOUT_SECONDS
+from shared.dependencies import no_request
 from shared.stream.redis_keys import channel
 
 
@@ -25,7 +26,8 @@ class Notices:
         until = time.monotonic() + seconds
         try:
             if self._pubsub.subscribed:
-                await self._pubsub.get_message(timeout=seconds)
+                with no_request():  # this waits for news, not for Redis
+                    await self._pubsub.get_message(timeout=seconds)
             else:
                 await self._subscribe()
         except (RedisError, OSError):
@@ -36,4 +38,5 @@ class Notices:
 
     async def _subscribe(self) -> None:
         await self._pubsub.subscribe(self._channel)
-        await self._pubsub.get_message(timeout=ANSWER_TIMEOUT_SECONDS)
+        with no_request():
+            await self._pubsub.get_message(timeout=ANSWER_TIMEOUT_SECONDS)

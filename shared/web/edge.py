@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import settings
+from shared.dependencies import one_request
 from shared.errors import InternalError
 from shared.process import logs
 from shared.security.origins import is_allowed
@@ -57,7 +58,7 @@ class Edge:
             await send(message)
 
         try:
-            with logs.about(request_id=request_id):
+            with logs.about(request_id=request_id), one_request():
                 await self.app(scope, receive, send_with_headers)
         except Exception:  # the last place that can still answer the caller
             logger.exception("Request failed", extra={"request_id": request_id})

@@ -50,7 +50,7 @@ FLOORS: dict[str, list[set[str]]] = {
     ],
     "shared": [
         {"errors", "clock", "singletons", "email_addresses"},
-        {"settings", "strict_json", "models"},
+        {"settings", "strict_json", "models", "dependencies"},
         {"process", "plans", "database", "clients"},
         {"queues", "security", "generators"},
         {"stream"},
@@ -75,6 +75,7 @@ LARGE = {
     "lampwork/runtime": "the pool, and what it shares with the processes of functions",
     "lampwork/stack": "one module for each question that is asked of a stack",
     "lampwork/template": "one module for each thing that a template describes",
+    "shared": "one module for each thing that every room may know",
     "shared/engine": "one module for each step of a task's life",
     "shared/generators": "one module for each service that paints, and what those have in common",
     "shared/generators/painter": "one module for each thing that is painted",

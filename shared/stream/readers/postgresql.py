@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from shared import settings
+from shared.dependencies import dependency
 from shared.errors import Unavailable
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -14,7 +15,6 @@ ATTEMPTS = 2  # the second is for a connection that died while it idled
 
 AWAY = (
     OSError,
-    TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -41,12 +41,26 @@ class PostgresqlDatabase:
     async def fetch(self, sql: str, *arguments: object) -> Sequence[Sequence[Any]]:
         for _ in range(ATTEMPTS):
             try:
-                pool = await self._open()
-                rows: Sequence[Sequence[Any]] = await pool.fetch(sql, *arguments)
-                return rows
+                async with dependency("database").asked():
+                    return await self._fetch(sql, *arguments)
+            except TimeoutError as error:
+                raise Unavailable from error
             except AWAY as error:
                 away = error
         raise Unavailable from away
+
+    async def _fetch(self, sql: str, *arguments: object) -> Sequence[Sequence[Any]]:
+        pool = await self._open()
+        connection = await pool.acquire()
+        try:
+            rows: Sequence[Sequence[Any]] = await connection.fetch(sql, *arguments)
+        except (TimeoutError, asyncio.CancelledError):
+            # To give it back would mean to wait once more for a server that gives no answer.
+            connection.terminate()
+            raise
+        finally:
+            await pool.release(connection)
+        return rows
 
     async def close(self) -> None:
         if self._pool is not None:
