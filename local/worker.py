@@ -20,6 +20,7 @@ from dramatiq.middleware import AgeLimit, TimeLimit
 
 import functions.tasks.generate
 import functions.tasks.sweep
+import functions.webhooks.send
 import functions.ws_broadcast.deliver
 import functions.ws_broadcast.tick
 from local.redis_broker import DecodeSafeRedisBroker
@@ -52,7 +53,8 @@ def generate() -> None:
 
 
 def deliver() -> None:
-    """Set up the process that delivers frames, and runs sweeps and ticks that come as messages."""
+    """Set up the process that delivers frames and webhooks, and runs sweeps and ticks that come as
+    messages."""
     broker = _broker(
         DELIVER,
         TimeLimit(time_limit=BACKSTOP_SECONDS * 1000),
@@ -62,6 +64,7 @@ def deliver() -> None:
     functions.ws_broadcast.deliver.register(broker)
     functions.ws_broadcast.tick.register(broker)
     functions.tasks.sweep.register(broker)
+    functions.webhooks.send.register(broker)
 
 
 def _broker(urgent_queue: str, *middleware: Middleware) -> Broker:

@@ -9,7 +9,8 @@ import shared.models.one_time_token
 import shared.models.rate_limit_counter
 import shared.models.session
 import shared.models.task
-import shared.models.user  # noqa: F401 - the metadata knows what was imported
+import shared.models.user
+import shared.models.webhook  # noqa: F401 - the metadata knows what was imported
 from shared import database
 from shared.models.base import Base, UtcDateTime
 from shared.models.stored_picture import StoredPictureJson

@@ -48,6 +48,8 @@ HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
 MAX_DELAY_SECONDS = 900
 Delay = Annotated[float, Field(ge=0, le=MAX_DELAY_SECONDS)]
 Delays = Annotated[tuple[Delay, ...], BeforeValidator(_split), Field(min_length=1)]
+Pause = Annotated[float, Field(gt=0)]
+Pauses = Annotated[tuple[Pause, ...], BeforeValidator(_split), Field(min_length=1)]
 EACH_QUARTER = (0.0, 15.0, 30.0, 45.0)
 
 
@@ -201,6 +203,7 @@ class RateLimitSettings(Settings):
     mail: RateLimit = Field("1/minute; 5/day", alias="RATE_LIMIT_MAIL")
     mail_ip: RateLimit = Field("20/hour", alias="RATE_LIMIT_MAIL_IP")
     password: RateLimit = Field("5/minute", alias="RATE_LIMIT_PASSWORD")
+    redelivery: RateLimit = Field("30/minute", alias="RATE_LIMIT_REDELIVERY")
 
 
 class QueueSettings(Settings):
@@ -211,6 +214,7 @@ class QueueSettings(Settings):
     deliver_queue_url: str | None = Field(None, alias="DELIVER_QUEUE_URL")
     sweep_queue_url: str | None = Field(None, alias="SWEEP_QUEUE_URL")
     tick_queue_url: str | None = Field(None, alias="TICK_QUEUE_URL")
+    webhook_queue_url: str | None = Field(None, alias="WEBHOOK_QUEUE_URL")
 
 
 class TaskSettings(Settings):
@@ -229,6 +233,19 @@ class TaskSettings(Settings):
     @property
     def lease_renewal_seconds(self) -> float:
         return self.lease_seconds / 3
+
+
+class WebhookSettings(Settings):
+    """How a task's end is told to its webhook. The pauses between attempts are those of the
+    Standard Webhooks specification's example, up to three days."""
+
+    retry_seconds: Pauses = Field(
+        (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400), alias="WEBHOOK_RETRY_SECONDS"
+    )
+    timeout_seconds: float = Field(15, alias="WEBHOOK_TIMEOUT_SECONDS", gt=0, le=15)
+    secret_overlap_seconds: int = Field(86400, alias="WEBHOOK_SECRET_OVERLAP_SECONDS", ge=0)
+    retention_seconds: float = Field(7 * 86400, alias="WEBHOOK_RETENTION_SECONDS", gt=0)
+    loopback: bool = Field(False, alias="WEBHOOK_LOOPBACK")
 
 
 class WebSocketSettings(Settings):
@@ -293,6 +310,7 @@ proxies = singleton(ProxySettings.load)
 rate_limits = singleton(RateLimitSettings.load)
 queue = singleton(QueueSettings.load)
 tasks = singleton(TaskSettings.load)
+webhooks = singleton(WebhookSettings.load)
 websocket = singleton(WebSocketSettings.load)
 metrics = singleton(MetricsSettings.load)
 management_api = singleton(ManagementApiSettings.load)

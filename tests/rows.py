@@ -14,7 +14,8 @@ import shared.models.one_time_token
 import shared.models.rate_limit_counter
 import shared.models.session
 import shared.models.task
-import shared.models.user  # noqa: F401 - the metadata knows what was imported
+import shared.models.user
+import shared.models.webhook  # noqa: F401 - the metadata knows what was imported
 from shared.models.base import Base
 
 NOW = datetime(2026, 4, 21, 15, 8, 21, tzinfo=UTC)
@@ -30,7 +31,7 @@ def tables() -> list[Table]:
 
 def rows_of_a_user() -> Rows:
     """One row for each table, all of one new user where they are of anybody."""
-    user_id, token_id, task_id = uuid4(), uuid4(), uuid4()
+    user_id, token_id, task_id, endpoint_id = uuid4(), uuid4(), uuid4(), uuid4()
     address = f"{user_id.hex}@example.com"
     return {
         "users": {"id": user_id, "email": address, "email_canonical": address},
@@ -99,6 +100,23 @@ def rows_of_a_user() -> Rows:
             "status_code": 202,
             "body": {"id": task_id.hex},
             "expires_at": SOON,
+        },
+        "webhook_secrets": {
+            "id": uuid4(),
+            "user_id": user_id,
+            "salt": secrets.token_bytes(32),
+        },
+        "webhook_endpoints": {
+            "id": endpoint_id,
+            "user_id": user_id,
+            "url": "https://receiver.example/hook",
+        },
+        "webhook_deliveries": {
+            "id": uuid4(),
+            "user_id": user_id,
+            "endpoint_id": endpoint_id,
+            "task_id": task_id,
+            "event_type": "task.completed",
         },
     }
 

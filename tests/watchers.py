@@ -76,6 +76,9 @@ class RecordingQueue:
     async def ring_deliver(self, task_id: UUID) -> None:
         self.deliveries.append(task_id)
 
+    async def ring_webhooks(self) -> None:
+        raise AssertionError("Nothing here sends webhooks.")
+
     async def send_sweep(self, delay_seconds: float = 0) -> None:
         raise AssertionError("Nothing here sweeps.")
 

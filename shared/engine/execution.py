@@ -11,7 +11,7 @@ from shared import settings
 from shared.clients import objects
 from shared.clients.objects import ObjectStoreUnavailable
 from shared.database import transaction
-from shared.engine import claiming, task_metrics, transitions
+from shared.engine import claiming, task_metrics, transitions, webhooks
 from shared.engine.broadcast import broadcaster
 from shared.engine.dispatching import dispatch
 from shared.engine.outcomes import (
@@ -108,6 +108,7 @@ class Attempt:
             pause = task.next_attempt_at - task.updated_at
             await dispatch(task, delay_seconds=max(pause.total_seconds(), 0))
         await broadcaster().publish(task)
+        await webhooks.ring(task)
         if self._kept_waiting:
             await dispatch(self._kept_waiting)
 

@@ -1,4 +1,5 @@
-"""The life of a task: every arrow is one guarded UPDATE and one event, in the caller's transaction.
+"""The life of a task: every arrow is one guarded UPDATE and one event, in the caller's transaction,
+and an end is also promised to the task's webhook.
 
     queued ──claim──► processing ──complete──► completed
       │ ▲               │  │ └──fail, lose_lease──► failed
@@ -23,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from shared import settings
+from shared.engine import webhooks
 from shared.engine.task_payload import task_payload
 from shared.models.base import database_now
 from shared.models.stored_picture import StoredPicture
@@ -273,6 +275,7 @@ async def _transition(
     )
     if task is not None:
         _record(session, task)
+        await webhooks.promise(session, task)
         await session.flush()
     return task
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
+from shared.clients.addresses import ForbiddenAddress, is_loopback, resolve
 from shared.generators import failures
-from shared.generators.addresses import ForbiddenAddress, is_loopback, resolve
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_REDIRECTS = 3

@@ -61,5 +61,10 @@ def password(user_id: UUID) -> RateLimitPolicy:
     return RateLimitPolicy("password", settings.rate_limits().password, str(user_id))
 
 
+def redelivery(user_id: UUID) -> RateLimitPolicy:
+    """Webhooks that a user has sent again."""
+    return RateLimitPolicy("redelivery", settings.rate_limits().redelivery, str(user_id))
+
+
 def _per_address(name: str, limit: str, ip: str | None) -> RateLimitPolicy:
     return RateLimitPolicy(name, limit, client_address.network(ip))

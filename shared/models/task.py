@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shared.models.base import Base, Json, UtcDateTime, database_now, partial_index, words
 from shared.models.stored_picture import StoredPicture, StoredPictureJson
 from shared.models.task_status import TaskStatus
+from shared.models.webhook import MAX_URL_CHARACTERS
 
 
 class Task(Base):
@@ -78,6 +79,7 @@ class Task(Base):
     retry_of: Mapped[UUID | None] = mapped_column(
         ForeignKey("tasks.id", ondelete="SET NULL"), index=True
     )
+    webhook_url: Mapped[str | None] = mapped_column(String(MAX_URL_CHARACTERS))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

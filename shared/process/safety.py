@@ -104,12 +104,17 @@ def _of_password(name: str, url: SecretStr) -> Iterator[str]:
         yield f"{name}: its password is one of the first that attackers try"
 
 
+def _of_webhooks() -> Iterator[str]:
+    if settings.webhooks().loopback:
+        yield "WEBHOOK_LOOPBACK: must be off, since users would reach this machine's own services"
+
+
 def _of_limits() -> Iterator[str]:
     if not settings.rate_limits().enabled:
         yield "RATE_LIMITS: must not be off"
 
 
 PARTS = (
-    *(_of_addresses, _of_accounts, _of_mail, _of_limits, _of_gateway),
+    *(_of_addresses, _of_accounts, _of_mail, _of_limits, _of_gateway, _of_webhooks),
     *(_of_database, _of_redis, _of_queue),
 )

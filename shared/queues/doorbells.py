@@ -10,6 +10,7 @@ GENERATE = "generate"
 DELIVER = "deliver"
 SWEEP = "sweep"
 TICK = "tick"
+WEBHOOKS = "webhooks"
 
 
 class QueueUnavailable(Exception):
@@ -25,6 +26,9 @@ class Queue(Protocol):
     async def ring_generate(self, task_id: UUID, delay_seconds: float = 0) -> None: ...
 
     async def ring_deliver(self, task_id: UUID) -> None: ...
+
+    async def ring_webhooks(self) -> None:
+        """Have the webhooks sent that are due."""
 
     async def send_sweep(self, delay_seconds: float = 0) -> None: ...
 
@@ -43,6 +47,9 @@ class MessageQueue(ABC):
 
     async def ring_deliver(self, task_id: UUID) -> None:
         await self.send(doorbell(DELIVER, task_id))
+
+    async def ring_webhooks(self) -> None:
+        await self.send(message(WEBHOOKS))
 
     async def send_sweep(self, delay_seconds: float = 0) -> None:
         await self.send(message(SWEEP), delay_seconds)

@@ -18,6 +18,7 @@ from shared.queues.doorbells import (
     GENERATE,
     SWEEP,
     TICK,
+    WEBHOOKS,
     MessageQueue,
     QueueUnavailable,
 )
@@ -35,6 +36,7 @@ def from_settings(_url: str) -> "SQSQueue":
         DELIVER: configured.deliver_queue_url,
         SWEEP: configured.sweep_queue_url,
         TICK: configured.tick_queue_url,
+        WEBHOOKS: configured.webhook_queue_url,
     }
     config = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 2})
     return SQSQueue(boto3.client("sqs", config=config), named)

@@ -22,6 +22,7 @@ from shared.models.rate_limit_counter import RateLimitCounter
 from shared.models.session import UserSession
 from shared.models.task import IdempotencyKey, Outbox, Task, TaskEvent
 from shared.models.user import Subscription
+from shared.models.webhook import WebhookDelivery, WebhookEndpoint, WebhookSecret
 
 # On SQLite a batch holds up every other writer for as long as it takes: some milliseconds.
 BATCH = 200
@@ -144,6 +145,18 @@ def rules(now: datetime) -> Sequence[Rule]:
         Rows(UserSession, UserSession.idle_expires_at, history),
         Rows(UserSession, UserSession.revoked_at, history),
         Rows(Subscription, Subscription.ended_at, now - timedelta(days=SUBSCRIPTION_DAYS)),
+        *_webhooks(now, timedelta(seconds=settings.webhooks().retention_seconds)),
+    )
+
+
+def _webhooks(now: datetime, retention: timedelta) -> Sequence[Rule]:
+    """An endpoint goes when nobody has used it for twice as long as a delivery is kept: as a rule,
+    it has none left by then."""
+    unneeded = ~exists().where(WebhookDelivery.endpoint_id == WebhookEndpoint.id)
+    return (
+        Rows(WebhookDelivery, WebhookDelivery.finished_at, now - retention),
+        Rows(WebhookEndpoint, WebhookEndpoint.used_at, now - 2 * retention, unneeded),
+        Rows(WebhookSecret, WebhookSecret.expires_at, now),
     )
 
 

@@ -10,12 +10,13 @@ from shared.generators.port import MAX_SIDE, MIN_SIDE, Style
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
 from shared.schemas import texts
+from shared.schemas.webhook import WebhookUrl
 from shared.strict_json import MAX_EXACT_INTEGER, exact
 
 MAX_PROMPT_CHARACTERS = 2000
 MAX_SEED = MAX_EXACT_INTEGER
 MAX_SEQUENCE = MAX_EXACT_INTEGER
-FORM = 2  # raise it when the members of a task's body change
+FORM = 3  # raise it when the members of a task's body change
 
 
 Prompt = Annotated[
@@ -44,6 +45,7 @@ class TaskCreate(BaseModel):
 
     prompt: Prompt
     parameters: ParametersIn = ParametersIn()
+    webhook_url: WebhookUrl | None = None
 
 
 class TaskError(BaseModel):
@@ -60,7 +62,8 @@ class TaskResult(BaseModel):
 
 
 class TaskRead(BaseModel):
-    """A task as its owner sees it. The live frames carry the same, without the links."""
+    """A task as its owner sees it. The live frames carry the same, without the links and the
+    webhook's URL."""
 
     id: UUID
     task_id: UUID
@@ -82,12 +85,14 @@ class TaskRead(BaseModel):
     updated_at: Timestamp
     url: str
     ws_url: str
+    webhook_url: str | None
 
     @classmethod
     def of(cls, task: Task) -> Self:
         links = {"url": task_url(task.id), "ws_url": _ws_url(task.id)}
+        own = {"id": task.id, "webhook_url": task.webhook_url}
         payload = task_payload(task) | {"parameters": exact(task.parameters)}
-        return cls.model_validate({"id": task.id, **payload, **links})
+        return cls.model_validate({**own, **payload, **links})
 
     @property
     def etag(self) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import settings
 from shared.database import transaction
-from shared.engine import task_metrics, transitions
+from shared.engine import task_metrics, transitions, webhooks
 from shared.engine.broadcast import broadcaster
 from shared.engine.dispatching import dispatch
 from shared.errors import Unavailable
@@ -19,6 +19,7 @@ from shared.process.parallel import within
 from shared.queues.doorbells import QueueUnavailable
 from shared.queues.registry import queue
 from shared.repositories import sweeping as repository
+from shared.repositories import webhook_sending as sending
 from shared.services.outgoing_mails import send_due
 from shared.services.pruning import prune
 from shared.services.subscriptions import renew_overdue
@@ -51,6 +52,7 @@ async def sweep() -> None:
         partial(_take_from_lost_workers, ended),
         _ring_again,
         _publish_again,
+        _ring_for_webhooks,
         _send_mails,
         _expire_overdue,
         _measure,
@@ -123,6 +125,7 @@ async def _change(
     if task.status == TaskStatus.QUEUED:
         await dispatch(task)
     await broadcaster().publish(task)
+    await webhooks.ring(task)
     return task
 
 
@@ -162,6 +165,18 @@ async def _publish_again() -> None:
         if not await broadcaster().publish(task):
             return
         metrics.record(metrics.SWEEP_REPAIRS, Repair="published_again")
+
+
+async def _ring_for_webhooks() -> None:
+    """Ring for webhooks whose time has come again, or whose doorbell was lost."""
+    async with transaction(writing=False) as session:
+        due = await sending.anything_due(session)
+    if not due:
+        return
+    try:
+        await queue().ring_webhooks()
+    except QueueUnavailable as error:
+        logger.warning("The broker is away", extra={"error": str(error)})
 
 
 async def _measure() -> None:

@@ -11,7 +11,7 @@ from shared import settings
 from shared.clients import objects
 from shared.clients.objects import ObjectStoreUnavailable
 from shared.database import transaction
-from shared.engine import task_metrics, transitions
+from shared.engine import task_metrics, transitions, webhooks
 from shared.engine.broadcast import broadcaster
 from shared.engine.dispatching import dispatch
 from shared.errors import (
@@ -27,6 +27,7 @@ from shared.models.task_status import TaskStatus
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.repositories.subscriptions import SubscriptionRepository
 from shared.repositories.tasks import TaskRepository
+from shared.repositories.webhook_secrets import WebhookSecretRepository
 from shared.schemas.task import MAX_SEED, TaskCreate, TaskRead, task_url
 from shared.services.idempotency import fingerprint
 from shared.services.sessions import is_in_use
@@ -55,6 +56,7 @@ class Order:
     key: str | None
     request_id: str | None
     retry_of: UUID | None = None
+    webhook_url: str | None = None
 
 
 class TaskService:
@@ -77,8 +79,15 @@ class TaskService:
             InvalidToken: the account was closed after the request was authenticated.
         """
         wanted = new.model_dump(mode="json")
-        request = fingerprint("POST", "/api/v1/tasks", wanted)
-        order = Order(new.prompt, wanted["parameters"], request, idempotency_key, request_id)
+        request = fingerprint("POST", "/api/v1/tasks", _compared(wanted))
+        order = Order(
+            new.prompt,
+            wanted["parameters"],
+            request,
+            idempotency_key,
+            request_id,
+            webhook_url=new.webhook_url,
+        )
         return await self._place(order)
 
     async def retry(
@@ -95,7 +104,13 @@ class TaskService:
         request = fingerprint("POST", f"{task_url(task_id)}/retry", {})
         # As it was stored: what is valid for new tasks may have been narrowed since.
         order = Order(
-            task.prompt, task.parameters, request, idempotency_key, request_id, retry_of=task_id
+            task.prompt,
+            task.parameters,
+            request,
+            idempotency_key,
+            request_id,
+            retry_of=task_id,
+            webhook_url=task.webhook_url,
         )
         return await self._place(order)
 
@@ -113,6 +128,8 @@ class TaskService:
                 apart_seconds=settings.tasks().turn_seconds,
                 head_start_seconds=limits.head_start_seconds,
             )
+            if order.webhook_url is not None:
+                await WebhookSecretRepository(session, owner_id=self.owner_id).ensure()
             new = self._new_task(order, turn_at=turn_at, runs_at_once=limits.runs_at_once)
             task = await transitions.create(session, new)
             body = TaskRead.of(task).model_dump(mode="json")
@@ -154,6 +171,7 @@ class TaskService:
             queued_deadline=database_now(configured.queue_timeout_seconds),
             request_id=order.request_id,
             retry_of=order.retry_of,
+            webhook_url=order.webhook_url,
         )
 
     async def cancel(self, task_id: UUID) -> Task:
@@ -169,6 +187,7 @@ class TaskService:
         if cancelled:
             task_metrics.finished(cancelled)
             await broadcaster().publish(cancelled)
+            await webhooks.ring(cancelled)
         return task
 
     async def _cancelled_before(self, session: AsyncSession, task_id: UUID) -> Task:
@@ -204,3 +223,10 @@ class TaskService:
         if not task.status.terminal:
             raise TaskNotFinished(otherwise)
         return task
+
+
+def _compared(wanted: dict[str, Any]) -> dict[str, Any]:
+    """What of a request must be the same when its idempotency key comes again. A webhook that is
+    left out is left out here too, so that keys from before there were webhooks keep their
+    meaning."""
+    return {name: value for name, value in wanted.items() if name != "webhook_url" or value}

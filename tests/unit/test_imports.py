@@ -36,13 +36,15 @@ HASHES_PASSWORDS = {
     "functions.auth.reset_password",
 }
 
+SENDS_NO_ANSWERS = {"functions.tasks.generate", "functions.tasks.sweep", "functions.webhooks.send"}
+
 
 def allowed(module: str) -> frozenset[str]:
     """Which of the watched packages a function may load when it is imported."""
     area = module.split(".")[1]
     if area in ("ws_connect", "ws_broadcast"):
         return NONE
-    if area == "ops" or module in ("functions.tasks.generate", "functions.tasks.sweep"):
+    if area == "ops" or module in SENDS_NO_ANSWERS:
         return ORM
     return HTTP | ORM | (HASHING if module in HASHES_PASSWORDS else NONE)
 

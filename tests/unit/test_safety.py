@@ -64,6 +64,7 @@ def test_safe_settings_pass(production):
         ("MAIL_URL", "none://"),
         ("MAIL_FROM", ""),
         ("RATE_LIMITS", "false"),
+        ("WEBHOOK_LOOPBACK", "true"),
         ("TRUST_USER_ID_HEADER", "local"),
         ("GATEWAY_SECRET", "changemechangemechangemechangeme"),
         ("GATEWAY_SECRET", "short"),

@@ -1,6 +1,6 @@
 import pytest
 
-from shared.generators.addresses import ForbiddenAddress, is_loopback, resolve
+from shared.clients.addresses import ForbiddenAddress, is_loopback, resolve
 from shared.generators.port import GenerationFailed
 from shared.generators.transport import Transport
 

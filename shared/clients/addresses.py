@@ -1,10 +1,15 @@
-"""Which addresses a result may be fetched from: the provider chooses its URL, not the operator."""
+"""Which addresses a server may reach at a URL that the operator did not choose: of a provider's
+result, or of a user's webhook."""
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from shared.clients.public_addresses import is_public
+
+# The addresses of a host, as text; raises OSError if the name does not resolve.
+Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class ForbiddenAddress(Exception):
@@ -19,15 +24,20 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def resolve(host: str, port: int, *, loopback_allowed: bool) -> str:
+async def look_up(host: str, port: int) -> Sequence[str]:
+    """Ask the system's resolver."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(socket_address[0]) for *_, socket_address in found]
+
+
+async def resolve(host: str, port: int, *, loopback_allowed: bool, lookup: Lookup = look_up) -> str:
     """The address of a host. Connect to this one: the name may resolve to another later.
 
     Raises:
         ForbiddenAddress: one of the addresses of this name must not be reached.
         OSError: the name does not resolve.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [_plain(ip_address(socket_address[0])) for *_, socket_address in found]
+    addresses = [_plain(ip_address(address)) for address in await lookup(host, port)]
     for address in addresses:
         if not (is_public(address) or (loopback_allowed and address.is_loopback)):
             raise ForbiddenAddress
