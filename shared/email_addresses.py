@@ -20,6 +20,20 @@ def canonical(address: str) -> str:
     return text
 
 
+def in_ascii(address: str) -> str:
+    """The address for mail servers that know ASCII alone: an international domain is encoded, as
+    IDNA says.
+
+    Raises:
+        ValueError: it is not an address, or the part before the @ is not ASCII: for that there is
+            no encoding (RFC 6531).
+    """
+    valid = _validate(address)
+    if valid.ascii_email is None:
+        raise ValueError("No mail can be sent there: the part before the @ is not ASCII.")
+    return valid.ascii_email
+
+
 def _validate(address: str) -> ValidatedEmail:
     try:
         return validate_email(

@@ -147,6 +147,13 @@ class MailSettings(Settings):
     url: str = Field("mailbox://", alias="MAIL_URL")
     sender: str = Field("Lampwork <no-reply@localhost>", alias="MAIL_FROM")
 
+    @property
+    def ascii_only(self) -> bool:
+        """Whether no mail reaches an address whose part before the @ is not ASCII. SES does not
+        support SMTPUTF8:
+        https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html"""
+        return urlsplit(self.url).scheme == "ses"
+
 
 class TrustUserIdHeader(StrEnum):
     """Who may name the user by X-User-Id: nobody, a gateway with a secret, or a local process."""

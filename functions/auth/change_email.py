@@ -2,7 +2,7 @@ from typing import Annotated
 
 from shared.limits import policies, rate_limits
 from shared.models.auth_event import AuthEventKind
-from shared.schemas.account import Accepted, AddressRequest
+from shared.schemas.account import Accepted, EmailChangeRequest
 from shared.services import email_change
 from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
@@ -16,7 +16,7 @@ app = create_app()
 async def change_email(
     trail: Annotated[AuditTrail, audited(AuthEventKind.EMAIL_CHANGE)],
     user: UserDep,
-    body: AddressRequest,
+    body: EmailChangeRequest,
     client: ClientDep,
 ) -> Accepted:
     """Every address gets the same answer; the account moves when the new mailbox confirms it."""

@@ -6,7 +6,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared import settings
+from shared import email_addresses, settings
 from shared.dependencies import dependency
 from shared.mail.port import Mail, MailNotSent
 from shared.singletons import singleton
@@ -19,11 +19,15 @@ class SesMailer:
     """Sends through Amazon SES, as the verified sender that MAIL_FROM names."""
 
     async def send(self, mail: Mail) -> None:
+        try:
+            recipient = email_addresses.in_ascii(mail.recipient)
+        except ValueError:  # an account from before SES was the mailer
+            raise MailNotSent("SES takes no address outside of ASCII") from None
         # SES builds the message itself from these parts, so no part can become another.
         send_email = partial(
             _client().send_email,
             FromEmailAddress=settings.mail().sender,
-            Destination={"ToAddresses": [mail.recipient]},
+            Destination={"ToAddresses": [recipient]},
             Content={
                 "Simple": {
                     "Subject": {"Data": mail.subject, "Charset": "UTF-8"},

@@ -3,7 +3,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from shared.schemas import texts
-from shared.schemas.auth import EmailAddress, Password, Token, Verification
+from shared.schemas.auth import EmailAddress, NewEmailAddress, Password, Token, Verification
 from shared.schemas.base import RequestBody, ResponseBody
 
 DisplayName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(texts.check_line)]
@@ -13,6 +13,10 @@ Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-
 
 class AddressRequest(RequestBody):
     email: EmailAddress
+
+
+class EmailChangeRequest(RequestBody):
+    email: NewEmailAddress
 
 
 class TokenRequest(RequestBody):

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from shared import email_addresses
+from shared import email_addresses, settings
 from shared.models.user import UserStatus
 from shared.schemas.base import RequestBody, ResponseBody
 from shared.schemas.user import UserRead
@@ -15,6 +15,15 @@ MAXIMUM_TOKEN_LENGTH = 4096
 
 def _check_address(address: str) -> str:
     email_addresses.canonical(address)
+    return address
+
+
+def _check_mailable(address: str) -> str:
+    """Refuse, before an account depends on it, what our mails would never reach."""
+    if "\ufffd" in address:
+        raise ValueError("The address holds U+FFFD, which stands for bytes that are not UTF-8.")
+    if settings.mail().ascii_only:
+        email_addresses.in_ascii(address)
     return address
 
 
@@ -29,6 +38,7 @@ EmailAddress = Annotated[
     Field(max_length=email_addresses.MAXIMUM_LENGTH, json_schema_extra={"format": "email"}),
     AfterValidator(_check_address),
 ]
+NewEmailAddress = Annotated[EmailAddress, AfterValidator(_check_mailable)]
 Password = Annotated[
     str, Field(min_length=1, max_length=MAXIMUM_LENGTH), AfterValidator(_check_bytes)
 ]
@@ -36,7 +46,7 @@ Token = Annotated[str, Field(min_length=1, max_length=MAXIMUM_TOKEN_LENGTH)]
 
 
 class RegisterRequest(RequestBody):
-    email: EmailAddress
+    email: NewEmailAddress
     password: str  # the password policy says what is wrong with a new one
 
 

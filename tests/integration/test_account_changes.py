@@ -182,6 +182,13 @@ def test_only_one_of_many_tokens_used_at_once_resets_the_password(
     assert sign_in(address, NEW_PASSWORD).status == 200
 
 
+def test_an_account_cannot_move_to_where_no_mail_comes(application: pytest.MonkeyPatch):
+    application.setenv("MAIL_URL", "ses://")
+    open_account()
+
+    assert post("/auth/email/change", sign_in(), email="müller@example.com").status == 422
+
+
 def test_an_account_moves_when_the_new_mailbox_confirms(signed_in: Answer):
     asked = post("/auth/email/change", signed_in, email=NEW)
     before = ask_me(signed_in.json["access_token"]).json["user"]["email"]

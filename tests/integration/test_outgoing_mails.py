@@ -283,13 +283,13 @@ def test_ses_gets_the_mail_in_parts(by_mail: pytest.MonkeyPatch, object_store: s
     forget_singletons()
     ses: Any = get_backend("ses")["123456789012"]["us-east-1"]
     ses.verify_email_identity("no-reply@example.com")
-    sign_up("ses@example.com")
+    sign_up("ses@bücher.example")
 
     run(send_due())
 
     sent = ses.sent_messages[-1]
     assert sent.source == "no-reply@example.com"
-    assert sent.destinations["ToAddresses"] == ["ses@example.com"]
+    assert sent.destinations["ToAddresses"] == ["ses@xn--bcher-kva.example"]
     assert sent.subject == "Confirm your e-mail address for Lampwork"
     assert waiting() == 0
 
@@ -309,3 +309,19 @@ def test_a_mail_is_kept_when_ses_does_not_know_its_sender(
     run(send_due())
 
     assert waiting() == 1
+
+
+@pytest.mark.parametrize("address", ["müller@example.com", "用户@例え.jp"])
+def test_who_could_not_be_mailed_cannot_sign_up(by_mail: pytest.MonkeyPatch, address: str):
+    by_mail.setenv("MAIL_URL", "ses://")
+
+    refused = sign_up(address)
+
+    assert refused.status == 422
+    assert [each["loc"] for each in refused.json["errors"]] == [["body", "email"]]
+    assert sign_in(address).status == 401  # who has an account from before may go on asking
+
+
+def test_a_developers_mailbox_takes_any_address(by_mail: pytest.MonkeyPatch):
+    assert sign_up("müller@example.com").status == 201
+    assert sign_up("m\ufffdller@example.com").status == 422

@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from shared.email_addresses import canonical
+from shared.email_addresses import canonical, in_ascii
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,22 @@ def test_addresses_that_may_belong_to_two_mailboxes_are_two_accounts(one: str, o
 def test_an_invalid_address_is_refused(text: str):
     with pytest.raises(ValueError, match=r".+"):
         canonical(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "mailed"),
+    [
+        ("Ada@Example.com", "Ada@example.com"),
+        ("x@bücher.example", "x@xn--bcher-kva.example"),
+        ("x@xn--bcher-kva.example", "x@xn--bcher-kva.example"),
+        ("a+tag@例え.jp", "a+tag@xn--r8jz45g.jp"),
+    ],
+)
+def test_an_international_domain_is_encoded_for_mail_servers(address: str, mailed: str):
+    assert in_ascii(address) == mailed
+
+
+@pytest.mark.parametrize("address", ["müller@example.com", "用户@例え.jp"])
+def test_a_mailbox_outside_of_ascii_has_no_such_form(address: str):
+    with pytest.raises(ValueError, match="not ASCII"):
+        in_ascii(address)
