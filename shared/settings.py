@@ -190,6 +190,21 @@ class ProxySettings(Settings):
     )
 
 
+def _check_secret(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < 32:
+        raise ValueError("Each secret needs 32 characters or more")
+    return secret
+
+
+class OriginSettings(Settings):
+    """What our own content delivery network sends in X-Origin-Secret: one value, or two while it is
+    being changed. Whoever sends one names the viewer by X-Viewer-Address."""
+
+    secrets: Annotated[
+        tuple[Annotated[SecretStr, AfterValidator(_check_secret)], ...], BeforeValidator(_split)
+    ] = Field((), alias="ORIGIN_SECRETS")
+
+
 # Such as "5/minute", or several that must all hold: "10/15 minutes; 100/day".
 _LIMIT = r"[1-9][0-9]*/([1-9][0-9]* ?)?(second|minute|hour|day)s?"
 RateLimit = Annotated[str, Field(pattern=rf"^{_LIMIT}( ?; ?{_LIMIT})*$")]
@@ -314,6 +329,7 @@ retention = singleton(RetentionSettings.load)
 mail = singleton(MailSettings.load)
 gateway = singleton(GatewaySettings.load)
 proxies = singleton(ProxySettings.load)
+origin = singleton(OriginSettings.load)
 rate_limits = singleton(RateLimitSettings.load)
 queue = singleton(QueueSettings.load)
 tasks = singleton(TaskSettings.load)

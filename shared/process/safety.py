@@ -79,6 +79,9 @@ def _of_gateway() -> Iterator[str]:
         yield "TRUST_USER_ID_HEADER: local is for a development machine; use gateway or off"
     if gateway.secret is not None and not _is_unguessable(gateway.secret.get_secret_value()):
         yield "GATEWAY_SECRET: must be random, of 32 characters or more"
+    for secret in settings.origin().secrets:
+        if not _is_unguessable(secret.get_secret_value()):
+            yield "ORIGIN_SECRETS: each must be random, of 32 characters or more"
 
 
 def _is_unguessable(secret: str) -> bool:

@@ -68,6 +68,8 @@ def test_safe_settings_pass(production):
         ("TRUST_USER_ID_HEADER", "local"),
         ("GATEWAY_SECRET", "changemechangemechangemechangeme"),
         ("GATEWAY_SECRET", "short"),
+        ("ORIGIN_SECRETS", "short"),
+        ("ORIGIN_SECRETS", "changemechangemechangemechangeme"),
         ("DATABASE_URL", "sqlite+aiosqlite:///app.db"),
         ("DATABASE_URL", "postgresql+asyncpg://app:changeme@db.example.com/app"),
         ("DATABASE_URL", ""),
