@@ -259,6 +259,7 @@ class RateLimited(TooManyRequests):
         self, policy: str, *, quota: int, window_seconds: int, retry_after_seconds: int
     ) -> None:
         super().__init__(retry_after_seconds=retry_after_seconds)
+        self.policy, self.retry_after_seconds = policy, retry_after_seconds
         self.headers["RateLimit-Policy"] = f'"{policy}";q={quota};w={window_seconds}'
         self.headers["RateLimit"] = f'"{policy}";r=0;t={retry_after_seconds}'
 

@@ -11,7 +11,12 @@ from shared.services.audit import AuditTrail
 from shared.services.login import log_in
 from shared.web.api import create_app, lambda_handler
 from shared.web.audit_trail import audited
-from shared.web.authentication import ClientDep, OwnPageOnly, request_headers
+from shared.web.authentication import (
+    ClientDep,
+    DeviceTokensDep,
+    OwnPageOnly,
+    request_headers,
+)
 from shared.web.token_delivery import TokenDelivery, deliver, remember_device
 
 app = create_app()
@@ -24,6 +29,7 @@ async def login(
     request: Request,
     response: Response,
     client: ClientDep,
+    devices: DeviceTokensDep,
     delivery: TokenDelivery = None,
 ) -> TokenResponse:
     trail.about(body.email)
@@ -35,7 +41,7 @@ async def login(
         password_hasher(),
         remember=body.remember,
         former_refresh_tokens=cookies.values(cookie_header, TokenCookie.REFRESH),
-        device_tokens=cookies.values(cookie_header, TokenCookie.DEVICE),
+        device_tokens=devices,
     )
     trail.by(issued.user.id, issued.session_id)
     remember_device(response, body.email)

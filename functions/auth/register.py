@@ -1,6 +1,7 @@
 from typing import Annotated
 
 from shared.limits import policies, rate_limits
+from shared.limits.askers import asker
 from shared.models.auth_event import AuthEventKind
 from shared.schemas.auth import RegisteredUser, RegisterRequest, RegisterResponse, Verification
 from shared.security.passwords import password_hasher
@@ -8,7 +9,7 @@ from shared.services import registration
 from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
 from shared.web.audit_trail import audited
-from shared.web.authentication import ClientDep, OwnPageOnly
+from shared.web.authentication import ClientDep, DeviceTokensDep, OwnPageOnly
 
 app = create_app()
 
@@ -23,10 +24,13 @@ async def register(
     trail: Annotated[AuditTrail, audited(AuthEventKind.REGISTER)],
     new: RegisterRequest,
     client: ClientDep,
+    devices: DeviceTokensDep,
 ) -> RegisterResponse:
     trail.about(new.email)
     await rate_limits.hit(policies.register(client.ip))
-    made = await registration.register(new.email, new.password, password_hasher())
+    made = await registration.register(
+        new.email, new.password, password_hasher(), asker(new.email, client.ip, devices)
+    )
     if made.user_id is not None:
         trail.by(made.user_id)
     return RegisterResponse(

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from shared import settings
+from shared.limits import askers
 from shared.limits.rate_limits import RateLimitPolicy
 from shared.security import client_address
 from shared.security.pseudonyms import pseudonym
@@ -47,13 +48,29 @@ def refresh(session_id: UUID) -> RateLimitPolicy:
 
 
 def mail_by_address(ip: str | None) -> RateLimitPolicy:
-    """Mails of every kind that anybody may ask for."""
+    """Requests for mails of every kind that anybody may ask for, except sign-ups."""
     return _per_address("mail_ip", settings.rate_limits().mail_ip, ip)
 
 
-def mail(kind: str, email: str) -> RateLimitPolicy:
-    """Mails of one kind to one address, whether or not it has an account."""
-    return RateLimitPolicy(f"mail_{kind}", settings.rate_limits().mail, pseudonym(email))
+def mail(kind: str, email: str, asker: str | None) -> tuple[RateLimitPolicy, ...]:
+    """Mails to one mailbox, of all kinds together, that one asker causes; and, except for the
+    owner's devices, that all askers cause. `asker` is a text of `shared.limits.askers`.
+
+    Without an asker the mail tells of something that happened to the account. Those are counted
+    apart, for each kind, so that no noise can suppress one.
+    """
+    limits, mailbox = settings.rate_limits(), pseudonym(email)
+    if asker is None:
+        return (RateLimitPolicy("mail_notices", limits.mail, f"{mailbox}/{kind}"),)
+    of_asker = RateLimitPolicy("mail", limits.mail, f"{mailbox}/{asker}")
+    if askers.is_known_device(asker):
+        return (of_asker,)
+    return (of_asker, RateLimitPolicy("mailbox", limits.mailbox, mailbox))
+
+
+def answered_tokens(email: str) -> RateLimitPolicy:
+    """Tokens for one address that answers carry, where they do."""
+    return RateLimitPolicy("answered_tokens", settings.rate_limits().mail, pseudonym(email))
 
 
 def password(user_id: UUID) -> RateLimitPolicy:

@@ -50,6 +50,33 @@ async def allows(*policies: RateLimitPolicy) -> bool:
     return await _first_full(policies) is None
 
 
+async def admit(*policies: RateLimitPolicy) -> RateLimited | None:
+    """Count an attempt under every policy, if all have room; else under none, and return the
+    refusal of the first that has none.
+
+    Attempts at the same moment may be counted under some only, and one of them refused needlessly.
+    """
+    if not settings.rate_limits().enabled:
+        return None
+    try:
+        return await _admit(_redis(), policies)
+    except RedisError as error:
+        _log_absence(error)
+    return await _admit(_Database(), policies)
+
+
+async def take_back(*policies: RateLimitPolicy) -> None:
+    """Uncount one attempt under each policy. The other attempts stay counted, so nobody else can
+    tell that this one was made."""
+    if not settings.rate_limits().enabled:
+        return
+    try:
+        await _take_back(_redis(), policies)
+    except RedisError as error:
+        _log_absence(error)
+        await _take_back(_Database(), policies)
+
+
 async def clear(*policies: RateLimitPolicy) -> None:
     """Forget the attempts counted under these policies."""
     if not settings.rate_limits().enabled:
@@ -66,6 +93,14 @@ class _Counters(Protocol):
         """Count one more; if the limit is reached, return the seconds until there is room."""
         ...
 
+    async def wait(self, item: RateLimitItem, *names: str) -> float | None:
+        """As `hit`, but count nothing."""
+        ...
+
+    async def take_back(self, item: RateLimitItem, *names: str) -> None:
+        """Count one less."""
+        ...
+
     async def clear(self, item: RateLimitItem, *names: str) -> None: ...
 
 
@@ -73,7 +108,7 @@ class _Redis:
     """Moving windows: never more than the limit within any window of time."""
 
     def __init__(self) -> None:
-        storage = RedisStorage(
+        self._storage = storage = RedisStorage(
             "redis://",  # not used: the connections are those of the process's client
             implementation="redispy",
             key_prefix="rate",
@@ -84,8 +119,20 @@ class _Redis:
     async def hit(self, item: RateLimitItem, *names: str) -> float | None:
         if await self._limiter.hit(item, *names):
             return None
+        return await self._seconds_left(item, *names)
+
+    async def wait(self, item: RateLimitItem, *names: str) -> float | None:
+        if await self._limiter.test(item, *names):
+            return None
+        return await self._seconds_left(item, *names)
+
+    async def _seconds_left(self, item: RateLimitItem, *names: str) -> float:
         window = await self._limiter.get_window_stats(item, *names)
         return window.reset_time - time.time()
+
+    async def take_back(self, item: RateLimitItem, *names: str) -> None:
+        # The library keeps a list of times for each limit, the newest first, and cannot shorten it.
+        await client().lpop(self._storage.bridge.prefixed_key(item.key_for(*names)))
 
     async def clear(self, item: RateLimitItem, *names: str) -> None:
         await self._limiter.clear(item, *names)
@@ -96,16 +143,27 @@ class _Database:
     of many, and each would grant the whole limit."""
 
     async def hit(self, item: RateLimitItem, *names: str) -> float | None:
-        seconds, now = item.get_expiry(), clock.now()
-        start = int(now.timestamp()) // seconds * seconds
-        end = datetime.fromtimestamp(start + seconds, UTC)
+        now, (start, end) = clock.now(), _fixed_window(item)
         async with transaction() as session:
             count = await RateLimitCounterRepository(session).count(
-                _fingerprint(item, *names),
-                window_start=datetime.fromtimestamp(start, UTC),
-                expires_at=end,
+                _fingerprint(item, *names), window_start=start, expires_at=end
             )
         return (end - now).total_seconds() if count > item.amount else None
+
+    async def wait(self, item: RateLimitItem, *names: str) -> float | None:
+        now, (start, end) = clock.now(), _fixed_window(item)
+        async with transaction(writing=False) as session:
+            count = await RateLimitCounterRepository(session).get(
+                _fingerprint(item, *names), window_start=start
+            )
+        return (end - now).total_seconds() if count >= item.amount else None
+
+    async def take_back(self, item: RateLimitItem, *names: str) -> None:
+        start, _ = _fixed_window(item)
+        async with transaction() as session:
+            await RateLimitCounterRepository(session).take_back(
+                _fingerprint(item, *names), window_start=start
+            )
 
     async def clear(self, item: RateLimitItem, *names: str) -> None:
         async with transaction() as session:
@@ -123,6 +181,21 @@ async def _first_full(policies: tuple[RateLimitPolicy, ...]) -> RateLimited | No
     except RedisError as error:
         _log_absence(error)
     return await _count(_Database(), policies)
+
+
+async def _admit(counters: _Counters, policies: tuple[RateLimitPolicy, ...]) -> RateLimited | None:
+    for policy in policies:
+        for item in parse_many(policy.limit):
+            seconds = await counters.wait(item, policy.name, policy.key)
+            if seconds is not None:
+                return _refusal(policy, item, seconds)
+    return await _count(counters, policies)
+
+
+async def _take_back(counters: _Counters, policies: tuple[RateLimitPolicy, ...]) -> None:
+    for policy in policies:
+        for item in parse_many(policy.limit):
+            await counters.take_back(item, policy.name, policy.key)
 
 
 async def _count(counters: _Counters, policies: tuple[RateLimitPolicy, ...]) -> RateLimited | None:
@@ -147,6 +220,12 @@ async def _clear(counters: _Counters, policies: tuple[RateLimitPolicy, ...]) -> 
     for policy in policies:
         for item in parse_many(policy.limit):
             await counters.clear(item, policy.name, policy.key)
+
+
+def _fixed_window(item: RateLimitItem) -> tuple[datetime, datetime]:
+    seconds = item.get_expiry()
+    start = int(clock.now().timestamp()) // seconds * seconds
+    return datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(start + seconds, UTC)
 
 
 def _fingerprint(item: RateLimitItem, *names: str) -> bytes:

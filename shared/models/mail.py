@@ -24,15 +24,20 @@ class OutgoingMail(Base):
     """A mail that must be sent because its transaction committed. The row is deleted once it is
     sent.
 
-    It holds no secret: the sender makes the token of the link, with the purpose and owner of the
-    token `token_id`, or for the account that `address` has at that moment.
+    It holds no token: the sender makes that of the link, with the purpose and owner of the token
+    `token_id`, or for the account that `address` has at that moment. A `password_hash` is that of a
+    sign-up, whose account the sender opens.
+
+    `asker` says who asked for it, as limits count; None if the account's own history is the reason.
     """
 
     __tablename__ = "outgoing_mails"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     kind: Mapped[MailKind] = mapped_column(words(MailKind, "kind"))
-    address: Mapped[str] = mapped_column(String(254))
+    address: Mapped[str] = mapped_column(String(254), index=True)
+    asker: Mapped[str | None] = mapped_column(String(64))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
     token_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("one_time_tokens.id", ondelete="CASCADE"), index=True
     )

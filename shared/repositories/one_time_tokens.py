@@ -73,6 +73,9 @@ class OneTimeTokenRepository:
         )
         raise TokenAlreadyUsed if used is not None else InvalidOrExpiredToken
 
+    async def get(self, token_id: UUID) -> OneTimeToken | None:
+        return await self._session.get(OneTimeToken, token_id)
+
     async def lock(self, token_id: UUID) -> OneTimeToken | None:
         """The token, with its owner locked until this transaction ends: what ends tokens locks the
         owner too, so a copy that is added now does not outlive its original."""

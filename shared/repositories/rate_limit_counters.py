@@ -1,7 +1,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +33,25 @@ class RateLimitCounterRepository:
             .returning(RateLimitCounter.count)
         )
         return counted.scalar_one()
+
+    async def get(self, bucket: bytes, *, window_start: datetime) -> int:
+        counted = await self._session.scalar(
+            select(RateLimitCounter.count).where(
+                RateLimitCounter.bucket == bucket, RateLimitCounter.window_start == window_start
+            )
+        )
+        return counted or 0
+
+    async def take_back(self, bucket: bytes, *, window_start: datetime) -> None:
+        await self._session.execute(
+            update(RateLimitCounter)
+            .where(
+                RateLimitCounter.bucket == bucket,
+                RateLimitCounter.window_start == window_start,
+                RateLimitCounter.count > 0,
+            )
+            .values(count=RateLimitCounter.count - 1)
+        )
 
     async def forget(self, bucket: bytes) -> None:
         await self._session.execute(

@@ -1,6 +1,7 @@
 import hmac
 import secrets
 import struct
+from collections.abc import Iterable
 
 from shared import clock, email_addresses
 from shared.security import base64url
@@ -32,6 +33,12 @@ def read(token: str, email: str) -> str | None:
         return None
     named: str = device.hex()
     return named
+
+
+def find(tokens: Iterable[str], email: str) -> str | None:
+    """The device that one of these tokens names, if it has signed in to this account."""
+    devices = (read(token, email) for token in tokens)
+    return next((device for device in devices if device is not None), None)
 
 
 def _mac(issued_at: int, device: bytes, email: str) -> bytes:

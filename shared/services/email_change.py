@@ -7,7 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import clock, email_addresses, settings
 from shared.database import transaction
 from shared.errors import EmailTaken, InvalidOrExpiredToken
-from shared.limits import policies, rate_limits
 from shared.models.mail import MailKind
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
@@ -28,27 +27,23 @@ class Confirmed:
     undone: bool
 
 
-async def request_change(user_id: UUID, session_id: UUID | None, email: str) -> None:
+async def request_change(user_id: UUID, session_id: UUID | None, email: str, asker: str) -> None:
     """Send a token to the new address; the old one stays in use until it comes back.
 
-    The answer does not show whether the new address already has an account, or has reached its
-    limit of mails.
+    The answer does not show whether the new address already has an account, or its mailbox has
+    reached its limit.
 
     Raises:
         ReauthenticationRequired: see `require_recent_password`.
     """
-    async with transaction(writing=False) as session:
-        await require_recent_password(session, session_id)
-    if not await rate_limits.allows(policies.mail("email_change", email)):
-        return
     expires_at = clock.now() + timedelta(seconds=settings.auth().email_change_ttl_seconds)
     async with transaction() as session:
         await UserRepository(session).lock(user_id)
-        await require_recent_password(session, session_id)  # it may have ended meanwhile
+        await require_recent_password(session, session_id)
         row, _ = new_token(user_id, CHANGE, expires_at=expires_at, email=email)
         await OneTimeTokenRepository(session).add(row)
-        await OutgoingMailRepository(session).add(
-            MailKind.CONFIRM_EMAIL_CHANGE, email, token_id=row.id
+        await OutgoingMailRepository(session).request(
+            MailKind.CONFIRM_EMAIL_CHANGE, email, asker=asker, token_id=row.id
         )
 
 

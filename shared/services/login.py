@@ -4,6 +4,7 @@ from shared import clock, email_addresses, settings
 from shared.database import transaction
 from shared.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
 from shared.limits import policies, rate_limits
+from shared.limits.rate_limits import RateLimitPolicy
 from shared.models.user import User, UserStatus
 from shared.repositories.sessions import RevokeReason, SessionRepository
 from shared.repositories.users import UserRepository
@@ -16,6 +17,12 @@ from shared.services.sessions import (
     is_in_use,
     issue_tokens,
     new_session,
+)
+from shared.settings import VerificationDelivery
+
+OR_NOT_CONFIRMED = (
+    "The e-mail address or the password is wrong, or the address is not confirmed yet: "
+    "then follow the link in its mailbox."
 )
 
 
@@ -39,9 +46,11 @@ async def log_in(
         RateLimited: too many attempts; no account was looked up and no hash computed.
         InvalidCredentials: address and password do not match. All causes give the same answer
             after the same work.
-        EmailNotVerified, AccountDisabled: raised only if the password is right.
+        EmailNotVerified, AccountDisabled: raised only if the password is right; the former only
+            where answers carry tokens.
     """
-    failures = policies.login_failures(email, _known_device(device_tokens, email))
+    device = known_devices.find(device_tokens, email)
+    failures = policies.login_failures(email, device)
     await rate_limits.hit(*policies.login(client.ip, email), failures)
     user, verdict = await _check_password(email, password, hasher)
     _check_state(user)
@@ -54,13 +63,28 @@ async def log_in(
         user_session = new_session(user, client, remember=remember)
         await sessions.add(user_session)
         await sessions.evict(user.id, kept=settings.auth().maximum_sessions, now=clock.now())
-    await rate_limits.clear(failures)
+    await _forgive(failures, device)
     return issue_tokens(user_session, user)
 
 
-def _known_device(tokens: Iterable[str], email: str) -> str | None:
-    devices = (known_devices.read(token, email) for token in tokens)
-    return next((device for device in devices if device is not None), None)
+async def _forgive(failures: RateLimitPolicy, device: str | None) -> None:
+    """This attempt was none; and a device's own failures before it are forgotten. Those of unknown
+    devices are not: strangers would see that somebody has signed in to this account."""
+    if device is None:
+        await rate_limits.take_back(failures)
+    else:
+        await rate_limits.clear(failures)
+
+
+def _refusal() -> InvalidCredentials:
+    """The same for every cause."""
+    return InvalidCredentials(OR_NOT_CONFIRMED if _tokens_go_by_mail_alone() else None)
+
+
+def _tokens_go_by_mail_alone() -> bool:
+    """Then an account that is not confirmed yet is refused like one that does not exist: whoever
+    signs up with somebody's address and then signs in must not learn whether it was new."""
+    return settings.auth().verification_delivery is VerificationDelivery.EMAIL
 
 
 async def _check_password(
@@ -72,7 +96,7 @@ async def _check_password(
     # Somebody waits for the hash here; no transaction must wait with them.
     verdict = await hasher.verify(password, _stored_hash(user, pending_hash))
     if user is None or user.deleted_at is not None or not verdict.correct:
-        raise InvalidCredentials
+        raise _refusal()
     return user, verdict
 
 
@@ -86,14 +110,14 @@ def _check_state(user: User) -> None:
     if user.status is UserStatus.DISABLED:
         raise AccountDisabled
     if user.status is UserStatus.PENDING:
-        raise EmailNotVerified
+        raise _refusal() if _tokens_go_by_mail_alone() else EmailNotVerified
 
 
 async def _check_unchanged(users: UserRepository, checked: User) -> None:
     """Refuse an account that was closed, or whose password changed, while the hash was computed."""
     user = await users.lock(checked.id)
     if user is None or not is_in_use(user) or user.auth_epoch != checked.auth_epoch:
-        raise InvalidCredentials
+        raise _refusal()
 
 
 async def _upgrade_hash(users: UserRepository, user: User, verdict: Verdict) -> None:

@@ -1,11 +1,13 @@
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import clock, settings
+from shared import clock, email_addresses, settings
 from shared.database import transaction
+from shared.errors import RateLimited
 from shared.mail.port import Mail, Mailer, MailNotSent
 from shared.mail.registry import mailer
 from shared.mail.templates import compose
@@ -16,7 +18,7 @@ from shared.process.parallel import for_each
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.users import UserRepository
-from shared.services import former_addresses
+from shared.services import former_addresses, pending_accounts
 from shared.services.one_time_tokens import new_token
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,7 @@ AT_A_TIME = 10
 MAX_ATTEMPTS = 12
 FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 3600
+LONGEST_WAIT_SECONDS = 600
 
 # Whom each kind is for that is sent to an address whether or not it has an account.
 READERS = {
@@ -45,22 +48,83 @@ async def send_due(service: Mailer | None = None) -> bool:
     async with transaction() as session:
         claimed = await OutgoingMailRepository(session).claim()
     if claimed:
-        send = partial(_send, service or mailer())
-        await for_each(claimed, send, at_a_time=AT_A_TIME)
+        send = partial(_send_in_turn, service or mailer())
+        await for_each(_by_mailbox(claimed), send, at_a_time=AT_A_TIME)
     return bool(claimed)
 
 
-async def _send(service: Mailer, promise: OutgoingMail) -> None:
-    async with transaction() as session:
-        mail = await _prepare(session, promise)
+def _by_mailbox(promises: Iterable[OutgoingMail]) -> Iterable[list[OutgoingMail]]:
+    mailboxes: dict[str, list[OutgoingMail]] = {}
+    for promise in sorted(promises, key=lambda each: each.created_at):
+        mailboxes.setdefault(email_addresses.canonical(promise.address), []).append(promise)
+    return mailboxes.values()
+
+
+async def _send_in_turn(service: Mailer, promises: Iterable[OutgoingMail]) -> None:
+    """Send the mails of one mailbox one after another, so that the first that asked comes first."""
+    for promise in promises:
+        await _send_or_keep(service, promise)
+
+
+async def _send_or_keep(service: Mailer, promise: OutgoingMail) -> None:
+    """The one way of a mail to the mailer, so that none goes past its mailbox's limit."""
+    from shared.limits import policies, rate_limits  # few sweeps send a mail and need them
+
+    if await _is_repeated(promise):
+        return await _remove(promise)
+    limits = policies.mail(promise.kind, promise.address, promise.asker)
+    refusal = await rate_limits.admit(*limits)
+    if refusal is not None:
+        return await (_keep(promise, refusal) if _may_wait(promise, refusal) else _remove(promise))
     try:
-        if mail is not None:
-            await service.send(mail)
-            logger.info("A mail was sent", extra=_described(promise, mail))
+        if not await _send(service, promise):
+            await rate_limits.take_back(*limits)
     except MailNotSent as error:
+        await rate_limits.take_back(*limits)
         return await _try_later(promise, error)
+    await _remove(promise)
+
+
+async def _remove(promise: OutgoingMail) -> None:
     async with transaction() as session:
         await OutgoingMailRepository(session).remove(promise.id)
+
+
+async def _is_repeated(promise: OutgoingMail) -> bool:
+    """Whether a later mail says the same. Each sign-up has a password of its own, and news of a
+    moved account its own way back."""
+    if promise.password_hash is not None or (promise.asker is None and promise.token_id):
+        return False
+    async with transaction(writing=False) as session:
+        return await OutgoingMailRepository(session).has_newer(promise)
+
+
+def _may_wait(promise: OutgoingMail, refusal: RateLimited) -> bool:
+    """Whether a mail waits for room, as news of an account always does. One that was asked for
+    waits for minutes at most: by then its reader has asked again."""
+    waits = promise.asker is None or refusal.retry_after_seconds <= LONGEST_WAIT_SECONDS
+    logger.info(
+        "A mail waits for its mailbox's limit" if waits else "A mail was dropped by a limit",
+        extra={"kind": promise.kind.value, "policy": refusal.policy},
+    )
+    return waits
+
+
+async def _keep(promise: OutgoingMail, refusal: RateLimited) -> None:
+    async with transaction() as session:
+        await OutgoingMailRepository(session).keep_waiting(
+            promise.id, seconds=refusal.retry_after_seconds
+        )
+
+
+async def _send(service: Mailer, promise: OutgoingMail) -> bool:
+    """Make the mail and hand it over; False if there is no recipient any more."""
+    async with transaction() as session:
+        mail = await _prepare(session, promise)
+    if mail is not None:
+        await service.send(mail)
+        logger.info("A mail was sent", extra=_described(promise, mail))
+    return mail is not None
 
 
 async def _try_later(promise: OutgoingMail, error: MailNotSent) -> None:
@@ -89,6 +153,8 @@ def _described(promise: OutgoingMail, mail: Mail) -> dict[str, str]:
 
 async def _prepare(session: AsyncSession, promise: OutgoingMail) -> Mail | None:
     """The mail, with a token made for it; None if there is no recipient for it."""
+    if promise.password_hash is not None:
+        return await _sign_up(session, promise.address, promise.password_hash)
     if promise.kind in READERS:
         user = await UserRepository(session).lock_by_address(promise.address)
         if user is None or user.deleted_at is not None:
@@ -113,20 +179,29 @@ async def _to_reader(session: AsyncSession, kind: MailKind, user: User) -> Mail:
     return compose(kind, user.email)
 
 
+async def _sign_up(session: AsyncSession, address: str, password_hash: str) -> Mail | None:
+    """The mail of a sign-up, whose account is opened if its address has none."""
+    user = await pending_accounts.open_account(session, address)
+    if user is None:
+        canonical = email_addresses.canonical(address)
+        user = await UserRepository(session).lock_by_address(canonical)
+        if user is None or user.deleted_at is not None:
+            return await former_addresses.offer(session, canonical, user)
+    if user.status is UserStatus.ACTIVE:
+        return compose(MailKind.ALREADY_REGISTERED, user.email)
+    if user.status is UserStatus.DISABLED:
+        return None
+    _, token = await pending_accounts.add_token(session, user, password_hash)
+    return compose(MailKind.VERIFY_EMAIL, user.email, token)
+
+
 async def _verification(session: AsyncSession, user: User) -> Mail:
     """A new token for the account's only sign-up. Of several sign-ups it is unknown which was the
     owner's; then the reader of the mailbox chooses a password."""
-    tokens = OneTimeTokenRepository(session)
-    passwords = await tokens.pending_passwords(user.id)
+    passwords = await OneTimeTokenRepository(session).pending_passwords(user.id)
     if len(passwords) != 1:
         return await _reset(session, user)
-    row, token = new_token(
-        user.id,
-        TokenPurpose.VERIFY_EMAIL,
-        expires_at=clock.now() + timedelta(seconds=settings.auth().verification_ttl_seconds),
-        password_hash=passwords[0],
-    )
-    await tokens.add(row)
+    _, token = await pending_accounts.add_token(session, user, passwords[0])
     return compose(MailKind.VERIFY_EMAIL, user.email, token)
 
 

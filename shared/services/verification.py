@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from shared import clock, email_addresses, settings
@@ -12,7 +12,7 @@ from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
-from shared.services.one_time_tokens import new_token
+from shared.services import pending_accounts
 from shared.services.revocation import AccountEvent, revoke
 from shared.settings import VerificationDelivery
 
@@ -47,30 +47,29 @@ async def verify(token: str) -> UUID:
     return used.user_id
 
 
-async def resend(email: str) -> Reissued | None:
+async def resend(email: str, asker: str) -> Reissued | None:
     """Send another token to an address that is not verified yet, if it has an account.
 
     If tokens go only to the mailbox, this does the same for every address: the sender of the mail
-    looks for the account. Otherwise it returns the token of the newest sign-up. Nothing happens if
-    the address has reached its limit.
+    looks for the account. Otherwise it returns the token of the newest sign-up; nothing, if the
+    address has reached the limit of such tokens.
     """
-    if not await rate_limits.allows(policies.mail("verification", email)):
-        return None
     canonical = email_addresses.canonical(email)
     delivery = settings.auth().verification_delivery
+    if delivery is not VerificationDelivery.RESPONSE:
+        async with transaction() as session:
+            await OutgoingMailRepository(session).request(
+                MailKind.RESEND_VERIFICATION, canonical, asker=asker
+            )
+    if delivery is VerificationDelivery.EMAIL:
+        return None
+    if not await rate_limits.allows(policies.answered_tokens(email)):
+        return None
     async with transaction() as session:
-        if delivery is not VerificationDelivery.RESPONSE:
-            await OutgoingMailRepository(session).add(MailKind.RESEND_VERIFICATION, canonical)
-        if delivery is VerificationDelivery.EMAIL:
-            return None
         pending = await UserRepository(session).get_pending(canonical)
         tokens = OneTimeTokenRepository(session)
         passwords = await tokens.pending_passwords(pending.id) if pending else ()
         if pending is None or not passwords:
             return None
-        expires_at = clock.now() + timedelta(seconds=settings.auth().verification_ttl_seconds)
-        row, token = new_token(
-            pending.id, PURPOSE, expires_at=expires_at, password_hash=passwords[0]
-        )
-        await tokens.add(row)
-    return Reissued(token, expires_at)
+        row, token = await pending_accounts.add_token(session, pending, passwords[0])
+    return Reissued(token, row.expires_at)

@@ -8,8 +8,9 @@ from fastapi import Depends, Request
 from shared.database import transaction
 from shared.errors import InvalidToken, Unauthenticated
 from shared.repositories.users import UserRepository
-from shared.security import client_address, credentials, origins
+from shared.security import client_address, cookies, credentials, origins
 from shared.security.access_tokens import AccessClaims
+from shared.security.cookies import TokenCookie
 from shared.security.credentials import Credential, Source
 from shared.services import sessions
 from shared.services.sessions import Client
@@ -66,6 +67,14 @@ def request_client(request: Request) -> Client:
 
 
 ClientDep = Annotated[Client, Depends(request_client)]
+
+
+def _device_tokens(request: Request) -> list[str]:
+    return cookies.values(request_headers(request).get("cookie", ""), TokenCookie.DEVICE)
+
+
+# What may show that the request's device has signed in to an account before.
+DeviceTokensDep = Annotated[list[str], Depends(_device_tokens)]
 
 
 def request_headers(request: Request) -> Mapping[str, str]:

@@ -40,6 +40,7 @@ REGISTER = {
     "A28": "metacharacters of SQL and templates are kept as they are",
     "A29": "__proto__, 10,000 members: 422, or 413 by their size",
     "A30": "GET: 405 with Allow from the function",
+    "A31": "where mail is delivered, a sign-up does the same work for every address",
 }
 VERIFY = {
     "B1": "a token works once, then token_already_used; neither signs anybody in",
@@ -77,6 +78,8 @@ LOGIN = {
     "C19": "a list or an object for a password: 422",
     "C20": "only cookies requested: no token in the body",
     "C21": "a password above the maximum length: 422, not hashed",
+    "C22": "where mail is delivered, a sign-up and a sign-in with its password: as for any address",
+    "C23": "the owner's sign-in changes no limit that strangers meet",
 }
 ACCESS = {
     "D1": "alg none in any spelling",
@@ -180,6 +183,12 @@ ACCOUNT = {
     "I16": "a link that proves the mailbox lifts a lock-out and makes the device known",
     "I17": "the purge leaves what a mailed link can still confirm or bring back",
 }
+MAILS = {
+    "J1": "mails of all kinds: one a minute to a mailbox, five a day by one network",
+    "J2": "no noise holds back the news of a change to the account",
+    "J3": "strangers' requests leave the owner a mail",
+    "J4": "where mail is delivered, requests for mails do the same work for every address",
+}
 CATALOGUE = {
     **REGISTER,
     **VERIFY,
@@ -190,6 +199,7 @@ CATALOGUE = {
     **COOKIES,
     **TASKS,
     **ACCOUNT,
+    **MAILS,
 }
 
 # Sockets have tests of their own, in tests/integration/streaming and tests/e2e/test_stream.py.

@@ -188,12 +188,14 @@ def test_a_session_refreshed_too_often_must_wait_and_stays_alive():
 
 @pytest.mark.case("B12")
 @pytest.mark.parametrize("email", ["pending@example.com", "nobody@example.com"])
-def test_ten_requests_for_another_token_send_one_mail(limits: pytest.MonkeyPatch, email: str):
+def test_ten_requests_for_another_token_send_no_second_mail_in_a_minute(
+    limits: pytest.MonkeyPatch, email: str
+):
     limits.setenv("MAIL_URL", "mailbox://")
     limits.setenv("AUTH_VERIFICATION_DELIVERY", "email")
     if email.startswith("pending"):
         sign_up(email)
-    before = len(letters(email))
+    letters(email)
 
     answers = [
         request("POST", "/auth/verify/resend", json_body={"email": email}) for _ in range(10)
@@ -201,7 +203,7 @@ def test_ten_requests_for_another_token_send_one_mail(limits: pytest.MonkeyPatch
 
     assert {answer.status for answer in answers} == {202}
     assert len({answer.body for answer in answers}) == 1
-    assert len(letters(email)) - before == email.startswith("pending")
+    assert len(letters(email)) == email.startswith("pending")
 
 
 @pytest.mark.case("I5")

@@ -9,6 +9,7 @@ from shared.models.user import User
 from shared.process.event_loop import run
 from tests.auth import EMAIL, PASSWORD, ask_me, open_account, send, sign_in, sign_up
 from tests.catalogue.cases import case
+from tests.catalogue.mailbox import letters
 
 pytestmark = pytest.mark.usefixtures("application")
 
@@ -100,6 +101,7 @@ def test_an_address_in_capitals_is_the_same_account(application: pytest.MonkeyPa
     application.setenv("AUTH_VERIFICATION_DELIVERY", "email")
 
     assert [sign_up(EMAIL).status, sign_up(EMAIL.upper()).status] == [201, 201]
+    letters(EMAIL)
     assert users() == 1
 
 

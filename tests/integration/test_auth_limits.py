@@ -159,14 +159,37 @@ def test_a_known_device_has_no_more_guesses_than_an_unknown_one(at_the_start_of_
     assert sign_in(source_ip=address(100), cookies=stolen).status == 429
 
 
-def test_the_right_password_clears_earlier_failures():
+def test_the_right_password_does_not_count_as_a_failure():
     open_account()
     for number in range(9):
         sign_in(password=WRONG, source_ip=address(number))
 
+    assert [sign_in(source_ip=address(100 + number)).status for number in range(3)] == [200] * 3
+    assert sign_in(password=WRONG, source_ip=address(110)).status == 401
+
+
+@pytest.mark.case("C23")
+def test_strangers_do_not_notice_that_the_owner_has_signed_in():
+    open_account()
+    for email in (EMAIL, "nobody@example.com"):
+        for number in range(9):
+            sign_in(email, WRONG, source_ip=address(number))
+
     assert sign_in(source_ip=address(100)).status == 200
-    assert sign_in(password=WRONG, source_ip=address(101)).status == 401
-    assert sign_in(source_ip=address(102)).status == 200
+
+    for email in (EMAIL, "nobody@example.com"):
+        guesses = [sign_in(email, WRONG, source_ip=address(101 + each)) for each in range(2)]
+        assert [each.status for each in guesses] == [401, 429]
+
+
+def test_the_right_password_clears_the_failures_of_the_owner_s_device():
+    open_account()
+    own = {"device": sign_in().cookies["device"]}
+    for _ in range(2):
+        for number in range(9):
+            sign_in(password=WRONG, source_ip=address(number), cookies=own)
+
+        assert sign_in(source_ip=address(100), cookies=own).status == 200
 
 
 def test_sign_ups_and_verifications_of_an_address_are_limited(limited: pytest.MonkeyPatch):

@@ -42,6 +42,9 @@ def all_at_once(count: int, attempt: Callable[[], Awaitable[object]]) -> list[ob
     return run(gather())
 
 
+ASKER = "network 192.0.2.1"
+
+
 def outcomes(results: list[object]) -> Counter[str]:
     return Counter(each.code if isinstance(each, DomainError) else "done" for each in results)
 
@@ -57,7 +60,7 @@ def session_of(refresh_token: str) -> UserSession:
 
 
 def test_only_one_of_many_sign_ups_with_one_address_succeeds():
-    results = all_at_once(20, lambda: register(EMAIL, PASSWORD, QuickHasher()))
+    results = all_at_once(20, lambda: register(EMAIL, PASSWORD, QuickHasher(), ASKER))
 
     async def count() -> int | None:
         async with transaction(writing=False) as session:

@@ -5,7 +5,6 @@ const REFUSALS = {
   too_many_tasks_at_once: "As many pictures as your plan allows are being painted. Wait for one to finish, or cancel one.",
   quota_exceeded: "The pictures of this period are used up. See Account for when the next one begins.",
   size_beyond_plan: "Your plan does not include pictures of this size.",
-  invalid_credentials: "The e-mail address or the password is wrong.",
   email_not_verified: "Confirm your address first, with the token you were sent.",
   email_taken: "This address has an account already. Sign in instead.",
   invalid_or_expired_token: "This token is not known, or too old. Ask for a new one.",
