@@ -1,4 +1,3 @@
-import asyncio
 import hashlib
 import json
 import time
@@ -15,6 +14,7 @@ from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import ACCOUNT_ID, QueueTrigger, Stack
 from lampwork.template.resource import Template
 from lampwork.template.triggers import read_queue_triggers
+from lampwork.triggers.mappings.reading import ReadingSource
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
 from lampwork.triggers.mappings.sqs_poller import QueuePoller
 from lampwork.triggers.samples import REGION, Option, Sample, Service
@@ -92,11 +92,10 @@ class QueueSource(Source):
         )
 
 
-class QueueTriggers(RunningSource):
+class QueueTriggers(ReadingSource[QueueTrigger]):
     """Creates a stack's queues at an SQS endpoint and delivers their messages as Lambda does.
 
     SQS itself does the rest: visibility, order within groups, receive counts, dead letters.
-    `until_ready` waits for the endpoint.
     """
 
     def __init__(
@@ -106,56 +105,32 @@ class QueueTriggers(RunningSource):
         region: str,
         until_ready: Callable[[], Awaitable[None]] = nothing_to_wait_for,
     ) -> None:
+        super().__init__(QueueTrigger, SqsClient(endpoint_url, region), until_ready)
         self._stack = Stack(functions={})
         self._invoker = invoker
-        self._client = SqsClient(endpoint_url, region)
         self._endpoint_url = endpoint_url
-        self._until_ready = until_ready
-        self._pollers: dict[QueueTrigger, QueuePoller] = {}
-        self._connected = False
 
-    async def start(self, stack: Stack) -> None:
-        """Create the queues and begin to deliver.
+    async def _prepare(self, stack: Stack) -> None:
+        """Create the queues.
 
         Raises:
             StartError: the endpoint does not answer, or refuses a queue.
         """
-        await self._until_ready()
-        await self._take(stack)
-
-    async def stop(self) -> None:
-        """Stop delivering. Batches that have begun are not waited for: their messages become
-        visible again."""
-        await self._stop(tuple(self._pollers))
-        await self._client.close()
-
-    async def update(self, stack: Stack) -> None:
-        wanted = stack.triggers_of(QueueTrigger)
-        await self._stop([each for each in self._pollers if each not in wanted])
-        await self._take(stack)
-
-    async def _take(self, stack: Stack) -> None:
         self._stack = stack
-        triggers = stack.triggers_of(QueueTrigger)
-        if not stack.queues and not triggers:
+        if not stack.queues and not stack.triggers_of(QueueTrigger):
             return
         try:
-            if not self._connected:
-                await self._client.connect()
-                self._connected = True
+            await self._connect()
             await self._restore()
         except SqsError as error:
             raise StartError(
                 f"The queues cannot be created at {self._endpoint_url}: {error}"
             ) from error
-        for trigger in triggers:
-            if trigger not in self._pollers:
-                poller = QueuePoller(trigger, self._invoker, self._client, self._restore)
-                self._pollers[trigger] = poller
-                poller.start()
 
-    async def _stop(self, triggers: Sequence[QueueTrigger]) -> None:
-        await asyncio.gather(*(self._pollers.pop(trigger).stop() for trigger in triggers))
+    def _open(self, trigger: QueueTrigger, stack: Stack) -> QueuePoller:
+        poller = QueuePoller(trigger, self._invoker, self._client, self._restore)
+        poller.start()
+        return poller
 
     async def _restore(self) -> None:
         await self._client.create(self._stack.queues)

@@ -1,4 +1,3 @@
-import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from lampwork.template.language.identity import Identity, Place
 from lampwork.template.resource import Template
 from lampwork.template.streams.streams import read_stream_triggers, readers
 from lampwork.triggers.asynchronous.invocations import Outlet
+from lampwork.triggers.mappings.reading import ReadingSource
 from lampwork.triggers.mappings.sqs_client import SqsClient
 from lampwork.triggers.mappings.stream_reader import StreamReader
 from lampwork.triggers.samples import REGION, Option, Sample, Service, UnfitOption, json_object
@@ -97,7 +97,7 @@ class StreamSource(Source):
         )
 
 
-class StreamTriggers(RunningSource):
+class StreamTriggers(ReadingSource[StreamTrigger]):
     """Invokes functions with the records of streams of the embedded AWS, in their order.
 
     `until_ready` waits until the queues of the streams exist. `time_scale` shortens the pauses
@@ -113,39 +113,13 @@ class StreamTriggers(RunningSource):
         *,
         time_scale: float = 1,
     ) -> None:
+        super().__init__(StreamTrigger, client, until_ready)
         self._invoker = invoker
         self._outlet = outlet
-        self._client = client
-        self._until_ready = until_ready
         self._time_scale = time_scale
-        self._connected = False
-        self._readers: dict[StreamTrigger, StreamReader] = {}
 
-    async def start(self, stack: Stack) -> None:
-        await self._until_ready()
-        await self._take(stack)
-
-    async def update(self, stack: Stack) -> None:
-        wanted = stack.triggers_of(StreamTrigger)
-        await self._stop([each for each in self._readers if each not in wanted])
-        await self._take(stack)
-
-    async def stop(self) -> None:
-        """Stop reading. Batches that have begun are delivered again later."""
-        await self._stop(tuple(self._readers))
-        await self._client.close()
-
-    async def _take(self, stack: Stack) -> None:
-        triggers = stack.triggers_of(StreamTrigger)
-        if triggers and not self._connected:
-            await self._client.connect()
-            self._connected = True
-        for trigger in triggers:
-            if trigger not in self._readers:
-                function = stack.functions[trigger.function]
-                self._readers[trigger] = StreamReader(
-                    trigger, function, self._invoker, self._outlet, self._client, self._time_scale
-                )
-
-    async def _stop(self, triggers: Sequence[StreamTrigger]) -> None:
-        await asyncio.gather(*(self._readers.pop(trigger).stop() for trigger in triggers))
+    def _open(self, trigger: StreamTrigger, stack: Stack) -> StreamReader:
+        function = stack.functions[trigger.function]
+        return StreamReader(
+            trigger, function, self._invoker, self._outlet, self._client, self._time_scale
+        )

@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from lampwork.stack.model import (
 from lampwork.template.resource import Template
 from lampwork.template.streams.pipes import read_pipes
 from lampwork.template.streams.streams import reader
+from lampwork.triggers.mappings.reading import ReadingSource
 from lampwork.triggers.mappings.sqs_client import SqsClient
 from lampwork.triggers.mappings.sqs_poller import QueuePoller
 from lampwork.triggers.mappings.stream_reader import StreamReader
@@ -49,53 +49,26 @@ class PipeSource(Source):
         return Pipes(context, SqsClient(context.aws.url, context.region), context.aws.url)
 
 
-class Pipes(RunningSource):
+class Pipes(ReadingSource[Pipe]):
     """Reads the sources of pipes as the mappings of functions are read."""
 
     def __init__(self, context: SourceContext, client: SqsClient, endpoint: str) -> None:
+        super().__init__(Pipe, client, context.aws_has_loaded)
         self._context = context
-        self._client = client
         self._endpoint = endpoint
-        self._connected = False
-        self._readers: dict[Pipe, QueuePoller | StreamReader] = {}
 
-    async def start(self, stack: Stack) -> None:
-        await self._context.aws_has_loaded()
-        await self._take(stack)
-
-    async def update(self, stack: Stack) -> None:
-        wanted = stack.triggers_of(Pipe)
-        await self._stop([each for each in self._readers if each not in wanted])
-        await self._take(stack)
-
-    async def stop(self) -> None:
-        """Stop reading. Batches that have begun are delivered again later."""
-        await self._stop(tuple(self._readers))
-        await self._client.close()
-
-    async def _take(self, stack: Stack) -> None:
-        pipes = stack.triggers_of(Pipe)
-        if pipes and not self._connected:
-            await self._client.connect()
-            self._connected = True
-        for pipe in pipes:
-            if pipe not in self._readers:
-                self._readers[pipe] = self._open(pipe)
-
-    def _open(self, pipe: Pipe) -> QueuePoller | StreamReader:
+    def _open(self, trigger: Pipe, stack: Stack) -> QueuePoller | StreamReader:
         context = self._context
-        flow = PipeFlow(pipe, context.invoker, context.events, self._endpoint, context.region)
-        if isinstance(pipe.reads, QueueTrigger):
-            poller = QueuePoller(pipe.reads, flow, self._client, _nothing)
+        flow = PipeFlow(trigger, context.invoker, context.events, self._endpoint, context.region)
+        if isinstance(trigger.reads, QueueTrigger):
+            poller = QueuePoller(trigger.reads, flow, self._client, _nothing)
             poller.start()
             return poller
-        stands_for = Function(pipe.logical_id, pipe.name, "", Path(), region=context.region)
+        stands_for = Function(trigger.logical_id, trigger.name, "", Path(), region=context.region)
+        outlet = context.events.outlet
         return StreamReader(
-            pipe.reads, stands_for, flow, context.events.outlet, self._client, context.time_scale
+            trigger.reads, stands_for, flow, outlet, self._client, context.time_scale
         )
-
-    async def _stop(self, pipes: Sequence[Pipe]) -> None:
-        await asyncio.gather(*(self._readers.pop(pipe).stop() for pipe in pipes))
 
 
 def _name(pipe: Pipe) -> str:
