@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from lampwork.errors import LampworkError
+from lampwork.runtime.forking import program
 from lampwork.runtime.world import ability
 
 VERSION: Final = "0.1.0"
@@ -90,7 +91,8 @@ def with_repeated_overrides(words: list[str]) -> Iterator[str]:
 def main() -> None:
     """The program `lampwork`. Prints a LampworkError as a message, without a traceback."""
     if COMMANDS.get("".join(sys.argv[1:2]), "").startswith(SERVING):
-        ability.begin()  # its process runs while this one imports
+        ability.begin()  # its process and the next run while this one imports
+        program.begin()
     try:
         lampwork(prog_name="lampwork")
     except LampworkError as error:

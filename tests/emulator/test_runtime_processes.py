@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lampwork.errors import FunctionNotFound, Throttled, TooManyEnvironments
+from lampwork.runtime.forking import program
 from lampwork.runtime.pool import MAX_COMPUTING
 from tests.emulator.runtime_fixtures import Ends, function, processes_of, running, write
 
@@ -17,6 +19,12 @@ WHO = """
     def handler(event, context):
         time.sleep(event or 0)
         return os.getpid()
+"""
+PARENT = """
+    import os
+
+    def handler(event, context):
+        return os.getppid()
 """
 HOLD = """
     import os, time
@@ -34,6 +42,27 @@ async def test_requests_one_after_the_other_share_an_environment(tmp_path: Path)
         pids = [await run.result() for _ in range(5)]
 
     assert len(set(pids)) == 1
+
+
+async def test_functions_are_forked_from_the_server_that_began_before_they_were_known(
+    tmp_path: Path,
+) -> None:
+    begun = program.begin()
+
+    async with running(function(tmp_path, PARENT), lambda_paths=True) as run:
+        assert await run.result() == begun.process.pid
+    assert begun.process.returncode is not None
+
+
+@pytest.mark.parametrize("options", [{"cold": True}, {"lambda_paths": False}])
+async def test_a_server_that_began_with_other_variables_than_functions_have_is_ended(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    begun = program.begin()
+
+    async with running(function(tmp_path, PARENT), **options) as run:
+        assert begun.process.returncode is not None
+        assert await run.result() != begun.process.pid
 
 
 async def test_requests_at_the_same_time_have_environments_of_their_own(tmp_path: Path) -> None:

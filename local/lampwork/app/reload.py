@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from watchfiles import awatch
-
 from lampwork.app.packages.requirement_files import FILE as REQUIREMENTS
 from lampwork.app.read_files import ReadFiles
 from lampwork.config.project_config import Config
@@ -244,6 +242,14 @@ def watched_files(config: Config, stack: Stack, packages: Iterable[Path]) -> Wat
     return Watched(code_dirs, settings, [config.data])
 
 
+async def import_watch() -> None:
+    """Import what watches files, also that which a first watch imports: this one ends at once."""
+    ended = asyncio.Event()
+    ended.set()
+    async for _ in _bursts([Path(__file__)], ended, recursive=False, step=1, debounce=1):
+        pass
+
+
 async def _until_written(paths: Iterable[str]) -> None:
     """Give whoever has just emptied a file a moment to write it anew."""
     written = list(paths)
@@ -255,13 +261,20 @@ async def _until_written(paths: Iterable[str]) -> None:
 
 
 async def _bursts(
-    folders: Collection[Path], until: asyncio.Event, *, recursive: bool
+    folders: Collection[Path],
+    until: asyncio.Event,
+    *,
+    recursive: bool,
+    step: int = STEP_MS,
+    debounce: int = DEBOUNCE_MS,
 ) -> AsyncIterator[set[Path]]:
+    from watchfiles import awatch  # not before functions' packages load: it takes 40 ms
+
     if not folders:
         await until.wait()
         return
     async for changes in awatch(
-        *folders, recursive=recursive, step=STEP_MS, debounce=DEBOUNCE_MS, stop_event=until
+        *folders, recursive=recursive, step=step, debounce=debounce, stop_event=until
     ):
         yield {Path(path) for _, path in changes}
 

@@ -13,7 +13,7 @@ from lampwork.app.lock import DataLock, LockOwner
 from lampwork.app.packages.package_sizes import too_large
 from lampwork.app.project.options import Options
 from lampwork.app.project.project import Project
-from lampwork.app.reload import Change, Watched, Watcher, watched_files
+from lampwork.app.reload import Change, Watched, Watcher, import_watch, watched_files
 from lampwork.companions.project_processes import ProjectProcesses
 from lampwork.concurrency import run_all
 from lampwork.errors import LampworkError
@@ -92,8 +92,15 @@ class Up:
         port = await self._find_port()
         self._project = Project(self._config, self._options, self._log, port, install_ahead=True)
         self._processes = ProjectProcesses(self._config, self._project.log_line)
-        await self._project.open(opened, meanwhile=_import_front)
+        await self._project.open(opened, meanwhile=self._import_rest)
         self._project.report_problems()
+
+    async def _import_rest(self) -> None:
+        """Import what takes requests and watches files while other processes load packages: it
+        takes 90 ms."""
+        import_module("lampwork.front.server")
+        if self._reload:
+            await import_watch()
 
     async def _open_watch(self, opened: AsyncExitStack) -> None:
         self._watcher = Watcher(self._watched(), self._project.read_files, self._apply)
@@ -218,11 +225,6 @@ class Up:
         )
         project.report_problems()
         self._say("Reloaded: from now on requests run what was saved.")
-
-
-async def _import_front() -> None:
-    """Import what takes requests while other processes load packages: it takes 40 ms."""
-    import_module("lampwork.front.server")
 
 
 def _allow_many_sockets() -> None:

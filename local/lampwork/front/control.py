@@ -9,7 +9,8 @@ from typing import Final
 from lampwork.http.internal_paths import HEALTH, METRICS
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
-from lampwork.metrics.metrics import CONTENT_TYPE, Metrics
+from lampwork.metrics.figures import CONTENT_TYPE
+from lampwork.metrics.metrics import Metrics
 
 OWN_SITE: Final = (None, "none", "same-origin")
 

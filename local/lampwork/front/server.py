@@ -27,7 +27,8 @@ from lampwork.http.listener import Listener
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invoker
-from lampwork.metrics.metrics import Metrics, Reading
+from lampwork.metrics.metrics import Metrics
+from lampwork.metrics.readings import Reading
 from lampwork.stack.model import Stack, WebSocketApi
 from lampwork.stack.own_addresses import hosts_of_templates
 from lampwork.stack.router import Match

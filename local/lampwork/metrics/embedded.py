@@ -6,12 +6,12 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 import json
 import logging
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +42,15 @@ class Observation:
     is_count: bool
 
 
-class EmbeddedMetrics(Collector):
+class EmbeddedMetrics:
     """The metrics that functions print, as counters (`NAMESPACE_NAME_total`) and summaries.
 
     Of several sets of dimensions, the most detailed one gives the labels; sums over it give the
-    others. `reserved_names` are the metrics that printed ones must not replace.
+    others. `reserved_names` returns the metrics that printed ones must not replace. A collector of
+    Prometheus' client, which is imported only for a scrape.
     """
 
-    def __init__(self, reserved_names: Collection[str] = ()) -> None:
+    def __init__(self, reserved_names: Callable[[], Collection[str]] = tuple) -> None:
         self._reserved_names = reserved_names
         self._series: dict[tuple[str, bool], dict[Labels, list[float]]] = {}
         self._size = 0
@@ -63,7 +64,9 @@ class EmbeddedMetrics(Collector):
             self._add(observation)
         return bool(observations)
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> "Iterable[Metric]":
+        from prometheus_client.metrics_core import Metric
+
         for (name, is_count), series in self._series.items():
             metric = Metric(
                 name, "Printed by the application.", "counter" if is_count else "summary"
@@ -90,7 +93,7 @@ class EmbeddedMetrics(Collector):
     def _clashes(self, observation: Observation) -> bool:
         """Whether a metric of this name exists; Prometheus rejects a page with two of one name."""
         other_kind = (observation.name, not observation.is_count)
-        if observation.name not in self._reserved_names and not self._series.get(other_kind):
+        if observation.name not in self._reserved_names() and not self._series.get(other_kind):
             return False
         logger.warning(
             "a printed metric's name is already in use", extra={"metric": observation.name}

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from lampwork.http.internal_paths import QUEUES
-from lampwork.metrics.metrics import Metrics, Reading
+from lampwork.metrics.metrics import Metrics
+from lampwork.metrics.readings import Reading
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from lampwork.errors import FunctionNotFound, RecursiveInvocation, TenantMissing
 from lampwork.events.trace_lineage import MOST_INVOCATIONS, earlier_invocations
 from lampwork.invocation.port import Invocation
-from lampwork.metrics.metrics import Metrics, Reading
+from lampwork.metrics.metrics import Metrics
+from lampwork.metrics.readings import Reading
 from lampwork.runtime.capacity import Capacity
 from lampwork.runtime.launcher_registry import LauncherRegistry
 from lampwork.runtime.pool import Pool

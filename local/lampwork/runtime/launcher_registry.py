@@ -6,6 +6,7 @@ from typing import Any
 
 from lampwork.errors import StartError
 from lampwork.runtime.extensions.programs import extension_files
+from lampwork.runtime.forking import program
 from lampwork.runtime.forking.fork_launcher import ForkLauncher
 from lampwork.runtime.forking.fork_servers import ForkServers
 from lampwork.runtime.launching.cold_launcher import ColdLauncher
@@ -47,6 +48,7 @@ class LauncherRegistry:
         if not self._settings.cold:
             ready = [each for each in self._forking.values() if self._is_ready(each.function)]
             await self._servers.start([await launcher.world() for launcher in ready])
+        program.discard()
 
     async def preload(self, functions: Iterable[Function]) -> None:
         """Load what the functions share, and then, in the background, what each has for itself.

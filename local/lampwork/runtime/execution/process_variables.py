@@ -2,6 +2,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lampwork.runtime.launching.start_variables import usual_variables
 from lampwork.runtime.programs.node import node
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.world.places import Places
@@ -31,21 +32,14 @@ def process_variables(
 
 
 def _changeable(settings: RuntimeSettings, places: Places) -> dict[str, str]:
-    python_bin = Path(settings.python).parent
-    libraries = [f"{layer}/lib" for layer in places.layers]
-    programs = [f"{layer}/bin" for layer in places.layers]
     return {
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
         "_AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129",
         "_AWS_XRAY_DAEMON_PORT": "2000",
-        "LANG": "en_US.UTF-8",
-        "LC_CTYPE": "C.UTF-8",
-        "LD_LIBRARY_PATH": ":".join([places.task, f"{places.task}/lib", *libraries]),
-        "PATH": ":".join([f"{python_bin}:/usr/local/bin:/usr/bin:/bin", *programs]),
         "PWD": places.task,
         "SHLVL": "0",
-        "TZ": ":UTC",
+        **usual_variables(settings.python, places.task, places.layers),
     }
 
 

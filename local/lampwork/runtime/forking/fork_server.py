@@ -32,20 +32,20 @@ SECONDS_TO_END = 5
 NO_CHILD = -1
 
 
-def serve(
-    control: int, packages: str | None, lambda_paths: bool, multiprocessing: bool
-) -> dict[str, Any]:
+def serve(control: int) -> dict[str, Any]:
     """Obey the launcher. Returns only in a forked child: what it must run.
 
-    Further packages are found in the folder `packages`; with `lambda_paths` it is known as
-    /var/task, as it is to functions.
+    The first message has the options of `_prepare`.
     """
     connection = socket.socket(fileno=control)
     output = _take_output()
     gc.disable()
     for name in RUNTIME_CLIENT_NEEDS:  # before a function's packages, which may hide them
         importlib.import_module(name)
-    _prepare(packages, lambda_paths, multiprocessing)
+    options = connection.recv(MAX_MESSAGE_BYTES)
+    if not options:  # nobody needed it
+        _end()
+    _prepare(**json.loads(options))
     sys.meta_path.insert(0, process.aside)
     process.limit_open_files()  # as packages see it that ask
     _settle()
@@ -59,7 +59,11 @@ def serve(
 
 
 def _prepare(packages: str | None, lambda_paths: bool, multiprocessing: bool) -> None:
-    """Make this process's surroundings those of its children, which packages may look at."""
+    """Make this process's surroundings those of its children, which packages may look at.
+
+    Further packages are found in the folder `packages`; with `lambda_paths` it is known as
+    /var/task, as it is to functions.
+    """
     if lambda_paths:
         mounts.enter_namespace()
     if packages and lambda_paths:

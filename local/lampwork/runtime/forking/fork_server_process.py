@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
-import subprocess
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from lampwork.errors import StartError
+from lampwork.runtime.forking.program import started
 from lampwork.runtime.launching.launcher import Launch
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -54,12 +53,10 @@ class ForkServerProcess:
         Raises:
             StartError: this Python cannot be started.
         """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            return cls(ours, _start_process(python, environment, options, theirs))
-        except StartError:
-            ours.close()
-            raise
+        program = started(python, environment)
+        process = cls(program.control, program)
+        process._send(options)
+        return process
 
     @property
     def running(self) -> bool:
@@ -188,39 +185,6 @@ class ForkedProcess:
         # Its parent sends it: only the parent knows that the pid has not been reused.
         if not self.exited.done():
             self._server.signal(self.pid, number)
-
-
-class _Started:
-    """The process of a server that this process has started itself."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = process
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-def _start_process(
-    python: str,
-    environment: Mapping[str, str],
-    options: Mapping[str, Any],
-    control: socket.socket,
-) -> _Started:
-    arguments = [str(os.getpid()), str(control.fileno()), "fork-server", json.dumps(options)]
-    try:
-        process = subprocess.Popen(
-            [python, "-P", "-m", "lampwork.runtime.launching.bootstrap", *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            pass_fds=[control.fileno()],
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise StartError(f"Cannot start {python}: {error.strerror}.") from error
-    finally:
-        control.close()
-    return _Started(process)
 
 
 def _answer(waiting: "asyncio.Future[dict[str, Any]] | None", reply: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lampwork.errors import StartError
 from lampwork.runtime.forking.fork_server_process import ForkServerEnded, ForkServerProcess
+from lampwork.runtime.launching.start_variables import read_at_start
 from lampwork.runtime.preloading.import_plan import Step
 from lampwork.runtime.preloading.loaded import PER_PROCESS, Loaded, World, differing
 from lampwork.runtime.preloading.watch import EVERYTHING, WORKING_FOLDER
@@ -18,11 +19,6 @@ logger = logging.getLogger(__name__)
 LOADING_SECONDS = 30
 # Each keeps what it has loaded in memory; what goes beyond, functions load themselves.
 MAX_SERVERS = 32
-# The variables that Python, the C library and the dynamic loader read when a program starts.
-READ_AT_START = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_")
-ALSO_READ_AT_START = frozenset({"HOME", "LANG", "LANGUAGE", "OPENSSL_CONF", "PATH", "TZ"})
-
-
 # Imports that are left to functions, and what each of them looked for.
 Left = dict[Step, frozenset[str]]
 
@@ -141,7 +137,7 @@ class ForkServers:
                     await tree.root.process.stop()
 
     def _tree(self, world: World) -> Tree:
-        variables = _read_at_start(world)
+        variables = read_at_start(world.environment, lambda_paths=world.lambda_paths)
         options = {
             "packages": world.packages,
             "lambda_paths": world.lambda_paths,
@@ -255,17 +251,3 @@ def _load_command(wanted: Left, world: World, volatile: Collection[str]) -> dict
 def _tell(step: Step, reason: str) -> None:
     name = f"{step.module}.{step.name}" if step.name else step.module
     logger.debug("%s is not loaded before forking: it %s", name, reason)
-
-
-def _read_at_start(world: World) -> dict[str, str]:
-    """The variables that a process must have from its very beginning.
-
-    Not PYTHONPATH, which `process` reads. Not LD_LIBRARY_PATH where it names folders of this
-    function alone: those with libraries have no fork server.
-    """
-    left = {"PYTHONPATH"} if world.lambda_paths else {"PYTHONPATH", "LD_LIBRARY_PATH"}
-    return {
-        name: value
-        for name, value in world.environment.items()
-        if (name.startswith(READ_AT_START) or name in ALSO_READ_AT_START) and name not in left
-    }

@@ -12,17 +12,16 @@ PYTHONPATH_FOR_LATER = "LAMPWORK_PYTHONPATH"
 
 
 def main() -> None:
-    """Run a function, or serve forks of functions: with what the last argument says in JSON."""
+    """Serve forks of functions, or run one with what the last argument says in JSON."""
     parent, connection, *words = sys.argv[1:]
     process.die_with_parent(int(parent))
-    options = json.loads(words[-1])
-    if words[0] == "fork-server":
+    if words == ["fork-server"]:
         from lampwork.runtime.forking import fork_server
 
         # It returns only in a forked child, in which no module may show what has forked it.
-        process.run(**fork_server.serve(int(connection), **options))
+        process.run(**fork_server.serve(int(connection)))
     else:
-        _run(int(connection), **options)
+        _run(int(connection), **json.loads(words[-1]))
 
 
 def _run(channel: int, **arguments: Any) -> None:
