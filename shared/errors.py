@@ -12,7 +12,8 @@ DomainError
 ├── PayloadTooLarge (413)
 ├── UnsupportedMediaType (415)
 ├── Unprocessable (422)          WeakPassword, IdempotencyKeyReused
-├── TooManyRequests (429)        QuotaExceeded, TooManyTasksAtOnce, RateLimited, TooManySockets
+├── TooManyRequests (429)        QuotaExceeded, TooManyTasksAtOnce, RateLimited, TooManySockets,
+│                                TooManyPolls
 ├── Unavailable (503)
 └── InternalError (500)
 """
@@ -266,6 +267,12 @@ class RateLimited(TooManyRequests):
 
 class TooManySockets(TooManyRequests):
     default_detail = "Too many live connections are open; close one first."
+
+
+class TooManyPolls(TooManyRequests):
+    default_detail = (
+        "As many requests as the plan allows already wait for news; follow the live stream instead."
+    )
 
 
 class Unavailable(DomainError):

@@ -10,12 +10,14 @@ from shared.models.user import Plan
 @dataclass(frozen=True, slots=True)
 class PlanLimits:
     """What a plan allows: tasks accepted within a period of a month, tasks that wait or run at
-    once, tasks that run at once, and the longest side of a picture in pixels. Its tasks stand
-    `head_start_seconds` ahead of others that were created at the same time."""
+    once, tasks that run at once, requests that wait for news at once, and the longest side of a
+    picture in pixels. Its tasks stand `head_start_seconds` ahead of others that were created at the
+    same time."""
 
     tasks_per_period: int
     tasks_at_once: int
     runs_at_once: int
+    polls_at_once: int
     longest_side: int
     head_start_seconds: int
 
@@ -25,6 +27,7 @@ PLANS: Mapping[Plan, PlanLimits] = {
         tasks_per_period=100,
         tasks_at_once=5,
         runs_at_once=2,
+        polls_at_once=10,
         longest_side=1024,
         head_start_seconds=0,
     ),
@@ -32,6 +35,7 @@ PLANS: Mapping[Plan, PlanLimits] = {
         tasks_per_period=2000,
         tasks_at_once=20,
         runs_at_once=5,
+        polls_at_once=40,
         longest_side=2048,
         head_start_seconds=600,
     ),

@@ -251,6 +251,7 @@ class TaskSettings(Settings):
     sweep_delays_seconds: Delays = Field(EACH_QUARTER, alias="SWEEP_DELAYS_SECONDS")
     idempotency_ttl_seconds: int = Field(86400, alias="IDEMPOTENCY_TTL_SECONDS", gt=0)
     event_retention_seconds: float = Field(7 * 86400, alias="TASK_EVENT_RETENTION_SECONDS", gt=0)
+    polls_at_once: int = Field(32, alias="TASK_POLLS_AT_ONCE", ge=1)
     shutdown_grace_seconds: float = Field(20, alias="WORKER_SHUTDOWN_GRACE_SECONDS", ge=0)
 
     @property

@@ -23,6 +23,7 @@ class LimitsRead(ResponseBody):
     tasks_per_period: int
     tasks_at_once: int
     runs_at_once: int
+    polls_at_once: int
     longest_side: int
     head_start_seconds: int
 

@@ -1,20 +1,28 @@
 import time
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from redis.exceptions import RedisError
+
+from shared import settings
 from shared.clients.redis_client import client
 from shared.database import transaction
 from shared.dependencies import one_request
 from shared.models.task import Task
+from shared.models.user import Plan
+from shared.plans import PLANS
+from shared.repositories.subscriptions import SubscriptionRepository
 from shared.repositories.tasks import TaskRepository
 from shared.schemas.task import TaskRead
 from shared.services.etags import matches
 from shared.stream.notices import Notices
+from shared.stream.waiting_requests import waiting_requests
 
 MAX_WAIT_SECONDS = 25  # the function's own timeout, and the gateway's, come soon after
 LOOK_SECONDS = 2  # a notice that was lost costs no more
+UNCOUNTED_SECONDS = 5  # the longest wait while Redis cannot say how many others wait
 
 
 def listen(task_id: UUID) -> Notices:
@@ -42,11 +50,42 @@ class LongPoll:
 
         Raises:
             TaskNotFound: it is missing, somebody else's, or deleted meanwhile.
+            TooManyPolls: as many requests of the user as the plan allows wait already.
+            Unavailable: as many of all users wait as may keep others from being answered.
         """
         task = await self._task()
-        if wait_seconds > 0 and self._is_known(task):
-            return await self._newer(task, min(wait_seconds, MAX_WAIT_SECONDS))
-        return task
+        if wait_seconds <= 0 or task.status.terminal or not self._is_known(task):
+            return task
+        seconds = min(wait_seconds, MAX_WAIT_SECONDS)
+        async with self._counted(seconds) as allowed:
+            return await self._newer(task, allowed)
+
+    @asynccontextmanager
+    async def _counted(self, seconds: float) -> AsyncIterator[float]:
+        """Count this request as one that waits. Yields how long it may do so.
+
+        The longest wait is short while Redis, which counts them, is away.
+        """
+        waiting = waiting_requests()
+        try:
+            name = await waiting.enter(
+                self.owner_id,
+                seconds,
+                most_of_user=await self._most_at_once(),
+                most_of_all=settings.tasks().polls_at_once,
+            )
+        except (RedisError, OSError):
+            yield min(seconds, UNCOUNTED_SECONDS)
+            return
+        try:
+            yield seconds
+        finally:
+            await waiting.leave(self.owner_id, name)
+
+    async def _most_at_once(self) -> int:
+        async with transaction(writing=False) as session:
+            live = await SubscriptionRepository(session, user_id=self.owner_id).live()
+        return PLANS[live.plan if live else Plan.FREE].polls_at_once
 
     def _is_known(self, task: Task) -> bool:
         if self.after is not None:

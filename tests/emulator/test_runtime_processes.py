@@ -179,6 +179,35 @@ async def test_a_function_under_load_leaves_room_for_another(tmp_path: Path) -> 
     assert still_waiting
 
 
+async def test_requests_that_wait_for_long_leave_room_for_another_function(tmp_path: Path) -> None:
+    waiting = function(tmp_path, HOLD, name="waiting", timeout_seconds=30)
+    other = function(tmp_path, WHO, name="other")
+
+    async with running(waiting, other, max_environments=4, queue_seconds=0.5) as run:
+        held = [asyncio.create_task(run.result("waiting", f"poll {n}")) for n in range(3)]
+        for number in range(3):
+            await run.printed(f"poll {number}")
+        with pytest.raises(TooManyEnvironments, match="one function may have no more"):
+            await run.invoke("waiting", "poll 3")
+
+        assert isinstance(await run.result("other"), int)
+        (tmp_path / "release").touch()
+        await asyncio.gather(*held)
+
+
+async def test_reserved_concurrency_may_be_more_than_the_share_of_one_function(
+    tmp_path: Path,
+) -> None:
+    app = function(tmp_path, HOLD, timeout_seconds=30, reserved_concurrency=4)
+
+    async with running(app, max_environments=4, queue_seconds=0.5) as run:
+        held = [asyncio.create_task(run.result(event=f"poll {n}")) for n in range(4)]
+        for number in range(4):
+            await run.printed(f"poll {number}")
+        (tmp_path / "release").touch()
+        await asyncio.gather(*held)
+
+
 async def test_environments_idle_for_long_are_ended(tmp_path: Path) -> None:
     async with running(function(tmp_path, WHO), idle_seconds=0.1) as run:
         pid = await run.result()

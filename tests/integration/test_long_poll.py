@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +13,8 @@ from shared.engine import transitions
 from shared.engine.broadcast import broadcaster
 from shared.errors import TaskNotFound
 from shared.models.task import Task
+from shared.models.user import Plan
+from shared.plans import PLANS
 from shared.process.event_loop import run
 from shared.schemas.task import TaskRead
 from shared.services import long_poll
@@ -20,6 +22,8 @@ from shared.services.long_poll import LOOK_SECONDS, LongPoll
 from shared.services.tasks import TaskService
 from shared.stream.notices import Notices
 from shared.stream.redis_keys import channel
+from shared.stream.waiting_requests import waiting_requests
+from tests.http import Answer
 from tests.task_functions import cancel, get, submit
 from tests.tasks import claim, make_task, make_user
 
@@ -304,3 +308,71 @@ def test_an_invalid_sequence_or_time_is_refused(owner, query):
 
     assert answer.status == 422
     assert answer.json["errors"][0]["loc"] == ["query", next(iter(query))]
+
+
+def crowd(owner: UUID, number: int) -> Coroutine[Any, Any, None]:
+    """Other requests of a user that wait."""
+
+    async def enter() -> None:
+        for _ in range(number):
+            await waiting_requests().enter(owner, LONG_SECONDS, most_of_user=99, most_of_all=99)
+
+    return enter()
+
+
+def wait_for_news(owner: UUID, task_id: str) -> Answer:
+    return get(owner, task_id, query={"after": "1", "wait": "20"})
+
+
+def test_a_user_may_wait_as_often_at_once_as_the_plan_allows(owner, impatient_gateway):
+    limit = PLANS[Plan.FREE].polls_at_once
+    task_id = submit(owner).json["id"]
+    run(crowd(owner, limit - 1))
+
+    assert [wait_for_news(owner, task_id).status for _ in range(2)] == [200, 200]
+    run(crowd(owner, 1))
+    refused = wait_for_news(owner, task_id)
+
+    assert (refused.status, refused.json["code"], refused.json["limit"]) == (
+        429,
+        "too_many_polls",
+        limit,
+    )
+    assert refused.headers["retry-after"] == "5"
+    assert get(owner, task_id).status == 200
+
+
+def test_requests_that_wait_never_take_all_processes(backend, owner, impatient_gateway):
+    backend.setenv("TASK_POLLS_AT_ONCE", "3")
+    task_id = submit(owner).json["id"]
+    run(crowd(uuid4(), 3))
+
+    refused = wait_for_news(owner, task_id)
+
+    assert (refused.status, refused.json["code"]) == (503, "unavailable")
+    assert "live stream" in refused.json["detail"]
+    assert get(owner, task_id).status == 200
+
+
+def test_the_place_of_a_request_whose_process_died_is_free_again(owner, impatient_gateway):
+    async def died_long_ago() -> None:
+        for key in ("polls", f"polls:{{{owner}}}"):
+            gone = {f"gone-{number}": time.time() - 1 for number in range(40)}
+            await client().zadd(key, gone)
+
+    task_id = submit(owner).json["id"]
+    run(died_long_ago())
+
+    assert wait_for_news(owner, task_id).status == 200
+
+
+def test_without_redis_a_request_waits_briefly_as_nobody_counts_it(backend, owner):
+    backend.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    backend.setattr(long_poll, "UNCOUNTED_SECONDS", 0.3)
+    task_id = submit(owner).json["id"]
+
+    started = time.monotonic()
+    answer = wait_for_news(owner, task_id)
+
+    assert (answer.status, answer.json["sequence"]) == (200, 1)
+    assert 0.3 <= time.monotonic() - started < SOON_SECONDS

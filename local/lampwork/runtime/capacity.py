@@ -8,6 +8,11 @@ class Claimant(Protocol):
     def size(self) -> int: ...
 
     @property
+    def reserved(self) -> int:
+        """How many it may have in any case: its reserved concurrency, or 0."""
+        ...
+
+    @property
     def needs_more(self) -> bool:
         """Whether more requests wait than environments are starting."""
         ...
@@ -29,12 +34,14 @@ class Claimant(Protocol):
 class Capacity:
     """The environments this machine may have, at most `limit`, shared by all functions.
 
-    A function that was refused one is told by `grow` when there is room; the first refused comes
-    first.
+    One function may have three quarters of them, or as many as are reserved for it: requests that
+    wait for long would otherwise leave no room for any other function. A function that was refused
+    one is told by `grow` when there is room; the first refused comes first.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.share = limit - limit // 4
         self._used = 0
         self._members: list[Claimant] = []
         self._refused: list[Claimant] = []
@@ -51,18 +58,23 @@ class Capacity:
         If not, returns False, ends the environment that has been idle longest, and calls
         `member.grow()` once there is room.
         """
-        if self._used < self.limit:
+        may_have_more = self.may_have_more(member)
+        if may_have_more and self._used < self.limit:
             self._used += 1
             return True
         if member not in self._refused:
             self._refused.append(member)
-        self._end_longest_idle_of_all()
+        if may_have_more:
+            self._end_longest_idle_of_all()
         return False
+
+    def may_have_more(self, member: Claimant) -> bool:
+        """Whether a member has less than one function may have."""
+        return member.size < max(self.share, member.reserved)
 
     def release(self) -> None:
         self._used -= 1
-        while self._refused and self._used < self.limit:
-            member = self._next_in_line()
+        while self._used < self.limit and (member := self._next_in_line()) is not None:
             self._refused.remove(member)
             member.grow()
             if member.needs_more and member not in self._refused:
@@ -78,15 +90,20 @@ class Capacity:
         """
         if not self._refused:
             return False
-        others = [other for other in self._refused if other is not member and other.needs_more]
+        others = [
+            other
+            for other in self._refused
+            if other is not member and other.needs_more and self.may_have_more(other)
+        ]
         if member.needs_more:
             return member.size > 1 and any(other.size == 0 for other in others)
         return bool(others)
 
-    def _next_in_line(self) -> Claimant:
-        """The first refused member, or the first of those that have no environment at all."""
+    def _next_in_line(self) -> Claimant | None:
+        """The first refused member that may have more, or the first of those that have no
+        environment at all."""
         starving = (member for member in self._refused if member.size == 0 and member.needs_more)
-        return next(starving, self._refused[0])
+        return next(starving, None) or next(filter(self.may_have_more, self._refused), None)
 
     def _end_longest_idle_of_all(self) -> None:
         idle = [

@@ -146,6 +146,10 @@ class Pool:
         return len(self._environments)
 
     @property
+    def reserved(self) -> int:
+        return self.function.reserved_concurrency or 0
+
+    @property
     def needs_more(self) -> bool:
         return len(self._starts) < len(self._waiting)
 
@@ -249,9 +253,14 @@ class Pool:
             self._refuse(self._waiting.popleft(), self._too_many())
 
     def _too_many(self) -> TooManyEnvironments:
+        busy = f"All {self._capacity.limit} function processes are busy."
+        if not self._capacity.may_have_more(self):
+            busy = (
+                f"All {self.size} processes of {self.function.name} are busy, and of the"
+                f" {self._capacity.limit} of all functions one function may have no more."
+            )
         return TooManyEnvironments(
-            f"All {self._capacity.limit} function processes are busy."
-            " Raise max_environments in [tool.lampwork], or let functions end sooner."
+            f"{busy}" " Raise max_environments in [tool.lampwork], or let functions end sooner."
         )
 
     def _being_stopped(self) -> LampworkError:
