@@ -1,4 +1,5 @@
 import asyncio
+from email.utils import formataddr, parseaddr
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ class SesMailer:
         # SES builds the message itself from these parts, so no part can become another.
         send_email = partial(
             _client().send_email,
-            FromEmailAddress=settings.mail().sender,
+            FromEmailAddress=_sender(),
             Destination={"ToAddresses": [recipient]},
             Content={
                 "Simple": {
@@ -43,6 +44,12 @@ class SesMailer:
                 await asyncio.to_thread(send_email)
         except (BotoCoreError, ClientError, TimeoutError) as error:
             raise MailNotSent(type(error).__name__) from error  # its text may hold the address
+
+
+def _sender() -> str:
+    """MAIL_FROM for a service that knows ASCII alone; a name is encoded as RFC 2047 says."""
+    name, address = parseaddr(settings.mail().sender)
+    return formataddr((name, address if address.isascii() else email_addresses.in_ascii(address)))
 
 
 @singleton

@@ -266,7 +266,7 @@ def test_the_log_of_a_mail_names_its_subject_and_hides_the_rest(
 def test_ses_gets_the_mail_in_parts(by_mail: pytest.MonkeyPatch, object_store: str):
     variables = {
         "MAIL_URL": "ses://",
-        "MAIL_FROM": "no-reply@example.com",
+        "MAIL_FROM": "Lämpwork <no-reply@example.com>",
         "AWS_ENDPOINT_URL": object_store,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -282,7 +282,7 @@ def test_ses_gets_the_mail_in_parts(by_mail: pytest.MonkeyPatch, object_store: s
     run(send_due())
 
     sent = ses.sent_messages[-1]
-    assert sent.source == "no-reply@example.com"
+    assert sent.source == "=?utf-8?b?TMOkbXB3b3Jr?= <no-reply@example.com>"
     assert sent.destinations["ToAddresses"] == ["ses@xn--bcher-kva.example"]
     assert sent.subject == "Confirm your e-mail address for Lampwork"
     assert waiting() == 0
