@@ -129,3 +129,11 @@ def test_compose_files_are_shell_scripts_that_parse():
 def package_of(requirement: str) -> str:
     found = re.match(r"[A-Za-z0-9_.-]+", requirement)
     return found[0].lower() if found else ""
+
+
+def test_the_emulator_answers_to_every_name_that_nginx_answers_to(services):
+    names = services["nginx"]["environment"]["SERVER_NAMES"].split()
+
+    for service in ("backend", "frontend"):
+        allowed = services[service]["environment"]["LAMPWORK_ALLOWED_HOSTS"].split()
+        assert {"backend", "frontend", *names} <= set(allowed)
