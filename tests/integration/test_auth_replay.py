@@ -4,6 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import update
 
 from shared.database import transaction
@@ -185,3 +194,89 @@ def test_an_invalid_key_changes_nothing(signed_in: Answer, key: str):
 
     assert rotate(token, **keyed(key)).status == 400
     assert rotate(token).status == 200
+
+
+class RefreshFamily(RuleBasedStateMachine):
+    """A session whose tokens come in any order, from its page, a client with keys, or a thief."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.answers = [sign_in()]
+        self.age = timedelta(0)
+        self.key: str | None = None
+        self.is_confirmed = True  # nobody waits for the answer to a sign-in
+        self.is_alive = True
+
+    @precondition(lambda self: self.is_alive)
+    @rule(
+        steps_back=st.sampled_from([0, 0, 1, 1, 1, 2]),
+        key=st.sampled_from([None, "one", "two"]),
+        from_page=st.booleans(),
+    )
+    def present(self, steps_back: int, key: str | None, from_page: bool) -> None:
+        generation = max(0, len(self.answers) - 1 - steps_back)
+        steps_back = len(self.answers) - 1 - generation
+        token = self.answers[generation].json["refresh_token"]
+        headers = {"idempotency-key": key} if key else {}
+        if from_page:
+            answer = send("refresh", cookies={"refresh_token": token}, headers=headers | OWN_PAGE)
+        else:
+            answer = rotate(token, headers=headers)
+
+        if self._may_come(steps_back, key, from_page):
+            self._expect_a_child(answer, key, rotates=self._rotates(steps_back, from_page))
+        else:
+            assert_ended(answer, self.answers[-1])
+            self.is_alive = False
+
+    @precondition(lambda self: self.is_alive)
+    @rule(seconds=st.sampled_from([5, 30, 3600, 90_000]))
+    def wait(self, seconds: int) -> None:
+        self.age += timedelta(seconds=seconds)
+        if len(self.answers) > 1:
+            let_pass(self.age)
+
+    @precondition(lambda self: self.is_alive)
+    @rule()
+    def use(self) -> None:
+        assert ask_me(self.answers[-1].json["access_token"]).status == 200
+        self.is_confirmed = True
+
+    @precondition(lambda self: not self.is_alive)
+    @rule()
+    def begin_again(self) -> None:
+        self.begin()
+
+    def _may_come(self, steps_back: int, key: str | None, from_page: bool) -> bool:
+        if steps_back != 1 or self.is_confirmed:
+            return steps_back == 0
+        in_time = from_page and self.age <= timedelta(minutes=1)
+        return in_time or (key is not None and key == self.key and self.age <= timedelta(hours=24))
+
+    def _rotates(self, steps_back: int, from_page: bool) -> bool:
+        was_just_rotated = len(self.answers) > 1 and self.age <= timedelta(seconds=10)
+        return steps_back == 0 and not (from_page and was_just_rotated)
+
+    def _expect_a_child(self, answer: Answer, key: str | None, *, rotates: bool) -> None:
+        assert answer.status == 200
+        newest = self.answers[-1].json["refresh_token"]
+        assert (answer.json["refresh_token"] != newest) == rotates
+        if rotates:
+            self.answers.append(answer)
+            self.age, self.key, self.is_confirmed = timedelta(0), key, False
+
+
+def test_a_family_of_tokens_never_forks_and_ends_at_the_first_reuse(application: Any):
+    open_account()
+
+    run_state_machine_as_test(
+        RefreshFamily,
+        settings=settings(
+            max_examples=8,
+            stateful_step_count=15,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
