@@ -1,6 +1,6 @@
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from shared.errors import BadRequest
 from shared.limits import policies, rate_limits
@@ -11,6 +11,7 @@ from shared.services.audit import AuditTrail
 from shared.web.api import create_app, lambda_handler
 from shared.web.audit_trail import audited
 from shared.web.authentication import ClientDep, OwnPageOnly
+from shared.web.proven_mailbox import let_owner_in
 
 app = create_app()
 
@@ -19,6 +20,7 @@ app = create_app()
 async def verify(
     trail: Annotated[AuditTrail, audited(AuthEventKind.VERIFY)],
     client: ClientDep,
+    response: Response,
     body: VerifyRequest | None = None,
     token: Annotated[Token | None, Query()] = None,
 ) -> VerifyResponse:
@@ -26,7 +28,9 @@ async def verify(
     given = {each for each in (token, body.token if body else None) if each is not None}
     if len(given) != 1:
         raise BadRequest("Give one token: as ?token= or in a JSON body.")
-    trail.by(await verification.verify(given.pop()))
+    proven = await verification.verify(given.pop())
+    trail.by(proven.user_id)
+    await let_owner_in(response, proven.email, client)
     return VerifyResponse()
 
 

@@ -103,15 +103,15 @@ class UserRepository:
         )
         return found.one_or_none()
 
-    async def activate(self, user_id: UUID, password_hash: str, *, now: datetime) -> bool:
-        """Make a pending account active with this password; False if it is not pending."""
-        activated = await self._session.scalar(
+    async def activate(self, user_id: UUID, password_hash: str, *, now: datetime) -> str | None:
+        """Make a pending account active with this password. Returns its address; None if it is not
+        pending."""
+        return await self._session.scalar(
             update(User)
             .where(User.id == user_id, User.status == UserStatus.PENDING)
             .values(status=UserStatus.ACTIVE, password_hash=password_hash, activated_at=now)
-            .returning(User.id)
+            .returning(User.email)
         )
-        return activated is not None
 
     async def replace_password_hash(self, user_id: UUID, *, old: str, new: str) -> bool:
         """Store another hash; False if somebody else has replaced the old one meanwhile."""

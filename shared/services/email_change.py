@@ -24,6 +24,7 @@ CHANGE, UNDO = TokenPurpose.CHANGE_EMAIL, TokenPurpose.UNDO_EMAIL_CHANGE
 @dataclass(frozen=True, slots=True)
 class Confirmed:
     user_id: UUID
+    email: str
     undone: bool
 
 
@@ -60,7 +61,7 @@ async def confirm_change(token: str) -> Confirmed:
     async with transaction() as session:
         tokens = OneTimeTokenRepository(session)
         used = await tokens.consume(token_hash, purpose, now=clock.now())
-        left = await _move(session, used)
+        left, email = await _move(session, used)
         if purpose is UNDO:
             await _lock_thief_out(session, used)
         else:
@@ -68,11 +69,11 @@ async def confirm_change(token: str) -> Confirmed:
             await _tell_old_address(session, used.user_id, left)
     if purpose is UNDO:
         await socket_review.request(used.user_id)
-    return Confirmed(used.user_id, undone=purpose is UNDO)
+    return Confirmed(used.user_id, email, undone=purpose is UNDO)
 
 
-async def _move(session: AsyncSession, used: OneTimeToken) -> str:
-    """Move the account to the token's address. Returns its former address."""
+async def _move(session: AsyncSession, used: OneTimeToken) -> tuple[str, str]:
+    """Move the account to the token's address. Returns its former address and this one."""
     users = UserRepository(session)
     user = await users.get(used.user_id)
     if user is None or used.email is None:
@@ -82,7 +83,7 @@ async def _move(session: AsyncSession, used: OneTimeToken) -> str:
     left = user.email
     if not await users.change_address(user.id, used.email):
         raise EmailTaken
-    return left
+    return left, used.email
 
 
 async def _tell_old_address(session: AsyncSession, user_id: UUID, address: str) -> None:

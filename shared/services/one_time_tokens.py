@@ -1,8 +1,17 @@
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.security import one_time_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenMailbox:
+    """Whose mailbox it is that a used token was sent to."""
+
+    user_id: UUID
+    email: str
 
 
 def new_token(

@@ -12,6 +12,7 @@ from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
 from shared.security.password_policy import check_new_password
 from shared.security.passwords import PasswordHasher
+from shared.services.one_time_tokens import ProvenMailbox
 from shared.services.reauthentication import WRONG_PASSWORD, check_current_password
 from shared.services.revocation import AccountEvent, revoke
 from shared.services.sessions import (
@@ -61,7 +62,7 @@ async def change_password(
     return issue_tokens(fresh, user)
 
 
-async def reset_password(token: str, password: str, hasher: PasswordHasher) -> UUID:
+async def reset_password(token: str, password: str, hasher: PasswordHasher) -> ProvenMailbox:
     """Replace a forgotten password. Returns the owner, who is not signed in by this.
 
     The token proves the mailbox, so a pending account becomes active; and one that was deleted
@@ -88,4 +89,4 @@ async def reset_password(token: str, password: str, hasher: PasswordHasher) -> U
         await revoke(session, used.user_id, event)
         await OutgoingMailRepository(session).add(MailKind.PASSWORD_CHANGED, owner.email)
     await socket_review.request(used.user_id)
-    return used.user_id
+    return ProvenMailbox(used.user_id, owner.email)

@@ -1,6 +1,5 @@
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from shared import clock, email_addresses, settings
 from shared.database import transaction
@@ -13,6 +12,7 @@ from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.users import UserRepository
 from shared.security import one_time_tokens
 from shared.services import pending_accounts
+from shared.services.one_time_tokens import ProvenMailbox
 from shared.services.revocation import AccountEvent, revoke
 from shared.settings import VerificationDelivery
 
@@ -25,7 +25,7 @@ class Reissued:
     expires_at: datetime
 
 
-async def verify(token: str) -> UUID:
+async def verify(token: str) -> ProvenMailbox:
     """Activate the account of a verification token, with the password chosen with the token.
     Returns its owner.
 
@@ -39,12 +39,13 @@ async def verify(token: str) -> UUID:
     async with transaction() as session:
         tokens, users = OneTimeTokenRepository(session), UserRepository(session)
         used = await tokens.consume(token_hash, PURPOSE, now=now)
-        if used.password_hash is None or not await users.activate(
-            used.user_id, used.password_hash, now=now
-        ):
+        if used.password_hash is None:
+            raise InvalidOrExpiredToken
+        email = await users.activate(used.user_id, used.password_hash, now=now)
+        if email is None:
             raise InvalidOrExpiredToken
         await revoke(session, used.user_id, AccountEvent.VERIFIED)
-    return used.user_id
+    return ProvenMailbox(used.user_id, email)
 
 
 async def resend(email: str, asker: str) -> Reissued | None:

@@ -103,6 +103,14 @@ MUTATIONS = (
         test="tests/catalogue/test_undo.py::test_nobody_signs_up_with_a_reserved_address",
     ),
     Mutation(
+        guard="the end of a lock-out with a proven mailbox",
+        path="shared/web/proven_mailbox.py",
+        text="policies.login_failures(email, device=None), from_here",
+        replacement="from_here",
+        test="tests/integration/test_auth_limits.py"
+        "::test_a_reset_by_mail_lets_the_owner_in_whoever_locked_the_account",
+    ),
+    Mutation(
         guard="no purge of an account that can come back",
         path="shared/repositories/purging.py",
         text="        ~can_come_back,\n",

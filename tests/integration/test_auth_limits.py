@@ -8,16 +8,21 @@ import time_machine
 from shared import clock
 from shared.database import engine
 from shared.errors import DomainError, RateLimited
+from shared.models.one_time_token import TokenPurpose
 from shared.process.event_loop import run
+from shared.security import known_devices, one_time_tokens
 from shared.security.passwords import Verdict
 from shared.services.login import log_in
 from shared.services.sessions import Client
 from shared.singletons import forget_singletons
 from tests.auth import EMAIL, PASSWORD, confirm, open_account, rotate, send, sign_in, sign_up
+from tests.catalogue.gateway import request
+from tests.catalogue.mailbox import letters, token_in
 from tests.http import Answer
 
 COUNTERS = ["rate_limited", "rate_limited_without_redis"]
 WRONG = "a wrong password"
+NEW_PASSWORD = "another password altogether"
 
 
 @pytest.fixture(params=COUNTERS, ids=["Redis", "no Redis"], autouse=True)
@@ -190,6 +195,94 @@ def test_the_right_password_clears_the_failures_of_the_owner_s_device():
             sign_in(password=WRONG, source_ip=address(number), cookies=own)
 
         assert sign_in(source_ip=address(100), cookies=own).status == 200
+
+
+def guess_from_everywhere(email: str = EMAIL) -> None:
+    """As many wrong passwords as lock out every unknown device."""
+    for number in range(10):
+        sign_in(email, WRONG, source_ip=address(number))
+    assert_limited(sign_in(email, source_ip=address(99)), '"login_failures";q=10;w=900')
+
+
+def post(path: str, session: Answer | None = None, **body: str) -> Answer:
+    token = session.json["access_token"] if session is not None else None
+    return request("POST", path, token=token, json_body=body)
+
+
+def reset_by_mail(email: str = EMAIL, **options: Any) -> Answer:
+    post("/auth/password/forgot", email=email)
+    body = {"token": token_in(letters(email)[-1]), "password": NEW_PASSWORD}
+    return request("POST", "/auth/password/reset", json_body=body, **options)
+
+
+@pytest.mark.case("I16")
+def test_a_reset_by_mail_lets_the_owner_in_whoever_locked_the_account():
+    open_account()
+    guess_from_everywhere()
+
+    reset_by_mail()
+
+    assert sign_in(password=NEW_PASSWORD, source_ip=address(150)).status == 200
+
+
+@pytest.mark.case("I16")
+def test_a_device_that_proved_the_mailbox_stays_out_of_the_next_lock_out():
+    open_account()
+    device = reset_by_mail().cookies["device"]
+    guess_from_everywhere()
+
+    owner = sign_in(password=NEW_PASSWORD, source_ip=address(150), cookies={"device": device})
+
+    assert owner.status == 200
+
+
+@pytest.mark.case("I16")
+def test_a_reset_forgives_the_owner_s_own_guesses_of_the_last_minute():
+    open_account()
+    for _ in range(5):
+        sign_in(password=WRONG, source_ip=address(150))
+    assert sign_in(source_ip=address(150)).status == 429
+
+    reset_by_mail(source_ip=address(150))
+
+    assert sign_in(password=NEW_PASSWORD, source_ip=address(150)).status == 200
+
+
+@pytest.mark.case("I16")
+def test_a_verified_link_lets_the_owner_in_whoever_guessed_before():
+    token = sign_up().json["verification"]["token"]
+    guess_from_everywhere()
+
+    device = confirm(token).cookies["device"]
+
+    assert known_devices.read(device, EMAIL) is not None
+    assert sign_in(source_ip=address(150)).status == 200
+
+
+@pytest.mark.case("I16")
+def test_a_confirmed_change_lets_the_owner_in_at_the_new_address_whoever_guessed_before():
+    open_account()
+    post("/auth/email/change", sign_in(), email="new@example.com")
+    guess_from_everywhere("new@example.com")
+
+    device = post("/auth/email/confirm", token=token_in(letters("new@example.com")[-1])).cookies[
+        "device"
+    ]
+
+    assert known_devices.read(device, "new@example.com") is not None
+    assert sign_in("new@example.com", source_ip=address(150)).status == 200
+
+
+@pytest.mark.case("I16")
+def test_a_link_that_does_not_work_lifts_nothing():
+    open_account()
+    guess_from_everywhere()
+    reset = one_time_tokens.create(TokenPurpose.RESET_PASSWORD)
+
+    refused = post("/auth/password/reset", token=reset, password=NEW_PASSWORD)
+
+    assert (refused.status, refused.set_cookies) == (400, ())
+    assert sign_in(source_ip=address(150)).status == 429
 
 
 def test_sign_ups_and_verifications_of_an_address_are_limited(limited: pytest.MonkeyPatch):

@@ -44,7 +44,7 @@ def test_a_token_activates_the_account_and_signs_nobody_in():
     answer = confirm(token)
 
     assert (answer.status, answer.json) == (200, {"status": "active"})
-    assert answer.set_cookies == ()
+    assert set(answer.cookies) == {"device"}
     assert sign_in().status == 200
 
 
