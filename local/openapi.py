@@ -8,12 +8,14 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any
 
-from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 import functions
-from shared.web.authentication import authenticated
+from local.openapi_examples import EXAMPLES, IN_COOKIES
+from local.openapi_refusals import answers, asks_who, examples, headers
+from local.openapi_refusals import name as operation_name
+from shared.schemas.auth import TokenResponse
 
 TARGET = Path(functions.__path__[0]) / "docs" / "openapi.json"
 DESCRIPTION = (
@@ -23,6 +25,7 @@ DESCRIPTION = (
 PROBLEM = {
     "type": "object",
     "title": "Problem",
+    "description": "RFC 9457; some codes have further members.",
     "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
     "properties": {
         "type": {"type": "string"},
@@ -35,29 +38,44 @@ PROBLEM = {
         "errors": {"type": "array", "items": {"type": "object"}},
     },
 }
-PROBLEM_ANSWER = {
-    "description": "What went wrong",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
-
-
-# Errors of the gateway itself have its own form.
-GATEWAY_ANSWER = {
-    "description": "The address or the headers are too large",
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "required": ["message"],
-                "properties": {"message": {"type": "string"}},
-            }
-        }
-    },
+GATEWAY_ERROR = {
+    "type": "object",
+    "title": "GatewayError",
+    "required": ["message"],
+    "properties": {"message": {"type": ["string", "null"]}},
 }
 
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-access_token"},
+    "refreshCookie": {"type": "apiKey", "in": "cookie", "name": "__Host-refresh_token"},
+}
+OF_A_CALLER = ("bearer", "cookie")
+# These take credentials, and have something to say without any.
+OPTIONAL_SECURITY = {
+    "POST /api/v1/auth/refresh": ("refreshCookie",),
+    "POST /api/v1/auth/logout": ("bearer", "cookie", "refreshCookie"),
+}
+
+TOKEN_BODY = {"$ref": "#/components/schemas/TokenResponse"}
+IN_BODY = ["access_token", "refresh_token"]
+# Which of the two, the request says in X-Token-Delivery.
+TOKENS = {
+    "application/json": {
+        "schema": {
+            "oneOf": [
+                {"title": "Tokens in the body", "allOf": [TOKEN_BODY, {"required": IN_BODY}]},
+                {
+                    "title": "Tokens in cookies alone",
+                    "allOf": [TOKEN_BODY, {"properties": dict.fromkeys(IN_BODY, False)}],
+                },
+            ]
+        },
+        "examples": {
+            "body": {"summary": "Tokens in the body", "value": EXAMPLES["TokenResponse"]},
+            "cookie": {"summary": "X-Token-Delivery: cookie", "value": IN_COOKIES},
+        },
+    }
 }
 
 
@@ -81,28 +99,77 @@ LINKS = {
 
 def build() -> dict[str, Any]:
     """One schema over the apps of all HTTP functions."""
-    routes = _routes()
-    schema = get_openapi(title="Lampwork", version="1", description=DESCRIPTION, routes=routes)
-    for route in routes:
-        for method in (route.methods or ()) if route.include_in_schema else ():
-            operation = schema["paths"][route.path][method.lower()]
-            operation["responses"].pop("422", None)
-            operation["responses"] |= {"431": GATEWAY_ANSWER, "default": PROBLEM_ANSWER}
-            for parameter in operation.get("parameters", ()):
-                parameter["schema"] = _as_text_can_be(parameter["schema"])
-            if _asks_who(route.dependant):
-                operation["security"] = [{name: []} for name in SECURITY_SCHEMES]
+    every = routes()
+    schema = get_openapi(title="Lampwork", version="1", description=DESCRIPTION, routes=every)
+    components = schema["components"]["schemas"]
+    for route in every:
+        if not route.include_in_schema:
+            continue
+        operation = schema["paths"][route.path][next(iter(route.methods or ())).lower()]
+        own = {status: each for status, each in operation["responses"].items() if status != "422"}
+        operation["responses"] = dict(sorted({**answers(route), **own}.items()))
+        operation["security"] = _security(route)
+        for parameter in operation.get("parameters", ()):
+            parameter["schema"] = _as_text_can_be(parameter["schema"])
+        if route.response_model_exclude_none:
+            _leave_out_nulls(components, f"{route.response_model.__name__}")
+        if route.response_model is TokenResponse:
+            operation["responses"]["200"]["content"] = TOKENS
     for (path, method, status), links in LINKS.items():
         schema["paths"][path][method]["responses"][status]["links"] = links
-    components = schema["components"]
-    components["securitySchemes"] = SECURITY_SCHEMES
-    components["schemas"].pop("HTTPValidationError", None)
-    components["schemas"].pop("ValidationError", None)
-    components["schemas"]["Problem"] = PROBLEM
+    schema["components"] |= {
+        "securitySchemes": SECURITY_SCHEMES,
+        "examples": examples(every),
+        "headers": headers(),
+    }
+    components.pop("HTTPValidationError", None)
+    components.pop("ValidationError", None)
+    components |= {"Problem": PROBLEM, "GatewayError": GATEWAY_ERROR}
+    for name, example in EXAMPLES.items():
+        components[name]["examples"] = [example]
+    schema["components"]["responses"] = _share_answers(schema["paths"])
     return schema
 
 
-def _routes() -> list[APIRoute]:
+def _share_answers(paths: dict[str, Any]) -> dict[str, Any]:
+    """Replace the refusals of operations by references; the same ones are written once."""
+    shared: dict[str, Any] = {}
+    for operations in paths.values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                if status >= "400":
+                    alike = (name for name, each in shared.items() if each == answer)
+                    number = sum(name.startswith(status) for name in shared) + 1
+                    name = next(alike, f"{status}.{number}")
+                    shared[name] = answer
+                    operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+    return dict(sorted(shared.items()))
+
+
+def _security(route: APIRoute) -> list[dict[str, list[str]]]:
+    """The credentials that an operation takes, any of them; an empty object stands for none."""
+    if asks_who(route.dependant):
+        return [{name: []} for name in OF_A_CALLER]
+    taken = OPTIONAL_SECURITY.get(operation_name(route), ())
+    optional: list[dict[str, list[str]]] = [{name: []} for name in taken]
+    return [*optional, {}] if optional else []
+
+
+def _leave_out_nulls(components: dict[str, Any], name: str) -> None:
+    """Describe a body whose members are left out instead of being null."""
+    body = components[name]
+    for member, described in body.get("properties", {}).items():
+        without = [each for each in described.get("anyOf", ()) if each != {"type": "null"}]
+        if len(without) < len(described.get("anyOf", ())):
+            body["properties"][member] = _as_text_can_be(described)
+            if member in body.get("required", ()):
+                body["required"].remove(member)
+        for each in (described, *without):
+            if "$ref" in each:
+                _leave_out_nulls(components, each["$ref"].rpartition("/")[2])
+
+
+def routes() -> list[APIRoute]:
     modules = [
         import_module(found.name)
         for found in walk_packages(functions.__path__, "functions.")
@@ -119,10 +186,6 @@ def _as_text_can_be(schema: dict[str, Any]) -> dict[str, Any]:
         return schema
     others = {name: value for name, value in schema.items() if name != "anyOf"}
     return {**others, **variants[0]}
-
-
-def _asks_who(dependant: Dependant) -> bool:
-    return dependant.call is authenticated or any(map(_asks_who, dependant.dependencies))
 
 
 def main() -> int:

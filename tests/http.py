@@ -8,6 +8,9 @@ from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from shared.errors import PROBLEM_MEDIA_TYPE
+from tests.documented import check_documented
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -82,12 +85,18 @@ def http_event(
 
 
 def call(handler: Any, method: str, path: str, **request: Any) -> Answer:
-    """Invoke a function as the gateway would; `request` as in `http_event`."""
+    """Invoke a function as the gateway would; `request` as in `http_event`.
+
+    A refusal must be one that the schema documents.
+    """
     result = handler(http_event(method, path, **request), None)
     body = result.get("body", "")
-    return Answer(
+    answer = Answer(
         status=result["statusCode"],
         headers={name.lower(): value for name, value in (result.get("headers") or {}).items()},
         body=base64.b64decode(body) if result.get("isBase64Encoded") else body.encode(),
         set_cookies=tuple(result.get("cookies") or ()),
     )
+    if answer.headers.get("content-type") == PROBLEM_MEDIA_TYPE:
+        check_documented(method, urlsplit(path).path, answer.status, answer.json)
+    return answer

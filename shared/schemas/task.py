@@ -2,7 +2,7 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from shared import settings
 from shared.engine.task_payload import task_payload
@@ -48,6 +48,26 @@ class TaskCreate(BaseModel):
     webhook_url: WebhookUrl | None = None
 
 
+SIDE_SHOWN = {"type": "integer", "minimum": MIN_SIDE, "maximum": MAX_SIDE}
+# A larger seed, of an earlier version, is shown as text: see `strict_json.exact`.
+PARAMETERS_SHOWN = {
+    "type": "object",
+    "title": "Parameters",
+    "required": ["width", "height", "style", "seed"],
+    "properties": {
+        "width": SIDE_SHOWN,
+        "height": SIDE_SHOWN,
+        "style": {"type": "string", "enum": [each.value for each in Style]},
+        "seed": {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
+                {"type": "string", "pattern": "^[1-9][0-9]{15,18}$"},
+            ]
+        },
+    },
+}
+
+
 class TaskError(BaseModel):
     code: str
     message: str
@@ -75,7 +95,7 @@ class TaskRead(BaseModel):
     max_attempts: int
     cancel_requested: bool
     prompt: str
-    parameters: dict[str, Any]
+    parameters: Annotated[dict[str, Any], WithJsonSchema(PARAMETERS_SHOWN)]
     error: TaskError | None
     result: TaskResult | None
     retry_at: Timestamp | None
