@@ -41,6 +41,7 @@ TASK = {
     "created_at": BEFORE,
     "updated_at": NOW,
     "url": f"/api/v1/tasks/{ID}",
+    "webhook_url": None,
     "ws_url": f"wss://lampwork.example/ws/tasks/{ID}",
 }
 
@@ -64,6 +65,7 @@ EXAMPLES: dict[str, Any] = {
         },
     },
     "AddressRequest": {"email": EMAIL},
+    "EmailChangeRequest": {"email": EMAIL},
     "EmailConfirmed": {"status": "changed"},
     "GatewayError": {"message": "Request Header Fields Too Large"},
     "Health": {"status": "ok", "dependencies": {"database": {"status": "ok", "latency_ms": 1.2}}},
