@@ -7,7 +7,7 @@ DomainError
 │                                RefreshTokenReused, AmbiguousCookies, InvalidTicket
 ├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected, SizeBeyondPlan,
 │                                ReauthenticationRequired, MailboxElsewhere
-├── NotFound (404)               TaskNotFound, UserNotFound, SessionNotFound
+├── NotFound (404)               TaskNotFound, UserNotFound, SessionNotFound, DeliveryNotFound
 ├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished
 ├── PayloadTooLarge (413)
 ├── UnsupportedMediaType (415)
@@ -187,6 +187,10 @@ class UserNotFound(NotFound):
 
 class SessionNotFound(NotFound):
     default_detail = "There is no such session."
+
+
+class DeliveryNotFound(NotFound):
+    default_detail = "There is no such delivery."
 
 
 class Conflict(DomainError):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, case
 from sqlalchemy.dialects import postgresql, sqlite
@@ -57,16 +58,18 @@ def due_now() -> ColumnElement[object]:
 
 
 async def ring(task: Task) -> None:
-    """Ring for the sender of a task that may have ended, after its commit.
+    """Ring for the sender of a task that may have ended, after its commit."""
+    if task.webhook_url is not None and task.status.terminal:
+        await ring_for_delivery(task.id)
 
-    A failure is only logged: the delivery is in the database, and the sweep rings for it.
-    """
-    if task.webhook_url is None or not task.status.terminal:
-        return
+
+async def ring_for_delivery(task_id: UUID) -> None:
+    """Ring for a sender. A failure is only logged: the delivery is in the database, and the sweep
+    rings for it."""
     try:
         await queue().ring_webhooks()
     except QueueUnavailable as error:
         logger.warning(
             "A webhook's sender was not rung for",
-            extra={"task_id": str(task.id), "request_id": task.request_id, "error": str(error)},
+            extra={"task_id": str(task_id), "error": str(error)},
         )

@@ -18,9 +18,9 @@ from shared.repositories.users import UserRepository
 from shared.repositories.webhook_secrets import WebhookSecretRepository
 from shared.repositories.webhook_sending import Attempt
 from shared.schemas.task import TaskRead
+from shared.schemas.webhook import webhook_id
 from shared.security import webhook_signatures
 from shared.services.sessions import is_in_use
-from shared.services.webhooks import webhook_id
 
 logger = logging.getLogger(__name__)
 

@@ -1,9 +1,6 @@
 """How a task's end reaches the server that its owner named, whatever that server does."""
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import re
 import time
 from typing import Any
@@ -32,6 +29,7 @@ from tests.webhooks import (
     delivery_of,
     ended_task,
     endpoint_of,
+    is_signed,
     received,
     time_passes,
 )
@@ -54,14 +52,6 @@ async def signed_with(user_id, asked: Asked) -> list[bool]:
     async with transaction(writing=False) as session:
         secrets = await WebhookSecretRepository(session, owner_id=user_id).live()
     return [is_signed(asked, webhook_signatures.secret(user_id, each.salt)) for each in secrets]
-
-
-def is_signed(asked: Asked, secret: str) -> bool:
-    """As the specification says, written down anew."""
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    signed = f"{asked.headers['webhook-id']}.{asked.headers['webhook-timestamp']}.".encode()
-    digest = hmac.new(key, signed + asked.body, hashlib.sha256).digest()
-    return f"v1,{base64.b64encode(digest).decode()}" in asked.headers["webhook-signature"].split()
 
 
 async def secret_of(user_id) -> None:
