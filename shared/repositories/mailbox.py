@@ -1,9 +1,8 @@
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.models.base import database_now
 from shared.models.mail import MailboxMessage
 
 
@@ -27,10 +26,3 @@ class MailboxRepository:
         if recipient is not None:
             query = query.where(MailboxMessage.recipient == recipient)
         return (await self._session.scalars(query.limit(limit))).all()
-
-    async def prune(self, *, retention_seconds: float) -> None:
-        await self._session.execute(
-            delete(MailboxMessage).where(
-                MailboxMessage.received_at <= database_now(-retention_seconds)
-            )
-        )

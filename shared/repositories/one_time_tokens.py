@@ -154,19 +154,6 @@ class OneTimeTokenRepository:
         )
         return [address for address in found if address is not None]
 
-    async def prune(self, *, now: datetime) -> None:
-        """Delete expired tokens. Verification tokens are deleted with their account: until then a
-        pending sign-up can ask for a new one."""
-        await self._session.execute(
-            delete(OneTimeToken).where(
-                OneTimeToken.expires_at <= now,
-                or_(
-                    OneTimeToken.purpose != TokenPurpose.VERIFY_EMAIL,
-                    OneTimeToken.consumed_at.is_not(None),
-                ),
-            )
-        )
-
 
 def _alive(
     token_hash: bytes, purpose: TokenPurpose, now: datetime

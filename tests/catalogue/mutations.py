@@ -113,9 +113,17 @@ MUTATIONS = (
     Mutation(
         guard="no purge of an account that can come back",
         path="shared/repositories/purging.py",
-        text="        ~can_come_back,\n",
-        replacement="",
+        text="return ~exists().where(OneTimeToken.user_id == User.id, *unused(self.now))",
+        replacement="return User.id.is_not(None)",
         test="tests/catalogue/test_undo.py::test_the_purge_leaves_an_account_that_an_undo_brings_back",
+    ),
+    Mutation(
+        guard="the mark of a history that is pruned",
+        path="shared/repositories/pruning.py",
+        text="Task.history_pruned_at.is_(None), ",
+        replacement="",
+        test="tests/integration/test_pruning.py"
+        "::test_a_history_that_is_pruned_is_not_looked_at_again[sqlite]",
     ),
     Mutation(
         guard="how many of an owner's tasks run at once",
