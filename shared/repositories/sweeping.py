@@ -24,6 +24,7 @@ from shared.models.task import Outbox, Task
 from shared.models.task_status import TaskStatus
 
 BATCH = 50
+MOST_COUNTED = 10_000
 OUTBOX_LOCK_SECONDS = 30
 
 
@@ -129,19 +130,31 @@ class Backlog:
 
 async def backlog(session: AsyncSession, *, stuck_seconds: float) -> Backlog:
     """Count tasks that wait or run, tasks whose lease ran out `stuck_seconds` ago, and outbox
-    messages that are overdue; measure how long the oldest task that may run has waited."""
+    messages that are overdue; measure how long the oldest task that may run has waited. Each counts
+    to `MOST_COUNTED` at most, so that a sweep takes no longer when much waits."""
     waiting = Task.status == TaskStatus.QUEUED
     running = Task.status == TaskStatus.PROCESSING
-    due = select(func.min(Task.next_attempt_at)).where(
-        waiting, Task.next_attempt_at <= database_now()
+    line = (
+        select(Task.next_attempt_at).where(waiting).order_by(Task.turn_at).limit(MOST_COUNTED)
+    ).subquery()
+    oldest_due = select(func.min(line.c.next_attempt_at)).where(
+        line.c.next_attempt_at <= database_now()
     )
     found = await session.execute(
         select(
-            _number(Task.id, waiting),
-            _number(Task.id, running),
-            _number(Task.id, running, Task.lease_expires_at <= database_now(-stuck_seconds)),
-            _number(Outbox.id, Outbox.done_at.is_(None), Outbox.available_at <= database_now()),
-            due.scalar_subquery(),
+            _number(Task.turn_at, waiting),
+            _number(Task.lease_expires_at, running),
+            _number(
+                Task.lease_expires_at,
+                running,
+                Task.lease_expires_at <= database_now(-stuck_seconds),
+            ),
+            _number(
+                Outbox.available_at,
+                Outbox.done_at.is_(None),
+                Outbox.available_at <= database_now(),
+            ),
+            oldest_due.scalar_subquery(),
             database_now(),
         )
     )
@@ -150,8 +163,13 @@ async def backlog(session: AsyncSession, *, stuck_seconds: float) -> Backlog:
     return Backlog(queued, processing, stuck, max(age, 0.0), undispatched)
 
 
-def _number(ids: InstrumentedAttribute[UUID], *condition: ColumnElement[bool]) -> ScalarSelect[int]:
-    return select(func.count(ids)).where(*condition).scalar_subquery()
+def _number(
+    order: InstrumentedAttribute[Any], *condition: ColumnElement[bool]
+) -> ScalarSelect[int]:
+    """In the order of an index that holds what is counted, or else SQLite reads one that holds
+    everything."""
+    counted = select(order).where(*condition).order_by(order).limit(MOST_COUNTED).subquery()
+    return select(func.count()).select_from(counted).scalar_subquery()
 
 
 def _batch(order: InstrumentedAttribute[Any], *condition: ColumnElement[bool]) -> Select[UUID]:

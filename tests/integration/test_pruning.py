@@ -261,7 +261,8 @@ async def partial_indexes() -> set[str]:
 
 def reads_a_whole_table(step: str, partial: set[str]) -> bool:
     """A partial index that is read whole holds only rows that wait for something."""
-    if not step.startswith("SCAN ") or step == "SCAN CONSTANT ROW":
+    scanned = step.split()[1] if step.startswith("SCAN ") else None
+    if scanned not in {table.name for table in tables()}:
         return False
     return not any(step.endswith(f"INDEX {name}") for name in partial)
 
@@ -279,8 +280,7 @@ def test_no_statement_of_a_sweep_reads_a_whole_table():
 
     emptied = {each.split()[2] for each in plans if each.startswith("DELETE")}
     assert emptied >= {rule.table for rule in repository.rules(clock.now())}
-    assert {
-        statement: steps
-        for statement, steps in plans.items()
-        if any(reads_a_whole_table(step, partial) for step in steps)
-    } == {}
+    whole = [
+        step for steps in plans.values() for step in steps if reads_a_whole_table(step, partial)
+    ]
+    assert whole == []
