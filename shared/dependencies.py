@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from shared.singletons import singleton
 
@@ -21,6 +21,9 @@ Name = Literal["database", "mail", "queue", "redis", "storage"]
 # How long a server that gave no answer is left alone. Together with the longest wait for the
 # question that finds it back, this is less than 5 seconds.
 PAUSE_SECONDS = 2.0
+# Waiting is counted in such steps, and a step that lasted longer counts as one: a process that got
+# no processor time meanwhile must not hold that against the server.
+STEP_SECONDS = 0.05
 
 
 class NotAnswered(TimeoutError):
@@ -92,6 +95,42 @@ def no_request() -> Iterator[None]:
         _request.reset(token)
 
 
+class _Wait:
+    """Waiting for one answer, for so many seconds in which this process could have read it."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._steps = 0
+        self._limit = asyncio.timeout(None)
+        self._next: asyncio.TimerHandle | None = None
+
+    @property
+    def most_waited(self) -> float:
+        """No less than the seconds that count."""
+        return (self._steps + 1) * STEP_SECONDS
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+        if self._seconds is not None:
+            self._schedule(self._seconds)
+
+    async def __aexit__(self, *error: Any) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        await self._limit.__aexit__(*error)
+
+    def _schedule(self, left: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._next = loop.call_later(min(left, STEP_SECONDS), self._step, left - STEP_SECONDS)
+
+    def _step(self, left: float) -> None:
+        self._steps += 1
+        if left > 0:
+            self._schedule(left)
+        else:
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+
 class Dependency:
     """A server, as this process knows it."""
 
@@ -121,9 +160,9 @@ class Dependency:
         request = _request.get()
         seconds = self._seconds_for(request)
         token = _asked.set(under_way | {self.name})
-        began = self._clock()
+        wait, began = _Wait(seconds), self._clock()
         try:
-            async with asyncio.timeout(seconds):
+            async with wait:
                 yield
         except TimeoutError:
             self._asked_again_at = self._clock() + PAUSE_SECONDS
@@ -136,7 +175,7 @@ class Dependency:
         finally:
             _asked.reset(token)
             if request is not None:
-                request.add(self.name, self._clock() - began)
+                request.add(self.name, min(self._clock() - began, wait.most_waited))
 
     def _seconds_for(self, request: _Request | None) -> float | None:
         """How long this question may take.

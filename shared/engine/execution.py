@@ -2,6 +2,7 @@ import asyncio
 import logging
 import math
 import random
+import time
 from collections.abc import Awaitable
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,6 +41,7 @@ PROGRESS_PAUSE_SECONDS = 0.25
 CANCEL_CHECK_SECONDS = 1.0
 STOP_GRACE_SECONDS = 1.0
 SETTLE_PAUSE_SECONDS = 1.0
+SETTLE_SECONDS = 60.0
 UPLOAD_GRACE_SECONDS = 20.0
 MAX_BACKOFF_SECONDS = 300.0
 
@@ -243,14 +245,20 @@ class Attempt:
         """Write how the attempt ended. None: another worker has the task, or has written its end.
 
         A cancel that was accepted before wins over any other end. If the database fails, this tries
-        once more: a picture takes too long to be made again for that.
+        again for a minute: a picture takes too long to be made again for that.
         """
+        give_up_at = time.monotonic() + SETTLE_SECONDS
         try:
             return await self._write_end(outcome)
         except (SQLAlchemyError, Unavailable) as error:
             logger.warning("The end of an attempt was not written", extra={"error": str(error)})
-        await asyncio.sleep(SETTLE_PAUSE_SECONDS)
-        return await self._write_end(outcome) or await self._written_end()
+        while True:
+            await asyncio.sleep(SETTLE_PAUSE_SECONDS)
+            try:
+                return await self._write_end(outcome) or await self._written_end()
+            except Unavailable:
+                if time.monotonic() > give_up_at or self._stopping.is_set():
+                    raise
 
     async def _write_end(self, outcome: Outcome) -> Task | None:
         async with transaction() as session:

@@ -17,7 +17,7 @@ from sqlalchemy import select, text, update
 
 from shared.clients import objects
 from shared.database import transaction
-from shared.engine import transitions
+from shared.engine import execution, transitions
 from shared.engine.execution import Attempt, execute_next
 from shared.engine.transitions import Lease
 from shared.errors import Unavailable
@@ -312,6 +312,28 @@ def test_a_connection_lost_during_a_transition_repeats_no_sequence(postgresql_ba
         return [event["sequence"] for event in await history(lease.task_id)]
 
     assert run(scenario()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("patience", [60, 0], ids=["comes back", "stays away"])
+def test_an_ending_is_kept_while_the_database_gives_no_answer(backend, patience):
+    real, failures = transitions.complete, iter([True] * 4)
+
+    async def no_answer(session: Any, *arguments: Any) -> Any:
+        if next(failures, False):
+            raise Unavailable
+        return await real(session, *arguments)
+
+    backend.setattr(transitions, "complete", no_answer)
+    backend.setattr(execution, "SETTLE_PAUSE_SECONDS", 0.01)
+    backend.setattr(execution, "SETTLE_SECONDS", patience)
+    task = run(make_task())
+
+    if patience:
+        assert run(attempt(task)).status == TaskStatus.COMPLETED
+    else:  # its lease runs out, and another worker begins anew
+        with pytest.raises(Unavailable):
+            run(attempt(task))
+        assert run(read(task.id)).status == TaskStatus.PROCESSING
 
 
 @pytest.mark.stream_case(73)

@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import pytest
 
@@ -105,41 +106,55 @@ async def test_who_stops_waiting_says_nothing_about_the_server(server):
     assert await is_asked(server)
 
 
-async def test_a_request_waits_once_for_all_it_asks(clock):
-    server = Dependency("redis", Patience(request=1, background=None), clock)
+async def asked(server: Dependency, seconds: float) -> None:
+    """A question that is answered after this time."""
+    async with server.asked():
+        await asyncio.sleep(seconds)
+
+
+async def test_a_request_waits_once_for_all_it_asks():
+    server = Dependency("redis", Patience(request=0.2, background=None))
 
     with one_request():
-        for _ in range(4):
-            async with server.asked():
-                clock.now += 0.25
-
+        await asked(server, 0.12)
+        with pytest.raises(TimeoutError):
+            await asked(server, 0.12)
+    with no_request():
         assert not await is_asked(server)
+
+
+async def test_another_request_has_patience_of_its_own():
+    server = Dependency("redis", Patience(request=0.2, background=None))
+
+    for _ in range(3):
+        with one_request():
+            await asked(server, 0.12)
+
+
+async def test_a_request_may_have_less_patience():
+    server = Dependency("redis", Patience(request=10, background=None))
+
+    with one_request(longest=SHORT), pytest.raises(TimeoutError):
+        await asked(server, 5)
+
+
+async def test_a_question_within_a_question_is_a_part_of_it():
+    server = Dependency("redis", Patience(request=0.3, background=None))
+
     with one_request():
-        assert await is_asked(server)
-
-
-async def test_a_request_may_have_less_patience(clock):
-    server = Dependency("redis", Patience(request=1, background=None), clock)
-
-    with one_request(longest=0.5):
         async with server.asked():
-            clock.now += 0.5
-
-        assert not await is_asked(server)
-        with no_request():
-            assert await is_asked(server)
+            await asked(server, 0.12)
+        await asked(server, 0.12)
 
 
-async def test_a_question_within_a_question_is_a_part_of_it(clock):
-    server = Dependency("redis", Patience(request=1, background=None), clock)
+async def test_what_a_process_itself_stood_still_does_not_count():
+    server = Dependency("redis", Patience(request=0.2, background=0.2))
 
-    with one_request():
-        async with server.asked():
-            clock.now += 0.5
-            async with server.asked():
-                clock.now += 0.25
+    async with server.asked():
+        time.sleep(0.3)
+        await asyncio.sleep(0)
 
-        assert await is_asked(server)
+    assert await is_asked(server)
 
 
 async def test_work_outside_requests_goes_on_asking_what_it_needs(clock):
