@@ -25,19 +25,19 @@ def in_ascii(address: str) -> str:
     IDNA says.
 
     Raises:
-        ValueError: it is not an address, or the part before the @ is not ASCII: for that there is
-            no encoding (RFC 6531).
+        ValueError: it is not an address, its domain is one of those for tests (RFC 6761), or the
+            part before the @ is not ASCII: for that there is no encoding (RFC 6531).
     """
-    valid = _validate(address)
+    valid = _validate(address, in_tests=False)
     if valid.ascii_email is None:
         raise ValueError("No mail can be sent there: the part before the @ is not ASCII.")
     return valid.ascii_email
 
 
-def _validate(address: str) -> ValidatedEmail:
+def _validate(address: str, *, in_tests: bool = True) -> ValidatedEmail:
     try:
         return validate_email(
-            address, check_deliverability=False, strict=True, test_environment=True
+            address, check_deliverability=False, strict=True, test_environment=in_tests
         )
     except EmailNotValidError as error:
         raise ValueError(str(error)) from None

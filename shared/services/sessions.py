@@ -225,8 +225,9 @@ async def _named_by_access_token(sessions: SessionRepository, text: str) -> _Nam
 
 
 def _is_accepted(claims: AccessClaims, user_session: UserSession, user: User) -> bool:
-    is_theirs = user.id == claims.user_id and user.auth_epoch == claims.epoch
-    return is_theirs and is_alive(user_session, user)
+    if user.id != claims.user_id or user.auth_epoch != claims.epoch:
+        return False
+    return is_alive(user_session, user)
 
 
 def _seconds_until(moment: datetime, now: datetime) -> int:

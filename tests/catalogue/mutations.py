@@ -89,6 +89,38 @@ MUTATIONS = (
         test="tests/integration/test_auth_me.py::test_a_token_of_an_earlier_epoch_is_void",
     ),
     Mutation(
+        guard="a good token for ending other sessions",
+        path="shared/services/sessions.py",
+        text=" if each.is_proven",
+        replacement="",
+        test="tests/integration/test_auth_logout.py::test_an_expired_token_ends_no_other_session",
+    ),
+    Mutation(
+        guard="the origin's secret beside the viewer's address",
+        path="shared/security/client_address.py",
+        text="_comes_by_our_network(headers) and ",
+        replacement="",
+        test="tests/integration/test_viewer_address.py"
+        "::test_whoever_comes_another_way_names_nobody",
+    ),
+    Mutation(
+        guard="the loopback Host of a local process",
+        path="shared/security/credentials.py",
+        text='    if not client_address.is_loopback_host(headers.get("host")):\n'
+        "        return False\n",
+        replacement="",
+        test="tests/unit/test_credentials.py::test_a_request_that_came_from_elsewhere_does_not",
+    ),
+    Mutation(
+        guard="the unused successor of a token that comes again",
+        path="shared/services/refresh_rotation.py",
+        text="    if user_session.confirmed_generation == user_session.generation:\n"
+        "        return False\n",
+        replacement="",
+        test="tests/integration/test_auth_replay.py"
+        "::test_a_token_is_void_once_its_successor_was_used",
+    ),
+    Mutation(
         guard="the end of links with a reset",
         path="shared/services/passwords.py",
         text="        await revoke(session, used.user_id, event)\n",

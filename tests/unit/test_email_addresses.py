@@ -68,3 +68,9 @@ def test_an_international_domain_is_encoded_for_mail_servers(address: str, maile
 def test_a_mailbox_outside_of_ascii_has_no_such_form(address: str):
     with pytest.raises(ValueError, match="not ASCII"):
         in_ascii(address)
+
+
+def test_no_mail_reaches_a_domain_for_tests():
+    assert canonical("a@example.test") == "a@example.test"
+    with pytest.raises(ValueError, match="special-use"):
+        in_ascii("a@example.test")
