@@ -146,6 +146,11 @@ check: $(BIN)/.ready .tools/.ready ## Check lint, types, migrations, schema, nam
 	$(BIN)/hadolint local/docker/Dockerfile
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/bin/sam validate --lint
 
+.PHONY: common-passwords
+common-passwords: $(BIN)/.ready ## Renew the list of common passwords from the packages that keep one
+	$(BIN)/uv run --quiet --no-project --isolated --python $(BIN)/python --with django --with zxcvbn --with-editable . \
+		python -m local.common_passwords
+
 .PHONY: format
 format: $(BIN)/.ready ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix-only --quiet $(CODE)

@@ -1,5 +1,5 @@
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import func, select
@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from shared.database import transaction
 from shared.models.user import User
 from shared.process.event_loop import run
+from shared.security.password_policy import common_passwords
 from tests.auth import EMAIL, PASSWORD, ask_me, open_account, send, sign_in, sign_up
 from tests.catalogue.cases import case
 from tests.catalogue.mailbox import letters
@@ -131,3 +132,15 @@ def test_no_get_request_changes_anything(route: str):
 
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.case("A17")
+def test_only_a_request_that_sets_a_password_reads_the_list_of_common_ones():
+    singleton = cast(Any, common_passwords)
+    open_account()
+    by_the_sign_up = singleton.cache_info().currsize
+    singleton.cache_clear()
+
+    assert sign_in().status == 200
+
+    assert (by_the_sign_up, singleton.cache_info().currsize) == (1, 0)
