@@ -5,10 +5,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PYTHON ?= python3
+# The Python that Lambda runs, if it is here.
+PYTHON ?= $(shell for each in python3.13 python3; do $$each -c '' 2>/dev/null && echo $$each && break; done)
 BIN := .venv/bin
 CODE := functions shared migrations local tests bench hatch_build.py
 PORT ?= 8000
+LAMBDA_ARCHITECTURE ?= arm64
 
 # Compiled code starts faster, so Python writes it even if this shell's variable forbids it.
 unexport PYTHONDONTWRITEBYTECODE
@@ -162,12 +164,18 @@ bench: $(BIN)/.ready ## Measure side by side and print ratios
 
 # --- Upkeep ---------------------------------------------------------------------------------------
 
+# The Python and the platform of template.yaml; the wheels of either architecture have the same locks.
+FOR_LAMBDA := --quiet --no-header --python-version 3.13 --python-platform aarch64-manylinux_2_34 \
+	--generate-hashes --no-emit-index-url --constraint requirements/dev.lock
+
 .PHONY: lock
 lock: $(BIN)/.ready ## Renew the locks (with hashes, without index addresses)
 	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--upgrade pyproject.toml --extra dev -o requirements/dev.lock
 	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--constraint requirements/dev.lock pyproject.toml -o requirements/runtime.lock
+	$(BIN)/uv pip compile $(FOR_LAMBDA) pyproject.toml --no-emit-package numpy --no-emit-package pillow -o requirements/lambda.lock
+	$(BIN)/uv pip compile $(FOR_LAMBDA) requirements/painting.in -o requirements/painting.lock
 	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--upgrade requirements/tools.in -o requirements/tools.lock
 
@@ -187,15 +195,22 @@ sam-options: .tools/.ready ## Write the options of sam anew, which tests compare
 clean: ## Delete the data of `make dev` (accounts, tasks, pictures)
 	rm -rf .lampwork
 
+.PHONY: build
+build: .tools/.ready ## Build what is deployed: layers and functions, for LAMBDA_ARCHITECTURE (arm64, x86_64)
+	@LAMBDA_ARCHITECTURE=$(LAMBDA_ARCHITECTURE) SAM_CLI_TELEMETRY=0 .tools/bin/sam build \
+		--parameter-overrides Architecture=$(LAMBDA_ARCHITECTURE)
+
+.PHONY: build-check
+build-check: ## Check that what `make build` made fits Lambda, and print its sizes
+	@LAMBDA_ARCHITECTURE=$(LAMBDA_ARCHITECTURE) $(PYTHON) local/bundle_check.py .aws-sam/build
+
 # --- What `sam build` calls: it packs only the code that runs ------------------------------------
 
-# Lambda takes 250 MiB of unzipped layers, so the packages' own tests are left out.
 build-DependenciesLayer:
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
-		--target "$(ARTIFACTS_DIR)/python" -r requirements/runtime.lock
-	find "$(ARTIFACTS_DIR)/python" -type d -name tests -prune -exec rm -rf {} +
+	$(PYTHON) local/bundle.py packages requirements/lambda.lock "$(ARTIFACTS_DIR)/python"
+
+build-PaintingLayer:
+	$(PYTHON) local/bundle.py packages requirements/painting.lock "$(ARTIFACTS_DIR)/python"
 
 build-%:
-	mkdir -p "$(ARTIFACTS_DIR)"
-	cp -R functions shared "$(ARTIFACTS_DIR)/"
-	find "$(ARTIFACTS_DIR)" -name __pycache__ -prune -exec rm -rf {} +
+	$(PYTHON) local/bundle.py code "$(ARTIFACTS_DIR)"
