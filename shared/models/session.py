@@ -1,10 +1,22 @@
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID, uuid4
 
 from sqlalchemy import ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.models.base import Base, UtcDateTime, database_now, partial_index
+from shared.models.base import Base, UtcDateTime, database_now, partial_index, words
+
+
+class RevokeReason(StrEnum):
+    LOGOUT = "logout"
+    NEW_LOGIN = "new_login"
+    REUSE = "reuse"
+    EVICTED = "evicted"
+    PASSWORD_CHANGE = "password_change"  # noqa: S105 - a reason, no password
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    EMAIL_UNDO = "email_undo"
+    ACCOUNT_DELETED = "account_deleted"
 
 
 class UserSession(Base):
@@ -38,4 +50,4 @@ class UserSession(Base):
     idle_expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     absolute_expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    revoke_reason: Mapped[str | None] = mapped_column(String(32))
+    revoke_reason: Mapped[RevokeReason | None] = mapped_column(words(RevokeReason, "revoke_reason"))

@@ -1,26 +1,13 @@
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models.base import database_now
-from shared.models.session import UserSession
+from shared.models.session import RevokeReason, UserSession
 from shared.models.user import User
-
-
-class RevokeReason(StrEnum):
-    LOGOUT = "logout"
-    NEW_LOGIN = "new_login"
-    REUSE = "reuse"
-    EVICTED = "evicted"
-    PASSWORD_CHANGE = "password_change"  # noqa: S105 - a reason, no password
-    PASSWORD_RESET = "password_reset"  # noqa: S105
-    EMAIL_UNDO = "email_undo"
-    ACCOUNT_DELETED = "account_deleted"
-
 
 LAST_USED_FIRST = (
     func.coalesce(UserSession.rotated_at, UserSession.created_at).desc(),

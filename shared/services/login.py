@@ -5,8 +5,9 @@ from shared.database import transaction
 from shared.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
 from shared.limits import policies, rate_limits
 from shared.limits.rate_limits import RateLimitPolicy
+from shared.models.session import RevokeReason
 from shared.models.user import User, UserStatus
-from shared.repositories.sessions import RevokeReason, SessionRepository
+from shared.repositories.sessions import SessionRepository
 from shared.repositories.users import UserRepository
 from shared.security import known_devices
 from shared.security.passwords import PasswordHasher, Verdict

@@ -11,10 +11,10 @@ from shared.database import transaction
 from shared.errors import InvalidRefreshToken, RefreshTokenReused
 from shared.limits import policies, rate_limits
 from shared.models.mail import MailKind
-from shared.models.session import UserSession
+from shared.models.session import RevokeReason, UserSession
 from shared.models.user import User
 from shared.repositories.outgoing_mails import OutgoingMailRepository
-from shared.repositories.sessions import RevokeReason, SessionRepository
+from shared.repositories.sessions import SessionRepository
 from shared.security import refresh_tokens
 from shared.security.refresh_tokens import RefreshToken
 from shared.services.revocation import AccountEvent, revoke

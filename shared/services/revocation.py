@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import clock
 from shared.models.one_time_token import TokenPurpose
+from shared.models.session import RevokeReason
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
-from shared.repositories.sessions import RevokeReason, SessionRepository
+from shared.repositories.sessions import SessionRepository
 from shared.repositories.users import UserRepository
 
 

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 from shared import clock, settings
 from shared.database import transaction
 from shared.errors import InvalidRefreshToken, InvalidToken, SessionNotFound
-from shared.models.session import UserSession
+from shared.models.session import RevokeReason, UserSession
 from shared.models.user import User, UserStatus
-from shared.repositories.sessions import RevokeReason, SessionRepository
+from shared.repositories.sessions import SessionRepository
 from shared.security import access_tokens, refresh_tokens
 from shared.security.access_tokens import AccessClaims
 from shared.services.revocation import AccountEvent, revoke
