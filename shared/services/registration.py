@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from shared import clock, settings
+from shared import clock, email_addresses, settings
 from shared.database import transaction
 from shared.errors import EmailTaken
 from shared.models.mail import MailKind
@@ -47,8 +47,13 @@ async def register(email: str, password: str, hasher: PasswordHasher, asker: str
             return Registration(email, pending_accounts.expiry(clock.now()))
         user = await pending_accounts.open_account(session, email)
         if user is None:
-            raise EmailTaken
-        row, token = await pending_accounts.add_token(session, user, password_hash)
-        if delivery is VerificationDelivery.BOTH:
-            await mails.request(MailKind.VERIFY_EMAIL, email, asker=asker, token_id=row.id)
+            # The answer says that the address is taken; its mailbox learns by what.
+            canonical = email_addresses.canonical(email)
+            await mails.request(MailKind.ALREADY_REGISTERED, canonical, asker=asker)
+        else:
+            row, token = await pending_accounts.add_token(session, user, password_hash)
+            if delivery is VerificationDelivery.BOTH:
+                await mails.request(MailKind.VERIFY_EMAIL, email, asker=asker, token_id=row.id)
+    if user is None:
+        raise EmailTaken
     return Registration(email, row.expires_at, user.id, token)

@@ -291,6 +291,18 @@ def test_no_answer_tells_of_a_deleted_account(signed_in: Answer, application: py
 
 
 @pytest.mark.case("I15")
+def test_where_answers_carry_tokens_the_mailbox_learns_why_its_address_is_taken(
+    signed_in: Answer,
+):
+    delete(signed_in)
+
+    assert sign_up(EMAIL, NEW_PASSWORD).json["code"] == "email_taken"
+
+    assert "was deleted" in letters(EMAIL)[-1]
+    assert reset().status == 200
+
+
+@pytest.mark.case("I15")
 def test_a_link_from_before_the_deletion_restores_nothing(signed_in: Answer):
     forget()
     before = token_in(letters(EMAIL)[-1])
