@@ -85,7 +85,12 @@ class WebhookClient:
     ) -> Answer:
         # Connect to the address, with the name that the certificate must be for.
         client = httpx.AsyncClient(verify=self._tls, timeout=self._timeout_seconds, trust_env=False)
-        named = {**headers, "Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"}
+        named = {
+            **headers,
+            "Host": url.netloc.decode("ascii"),
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
         async with (
             client,
             client.stream(

@@ -210,6 +210,26 @@ def _one_picture(visitor: Visitor) -> Page:
     return page
 
 
+def _undelivered(visitor: Visitor) -> Page:
+    delivery = {
+        "id": NO_TASK,
+        "task_id": NO_TASK,
+        "url": "https://receiver.example.com/lampwork?of=a-very-long-name-of-a-very-patient-receiver",
+        "type": "task.completed",
+        "status": "failed",
+        "attempts": 10,
+        "last_status": 500,
+        "last_error": None,
+        "created_at": "2026-01-30T10:15:31.762Z",
+        "next_attempt_at": None,
+        "finished_at": "2026-02-02T13:51:05.114Z",
+    }
+    body = {"items": [delivery], "next_cursor": None}
+    page = visitor.answered("/account", "**/webhooks/deliveries?*", 200, body)
+    expect(page.get_by_text("it answered 500").first).to_be_visible()
+    return page
+
+
 STATES = (
     State("welcome", _shows("/", "Say it, and watch it")),
     State("welcome-sign-up", _access("Create an account", "Create an account")),
@@ -238,4 +258,5 @@ STATES = (
     State("task", _one_picture, needs_account=True),
     State("task-missing", _shows(f"/tasks/{NO_TASK}", "no such picture"), needs_account=True),
     State("account", _shows("/account", "This one"), needs_account=True),
+    State("account-undelivered", _undelivered, needs_account=True),
 )

@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+import ssl
 import time
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import trustme
 
 from shared.clients.addresses import resolve
 from shared.clients.webhook_client import WebhookClient
@@ -41,10 +43,11 @@ SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 
 
 @pytest.fixture(autouse=True)
-def at_home(backend: pytest.MonkeyPatch) -> None:
+def at_home(backend: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     backend.setenv("WEBHOOK_LOOPBACK", "true")
     backend.setenv("TRUST_USER_ID_HEADER", "local")
     forget_singletons()
+    return backend
 
 
 async def signed_with(user_id, asked: Asked) -> list[bool]:
@@ -347,6 +350,27 @@ def test_this_machine_is_no_receiver_unless_the_operator_says_so():
 
     assert asked == []
     assert delivery.last_error == "forbidden_address"
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("localhost", DELIVERED), ("receiver.example", PENDING)]
+)
+def test_the_certificate_must_be_for_the_name_in_the_url(at_home, tmp_path, name, status):
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    authority.issue_cert(name).configure_cert(tls)
+    at_home.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    async def scenario():
+        async with providing(answers(200), tls) as receiver:
+            task = await ended_task(receiver.origin)
+            await send_due(client())
+            return len(receiver.asked), await delivery_of(task)
+
+    asked, delivery = run(scenario())
+
+    assert (asked > 0, delivery.status) == (status == DELIVERED, status)
+    assert delivery.last_error == (None if asked else "connection_failed")
 
 
 def test_a_closed_account_sends_nothing():

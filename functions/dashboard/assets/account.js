@@ -1,19 +1,21 @@
 import { call } from "./api.js";
-import { byId, element, notice, onPress, say } from "./dom.js";
+import { announce, byId, element, notice, onPress, say } from "./dom.js";
 import { onSubmit } from "./form.js";
 import { onHere } from "./session.js";
-import { capital, day, device, explain, moment } from "./words.js";
+import { capital, day, device, explain, moment, undelivered } from "./words.js";
 
 const profile = byId("profile");
 const sessions = byId("sessions");
 const note = byId("account-note");
+const webhooks = byId("webhooks");
 
 async function load() {
   note.hidden = true;
   try {
-    const [account, { items }] = await Promise.all([call("GET", "/auth/me"), call("GET", "/auth/sessions")]);
+    const [account, { items }, dead] = await Promise.all([call("GET", "/auth/me"), call("GET", "/auth/sessions"), deadWebhooks()]);
     showAccount(account);
     showSessions(items);
+    showWebhooks(dead);
   } catch (error) {
     notice(note, { title: "Your account could not be fetched.", text: explain(error), action: "Try again", onAction: load });
   }
@@ -63,6 +65,42 @@ async function change(act) {
     await act();
     showSessions((await call("GET", "/auth/sessions")).items);
     byId("sessions-title").focus();
+  } catch (error) {
+    say(fault, explain(error));
+  }
+}
+
+/** The newest webhooks that nobody will send any more. */
+async function deadWebhooks() {
+  const pages = await Promise.all(["failed", "disabled"].map((status) => call("GET", `/webhooks/deliveries?status=${status}`)));
+  return pages.flatMap(({ items }) => items).sort((a, b) => b.created_at.localeCompare(a.created_at));
+}
+
+function showWebhooks(items) {
+  byId("webhooks-panel").hidden = !items.length;
+  webhooks.replaceChildren(...items.map(deadWebhook));
+}
+
+function deadWebhook(delivery) {
+  const { id, url, task_id, finished_at } = delivery;
+  const what = element(
+    "span", { class: "what" },
+    element("strong", { dir: "auto" }, url),
+    element("small", {}, `${undelivered(delivery)} · ${moment(finished_at)} · `, element("a", { href: `/tasks/${task_id}` }, "its picture")),
+  );
+  const button = element("button", { type: "button", class: "quiet", "aria-label": `Send again to ${url}` }, "Send again");
+  button.onclick = () => sendAgain(id);
+  return element("li", { class: "row" }, what, button);
+}
+
+async function sendAgain(id) {
+  const fault = byId("webhooks-fault");
+  say(fault, "");
+  try {
+    await call("POST", `/webhooks/deliveries/${id}/redeliver`);
+    showWebhooks(await deadWebhooks());
+    announce("It is being sent again.");
+    if (webhooks.firstElementChild) byId("webhooks-title").focus();
   } catch (error) {
     say(fault, explain(error));
   }

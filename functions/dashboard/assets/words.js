@@ -65,6 +65,21 @@ function failure(error) {
   return FAILURES[error?.code] ?? error?.message ?? "Something went wrong.";
 }
 
+const UNREACHED = {
+  forbidden_address: "its address is not on the public internet",
+  unknown_host: "its host is unknown",
+  timeout: "it did not answer in time",
+  connection_failed: "no connection could be made",
+  no_answer: "it gave no answer",
+};
+
+/** Why a webhook was not delivered. */
+export function undelivered({ status, last_status, last_error }) {
+  const reason = last_status ? `it answered ${last_status}` : UNREACHED[last_error];
+  if (status === "disabled") return "Disabled: its receiver wants no more";
+  return reason ? `Given up: ${reason}` : "Given up";
+}
+
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
