@@ -1,3 +1,4 @@
+import gc
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -91,6 +92,7 @@ def with_repeated_overrides(words: list[str]) -> Iterator[str]:
 def main() -> None:
     """The program `lampwork`. Prints a LampworkError as a message, without a traceback."""
     if COMMANDS.get("".join(sys.argv[1:2]), "").startswith(SERVING):
+        gc.disable()  # until it serves: what is imported stays
         ability.begin()  # its process and the next run while this one imports
         program.begin()
     try:

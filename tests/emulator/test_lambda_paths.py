@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -258,6 +259,30 @@ async def test_a_machine_that_refuses_mounts_is_recognised(tmp_path):
 
     assert await why_not(str(python)) == "unshare: Operation not permitted"
     assert await why_not(sys.executable) is None
+
+
+@pytest.mark.parametrize(
+    ("happens", "reason"),
+    [
+        ("pass", "None"),
+        ("mounts.try_out = lambda spare: open('missing')", "[Errno 2]"),
+        ("mounts.try_out = lambda spare: os.abort()", "a trial of it ended early"),
+    ],
+)
+def test_a_trial_that_began_early_says_whether_the_machine_allows_mounts(happens, reason):
+    lines = [
+        "import asyncio, os",
+        "from lampwork.runtime.world import ability, mounts",
+        happens,
+        "ability.begin()",
+        "print(asyncio.run(ability.why_not('/no/other/python')))",
+    ]
+    program = [sys.executable, "-c", "\n".join(lines)]
+
+    run = subprocess.run(program, capture_output=True, text=True, check=True)
+
+    assert run.stdout.startswith(reason)
+    assert run.stderr == ""
 
 
 def test_mounts_need_no_rights_of_root():

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import ssl
@@ -60,6 +61,8 @@ class Up:
             self._open_sources(opened)
             lock.announce(self._as_owner())
             self._say_ready(time.monotonic() - began)
+            gc.freeze()  # no collection need look at what the start has made
+            gc.enable()
             opened.callback(self._log.say, "Stopping.")
             measuring = asyncio.create_task(self._report_sizes())
             opened.callback(measuring.cancel)

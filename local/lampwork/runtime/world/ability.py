@@ -1,37 +1,48 @@
 """Whether this machine can show functions Lambda's paths."""
 
 import asyncio
+import os
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from lampwork.runtime.world import mounts
+
+CAN: Final = "can"
+ENDED_EARLY: Final = "a trial of it ended early"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A process that tries the mounts, with an empty folder to spare."""
+    """A forked process that tries the mounts in an empty folder, and writes `CAN` or why not."""
 
-    process: subprocess.Popen[str]
+    pid: int
+    output: int
     spare: tempfile.TemporaryDirectory[str]
 
+    def why_not(self) -> str | None:
+        with self.spare, os.fdopen(self.output) as output:
+            said = output.read()
+            os.waitpid(self.pid, 0)
+        return None if said == CAN else said or ENDED_EARLY
 
-_BEGUN: Final[dict[str, Trial]] = {}
+
+_BEGUN: Final[list[Trial]] = []
 
 
-def begin(python: str = sys.executable) -> None:
-    """Begin the trial whose end `why_not` awaits, beside what this process does meanwhile."""
+def begin() -> None:
+    """Begin the trial whose end `why_not` awaits, beside what this process does meanwhile.
+
+    It is forked, since a new Python takes 50 ms to start, so this process must have one thread.
+    """
     spare = tempfile.TemporaryDirectory(prefix="lampwork-")
-    process = subprocess.Popen(
-        [python, "-I", "-S", mounts.__file__, spare.name],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    _BEGUN[python] = Trial(process, spare)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _try_out(spare.name, writer)
+    os.close(writer)
+    _BEGUN.append(Trial(pid, reader, spare))
 
 
 async def why_not(python: str) -> str | None:
@@ -39,9 +50,28 @@ async def why_not(python: str) -> str | None:
 
     The rights are not enough to know it: security modules and containers refuse some of the calls.
     """
-    if python not in _BEGUN:
-        begin(python)
-    trial = _BEGUN.pop(python)
-    with trial.spare:
-        _, said = await asyncio.to_thread(trial.process.communicate)
-    return said.strip().rpartition("\n")[2] if trial.process.returncode else None
+    if _BEGUN:
+        return await asyncio.to_thread(_BEGUN.pop().why_not)
+    return await asyncio.to_thread(_try_out_in, python)
+
+
+def _try_out(spare: str, output: int) -> NoReturn:
+    try:
+        mounts.try_out(spare)
+        os.write(output, CAN.encode())
+    except OSError as problem:
+        os.write(output, str(problem).encode())
+    finally:
+        os._exit(0)
+
+
+def _try_out_in(python: str) -> str | None:
+    with tempfile.TemporaryDirectory(prefix="lampwork-") as spare:
+        trial = subprocess.run(
+            [python, "-I", "-S", mounts.__file__, spare],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return trial.stderr.strip().rpartition("\n")[2] if trial.returncode else None
