@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import subprocess
@@ -15,6 +16,13 @@ from shared.singletons import forget_singletons
 pytest_plugins = ("tests.services",)
 
 ROOT = Path(__file__).resolve().parents[1]
+# Thousands of collected tests stay to the end: no collection of garbage need look at them.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
