@@ -6,7 +6,7 @@ import os
 import sys
 from types import ModuleType
 
-from bench import cold_start, emulator, strangers, stream, throughput, watchers
+from bench import cold_start, emulator, scale, strangers, stream, throughput, watchers
 from bench.report import show, show_goals
 
 MEASURES: dict[str, ModuleType] = {
@@ -20,6 +20,8 @@ MEASURES: dict[str, ModuleType] = {
 def main() -> int:
     if sys.argv[1:2] == ["strangers"]:
         return strangers.main(sys.argv[2:])
+    if sys.argv[1:2] == ["scale"]:
+        return scale.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(["emulator", *MEASURES]))
     names = parser.parse_args().names or ["emulator", *MEASURES]

@@ -25,7 +25,7 @@ from shared.models.user import Subscription
 from shared.models.webhook import WebhookDelivery, WebhookEndpoint, WebhookSecret
 
 # On SQLite a batch holds up every other writer for as long as it takes: some milliseconds.
-BATCH = 200
+BATCH = 100
 MAIL_DAYS = 7
 SUBSCRIPTION_DAYS = 365
 

@@ -14,7 +14,7 @@ from shared.models.task import Task
 from shared.models.user import User, UserStatus
 from shared.repositories.one_time_tokens import unused
 
-BATCH = 100
+BATCH = 25  # on SQLite, a batch of tasks holds up every other writer
 
 
 @dataclass(frozen=True)
