@@ -10,13 +10,14 @@ def canonical(address: str) -> str:
     an international domain; it keeps dots and a `+tag`, since they may name another mailbox.
 
     Raises:
-        ValueError: it is not a plain address (`name@host`), or too long.
+        ValueError: it is not a plain address (`name@host`), or it or this form is too long.
     """
     valid = _validate(address)
     local_part = unicodedata.normalize("NFC", valid.local_part.casefold())
     text = f"{local_part}@{valid.ascii_domain}"
     if len(text) > MAXIMUM_LENGTH:
         raise ValueError("The e-mail address is too long.")
+    _validate(text)  # ignoring case can make it longer: `ß` becomes `ss`
     return text
 
 

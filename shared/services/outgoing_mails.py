@@ -56,7 +56,7 @@ async def send_due(service: Mailer | None = None) -> bool:
 def _by_mailbox(promises: Iterable[OutgoingMail]) -> Iterable[list[OutgoingMail]]:
     mailboxes: dict[str, list[OutgoingMail]] = {}
     for promise in sorted(promises, key=lambda each: each.created_at):
-        mailboxes.setdefault(email_addresses.canonical(promise.address), []).append(promise)
+        mailboxes.setdefault(promise.address.casefold(), []).append(promise)
     return mailboxes.values()
 
 

@@ -173,6 +173,30 @@ MUTATIONS = (
         test="tests/integration/test_claiming.py"
         "::test_a_task_that_becomes_due_waits_for_a_claim_of_the_same_owner",
     ),
+    Mutation(
+        guard="one refusal for what is not confirmed and what does not exist",
+        path="shared/services/login.py",
+        text="raise _refusal() if _tokens_go_by_mail_alone() else EmailNotVerified",
+        replacement="raise EmailNotVerified",
+        test="tests/catalogue/test_strangers.py"
+        "::test_a_sign_in_before_the_confirmation_is_refused_as_for_any_address",
+    ),
+    Mutation(
+        guard="the one limit that every mail passes",
+        path="shared/services/outgoing_mails.py",
+        text="    refusal = await rate_limits.admit(*limits)\n",
+        replacement="    refusal = None\n",
+        test="tests/integration/test_mail_limits.py"
+        "::test_one_network_causes_five_mails_of_all_kinds_a_day_to_a_mailbox",
+    ),
+    Mutation(
+        guard="a count of mails for each asker",
+        path="shared/limits/policies.py",
+        text='limits.mail, f"{mailbox}/{asker}"',
+        replacement="limits.mail, mailbox",
+        test="tests/integration/test_mail_limits.py"
+        "::test_five_requests_of_a_stranger_leave_the_owner_the_same_mail",
+    ),
 )
 
 

@@ -64,6 +64,18 @@ def test_an_international_domain_is_encoded_for_mail_servers(address: str, maile
     assert in_ascii(address) == mailed
 
 
+@pytest.mark.parametrize("address", ["ß" * 33 + "@example.com", "İ" * 33 + "@example.com"])
+def test_an_address_that_is_too_long_once_its_case_is_ignored_is_refused(address: str):
+    """Or the canonical form would be no address, and a mail to it could never be sent."""
+    with pytest.raises(ValueError, match="too long"):
+        canonical(address)
+
+
+@pytest.mark.parametrize("address", ["ß" * 32 + "@example.com", "İ@Bücher.example", "ŉ@x.com"])
+def test_the_canonical_form_is_its_own(address: str):
+    assert canonical(canonical(address)) == canonical(address)
+
+
 @pytest.mark.parametrize("address", ["müller@example.com", "用户@例え.jp"])
 def test_a_mailbox_outside_of_ascii_has_no_such_form(address: str):
     with pytest.raises(ValueError, match="not ASCII"):
