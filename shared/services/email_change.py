@@ -54,10 +54,31 @@ async def confirm_change(token: str) -> Confirmed:
 
     Raises:
         TokenAlreadyUsed, InvalidOrExpiredToken: the token does not work.
-        EmailTaken: another account has taken the address meanwhile, or may come back to it.
+        EmailTaken: another account has the address, or may come back to it. Its mailbox is told
+            which, and how it gets that account back.
     """
     purpose = one_time_tokens.purpose_of(token, among=(CHANGE, UNDO))
     token_hash = one_time_tokens.fingerprint(token, purpose)
+    try:
+        confirmed = await _confirm(token_hash, purpose)
+    except _Taken as taken:
+        async with transaction() as session:
+            await OutgoingMailRepository(session).add(MailKind.ALREADY_REGISTERED, taken.address)
+        raise EmailTaken from None
+    if purpose is UNDO:
+        await socket_review.request(confirmed.user_id)
+    return confirmed
+
+
+class _Taken(Exception):
+    """Another account has the address, in its canonical form, or may come back to it."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.address = address
+
+
+async def _confirm(token_hash: bytes, purpose: TokenPurpose) -> Confirmed:
     async with transaction() as session:
         tokens = OneTimeTokenRepository(session)
         used = await tokens.consume(token_hash, purpose, now=clock.now())
@@ -67,8 +88,6 @@ async def confirm_change(token: str) -> Confirmed:
         else:
             await revoke(session, used.user_id, AccountEvent.ADDRESS_CHANGED)
             await _tell_old_address(session, used.user_id, left)
-    if purpose is UNDO:
-        await socket_review.request(used.user_id)
     return Confirmed(used.user_id, email, undone=purpose is UNDO)
 
 
@@ -82,7 +101,7 @@ async def _move(session: AsyncSession, used: OneTimeToken) -> tuple[str, str]:
         raise InvalidOrExpiredToken
     left = user.email
     if not await users.change_address(user.id, used.email):
-        raise EmailTaken
+        raise _Taken(email_addresses.canonical(used.email))
     return left, used.email
 
 

@@ -12,20 +12,24 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, select
 
-from functions.auth import logout, refresh, register, verify
+from functions.auth import confirm_email, logout, refresh, register, verify
 from shared import clock
 from shared.database import transaction
 from shared.models.auth_event import AuthEvent, AuthEventKind
+from shared.models.one_time_token import TokenPurpose
 from shared.models.user import User
 from shared.process.event_loop import run
+from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.sessions import SessionRepository
 from shared.security import refresh_tokens
 from shared.services import refresh_rotation
+from shared.services.one_time_tokens import new_token
 from shared.services.refresh_rotation import Attempt
+from shared.services.revocation import AccountEvent, revoke
 from tests.auth import PASSWORD, ask_me, open_account, rotate, sign_in, sign_up
 
 T = TypeVar("T")
-ADDRESS = "https://testserver/api/v1/auth"
+ADDRESS = "https://testserver"
 ACTIVATION = (AuthEvent.kind == AuthEventKind.VERIFY, AuthEvent.outcome == "success")
 
 
@@ -42,10 +46,10 @@ def email() -> str:
 
 async def post(app: FastAPI, **body: str) -> httpx.Response:
     """Send a request to a function's application, as its server would."""
-    route = app.routes[0].path.rpartition("/")[2]  # type: ignore[attr-defined]
+    path = app.routes[0].path  # type: ignore[attr-defined]
     transport = httpx.ASGITransport(app, client=("192.0.2.1", 443))
     async with httpx.AsyncClient(transport=transport) as client:
-        return await client.post(f"{ADDRESS}/{route}", json=body)
+        return await client.post(f"{ADDRESS}{path}", json=body)
 
 
 def at_once(*requests: Awaitable[T]) -> list[T]:
@@ -71,6 +75,61 @@ def test_twenty_sign_ups_with_one_address_create_one_account(email: str):
 
     assert codes(answers) == {"201": 1, "email_taken": 19}
     assert run(count(User, User.email_canonical == email)) == 1
+
+
+@pytest.mark.case("I12")
+def test_nobody_signs_up_with_an_address_at_the_moment_an_account_leaves_it(email: str):
+    for number in range(5):
+        left, new = f"{number}-{email}", f"new-{number}-{email}"
+        open_account(left)
+        user_id = sign_in(left).json["user"]["id"]
+        token = run(mailed(UUID(user_id), TokenPurpose.CHANGE_EMAIL, new))
+
+        answers = at_once(
+            post(confirm_email.app, token=token),
+            *(post(register.app, email=left, password=PASSWORD) for _ in range(5)),
+        )
+
+        assert codes(answers) == {"200": 1, "email_taken": 5}
+
+
+@pytest.mark.case("I11")
+def test_a_mail_that_is_written_during_a_reset_carries_no_link_that_survives_it(email: str):
+    """The sender waits for whoever ends links, and then finds none to copy."""
+    open_account(email)
+    user_id = UUID(sign_in(email).json["user"]["id"])
+    new = f"new-{email}"
+
+    async def reset_while_sending() -> None:
+        row, _ = new_token(
+            user_id,
+            TokenPurpose.CHANGE_EMAIL,
+            expires_at=clock.now() + timedelta(days=1),
+            email=new,
+        )
+        async with transaction() as session:
+            session.add(row)
+        async with transaction() as session:
+            await session.execute(select(User.id).where(User.id == user_id).with_for_update())
+            sending = asyncio.ensure_future(copy(row.id))
+            await asyncio.sleep(0.1)  # the sender has come as far as it can
+            assert not sending.done()
+            await revoke(session, user_id, AccountEvent.PASSWORD_RESET)
+        assert await sending is None
+
+    async def copy(token_id: UUID) -> object:
+        async with transaction() as session:
+            return await OneTimeTokenRepository(session).lock(token_id)
+
+    run(reset_while_sending())
+
+
+async def mailed(user_id: UUID, purpose: TokenPurpose, email: str) -> str:
+    expires_at = clock.now() + timedelta(days=1)
+    row, token = new_token(user_id, purpose, expires_at=expires_at, email=email)
+    async with transaction() as session:
+        session.add(row)
+    return token
 
 
 @pytest.mark.case("B7")

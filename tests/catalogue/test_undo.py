@@ -130,6 +130,7 @@ def test_no_account_moves_to_an_address_that_may_come_back(moved: Answer):
 
     assert (answer.status, answer.json["code"]) == (409, "email_taken")
     assert addresses() == [OTHER, THIEF]
+    assert undo().json == {"status": "undone"}, "the mailbox got the link once more"
 
 
 @pytest.mark.case("I12")
@@ -288,6 +289,20 @@ def test_no_answer_tells_of_a_deleted_account(signed_in: Answer, application: py
     assert (deleted.status, deleted.json.keys()) == (free.status, free.json.keys())
     assert sign_in(EMAIL).json == sign_in("nobody@example.com").json
     assert "was deleted" in letters(EMAIL)[-1]
+
+
+@pytest.mark.case("I15")
+def test_whoever_moves_to_the_address_of_a_deleted_account_is_offered_that_account(
+    signed_in: Answer,
+):
+    delete(signed_in)
+    open_account(OTHER)
+
+    answer = move(sign_in(OTHER), EMAIL)
+
+    assert (answer.status, answer.json["code"]) == (409, "email_taken")
+    assert "was deleted" in letters(EMAIL)[-1]
+    assert reset().status == 200
 
 
 @pytest.mark.case("I15")
