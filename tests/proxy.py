@@ -1,4 +1,4 @@
-"""A proxy to a server whose connections tests can cut and restore."""
+"""A proxy to a server whose connections tests can cut, or make stand still, and restore."""
 
 import socket
 import threading
@@ -18,6 +18,8 @@ class Proxy:
         self._listener: socket.socket | None = None
         self._ends: list[socket.socket] = []
         self._pumps: list[threading.Thread] = []
+        self._flows = threading.Event()
+        self._flows.set()
 
     def __enter__(self) -> Self:
         self.open()
@@ -30,8 +32,17 @@ class Proxy:
         listener = self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, args=[listener], daemon=True).start()
 
+    def stand_still(self) -> None:
+        """Let connections in, and lead nothing on."""
+        self._flows.clear()
+
+    def go_on(self) -> None:
+        """Lead on what has come meanwhile, and what comes."""
+        self._flows.set()
+
     def cut(self) -> None:
         """Lose all connections; new ones are let in."""
+        self.go_on()
         while self._ends:
             with suppress(OSError):
                 self._ends.pop().shutdown(socket.SHUT_RDWR)
@@ -54,13 +65,14 @@ class Proxy:
                 far = socket.create_connection(("127.0.0.1", self._target_port))
                 self._ends += [near, far]
                 for ends in ((near, far), (far, near)):
-                    pump = threading.Thread(target=_pump, args=ends, daemon=True)
+                    pump = threading.Thread(target=_pump, args=[*ends, self._flows], daemon=True)
                     pump.start()
                     self._pumps.append(pump)
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, flows: threading.Event) -> None:
     with source, suppress(OSError):
         while block := source.recv(BLOCK):
+            flows.wait()
             sink.sendall(block)
         sink.shutdown(socket.SHUT_WR)

@@ -120,7 +120,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             until(lambda: ada.client.get(f"/tasks/{task_id}").json()["terminal"])
             made = World(product, server, ada, spare, task_id)
             # And every function has its process: to start one may take a busy machine seconds.
-            asyncio.run(ask_all(made))
+            asyncio.run(start_all(made))
             yield made
 
 
@@ -226,6 +226,11 @@ async def connect(world: World) -> tuple[int, float]:
     except InvalidStatus as refused:
         status = refused.response.status_code
     return status, time.monotonic() - began
+
+
+async def start_all(world: World) -> None:
+    await ask_all(world)
+    await connect(world)
 
 
 async def test_every_route_answers_in_time_while_redis_stands_still(world):
