@@ -225,16 +225,17 @@ class Pool:
             )
 
     def _grow_if_useful(self) -> None:
-        """Add environments until all cores are used, then only as many as are blocked.
+        """Add environments until all cores are used by those that are not blocked.
 
-        More computing processes than cores would only slow each other down.
+        More computing processes than cores would only slow each other down, and one that starts
+        computes.
         """
         self._growth_timer = None
         self._refuse_overdue()
         latest = self._loop.time() - self._settings.grow_after_ms / 1000
         overdue = sum(request.accepted_at <= latest for request in self._waiting)
-        room = MAX_COMPUTING - len(self._environments)
-        for _ in range(min(overdue, room if room > 0 else self._blocked_count())):
+        room = MAX_COMPUTING - (len(self._environments) - self._blocked_count())
+        for _ in range(min(overdue, room)):
             self.grow()
         self._schedule_growth()
 
