@@ -44,6 +44,21 @@ TASK = {
     "webhook_url": None,
     "ws_url": f"wss://lampwork.example/ws/tasks/{ID}",
 }
+SECRET = {"id": ID, "created_at": BEFORE, "expires_at": None}
+DELIVERY = {
+    "id": ID,
+    "webhook_id": "msg_0a89f0bd3a3a4f5e9d355a6b1f6d9c11",
+    "task_id": ID,
+    "url": "https://receiver.example.com/lampwork",
+    "type": "task.completed",
+    "status": "pending",
+    "attempts": 1,
+    "last_status": 503,
+    "last_error": None,
+    "created_at": BEFORE,
+    "next_attempt_at": NOW,
+    "finished_at": None,
+}
 
 EXAMPLES: dict[str, Any] = {
     "Accepted": {"status": "accepted"},
@@ -58,6 +73,7 @@ EXAMPLES: dict[str, Any] = {
                 "tasks_per_period": 100,
                 "tasks_at_once": 5,
                 "runs_at_once": 2,
+                "polls_at_once": 10,
                 "longest_side": 1024,
                 "head_start_seconds": 0,
             },
@@ -65,12 +81,15 @@ EXAMPLES: dict[str, Any] = {
         },
     },
     "AddressRequest": {"email": EMAIL},
+    "DeliveryList": {"items": [DELIVERY], "next_cursor": None},
+    "DeliveryRead": DELIVERY,
     "EmailChangeRequest": {"email": EMAIL},
     "EmailConfirmed": {"status": "changed"},
     "GatewayError": {"message": "Request Header Fields Too Large"},
     "Health": {"status": "ok", "dependencies": {"database": {"status": "ok", "latency_ms": 1.2}}},
     "LoginRequest": {"email": EMAIL, "password": PASSWORD},
     "LogoutRequest": {"refresh_token": TOKEN},
+    "NewSecret": {**SECRET, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
     "PasswordChangeRequest": {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"},
     "ProfileUpdate": {"display_name": "Ada", "locale": "en-GB"},
     "PublicKeySet": {
@@ -94,6 +113,8 @@ EXAMPLES: dict[str, Any] = {
     },
     "ResendResponse": {"status": "accepted", "verification": VERIFICATION},
     "ResetRequest": {"token": TOKEN, "password": PASSWORD},
+    "SecretList": {"items": [SECRET]},
+    "SecretRequest": {"keep_previous_seconds": 86400},
     "SessionList": {
         "items": [
             {

@@ -19,6 +19,7 @@ from shared.errors import (
     AmbiguousCredentials,
     BadRequest,
     CsrfRejected,
+    DeliveryNotFound,
     DomainError,
     EmailNotVerified,
     EmailTaken,
@@ -43,6 +44,7 @@ from shared.errors import (
     TaskNotFinished,
     TaskNotFound,
     TokenAlreadyUsed,
+    TooManyPolls,
     TooManyTasksAtOnce,
     Unauthenticated,
     Unavailable,
@@ -102,7 +104,7 @@ OF_ROUTES: Mapping[str, tuple[type[DomainError], ...]] = {
         TooManyTasksAtOnce,
     ),
     "GET /api/v1/tasks": (InvalidCursor,),
-    "GET /api/v1/tasks/{task_id}": (TaskNotFound,),
+    "GET /api/v1/tasks/{task_id}": (TaskNotFound, TooManyPolls),
     "DELETE /api/v1/tasks/{task_id}": (TaskNotFound, TaskNotFinished),
     "POST /api/v1/tasks/{task_id}/cancel": (TaskNotFound, TaskFinished),
     "POST /api/v1/tasks/{task_id}/retry": (
@@ -116,6 +118,8 @@ OF_ROUTES: Mapping[str, tuple[type[DomainError], ...]] = {
     ),
     "GET /api/v1/tasks/{task_id}/result": (TaskNotFound, TaskNotFinished, NotFound),
     "POST /api/v1/tasks/{task_id}/ws-ticket": (TaskNotFound,),
+    "GET /api/v1/webhooks/deliveries": (InvalidCursor,),
+    "POST /api/v1/webhooks/deliveries/{delivery_id}/redeliver": (DeliveryNotFound, RateLimited),
 }
 
 # A query parameter that is given twice is refused, whether the route takes any or not.
