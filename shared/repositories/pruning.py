@@ -37,7 +37,7 @@ class Rule(Protocol):
     def table(self) -> str: ...
 
     def due(self) -> Select[Any]:
-        """A row for everything that may go."""
+        """The times of what may go, the oldest first."""
 
     async def prune(self, session: AsyncSession) -> bool:
         """Delete a batch. Returns whether there may be more."""
@@ -57,7 +57,7 @@ class Rows:
         return str(self.model.__tablename__)
 
     def due(self) -> Select[Any]:
-        found = select(self.at).where(self.at <= self.until)
+        found = select(self.at).where(self.at <= self.until).order_by(self.at)
         return found if self.condition is None else found.where(self.condition)
 
     async def prune(self, session: AsyncSession) -> bool:
@@ -65,7 +65,6 @@ class Rows:
         batch = (
             self.due()
             .with_only_columns(*key)
-            .order_by(self.at)
             .limit(BATCH)
             .with_for_update(skip_locked=True)  # another sweep may be at the same rows
         )
@@ -90,15 +89,16 @@ class Histories:
     table = TaskEvent.__tablename__
 
     def due(self) -> Select[Any]:
-        return select(Task.finished_at).where(
-            Task.history_pruned_at.is_(None), Task.finished_at <= self.until
+        return (
+            select(Task.finished_at)
+            .where(Task.history_pruned_at.is_(None), Task.finished_at <= self.until)
+            .order_by(Task.finished_at)
         )
 
     async def prune(self, session: AsyncSession) -> bool:
         batch = (
             self.due()
             .with_only_columns(Task.id)
-            .order_by(Task.finished_at)
             .limit(BATCH)
             .with_for_update(key_share=True, skip_locked=True)
         )
@@ -174,6 +174,8 @@ def _expired_tokens(now: datetime, pending: datetime) -> Sequence[Rule]:
 
 
 async def which_are_due(session: AsyncSession, every: Sequence[Rule]) -> Sequence[Rule]:
-    """The rules that find something, by one statement."""
-    found = await session.execute(select(*(exists(rule.due()) for rule in every)))
-    return [rule for rule, due in zip(every, found.one(), strict=True) if due]
+    """The rules that find something, by one statement. It asks for the oldest row, since for the
+    mere existence of one PostgreSQL may read the table until it meets it."""
+    oldest = (rule.due().limit(1).scalar_subquery() for rule in every)
+    found = await session.execute(select(*oldest))
+    return [rule for rule, time in zip(every, found.one(), strict=True) if time is not None]

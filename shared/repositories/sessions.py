@@ -48,10 +48,15 @@ class SessionRepository:
 
     async def evict(self, user_id: UUID, *, kept: int, now: datetime) -> None:
         """End the least recently used live sign-ins of a user, down to this number."""
-        ids = _live(user_id, now).order_by(*LAST_USED_FIRST).offset(kept)
+        surplus = _live(user_id, now).order_by(*LAST_USED_FIRST).offset(kept)
+        # Two statements: PostgreSQL takes the busiest user's past sign-ins for live ones, and would
+        # read the whole table to join them.
+        ids = (await self._session.scalars(surplus.with_only_columns(UserSession.id))).all()
+        if not ids:
+            return
         await self._session.execute(
             update(UserSession)
-            .where(UserSession.id.in_(ids.with_only_columns(UserSession.id)))
+            .where(UserSession.id.in_(ids))
             .values(revoked_at=now, revoke_reason=RevokeReason.EVICTED)
             .execution_options(synchronize_session=False)
         )
