@@ -95,8 +95,7 @@ INSERT INTO rate_limit_counters (bucket, window_start, count, expires_at)
   SELECT new_bytes(), now, 1, CASE WHEN n <= 1000 THEN yesterday ELSE soon END
   FROM u, moments;
 INSERT INTO mailbox_messages (id, recipient, subject, text, html, received_at)
-  SELECT new_id(), 'u' || n || '@example.com', 'Hello', 'Hello', 'Hello', yesterday
-  FROM u, moments;
+  SELECT new_id(), 'u' || n || '@example.com', 'Hello', 'Hello', 'Hello', moment(n * -5) FROM u;
 INSERT INTO outgoing_mails (id, kind, address, attempts, available_at, created_at)
   SELECT new_id(), 'password_changed', 'u' || n || '@example.com', 1, soon, now
   FROM u, moments WHERE n <= 1000;
