@@ -13,7 +13,7 @@ from shared.mail.port import Mail, MailNotSent
 from shared.models.mail import MailKind
 from shared.models.user import UserStatus
 from shared.process.event_loop import run
-from shared.repositories.outgoing_mails import OutgoingMailRepository
+from shared.repositories.outgoing_mails import BATCH, OutgoingMailRepository
 from shared.services.outgoing_mails import READERS, send_due
 from tests.auth import EMAIL, open_account, set_status, sign_in
 from tests.catalogue.gateway import request
@@ -109,6 +109,22 @@ def test_the_requests_of_strangers_hold_back_no_news(
     tell(kind)
 
     assert (noise, len(letters(EMAIL))) == (1, 2)
+
+
+@pytest.mark.case("J2")
+def test_news_come_first_however_many_requests_wait():
+    async def ask_often(mails: OutgoingMailRepository) -> None:
+        for number in range(2 * BATCH):
+            await mails.request(MailKind.RESET_PASSWORD, EMAIL, asker=f"network {number}")
+
+    async def claimed() -> list[MailKind]:
+        async with transaction() as session:
+            return [mail.kind for mail in await OutgoingMailRepository(session).claim()]
+
+    write(ask_often)
+    tell(MailKind.PASSWORD_CHANGED)
+
+    assert MailKind.PASSWORD_CHANGED in run(claimed())
 
 
 @pytest.mark.case("J2")
