@@ -39,7 +39,7 @@ class Receiving(BaseHTTPRequestHandler):
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     with Receiver() as receiver:
-        thread = Thread(target=receiver.serve_forever)
+        thread = Thread(target=receiver.serve_forever, args=(0.02,))
         thread.start()
         yield receiver
         receiver.shutdown()

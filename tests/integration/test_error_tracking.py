@@ -60,7 +60,7 @@ def sink() -> Iterator[tuple[str, list[str]]]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Relay) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://key@127.0.0.1:{server.server_port}/7", taken
         server.shutdown()
 

@@ -45,7 +45,7 @@ def verify(application: pytest.MonkeyPatch) -> Iterator[Verify]:
         issuer = f"http://127.0.0.1:{server.server_port}"
         application.setenv("AUTH_ISSUER", issuer)
         forget_singletons()
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         (code,) = re.findall(r"```python\n(.*?)```", AUTH, re.DOTALL)
         namespace: dict[str, Verify] = {}
