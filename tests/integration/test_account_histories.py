@@ -76,8 +76,8 @@ class Link:
 class AccountLife(RuleBasedStateMachine):
     """One account, and everything that was ever mailed about it."""
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(moved=st.booleans())
+    def open(self, moved: bool) -> None:
         self.number, self.mailboxes = next(examples), Mailboxes()
         self.links: list[Link] = []
         self.dead: set[str] = set()
@@ -85,6 +85,12 @@ class AccountLife(RuleBasedStateMachine):
         self.time = time_machine.travel(clock.now(), tick=True)
         self.traveller = self.time.start()
         self.user_id = run(self._open())
+        self.sign_in()
+        if moved:
+            self.ask_for_change(THIEF)
+            self._read_mails()
+            run(email_change.confirm_change(self._of(CHANGE)[0].token))
+            self._happened(AccountEvent.ADDRESS_CHANGED)
 
     async def _open(self) -> UUID:
         address = self._address(OWNER)
@@ -317,7 +323,7 @@ def test_links_and_addresses_obey_the_rules_in_any_order_of_events():
     run_machine(
         AccountLife,
         settings=settings(
-            max_examples=8,
+            max_examples=10,
             stateful_step_count=12,
             deadline=None,
             database=None,
