@@ -116,7 +116,7 @@ def test_the_documented_plans_are_the_actual_ones(plan):
     limits = PLANS[plan]
     row = (
         f"| `{plan}` | {limits.tasks_per_period} | {limits.tasks_at_once} | {limits.runs_at_once} "
-        f"| {limits.longest_side} px | {limits.head_start_seconds} s |"
+        f"| {limits.polls_at_once} | {limits.longest_side} px | {limits.head_start_seconds} s |"
     )
 
     assert row in USER_DOMAIN
