@@ -16,7 +16,7 @@ from tests.rows import tables
 FOREIGN_KEYS = [
     pytest.param(table, tuple(key.column_keys), id=f"{table.name}({', '.join(key.column_keys)})")
     for table in tables()
-    for key in table.foreign_key_constraints
+    for key in sorted(table.foreign_key_constraints, key=lambda key: list(key.column_keys))
 ]
 
 

@@ -20,7 +20,7 @@ from shared.services.pruning import prune
 from shared.services.sweeping import sweep
 from shared.singletons import forget_singletons
 from tests.conftest import ROOT
-from tests.rows import SOON, rows_of_a_user, tables
+from tests.rows import NOW, SOON, rows_of_a_user, tables
 from tests.tasks import make_task
 
 # A new table needs a rule of pruning, or a reason here why it does not grow for ever.
@@ -51,7 +51,7 @@ CASES = [
     Case("idempotency_keys", "expires_at"),
     Case("rate_limit_counters", "expires_at"),
     Case("outbox", "done_at", WEEK),
-    Case("one_time_tokens", "expires_at", others={"consumed_at": clock.now()}),
+    Case("one_time_tokens", "expires_at", others={"consumed_at": NOW}),
     Case("one_time_tokens", "expires_at", others={"purpose": "reset_password"}),
     Case("one_time_tokens", "expires_at", others={"purpose": "change_email"}),
     Case("one_time_tokens", "expires_at", others={"purpose": "undo_email_change"}),
