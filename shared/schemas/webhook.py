@@ -26,7 +26,7 @@ PUBLIC_URL = (
     rf"^[Hh][Tt][Tt][Pp][Ss]://({LABEL}\.)+[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?"
     rf"(:(443|8443))?([/?]{VISIBLE}*)?$"
 )
-LOOPBACK_URL = re.compile(rf"https?://[^/?@\\]+([/?]{VISIBLE}*)?")
+LOOPBACK_URL = re.compile(rf"https?://[A-Za-z0-9.:\[\]-]+([/?]{VISIBLE}*)?")
 
 
 def _check_url(url: str) -> str:
