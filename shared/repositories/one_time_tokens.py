@@ -3,7 +3,7 @@ from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.errors import InvalidOrExpiredToken, TokenAlreadyUsed
@@ -116,16 +116,23 @@ class OneTimeTokenRepository:
         )
 
     async def delete_later(self, token: OneTimeToken) -> None:
-        """Remove the user's tokens of this purpose that are newer than this one, and its copies."""
+        """Remove the user's tokens of this purpose that are newer than this one."""
+        await self._session.execute(
+            delete(OneTimeToken).where(
+                OneTimeToken.user_id == token.user_id,
+                OneTimeToken.purpose == token.purpose,
+                OneTimeToken.created_at > token.created_at,
+            )
+        )
+
+    async def delete_copies(self, token: OneTimeToken) -> None:
+        """Remove the user's other tokens that undo a move away from the same address."""
         await self._session.execute(
             delete(OneTimeToken).where(
                 OneTimeToken.user_id == token.user_id,
                 OneTimeToken.purpose == token.purpose,
                 OneTimeToken.id != token.id,
-                or_(
-                    OneTimeToken.created_at > token.created_at,
-                    OneTimeToken.reserved_address == token.reserved_address,
-                ),
+                OneTimeToken.reserved_address == token.reserved_address,
             )
         )
 

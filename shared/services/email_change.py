@@ -87,7 +87,8 @@ async def _confirm(token_hash: bytes, purpose: TokenPurpose) -> Confirmed:
             await _lock_thief_out(session, used)
         else:
             await revoke(session, used.user_id, AccountEvent.ADDRESS_CHANGED)
-            await _tell_old_address(session, used.user_id, left)
+            if not await _came_back(session, email):
+                await _tell_old_address(session, used.user_id, left)
     return Confirmed(used.user_id, email, undone=purpose is UNDO)
 
 
@@ -103,6 +104,17 @@ async def _move(session: AsyncSession, used: OneTimeToken) -> tuple[str, str]:
     if not await users.change_address(user.id, used.email):
         raise _Taken(email_addresses.canonical(used.email))
     return left, used.email
+
+
+async def _came_back(session: AsyncSession, address: str) -> bool:
+    """Whether the account is back at an address that can still undo its move away from there. Then
+    the addresses in between, which may be a thief's, can no longer undo anything."""
+    tokens = OneTimeTokenRepository(session)
+    undoing = await tokens.find_reservation(email_addresses.canonical(address), now=clock.now())
+    if undoing is None:
+        return False
+    await tokens.delete_later(undoing)
+    return True
 
 
 async def _tell_old_address(session: AsyncSession, user_id: UUID, address: str) -> None:
@@ -125,7 +137,9 @@ async def _lock_thief_out(session: AsyncSession, used: OneTimeToken) -> None:
     another. A deletion is undone, too, and later addresses can no longer undo anything."""
     users = UserRepository(session)
     await users.reopen_without_password(used.user_id)
-    await OneTimeTokenRepository(session).delete_later(used)
+    tokens = OneTimeTokenRepository(session)
+    await tokens.delete_later(used)
+    await tokens.delete_copies(used)
     await revoke(session, used.user_id, AccountEvent.CHANGE_UNDONE)
     user = await users.get_fresh(used.user_id)
     await OutgoingMailRepository(session).add(MailKind.RESET_PASSWORD, user.email_canonical)

@@ -182,6 +182,7 @@ ACCOUNT = {
     "I15": "the mailbox of a deleted account restores it; no answer tells of it",
     "I16": "a link that proves the mailbox lifts a lock-out and makes the device known",
     "I17": "the purge leaves what a mailed link can still confirm or bring back",
+    "I18": "an account that comes back to its address leaves no link to the addresses in between",
 }
 MAILS = {
     "J1": "mails of all kinds: one a minute to a mailbox, five a day by one network",

@@ -197,6 +197,14 @@ MUTATIONS = (
         test="tests/integration/test_mail_limits.py"
         "::test_five_requests_of_a_stranger_leave_the_owner_the_same_mail",
     ),
+    Mutation(
+        guard="no way back to the addresses in between",
+        path="shared/services/email_change.py",
+        text="    await tokens.delete_later(undoing)\n",
+        replacement="",
+        test="tests/catalogue/test_undo.py"
+        "::test_an_account_that_comes_back_voids_the_links_of_all_addresses_in_between",
+    ),
 )
 
 

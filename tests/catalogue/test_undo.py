@@ -139,6 +139,36 @@ def test_an_account_itself_may_move_back_to_the_address_it_left(moved: Answer):
     assert addresses() == [EMAIL]
 
 
+@pytest.mark.case("I18")
+def test_an_owner_who_moves_the_account_back_leaves_the_thief_no_link_to_undo_that(moved: Answer):
+    """Otherwise the thief would wait until the owner's own link is over."""
+    with days_later(6):
+        move(sign_in(THIEF), EMAIL)
+
+        assert addresses() == [EMAIL]
+        assert [letter for letter in letters(THIEF) if "eu1_" in letter] == []
+
+
+@pytest.mark.case("I18")
+def test_an_account_that_comes_back_voids_the_links_of_all_addresses_in_between(moved: Answer):
+    move(moved, OTHER)
+    thiefs = token_in(letters(THIEF)[-1])
+
+    move(moved, EMAIL)
+
+    assert undo(thiefs).status == 400
+    assert addresses() == [EMAIL]
+
+
+@pytest.mark.case("I18")
+def test_an_account_that_came_back_can_still_be_taken_back_from_the_thief(moved: Answer):
+    owners = token_in(letters(EMAIL)[-1])
+    move(moved, EMAIL)
+
+    assert undo(owners).json == {"status": "undone"}
+    assert sign_in().status == 401, "the thief knew this password"
+
+
 @pytest.mark.case("I12")
 def test_a_reservation_ends_with_the_time_to_undo(moved: Answer):
     with days_later(7.01):

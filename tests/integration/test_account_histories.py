@@ -163,6 +163,7 @@ class AccountLife(RuleBasedStateMachine):
             assert works
             self.dead.add(link.token)
             self._happened(AccountEvent.ADDRESS_CHANGED)
+            self._came_back_to(link.mailbox)
 
     @precondition(lambda self: self._of(UNDO))
     @rule(data=st.data())
@@ -262,6 +263,11 @@ class AccountLife(RuleBasedStateMachine):
         self.dead |= {link.token for link in self.links if link.purpose in ends.links}
         if ends.sign_ins is not None:
             self.session_id = None
+
+    def _came_back_to(self, mailbox: str) -> None:
+        left = [each.created_at for each in self._usable(UNDO) if each.mailbox == mailbox]
+        if left:
+            self.dead |= {each.token for each in self._of(UNDO) if each.created_at > min(left)}
 
     def _works(self, link: Link) -> bool:
         return link.token not in self.dead and clock.now() < link.expires_at
