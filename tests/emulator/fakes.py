@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lampwork.errors import FunctionNotFound, LampworkError
+from lampwork.invocation.answer_stream import AnswerStream
 from lampwork.invocation.port import Invocation
 
 Handler = Callable[[Any], Any]
@@ -29,6 +30,7 @@ class FakeInvoker:
         client_context: str | None = None,
         request_id: str | None = None,
         trace_header: str | None = None,
+        stream: AnswerStream | None = None,
     ) -> Invocation:
         if function not in self.handlers:
             raise FunctionNotFound(function)

@@ -88,22 +88,15 @@ async def test_an_answer_is_compact_json(at_url, answer, body):
 async def test_a_url_that_streams_sends_the_answer_of_a_function_that_does_not_as_it_is(at_url):
     """localstack/localstack, test_lambda.py, test_lambda_url_echo_invoke[RESPONSE_STREAM]"""
     answer = {"statusCode": 201, "body": "text"}
-    client, _ = await at_url(lambda event: answer, raw_answers=True)
+    client, _ = await at_url(lambda event: answer, streams=True)
 
     response = await client.post("/", content=b"text")
 
     assert (response.status_code, response.json()) == (200, answer)
 
 
-@pytest.mark.parametrize(
-    ("mode", "variables", "raw"),
-    [
-        ("BUFFERED", "{}", False),
-        ("RESPONSE_STREAM", "{}", True),
-        ("RESPONSE_STREAM", "{AWS_LWA_INVOKE_MODE: response_stream}", False),
-    ],
-)
-def test_what_streams_by_the_web_adapter_answers_with_its_status(tmp_path, mode, variables, raw):
+@pytest.mark.parametrize("mode", ["BUFFERED", "RESPONSE_STREAM"])
+def test_a_url_streams_where_its_invoke_mode_says_so(tmp_path, mode):
     template = f"""
 Transform: AWS::Serverless-2016-10-31
 Resources:
@@ -113,13 +106,12 @@ Resources:
       Runtime: python3.11
       Handler: app.handler
       CodeUri: .
-      Environment: {{Variables: {variables}}}
       FunctionUrlConfig: {{AuthType: NONE, InvokeMode: {mode}}}
 """
 
     (url,) = read_text(tmp_path, template).function_urls
 
-    assert url.raw_answers == raw
+    assert url.streams == (mode == "RESPONSE_STREAM")
 
 
 async def test_the_raw_path_stays_encoded_and_cookies_stay_a_header_too(at_url):

@@ -194,7 +194,7 @@ def test_one_type_is_read_as_among_all() -> None:
     assert coverage_of("AWS::EC2::Instance") is None
 
 
-def test_a_makefile_and_a_streamed_answer_are_named(tmp_path: Path) -> None:
+def test_a_makefile_and_the_streamed_answer_of_a_server_are_named(tmp_path: Path) -> None:
     template = """
         Transform: AWS::Serverless-2016-10-31
         Resources:
@@ -215,13 +215,24 @@ def test_a_makefile_and_a_streamed_answer_are_named(tmp_path: Path) -> None:
                         type: aws_proxy
                         responseTransferMode: STREAM
                         uri: !Sub "arn:aws:apigateway:a:lambda:path/x/functions/${Made.Arn}/x"
+                    post:
+                      x-amazon-apigateway-integration:
+                        type: http_proxy
+                        httpMethod: POST
+                        responseTransferMode: STREAM
+                        uri: http://127.0.0.1:1/
         """
 
-    told = named(read_text(tmp_path, template))
+    stack = read_text(tmp_path, template)
+    told = named(stack)
 
-    assert told["Api", "responseTransferMode of route GET /x"] == (
+    assert told["Api", "responseTransferMode of route POST /x"] == (
         "the answer is sent when it is whole"
     )
+    assert {route.key: route.streams for route in stack.rest_apis[0].routes} == {
+        "GET /x": True,
+        "POST /x": False,
+    }
     assert told["Made", "BuildMethod makefile"].startswith("its makefile is not run")
 
 

@@ -18,6 +18,7 @@ from lampwork.stack.model import HttpApi, HttpRoute
 
 ANONYMOUS: Final = "anonymous"
 JSON: Final = "application/json"
+BINARY: Final = "application/octet-stream"
 
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -61,9 +62,9 @@ def url_response(payload: bytes) -> Response:
 
 def raw_response(payload: bytes) -> Response:
     """The response of a URL that streams, for a function that does not: its whole answer as it is,
-    with `statusCode` and all.
+    with `statusCode` and all. What a function streams without a prelude has the same type.
 
     Recorded on AWS: localstack/localstack, tests/aws/services/lambda_/test_lambda.py,
     test_lambda_url_echo_invoke[RESPONSE_STREAM].
     """
-    return Response(200, [("content-type", "application/octet-stream")], payload)
+    return Response(200, [("content-type", BINARY)], payload)

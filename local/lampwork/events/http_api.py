@@ -252,7 +252,7 @@ def structured_response(answer: Mapping[str, Any], default_type: str) -> Respons
         MalformedResponse: the answer is not in the format that a gateway expects.
     """
     status = status_code(answer)
-    headers = [("set-cookie", header_value(cookie)) for cookie in answer.get("cookies") or []]
+    headers = [("set-cookie", cookie) for cookie in answered_cookies(answer)]
     for name, value in header_mapping(answer).items():
         if name.lower() not in HOP_BY_HOP and name.lower() != "content-length":
             headers.append((header_value(name), header_value(value)))
@@ -260,6 +260,17 @@ def structured_response(answer: Mapping[str, Any], default_type: str) -> Respons
     if status not in BODILESS and all(name.lower() != "content-type" for name, _ in headers):
         headers.append(("content-type", default_type))
     return Response(status, headers, body)
+
+
+def answered_cookies(answer: Mapping[str, Any]) -> list[str]:
+    """
+    Raises:
+        MalformedResponse: the answer's `cookies` are not a list.
+    """
+    cookies = answer.get("cookies") or []
+    if not isinstance(cookies, list):
+        raise MalformedResponse("The function's cookies are not a list.")
+    return [header_value(cookie) for cookie in cookies]
 
 
 def decoded(body: object, *, is_base64: bool) -> bytes:

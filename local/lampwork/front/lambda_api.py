@@ -7,8 +7,9 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from lampwork.errors import (
@@ -21,11 +22,16 @@ from lampwork.errors import (
 from lampwork.front.aws_services import signed_for
 from lampwork.front.lambda_service.durable_api import DurableApi
 from lampwork.front.lambda_service.lambda_operations import LambdaOperations
-from lampwork.front.lambda_service.streamed_answers import streamed
+from lampwork.front.lambda_service.streamed_answers import (
+    LOG_TAIL,
+    streamed,
+    streamed_whole,
+)
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.limits import MAX_ASYNCHRONOUS_EVENT, MAX_EVENT
 from lampwork.invocation.port import Invocation, Invoker
+from lampwork.invocation.streamed_call import StreamedCall
 from lampwork.stack.function_names import (
     FunctionNames,
     invocation_name,
@@ -44,7 +50,6 @@ DATED = re.compile(r"/20\d\d-\d\d-\d\d/")
 PATH = re.compile(PREFIX + "([^/]+)/invocations")
 STREAM_PATH = re.compile("/2021-11-15/functions/([^/]+)/response-streaming-invocations")
 NOT_SERVED = "Lampwork serves Invoke, event source mappings and the lists of functions."
-LOG_TAIL = 4096  # bytes
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestSyntax
 TENANT_ID = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 EXECUTION = "x-amz-durable-execution-name"
@@ -97,7 +102,7 @@ class LambdaApi:
         """Answer `POST /2015-03-31/functions/{name, ARN or partial ARN}/invocations`, or one of
         the other operations."""
         if streaming := STREAM_PATH.fullmatch(request.path):
-            return streamed(await self._invocation(request, unquote(streaming[1])))
+            return await self._invocation(request, unquote(streaming[1]), streams=True)
         found = PATH.fullmatch(request.path)
         if found is None or request.method != "POST":
             answer = self._durable.serve(request) if self._durable else None
@@ -105,7 +110,9 @@ class LambdaApi:
             return answer or _error(501, "NotImplementedException", message=NOT_SERVED)
         return await self._invocation(request, unquote(found[1]))
 
-    async def _invocation(self, request: Request, reference: str) -> Response:
+    async def _invocation(
+        self, request: Request, reference: str, *, streams: bool = False
+    ) -> Response:
         """Invoke a function as its name, ARN or partial ARN says."""
         name = name_in(reference)
         function = self._functions.called(name)
@@ -124,7 +131,10 @@ class LambdaApi:
         function = replace(function, tenant=tenant)
         kind = request.header("x-amz-invocation-type") or "RequestResponse"
         refused = self._refused(request, kind) or self._refused_execution(request, function)
-        return refused or await self._invoke(request, function, kind)
+        if streams and kind == "Event":
+            message = "A stream is for RequestResponse and DryRun."
+            return _error(400, "InvalidParameterValueException", message=message)
+        return refused or await self._invoke(request, function, kind, streams=streams)
 
     def _refused_execution(self, request: Request, function: Function) -> Response | None:
         """https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html"""
@@ -163,7 +173,9 @@ class LambdaApi:
             )
         return None
 
-    async def _invoke(self, request: Request, function: Function, kind: str) -> Response:
+    async def _invoke(
+        self, request: Request, function: Function, kind: str, *, streams: bool
+    ) -> Response:
         payload = request.body or b"{}"
         match kind:
             case "DryRun":
@@ -184,40 +196,64 @@ class LambdaApi:
                 )
                 return Response(202, headers)
             case "RequestResponse":
-                return await self._wait(request, function, payload)
+                answer = self._stream if streams else self._wait
+                return await _answered(answer(request, function, payload), function, request)
             case _:
                 return _error(
                     400, "InvalidParameterValueException", message=f"Not supported: {kind}"
                 )
 
     async def _wait(self, request: Request, function: Function, payload: bytes) -> Response:
-        context = request.header("x-amz-client-context")
-        try:
-            invocation = await self._invoker.invoke(
-                self._name(function),
-                payload,
-                client_context=base64.b64decode(context).decode() if context else None,
-                request_id=request.header(EXECUTION),
-                trace_header=request.header("x-amzn-trace-id"),
-            )
-        except FunctionNotFound:
-            return _not_found(function.name, request)
-        except RecursiveInvocation as error:
-            return _error(400, "RecursiveInvocationException", Message=str(error))
-        except Throttled:
-            return _too_many("ReservedFunctionConcurrentInvocationLimitExceeded")
-        except TooManyEnvironments:
-            return _too_many("ConcurrentInvocationLimitExceeded")
-        except LampworkError as error:
-            return _error(500, "ServiceException", fault="Service", message=str(error))
-        tail = (request.header("x-amz-log-type") or "").lower() == "tail"
-        return _result(invocation, function.version, tail=tail)
+        invocation = await self._invoker.invoke(self._name(function), payload, **_options(request))
+        return _result(invocation, function.version, tail=_wants_log(request))
+
+    async def _stream(self, request: Request, function: Function, payload: bytes) -> Response:
+        """The answer of InvokeWithResponseStream."""
+        options = _options(request)
+        options["request_id"] = options["request_id"] or str(uuid.uuid4())
+        stream = StreamedCall(self._invoker, self._name(function), payload, **options)
+        whole = await stream.begun()
+        headers = _headers(options["request_id"])
+        headers.append(("x-amz-executed-version", function.version))
+        if whole is None:
+            return streamed(stream, headers, log=_wants_log(request))
+        return streamed_whole(_result(whole, function.version, tail=_wants_log(request)))
 
     def _name(self, function: Function) -> str:
         """The name by which the invoker knows a function with this qualifier."""
         written = self._functions.get(function.logical_id)
         name = invocation_name(written, function.qualifier)
         return tenant_name(name, function.tenant) if function.tenant else name
+
+
+async def _answered(answer: Awaitable[Response], function: Function, request: Request) -> Response:
+    """An answer, or why there is none."""
+    try:
+        return await answer
+    except FunctionNotFound:
+        return _not_found(function.name, request)
+    except RecursiveInvocation as error:
+        return _error(400, "RecursiveInvocationException", Message=str(error))
+    except Throttled:
+        return _too_many("ReservedFunctionConcurrentInvocationLimitExceeded")
+    except TooManyEnvironments:
+        return _too_many("ConcurrentInvocationLimitExceeded")
+    except LampworkError as error:
+        return _error(500, "ServiceException", fault="Service", message=str(error))
+
+
+def _options(request: Request) -> dict[str, Any]:
+    """What a client says of an invocation besides its payload."""
+    context = request.header("x-amz-client-context")
+    return {
+        "client_context": base64.b64decode(context).decode() if context else None,
+        "request_id": request.header(EXECUTION),
+        "trace_header": request.header("x-amzn-trace-id"),
+    }
+
+
+def _wants_log(request: Request) -> bool:
+    return (request.header("x-amz-log-type") or "").lower() == "tail"
 
 
 def _refused_tenant(function: Function, tenant: str | None) -> Response | None:

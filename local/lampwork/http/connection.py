@@ -1,15 +1,25 @@
-"""A connection of the HTTP/1.1 server: whole requests in, whole responses out (RFC 9112)."""
+"""A connection of the HTTP/1.1 server: whole requests in, responses out (RFC 9112)."""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
 
 from lampwork.http.reader import MAX_BODY, MAX_HEAD, RequestReader
 from lampwork.http.request import Request
-from lampwork.http.responses import Response, encoded, json_message
+from lampwork.http.responses import (
+    BODILESS,
+    BrokenBody,
+    Response,
+    StreamedResponse,
+    chunk,
+    encoded,
+    encoded_head,
+    json_message,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +52,7 @@ class Upgrade:
 
 Answer = Response | Upgrade
 Pending = Coroutine[Any, Any, Answer]
-# A handler that can answer at once returns the answer, which saves a task.
+# A handler that can answer at once returns the answer, which saves a task. It does not stream.
 Handler = Callable[[Request], Answer | Pending]
 
 
@@ -213,9 +223,12 @@ class HttpProtocol(asyncio.Protocol):
         if isinstance(answer, Upgrade):
             self._hand_over(answer)
             return False
-        if self._gone:
+        if isinstance(answer, StreamedResponse) and isinstance(message, Request):
+            await self._stream(message, answer, keep_alive)
+        elif self._gone:
             return False
-        self._send(message, answer, keep_alive)
+        else:
+            self._send(message, answer, keep_alive)
         if self._writable is not None:
             await self._writable.wait()
         if len(self._queue) == MAX_PIPELINED:
@@ -226,6 +239,36 @@ class HttpProtocol(asyncio.Protocol):
         keep_alive = keep_alive and not (self._closing and not self._queue)
         head_only = isinstance(message, Request) and message.method == "HEAD"
         self._transport.write(encoded(answer, head_only=head_only, keep_alive=keep_alive))
+        if not keep_alive:
+            self._finish()
+
+    async def _stream(self, request: Request, answer: StreamedResponse, keep_alive: bool) -> None:
+        """Send an answer as its pieces come, until its end or until the client has left."""
+        chunked = request.knows_chunks
+        bodiless = answer.status in BODILESS or request.method == "HEAD"
+        keep_alive = keep_alive and chunked and not (self._closing and not self._queue)
+        if not self._gone:
+            self._transport.write(encoded_head(answer, chunked=chunked, keep_alive=keep_alive))
+        try:
+            async with aclosing(answer.pieces) as pieces:
+                if not bodiless:
+                    async for piece in pieces:
+                        if self._gone:
+                            return
+                        self._transport.write(chunk(piece) if chunked else piece)
+                        if self._writable is not None:
+                            await self._writable.wait()
+        except BrokenBody:
+            self._finish()  # without its end, the client sees that it is not whole
+            return
+        except Exception:  # as above
+            logger.exception("an answer ended in its middle", extra={"path": request.path})
+            self._finish()
+            return
+        if self._gone:
+            return
+        if chunked and not bodiless:
+            self._transport.write(chunk(b""))
         if not keep_alive:
             self._finish()
 

@@ -119,8 +119,9 @@ class RequestReader:
             return
         request = self._request()
         keep_alive = self._parser.should_keep_alive()
-        if keep_alive and self._parser.get_http_version() == "1.0":
-            keep_alive = request.header("connection") is not None
+        if self._parser.get_http_version() == "1.0":
+            request.knows_chunks = False
+            keep_alive = keep_alive and request.header("connection") is not None
         self._start_message()
         self._sink.received(request, keep_alive)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 class Request:
     """A request as received: text is latin-1, headers keep their case and order.
 
-    `route` is the template's route that serves it, once a gateway has found it.
+    `route` is the template's route that serves it, once a gateway has found it. A client of
+    HTTP/1.0 does not know chunks (RFC 9112 §7.1).
     """
 
     method: str
@@ -15,6 +16,7 @@ class Request:
     peer: tuple[str, int]
     secure: bool
     route: str | None = None
+    knows_chunks: bool = True
     _first: dict[str, str] | None = None
 
     @property

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Protocol
 
+from lampwork.invocation.answer_stream import AnswerStream
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -50,11 +52,13 @@ class Invoker(Protocol):
         client_context: str | None = None,
         request_id: str | None = None,
         trace_header: str | None = None,
+        stream: AnswerStream | None = None,
     ) -> Invocation:
         """Run one invocation to its end, even if the caller is cancelled.
 
         A retry passes the `request_id` of the first try. `trace_header` is the X-Amzn-Trace-Id of
-        the request that causes the invocation.
+        the request that causes the invocation. The pieces of a streamed answer go to `stream` as
+        they come, and the invocation's payload is then empty; without one, it is the whole answer.
 
         Raises:
             FunctionNotFound: there is no such function.

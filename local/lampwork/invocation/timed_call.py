@@ -37,9 +37,7 @@ async def call(
         IntegrationTimeout: the function did not answer in time.
         FunctionNotFound, Throttled, TooManyEnvironments: as in `Invoker.invoke`.
     """
-    payload = encode(event).encode("utf-8", "surrogatepass")
-    if len(payload) > MAX_EVENT:
-        raise EventTooLarge(f"The event has {len(payload)} bytes; Lambda takes {MAX_EVENT}.")
+    payload = payload_of(event)
     caller = cast("asyncio.Task[Invocation]", asyncio.current_task())
     # The same as `asyncio.timeout`, at a third of its cost, which every request pays.
     limit = asyncio.get_running_loop().call_later(timeout_seconds, caller.cancel, LATE)
@@ -54,3 +52,15 @@ async def call(
         ) from cancelled
     finally:
         limit.cancel()
+
+
+def payload_of(event: dict[str, Any]) -> bytes:
+    """An event as JSON.
+
+    Raises:
+        EventTooLarge: it has more than `MAX_EVENT` bytes.
+    """
+    payload = encode(event).encode("utf-8", "surrogatepass")
+    if len(payload) > MAX_EVENT:
+        raise EventTooLarge(f"The event has {len(payload)} bytes; Lambda takes {MAX_EVENT}.")
+    return payload

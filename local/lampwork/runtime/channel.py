@@ -12,6 +12,7 @@ from lampwork.runtime import frames
 from lampwork.runtime.read_files import FileUse
 
 OnFiles = Callable[[Sequence[FileUse]], None]
+OnStream = Callable[["Begun | Piece"], None]
 
 
 def _ignore(said: object) -> None:
@@ -44,20 +45,42 @@ class Answer:
     failed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The function streams its answer: pieces come, and an `Answer` ends them."""
+
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next bytes of a streamed answer."""
+
+    content: bytes
+
+
 class Channel(asyncio.Protocol):
     """The emulator's end of the socket to one function's process.
 
     `report` is called with what the process says: that it is ready, or an answer; an init that
-    failed is an `Answer` too. `on_files` is called with the files that the process has opened.
+    failed is an `Answer` too. `on_files` is called with the files that the process has opened, and
+    `on_stream` with the pieces of an answer that it streams.
     """
 
-    def __init__(self, report: Callable[[Ready | Answer], None], on_files: OnFiles) -> None:
+    def __init__(
+        self,
+        report: Callable[[Ready | Answer], None],
+        on_files: OnFiles,
+        on_stream: OnStream = _ignore,
+    ) -> None:
         self._report = report
         self._on_files = on_files
+        self._on_stream = on_stream
         self._local, self._remote = socket.socketpair()
         self._local.setblocking(False)
         self._received = bytearray()
         self._answer_due = False
+        self._paused = False
 
     @property
     def remote_fd(self) -> int:
@@ -66,16 +89,19 @@ class Channel(asyncio.Protocol):
 
     @classmethod
     async def open(
-        cls, report: Callable[[Ready | Answer], None], on_files: OnFiles = _ignore
+        cls,
+        report: Callable[[Ready | Answer], None],
+        on_files: OnFiles = _ignore,
+        on_stream: OnStream = _ignore,
     ) -> "Channel":
-        channel = cls(report, on_files)
+        channel = cls(report, on_files, on_stream)
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(lambda: channel, channel._local)
         return channel
 
     def close(self) -> None:
         """Close both ends; `report` is not called again."""
-        self._report = self._on_files = _ignore
+        self._report = self._on_files = self._on_stream = _ignore
         self._remote.close()
         self._transport.abort()
 
@@ -84,6 +110,17 @@ class Channel(asyncio.Protocol):
         self._answer_due = True
         self._transport.write(frames.frame(frames.REQUEST, _headers(work) + b"\n" + work.payload))
 
+    def pause(self) -> None:
+        """Read nothing more for now, so that a process that streams has to wait."""
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
     @property
     def has_unread_request(self) -> bool:
         """Whether the process has not read all of the last request yet."""
@@ -91,8 +128,13 @@ class Channel(asyncio.Protocol):
 
     @property
     def awaits_answer(self) -> bool:
-        """Whether the process has read a request and has sent nothing since."""
-        return self._answer_due and not self.has_unread_request and not _has_unread(self._local)
+        """Whether the process has read a request and has sent nothing since, except pieces of a
+        streamed answer that have been read or wait for their reader."""
+        return (
+            self._answer_due
+            and not self.has_unread_request
+            and (self._paused or not _has_unread(self._local))
+        )
 
     # asyncio.Protocol
 
@@ -112,9 +154,16 @@ class Channel(asyncio.Protocol):
             self._handle_frame(kind, body)
 
     def _handle_frame(self, kind: bytes, body: bytes) -> None:
-        if kind == frames.FILES:
-            self._on_files(FileUse.from_json(body))
-            return
+        match kind:
+            case frames.FILES:
+                self._on_files(FileUse.from_json(body))
+                return
+            case frames.PIECE:
+                self._on_stream(Piece(body))
+                return
+            case frames.STREAM:
+                self._on_stream(Begun(body.decode("latin-1")))
+                return
         self._answer_due = False
         match kind:
             case frames.READY:

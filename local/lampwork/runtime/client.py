@@ -22,6 +22,7 @@ def load(channel: int, recorder: Recorder) -> Callable[[str], None]:
     """
     os.set_inheritable(channel, False)  # nobody else's, even if the function starts a program
     connection = Connection(socket.socket(fileno=channel), recorder)
+    _serving.append(connection)
     os.register_at_fork(after_in_child=connection.abandon)
     try:
         return awslambdaric_seam.load(connection, partial(connection.send, frames.INIT_ERROR))
@@ -31,14 +32,24 @@ def load(channel: int, recorder: Recorder) -> Callable[[str], None]:
         sys.exit(f"{error}")
 
 
+_serving: "list[Connection]" = []
+
+
+def answer_stream() -> "Connection":
+    """The connection of this process, for a handler of ours that streams its answers."""
+    return _serving[0]
+
+
 class Connection:
-    """What awslambdaric's extension offers, by the same names."""
+    """What awslambdaric's extension offers, by the same names. An answer of which pieces have been
+    written ends when the handler returns or raises; what it returns is then left out."""
 
     def __init__(self, channel: socket.socket, recorder: Recorder) -> None:
         self._socket = channel
         self._recorder = recorder
         self._reader = channel.makefile("rb")
         self._is_ready = False
+        self._streams = False
 
     def close(self) -> None:
         self._reader.close()
@@ -54,6 +65,15 @@ class Connection:
 
     def send(self, kind: bytes, body: bytes = b"") -> None:
         self._socket.sendall(frames.frame(kind, body))
+
+    def begin_stream(self, content_type: str) -> None:
+        """Stream the answer of the request under way."""
+        self._streams = True
+        self.send(frames.STREAM, content_type.encode("latin-1"))
+
+    def write_piece(self, piece: bytes) -> None:
+        """Waits while the emulator has no room for more."""
+        self.send(frames.PIECE, piece)
 
     def _tell_files(self) -> None:
         """Before the answer of a request: with the answer, the request is over for the emulator."""
@@ -80,6 +100,9 @@ class Connection:
     def post_invocation_result(
         self, request_id: str, result: bytes, content_type: str, invocation_id: str | None
     ) -> None:
+        if self._streams:
+            self._streams = False
+            result = b""
         if len(result) > MAX_RESPONSE:
             sys.stderr.write(
                 f"[ERROR] Function.ResponseSizeTooLarge: The function's answer has {len(result)}"
@@ -94,6 +117,7 @@ class Connection:
     def post_error(
         self, request_id: str, error: str, xray_fault: str, invocation_id: str | None
     ) -> None:
+        self._streams = False
         self._tell_files()
         self.send(frames.ERROR, error.encode())
 

@@ -13,8 +13,10 @@ HEADER: Final = struct.Struct(">cI")
 
 # From the process.
 READY: Final = b"R"  # the function is loaded; no body
-RESPONSE: Final = b"A"  # what it returned, JSON
-ERROR: Final = b"E"  # what it raised, JSON
+RESPONSE: Final = b"A"  # what it returned, JSON; after a stream, no body
+ERROR: Final = b"E"  # what it raised, JSON; after pieces, the stream is broken
+STREAM: Final = b"S"  # it streams its answer; the content type
+PIECE: Final = b"P"  # the next bytes of a streamed answer
 INIT_ERROR: Final = b"I"  # why it could not be loaded, JSON
 FILES: Final = b"F"  # which files it has opened since the last time, as `read_files` writes them
 TOO_LARGE: Final = b"L"  # it returned more than `MAX_RESPONSE`; no body

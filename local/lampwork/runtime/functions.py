@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from lampwork.errors import FunctionNotFound, RecursiveInvocation, TenantMissing
 from lampwork.events.trace_lineage import MOST_INVOCATIONS, earlier_invocations
+from lampwork.invocation.answer_stream import AnswerStream
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics
 from lampwork.metrics.readings import Reading
@@ -107,6 +108,7 @@ class Functions:
         client_context: str | None = None,
         request_id: str | None = None,
         trace_header: str | None = None,
+        stream: AnswerStream | None = None,
     ) -> Invocation:
         """As `Invoker.invoke`."""
         pool = self._pools.get(function) or self._pool_by_name(function)
@@ -114,7 +116,7 @@ class Functions:
             raise FunctionNotFound(f"Function not found: {function}")
         if trace_header is not None:
             _refuse_recursion(pool.function, trace_header)
-        return await pool.invoke(payload, client_context, request_id, trace_header)
+        return await pool.invoke(payload, client_context, request_id, trace_header, stream)
 
     def _set_functions(self, functions: Mapping[str, Function]) -> None:
         # Functions' processes have other working directories, so paths must be absolute.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lampwork.errors import LampworkError, StartError, Throttled, TooManyEnvironments
+from lampwork.invocation.answer_stream import AnswerStream
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics
 from lampwork.runtime.capacity import Capacity
@@ -64,6 +65,7 @@ class Pool:
         client_context: str | None,
         request_id: str | None = None,
         trace_header: str | None = None,
+        stream: AnswerStream | None = None,
     ) -> "asyncio.Future[Invocation]":
         """Accept one request. As on Lambda, it runs to its end even if nobody waits for it.
 
@@ -91,6 +93,7 @@ class Pool:
             accepted_at=self._loop.time(),
             completion=self._loop.create_future(),
             trace_header=trace_header,
+            stream=stream,
         )
         self._accepted += 1
         self._dispatch(request)

@@ -167,7 +167,7 @@ class Function:
 @dataclass(frozen=True, slots=True)
 class HttpRoute:
     """`method` is a verb or ANY. `path` is written as in the template: /tasks/{id}, /{proxy+},
-    $default.
+    $default. One that `streams` sends the answer while the function makes it.
 
     If there are `scopes`, a token must have one of them. A REST API's route with an `integration`
     has a function only if that leads to one. An HTTP API's route to a `service` has none.
@@ -184,6 +184,7 @@ class HttpRoute:
     service: ServiceIntegration | None = None
     checks: RequestChecks | None = None
     needs_api_key: bool = False
+    streams: bool = False
     mapping: ParameterMapping | None = None
 
     @property
@@ -219,7 +220,7 @@ class GatewayResponse:
 @dataclass(frozen=True, slots=True)
 class RestApi:
     """One stage of a REST API. Its routes have payload format 1.0; their `path` is the path of the
-    resource, without a slash at its end."""
+    resource, without a slash at its end. A streamed answer may pause for `idle_seconds`."""
 
     logical_id: str
     api_id: str
@@ -232,12 +233,13 @@ class RestApi:
     deployment_id: str = ""
     usage_plans: tuple[UsagePlan, ...] = ()
     api_key_source: str = "HEADER"  # or AUTHORIZER
+    idle_seconds: float = 300
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionUrl:
-    """A function's own address. It has an `authorizer` if callers must sign their requests. With
-    `raw_answers`, an answer is sent as it is."""
+    """A function's own address. It has an `authorizer` if callers must sign their requests. One
+    that `streams` sends what a function streams as it comes, and any other answer as it is."""
 
     logical_id: str
     url_id: str
@@ -245,7 +247,7 @@ class FunctionUrl:
     timeout_seconds: float
     authorizer: Authorizer | None = None
     cors: Cors | None = None
-    raw_answers: bool = False
+    streams: bool = False
     region: str = "us-east-1"
 
 

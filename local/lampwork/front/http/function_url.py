@@ -1,18 +1,22 @@
 import logging
 import uuid
-from typing import Final
+from typing import Any, Final
 
 from lampwork.errors import LampworkError, Throttled
 from lampwork.events.caller import Caller
 from lampwork.events.forwarding import forwarding_headers
-from lampwork.events.function_url import raw_response, url_event, url_response
+from lampwork.events.function_url import BINARY, raw_response, url_event, url_response
 from lampwork.events.http_api import MalformedResponse
+from lampwork.events.streamed_answers import url_head
 from lampwork.front.http.cors import CrossOrigin
+from lampwork.front.http.streamed import passed_on, read_prelude
 from lampwork.front.signature import caller, is_signed
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.port import Invoker
-from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call
+from lampwork.invocation.prelude import WITH_PRELUDE
+from lampwork.invocation.streamed_call import StreamBroken, StreamedCall
+from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call, payload_of
 from lampwork.stack.model import FunctionUrl, HttpApi, HttpRoute
 from lampwork.stack.router import Match
 
@@ -61,14 +65,14 @@ class FunctionUrlGateway:
             identity = Caller("iam", caller(request))
         event = url_event(request, self._api, match.route, request_id=request_id, caller=identity)
         try:
+            if self._url.streams:
+                return await self._stream(event, request_id)
             invocation = await call(
                 *(self._invoker, self._url.function, event, self._url.timeout_seconds),
                 request_id=request_id,
             )
             if invocation.function_error:  # the function's log already shows the error
                 return _failed()
-            if self._url.raw_answers:
-                return raw_response(invocation.payload)
             return url_response(invocation.payload)
         except EventTooLarge as error:
             self._log(error)
@@ -76,9 +80,28 @@ class FunctionUrlGateway:
         except Throttled as error:
             self._log(error)
             return _refusal(429, "TooManyRequestsException", b'{"Message":"Rate Exceeded."}')
-        except (LampworkError, IntegrationTimeout, MalformedResponse) as error:
+        except (LampworkError, IntegrationTimeout, MalformedResponse, StreamBroken) as error:
             self._log(error)
             return _failed()
+
+    async def _stream(self, event: dict[str, Any], request_id: str) -> Response:
+        """The response of a URL whose invoke mode is RESPONSE_STREAM, once its head is known."""
+        function = self._url.function
+        stream = StreamedCall(self._invoker, function, payload_of(event), request_id=request_id)
+        try:
+            whole = await stream.begun()
+            if whole is not None and whole.function_error:
+                return _failed()
+            if stream.content_type is None and whole is not None:
+                return raw_response(whole.payload)
+            if stream.content_type != WITH_PRELUDE:
+                head = Response(200, [("content-type", stream.content_type or BINARY)])
+                return passed_on(head, stream)
+            prelude, first = await read_prelude(stream)
+            return passed_on(url_head(prelude, BINARY), stream, first)
+        except (MalformedResponse, StreamBroken):
+            stream.leave()
+            raise
 
     def _log(self, error: Exception) -> None:
         logger.warning(

@@ -9,6 +9,7 @@ from lampwork.events.caller import Caller
 from lampwork.events.http_api import MalformedResponse
 from lampwork.events.identifiers import Moment, http_date, new_id, whole_trace
 from lampwork.events.rest_api import authorizer_event, is_binary, proxy_event, rest_response
+from lampwork.events.streamed_answers import rest_head
 from lampwork.front.authorizers.function import FunctionAuthorizer
 from lampwork.front.authorizers.identity_sources import identity
 from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Unauthenticated
@@ -18,11 +19,13 @@ from lampwork.front.http.rest.backends import Backends
 from lampwork.front.http.rest.sources import Refused
 from lampwork.front.http.rest.validation import RequestValidator
 from lampwork.front.http.rest_errors import RestError, rest_error
+from lampwork.front.http.streamed import passed_on, read_prelude
 from lampwork.front.signature import caller, is_signed
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
 from lampwork.invocation.port import Invoker
-from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call
+from lampwork.invocation.streamed_call import StreamBroken, StreamedCall
+from lampwork.invocation.timed_call import EventTooLarge, IntegrationTimeout, call, payload_of
 from lampwork.stack.authorization import (
     Authorizer,
     IamAuthorizer,
@@ -39,6 +42,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 AUTHORIZER_TIMEOUT_SECONDS = 29
+NOT_STREAMED = (
+    "The function does not stream, but the route's responseTransferMode is STREAM: API Gateway"
+    " needs a stream that begins with its status and headers."
+)
 
 
 class RestApiGateway:
@@ -154,15 +161,15 @@ class RestApiGateway:
         route, context = match.route, event["requestContext"]
         request_id = context["requestId"]
         try:
+            if route.streams:
+                return await self._stream(match, event)
             invocation = await call(self._invoker, route.function, event, route.timeout_seconds)
             if invocation.function_error:  # the function's log already shows the error
                 return self._error(rest_errors.MALFORMED, request, request_id)
             binary = is_binary(request.header("accept"), self._api.binary_media_types)
             response = rest_response(invocation.payload, decode=binary)
-            trace = whole_trace(event["headers"]["X-Amzn-Trace-Id"])
-            response.headers.append(("X-Amzn-Trace-Id", trace))
-            return _with_ids(response, request_id, context["extendedRequestId"])
-        except MalformedResponse as error:
+            return _traced(response, event)
+        except (MalformedResponse, StreamBroken) as error:
             _log(match, error)
             return self._error(rest_errors.MALFORMED, request, request_id)
         except EventTooLarge as error:
@@ -174,6 +181,30 @@ class RestApiGateway:
         except LampworkError as error:
             _log(match, error)
             return self._error(rest_errors.NOT_RUN, request, request_id)
+
+    async def _stream(self, match: Match, event: dict[str, Any]) -> Response:
+        """The response of a route whose transfer mode is STREAM, once its head is known.
+
+        Raises:
+            MalformedResponse: the function does not stream, or without a head.
+            StreamBroken: the function failed before its answer began.
+        """
+        route = match.route
+        stream = StreamedCall(
+            self._invoker,
+            route.function,
+            payload_of(event),
+            seconds=route.timeout_seconds,
+            idle_seconds=self._api.idle_seconds,
+        )
+        try:
+            if whole := await stream.begun():
+                raise StreamBroken(whole.failure or NOT_STREAMED)
+            prelude, first = await read_prelude(stream)
+            return _traced(passed_on(rest_head(prelude), stream, first), event)
+        except (MalformedResponse, StreamBroken):
+            stream.leave()
+            raise
 
     async def _authorize(
         self, authorizer: Authorizer | None, request: Request, match: Match, request_id: str
@@ -265,6 +296,13 @@ def _with_ids(response: Response, request_id: str, extended_id: str | None = Non
         ("x-amz-apigw-id", extended_id or new_id()),
     ]
     return response
+
+
+def _traced(response: Response, event: dict[str, Any]) -> Response:
+    trace = whole_trace(event["headers"]["X-Amzn-Trace-Id"])
+    response.headers.append(("X-Amzn-Trace-Id", trace))
+    context = event["requestContext"]
+    return _with_ids(response, context["requestId"], context["extendedRequestId"])
 
 
 def _log(match: Match, error: Exception) -> None:

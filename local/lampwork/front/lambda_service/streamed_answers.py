@@ -1,27 +1,56 @@
-"""The answer of InvokeWithResponseStream. Managed Python runtimes cannot stream: as on AWS, their
-answer comes as one chunk when it is whole.
+"""The answer of InvokeWithResponseStream. Managed Python runtimes cannot stream by themselves: as
+on AWS, their answer comes when it is whole.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html
 """
 
+import base64
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 
-from lampwork.http.responses import Response
+from lampwork.http.responses import Response, StreamedResponse
+from lampwork.invocation.streamed_call import StreamBroken, StreamedCall
 
 CONTENT_TYPE: Final = "application/vnd.amazon.eventstream"
 # The most that one event carries.
 CHUNK: Final = 64 * 1024
 TEXT: Final = 7  # the type of a header whose value is a text
+BINARY: Final = "application/octet-stream"
+LOG_TAIL: Final = 4096  # bytes
 
 
-def streamed(answer: Response) -> Response:
-    """The answer of Invoke as the events that a client of the stream reads. Refusals stay as they
-    are."""
-    if answer.status != 200:
-        return answer
+def streamed(
+    stream: StreamedCall, headers: list[tuple[str, str]], *, log: bool
+) -> StreamedResponse:
+    """A stream that has begun, as the events that a client reads."""
+    told = [
+        ("content-type", CONTENT_TYPE),
+        ("x-amzn-remapped-content-type", stream.content_type or BINARY),
+    ]
+    return StreamedResponse(200, [*headers, *told], pieces=_events(stream, log=log))
+
+
+async def _events(stream: StreamedCall, *, log: bool) -> AsyncGenerator[bytes]:
+    ending = {}
+    try:
+        while piece := await stream.piece():
+            for event in _chunks(piece):
+                yield event
+        invocation = await stream.ended()
+    except StreamBroken:
+        invocation = await stream.ended()
+        details = invocation.payload.decode("utf-8", "replace")
+        ending = {"ErrorCode": invocation.function_error or "", "ErrorDetails": details}
+    finally:
+        stream.leave()
+    tail = base64.b64encode(invocation.log[-LOG_TAIL:]).decode() if log else ""
+    yield _ending({"LogResult": tail, **ending})
+
+
+def streamed_whole(answer: Response) -> Response:
+    """The answer of Invoke as the events that a client of the stream reads."""
     headers = dict(answer.headers)
     error = headers.pop("x-amz-function-error", None)
     ending = {"LogResult": headers.pop("x-amz-log-result", "")}
@@ -29,13 +58,13 @@ def streamed(answer: Response) -> Response:
         ending |= {"ErrorCode": error, "ErrorDetails": answer.body.decode("utf-8", "replace")}
     events = b"".join((*(_chunks(answer.body) if error is None else ()), _ending(ending)))
     headers["content-type"] = CONTENT_TYPE
-    headers["x-amzn-remapped-content-type"] = "application/octet-stream"
+    headers["x-amzn-remapped-content-type"] = BINARY
     return Response(200, list(headers.items()), events)
 
 
 def _chunks(body: bytes) -> Iterator[bytes]:
     for begin in range(0, len(body), CHUNK):
-        yield _event("PayloadChunk", "application/octet-stream", body[begin : begin + CHUNK])
+        yield _event("PayloadChunk", BINARY, body[begin : begin + CHUNK])
 
 
 def _ending(ending: dict[str, str]) -> bytes:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from lampwork.errors import StartError
 from lampwork.events.trace_lineage import trace_of_invocation
+from lampwork.invocation.answer_stream import AnswerStream
+from lampwork.invocation.limits import MAX_RESPONSE
 from lampwork.invocation.port import Invocation
-from lampwork.runtime.channel import Answer, Channel, Ready, Work
+from lampwork.invocation.prelude import whole_answer
+from lampwork.runtime.channel import TOO_LARGE, Answer, Begun, Channel, Piece, Ready, Work
 from lampwork.runtime.execution import function_errors
 from lampwork.runtime.execution.cpu import wants_cpu
 from lampwork.runtime.execution.environment_log import EnvironmentLog
@@ -70,7 +73,8 @@ Outcome = Ready | Answer | Exited | TimedOut
 class Request:
     """One request for a function, from its acceptance to its end.
 
-    Its result is set on `completion`, unless whoever waited for it has cancelled that.
+    Its result is set on `completion`, unless whoever waited for it has cancelled that. What the
+    function streams goes to `stream`; without one, it is gathered.
     """
 
     payload: bytes
@@ -79,6 +83,7 @@ class Request:
     accepted_at: float
     completion: "asyncio.Future[Invocation]"
     trace_header: str | None = None  # of the request that causes this one
+    stream: AnswerStream | None = None
     unread_attempts: int = 0  # processes that ended before they read it
 
 
@@ -116,6 +121,8 @@ class Environment:
         self._channel: Channel | None = None
         self._on_outcome: Callable[[Outcome], None] | None = None  # who is told the next outcome
         self._time_limit: asyncio.TimerHandle | None = None
+        self._streamed: AnswerStream | None = None  # what the request under way streams
+        self._asked_stream: AnswerStream | None = None  # where its caller wants to have that
         self._init_retry: asyncio.Task[None] | None = None
         self._process: ChildProcess | None = None
         self._pipe: LogPipe | None = None
@@ -313,7 +320,9 @@ class Environment:
     async def _spawn(self, launch: Launch) -> None:
         with ExitStack() as opened:
             try:
-                channel = await Channel.open(self._report_outcome, self._report_files)
+                channel = await Channel.open(
+                    self._report_outcome, self._report_files, self._report_stream
+                )
                 opened.callback(channel.close)
                 pipe = LogPipe(self._log.printed)
                 opened.callback(pipe.close)
@@ -349,6 +358,7 @@ class Environment:
             self._conclude(request, self._init)
             return
         self._on_outcome = partial(self._conclude, request)
+        self._asked_stream = request.stream
         self._set_time_limit(seconds)
         self._thaw()
         work = self._work_for(request)
@@ -366,6 +376,25 @@ class Environment:
         if not self.outdated:
             world = self._world
             self._settings.on_files([use for use in uses if not (world and world.hides(use.path))])
+
+    def _report_stream(self, part: Begun | Piece) -> None:
+        channel = self._channel
+        if self._on_outcome is None or channel is None:  # too late
+            return
+        if isinstance(part, Begun):
+            self._streamed = self._asked_stream or AnswerStream(limit=MAX_RESPONSE)
+            self._streamed.begin(part.content_type)
+            return
+        stream = self._streamed
+        if stream is None:
+            return
+        stream.write(part.content)
+        if stream.is_too_large:
+            self.outdated = True  # it would go on writing
+            self._log.failure(function_errors.log_line(TOO_LARGE.payload))
+            self._report_outcome(TOO_LARGE)
+        elif stream is self._asked_stream and stream.pause(channel.resume):
+            channel.pause()
 
     def _report_outcome(self, outcome: Outcome) -> None:
         then, self._on_outcome = self._on_outcome, None
@@ -392,6 +421,13 @@ class Environment:
         if self._pipe is not None:
             self._pipe.end_line()
         produced = 0 if failed else len(payload)
+        if self._streamed is not None:
+            stream, self._streamed = self._streamed, None
+            produced = stream.size
+            if stream is not request.stream and not failed:
+                payload = whole_answer(stream.content_type or "", stream.whole())
+            if self._channel is not None:  # the next request's answer must not wait for a reader
+                self._channel.resume()
         if self._process is not None:
             self._memory.refresh(self._process.pid)
         memory = self._memory.megabytes

@@ -14,9 +14,6 @@ const { pathToFileURL } = require("node:url");
 const NATIVE_MODULE = "./rapid-client.node";
 const HEADER_BYTES = 5;
 const MAX_RESPONSE_BYTES = 6 * 1024 * 1024;
-// https://docs.aws.amazon.com/lambda/latest/dg/response-streaming-tutorial.html
-const WITH_PRELUDE = "application/vnd.awslambda.http-integration-response";
-const PRELUDE_END = Buffer.alloc(8);
 
 const task = JSON.parse(process.env.LAMPWORK_TASK);
 delete process.env.LAMPWORK_TASK;
@@ -61,20 +58,20 @@ function send(kind, body = "", then = undefined) {
   const header = Buffer.alloc(HEADER_BYTES);
   header.write(kind, 0, "ascii");
   header.writeUInt32BE(content.length, 1);
-  socket.write(Buffer.concat([header, content]), then);
+  return socket.write(Buffer.concat([header, content]), then);
 }
 
-function respond(body, then = undefined) {
+function respond(body) {
   const length = Buffer.byteLength(body);
   if (length <= MAX_RESPONSE_BYTES) {
-    send("A", body, then);
+    send("A", body);
     return;
   }
   process.stderr.write(
     `[ERROR] Function.ResponseSizeTooLarge: The function's answer has ${length} bytes;` +
       ` Lambda takes ${MAX_RESPONSE_BYTES}.\n`,
   );
-  send("L", "", then);
+  send("L");
 }
 
 const native = {
@@ -105,28 +102,39 @@ Module._load = function (request, ...rest) {
 
 // The client posts two things over HTTP itself: the error of a failed init, and streamed responses.
 const server = http.createServer((request, response) => {
-  const parts = [];
-  request.on("data", (part) => parts.push(part));
+  // Not kept alive: the client asks for the next event when the connection has ended.
+  const answered = () => response.writeHead(202, { connection: "close" }).end();
+  if (request.url.endsWith("/init/error")) {
+    const parts = [];
+    request.on("data", (part) => parts.push(part));
+    request.on("end", () => send("I", Buffer.concat(parts), answered));
+  } else {
+    pass(request, answered);
+  }
+});
+
+// A streamed response, piece by piece. An error comes in the trailers.
+function pass(request, answered) {
+  let begun = false;
+  const begin = () => {
+    if (!begun) send("S", request.headers["content-type"] ?? "application/octet-stream");
+    begun = true;
+  };
+  request.on("data", (part) => {
+    begin();
+    if (send("P", part)) return;
+    request.pause(); // whoever reads it is slow
+    socket.once("drain", () => request.resume());
+  });
   request.on("end", () => {
-    const answered = () => response.writeHead(202).end();
-    const body = Buffer.concat(parts);
-    if (request.url.endsWith("/init/error")) {
-      send("I", body, answered);
-    } else if (request.trailers["lambda-runtime-function-error-type"]) {
+    if (request.trailers["lambda-runtime-function-error-type"]) {
       const encoded = request.trailers["lambda-runtime-function-error-body"] ?? "";
       send("E", Buffer.from(encoded, "base64"), answered);
     } else {
-      respond(streamed(request.headers["content-type"], body), answered);
+      begin();
+      send("A", "", answered);
     }
   });
-});
-
-function streamed(contentType, body) {
-  const end = contentType === WITH_PRELUDE ? body.indexOf(PRELUDE_END) : -1;
-  if (end < 0) return JSON.stringify(body.toString());
-  const prelude = JSON.parse(body.subarray(0, end).toString());
-  const content = body.subarray(end + PRELUDE_END.length);
-  return JSON.stringify({ ...prelude, body: content.toString("base64"), isBase64Encoded: true });
 }
 
 async function serve() {

@@ -14,19 +14,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
+from lampwork.invocation.prelude import PRELUDE_END, WITH_PRELUDE
 from lampwork.runtime.programs.web_requests import (
     WebRequest,
     WebResponse,
     answer_of,
     is_of_gateway,
+    prelude_of,
     request_of,
 )
 
 HOST: Final = "127.0.0.1"
 RETRY_SECONDS: Final = 0.01
 ASYNC_INIT_SECONDS: Final = 9.8
+MAX_PIECE: Final = 64 * 1024
+# How long a program may take to end after its connections have.
+ENDING_SECONDS: Final = 0.2
 
 
 def option(variables: Mapping[str, str], name: str, default: str) -> str:
@@ -38,11 +44,22 @@ class ErrorStatus(Exception):
     """The program answered with a status that AWS_LWA_ERROR_STATUS_CODES names."""
 
 
+class Stream(Protocol):
+    """Where the pieces of an answer go."""
+
+    def begin_stream(self, content_type: str, /) -> None: ...
+
+    def write_piece(self, piece: bytes, /) -> None: ...
+
+
 class WebAdapter:
     """The function's program, and the one connection to it."""
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str], stream: Stream) -> None:
         self._variables = variables
+        self._stream = stream
+        mode = option(variables, "INVOKE_MODE", "buffered")
+        self._streams = mode.lower() == "response_stream"
         self._path = option(variables, "READINESS_CHECK_PATH", "/")
         self._by_tcp = option(variables, "READINESS_CHECK_PROTOCOL", "http").lower() == "tcp"
         healthy = variables.get("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", "100-499")
@@ -62,15 +79,55 @@ class WebAdapter:
         Raises:
             ErrorStatus: the answer has a status that means a failure.
         """
+        try:
+            return self._answer(event, context)
+        except (OSError, http.client.HTTPException):
+            self._end_with_program()
+            raise
+
+    def _answer(self, event: Any, context: Any) -> Any:
         by_gateway = is_of_gateway(event)
         request = request_of(event, self._base_path) if by_gateway else self._passed_through(event)
         headers = [*self._authorized(request.headers), ("x-amzn-lambda-context", _told(context))]
-        response = self._ask(WebRequest(request.method, request.target, headers, request.body))
-        if response.status in self._errors:
-            raise ErrorStatus(
-                f"Request failed with configured error status code: {response.status}"
-            )
+        connection, answer = self._ask(replace(request, headers=headers))
+        if answer.status in self._errors:
+            connection.close()
+            raise ErrorStatus(f"Request failed with configured error status code: {answer.status}")
+        if self._streams and by_gateway:
+            self._pass_on(connection, answer)
+            return None
+        response = WebResponse(answer.status, answer.getheaders(), answer.read())
+        self._connection = connection
         return answer_of(event, response) if by_gateway else _document(response.body)
+
+    def _pass_on(
+        self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
+    ) -> None:
+        """Stream the program's answer as it comes.
+
+        https://awslabs.github.io/aws-lambda-web-adapter/configuration/response-streaming.html
+        """
+        try:
+            self._stream.begin_stream(WITH_PRELUDE)
+            prelude = prelude_of(answer.status, answer.getheaders())
+            self._stream.write_piece(prelude + PRELUDE_END)
+            while piece := answer.read1(MAX_PIECE):
+                self._stream.write_piece(piece)
+            if answer.length:  # of those that the program has announced
+                raise http.client.IncompleteRead(b"", answer.length)
+            answer.read()  # frees the connection, which `read1` does after chunks alone
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _end_with_program(self) -> None:
+        """End this process if the program has ended: on Lambda, the program is the runtime."""
+        try:
+            status = self._program.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return
+        sys.exit(128 - status if status < 0 else status)
 
     def _candidates(self, asked: int) -> list[int]:
         """The ports where the program may listen: the one that it is told, and the one that the
@@ -143,19 +200,20 @@ class WebAdapter:
             for name, value in rest
         ]
 
-    def _ask(self, request: WebRequest) -> WebResponse:
+    def _ask(
+        self, request: WebRequest
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """The head of the program's answer, and the connection by which the rest of it comes."""
         connection = self._connection or http.client.HTTPConnection(HOST, self._ports[0])
         is_fresh, self._connection = self._connection is None, None
         try:
-            response = _exchange(connection, request)
+            return connection, _exchange(connection, request)
         except (ConnectionError, http.client.BadStatusLine):
             # The program has closed a connection that was idle.
             connection.close()
             if is_fresh:
                 raise
             return self._ask(request)
-        self._connection = connection
-        return response
 
 
 def _own_packages(variables: Mapping[str, str]) -> dict[str, str]:
@@ -171,7 +229,9 @@ def _own_packages(variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _exchange(connection: http.client.HTTPConnection, request: WebRequest) -> WebResponse:
+def _exchange(
+    connection: http.client.HTTPConnection, request: WebRequest
+) -> http.client.HTTPResponse:
     named = {name.lower() for name, _ in request.headers}
     connection.putrequest(
         request.method, request.target, skip_host="host" in named, skip_accept_encoding=True
@@ -182,8 +242,7 @@ def _exchange(connection: http.client.HTTPConnection, request: WebRequest) -> We
     if request.body or request.method not in ("GET", "HEAD"):
         connection.putheader("content-length", str(len(request.body)))
     connection.endheaders(request.body)
-    response = connection.getresponse()
-    return WebResponse(response.status, response.getheaders(), response.read())
+    return connection.getresponse()
 
 
 def _listens(port: int) -> bool:

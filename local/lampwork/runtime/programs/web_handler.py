@@ -2,6 +2,7 @@
 
 import os
 
+from lampwork.runtime.client import answer_stream
 from lampwork.runtime.programs.web_adapter import WebAdapter
 
-handler = WebAdapter(dict(os.environ)).handle
+handler = WebAdapter(dict(os.environ), answer_stream()).handle

@@ -86,6 +86,22 @@ def answer_of(event: Mapping[str, Any], response: WebResponse) -> dict[str, Any]
     return answer
 
 
+def prelude_of(status: int, headers: Headers) -> bytes:
+    """The head of a streamed answer, as JSON. A header that comes twice has a list of values."""
+    kept = [each for each in headers if each[0].lower() not in ("transfer-encoding", "connection")]
+    values: dict[str, list[str]] = {}
+    for name, value in kept:
+        values.setdefault(name.lower(), []).append(value)
+    cookies = values.pop("set-cookie", [])
+    prelude = {
+        "statusCode": status,
+        "headers": {name: each[0] for name, each in values.items() if len(each) == 1},
+        "multiValueHeaders": {name: each for name, each in values.items() if len(each) > 1},
+        "cookies": cookies,
+    }
+    return json.dumps({name: value for name, value in prelude.items() if value}).encode()
+
+
 def _multiple(event: Mapping[str, Any], many: str, single: str) -> Headers:
     values = event.get(f"multiValue{many}")
     if values is None:

@@ -21,6 +21,10 @@ NAMED: Final = {
     "x-amazon-apigateway-policy": ("no policy is evaluated: everybody on this machine may call"),
 }
 TIMEOUT_SECONDS: Final = 29
+# How long a streamed answer may pause.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html
+IDLE_SECONDS: Final = 300
+EDGE_IDLE_SECONDS: Final = 30
 GATEWAY_HEADER: Final = "gatewayresponse.header."
 JSON: Final = "application/json"
 
@@ -63,7 +67,14 @@ def _stages(api: Resource, functions: FunctionNames) -> Iterator[RestApi]:
             api_key_source=api.text("ApiKeySourceType")
             or body.text("x-amazon-apigateway-api-key-source")
             or "HEADER",
+            idle_seconds=EDGE_IDLE_SECONDS if _is_at_the_edge(api) else IDLE_SECONDS,
         )
+
+
+def _is_at_the_edge(api: Resource) -> bool:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-endpoint-types.html"""
+    types = api.section("EndpointConfiguration").texts("Types")
+    return not types or "EDGE" in types
 
 
 def _stage_variables(api: Resource) -> dict[str, dict[str, str]]:
@@ -100,7 +111,7 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
                 f"route {verb} {path}", _why_not(given, functions)
             )
             continue
-        _name_streaming(api, f"route {verb} {path}", given)
+        streams = _streams(api, f"route {verb} {path}", given)
         yield HttpRoute(
             verb,
             path,
@@ -112,6 +123,7 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
             integration=integration,
             checks=operation_checks(api, body, operation),
             needs_api_key=operation.needs_api_key,
+            streams=streams,
         )
 
 
@@ -128,7 +140,7 @@ def _methods(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
         if integration is None and function is None:
             method.ignore(f"route {verb} {path}", _why_not(given, functions))
             continue
-        _name_streaming(method, f"route {verb} {path}", given)
+        streams = _streams(method, f"route {verb} {path}", given)
         yield HttpRoute(
             verb,
             path,
@@ -140,13 +152,18 @@ def _methods(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
             integration=integration,
             checks=method_checks(api, method),
             needs_api_key=method.truth("ApiKeyRequired"),
+            streams=streams,
         )
 
 
-def _name_streaming(resource: Resource, route: str, integration: Section) -> None:
+def _streams(resource: Resource, route: str, integration: Section) -> bool:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html"""
-    if integration.text("responsetransfermode") == "STREAM":
-        resource.ignore(f"responseTransferMode of {route}", "the answer is sent when it is whole")
+    if integration.text("responsetransfermode") != "STREAM":
+        return False
+    if (integration.text("type") or "").upper() == "AWS_PROXY":
+        return True
+    resource.ignore(f"responseTransferMode of {route}", "the answer is sent when it is whole")
+    return False
 
 
 def _leads_to(given: Section, functions: FunctionNames) -> tuple[Integration | None, str | None]:

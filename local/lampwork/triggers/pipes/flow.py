@@ -11,6 +11,7 @@ from lampwork.companions.aws import CREDENTIALS
 from lampwork.errors import LampworkError
 from lampwork.events.pipes import events_of, resolved, text_of, transformed
 from lampwork.events.target_input import service_of
+from lampwork.invocation.answer_stream import AnswerStream
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.model import Pipe
 from lampwork.timestamps import iso_milliseconds
@@ -48,6 +49,7 @@ class PipeFlow(Invoker):
         client_context: str | None = None,
         request_id: str | None = None,
         trace_header: str | None = None,
+        stream: AnswerStream | None = None,
     ) -> Invocation:
         """Lead a batch through the pipe. What went wrong is a function's error."""
         began = time.monotonic()
