@@ -1,5 +1,6 @@
 """Reads HTTP/1.1 requests from bytes (RFC 9112), without a socket or an event loop."""
 
+import re
 from typing import Final, Protocol
 
 import httptools
@@ -11,6 +12,9 @@ MAX_BODY: Final = 10 * 1024 * 1024
 
 # The most an event loop hands over at once.
 MAX_READ: Final = 256 * 1024
+
+# A name, an address or nothing, and perhaps a port (RFC 3986 §3.2.2).
+HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:[0-9]*)?", re.ASCII)
 
 UPGRADE_HEADERS: Final = frozenset({"upgrade", "connection", "http2-settings"})
 
@@ -99,6 +103,8 @@ class RequestReader:
             hosts += lower == "host"
             # Two servers must not read one request differently (smuggling, RFC 9112 §11.2).
             if hosts > 1 or (lower == "transfer-encoding" and value.lower() != "chunked"):
+                raise _Refusal(400)
+            if lower == "host" and not HOST.fullmatch(value):  # RFC 9112 §3.2
                 raise _Refusal(400)
             if lower == "content-length" and int(value) > self._max_body:
                 raise _Refusal(413)
