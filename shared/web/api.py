@@ -1,5 +1,5 @@
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
 from functools import cache
 from typing import Annotated, Any
 
@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from mangum import Mangum
+from mangum.handlers import HTTPGateway
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
@@ -27,6 +28,7 @@ from shared.web.edge import Edge
 MAX_BODY_BYTES = 16 * 1024
 # Such as \u00e9: many clients write all of their text so. It counts as the two bytes of UTF-16.
 ESCAPE, ESCAPE_BYTES, COUNTED_BYTES = re.compile(rb"\\u[0-9a-fA-F]{4}"), 6, 2
+UNREAD_HEADERS = frozenset({"host", "x-forwarded-port"})
 TEXT_MEDIA_TYPES = ["text/", "application/json", "application/javascript", PROBLEM_MEDIA_TYPE]
 
 LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -49,7 +51,12 @@ def lambda_handler(app: FastAPI) -> LambdaHandler:
 
     @cache
     def adapter() -> Mangum:
-        return Mangum(app, lifespan="off", text_mime_types=TEXT_MEDIA_TYPES)
+        return Mangum(
+            app,
+            lifespan="off",
+            custom_handlers=[_HttpApi],
+            text_mime_types=TEXT_MEDIA_TYPES,
+        )
 
     @entry_point
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -57,6 +64,21 @@ def lambda_handler(app: FastAPI) -> LambdaHandler:
         return adapter()(event, context)
 
     return handler
+
+
+class _HttpApi(HTTPGateway):
+    """An event of the HTTP API. Mangum would read a port, which nobody here needs, from headers
+    that a client may fill with anything, and fails where there is none: `Host: [::1]:8000`."""
+
+    @property
+    def scope(self) -> MutableMapping[str, Any]:
+        sent: dict[str, str] = self.event["headers"]
+        readable = {name: sent[name] for name in sent if name.lower() not in UNREAD_HEADERS}
+        scope = HTTPGateway({**self.event, "headers": readable}, self.context, self.config).scope
+        scope["headers"] += [
+            [name.lower().encode(), sent[name].encode()] for name in sent.keys() - readable.keys()
+        ]
+        return scope
 
 
 class StrictRequest(Request):

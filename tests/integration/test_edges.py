@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from fastapi import Request
 from fastapi.routing import APIRoute
 
 from functions.dashboard import pages
@@ -220,3 +221,27 @@ def test_no_other_page_may_read_any_answer(origin, method):
     )
 
     assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "[::1]:8000"},
+        {"host": "[::1]"},
+        {"host": "localhost:"},
+        {"host": "localhost:1@evil.example"},
+        {"host": "localhost", "x-forwarded-port": "https"},
+        {"host": "localhost", "x-forwarded-port": "443,443"},
+    ],
+    ids=str,
+)
+def test_a_client_may_call_the_server_and_its_port_whatever_it_likes(headers):
+    app = create_app()
+
+    @app.get("/called")
+    def called(request: Request) -> dict[str, str]:
+        return {name: request.headers[name] for name in headers}
+
+    answer = call(lambda_handler(app), "GET", "/called", headers=headers)
+
+    assert (answer.status, answer.json) == (200, headers)
