@@ -190,6 +190,12 @@ MAILS = {
     "J3": "strangers' requests leave the owner a mail",
     "J4": "where mail is delivered, requests for mails do the same work for every address",
 }
+SEQUENCES = {
+    "K1": "a thief of an account that was taken back has no webhook of it, nor a secret of use",
+    "K2": "a closed account sends no webhook; a restored one sends those that were not sent",
+    "K3": "nothing issued before an account was closed works once it is restored",
+    "K4": "a request that waits is answered at once for whoever may not see the task",
+}
 CATALOGUE = {
     **REGISTER,
     **VERIFY,
@@ -201,6 +207,7 @@ CATALOGUE = {
     **TASKS,
     **ACCOUNT,
     **MAILS,
+    **SEQUENCES,
 }
 
 # Sockets have tests of their own, in tests/integration/streaming and tests/e2e/test_stream.py.
