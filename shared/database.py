@@ -1,12 +1,14 @@
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, nullcontext
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.dialects import registry
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
@@ -15,6 +17,11 @@ from shared.dependencies import dependency
 from shared.errors import Unavailable
 from shared.singletons import singleton
 
+IN_PLACE = "in_place"  # the driver of shared/clients/sqlite_in_place.py
+# A connection that was of use so lately is taken to be so still. A process that asks again and
+# again then asks no more than it needs, and one that comes back after a restart of the server
+# notices.
+TRUSTED_SECONDS = 1.0
 CHECK_SECONDS = 0.7  # how long a check waits for whoever is writing
 SQLITE_AWAY = (
     *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_LOCKED"),
@@ -31,10 +38,9 @@ def engine() -> AsyncEngine:
     a worker's settings ask for more."""
     configured = settings.database()
     made = create_async_engine(
-        configured.url.get_secret_value(),
+        _with_driver(make_url(configured.url.get_secret_value()), configured.pool_size),
         pool_size=configured.pool_size,
         max_overflow=0,
-        pool_pre_ping=True,
         hide_parameters=True,  # they hold hashes and addresses, and errors are logged
     )
     if made.dialect.name == "sqlite":
@@ -42,7 +48,19 @@ def engine() -> AsyncEngine:
         event.listen(made.sync_engine, "begin", _begin_sqlite)
     else:
         event.listen(made.sync_engine, "invalidate", _abort)
+        event.listen(made.sync_engine, "connect", _note_use)
+        event.listen(made.sync_engine, "checkin", _note_use)
+        event.listen(made.sync_engine, "checkout", _check_unused)
     return made
+
+
+def _with_driver(url: URL, pool_size: int) -> URL:
+    """A process with one connection to SQLite has no other request that could go on while it asks,
+    so it needs no thread to ask in."""
+    if url.get_backend_name() != "sqlite" or pool_size > 1:
+        return url
+    registry.register(f"sqlite.{IN_PLACE}", "shared.clients.sqlite_in_place", "InPlace")
+    return url.set(drivername=f"sqlite+{IN_PLACE}")
 
 
 @asynccontextmanager
@@ -54,12 +72,12 @@ async def transaction(*, writing: bool = True) -> AsyncIterator[AsyncSession]:
     Raises:
         Unavailable: the database cannot be reached, cannot write, or gives no answer in time.
     """
-    bound = engine().execution_options(writing=writing)
+    bound = _engine_for(writing)
     # SQLite is a part of this process: what it waits for is bounded by its busy timeout.
-    is_server = bound.dialect.name != "sqlite"
+    asked = nullcontext() if _is_sqlite(bound) else dependency("database").asked()
     try:
         async with (
-            dependency("database").asked() if is_server else nullcontext(),
+            asked,
             AsyncSession(bound, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -70,11 +88,20 @@ async def transaction(*, writing: bool = True) -> AsyncIterator[AsyncSession]:
         raise
 
 
+@singleton
+def _engine_for(writing: bool) -> AsyncEngine:
+    """On PostgreSQL each statement of a reading transaction sees what is committed when it begins,
+    so a transaction around them means nothing but two more questions to the server."""
+    made = engine()
+    options = {"isolation_level": "AUTOCOMMIT"} if not writing and not _is_sqlite(made) else {}
+    return made.execution_options(writing=writing, **options)
+
+
 async def check() -> None:
     """Raises Unavailable unless the database answers, and can be written where that is known only
     by trying."""
     bound = engine()
-    if bound.dialect.name != "sqlite":
+    if not _is_sqlite(bound):
         async with transaction(writing=False) as session:
             await session.execute(text("SELECT 1"))
         return
@@ -98,6 +125,10 @@ def _write_nothing(path: str) -> None:
         connection.execute("COMMIT")
 
 
+def _is_sqlite(bound: AsyncEngine) -> bool:
+    return bound.dialect.name == "sqlite"
+
+
 def _says_database_is_away(error: Exception) -> bool:
     if not isinstance(error, DBAPIError):
         return True
@@ -108,6 +139,21 @@ def _says_database_is_away(error: Exception) -> bool:
         or sqlite_name.startswith(SQLITE_AWAY)
         or sqlstate.startswith(POSTGRESQL_AWAY)
     )
+
+
+def _note_use(_connection: object, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _check_unused(connection: Any, record: Any, _fairy: object) -> None:
+    """Ask a connection that was not used of late whether it is of use; another takes its place if
+    it is not. A server may have closed it, or have been restarted."""
+    if time.monotonic() - record.info.get("used", -TRUSTED_SECONDS) < TRUSTED_SECONDS:
+        return
+    try:
+        connection.ping()
+    except connection.dbapi.Error as error:
+        raise DisconnectionError from error
 
 
 def _abort(connection: Any, _record: object, _error: object) -> None:
