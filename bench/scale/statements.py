@@ -74,7 +74,7 @@ def statements(of: Found) -> Mapping[str, Ask]:
         return lambda session: TaskRepository(session, owner_id=owner).page(**asked)
 
     return {
-        "request: session and user": lambda s: SessionRepository(s).get_with_user(of.session),
+        "request: session and user": lambda s: SessionRepository(s).sign_in(of.session),
         "login: account by address": lambda s: UserRepository(s).get_for_login("u778@example.com"),
         "login: end the oldest sessions": lambda s: SessionRepository(s).evict(
             of.busy, kept=20, now=now
@@ -86,12 +86,7 @@ def statements(of: Found) -> Mapping[str, Ask]:
         "list: the last page, busiest user": page(of.busy, after=of.deep),
         "list: failed, busiest user": page(of.busy, status=TaskStatus.FAILED),
         "list: expired (none), busiest user": page(of.busy, status=TaskStatus.EXPIRED),
-        "create: tasks at once": lambda s: SubscriptionRepository(
-            s, user_id=of.busy
-        ).tasks_at_once(),
-        "create: place in line": lambda s: SubscriptionRepository(s, user_id=of.busy).next_turn(
-            apart_seconds=30, head_start_seconds=0
-        ),
+        "create: place in line": lambda s: SubscriptionRepository(s, user_id=of.busy).line(),
         "claim: first in line": lambda s: s.scalar(claiming._first_in_line(skip_locked=True)),
         "claim": lambda s: transitions.claim(s, of.waiting, worker_id="bench"),
         "doorbell rang": lambda s: transitions.mark_dispatched(s, of.waiting, 8),

@@ -31,7 +31,8 @@ async def set_plan(change: PlanChange) -> dict[str, Any]:
         owned = SubscriptionRepository(session, user_id=user.id)
         await owned.lock_owner()
         subscription = await subscriptions.change_plan(owned, change.plan)
-        described = await subscriptions.describe(owned, subscription)
+        at_once = await owned.tasks_at_once()
+        described = await subscriptions.describe(owned, subscription, at_once)
     return {"user_id": str(user.id), **described.model_dump(mode="json")}
 
 

@@ -49,21 +49,23 @@ class TaskStatusBroadcaster:
         A service that is away is logged, not raised: the transition stands, and the sweep publishes
         it later. Returns whether watchers were told.
         """
+        if not await self.tell(task):
+            return False
+        try:
+            async with transaction() as session:
+                await transitions.mark_published(session, task.id, task.sequence)
+        except (SQLAlchemyError, Unavailable) as error:
+            _log(task, error)
+            return False
+        return True
+
+    async def tell(self, task: Task) -> bool:
+        """As `publish`, but it remains to be noted that watchers were told."""
         try:
             if await self._tell(task):
                 await self._doorbells.ring_deliver(task.id)
-            async with transaction() as session:
-                await transitions.mark_published(session, task.id, task.sequence)
-        except (RedisError, QueueUnavailable, SQLAlchemyError, Unavailable, OSError) as error:
-            logger.warning(
-                "A task's state was not published",
-                extra={
-                    "task_id": str(task.id),
-                    "sequence": task.sequence,
-                    "request_id": task.request_id,
-                    "error": str(error),
-                },
-            )
+        except (RedisError, QueueUnavailable, OSError) as error:
+            _log(task, error)
             return False
         return True
 
@@ -94,6 +96,18 @@ class TaskStatusBroadcaster:
             ],
         )
         return bool(watched)
+
+
+def _log(task: Task, error: Exception) -> None:
+    logger.warning(
+        "A task's state was not published",
+        extra={
+            "task_id": str(task.id),
+            "sequence": task.sequence,
+            "request_id": task.request_id,
+            "error": str(error),
+        },
+    )
 
 
 @singleton

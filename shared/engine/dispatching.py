@@ -17,14 +17,29 @@ async def dispatch(task: Task, *, delay_seconds: float = 0) -> bool:
 
     A failure is only logged: the message is still in the outbox, and the sweep sends it.
     """
+    if not await ring(task, delay_seconds=delay_seconds):
+        return False
     try:
-        await queue().ring_generate(task.id, delay_seconds=delay_seconds)
         async with transaction() as session:
             await transitions.mark_dispatched(session, task.id, task.sequence)
-    except (QueueUnavailable, SQLAlchemyError, Unavailable) as error:
-        logger.warning(
-            "A task was not dispatched",
-            extra={"task_id": str(task.id), "request_id": task.request_id, "error": str(error)},
-        )
+    except (SQLAlchemyError, Unavailable) as error:
+        _log(task, error)
         return False
     return True
+
+
+async def ring(task: Task, *, delay_seconds: float = 0) -> bool:
+    """As `dispatch`, but it remains to be noted that the doorbell rang."""
+    try:
+        await queue().ring_generate(task.id, delay_seconds=delay_seconds)
+    except QueueUnavailable as error:
+        _log(task, error)
+        return False
+    return True
+
+
+def _log(task: Task, error: Exception) -> None:
+    logger.warning(
+        "A task was not dispatched",
+        extra={"task_id": str(task.id), "request_id": task.request_id, "error": str(error)},
+    )

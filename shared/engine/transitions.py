@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -52,12 +52,13 @@ class Lease:
 
 async def create(session: AsyncSession, task: Task) -> Task:
     """Write a new task and, in the same transaction, the promise to ring for it."""
-    session.add(task)
-    await session.flush()
-    await session.refresh(task)
-    _record(session, task)
-    _promise_doorbell(session, task)
-    return task
+    given = {name: value for name, value in vars(task).items() if not name.startswith("_")}
+    # One statement writes the row and reads what the database put there.
+    found = await session.scalars(insert(Task).values(**given).returning(Task))
+    created = found.one()
+    _record(session, created)
+    _promise_doorbell(session, created)
+    return created
 
 
 async def claim(session: AsyncSession, task_id: UUID, *, worker_id: str) -> Task | None:

@@ -13,4 +13,7 @@ class TaskStatus(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        return self not in (TaskStatus.QUEUED, TaskStatus.PROCESSING)
+        return self not in UNFINISHED
+
+
+UNFINISHED = (TaskStatus.QUEUED, TaskStatus.PROCESSING)

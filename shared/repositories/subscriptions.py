@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, select
@@ -6,11 +7,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models.base import database_now
 from shared.models.task import Task
-from shared.models.task_status import TaskStatus
+from shared.models.task_status import UNFINISHED
 from shared.models.user import Plan, Subscription, User
 from shared.plans import Period
 
 BATCH = 50
+
+
+class Line(NamedTuple):
+    """The tasks of one user that wait or run, and the place in line of the last of them; `now` is
+    the database's."""
+
+    now: datetime
+    at_once: int
+    last_turn: datetime | None
+
+    def next_turn(self, *, apart_seconds: float, head_start_seconds: float) -> datetime:
+        """The place in line (`turn_at`) of a task made now: `head_start_seconds` before now, but
+        `apart_seconds` after the last one."""
+        turn = self.now - timedelta(seconds=head_start_seconds)
+        if self.last_turn is None:
+            return turn
+        return max(turn, self.last_turn + timedelta(seconds=apart_seconds))
 
 
 class SubscriptionRepository:
@@ -68,23 +86,18 @@ class SubscriptionRepository:
         counted = select(func.count()).select_from(Task).where(*self._unfinished())
         return await self._session.scalar(counted) or 0
 
-    async def next_turn(self, *, apart_seconds: float, head_start_seconds: float) -> datetime:
-        """The place in line (`turn_at`) of a task made now: `head_start_seconds` before now, but
-        `apart_seconds` after the owner's last task. The owner is locked, so no two tasks get the
-        same place."""
-        now, last = (
-            await self._session.execute(
-                select(database_now(-head_start_seconds), func.max(Task.turn_at)).where(
-                    *self._unfinished()
-                )
-            )
-        ).one()
-        return max(now, last + timedelta(seconds=apart_seconds)) if last else now
+    async def line(self) -> Line:
+        """The owner's tasks that wait or run now. The owner is locked, so no two tasks get the same
+        place."""
+        found = await self._session.execute(
+            select(database_now(), func.count(), func.max(Task.turn_at)).where(*self._unfinished())
+        )
+        return Line(*found.one())
 
     def _unfinished(self) -> tuple[ColumnElement[bool], ...]:
         return (
             Task.user_id == self._user_id,
-            Task.status.in_((TaskStatus.QUEUED, TaskStatus.PROCESSING)),
+            Task.status.in_(UNFINISHED),
         )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.errors import InvalidCursor, TaskNotFound
 from shared.models.task import Task
-from shared.models.task_status import TaskStatus
+from shared.models.task_status import UNFINISHED, TaskStatus
 
 CHECK_BYTES = 6
 
@@ -103,9 +103,8 @@ class TaskRepository:
 
     async def unfinished(self) -> Sequence[UUID]:
         """The tasks that have not ended."""
-        active = (TaskStatus.QUEUED, TaskStatus.PROCESSING)
         found = await self.session.scalars(
-            select(Task.id).where(Task.user_id == self.owner_id, Task.status.in_(active))
+            select(Task.id).where(Task.user_id == self.owner_id, Task.status.in_(UNFINISHED))
         )
         return found.all()
 

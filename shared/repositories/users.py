@@ -2,14 +2,29 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import clock, email_addresses
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
+from shared.models.task import Task
+from shared.models.task_status import UNFINISHED
 from shared.models.user import Subscription, User, UserProfile, UserStatus
 from shared.repositories.one_time_tokens import unused
+
+_UNFINISHED = (
+    select(func.count())
+    .select_from(Task)
+    .where(Task.user_id == bindparam("user_id"), Task.status.in_(UNFINISHED))
+    .scalar_subquery()
+)
+_ACCOUNT = (
+    select(User, UserProfile, Subscription, _UNFINISHED)
+    .join(UserProfile, UserProfile.user_id == User.id)
+    .join(Subscription, Subscription.user_id == User.id)
+    .where(User.id == bindparam("user_id"), Subscription.ended_at.is_(None))
+)
 
 
 class _Reserved(Exception):
@@ -93,14 +108,10 @@ class UserRepository:
         )
         return found.one_or_none()
 
-    async def get_account(self, user_id: UUID) -> Row[User, UserProfile, Subscription] | None:
-        """An account with its profile and live subscription."""
-        found = await self._session.execute(
-            select(User, UserProfile, Subscription)
-            .join(UserProfile, UserProfile.user_id == User.id)
-            .join(Subscription, Subscription.user_id == User.id)
-            .where(User.id == user_id, Subscription.ended_at.is_(None))
-        )
+    async def get_account(self, user_id: UUID) -> Row[User, UserProfile, Subscription, int] | None:
+        """An account with its profile and live subscription, and how many of its tasks wait or run
+        now."""
+        found = await self._session.execute(_ACCOUNT, {"user_id": user_id})
         return found.one_or_none()
 
     async def activate(self, user_id: UUID, password_hash: str, *, now: datetime) -> str | None:

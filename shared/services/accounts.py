@@ -20,12 +20,12 @@ async def get_account(session: AsyncSession, user_id: UUID) -> AccountRead:
     found = await UserRepository(session).get_account(user_id)
     if found is None:
         raise InvalidToken
-    user, profile, subscription = found
+    user, profile, subscription, at_once = found
     return AccountRead(
         user=UserRead.model_validate(user),
         profile=ProfileRead.model_validate(profile),
         subscription=await subscriptions.describe(
-            SubscriptionRepository(session, user_id=user_id), subscription
+            SubscriptionRepository(session, user_id=user_id), subscription, at_once
         ),
     )
 

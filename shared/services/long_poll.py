@@ -53,7 +53,10 @@ class LongPoll:
             TooManyPolls: as many requests of the user as the plan allows wait already.
             Unavailable: as many of all users wait as may keep others from being answered.
         """
-        task = await self._task()
+        return await self.newer_than(await self._task(), wait_seconds=wait_seconds)
+
+    async def newer_than(self, task: Task, *, wait_seconds: float) -> Task:
+        """As `read`, once the task was read."""
         if wait_seconds <= 0 or task.status.terminal or not self._is_known(task):
             return task
         seconds = min(wait_seconds, MAX_WAIT_SECONDS)

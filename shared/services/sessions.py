@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from shared import clock, settings
 from shared.database import transaction
 from shared.errors import InvalidRefreshToken, InvalidToken, SessionNotFound
 from shared.models.session import RevokeReason, UserSession
 from shared.models.user import User, UserStatus
-from shared.repositories.sessions import SessionRepository
+from shared.repositories.sessions import SessionRepository, SignIn
 from shared.security import access_tokens, refresh_tokens
 from shared.security.access_tokens import AccessClaims
 from shared.services.revocation import AccountEvent, revoke
@@ -43,13 +45,13 @@ class LogoutScope(StrEnum):
     GLOBAL = "global"
 
 
-def is_alive(user_session: UserSession, user: User) -> bool:
+def is_alive(user_session: UserSession | SignIn, user: User | SignIn) -> bool:
     """Whether a sign-in is valid: it has neither ended nor expired, and its account is in use."""
     expires_at = min(user_session.idle_expires_at, user_session.absolute_expires_at)
     return user_session.revoked_at is None and clock.now() < expires_at and is_in_use(user)
 
 
-def is_in_use(user: User) -> bool:
+def is_in_use(user: User | SignIn) -> bool:
     return user.status is UserStatus.ACTIVE and user.deleted_at is None
 
 
@@ -109,24 +111,19 @@ def issue_tokens(user_session: UserSession, user: User) -> IssuedTokens:
     )
 
 
-async def accepts(claims: AccessClaims) -> bool:
-    """Whether the session of an access token is alive, and the token is of the account's present
-    epoch.
+async def accepted(session: AsyncSession, claims: AccessClaims) -> SignIn | None:
+    """The sign-in of an access token, if its session is alive and the token is of the account's
+    present epoch. Then `confirm` must follow in a transaction of its own."""
+    found = await SessionRepository(session).sign_in(claims.session_id)
+    return found if found is not None and _is_accepted(claims, found, found) else None
 
-    The first use of a generation's access token shows that the client has its refresh token too:
-    from then on the previous refresh token is refused.
-    """
-    async with transaction(writing=False) as session:
-        found = await SessionRepository(session).get_with_user(claims.session_id)
-    if found is None:
-        return False
-    user_session, user = found
-    if not _is_accepted(claims, user_session, user):
-        return False
-    if claims.generation > user_session.confirmed_generation:
+
+async def confirm(claims: AccessClaims, sign_in: SignIn) -> None:
+    """The first use of a generation's access token shows that the client has its refresh token too:
+    from then on the previous refresh token is refused."""
+    if claims.generation > sign_in.confirmed_generation:
         async with transaction() as session:
-            await SessionRepository(session).confirm(user_session.id, claims.generation)
-    return True
+            await SessionRepository(session).confirm(claims.session_id, claims.generation)
 
 
 async def live_sessions(user_id: UUID) -> Sequence[UserSession]:
@@ -224,8 +221,10 @@ async def _named_by_access_token(sessions: SessionRepository, text: str) -> _Nam
     return _Named(user_session, claims.has_not_expired and _is_accepted(claims, user_session, user))
 
 
-def _is_accepted(claims: AccessClaims, user_session: UserSession, user: User) -> bool:
-    if user.id != claims.user_id or user.auth_epoch != claims.epoch:
+def _is_accepted(
+    claims: AccessClaims, user_session: UserSession | SignIn, user: User | SignIn
+) -> bool:
+    if user_session.user_id != claims.user_id or user.auth_epoch != claims.epoch:
         return False
     return is_alive(user_session, user)
 

@@ -2,7 +2,7 @@ import math
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from shared import clock
+from shared import clock, settings
 from shared.database import transaction
 from shared.errors import QuotaExceeded, SizeBeyondPlan, TooManyTasksAtOnce
 from shared.models.user import Plan, Subscription
@@ -17,10 +17,10 @@ RENEWING_SECONDS = 2.0
 
 async def admit_task(
     subscriptions: SubscriptionRepository, *, width: int, height: int
-) -> PlanLimits:
+) -> tuple[PlanLimits, datetime]:
     """Count one more task, in the transaction that creates it. The owner must be locked.
 
-    Returns the limits of the plan under which it was admitted.
+    Returns the limits of the plan under which it was admitted, and its place in line (`turn_at`).
 
     Raises:
         SizeBeyondPlan: the picture is larger than the plan allows.
@@ -38,12 +38,16 @@ async def admit_task(
             plan=live.plan,
             limit=limits.tasks_per_period,
         )
-    if await subscriptions.tasks_at_once() >= limits.tasks_at_once:
+    line = await subscriptions.line()
+    if line.at_once >= limits.tasks_at_once:
         raise TooManyTasksAtOnce(
             retry_after_seconds=BUSY_SECONDS, plan=live.plan, limit=limits.tasks_at_once
         )
     live.tasks_used += 1
-    return limits
+    turn_at = line.next_turn(
+        apart_seconds=settings.tasks().turn_seconds, head_start_seconds=limits.head_start_seconds
+    )
+    return limits, turn_at
 
 
 async def renew(subscriptions: SubscriptionRepository, now: datetime) -> Subscription:
@@ -75,16 +79,16 @@ async def change_plan(subscriptions: SubscriptionRepository, plan: Plan) -> Subs
 
 
 async def describe(
-    subscriptions: SubscriptionRepository, subscription: Subscription
+    subscriptions: SubscriptionRepository, subscription: Subscription, at_once: int
 ) -> SubscriptionRead:
-    """A live subscription with its limits and what is used of them.
+    """A live subscription with its limits and what is used of them; `at_once` tasks wait or run.
 
     This only reads: a subscription whose period is over is shown as it will be renewed.
     """
     period = await _period_at(clock.now(), subscriptions, subscription)
     usage = Usage(
         tasks=subscription.tasks_used if period.start == subscription.period_start else 0,
-        at_once=await subscriptions.tasks_at_once(),
+        at_once=at_once,
     )
     return SubscriptionRead(
         plan=subscription.plan,

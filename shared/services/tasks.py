@@ -12,8 +12,8 @@ from shared.clients import objects
 from shared.clients.objects import ObjectStoreUnavailable
 from shared.database import transaction
 from shared.engine import task_metrics, transitions, webhooks
+from shared.engine.announcing import announce
 from shared.engine.broadcast import broadcaster
-from shared.engine.dispatching import dispatch
 from shared.errors import (
     IdempotencyKeyReused,
     InvalidToken,
@@ -123,11 +123,7 @@ class TaskService:
                     raise IdempotencyKeyReused
                 return Accepted(known.body, replayed=True)
             size = {side: order.parameters[side] for side in ("width", "height")}
-            limits = await admit_task(subscriptions, **size)
-            turn_at = await subscriptions.next_turn(
-                apart_seconds=settings.tasks().turn_seconds,
-                head_start_seconds=limits.head_start_seconds,
-            )
+            limits, turn_at = await admit_task(subscriptions, **size)
             if order.webhook_url is not None:
                 await WebhookSecretRepository(session, owner_id=self.owner_id).ensure()
             new = self._new_task(order, turn_at=turn_at, runs_at_once=limits.runs_at_once)
@@ -144,8 +140,7 @@ class TaskService:
                 )
         task_metrics.submitted()
         logger.info("A task was submitted", extra={"task_id": str(task.id)})
-        await dispatch(task)
-        await broadcaster().publish(task)
+        await announce(task)
         return Accepted(body, replayed=False)
 
     async def _lock_owner(self, session: AsyncSession) -> SubscriptionRepository:

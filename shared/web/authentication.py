@@ -1,12 +1,15 @@
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database import transaction
 from shared.errors import InvalidToken, Unauthenticated
+from shared.repositories.sessions import SignIn
 from shared.repositories.users import UserRepository
 from shared.security import client_address, cookies, credentials, origins
 from shared.security.access_tokens import AccessClaims
@@ -34,18 +37,61 @@ async def authenticated(request: Request) -> Principal:
         CsrfRejected: a foreign page sent a request that changes something, with only a cookie.
         Unavailable: the database is away.
     """
+    credential = _presented(request)
+    async with transaction(writing=False) as session:
+        sign_in = await _accepted(session, credential)
+    await _confirm(credential, sign_in)
+    return _principal(credential)
+
+
+UserDep = Annotated[Principal, Depends(authenticated)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A transaction that only reads, in which its user was authenticated: what follows is read of
+    the same moment."""
+
+    user: Principal
+    session: AsyncSession
+    _open: AsyncExitStack
+
+    async def end(self) -> None:
+        """Give the connection back before the answer is ready, to wait for something else."""
+        await self._open.aclose()
+
+
+async def _reading(request: Request) -> AsyncIterator[Reading]:
+    """As `authenticated`, and the transaction goes on."""
+    credential, sign_in = _presented(request), None
+
+    async def confirm() -> None:
+        await _confirm(credential, sign_in)
+
+    async with AsyncExitStack() as open_:
+        open_.push_async_callback(confirm)  # last, since it writes, and needs the only connection
+        session = await open_.enter_async_context(transaction(writing=False))
+        sign_in = await _accepted(session, credential)
+        yield Reading(_principal(credential), session, open_)
+
+
+# The scope ends the transaction before the answer is sent, so a failure becomes an error.
+ReadingDep = Annotated[Reading, Depends(_reading, scope="function")]
+
+
+def _presented(request: Request) -> Credential:
+    """The credential of a request, if it may be used there."""
     headers = request_headers(request)
     credential = credentials.find(headers, peer=_peer(request))
     if credential is None:
         raise Unauthenticated
     if credential.source is Source.COOKIE and not _changes_nothing(request):
         origins.check_page(headers)
-    if not await _still_counts(credential):
-        raise InvalidToken
+    return credential
+
+
+def _principal(credential: Credential) -> Principal:
     return Principal(credential.user_id, credential.session_id, credential.claims)
-
-
-UserDep = Annotated[Principal, Depends(authenticated)]
 
 
 async def _own_page(request: Request) -> None:
@@ -97,9 +143,23 @@ def _changes_nothing(request: Request) -> bool:
     return methods <= origins.SAFE_METHODS
 
 
-async def _still_counts(credential: Credential) -> bool:
+async def _accepted(session: AsyncSession, credential: Credential) -> SignIn | None:
+    """The sign-in of a credential that counts at this moment; None where a gateway named the user.
+
+    Raises:
+        InvalidToken: it does not count.
+    """
     if credential.claims is not None:
-        return await sessions.accepts(credential.claims)
-    async with transaction(writing=False) as session:
-        user = await UserRepository(session).get(credential.user_id)
-    return user is not None and sessions.is_in_use(user)
+        sign_in = await sessions.accepted(session, credential.claims)
+        if sign_in is None:
+            raise InvalidToken
+        return sign_in
+    user = await UserRepository(session).get(credential.user_id)
+    if user is None or not sessions.is_in_use(user):
+        raise InvalidToken
+    return None
+
+
+async def _confirm(credential: Credential, sign_in: SignIn | None) -> None:
+    if credential.claims is not None and sign_in is not None:
+        await sessions.confirm(credential.claims, sign_in)

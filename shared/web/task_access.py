@@ -3,13 +3,11 @@ from typing import Annotated
 from fastapi import Depends
 
 from shared.repositories.tasks import TaskRepository
-from shared.web.api import ReadingSessionDep
-from shared.web.authentication import UserDep
+from shared.web.authentication import ReadingDep
 
 
-async def _own_tasks(user: UserDep, session: ReadingSessionDep) -> TaskRepository:
-    # In this order: the user is read on the only connection before the session takes it.
-    return TaskRepository(session, owner_id=user.user_id)
+async def _own_tasks(reading: ReadingDep) -> TaskRepository:
+    return TaskRepository(reading.session, owner_id=reading.user.user_id)
 
 
 OwnTasksDep = Annotated[TaskRepository, Depends(_own_tasks, scope="function")]
