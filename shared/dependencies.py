@@ -95,7 +95,7 @@ def no_request() -> Iterator[None]:
         _request.reset(token)
 
 
-class _Wait:
+class Wait:
     """Waiting for one answer, for so many seconds in which this process could have read it."""
 
     def __init__(self, seconds: float | None) -> None:
@@ -160,7 +160,7 @@ class Dependency:
         request = _request.get()
         seconds = self._seconds_for(request)
         token = _asked.set(under_way | {self.name})
-        wait, began = _Wait(seconds), self._clock()
+        wait, began = Wait(seconds), self._clock()
         try:
             async with wait:
                 yield

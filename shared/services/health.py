@@ -6,7 +6,7 @@ from time import perf_counter
 from shared import database
 from shared.clients import objects
 from shared.clients.redis_client import client
-from shared.dependencies import one_request
+from shared.dependencies import Wait, one_request
 from shared.queues.registry import queue
 from shared.schemas.health import Dependency, Health
 
@@ -43,7 +43,8 @@ async def examine(checks: Mapping[str, Check] = CHECKS) -> Health:
 async def _ask(name: str, check: Check) -> Dependency:
     started = perf_counter()
     try:
-        await asyncio.wait_for(check(), TIMEOUT_SECONDS)
+        async with Wait(TIMEOUT_SECONDS):  # a cold process is busy with its clients meanwhile
+            await check()
     except Exception as error:  # whatever a driver raises, it means the same here
         logger.warning("A dependency is away", extra={"dependency": name, "error": repr(error)})
         return Dependency(status="down", latency_ms=None)

@@ -1,4 +1,7 @@
 import asyncio
+import time
+
+import pytest
 
 from functions.health.health import handler
 from shared.services.health import examine
@@ -36,6 +39,24 @@ async def test_dependencies_are_checked_concurrently():
     met = asyncio.Barrier(2)
 
     health = await examine({"database": met.wait, "redis": met.wait})
+
+    assert health.status == "ok"
+
+
+async def test_a_process_that_was_busy_holds_that_against_no_dependency(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A cold one makes its clients first, which takes some of them a second."""
+    monkeypatch.setattr("shared.services.health.TIMEOUT_SECONDS", 0.2)
+
+    async def answered_soon() -> None:
+        for _ in range(3):  # such as a connection, and then a question
+            await asyncio.sleep(0.01)
+
+    async def busy() -> None:
+        time.sleep(0.3)
+
+    health = await examine({"database": answered_soon, "storage": busy})
 
     assert health.status == "ok"
 
