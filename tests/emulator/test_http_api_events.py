@@ -254,6 +254,7 @@ def test_an_answer_without_status_is_sent_as_json(answer, body):
         {"statusCode": 200, "isBase64Encoded": True, "body": "é"},
         {"statusCode": 200, "isBase64Encoded": True, "body": "not base64!"},
         {"statusCode": 200, "headers": ["x"]},
+        {"statusCode": 200, "cookies": 1},
         {"statusCode": 200, "headers": {"X-Split": "a\r\nSet-Cookie: b=2"}},
     ],
 )

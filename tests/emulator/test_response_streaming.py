@@ -21,12 +21,13 @@ import pytest
 from botocore.config import Config
 
 from tests.emulator.lampwork_process import TIMEOUT_SECONDS, LampworkProcess, SampleProject
+from tests.emulator.stacks import read
 from tests.skips import needs_node
 
 LAYER = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:25"
 TEMPLATE = """\
 Transform: AWS::Serverless-2016-10-31
-Globals: {Function: {Runtime: python3.11, Timeout: 20}}
+Globals: {Function: {Runtime: python3.11, Timeout: 60}}
 Resources:
   Plain:
     Type: AWS::Serverless::Function
@@ -37,6 +38,12 @@ Resources:
         Rest:
           Type: Api
           Properties: {Path: /plain, Method: GET, ResponseTransferMode: RESPONSE_STREAM}
+  Crowd:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: crowd.handler
+      CodeUri: crowd/
+      FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM}
   Node:
     Type: AWS::Serverless::Function
     Properties:
@@ -57,7 +64,7 @@ Resources:
               x-amazon-apigateway-integration:
                 type: aws_proxy
                 responseTransferMode: STREAM
-                timeoutInMillis: 300
+                timeoutInMillis: 800
                 uri: !Sub "arn:aws:apigateway:${AWS::Region}:lambda:path/2021-11-15/functions/\
 ${Hasty.Arn}/response-streaming-invocations"
   ShortDeployment:
@@ -82,7 +89,7 @@ WEB_FUNCTION = """\
             {Path: "/%s/{proxy+}", Method: ANY, ResponseTransferMode: RESPONSE_STREAM}
         Http: {Type: HttpApi, Properties: {Path: "/whole/%s/{proxy+}", Method: ANY}}
 """
-WEB_FUNCTIONS = (("Web", "web", 20), ("Late", "web", 1), ("Hasty", "web", 20), ("Chat", "chat", 20))
+WEB_FUNCTIONS = (("Web", "web", 60), ("Late", "web", 1), ("Hasty", "web", 60), ("Chat", "chat", 60))
 # It begins an answer and goes on once the test lets it, by the port that the query names.
 WEB = """\
 import os, socket, threading, time
@@ -158,6 +165,19 @@ async def chat(question: dict[str, str], gate: int):
         yield "data: [DONE]\\n\\n"
 
     return StreamingResponse(tokens(), media_type="text/event-stream")
+"""
+# It streams as the Web Adapter's stand-in does, without a program that has to start.
+CROWD = """\
+import socket
+from lampwork.runtime.client import answer_stream
+
+def handler(event, context):
+    answer_stream().begin_stream("text/plain")
+    answer_stream().write_piece(b"one")
+    port = int(event["queryStringParameters"]["gate"])
+    with socket.create_connection(("127.0.0.1", port)) as gate:
+        gate.recv(1)
+    answer_stream().write_piece(b"two")
 """
 NODE = """\
 import net from "node:net";
@@ -261,6 +281,7 @@ def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Streaming]:
         "web/run.sh": f"#!/bin/sh\nexec {python} -SE server.py\n",
         "chat/app.py": CHAT,
         "chat/run.sh": f"#!/bin/sh\nexec {python} -m uvicorn --port $PORT app:app\n",
+        "crowd/crowd.py": CROWD,
         "node/app.mjs": NODE,
     }
     for name, content in files.items():
@@ -270,8 +291,8 @@ def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Streaming]:
         file.chmod(0o755)
     lampwork = project.up()
     origin = lampwork.origin()
-    routes = [line.split() for line in project.run("routes").stdout.splitlines()]
-    hosts = {words[2]: words[1].rstrip("/") for words in routes if words and words[0] == "URL"}
+    stack = read(project.root / "template.yaml", project.root / "cache")
+    hosts = {url.function: f"{url.url_id}.lambda-url.localhost" for url in stack.function_urls}
     yield Streaming(lampwork, origin, hosts)
     project.close()
 
@@ -403,6 +424,8 @@ def test_a_function_that_takes_too_long_is_cut_off_in_its_middle(streaming):
 
 
 def test_an_integration_that_takes_too_long_is_cut_off_and_the_function_runs_on(streaming, gate):
+    with streaming.stream("GET", "/two", "Hasty") as answer:  # so that its start takes no time
+        answer.read()
     with streaming.stream("GET", f"/short/gated?gate={gate.port}") as answer:
         pieces = answer.iter_raw()
         assert next(pieces) == b"data: one\n\n"
@@ -464,13 +487,13 @@ def test_a_function_that_does_not_stream_is_an_error_where_a_stream_must_come(st
 def test_twenty_streams_at_once(streaming, gate):
     with ExitStack() as opened:
         answers = [
-            opened.enter_context(streaming.stream("GET", f"/gated?gate={gate.port}", "Web"))
+            opened.enter_context(streaming.stream("GET", f"/?gate={gate.port}", "Crowd"))
             for _ in range(20)
         ]
         pieces = [answer.iter_raw() for answer in answers]
-        assert {next(each) for each in pieces} == {b"data: one\n\n"}
+        assert {next(each) for each in pieces} == {b"one"}
         gate.let_on(20)
-        assert {b"".join(each) for each in pieces} == {b"data: two\n\n"}
+        assert {b"".join(each) for each in pieces} == {b"two"}
 
 
 @needs_node
