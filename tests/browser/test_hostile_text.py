@@ -81,6 +81,6 @@ def test_the_reason_for_a_refused_prompt_is_shown_beside_the_form(context, ada):
     page.get_by_label("What should it show?").fill("a bell \x07 rings")
     page.get_by_role("button", name="Paint it").click()
 
-    expect(page.get_by_text("Prompt: The prompt holds a control character.")).to_be_visible()
+    expect(page.get_by_text("Prompt: The text holds the control character U+0007.")).to_be_visible()
     expect(page.get_by_label("What should it show?")).to_be_focused()
     submit(page, "a bell rings", size="512x512")

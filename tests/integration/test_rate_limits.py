@@ -121,9 +121,10 @@ def test_postgresql_counts_while_redis_is_unavailable(
     limited.setenv("DATABASE_URL", migrated_postgresql)
     forget_singletons()
 
-    assert passed(100, bucket) == 5
-    run(rate_limits.clear(bucket))
-    assert passed(10, bucket) == 5
+    with at_the_start_of_a_day():
+        assert passed(100, bucket) == 5
+        run(rate_limits.clear(bucket))
+        assert passed(10, bucket) == 5
 
 
 def test_redis_may_become_unavailable_while_it_is_used(
