@@ -53,7 +53,7 @@ from shared.errors import (
     WeakPassword,
     problem_document,
 )
-from shared.web.authentication import OwnPageOnly, authenticated
+from shared.web.authentication import OwnPageOnly, authenticated, reading
 
 Errors = Iterable[type[DomainError]]
 
@@ -194,7 +194,7 @@ def errors_of(route: APIRoute) -> list[type[DomainError]]:
 
 
 def asks_who(dependant: Dependant) -> bool:
-    return dependant.call is authenticated or any(map(asks_who, dependant.dependencies))
+    return dependant.call in (authenticated, reading) or any(map(asks_who, dependant.dependencies))
 
 
 def code(error: type[DomainError]) -> str:

@@ -17,6 +17,11 @@ from typing import Any, cast
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Pool
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.interfaces import ConnectArgsType
+from sqlalchemy.util.concurrency import await_, in_greenlet
+
+
+async def _nothing() -> None:
+    pass
 
 
 class Cursor(sqlite3.Cursor):
@@ -28,6 +33,8 @@ class Cursor(sqlite3.Cursor):
         self._rows: deque[Any] = deque()
 
     def execute(self, sql: str, parameters: Any = ()) -> "Cursor":
+        if in_greenlet():
+            await_(_nothing())  # SQLAlchemy takes a driver that awaits nothing for a wrong one
         super().execute(sql, parameters)
         self._rows = deque(super().fetchall() if self.description else ())
         return self

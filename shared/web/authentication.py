@@ -61,7 +61,7 @@ class Reading:
         await self._open.aclose()
 
 
-async def _reading(request: Request) -> AsyncIterator[Reading]:
+async def reading(request: Request) -> AsyncIterator[Reading]:
     """As `authenticated`, and the transaction goes on."""
     credential, sign_in = _presented(request), None
 
@@ -76,7 +76,7 @@ async def _reading(request: Request) -> AsyncIterator[Reading]:
 
 
 # The scope ends the transaction before the answer is sent, so a failure becomes an error.
-ReadingDep = Annotated[Reading, Depends(_reading, scope="function")]
+ReadingDep = Annotated[Reading, Depends(reading, scope="function")]
 
 
 def _presented(request: Request) -> Credential:

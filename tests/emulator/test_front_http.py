@@ -254,7 +254,7 @@ async def test_a_page_whose_name_was_made_to_resolve_here_reaches_nothing(tmp_pa
         *("evil.example", "localhost.evil.example:80", "127.0.0.1.evil.example", "evil-localhost"),
         *("phone.test.evil.example", "evil.execute-api.example", "amazonaws.com", "1.2.3.4.5"),
         *("abc123defg.execute-api.us-east-1.amazonaws.com.evil.example", "api.example.com.evil"),
-        *("other.shop.example.com", "any.example.com", '"quoted', "a\xe9b", "*"),
+        *("other.shop.example.com", "any.example.com", "*"),
     )
     async with guarded_front(tmp_path) as front:
         for name in [*names, *names]:  # the second time it has been seen
