@@ -110,18 +110,13 @@ async def test_the_answer_does_not_wait_for_an_extension_but_the_next_request_do
         time.sleep(0.4)
         note("flushed")
     """
-    async with running(extended(tmp_path, slow)) as run:
+    async with running(extended(tmp_path, slow, source="def handler(*_): pass")) as run:
         await run.result()
-        began = time.monotonic()
-        first = await run.result()
-        waited = time.monotonic() - began
-        assert "watch0: flushed" not in printed(run)[-1:]
-        second = await run.result()
+        at_the_first_answer = printed(run).count("watch0: flushed")
+        await run.result()
+        at_the_second_answer = printed(run).count("watch0: flushed")
 
-    assert first["id"] != second["id"]
-    assert waited > 0.3  # for what the extension did after the request before
-    flushed = [line for line in printed(run) if line == "watch0: flushed"]
-    assert len(flushed) >= 2
+    assert (at_the_first_answer, at_the_second_answer) == (0, 1)
 
 
 async def test_an_extension_gets_no_variables_of_the_runtime(tmp_path: Path) -> None:
