@@ -110,7 +110,8 @@ async def test_the_answer_does_not_wait_for_an_extension_but_the_next_request_do
         time.sleep(0.4)
         note("flushed")
     """
-    async with running(extended(tmp_path, slow, source="def handler(*_): pass")) as run:
+    quick = extended(tmp_path, slow, source="def handler(*_): pass")
+    async with running(quick, max_environments=1) as run:  # with more, another one would serve it
         await run.result()
         at_the_first_answer = printed(run).count("watch0: flushed")
         await run.result()
