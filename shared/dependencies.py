@@ -167,7 +167,7 @@ class Dependency:
         except TimeoutError:
             self._asked_again_at = self._clock() + PAUSE_SECONDS
             raise
-        except Exception:
+        except Exception:  # a refusal is an answer, while a cancelled question has had none
             self._asked_again_at = None
             raise
         else:

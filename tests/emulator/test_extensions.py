@@ -163,6 +163,17 @@ async def test_an_extension_that_fails_at_the_start_fails_the_request(
     assert (failed["errorType"], failed["errorMessage"]) == (kind, error)
 
 
+async def test_an_eleventh_extension_is_refused(tmp_path: Path) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+    async with running(extended(tmp_path, *[ORDINARY] * 11)) as run:
+        failed = await run.error()
+
+    assert failed == {
+        "errorType": "Extension.LaunchError",
+        "errorMessage": "Extension limit (10) reached",
+    }
+
+
 async def test_a_file_that_is_no_program_is_named(tmp_path: Path) -> None:
     broken = extended(tmp_path, ORDINARY)
     (tmp_path / "layer" / "extensions" / "watch0").chmod(0o644)

@@ -35,8 +35,12 @@ class Registry(Protocol):
         """What a registered extension learns of its function."""
         ...
 
-    def to_register(self, name: str) -> Extension | str:
-        """The extension of this name, or why none can be registered."""
+    def to_register(self, name: str) -> Extension:
+        """The extension of this name.
+
+        Raises:
+            Refused: none can be registered.
+        """
         ...
 
     def known(self, identifier: str) -> Extension | None: ...
@@ -110,8 +114,6 @@ class ExtensionsApi:
         except (ValueError, AttributeError) as error:
             raise Refused("InvalidRequestFormat", str(error)) from error
         extension = self._registry.to_register(name)
-        if isinstance(extension, str):
-            raise Refused("Extension.RegistrationClosed", extension)
         if extension.is_registered:
             raise Refused(
                 "Extension.InvalidExtensionState", "Extension with this name already registered"

@@ -9,7 +9,7 @@ from typing import Final
 from lampwork.errors import StartError
 from lampwork.runtime.channel import Work
 from lampwork.runtime.execution.log_pipe import LogPipe
-from lampwork.runtime.extensions.api import ExtensionsApi
+from lampwork.runtime.extensions.api import ExtensionsApi, Refused
 from lampwork.runtime.extensions.extension import INVOKE, SHUTDOWN, Event, Extension
 from lampwork.runtime.launching.launcher import ChildProcess, Launch, Launcher
 from lampwork.stack.model import ACCOUNT_ID, Function
@@ -19,6 +19,7 @@ RUNTIME_API: Final = "AWS_LAMBDA_RUNTIME_API"
 SHUTDOWN_SECONDS: Final = 2.0
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MOST_EXTENSIONS: Final = 10
+TOO_MANY: Final = f"Extension limit ({MOST_EXTENSIONS}) reached"
 # Variables that extensions do not get, besides those that begin with an underscore.
 # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 NOT_THEIRS: Final = frozenset(
@@ -76,7 +77,10 @@ class Extensions:
             for name, value in variables.items()
             if name not in NOT_THEIRS and not name.startswith("_")
         }
-        for name, file in list(files.items())[:MOST_EXTENSIONS]:
+        if len(files) > MOST_EXTENSIONS:
+            self.failed("Extension.LaunchError", TOO_MANY)
+            return launch
+        for name, file in files.items():
             await self._start(name, _program(launch, str(file), own))
         await self._until(lambda: all(each.is_registered for each in self._all))
         return replace(launch, environment=variables)
@@ -146,14 +150,14 @@ class Extensions:
             "accountId": ACCOUNT_ID,
         }
 
-    def to_register(self, name: str) -> Extension | str:
+    def to_register(self, name: str) -> Extension:
         for each in self._all:
             if each.name == name:
                 return each
         if self._is_initialized:
-            return "Extension registration closed already"
+            raise Refused("Extension.RegistrationClosed", "Extension registration closed already")
         if len(self._all) >= MOST_EXTENSIONS:
-            return f"Extension limit ({MOST_EXTENSIONS}) reached"
+            raise Refused("Extension.TooManyExtensions", TOO_MANY)
         internal = Extension(name)
         self._all.append(internal)
         return internal

@@ -1,5 +1,6 @@
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from lampwork.stack.function_names import FunctionNames
@@ -99,43 +100,29 @@ def _body_routes(api: Resource, body: Section, functions: FunctionNames) -> Iter
         address = operation.integration.text("uri")
         function = functions.find(address)
         path = "$default" if operation.path == DEFAULT_ROUTE_PATH else operation.path
-        if service := _service(operation.integration.in_lower_case(), api):
-            yield HttpRoute(
-                operation.method,
-                path,
-                "",
-                seconds(operation.integration, "timeoutInMillis", TIMEOUT_SECONDS),
-                authorizer=operation.authorizer,
-                scopes=operation.scopes,
-                service=service,
-            )
-            continue
-        if proxied := _proxied(operation.integration.in_lower_case(), "type", "uri", "httpmethod"):
-            yield HttpRoute(
-                operation.method,
-                path,
-                "",
-                seconds(operation.integration, "timeoutInMillis", TIMEOUT_SECONDS),
-                authorizer=operation.authorizer,
-                scopes=operation.scopes,
-                integration=proxied,
-                mapping=_mapping(operation.integration.in_lower_case()),
-            )
-            continue
-        if function is None:
-            route = f"route {operation.method} {operation.path}"
-            named_by(address, api).ignore(route, "it leads to no function that runs here")
-            continue
-        yield HttpRoute(
+        integration = operation.integration.in_lower_case()
+        route = HttpRoute(
             operation.method,
             path,
-            function.logical_id,
+            "",
             seconds(operation.integration, "timeoutInMillis", TIMEOUT_SECONDS),
-            payload_format=operation.integration.scalar("payloadFormatVersion") or "2.0",
             authorizer=operation.authorizer,
             scopes=operation.scopes,
-            mapping=_mapping(operation.integration.in_lower_case()),
         )
+        if service := _service(integration, api):
+            yield replace(route, service=service)
+        elif proxied := _proxied(integration, "type", "uri", "httpmethod"):
+            yield replace(route, integration=proxied, mapping=_mapping(integration))
+        elif function is None:
+            named = f"route {operation.method} {operation.path}"
+            named_by(address, api).ignore(named, "it leads to no function that runs here")
+        else:
+            yield replace(
+                route,
+                function=function.logical_id,
+                payload_format=operation.integration.scalar("payloadFormatVersion") or "2.0",
+                mapping=_mapping(integration),
+            )
 
 
 def _routes(api: Resource, functions: FunctionNames) -> Iterator[HttpRoute]:
