@@ -179,6 +179,15 @@ lock: $(BIN)/.ready ## Renew the locks (with hashes, without index addresses)
 	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--upgrade requirements/tools.in -o requirements/tools.lock
 
+.PHONY: migration
+migration: $(BIN)/.ready ## Write a migration from what changed in shared/models: make migration m="What it does"
+	@exec $(BIN)/python -m local.migration "$(m)" $(if $(empty),--empty)
+
+.PHONY: downgrade
+downgrade: $(BIN)/.ready ## Take migrations of the data of `make dev` back: make downgrade to=0007
+	@test -n "$(to)" || { echo 'Say where to: make downgrade to=0007'; exit 1; }
+	@DATABASE_URL=sqlite+aiosqlite:///$(CURDIR)/.lampwork/lampwork.db exec $(BIN)/alembic downgrade $(to)
+
 .PHONY: openapi
 openapi: $(BIN)/.ready ## Write functions/docs/openapi.json again
 	@$(BIN)/python -m local.openapi
