@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from dramatiq import DecodeError, Message
@@ -44,8 +45,8 @@ class DecodeSafeRedisBroker(RedisBroker):
     behind.
     """
 
-    def __init__(self, *, urgent_queues: frozenset[str] = frozenset(), **options: Any) -> None:
-        self.urgent_queues = urgent_queues
+    def __init__(self, *, poll_ms: Mapping[str, int] | None = None, **options: Any) -> None:
+        self.poll_ms = poll_ms
         super().__init__(**options)  # type: ignore[no-untyped-call]
 
     @property
@@ -53,9 +54,9 @@ class DecodeSafeRedisBroker(RedisBroker):
         return PromptConsumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
-        """Poll urgent queues as often as asked, and the others less often."""
-        if self.urgent_queues and queue_name not in self.urgent_queues:
-            timeout = max(timeout, BACKGROUND_POLL_MS)
+        """Poll the queues of `poll_ms` as often as it says, and the others less often."""
+        if self.poll_ms is not None:
+            timeout = self.poll_ms.get(queue_name, BACKGROUND_POLL_MS)
         return super().consume(queue_name, prefetch, timeout)
 
     def do_fetch(self, queue_name: str, count: int) -> list[bytes]:

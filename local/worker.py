@@ -7,6 +7,7 @@ that must not wait behind them.
 import asyncio
 import ctypes
 import logging
+import os
 import signal
 import threading
 from collections.abc import Sequence
@@ -28,26 +29,33 @@ from local.worker_metrics import middleware as metrics_middleware
 from shared import database, settings
 from shared.clients import redis_client
 from shared.errors import SettingsError
+from shared.generators.concurrency import at_once
 from shared.process.entry_point import prepare
 from shared.process.event_loop import event_loop, run
 from shared.queues import brokers
 from shared.queues.doorbells import DELIVER, GENERATE
+from shared.singletons import forget_singletons
 
 GENERATE_POLL_MS = 100
 DELIVER_POLL_MS = 20
+IDLE_MS = 500
 BACKSTOP_SECONDS = 30
+MOST_CONNECTIONS = 8
 PR_SET_PDEATHSIG = 1
 
 
 def generate() -> None:
-    """Set up the process that runs generators."""
+    """Set up the process that runs generators, as many at once as GENERATE_CONCURRENCY says."""
     stopping = asyncio.Event()
+    threads = at_once()
+    _share_connections(threads)
     broker = _broker(
         GENERATE,
+        GENERATE_POLL_MS,
         TimeLimit(time_limit=(settings.tasks().run_timeout_seconds + BACKSTOP_SECONDS) * 1000),
         LoopThread(),
         Grace(stopping, settings.tasks().shutdown_grace_seconds),
-        Pace(GENERATE_POLL_MS),
+        Threads(threads),
     )
     functions.tasks.generate.register(broker, stopping=stopping)
 
@@ -57,9 +65,10 @@ def deliver() -> None:
     messages."""
     broker = _broker(
         DELIVER,
+        DELIVER_POLL_MS,
         TimeLimit(time_limit=BACKSTOP_SECONDS * 1000),
         LoopThread(),
-        Pace(DELIVER_POLL_MS),
+        Threads(),
     )
     functions.ws_broadcast.deliver.register(broker)
     functions.ws_broadcast.tick.register(broker)
@@ -67,7 +76,16 @@ def deliver() -> None:
     functions.webhooks.send.register(broker)
 
 
-def _broker(urgent_queue: str, *middleware: Middleware) -> Broker:
+def _share_connections(threads: int) -> None:
+    """What is said to a PostgreSQL server takes a turn on one of a few connections, whatever the
+    number of tasks. SQLite has one writer, and needs one."""
+    is_sqlite = settings.database().url.get_secret_value().startswith("sqlite")
+    if not is_sqlite and "DATABASE_POOL_SIZE" not in os.environ:
+        os.environ["DATABASE_POOL_SIZE"] = str(min(threads, MOST_CONNECTIONS))
+        forget_singletons()
+
+
+def _broker(urgent_queue: str, poll_ms: int, *middleware: Middleware) -> Broker:
     """The broker of this process, without Dramatiq's retries: the database counts attempts."""
     _die_with_parent()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # a tenth less processor time a task
@@ -75,12 +93,12 @@ def _broker(urgent_queue: str, *middleware: Middleware) -> Broker:
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it finds its keys
     age_limit = AgeLimit(max_age=round(settings.tasks().queue_timeout_seconds * 1000))
     ours = [age_limit, Burial(), *metrics_middleware(settings.metrics().format), *middleware]
-    broker = _broker_of_queue(ours, urgent_queue)
+    broker = _broker_of_queue(ours, urgent_queue, poll_ms)
     dramatiq.set_broker(broker)
     return broker
 
 
-def _broker_of_queue(middleware: Sequence[Middleware], urgent_queue: str) -> Broker:
+def _broker_of_queue(middleware: Sequence[Middleware], urgent_queue: str, poll_ms: int) -> Broker:
     url = settings.queue().url.get_secret_value()
     scheme = urlsplit(url).scheme
     if scheme.startswith("sqs"):
@@ -89,7 +107,7 @@ def _broker_of_queue(middleware: Sequence[Middleware], urgent_queue: str) -> Bro
         from local.rabbitmq_broker import DecodeSafeRabbitmqBroker  # loads RabbitMQ's library
 
         return brokers.rabbitmq_broker(url, middleware, DecodeSafeRabbitmqBroker)
-    safe = partial(DecodeSafeRedisBroker, urgent_queues=frozenset({urgent_queue}))
+    safe = partial(DecodeSafeRedisBroker, poll_ms={urgent_queue: poll_ms})
     return brokers.redis_broker(url, middleware, safe)
 
 
@@ -142,17 +160,20 @@ class Grace(Middleware):
         loop.call_soon_threadsafe(loop.call_later, self._seconds, self._stopping.set)
 
 
-class Pace(Middleware):
-    """Asks the broker often enough, and for no more than the threads can do.
+class Threads(Middleware):
+    """Asks the broker for no more than the threads can do, and lets idle ones sleep.
 
     A message that was fetched ahead would wait behind a long task while another worker idles.
+    `number` replaces what the command line says.
     """
 
-    def __init__(self, poll_ms: int) -> None:
-        self._poll_ms = poll_ms
+    def __init__(self, number: int | None = None) -> None:
+        self._number = number
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        worker.worker_timeout = self._poll_ms
+        if self._number is not None:
+            worker.worker_threads = self._number
+        worker.worker_timeout = IDLE_MS
         worker.queue_prefetch = worker.worker_threads
 
 

@@ -311,6 +311,7 @@ class GeneratorSettings(Settings):
     url: SecretStr = Field(SecretStr("painter://"), alias="GENERATOR_URL")
     api_key: SecretStr | None = Field(None, alias="GENERATOR_API_KEY")
     timeout_seconds: float = Field(100, alias="GENERATOR_TIMEOUT_SECONDS", gt=0)
+    concurrency: int | None = Field(None, alias="GENERATE_CONCURRENCY", ge=1, le=1000)
 
 
 class SentrySettings(Settings):

@@ -15,6 +15,7 @@ from shared.database import transaction
 from shared.engine import claiming, task_metrics, transitions, webhooks
 from shared.engine.broadcast import broadcaster
 from shared.engine.dispatching import dispatch
+from shared.engine.leases import leases
 from shared.engine.outcomes import (
     GENERATOR_FAILED,
     NOT_STORED,
@@ -38,7 +39,6 @@ from shared.singletons import singleton
 logger = logging.getLogger(__name__)
 
 PROGRESS_PAUSE_SECONDS = 0.25
-CANCEL_CHECK_SECONDS = 1.0
 STOP_GRACE_SECONDS = 1.0
 SETTLE_PAUSE_SECONDS = 1.0
 SETTLE_SECONDS = 60.0
@@ -117,12 +117,12 @@ class Attempt:
     async def _work_under_watch(self) -> Outcome:
         """Run the generator while the lease is renewed, until one of the two ends the attempt."""
         work = asyncio.create_task(self._work())
-        lease = asyncio.create_task(self._keep_lease())
+        interruption = leases().keep(self._lease)
         reports = asyncio.create_task(self._report())
         stop = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait(
-                (work, lease, stop),
+                (work, interruption, stop),
                 timeout=self._task.run_timeout_seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -131,16 +131,17 @@ class Attempt:
             # What writes to the database is not cancelled: it sees that the attempt is over.
             self._over.set()
             self._news.set()
+            keeper_idle = leases().let_go(self._lease)
             stop.cancel()
             work.cancel()
         # A generator that does not stop is left behind: it can neither report nor store any more.
         await asyncio.wait((work,), timeout=STOP_GRACE_SECONDS)
         await reports
-        interruption = await lease
+        await keeper_idle
         if finished:
             return work.result()
-        if interruption is not None:
-            return interruption
+        if interruption.done():
+            return interruption.result()
         return Interrupted.WORKER_STOPS if self._stopping.is_set() else TIMED_OUT
 
     async def _work(self) -> Completed | Failed:
@@ -209,29 +210,6 @@ class Attempt:
             return
         if task is not None:
             await broadcaster().publish(task)
-
-    async def _keep_lease(self) -> Interrupted | None:
-        """Renew the lease until the attempt is over, or until it must not go on."""
-        renewal_seconds = settings.tasks().lease_renewal_seconds
-        checks = math.ceil(renewal_seconds / CANCEL_CHECK_SECONDS)
-        check = 0
-        while not await self._pause(renewal_seconds / checks):
-            check = (check + 1) % checks
-            if interruption := await self._look(renew=check == 0):
-                return interruption
-        return None
-
-    async def _look(self, *, renew: bool) -> Interrupted | None:
-        try:
-            async with transaction(writing=renew) as session:
-                read = transitions.renew_lease if renew else transitions.held
-                task = await read(session, self._lease)
-        except (SQLAlchemyError, Unavailable) as error:
-            logger.warning("A lease was not renewed", extra={"error": str(error)})
-            return None
-        if task is None:
-            return Interrupted.LEASE_LOST
-        return Interrupted.CANCEL_REQUESTED if task.cancel_requested_at else None
 
     async def _pause(self, seconds: float) -> bool:
         """Wait, at most until the attempt ends. Returns whether it has ended."""

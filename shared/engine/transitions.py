@@ -14,6 +14,7 @@ was written. The holder of a lease names its token; a token that was taken away 
 the database's clock measures leases and waits.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -103,21 +104,33 @@ def has_room() -> ColumnElement[bool]:
     return count < Task.runs_at_once
 
 
-async def renew_lease(session: AsyncSession, lease: Lease) -> Task | None:
-    """Hold the task longer. This writes no event, since watchers do not see it."""
-    renewed = (
+async def renew_leases(session: AsyncSession, leases: Collection[Lease]) -> set[Lease]:
+    """Hold these tasks longer. This writes no event, since watchers do not see it.
+
+    Returns the leases that were renewed: not those that are lost, nor those whose tasks another
+    transaction is changing, since one that waits for several rows may wait for ever.
+    """
+    free = select(Task.id).where(*_held_by(leases)).with_for_update(skip_locked=True)
+    renewed = await session.execute(
         update(Task)
-        .where(*_held(lease))
+        .where(Task.id.in_(free))
         .values(lease_expires_at=_lease_end())
-        .returning(Task)
-        .execution_options(**RETURN_FRESH)
+        .returning(Task.id, Task.lease_token)
+        .execution_options(synchronize_session=False)
     )
-    return await session.scalar(renewed)
+    return {Lease(task_id, token) for task_id, token in renewed if token is not None}
 
 
-async def held(session: AsyncSession, lease: Lease) -> Task | None:
-    """The task, as long as the lease holds it."""
-    return await session.scalar(select(Task).where(*_held(lease)))
+async def held(session: AsyncSession, leases: Collection[Lease]) -> dict[Lease, bool]:
+    """Those of the leases that still hold their tasks, and whether the owner asked to cancel."""
+    found = await session.execute(
+        select(Task.id, Task.lease_token, Task.cancel_requested_at).where(*_held_by(leases))
+    )
+    return {
+        Lease(task_id, token): cancelled is not None
+        for task_id, token, cancelled in found
+        if token is not None
+    }
 
 
 async def record_progress(session: AsyncSession, lease: Lease, progress: float) -> Task | None:
@@ -307,6 +320,14 @@ def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
         Task.id == lease.task_id,
         Task.status == TaskStatus.PROCESSING,
         Task.lease_token == lease.token,
+    )
+
+
+def _held_by(leases: Collection[Lease]) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Task.id.in_([lease.task_id for lease in leases]),
+        Task.status == TaskStatus.PROCESSING,
+        Task.lease_token.in_([lease.token for lease in leases]),
     )
 
 

@@ -115,9 +115,9 @@ def test_a_message_for_an_unknown_actor_goes_to_the_dead_letters(broker):
 
 
 def test_only_urgent_queues_are_polled_often(redis_server):
-    broker = DecodeSafeRedisBroker(url=redis_server, urgent_queues=frozenset({"deliver"}))
+    broker = DecodeSafeRedisBroker(url=redis_server, poll_ms={"deliver": 20})
 
-    polls = {name: broker.consume(name, timeout=20).timeout for name in ("deliver", "deliver.DQ")}
+    polls = {name: broker.consume(name, timeout=100).timeout for name in ("deliver", "deliver.DQ")}
 
     assert polls == {"deliver": 20, "deliver.DQ": 500}
 

@@ -2,6 +2,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -99,7 +100,6 @@ def test_a_worker_that_lost_its_lease_writes_nothing():
         await claim(task, "another")
         before = await history(task.id)
         refused = [
-            await apply(transitions.renew_lease, zombie),
             await apply(transitions.record_progress, zombie, 0.9),
             await apply(transitions.complete, zombie, RESULT),
             await apply(transitions.fail, zombie, ERROR),
@@ -111,9 +111,45 @@ def test_a_worker_that_lost_its_lease_writes_nothing():
 
     refused, before, after = run(scenario())
 
-    assert refused == [None] * 7
+    assert refused == [None] * 6
     assert after == before
     assert after[-1]["attempt"] == 2
+
+
+@pytest.mark.usefixtures("any_database")
+def test_only_leases_that_still_hold_their_tasks_are_renewed():
+    async def scenario():
+        task, ended, cancelled = await make_task(), await make_task(), await make_task()
+        zombie, over = lease_of(await claim(task)), lease_of(await claim(ended))
+        await change(task.id, lease_expires_at=database_now(-1))
+        await apply(transitions.lose_lease, task.id)
+        again, stops = lease_of(await claim(task, "another")), lease_of(await claim(cancelled))
+        await apply(transitions.cancel, cancelled.id, owner_id=cancelled.user_id)
+        await apply(transitions.complete, over, RESULT)
+        await change(task.id, lease_expires_at=database_now(1))
+        async with transaction() as session:
+            leases = [zombie, again, over, stops]
+            renewed = await transitions.renew_leases(session, leases)
+            held = await transitions.held(session, leases)
+        return renewed == {again, stops}, held == {again: False, stops: True}, await read(task.id)
+
+    renewed, held, task = run(scenario())
+
+    assert renewed
+    assert held
+    assert task.lease_expires_at - task.updated_at > timedelta(seconds=10)
+
+
+def test_a_lease_whose_row_is_locked_is_renewed_later(postgresql_backend):
+    async def scenario():
+        locked = lease_of(await claim(await make_task()))
+        free = lease_of(await claim(await make_task()))
+        async with transaction() as other:
+            await transitions.record_progress(other, locked, 0.5)
+            async with transaction() as session:
+                return await transitions.renew_leases(session, [locked, free]) == {free}
+
+    assert run(scenario())
 
 
 @pytest.mark.usefixtures("any_database")

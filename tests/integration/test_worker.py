@@ -46,6 +46,7 @@ def over_each_broker(request: pytest.FixtureRequest, backend: pytest.MonkeyPatch
 @pytest.fixture(autouse=True)
 def generator(backend: pytest.MonkeyPatch) -> None:
     backend.setenv("GENERATOR_URL", "slow://")
+    backend.setenv("GENERATE_CONCURRENCY", "2")
     backend.setenv("DATABASE_POOL_SIZE", "4")
 
 
@@ -55,7 +56,7 @@ def worker(log: Path, setup: str = "generate") -> Iterator["subprocess.Popen[byt
     command = [
         str(Path(sys.executable).parent / "dramatiq"),
         f"tests.worker_with_slow_generator:{setup}",
-        *("--processes", "1", "--threads", "2", "--worker-shutdown-timeout", "20000"),
+        *("--processes", "1", "--threads", "1", "--worker-shutdown-timeout", "20000"),
     ]
     with log.open("ab") as output:
         process = subprocess.Popen(command, cwd=ROOT, stderr=output)
