@@ -113,7 +113,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
 .PHONY: test
 test: $(BIN)/.ready ## Run all tests, WORKERS of them in parallel
 	@tests/install-services
-	@exec $(BIN)/pytest -n $(WORKERS) --dist worksteal
+	@exec tests/run-all $(BIN)/pytest $(WORKERS)
 
 .PHONY: dependency-ranges
 dependency-ranges: $(BIN)/.ready ## Run some tests on the oldest and newest packages allowed
