@@ -20,6 +20,16 @@ ROOT = Path(__file__).resolve().parents[1]
 gc.disable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share what is slow to start in one process: those of a module, and those of
+    a folder that use its running product."""
+    for item in items:
+        shares_product = "product" in getattr(item, "fixturenames", ())
+        item.add_marker(
+            pytest.mark.xdist_group(str(item.path.parent if shares_product else item.path))
+        )
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
