@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, nullcontext
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from shared import settings
 from shared.dependencies import dependency
 from shared.errors import Unavailable
-from shared.singletons import singleton
+from shared.singletons import closed_by, singleton
 
 IN_PLACE = "in_place"  # the driver of shared/clients/sqlite_in_place.py
 # A connection that was of use so lately is taken to be so still. A process that asks again and
@@ -30,6 +31,7 @@ SQLITE_AWAY = (
 # PostgreSQL's classes: connection exception, insufficient resources, operator intervention. And its
 # code for a server that only reads, as one does that another has taken over from.
 POSTGRESQL_AWAY = ("08", "53", "57P", "25006")
+POSTGRESQL_REFUSES_US = "28"  # invalid authorization: the password may have been changed
 
 
 @singleton
@@ -41,6 +43,7 @@ def engine() -> AsyncEngine:
         _with_driver(make_url(configured.url.get_secret_value()), configured.pool_size),
         pool_size=configured.pool_size,
         max_overflow=0,
+        connect_args=_tls(configured),
         hide_parameters=True,  # they hold hashes and addresses, and errors are logged
     )
     if made.dialect.name == "sqlite":
@@ -54,6 +57,9 @@ def engine() -> AsyncEngine:
     return made
 
 
+closed_by(engine, AsyncEngine.dispose)
+
+
 def _with_driver(url: URL, pool_size: int) -> URL:
     """A process with one connection to SQLite has no other request that could go on while it asks,
     so it needs no thread to ask in."""
@@ -61,6 +67,14 @@ def _with_driver(url: URL, pool_size: int) -> URL:
         return url
     registry.register(f"sqlite.{IN_PLACE}", "shared.clients.sqlite_in_place", "InPlace")
     return url.set(drivername=f"sqlite+{IN_PLACE}")
+
+
+def _tls(configured: settings.DatabaseSettings) -> dict[str, ssl.SSLContext]:
+    """What the driver is to check certificates with. By itself it looks for the authorities in the
+    home folder of a user, and finds none on Lambda."""
+    if not configured.verifies:
+        return {}
+    return {"ssl": ssl.create_default_context(cafile=configured.ca_file)}
 
 
 @asynccontextmanager
@@ -136,9 +150,18 @@ def _says_database_is_away(error: Exception) -> bool:
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
     return (
         error.connection_invalidated
+        or _refuses_us(error)
         or sqlite_name.startswith(SQLITE_AWAY)
         or sqlstate.startswith(POSTGRESQL_AWAY)
     )
+
+
+def _refuses_us(error: DBAPIError) -> bool:
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    refused: bool = sqlstate.startswith(POSTGRESQL_REFUSES_US)
+    if refused:
+        settings.doubt_secret()
+    return refused
 
 
 def _note_use(_connection: object, record: Any) -> None:

@@ -4,10 +4,12 @@ docs/settings.md explains every variable; a test keeps the two in step.
 """
 
 import os
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +24,7 @@ from pydantic import (
 )
 
 from shared.errors import SettingsError
+from shared.secrets.store import SecretStore, SecretUnreadable
 from shared.singletons import singleton
 
 
@@ -60,17 +63,61 @@ class Settings(BaseModel):
 
     @classmethod
     def load(cls) -> Self:
-        """Read the group. An empty variable counts as not set.
+        """Read the group. An empty variable counts as not set; the environment wins over the secret
+        that SECRET_ARN names.
 
         Raises:
             SettingsError: naming every variable that is missing or wrong, never its value.
         """
-        present = {name: value for name, value in os.environ.items() if value}
+        return cls.read({**_of_secret(), **_present()})
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> Self:
+        """The group from these variables; raises SettingsError as `load` does."""
         try:
-            return cls.model_validate(present)
+            return cls.model_validate(variables)
         except ValidationError as error:
             problems = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
             raise SettingsError("; ".join(problems)) from None
+
+
+class SecretSettings(Settings):
+    """The secret whose JSON has a member for each variable that the environment must not show."""
+
+    arn: str | None = Field(None, alias="SECRET_ARN")
+    ttl_seconds: float = Field(300, alias="SECRET_TTL_SECONDS", gt=0)
+
+
+@singleton
+def secret_store() -> SecretStore | None:
+    """What reads the secret; None if SECRET_ARN names none."""
+    configured = SecretSettings.read(_present())
+    if configured.arn is None:
+        return None
+    from shared.secrets import secrets_manager  # loaded only where there is a secret to read
+
+    read = partial(secrets_manager.read, configured.arn, os.environ)
+    return SecretStore(read, ttl_seconds=configured.ttl_seconds)
+
+
+def doubt_secret() -> None:
+    """A server refuses what the settings say: have the secret read again, if there is one."""
+    if (store := secret_store()) is not None:
+        store.doubt()
+
+
+def _present() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if value}
+
+
+def _of_secret() -> Mapping[str, str]:
+    store = secret_store()
+    if store is None:
+        return {}
+    try:
+        return store.variables()
+    except SecretUnreadable as error:
+        raise SettingsError(f"SECRET_ARN: {error}") from None
 
 
 class Environment(StrEnum):
@@ -82,6 +129,7 @@ class AppSettings(Settings):
     environment: Environment = Field(Environment.DEVELOPMENT, alias="ENV")
     public_url: HttpUrl = Field("http://localhost:8000", alias="PUBLIC_URL")
     allowed_origins: Words = Field((), alias="ALLOWED_ORIGINS")
+    allow_plain_connections: bool = Field(False, alias="ALLOW_CONNECTIONS_WITHOUT_TLS")
 
     @property
     def origins(self) -> frozenset[str]:
@@ -92,6 +140,13 @@ class AppSettings(Settings):
 class DatabaseSettings(Settings):
     url: SecretStr = Field(alias="DATABASE_URL")
     pool_size: int = Field(1, alias="DATABASE_POOL_SIZE", ge=1)
+    ca_file: str | None = Field(None, alias="DATABASE_CA_FILE")
+
+    @property
+    def verifies(self) -> bool:
+        """Whether connections are encrypted, to a server whose certificate names its host."""
+        query = parse_qs(urlsplit(self.url.get_secret_value()).query)
+        return query.get("ssl") == ["verify-full"]
 
 
 class RedisSettings(Settings):

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from local.keys import ensure_keys
-from shared import database
 from shared.process.event_loop import run
-from shared.singletons import forget_singletons
+from shared.singletons import forget_singletons, make_anew
 
 pytest_plugins = ("tests.services",)
 
@@ -70,5 +69,4 @@ def application(
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")  # nobody is there
     forget_singletons()
     yield monkeypatch
-    run(database.engine().dispose())
-    forget_singletons()
+    run(make_anew())

@@ -98,8 +98,9 @@ def postgresql() -> Iterator[str]:
 
 
 @contextmanager
-def postgresql_server() -> Iterator[PostgresqlServer]:
-    """A PostgreSQL with an empty database `postgres`."""
+def postgresql_server(certificate: str | None = None) -> Iterator[PostgresqlServer]:
+    """A PostgreSQL with an empty database `postgres`; with TLS if it gets a certificate, in PEM
+    with its key."""
     with _home_of("postgres") as (data, as_server):
         port = free_port()
         subprocess.run(
@@ -110,6 +111,12 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
         )
         command = [*as_server, _program("postgres"), "-D", str(data), "-p", str(port)]
         options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        if certificate is not None:
+            pem = data / "server.pem"
+            pem.write_text(certificate)
+            pem.chmod(0o600)
+            os.chown(pem, data.stat().st_uid, data.stat().st_gid)
+            options |= {"ssl": "on", "ssl_cert_file": str(pem), "ssl_key_file": str(pem)}
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         server = PostgresqlServer(command, port)

@@ -3,12 +3,13 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared import settings
 from shared.dependencies import dependency
-from shared.singletons import singleton
+from shared.singletons import closed_by, singleton
 
 # A request has less patience than this: see shared.dependencies.
 CONNECT_TIMEOUT_SECONDS = 1
@@ -34,6 +35,9 @@ def client() -> Redis:
     return Redis.from_pool(pool)
 
 
+closed_by(client, Redis.aclose)
+
+
 class _Bounded(Retry):
     """Through this the client connects and sends each command.
 
@@ -48,5 +52,8 @@ class _Bounded(Retry):
                     return await super().call_with_retry(*arguments, **options)
                 except RedisTimeoutError as error:
                     raise TimeoutError(str(error)) from error
+                except AuthenticationError:
+                    settings.doubt_secret()  # the password may have been changed
+                    raise
         except TimeoutError as error:
             raise RedisTimeoutError(str(error)) from error

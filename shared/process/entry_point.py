@@ -2,9 +2,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+from shared import settings
 from shared.process import logs, metrics, safety
 from shared.process.error_tracking import tracker
-from shared.singletons import singleton
+from shared.process.event_loop import run
+from shared.singletons import make_anew, singleton
 
 R = TypeVar("R")
 
@@ -21,12 +23,20 @@ def prepare() -> None:
     tracker()
 
 
+def take_new_secrets() -> None:
+    """Read the secret again if its time has come; what was made of an old one is made anew."""
+    store = settings.secret_store()
+    if store is not None and store.has_changed():
+        run(make_anew())
+
+
 def entry_point(handler: Callable[[dict[str, Any], Any], R]) -> Callable[[dict[str, Any], Any], R]:
     """Mark what Lambda calls: the first request prepares the process, and each ends with a flush of
     metrics and errors."""
 
     @wraps(handler)
     def prepared(event: dict[str, Any], context: Any) -> R:
+        take_new_secrets()
         prepare()
         tracking = tracker()
         try:

@@ -1,5 +1,6 @@
+import json
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
@@ -11,6 +12,14 @@ MINIMUM_DIFFERENT_CHARACTERS = 10
 WELL_KNOWN_PASSWORDS = frozenset(
     {"admin", "changeme", "guest", "lampwork", "password", "postgres", "redis", "secret", "test"}
 )
+
+WELL_KNOWN = "its password is one of the first that attackers try"
+TLS = (
+    "connections are encrypted and the server proves who it is; "
+    "ALLOW_CONNECTIONS_WITHOUT_TLS=true takes the risk in a network of your own"
+)
+KEYS = {"signing", "refresh", "hmac"}
+MAKES_KEYS = "python -m local.keys makes one"
 
 
 def check() -> None:
@@ -88,23 +97,74 @@ def _is_unguessable(secret: str) -> bool:
     return len(secret) >= 32 and len(set(secret)) >= MINIMUM_DIFFERENT_CHARACTERS
 
 
+def _of_keys() -> Iterator[str]:
+    """Those who use the keys look at them closely; that they are there matters to all."""
+    configured = settings.keys()
+    if configured.json_text is None:
+        if configured.file is None:
+            yield f"KEYS_JSON: is empty; {MAKES_KEYS}"
+        return
+    try:
+        keys = json.loads(configured.json_text.get_secret_value())
+    except ValueError:
+        keys = None
+    if not isinstance(keys, dict) or not keys.keys() >= KEYS:
+        yield f"KEYS_JSON: must be a JSON object with {', '.join(sorted(KEYS))}; {MAKES_KEYS}"
+
+
 def _of_database() -> Iterator[str]:
-    if settings.database().url.get_secret_value().startswith("sqlite"):
+    database = settings.database()
+    url = database.url.get_secret_value()
+    if url.startswith("sqlite"):
         yield "DATABASE_URL: SQLite serves one machine only; use PostgreSQL"
-    yield from _of_password("DATABASE_URL", settings.database().url)
+    elif _has_well_known_password(url):
+        yield f"DATABASE_URL: {WELL_KNOWN}"
+    elif not database.verifies and _needs_tls(url):
+        yield f"DATABASE_URL: must end in ?ssl=verify-full, so that {TLS}"
 
 
 def _of_redis() -> Iterator[str]:
-    return _of_password("REDIS_URL", settings.redis().url)
+    return _of_broker("REDIS_URL", settings.redis().url, tls="rediss")
 
 
 def _of_queue() -> Iterator[str]:
-    return _of_password("QUEUE_URL", settings.queue().url)
+    queue = settings.queue()
+    scheme = urlsplit(queue.url.get_secret_value()).scheme
+    if scheme == "sqs":
+        for name, field in type(queue).model_fields.items():
+            if getattr(queue, name) is None:
+                yield f"{field.alias}: is empty; QUEUE_URL=sqs:// needs it"
+    else:
+        tls = "amqps" if scheme.startswith("amqp") else "rediss"
+        yield from _of_broker("QUEUE_URL", queue.url, tls=tls)
 
 
-def _of_password(name: str, url: SecretStr) -> Iterator[str]:
-    if urlsplit(url.get_secret_value()).password in WELL_KNOWN_PASSWORDS:
-        yield f"{name}: its password is one of the first that attackers try"
+def _of_broker(name: str, secret: SecretStr, *, tls: str) -> Iterator[str]:
+    url = secret.get_secret_value()
+    if _has_well_known_password(url):
+        yield f"{name}: {WELL_KNOWN}"
+    elif not _needs_tls(url):
+        return
+    elif urlsplit(url).scheme != tls:
+        yield f"{name}: must begin with {tls}://, so that {TLS}"
+    elif parse_qs(urlsplit(url).query).get("ssl_cert_reqs", ["required"]) != ["required"]:
+        yield f"{name}: ssl_cert_reqs must be required, so that {TLS}"
+
+
+def _of_objects() -> Iterator[str]:
+    settings.objects()
+    yield from ()
+
+
+def _has_well_known_password(url: str) -> bool:
+    return urlsplit(url).password in WELL_KNOWN_PASSWORDS
+
+
+def _needs_tls(url: str) -> bool:
+    """What stays on this machine needs none; nor what an operator answers for."""
+    if settings.app().allow_plain_connections:
+        return False
+    return urlsplit(url).hostname not in (None, "localhost", "127.0.0.1", "::1")
 
 
 def _of_webhooks() -> Iterator[str]:
@@ -119,5 +179,5 @@ def _of_limits() -> Iterator[str]:
 
 PARTS = (
     *(_of_addresses, _of_accounts, _of_mail, _of_limits, _of_gateway, _of_webhooks),
-    *(_of_database, _of_redis, _of_queue),
+    *(_of_keys, _of_database, _of_redis, _of_queue, _of_objects),
 )

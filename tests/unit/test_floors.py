@@ -49,7 +49,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"reader"},
     ],
     "shared": [
-        {"errors", "clock", "singletons", "email_addresses"},
+        {"errors", "clock", "singletons", "email_addresses", "secrets"},
         {"settings", "strict_json", "models", "dependencies"},
         {"process", "plans", "database", "clients"},
         {"queues", "security", "generators"},

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -5,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from functions.tasks import sweep
+from local.keys import new_keys
 from shared.errors import SettingsError
 from shared.process import safety
 from shared.singletons import forget_singletons
@@ -18,9 +20,15 @@ SAFE = {
     "AUTH_VERIFICATION_DELIVERY": "email",
     "MAIL_URL": "ses://",
     "MAIL_FROM": "Lamps <lamps@example.com>",
-    "DATABASE_URL": "postgresql+asyncpg://app:q7f3-kx2v-88dn@db.example.com/app",
+    "DATABASE_URL": "postgresql+asyncpg://app:q7f3-kx2v-88dn@db.example.com/app?ssl=verify-full",
     "REDIS_URL": "rediss://cache.example.com:6379/0",
+    "KEYS_JSON": json.dumps(new_keys()),
+    "RESULTS_BUCKET": "results",
     "QUEUE_URL": "sqs://",
+    **{
+        f"{name}_QUEUE_URL": f"https://sqs.eu-west-1.amazonaws.com/1/{name}"
+        for name in ("GENERATE", "DELIVER", "SWEEP", "TICK", "WEBHOOK")
+    },
     "TRUST_USER_ID_HEADER": "gateway",
     "GATEWAY_SECRET": "Zq0v1nR7xLb3kT9wYc5dHf2gJs8mPu4e",
 }
@@ -76,6 +84,17 @@ def test_safe_settings_pass(production):
         ("REDIS_URL", "redis://:password@cache.example.com"),
         ("QUEUE_URL", "amqp://guest:guest@queue.example.com"),
         ("QUEUE_URL", ""),
+        ("QUEUE_URL", "redis://queue.example.com"),
+        ("QUEUE_URL", "amqp://queue.example.com"),
+        ("DATABASE_URL", "postgresql+asyncpg://app:q7f3-kx2v-88dn@db.example.com/app"),
+        ("DATABASE_URL", "postgresql+asyncpg://app@db.example.com/app?ssl=require"),
+        ("REDIS_URL", "redis://cache.example.com:6379/0"),
+        ("REDIS_URL", "rediss://cache.example.com:6379/0?ssl_cert_reqs=none"),
+        ("KEYS_JSON", ""),
+        ("KEYS_JSON", "{"),
+        ("KEYS_JSON", "{}"),
+        ("RESULTS_BUCKET", ""),
+        ("SWEEP_QUEUE_URL", ""),
     ],
 )
 def test_the_refusal_of_an_unsafe_value_names_its_variable(production, variable, value):
@@ -113,6 +132,21 @@ def test_verification_in_the_response_is_accepted_if_the_operator_takes_the_risk
     production.setenv("AUTH_VERIFICATION_DELIVERY", "response")
     production.setenv("AUTH_ALLOW_RESPONSE_IN_PRODUCTION", "true")
     production.setenv("MAIL_URL", "none://")
+    forget_singletons()
+
+    safety.check()
+
+
+@pytest.mark.parametrize(
+    ("database", "redis", "accepts_risk"),
+    [("db.internal", "cache.internal", "true"), ("127.0.0.1", "localhost", "false")],
+)
+def test_connections_need_no_tls_on_this_machine_or_where_the_operator_answers_for_the_network(
+    production, database, redis, accepts_risk
+):
+    production.setenv("DATABASE_URL", f"postgresql+asyncpg://app:q7f3-kx2v@{database}/app")
+    production.setenv("REDIS_URL", f"redis://{redis}:6379/0")
+    production.setenv("ALLOW_CONNECTIONS_WITHOUT_TLS", accepts_risk)
     forget_singletons()
 
     safety.check()

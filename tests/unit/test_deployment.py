@@ -1,0 +1,75 @@
+"""What the template asks of those who deploy it, and what it lets its functions do."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from lampwork.template.source.document import read_document
+from local import secret
+from shared.security.keys import read_keys
+from tests.conftest import ROOT
+
+NEEDED = {"DATABASE_URL": "postgresql+asyncpg://db", "REDIS_URL": "rediss://cache"}
+
+
+@pytest.fixture(scope="module")
+def template() -> Any:
+    return read_document(ROOT / "template.yaml")
+
+
+def of_type(template: Any, kind: str) -> dict[str, Any]:
+    found = template.resources.items()
+    return {name: each for name, each in found if each["Type"] == kind}
+
+
+def test_no_parameter_is_a_secret_and_each_says_what_it_takes(template):
+    for name, parameter in template.content["Parameters"].items():
+        assert "NoEcho" not in parameter, name
+        assert parameter.keys() & {"AllowedPattern", "AllowedValues", "MinValue"}, name
+        assert "Default" in parameter, name
+
+
+def test_sam_asks_nothing_about_access_to_the_api(template):
+    """It asks for each function whose API has no Auth."""
+    (api,) = of_type(template, "AWS::Serverless::HttpApi").values()
+
+    assert api["Properties"]["Auth"]
+
+
+def test_every_function_may_read_the_secret(template):
+    functions = of_type(template, "AWS::Serverless::Function")
+
+    roles = template.resources["SecretAccess"]["Properties"]["Roles"]
+    assert roles == [{"Ref": f"{name}Role"} for name in functions]
+
+
+def test_the_text_of_a_secret_has_keys_and_passes_on_what_is_given():
+    made = json.loads(secret.text({**NEEDED, "GENERATOR_API_KEY": "k", "SENTRY_DSN": "", "X": "y"}))
+
+    read_keys(json.dumps(made.pop("KEYS_JSON")))
+    assert made.pop("ORIGIN_SECRET") == made.pop("ORIGIN_SECRETS")
+    assert made == {**NEEDED, "GENERATOR_API_KEY": "k"}
+
+
+def test_a_secret_is_never_written_over_another(tmp_path):
+    file = tmp_path / "secret.json"
+    command = [sys.executable, "-m", "local.secret", str(file)]
+    made = [
+        subprocess.run(command, cwd=ROOT, env=NEEDED, capture_output=True, text=True)
+        for _ in range(2)
+    ]
+
+    assert [each.returncode for each in made] == [0, 1]
+    assert made[1].stderr == f"{file}: File exists\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_without_an_address_is_not_made(tmp_path):
+    command = [sys.executable, "-m", "local.secret", str(tmp_path / "secret.json")]
+    made = subprocess.run(command, cwd=ROOT, env={}, capture_output=True, text=True)
+
+    assert made.returncode == 1
+    assert "DATABASE_URL is not set" in made.stderr
