@@ -1,6 +1,7 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
@@ -11,10 +12,12 @@ from shared import clock, settings, strict_json
 from shared.errors import BadRequest, InvalidToken, Unprocessable
 from shared.security import base64url
 from shared.security.keys import keys
+from shared.singletons import singleton
 
 ALGORITHM = "EdDSA"
 TYPE = "at+jwt"  # RFC 9068, section 2.1
 LEEWAY_SECONDS = 10
+REMEMBERED_TOKENS = 256
 MAX_TOKEN_CHARACTERS = 4096
 REQUIRED_CLAIMS = [
     *("iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"),
@@ -79,6 +82,22 @@ def read(token: str, *, even_expired: bool = False) -> AccessClaims:
     Raises:
         InvalidToken: anything else.
     """
+    claims = _verifier()(token)
+    if not even_expired and not claims.has_not_expired:
+        raise InvalidToken
+    return claims
+
+
+@singleton
+def _verifier() -> Callable[[str], AccessClaims]:
+    """Verifies a token once for the many requests that bring it. Only its expiry comes with time,
+    and what is forgotten of other tokens costs no more than a verification; a token that is refused
+    is not kept."""
+    return lru_cache(maxsize=REMEMBERED_TOKENS)(_verified)
+
+
+def _verified(token: str) -> AccessClaims:
+    """The claims of a token that this deployment signed, however old it is."""
     header, payload = _parse(token)
     key = keys().signing.find(header.kid)
     if key is None:
@@ -91,11 +110,7 @@ def read(token: str, *, even_expired: bool = False) -> AccessClaims:
             issuer=settings.auth().issuer,
             audience=settings.auth().audience,
             leeway=timedelta(seconds=LEEWAY_SECONDS),
-            options={
-                "require": REQUIRED_CLAIMS,
-                "strict_aud": True,
-                "verify_exp": not even_expired,
-            },
+            options={"require": REQUIRED_CLAIMS, "strict_aud": True, "verify_exp": False},
         )
     except (jwt.InvalidTokenError, OverflowError):
         raise InvalidToken from None
