@@ -53,7 +53,7 @@ from shared.errors import (
     WeakPassword,
     problem_document,
 )
-from shared.web.authentication import OwnPageOnly, authenticated, reading
+from shared.web.authentication import Asking, OwnPageOnly, authenticated
 
 Errors = Iterable[type[DomainError]]
 
@@ -194,7 +194,9 @@ def errors_of(route: APIRoute) -> list[type[DomainError]]:
 
 
 def asks_who(dependant: Dependant) -> bool:
-    return dependant.call in (authenticated, reading) or any(map(asks_who, dependant.dependencies))
+    if dependant.call is authenticated or isinstance(dependant.call, Asking):
+        return True
+    return any(map(asks_who, dependant.dependencies))
 
 
 def code(error: type[DomainError]) -> str:

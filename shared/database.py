@@ -2,16 +2,17 @@ import asyncio
 import sqlite3
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, nullcontext
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy import URL, Connection, Row, Select, event, make_url, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from shared import settings
 from shared.dependencies import dependency
@@ -87,15 +88,41 @@ async def transaction(*, writing: bool = True) -> AsyncIterator[AsyncSession]:
         Unavailable: the database cannot be reached, cannot write, or gives no answer in time.
     """
     bound = _engine_for(writing)
+    async with (
+        _asked(bound),
+        AsyncSession(bound, expire_on_commit=False) as session,
+        session.begin(),
+    ):
+        yield session
+
+
+async def rows(
+    statement: Select[*tuple[Any, ...]], parameters: Mapping[str, Any]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """All rows of one statement that only reads, and reads columns: what every request asks costs a
+    third of what a session would take, which keeps entities.
+
+    Raises:
+        Unavailable: as `transaction` does.
+    """
+    bound = _engine_for(False)
+
+    def ask() -> Sequence[Row[*tuple[Any, ...]]]:
+        with bound.sync_engine.connect() as connection:
+            return connection.execute(statement, parameters).all()
+
+    async with _asked(bound):
+        return await greenlet_spawn(ask)
+
+
+@asynccontextmanager
+async def _asked(bound: AsyncEngine) -> AsyncIterator[None]:
+    """Raises Unavailable where what is done within shows that the database is away."""
     # SQLite is a part of this process: what it waits for is bounded by its busy timeout.
     asked = nullcontext() if _is_sqlite(bound) else dependency("database").asked()
     try:
-        async with (
-            asked,
-            AsyncSession(bound, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            yield session
+        async with asked:
+            yield
     except (DBAPIError, PoolTimeout, OSError) as error:
         if _says_database_is_away(error):
             raise Unavailable from error

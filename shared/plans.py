@@ -43,14 +43,6 @@ PLANS: Mapping[Plan, PlanLimits] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What counts against the limits. A task counts once it is accepted, however it ends."""
-
-    tasks: int
-    at_once: int
-
-
-@dataclass(frozen=True, slots=True)
 class Period:
     """A month of a subscription. The instant `end` belongs to the next period.
 

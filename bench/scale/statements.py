@@ -22,9 +22,10 @@ from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.pruning import rules, which_are_due
 from shared.repositories.purging import Deadlines
 from shared.repositories.sessions import SessionRepository
+from shared.repositories.sign_ins import NOTHING
 from shared.repositories.subscriptions import SubscriptionRepository, overdue
-from shared.repositories.tasks import Cursor, TaskRepository
-from shared.repositories.users import UserRepository
+from shared.repositories.tasks import Cursor, TaskRepository, page_query
+from shared.repositories.users import ACCOUNT, UserRepository
 
 Ask = Callable[[AsyncSession], Awaitable[Any]]
 
@@ -71,16 +72,18 @@ def statements(of: Found) -> Mapping[str, Ask]:
 
     def page(owner: UUID, **options: Any) -> Ask:
         asked = {"status": None, "after": None, "limit": 20} | options
-        return lambda session: TaskRepository(session, owner_id=owner).page(**asked)
+        return lambda session: session.execute(*page_query(owner, **asked))
 
     return {
-        "request: session and user": lambda s: SessionRepository(s).sign_in(of.session),
+        "request: session and user": lambda s: s.execute(
+            NOTHING.by_session, {"asking_session": of.session}
+        ),
         "login: account by address": lambda s: UserRepository(s).get_for_login("u778@example.com"),
         "login: end the oldest sessions": lambda s: SessionRepository(s).evict(
             of.busy, kept=20, now=now
         ),
         "sessions of the busiest user": lambda s: SessionRepository(s).live(of.busy, now=now),
-        "account": lambda s: UserRepository(s).get_account(of.small),
+        "account": lambda s: s.execute(ACCOUNT.by_user, {"asking_user": of.small}),
         "list: first page": page(of.small),
         "list: first page, busiest user": page(of.busy),
         "list: the last page, busiest user": page(of.busy, after=of.deep),

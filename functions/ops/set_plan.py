@@ -32,7 +32,9 @@ async def set_plan(change: PlanChange) -> dict[str, Any]:
         await owned.lock_owner()
         subscription = await subscriptions.change_plan(owned, change.plan)
         at_once = await owned.tasks_at_once()
-        described = await subscriptions.describe(owned, subscription, at_once)
+        described = subscriptions.describe(
+            subscription, first_start=await owned.first_start(), at_once=at_once
+        )
     return {"user_id": str(user.id), **described.model_dump(mode="json")}
 
 

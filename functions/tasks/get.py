@@ -3,13 +3,12 @@ from uuid import UUID
 
 from fastapi import Header, Query, Response
 
-from shared.repositories.tasks import TaskRepository
 from shared.schemas.task import MAX_SEQUENCE, TaskRead
 from shared.services.etags import matches
 from shared.services.long_poll import LongPoll
 from shared.web.api import create_app, lambda_handler
-from shared.web.authentication import ReadingDep
 from shared.web.preferences import wait_seconds
+from shared.web.task_access import AskedTaskDep
 
 app = create_app()
 
@@ -21,7 +20,7 @@ app = create_app()
 )
 async def get_task(
     task_id: UUID,
-    reading: ReadingDep,
+    asked: AskedTaskDep,
     response: Response,
     after: Annotated[int | None, Query(ge=0, le=MAX_SEQUENCE)] = None,
     wait: Annotated[int, Query(ge=0)] = 0,
@@ -31,10 +30,8 @@ async def get_task(
     """The task as it is now; with `wait` (or `Prefer: wait`), the answer comes once it has
     changed."""
     preferred = wait_seconds(prefer)
-    owner_id = reading.user.user_id
-    first = await TaskRepository(reading.session, owner_id=owner_id).one(task_id)
-    await reading.end()
-    poll = LongPoll(owner_id, task_id, after=after, if_none_match=if_none_match)
+    first = asked.found()
+    poll = LongPoll(asked.user.user_id, task_id, after=after, if_none_match=if_none_match)
     task = TaskRead.of(await poll.newer_than(first, wait_seconds=preferred or wait))
     headers = {"ETag": task.etag} | ({} if preferred is None else {"Preference-Applied": "wait"})
     if matches(if_none_match, task.etag):

@@ -7,22 +7,23 @@ from shared.models.webhook import DeliveryStatus
 from shared.repositories.tasks import Cursor
 from shared.repositories.webhook_deliveries import WebhookDeliveryRepository
 from shared.schemas.webhook import DeliveryList, DeliveryRead
-from shared.web.api import create_app, lambda_handler
-from shared.web.authentication import ReadingDep
+from shared.web.api import ReadingSessionDep, create_app, lambda_handler
+from shared.web.authentication import UserDep
 
 app = create_app()
 
 
 @app.get("/api/v1/webhooks/deliveries")
 async def list_deliveries(
-    reading: ReadingDep,
+    user: UserDep,
+    session: ReadingSessionDep,
     status: DeliveryStatus | None = None,
     task_id: UUID | None = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> DeliveryList:
     """What became of the caller's webhooks, newest first."""
-    owned = WebhookDeliveryRepository(reading.session, owner_id=reading.user.user_id)
+    owned = WebhookDeliveryRepository(session, owner_id=user.user_id)
     page = await owned.page(
         status=status,
         task_id=task_id,

@@ -1,11 +1,11 @@
 from typing import Any
 
 from shared.clock import iso
-from shared.models.task import Task
+from shared.models.task import Task, TaskState
 from shared.models.task_status import TaskStatus
 
 
-def task_payload(task: Task) -> dict[str, Any]:
+def task_payload(task: Task | TaskState) -> dict[str, Any]:
     """A task's whole state as its owner sees it: the body of every answer, event and frame.
 
     Never holds an object's key, nor a presigned link, which would outlive its few minutes.
@@ -31,7 +31,7 @@ def task_payload(task: Task) -> dict[str, Any]:
     }
 
 
-def _result(task: Task) -> dict[str, Any] | None:
+def _result(task: Task | TaskState) -> dict[str, Any] | None:
     if task.result is None:
         return None
     return {
@@ -42,5 +42,5 @@ def _result(task: Task) -> dict[str, Any] | None:
     }
 
 
-def _waits_for_retry(task: Task) -> bool:
+def _waits_for_retry(task: Task | TaskState) -> bool:
     return task.status == TaskStatus.QUEUED and task.error is not None

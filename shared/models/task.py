@@ -1,6 +1,6 @@
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
@@ -84,6 +84,29 @@ class Task(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=database_now())
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     history_pruned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class TaskState(NamedTuple):
+    """What of a task its owner sees, where no entity is needed."""
+
+    id: UUID
+    user_id: UUID
+    status: TaskStatus
+    sequence: int
+    attempt: int
+    max_attempts: int
+    prompt: str
+    parameters: dict[str, Any]
+    progress: float
+    result: StoredPicture | None
+    error: dict[str, Any] | None
+    request_id: str | None
+    next_attempt_at: datetime
+    cancel_requested_at: datetime | None
+    retry_of: UUID | None
+    webhook_url: str | None
+    created_at: datetime
+    updated_at: datetime
 
 
 class TaskEvent(Base):

@@ -1,44 +1,14 @@
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, func, select, update
+from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models.base import database_now
 from shared.models.session import RevokeReason, UserSession
-from shared.models.user import User, UserStatus
+from shared.models.user import User
 
-
-class SignIn(NamedTuple):
-    """What of a session and its account decides whether a request may pass."""
-
-    user_id: UUID
-    confirmed_generation: int
-    revoked_at: datetime | None
-    idle_expires_at: datetime
-    absolute_expires_at: datetime
-    status: UserStatus
-    auth_epoch: int
-    deleted_at: datetime | None
-
-
-# Every request asks this: it is built once, and reads no more than it needs.
-_SIGN_IN = (
-    select(
-        UserSession.user_id,
-        UserSession.confirmed_generation,
-        UserSession.revoked_at,
-        UserSession.idle_expires_at,
-        UserSession.absolute_expires_at,
-        User.status,
-        User.auth_epoch,
-        User.deleted_at,
-    )
-    .join(User, User.id == UserSession.user_id)
-    .where(UserSession.id == bindparam("session_id"))
-)
 LAST_USED_FIRST = (
     func.coalesce(UserSession.rotated_at, UserSession.created_at).desc(),
     UserSession.id,
@@ -57,11 +27,6 @@ class SessionRepository:
 
     async def get(self, session_id: UUID) -> UserSession | None:
         return await self._session.get(UserSession, session_id)
-
-    async def sign_in(self, session_id: UUID) -> SignIn | None:
-        found = await self._session.execute(_SIGN_IN, {"session_id": session_id})
-        row = found.one_or_none()
-        return None if row is None else SignIn(*row)
 
     async def get_with_user(self, session_id: UUID) -> Row[UserSession, User] | None:
         found = await self._session.execute(

@@ -1,29 +1,63 @@
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import Row, and_, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from shared import clock, email_addresses
 from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.models.task import Task
 from shared.models.task_status import UNFINISHED
-from shared.models.user import Subscription, User, UserProfile, UserStatus
+from shared.models.user import Plan, Subscription, User, UserProfile, UserStatus
 from shared.repositories.one_time_tokens import unused
+from shared.repositories.sign_ins import Wanted
 
-_UNFINISHED = (
-    select(func.count())
-    .select_from(Task)
-    .where(Task.user_id == bindparam("user_id"), Task.status.in_(UNFINISHED))
+
+class Account(NamedTuple):
+    """An account with its profile and live subscription, when the first period of its subscriptions
+    began, and how many of its tasks wait or run now."""
+
+    id: UUID
+    email: str
+    status: UserStatus
+    created_at: datetime
+    display_name: str | None
+    locale: str | None
+    plan: Plan
+    period_start: datetime
+    period_end: datetime
+    tasks_used: int
+    first_start: datetime
+    at_once: int
+
+
+_past = aliased(Subscription)
+_FIRST_START = (
+    select(func.min(_past.period_start))
+    .where(_past.user_id == User.id)
+    .correlate(User)
     .scalar_subquery()
 )
-_ACCOUNT = (
-    select(User, UserProfile, Subscription, _UNFINISHED)
-    .join(UserProfile, UserProfile.user_id == User.id)
-    .join(Subscription, Subscription.user_id == User.id)
-    .where(User.id == bindparam("user_id"), Subscription.ended_at.is_(None))
+_AT_ONCE = (
+    select(func.count())
+    .select_from(Task)
+    .where(Task.user_id == User.id, Task.status.in_(UNFINISHED))
+    .correlate(User)
+    .scalar_subquery()
+)
+# Read with the sign-in of whoever asks for their own account; or by itself.
+ACCOUNT = Wanted(
+    *(User.id, User.email, User.status, User.created_at),
+    *(UserProfile.display_name, UserProfile.locale),
+    *(Subscription.plan, Subscription.period_start, Subscription.period_end),
+    *(Subscription.tasks_used, _FIRST_START, _AT_ONCE),
+    joined=lambda query: query.join(UserProfile, UserProfile.user_id == User.id).join(
+        Subscription, and_(Subscription.user_id == User.id, Subscription.ended_at.is_(None))
+    ),
 )
 
 
@@ -106,12 +140,6 @@ class UserRepository:
         found = await self._session.execute(
             select(User, pending_password).where(User.email_canonical == email_canonical)
         )
-        return found.one_or_none()
-
-    async def get_account(self, user_id: UUID) -> Row[User, UserProfile, Subscription, int] | None:
-        """An account with its profile and live subscription, and how many of its tasks wait or run
-        now."""
-        found = await self._session.execute(_ACCOUNT, {"user_id": user_id})
         return found.one_or_none()
 
     async def activate(self, user_id: UUID, password_hash: str, *, now: datetime) -> str | None:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from shared import settings
 from shared.engine.task_payload import task_payload
 from shared.generators.port import MAX_SIDE, MIN_SIDE, Style
-from shared.models.task import Task
+from shared.models.task import Task, TaskState
 from shared.models.task_status import TaskStatus
 from shared.schemas import texts
 from shared.schemas.webhook import WebhookUrl
@@ -108,7 +108,7 @@ class TaskRead(BaseModel):
     webhook_url: str | None
 
     @classmethod
-    def of(cls, task: Task) -> Self:
+    def of(cls, task: Task | TaskState) -> Self:
         links = {"url": task_url(task.id), "ws_url": _ws_url(task.id)}
         own = {"id": task.id, "webhook_url": task.webhook_url}
         payload = task_payload(task) | {"parameters": exact(task.parameters)}

@@ -1,37 +1,38 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from shared.database import transaction
 from shared.errors import InvalidToken
-from shared.repositories.subscriptions import SubscriptionRepository
-from shared.repositories.users import UserRepository
+from shared.repositories.users import ACCOUNT, Account, UserRepository
 from shared.schemas.user import AccountRead, ProfileRead, UserRead
 from shared.services import subscriptions
 
 
-async def get_account(session: AsyncSession, user_id: UUID) -> AccountRead:
-    """A user's own view of the account.
-
-    Raises:
-        InvalidToken: the account was removed after the request was authenticated.
-    """
-    found = await UserRepository(session).get_account(user_id)
-    if found is None:
-        raise InvalidToken
-    user, profile, subscription, at_once = found
+def describe(account: Account) -> AccountRead:
+    """A user's own view of the account."""
     return AccountRead(
-        user=UserRead.model_validate(user),
-        profile=ProfileRead.model_validate(profile),
-        subscription=await subscriptions.describe(
-            SubscriptionRepository(session, user_id=user_id), subscription, at_once
+        user=UserRead(
+            id=account.id,
+            email=account.email,
+            status=account.status,
+            created_at=account.created_at,
+        ),
+        profile=ProfileRead(display_name=account.display_name, locale=account.locale),
+        subscription=subscriptions.describe(
+            account, first_start=account.first_start, at_once=account.at_once
         ),
     )
 
 
 async def update_profile(user_id: UUID, changes: Mapping[str, str | None]) -> AccountRead:
-    """Change the given members of the profile; raises as `get_account` does."""
+    """Change the given members of the profile.
+
+    Raises:
+        InvalidToken: the account was removed after the request was authenticated.
+    """
     async with transaction() as session:
         await UserRepository(session).update_profile(user_id, changes)
-        return await get_account(session, user_id)
+    found = await ACCOUNT.of_user(user_id, {})
+    if found is None:
+        raise InvalidToken
+    return describe(Account(*found[1]))

@@ -10,11 +10,11 @@ from shared import settings
 from shared.clients.redis_client import client
 from shared.database import transaction
 from shared.dependencies import one_request
-from shared.models.task import Task
+from shared.models.task import TaskState
 from shared.models.user import Plan
 from shared.plans import PLANS
 from shared.repositories.subscriptions import SubscriptionRepository
-from shared.repositories.tasks import TaskRepository
+from shared.repositories.tasks import OwnTasks
 from shared.schemas.task import TaskRead
 from shared.services.etags import matches
 from shared.stream.notices import Notices
@@ -43,7 +43,7 @@ class LongPoll:
     if_none_match: str | None = None
     listen: Callable[[UUID], Notices] = listen
 
-    async def read(self, *, wait_seconds: float) -> Task:
+    async def read(self, *, wait_seconds: float) -> TaskState:
         """The task as soon as its state is new, and at the latest after `wait_seconds`.
 
         A task that has ended is returned at once.
@@ -55,7 +55,7 @@ class LongPoll:
         """
         return await self.newer_than(await self._task(), wait_seconds=wait_seconds)
 
-    async def newer_than(self, task: Task, *, wait_seconds: float) -> Task:
+    async def newer_than(self, task: TaskState, *, wait_seconds: float) -> TaskState:
         """As `read`, once the task was read."""
         if wait_seconds <= 0 or task.status.terminal or not self._is_known(task):
             return task
@@ -90,12 +90,12 @@ class LongPoll:
             live = await SubscriptionRepository(session, user_id=self.owner_id).live()
         return PLANS[live.plan if live else Plan.FREE].polls_at_once
 
-    def _is_known(self, task: Task) -> bool:
+    def _is_known(self, task: TaskState) -> bool:
         if self.after is not None:
             return task.sequence == self.after
         return self.if_none_match is None or matches(self.if_none_match, TaskRead.of(task).etag)
 
-    async def _newer(self, task: Task, seconds: float) -> Task:
+    async def _newer(self, task: TaskState, seconds: float) -> TaskState:
         deadline, known = time.monotonic() + seconds, task.sequence
         async with aclosing(self.listen(self.task_id)) as notices:
             while task.sequence == known and not task.status.terminal:
@@ -107,7 +107,7 @@ class LongPoll:
                     task = await self._task()
         return task
 
-    async def _task(self) -> Task:
-        # A transaction of its own: none stays open, nor its connection taken, while one waits.
-        async with transaction(writing=False) as session:
-            return await TaskRepository(session, owner_id=self.owner_id).one(self.task_id)
+    async def _task(self) -> TaskState:
+        # One statement by itself: no transaction stays open, nor its connection taken, while one
+        # waits.
+        return await OwnTasks(self.owner_id).one(self.task_id)

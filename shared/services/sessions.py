@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from shared import clock, settings
 from shared.database import transaction
 from shared.errors import InvalidRefreshToken, InvalidToken, SessionNotFound
 from shared.models.session import RevokeReason, UserSession
 from shared.models.user import User, UserStatus
-from shared.repositories.sessions import SessionRepository, SignIn
+from shared.repositories.sessions import SessionRepository
+from shared.repositories.sign_ins import SignIn, Standing
 from shared.security import access_tokens, refresh_tokens
 from shared.security.access_tokens import AccessClaims
 from shared.services.revocation import AccountEvent, revoke
@@ -51,7 +50,7 @@ def is_alive(user_session: UserSession | SignIn, user: User | SignIn) -> bool:
     return user_session.revoked_at is None and clock.now() < expires_at and is_in_use(user)
 
 
-def is_in_use(user: User | SignIn) -> bool:
+def is_in_use(user: User | SignIn | Standing) -> bool:
     return user.status is UserStatus.ACTIVE and user.deleted_at is None
 
 
@@ -111,11 +110,14 @@ def issue_tokens(user_session: UserSession, user: User) -> IssuedTokens:
     )
 
 
-async def accepted(session: AsyncSession, claims: AccessClaims) -> SignIn | None:
-    """The sign-in of an access token, if its session is alive and the token is of the account's
-    present epoch. Then `confirm` must follow in a transaction of its own."""
-    found = await SessionRepository(session).sign_in(claims.session_id)
-    return found if found is not None and _is_accepted(claims, found, found) else None
+def is_accepted(
+    claims: AccessClaims, user_session: UserSession | SignIn, user: User | SignIn
+) -> bool:
+    """Whether an access token counts: its session is alive, and the token is of the account's
+    present epoch."""
+    if user_session.user_id != claims.user_id or user.auth_epoch != claims.epoch:
+        return False
+    return is_alive(user_session, user)
 
 
 async def confirm(claims: AccessClaims, sign_in: SignIn) -> None:
@@ -218,15 +220,7 @@ async def _named_by_access_token(sessions: SessionRepository, text: str) -> _Nam
     if found is None:
         return None
     user_session, user = found
-    return _Named(user_session, claims.has_not_expired and _is_accepted(claims, user_session, user))
-
-
-def _is_accepted(
-    claims: AccessClaims, user_session: UserSession | SignIn, user: User | SignIn
-) -> bool:
-    if user_session.user_id != claims.user_id or user.auth_epoch != claims.epoch:
-        return False
-    return is_alive(user_session, user)
+    return _Named(user_session, claims.has_not_expired and is_accepted(claims, user_session, user))
 
 
 def _seconds_until(moment: datetime, now: datetime) -> int:

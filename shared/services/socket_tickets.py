@@ -2,9 +2,8 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from shared.database import transaction
 from shared.errors import Unavailable
-from shared.repositories.tasks import TaskRepository
+from shared.repositories.tasks import OwnTasks
 from shared.security.authority import Authority
 from shared.stream.tickets import tickets
 
@@ -16,8 +15,7 @@ async def issue_ticket(task_id: UUID, authority: Authority) -> str:
         TaskNotFound: it is missing or somebody else's.
         Unavailable: Redis is away.
     """
-    async with transaction(writing=False) as session:
-        await TaskRepository(session, owner_id=authority.user_id).one(task_id)
+    await OwnTasks(authority.user_id).one(task_id)
     try:
         return await tickets().issue(task_id, authority)
     except (RedisError, OSError) as error:

@@ -1,14 +1,15 @@
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 
 from shared import clock, settings
 from shared.database import transaction
 from shared.errors import QuotaExceeded, SizeBeyondPlan, TooManyTasksAtOnce
 from shared.models.user import Plan, Subscription
-from shared.plans import PLANS, Period, PlanLimits, Usage
+from shared.plans import PLANS, Period, PlanLimits
 from shared.process.parallel import within
 from shared.repositories.subscriptions import SubscriptionRepository, overdue
+from shared.repositories.users import Account
 from shared.schemas.user import LimitsRead, SubscriptionRead, UsageRead
 
 BUSY_SECONDS = 10  # by then, a running task may have ended
@@ -78,24 +79,24 @@ async def change_plan(subscriptions: SubscriptionRepository, plan: Plan) -> Subs
     return await subscriptions.begin(plan, _period_of(live), tasks_used=live.tasks_used)
 
 
-async def describe(
-    subscriptions: SubscriptionRepository, subscription: Subscription, at_once: int
+def describe(
+    subscription: Subscription | Account, *, first_start: datetime, at_once: int
 ) -> SubscriptionRead:
-    """A live subscription with its limits and what is used of them; `at_once` tasks wait or run.
+    """A live subscription with its limits and what is used of them: `first_start` is when the
+    user's first period began, and `at_once` tasks wait or run.
 
     This only reads: a subscription whose period is over is shown as it will be renewed.
     """
-    period = await _period_at(clock.now(), subscriptions, subscription)
-    usage = Usage(
-        tasks=subscription.tasks_used if period.start == subscription.period_start else 0,
-        at_once=at_once,
-    )
+    period = _following(clock.now(), _period_of(subscription), first_start)
     return SubscriptionRead(
         plan=subscription.plan,
         period_start=period.start,
         period_end=period.end,
-        limits=LimitsRead(**asdict(PLANS[subscription.plan])),
-        usage=UsageRead(**asdict(usage)),
+        limits=LimitsRead.model_validate(PLANS[subscription.plan]),
+        usage=UsageRead(
+            tasks=subscription.tasks_used if period.start == subscription.period_start else 0,
+            at_once=at_once,
+        ),
     )
 
 
@@ -117,9 +118,12 @@ async def _period_at(
     period = _period_of(live)
     if now < period.end:
         return period
-    first = await subscriptions.first_start()
-    return replace(period, anchor_day=first.day).at(now)
+    return _following(now, period, await subscriptions.first_start())
 
 
-def _period_of(subscription: Subscription) -> Period:
+def _following(now: datetime, period: Period, first_start: datetime) -> Period:
+    return period if now < period.end else replace(period, anchor_day=first_start.day).at(now)
+
+
+def _period_of(subscription: Subscription | Account) -> Period:
     return Period(subscription.period_start, subscription.period_end)

@@ -22,11 +22,11 @@ from shared.errors import (
     Unavailable,
 )
 from shared.models.base import database_now
-from shared.models.task import Task
+from shared.models.task import Task, TaskState
 from shared.models.task_status import TaskStatus
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.repositories.subscriptions import SubscriptionRepository
-from shared.repositories.tasks import TaskRepository
+from shared.repositories.tasks import OwnTasks, TaskRepository
 from shared.repositories.webhook_secrets import WebhookSecretRepository
 from shared.schemas.task import MAX_SEED, TaskCreate, TaskRead, task_url
 from shared.services.idempotency import fingerprint
@@ -169,7 +169,7 @@ class TaskService:
             webhook_url=order.webhook_url,
         )
 
-    async def cancel(self, task_id: UUID) -> Task:
+    async def cancel(self, task_id: UUID) -> Task | TaskState:
         """Cancel a task, or ask its worker to stop. A second call changes nothing.
 
         Raises:
@@ -178,14 +178,14 @@ class TaskService:
         """
         async with transaction() as session:
             cancelled = await transitions.cancel(session, task_id, owner_id=self.owner_id)
-            task = cancelled or await self._cancelled_before(session, task_id)
+            task: Task | TaskState = cancelled or await self._cancelled_before(session, task_id)
         if cancelled:
             task_metrics.finished(cancelled)
             await broadcaster().publish(cancelled)
             await webhooks.ring(cancelled)
         return task
 
-    async def _cancelled_before(self, session: AsyncSession, task_id: UUID) -> Task:
+    async def _cancelled_before(self, session: AsyncSession, task_id: UUID) -> TaskState:
         task = await TaskRepository(session, owner_id=self.owner_id).one(task_id)
         if task.status.terminal and task.status != TaskStatus.CANCELLED:
             raise TaskFinished(task=TaskRead.of(task).model_dump(mode="json"))
@@ -211,10 +211,9 @@ class TaskService:
             await TaskRepository(session, owner_id=self.owner_id).delete(task.id)
         await broadcaster().retract(task.id)
 
-    async def _ended(self, task_id: UUID, otherwise: str) -> Task:
+    async def _ended(self, task_id: UUID, otherwise: str) -> TaskState:
         """The task, which has ended. It no longer changes, so the caller needs no lock."""
-        async with transaction(writing=False) as session:
-            task = await TaskRepository(session, owner_id=self.owner_id).one(task_id)
+        task = await OwnTasks(self.owner_id).one(task_id)
         if not task.status.terminal:
             raise TaskNotFinished(otherwise)
         return task

@@ -1,16 +1,12 @@
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.database import transaction
 from shared.errors import InvalidToken, Unauthenticated
-from shared.repositories.sessions import SignIn
-from shared.repositories.users import UserRepository
+from shared.repositories.sign_ins import NOTHING, Wanted
 from shared.security import client_address, cookies, credentials, origins
 from shared.security.access_tokens import AccessClaims
 from shared.security.cookies import TokenCookie
@@ -37,46 +33,49 @@ async def authenticated(request: Request) -> Principal:
         CsrfRejected: a foreign page sent a request that changes something, with only a cookie.
         Unavailable: the database is away.
     """
-    credential = _presented(request)
-    async with transaction(writing=False) as session:
-        sign_in = await _accepted(session, credential)
-    await _confirm(credential, sign_in)
-    return _principal(credential)
+    return (await _read(request, NOTHING, {})).user
 
 
 UserDep = Annotated[Principal, Depends(authenticated)]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """A transaction that only reads, in which its user was authenticated: what follows is read of
-    the same moment."""
+class Asked:
+    """A request's user, and the columns that were read along with their sign-in."""
 
     user: Principal
-    session: AsyncSession
-    _open: AsyncExitStack
-
-    async def end(self) -> None:
-        """Give the connection back before the answer is ready, to wait for something else."""
-        await self._open.aclose()
+    columns: tuple[Any, ...]
 
 
-async def reading(request: Request) -> AsyncIterator[Reading]:
-    """As `authenticated`, and the transaction goes on."""
-    credential, sign_in = _presented(request), None
+class Asking:
+    """A route's dependency: as `authenticated`, with what the route reads of its user in the same
+    statement. `parameters` says what of the request that statement needs."""
 
-    async def confirm() -> None:
-        await _confirm(credential, sign_in)
+    def __init__(
+        self,
+        wanted: Wanted,
+        parameters: Callable[[Request], Mapping[str, Any]] = lambda _request: {},
+    ) -> None:
+        self._wanted = wanted
+        self._parameters = parameters
 
-    async with AsyncExitStack() as open_:
-        open_.push_async_callback(confirm)  # last, since it writes, and needs the only connection
-        session = await open_.enter_async_context(transaction(writing=False))
-        sign_in = await _accepted(session, credential)
-        yield Reading(_principal(credential), session, open_)
+    async def __call__(self, request: Request) -> Asked:
+        return await _read(request, self._wanted, self._parameters(request))
 
 
-# The scope ends the transaction before the answer is sent, so a failure becomes an error.
-ReadingDep = Annotated[Reading, Depends(reading, scope="function")]
+async def _read(request: Request, wanted: Wanted, parameters: Mapping[str, Any]) -> Asked:
+    credential = _presented(request)
+    claims = credential.claims
+    if claims is None:
+        named = await wanted.of_user(credential.user_id, parameters)
+        if named is None or not sessions.is_in_use(named[0]):
+            raise InvalidToken
+        return Asked(Principal(credential.user_id, None), named[1])
+    found = await wanted.of_session(claims.session_id, parameters)
+    if found is None or not sessions.is_accepted(claims, found[0], found[0]):
+        raise InvalidToken
+    await sessions.confirm(claims, found[0])
+    return Asked(Principal(claims.user_id, claims.session_id, claims), found[1])
 
 
 def _presented(request: Request) -> Credential:
@@ -88,10 +87,6 @@ def _presented(request: Request) -> Credential:
     if credential.source is Source.COOKIE and not _changes_nothing(request):
         origins.check_page(headers)
     return credential
-
-
-def _principal(credential: Credential) -> Principal:
-    return Principal(credential.user_id, credential.session_id, credential.claims)
 
 
 async def _own_page(request: Request) -> None:
@@ -141,25 +136,3 @@ def _changes_nothing(request: Request) -> bool:
     Anybody may send it: it can only make the check stricter."""
     methods = {request.method, request.headers.get("x-original-method", request.method)}
     return methods <= origins.SAFE_METHODS
-
-
-async def _accepted(session: AsyncSession, credential: Credential) -> SignIn | None:
-    """The sign-in of a credential that counts at this moment; None where a gateway named the user.
-
-    Raises:
-        InvalidToken: it does not count.
-    """
-    if credential.claims is not None:
-        sign_in = await sessions.accepted(session, credential.claims)
-        if sign_in is None:
-            raise InvalidToken
-        return sign_in
-    user = await UserRepository(session).get(credential.user_id)
-    if user is None or not sessions.is_in_use(user):
-        raise InvalidToken
-    return None
-
-
-async def _confirm(credential: Credential, sign_in: SignIn | None) -> None:
-    if credential.claims is not None and sign_in is not None:
-        await sessions.confirm(credential.claims, sign_in)

@@ -12,7 +12,7 @@ from shared.database import transaction
 from shared.engine import transitions
 from shared.engine.broadcast import broadcaster
 from shared.errors import TaskNotFound
-from shared.models.task import Task
+from shared.models.task import Task, TaskState
 from shared.models.user import Plan
 from shared.plans import PLANS
 from shared.process.event_loop import run
@@ -54,7 +54,7 @@ async def subscribed(task: Task) -> None:
             await asyncio.sleep(0.005)
 
 
-async def timed(reading: Awaitable[Task]) -> tuple[Task, float]:
+async def timed(reading: Awaitable[TaskState]) -> tuple[TaskState, float]:
     started = time.monotonic()
     return await reading, time.monotonic() - started
 
@@ -65,7 +65,7 @@ def poll(task: Task, **known: Any) -> LongPoll:
 
 @pytest.mark.stream_case(29)
 def test_a_change_after_the_subscription_answers_at_once():
-    async def story() -> tuple[Task, float]:
+    async def story() -> tuple[TaskState, float]:
         task = await make_task()
         reading = asyncio.create_task(timed(poll(task, after=1).read(wait_seconds=LONG_SECONDS)))
         await subscribed(task)
@@ -89,7 +89,7 @@ def test_a_change_just_before_the_subscription_begins_is_not_missed():
                 await begin(task)
             await super().wait(seconds)
 
-    async def story() -> tuple[Task, float]:
+    async def story() -> tuple[TaskState, float]:
         listening = poll(task, after=1, listen=lambda id: LateNotices(client(), id))
         return await timed(listening.read(wait_seconds=LONG_SECONDS))
 
@@ -107,7 +107,7 @@ def frequent_looks(backend: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.stream_case(29)
 def test_a_change_that_was_never_published_is_found_by_polling(frequent_looks):
-    async def story() -> tuple[Task, float]:
+    async def story() -> tuple[TaskState, float]:
         task = await make_task()
         reading = asyncio.create_task(timed(poll(task, after=1).read(wait_seconds=LONG_SECONDS)))
         await subscribed(task)
@@ -123,7 +123,7 @@ def test_a_change_that_was_never_published_is_found_by_polling(frequent_looks):
 @pytest.mark.stream_case(17)
 @pytest.mark.parametrize("said", [b"", b"{", b"[]", b'{"sequence": "9"}', b"1e309", b"x" * 100_000])
 def test_messages_on_the_channel_are_not_trusted(said):
-    async def story() -> tuple[Task, float]:
+    async def story() -> tuple[TaskState, float]:
         task = await make_task()
         reading = asyncio.create_task(timed(poll(task).read(wait_seconds=0.2)))
         await subscribed(task)
@@ -162,7 +162,7 @@ def test_a_killed_subscription_loses_nothing(redis_server):
 def test_without_redis_the_task_is_polled(backend, frequent_looks):
     backend.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
 
-    async def story() -> tuple[Task, float]:
+    async def story() -> tuple[TaskState, float]:
         task = await make_task()
         reading = asyncio.create_task(timed(poll(task, after=1).read(wait_seconds=LONG_SECONDS)))
         await begin(task, tell=False)
@@ -175,7 +175,7 @@ def test_without_redis_the_task_is_polled(backend, frequent_looks):
 
 
 def test_the_unchanged_task_is_returned_when_the_time_is_over():
-    async def story() -> tuple[Task, float]:
+    async def story() -> tuple[TaskState, float]:
         task = await make_task()
         return await timed(poll(task).read(wait_seconds=0.3))
 
