@@ -159,8 +159,8 @@ format: $(BIN)/.ready ## Format the code and fix what ruff can fix
 	$(BIN)/black --quiet $(CODE)
 
 .PHONY: bench
-bench: $(BIN)/.ready ## Measure side by side and print ratios
-	@exec $(BIN)/python -m bench
+bench: $(BIN)/.ready ## Measure side by side and print ratios; ONLY="application load" measures these
+	@exec $(BIN)/python -m bench $(ONLY)
 
 # --- Upkeep ---------------------------------------------------------------------------------------
 

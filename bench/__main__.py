@@ -1,42 +1,69 @@
-"""`make bench`: figures that are measured side by side in one run, and their ratios."""
+"""`make bench`: figures that are measured side by side in one run, and their ratios.
 
-import argparse
+`make bench ONLY="NAME …"` measures some of them; docs/performance.md says what each is.
+"""
+
 import asyncio
 import os
 import sys
-from types import ModuleType
+from datetime import UTC, datetime
+from importlib import import_module
+from itertools import takewhile
 
-from bench import cold_start, emulator, scale, strangers, stream, throughput, watchers
-from bench.report import show, show_goals
+from bench.report import Goal, show, show_goals
 
-MEASURES: dict[str, ModuleType] = {
-    "cold-start": cold_start,
-    "stream": stream,
-    "watchers": watchers,
-    "throughput": throughput,
-}
+# Each is a module that is loaded when it is run. It has `main(arguments)`, or else `measure()`,
+# which returns goals or rows.
+MEASURES = (
+    "emulator",
+    "cold-start",
+    "imports",
+    "application",
+    "stream",
+    "watchers",
+    "throughput",
+    "load",
+    "idle",
+)
+# They are asked for by name alone, with arguments of their own.
+TOOLS = ("scale", "strangers")
 
 
-def main() -> int:
-    if sys.argv[1:2] == ["strangers"]:
-        return strangers.main(sys.argv[2:])
-    if sys.argv[1:2] == ["scale"]:
-        return scale.main(sys.argv[2:])
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(["emulator", *MEASURES]))
-    names = parser.parse_args().names or ["emulator", *MEASURES]
-    if unknown := set(names) - {"emulator", *MEASURES}:
-        parser.error(f"no such measure: {', '.join(sorted(unknown))}")
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}")
-    for name in names:
-        if name == "emulator":
-            show_goals((emulator.__doc__ or name).strip(), asyncio.run(emulator.measure()))
-            continue
-        measure = MEASURES[name]
-        rows = asyncio.run(measure.measure())
-        show((measure.__doc__ or name).strip(), rows)
+def main(arguments: list[str]) -> int:
+    if arguments and arguments[0] in TOOLS:
+        return _run(arguments[0], arguments[1:])
+    names = list(takewhile(lambda each: not each.startswith("-"), arguments))
+    options = arguments[len(names) :]
+    if options in (["-h"], ["--help"]) and not names:
+        print(__doc__, f"\nNAME is one of: {', '.join([*MEASURES, *TOOLS])}", sep="")
+        return 0
+    if unknown := set(names) - set(MEASURES):
+        sys.exit(f"no such measure: {', '.join(sorted(unknown))}")
+    if options and len(names) != 1:
+        sys.exit(f"{' '.join(options)}: name the one measure that these options are for")
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_machine()}", flush=True)
+    return max([_run(name, options) for name in names or MEASURES])
+
+
+def _machine() -> str:
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores, load {load:.1f}, Python {sys.version.split()[0]}"
+
+
+def _run(name: str, options: list[str]) -> int:
+    measure = import_module(f"bench.{name.replace('-', '_')}")
+    if hasattr(measure, "main"):
+        status: int = measure.main(options)
+        return status
+    if options:
+        sys.exit(f"{name} takes no options")
+    figures, title = asyncio.run(measure.measure()), (measure.__doc__ or name).strip()
+    if isinstance(figures[0], Goal):
+        show_goals(title, figures)
+    else:
+        show(title, figures)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

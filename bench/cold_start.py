@@ -2,8 +2,8 @@
 
 import statistics
 
-from bench.load import time_to_answer
 from bench.report import Row
+from bench.requests import time_to_answer
 from bench.servers import lampwork
 
 ROUNDS = 5

@@ -8,9 +8,9 @@ from statistics import median
 from time import perf_counter
 
 from bench import emulator_sockets
-from bench.load import burst, get_text, load, time_to_answer
 from bench.process_memory import memory_peak
 from bench.report import Goal
+from bench.requests import burst, get_text, load, time_to_answer
 from bench.rounds import Round, Rounds
 from bench.serverless_offline import is_available, serverless_offline
 from bench.servers import SAMPLE, Served, lampwork, uvicorn

@@ -11,8 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bench import boto3_alone
 from bench.light_client import LightConnection, open_socket, text_frame
-from bench.load import time_to_answer
 from bench.report import Goal
+from bench.requests import time_to_answer
 from bench.servers import SAMPLE, lampwork
 
 FOLDER = SAMPLE.with_name("sockets")

@@ -1,4 +1,6 @@
-"""The generator that the product uses while it is measured."""
+"""The generators that the product uses while it is measured."""
+
+import asyncio
 
 from shared.generators.port import GenerationParameters, Image, Progress
 from tests.tasks import blank_png
@@ -15,5 +17,19 @@ class Nothing:
         return PICTURE
 
 
+class Never:
+    """Takes no processor time and does not end: the workers are occupied, and tasks wait."""
+
+    async def generate(
+        self, prompt: str, parameters: GenerationParameters, progress: Progress
+    ) -> Image:
+        await asyncio.Event().wait()
+        return PICTURE
+
+
 def nothing(url: str) -> Nothing:
     return Nothing()
+
+
+def never(url: str) -> Never:
+    return Never()

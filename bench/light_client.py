@@ -4,9 +4,11 @@ import asyncio
 import base64
 import os
 import struct
+from collections.abc import Mapping
 from typing import cast
 
 NO_MASK = b"\0\0\0\0"  # RFC 6455 requires a mask; zeroes leave the text unchanged
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10  # opcodes
 
 
 class LightConnection(asyncio.Protocol):
@@ -52,6 +54,26 @@ class LightConnection(asyncio.Protocol):
 
     async def frame(self) -> bytes:
         """The payload of a WebSocket frame of less than 64 KB."""
+        return (await self._any_frame())[1]
+
+    async def message(self) -> bytes:
+        """The payload of the next frame with data; pings are answered (RFC 6455, section 5.5).
+
+        Raises:
+            ConnectionResetError: the server has closed the socket.
+        """
+        while True:
+            kind, payload = await self._any_frame()
+            if kind == PING:
+                self.send(_frame(PONG, payload))
+            elif kind == CLOSE:
+                code = int.from_bytes(payload[:2], "big")
+                raise ConnectionResetError(f"The server closed the socket with {code}.")
+            elif kind != PONG:
+                return payload
+
+    async def _any_frame(self) -> tuple[int, bytes]:
+        """The opcode and the payload of the next frame."""
         await self._read_until(2)
         head = 2
         length = self._received[1]
@@ -60,7 +82,8 @@ class LightConnection(asyncio.Protocol):
             await self._read_until(head)
             (length,) = struct.unpack_from(">H", self._received, 2)
         await self._read_until(head + length)
-        return self._take(head + length)[head:]
+        kind = self._received[0] & 0x0F
+        return kind, self._take(head + length)[head:]
 
     def pause(self) -> None:
         """Read nothing until `resume`, so that incoming bytes do not wake this process."""
@@ -88,28 +111,36 @@ class LightConnection(asyncio.Protocol):
         return taken
 
 
-async def open_socket(port: int, path: str) -> LightConnection:
+async def open_socket(
+    port: int, path: str, headers: Mapping[str, str] | None = None
+) -> LightConnection:
     """Open a WebSocket.
 
     Raises:
-        ConnectionRefusedError: the server answers with anything but 101.
+        ConnectionRefusedError: the server answers with anything but 101; the text is its head.
+        ConnectionResetError: the server ended the connection without an answer.
     """
     connection = await LightConnection.open(port)
     key = base64.b64encode(os.urandom(16)).decode()
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     connection.send(
         f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Key: {key}\r\n\r\n".encode()
+        f"Sec-WebSocket-Key: {key}\r\n{more}\r\n".encode()
     )
     answer = await connection.response()
     if b" 101 " not in answer:
+        connection.close()
         raise ConnectionRefusedError(answer.decode())
     return connection
 
 
 def text_frame(text: str) -> bytes:
     """The bytes of a masked text frame, for up to 64 KB of text."""
-    payload = text.encode()
+    return _frame(TEXT, text.encode())
+
+
+def _frame(kind: int, payload: bytes) -> bytes:
     if len(payload) < 126:
-        return struct.pack(">BB", 0x81, 0x80 | len(payload)) + NO_MASK + payload
-    return struct.pack(">BBH", 0x81, 0x80 | 126, len(payload)) + NO_MASK + payload
+        return struct.pack(">BB", 0x80 | kind, 0x80 | len(payload)) + NO_MASK + payload
+    return struct.pack(">BBH", 0x80 | kind, 0x80 | 126, len(payload)) + NO_MASK + payload

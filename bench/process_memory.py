@@ -1,7 +1,7 @@
 """The memory of a process and of all its descendants."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,8 @@ class Memory:
     pss: float = 0
     rss: float = 0
 
-    def update(self, pid: int) -> None:
-        now = [_read(each) for each in (pid, *family(pid))]
+    def update(self, pids: Iterable[int]) -> None:
+        now = [_read(each) for each in pids]
         self.pss = max(self.pss, sum(pss for pss, _ in now) / 1024)
         self.rss = max(self.rss, sum(rss for _, rss in now) / 1024)
 
@@ -32,14 +32,15 @@ async def memory_peak(pid: int) -> AsyncIterator[Memory]:
     async def poll() -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            memory.update(pid)
+            # Reading it takes long, and what is measured meanwhile runs on this loop.
+            await asyncio.to_thread(lambda: memory.update((pid, *family(pid))))
 
     polling = asyncio.create_task(poll())
     try:
         yield memory
     finally:
-        memory.update(pid)
         polling.cancel()
+        memory.update((pid, *family(pid)))
 
 
 def _read(pid: int) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
@@ -21,10 +22,28 @@ class Row:
 
 
 def show(title: str, rows: list[Row]) -> None:
-    table = Table("", *rows[0].figures, "ratio", title=title, title_justify="left")
+    """Figures with their ratios; rows that are measured beside other things have a table each."""
+    for names, group in groupby(rows, key=lambda row: list(row.figures)):
+        show_table(
+            title,
+            ["", *names, "ratio"],
+            (
+                [row.what, *(f"{value:,.2f}" for value in row.figures.values()), row.ratio]
+                for row in group
+            ),
+        )
+        title = ""
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table below its title, which may have several sentences."""
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    if title:
+        console.print(f"\n{' '.join(title.split())}", highlight=False)
+    table = Table(*columns)
     for row in rows:
-        table.add_row(row.what, *(f"{value:,.2f}" for value in row.figures.values()), row.ratio)
-    Console().print(table)
+        table.add_row(*row)
+    console.print(table)
 
 
 Peers = Mapping[str, float]
@@ -39,6 +58,12 @@ class Goal:
     figure: float
     holds: bool
     peers: Peers = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        if not self.goal:
+            return ""
+        return "yes" if self.holds else "NO"
 
     @classmethod
     def at_most(cls, what: str, limit: float, figure: float, peers: Peers | None = None) -> "Goal":
@@ -56,9 +81,17 @@ class Goal:
 
 def show_goals(title: str, goals: list[Goal]) -> None:
     peers = list(dict.fromkeys(name for goal in goals for name in goal.peers))
-    table = Table("", "goal", "lampwork", "holds", *peers, title=title, title_justify="left")
-    for goal in goals:
-        theirs = (f"{goal.peers[name]:,.2f}" if name in goal.peers else "" for name in peers)
-        holds = "yes" if goal.holds else "NO"
-        table.add_row(goal.what, goal.goal, f"{goal.figure:,.2f}", holds, *theirs)
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    show_table(
+        title,
+        ["", "goal", "lampwork", "holds", *peers],
+        (
+            [
+                goal.what,
+                goal.goal,
+                f"{goal.figure:,.2f}",
+                goal.verdict,
+                *(f"{goal.peers[name]:,.2f}" if name in goal.peers else "" for name in peers),
+            ]
+            for goal in goals
+        ),
+    )

@@ -1,8 +1,8 @@
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.load import Figures
 from bench.process_memory import Memory
+from bench.requests import Figures
 
 
 @dataclass

@@ -19,6 +19,11 @@ def free_port() -> int:
         return port
 
 
+def environment_of_servers() -> dict[str, str]:
+    """This process's, except that Python writes compiled code: starts without it are no use."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 @contextmanager
 def server(
     *command: str,
@@ -27,11 +32,10 @@ def server(
     quiet: bool = False,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A server process for as long as the block lasts."""
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with subprocess.Popen(
         command,
         cwd=folder,
-        env={**clean, **(environment or {})},
+        env={**environment_of_servers(), **(environment or {})},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL if quiet else None,
     ) as process:

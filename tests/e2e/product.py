@@ -60,9 +60,10 @@ def running(
     environment: Mapping[str, str] | None = None,
     port: int | None = None,
     verbose: bool = False,
+    reload: bool = False,
 ) -> Iterator[Product]:
     """Start the product on a data folder; stop it at the end if it still runs."""
-    product = start(data, environment=environment, port=port, verbose=verbose)
+    product = start(data, environment=environment, port=port, verbose=verbose, reload=reload)
     try:
         yield product
     finally:
@@ -76,6 +77,7 @@ def start(
     environment: Mapping[str, str] | None = None,
     port: int | None = None,
     verbose: bool = False,
+    reload: bool = False,
 ) -> Product:
     port = port or free_port()
     data.mkdir(parents=True, exist_ok=True)
@@ -83,9 +85,11 @@ def start(
     options = [part for pair in (environment or {}).items() for part in ("--env", "=".join(pair))]
     if verbose:
         options.append("--verbose")
+    if not reload:
+        options.append("--no-reload")
     with log.open("a") as output:
         process = subprocess.Popen(
-            [LAMPWORK, "up", "--port", str(port), "--data", str(data), "--no-reload", *options],
+            [LAMPWORK, "up", "--port", str(port), "--data", str(data), *options],
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,319 @@
+"""The application's most used routes as a plain server would have them: FastAPI, SQLAlchemy without
+asyncio, uvicorn, one process. `DATABASE_URL`, `KEYS_FILE` and `PICTURES` say where things are.
+
+It keeps what any such server would: a request's session must be alive in the database, passwords
+are hashed with the same argon2 setting, a task counts against its owner's plan in the transaction
+that creates it, and watchers are told of each state. It has no rate limits, no idempotency keys, no
+history, no queue that survives a restart and no second process.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+import jwt
+from argon2.exceptions import VerifyMismatchError
+from fastapi import Depends, FastAPI, Header, HTTPException, WebSocket
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, EmailStr, Field
+from sqlalchemy import create_engine, event, func, select, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from bench.plain.painting import make_pool, paint
+from bench.plain.passwords import hasher
+from shared.models.session import UserSession
+from shared.models.stored_picture import StoredPicture
+from shared.models.task import Task
+from shared.models.task_status import UNFINISHED, TaskStatus
+from shared.models.user import Subscription, User, UserProfile, UserStatus
+from shared.plans import PLANS
+
+AUDIENCE = "lampwork"
+LIFETIME = timedelta(minutes=10)
+PAGE = "<!doctype html><title>Pictures</title><h1>Say it, and watch it appear.</h1>"
+
+engine = create_engine(os.environ["DATABASE_URL"], pool_size=10)
+new_session = sessionmaker(engine, expire_on_commit=False)
+key = jwt.PyJWK(
+    json.loads(Path(os.environ["KEYS_FILE"]).read_text())["signing"]["current"] | {"alg": "EdDSA"}
+)
+watchers: dict[UUID, set[asyncio.Queue[dict[str, Any]]]] = defaultdict(set)
+
+
+@event.listens_for(engine, "connect")
+def prepare(connection: Any, _record: object) -> None:
+    for pragma in ("synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.loop = asyncio.get_running_loop()
+    with make_pool() as app.state.pool:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+def database() -> Iterator[Session]:
+    with new_session() as session:
+        yield session
+
+
+Database = Annotated[Session, Depends(database)]
+
+
+def signed_in(database: Database, authorization: Annotated[str, Header()] = "") -> User:
+    user = user_of(database, authorization.removeprefix("Bearer "))
+    if user is None:
+        raise HTTPException(401)
+    return user
+
+
+Caller = Annotated[User, Depends(signed_in)]
+
+
+def user_of(database: Session, token: str) -> User | None:
+    """The user of a token whose session is alive."""
+    try:
+        claims = jwt.decode(token, key, algorithms=["EdDSA"], audience=AUDIENCE)
+    except jwt.InvalidTokenError:
+        return None
+    query = select(UserSession, User).join(User, User.id == UserSession.user_id)
+    found = database.execute(query.where(UserSession.id == UUID(claims["sid"]))).one_or_none()
+    if found is None:
+        return None
+    session, user = found
+    now = datetime.now(UTC)
+    alive = session.revoked_at is None and now < session.idle_expires_at
+    active = user.status is UserStatus.ACTIVE and user.auth_epoch == claims["ep"]
+    return user if alive and active and user.deleted_at is None else None
+
+
+@app.get("/")
+def page() -> HTMLResponse:
+    return HTMLResponse(PAGE)
+
+
+@app.get("/api/health")
+def health(database: Database) -> dict[str, str]:
+    database.execute(text("SELECT 1"))
+    return {"status": "ok"}
+
+
+class Login(BaseModel):
+    email: EmailStr
+    password: str
+
+
+@app.post("/api/v1/auth/login")
+def login(body: Login, database: Database) -> dict[str, Any]:
+    user = database.scalar(select(User).where(User.email_canonical == body.email.lower()))
+    if user is None or user.password_hash is None:
+        raise HTTPException(401)
+    try:
+        hasher.verify(user.password_hash, body.password)
+    except VerifyMismatchError:
+        raise HTTPException(401) from None
+    now, refresh_token = datetime.now(UTC), secrets.token_urlsafe(32)
+    session = UserSession(
+        user_id=user.id,
+        salt=secrets.token_bytes(32),
+        refresh_token_hash=hashlib.sha256(refresh_token.encode()).digest(),
+        auth_time=now,
+        idle_expires_at=now + timedelta(days=14),
+        absolute_expires_at=now + timedelta(days=30),
+    )
+    database.add(session)
+    database.commit()
+    claims = {"sub": str(user.id), "sid": str(session.id), "aud": AUDIENCE, "ep": user.auth_epoch}
+    token = jwt.encode(claims | {"exp": now + LIFETIME}, key.key, "EdDSA")
+    return {"access_token": token, "refresh_token": refresh_token, "user": user_read(user)}
+
+
+@app.get("/api/v1/auth/me")
+def me(user: Caller, database: Database) -> dict[str, Any]:
+    profile = database.get_one(UserProfile, user.id)
+    subscription = live_subscription(database, user)
+    return {
+        "user": user_read(user),
+        "profile": {"display_name": profile.display_name, "locale": profile.locale},
+        "subscription": {
+            "plan": subscription.plan,
+            "period_start": subscription.period_start,
+            "period_end": subscription.period_end,
+            "limits": PLANS[subscription.plan],
+            "usage": {"tasks": subscription.tasks_used, "at_once": unfinished(database, user)},
+        },
+    }
+
+
+def user_read(user: User) -> dict[str, Any]:
+    shown = {"id": user.id, "email": user.email, "status": user.status}
+    return shown | {"created_at": user.created_at}
+
+
+def live_subscription(database: Session, user: User) -> Subscription:
+    query = select(Subscription).where(Subscription.user_id == user.id)
+    return database.scalars(query.where(Subscription.ended_at.is_(None))).one()
+
+
+def unfinished(database: Session, user: User) -> int:
+    query = select(func.count()).where(Task.user_id == user.id, Task.status.in_(UNFINISHED))
+    return database.scalar(query) or 0
+
+
+class TaskRead(BaseModel):
+    id: UUID
+    sequence: int
+    status: TaskStatus
+    progress: float
+    prompt: str
+    parameters: dict[str, Any]
+    error: dict[str, Any] | None
+    url: str
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+
+def task_read(task: Task) -> TaskRead:
+    return TaskRead.model_validate(
+        {"url": f"/api/v1/tasks/{task.id}", **vars(task)}, from_attributes=True
+    )
+
+
+@app.get("/api/v1/tasks")
+def list_tasks(user: Caller, database: Database, limit: int = 20) -> dict[str, list[TaskRead]]:
+    query = select(Task).where(Task.user_id == user.id).order_by(Task.created_at.desc())
+    return {"items": [task_read(each) for each in database.scalars(query.limit(limit))]}
+
+
+@app.get("/api/v1/tasks/{task_id}")
+def get_task(task_id: UUID, user: Caller, database: Database) -> TaskRead:
+    return task_read(own_task(database, user, task_id))
+
+
+def own_task(database: Session, user: User, task_id: UUID) -> Task:
+    task = database.get(Task, task_id)
+    if task is None or task.user_id != user.id:
+        raise HTTPException(404)
+    return task
+
+
+class Parameters(BaseModel):
+    width: int = Field(512, ge=64, le=2048)
+    height: int = Field(512, ge=64, le=2048)
+    style: str = "painting"
+    seed: int | None = None
+
+
+class Order(BaseModel):
+    prompt: str = Field(min_length=1, max_length=2000)
+    parameters: Parameters = Parameters()
+
+
+@app.post("/api/v1/tasks", status_code=202)
+def create_task(order: Order, user: Caller, database: Database) -> TaskRead:
+    subscription, limits = admitted(database, user)
+    now = datetime.now(UTC)
+    task = Task(
+        id=uuid4(),
+        user_id=user.id,
+        prompt=order.prompt,
+        parameters=order.parameters.model_dump(),
+        runs_at_once=limits.runs_at_once,
+        run_timeout_seconds=120,
+        queued_deadline=now + timedelta(hours=1),
+    )
+    subscription.tasks_used += 1
+    database.add(task)
+    database.commit()
+    if os.environ.get("PAINTING") != "off":
+        start(task)
+    return task_read(database.get_one(Task, task.id, populate_existing=True))
+
+
+def admitted(database: Session, user: User) -> Any:
+    """The user's subscription and limits; the transaction has the right to write by then."""
+    database.rollback()
+    database.execute(text("BEGIN IMMEDIATE"))
+    subscription = live_subscription(database, user)
+    limits = PLANS[subscription.plan]
+    if unfinished(database, user) >= limits.tasks_at_once:
+        raise HTTPException(429)
+    if subscription.tasks_used >= limits.tasks_per_period:
+        raise HTTPException(429)
+    return subscription, limits
+
+
+def start(task: Task) -> None:
+    order = (task.prompt, task.parameters)
+    future = app.state.pool.submit(paint, *order)
+    future.add_done_callback(lambda done: finish(task.id, done))
+
+
+def finish(task_id: UUID, done: "Future[bytes]") -> None:
+    picture, now = done.result(), datetime.now(UTC)
+    file = Path(os.environ["PICTURES"]) / f"{task_id}.png"
+    file.write_bytes(picture)
+    with new_session.begin() as database:
+        task = database.get_one(Task, task_id)
+        size = {side: task.parameters[side] for side in ("width", "height")}
+        task.status, task.finished_at, task.progress = TaskStatus.COMPLETED, now, 1.0
+        task.sequence += 1
+        task.result = StoredPicture(file.name, "image/png", **size, bytes=len(picture))
+    frame = frame_of(task)
+    app.state.loop.call_soon_threadsafe(tell, task_id, frame)
+
+
+def frame_of(task: Task) -> dict[str, Any]:
+    frame = task_read(task).model_dump(mode="json")
+    return {"type": "update", "terminal": task.status.terminal, **frame}
+
+
+def tell(task_id: UUID, frame: dict[str, Any]) -> None:
+    for each in watchers.get(task_id, ()):
+        each.put_nowait(frame)
+
+
+@app.websocket("/ws/tasks/{task_id}")
+async def watch(socket: WebSocket, task_id: UUID) -> None:
+    token = socket.headers.get("authorization", "").removeprefix("Bearer ")
+    news: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    watchers[task_id].add(news)
+    try:
+        frame = await asyncio.to_thread(first_frame, token, task_id)
+        if frame is None:
+            await socket.close()  # before it is accepted: 403
+            return
+        await socket.accept()
+        await socket.send_json(frame)
+        while not frame["terminal"]:
+            frame = await news.get()
+            await socket.send_json(frame)
+        await socket.close()
+    finally:
+        watchers[task_id].discard(news)
+        if not watchers[task_id]:
+            del watchers[task_id]
+
+
+def first_frame(token: str, task_id: UUID) -> dict[str, Any] | None:
+    with new_session() as database:
+        user = user_of(database, token)
+        task = user and database.get(Task, task_id)
+        if not task or not user or task.user_id != user.id:
+            return None
+        return frame_of(task) | {"type": "snapshot"}
