@@ -26,6 +26,7 @@ PUBLIC_URL = (
     rf"^[Hh][Tt][Tt][Pp][Ss]://({LABEL}\.)+[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?"
     rf"(:(443|8443))?([/?]{VISIBLE}*)?$"
 )
+MAX_HOST_CHARACTERS = 253  # RFC 1035, section 2.3.4: 255 octets with each label's length
 LOOPBACK_URL = re.compile(rf"https?://[A-Za-z0-9.:\[\]-]+([/?]{VISIBLE}*)?")
 
 
@@ -35,6 +36,8 @@ def _check_url(url: str) -> str:
             "A webhook's URL is https:// with a host's name, on port 443 or 8443, "
             "in visible ASCII and without a fragment."
         )
+    if len(urlsplit(url).hostname or "") > MAX_HOST_CHARACTERS:
+        raise ValueError(f"A host's name has at most {MAX_HOST_CHARACTERS} characters.")
     return url
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import trustme
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from shared.clients.addresses import resolve
 from shared.clients.webhook_client import WebhookClient
@@ -426,6 +427,7 @@ WRONG_URLS = [
     "https://receiver.example/\r\nX: 1",
     "https://receiver.example/\n",
     "https://receiver.example/" + "a" * 2000,
+    "https://" + "a." * 124 + "example/",  # 254 characters, one too many
     "http://localhost.evil.example/",
     "http://127.0.0.1@evil.example/",
     "http://evil.example/?localhost",
@@ -507,3 +509,13 @@ def test_the_documented_code_knows_genuine_messages():
     assert not genuine(now, body, b"c" * 32)
     assert not genuine(now, b'{"type":"task.completed"}', salts[0])
     assert not genuine(now - 600, body, salts[0])
+
+
+def test_the_specifications_own_library_knows_genuine_messages():
+    owner, salt, body = uuid4(), b"a" * 32, b'{"type":"task.failed"}'
+    signed = webhook_signatures.headers("msg_1", int(time.time()), body, user_id=owner, salts=[salt])
+    receiver = Webhook(webhook_signatures.secret(owner, salt))
+
+    assert receiver.verify(body, signed) == {"type": "task.failed"}
+    with pytest.raises(WebhookVerificationError):
+        receiver.verify(b'{"type":"task.completed"}', signed)
