@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -42,8 +43,10 @@ def http_event(
     headers: Mapping[str, str] | None = None,
     cookies: Mapping[str, str] | None = None,
     source_ip: str = "192.0.2.1",
+    held_seconds: float = 0,
 ) -> dict[str, Any]:
-    """An HTTP API event, payload format 2.0, for a `$default` stage."""
+    """An HTTP API event, payload format 2.0, for a `$default` stage, of a request that has been at
+    the gateway for `held_seconds`."""
     split = urlsplit(path)
     raw_query = urlencode(query) if query else split.query
     sent = {"host": "localhost:8000", "x-forwarded-proto": "http", **(headers or {})}
@@ -72,7 +75,7 @@ def http_event(
             "routeKey": "$default",
             "stage": "$default",
             "time": "21/Apr/2026:15:08:21 +0000",
-            "timeEpoch": 1776784101000,
+            "timeEpoch": int((time.time() - held_seconds) * 1000),
         },
         "isBase64Encoded": False,
     }

@@ -1,12 +1,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header, Query, Response
+from fastapi import Header, Query, Request, Response
 
 from shared.schemas.task import MAX_SEQUENCE, TaskRead
 from shared.services.etags import matches
 from shared.services.long_poll import LongPoll
 from shared.web.api import create_app, lambda_handler
+from shared.web.edge import held_seconds
 from shared.web.preferences import wait_seconds
 from shared.web.task_access import AskedTaskDep
 
@@ -21,6 +22,7 @@ app = create_app()
 async def get_task(
     task_id: UUID,
     asked: AskedTaskDep,
+    request: Request,
     response: Response,
     after: Annotated[int | None, Query(ge=0, le=MAX_SEQUENCE)] = None,
     wait: Annotated[int, Query(ge=0)] = 0,
@@ -32,7 +34,10 @@ async def get_task(
     preferred = wait_seconds(prefer)
     first = asked.found()
     poll = LongPoll(asked.user.user_id, task_id, after=after, if_none_match=if_none_match)
-    task = TaskRead.of(await poll.newer_than(first, wait_seconds=preferred or wait))
+    newer = await poll.newer_than(
+        first, wait_seconds=preferred or wait, held_seconds=held_seconds(request)
+    )
+    task = TaskRead.of(newer)
     headers = {"ETag": task.etag} | ({} if preferred is None else {"Preference-Applied": "wait"})
     if matches(if_none_match, task.etag):
         return Response(status_code=304, headers=headers)

@@ -55,11 +55,14 @@ class LongPoll:
         """
         return await self.newer_than(await self._task(), wait_seconds=wait_seconds)
 
-    async def newer_than(self, task: TaskState, *, wait_seconds: float) -> TaskState:
-        """As `read`, once the task was read."""
-        if wait_seconds <= 0 or task.status.terminal or not self._is_known(task):
+    async def newer_than(
+        self, task: TaskState, *, wait_seconds: float, held_seconds: float = 0
+    ) -> TaskState:
+        """As `read`, once the task was read; the gateway has held the request for
+        `held_seconds`."""
+        seconds = min(wait_seconds, MAX_WAIT_SECONDS - held_seconds)
+        if seconds <= 0 or task.status.terminal or not self._is_known(task):
             return task
-        seconds = min(wait_seconds, MAX_WAIT_SECONDS)
         async with self._counted(seconds) as allowed:
             return await self._newer(task, allowed)
 

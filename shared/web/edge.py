@@ -1,6 +1,7 @@
 import logging
 import re
 import time
+from typing import Any
 from uuid import uuid4
 
 from fastapi import Request
@@ -83,6 +84,21 @@ def _let_page_read(headers: MutableHeaders, origin: str | None) -> None:
         headers["Access-Control-Expose-Headers"] = READABLE_HEADERS
 
 
+def held_seconds(request: Request) -> float:
+    """For how long the gateway has had the request, whose time-out counts from then.
+
+    A new environment starts meanwhile. The clocks are those of two machines, so it is about so.
+    """
+    context = _gateway(request.scope)
+    arrived_ms = context.get("timeEpoch") or context.get("requestTimeEpoch")  # of a REST API
+    return 0 if arrived_ms is None else max(0, time.time() - arrived_ms / 1000)
+
+
+def _gateway(scope: Scope) -> dict[str, Any]:
+    context: dict[str, Any] = scope.get("aws.event", {}).get("requestContext", {})
+    return context
+
+
 def _request_id(scope: Scope) -> str:
-    gateway = scope.get("aws.event", {}).get("requestContext", {}).get("requestId", "")
+    gateway = _gateway(scope).get("requestId", "")
     return gateway if re.fullmatch(r"[\w=+/.-]{1,64}", gateway) else uuid4().hex

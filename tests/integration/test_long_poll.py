@@ -200,6 +200,17 @@ def test_a_long_poll_never_waits_longer_than_the_gateway(owner, impatient_gatewa
     assert 0.3 <= time.monotonic() - started < LONG_SECONDS
 
 
+def test_a_request_that_waited_for_its_environment_waits_so_much_less_for_the_task(owner):
+    task_id = submit(owner).json["id"]
+    known = {"after": "1", "wait": "25"}
+
+    started = time.monotonic()
+    answer = get(owner, task_id, query=known, held_seconds=long_poll.MAX_WAIT_SECONDS)
+
+    assert (answer.status, answer.json["sequence"]) == (200, 1)
+    assert time.monotonic() - started < LONG_SECONDS
+
+
 @pytest.mark.parametrize("after", [0, 5])
 def test_a_client_that_knows_another_state_is_answered_at_once(owner, after):
     task_id = submit(owner).json["id"]

@@ -513,7 +513,9 @@ def test_the_documented_code_knows_genuine_messages():
 
 def test_the_specifications_own_library_knows_genuine_messages():
     owner, salt, body = uuid4(), b"a" * 32, b'{"type":"task.failed"}'
-    signed = webhook_signatures.headers("msg_1", int(time.time()), body, user_id=owner, salts=[salt])
+    signed = webhook_signatures.headers(
+        "msg_1", int(time.time()), body, user_id=owner, salts=[salt]
+    )
     receiver = Webhook(webhook_signatures.secret(owner, salt))
 
     assert receiver.verify(body, signed) == {"type": "task.failed"}
