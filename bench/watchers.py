@@ -1,4 +1,5 @@
-"""A thousand watchers of one task: the time to an update's last frame, and idle memory."""
+"""A thousand watchers of one task: the time to an update's last frame, and idle memory. Native
+sockets are those of `functions.asgi`."""
 
 import asyncio
 import json
@@ -6,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -23,6 +25,7 @@ from shared.engine.transitions import Lease
 from shared.models.task import Task
 from tests.conftest import ROOT
 from tests.e2e.product import Person, Product, running, sign_up
+from tests.e2e.server import server as server_beside
 from tests.tasks import claim, lease_of, make_task
 
 WATCHERS = 1000
@@ -38,15 +41,21 @@ async def measure() -> list[Row]:
     ):
         act_as_a_worker_of(product, TASK_LEASE_SECONDS="3600")
         times, kilobytes, text = await _product(product, person)
+        with server_beside(product, workers=1) as served:
+            native, native_kilobytes, _ = await _product(served, replace(person, product=served))
     bare, bare_kilobytes = await _broadcaster_alone(text)
     return [
         Row(
             f"update to the last of {WATCHERS} frames, ms",
-            {"websockets broadcast": bare, "@connections": times},
+            {"websockets broadcast": bare, "@connections": times, "native": native},
         ),
         Row(
             "an idle watcher, kB of the server",
-            {"websockets broadcast": bare_kilobytes, "@connections": kilobytes},
+            {
+                "websockets broadcast": bare_kilobytes,
+                "@connections": kilobytes,
+                "native": native_kilobytes,
+            },
         ),
     ]
 

@@ -3,15 +3,14 @@
 import argparse
 import json
 import sys
-from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 import functions
+from functions.asgi import apps as functions_apps
 from local.openapi_examples import EXAMPLES, IN_COOKIES
 from local.openapi_refusals import answers, asks_who, examples, headers
 from local.openapi_refusals import name as operation_name
@@ -170,13 +169,9 @@ def _leave_out_nulls(components: dict[str, Any], name: str) -> None:
 
 
 def routes() -> list[APIRoute]:
-    modules = [
-        import_module(found.name)
-        for found in walk_packages(functions.__path__, "functions.")
-        if not found.ispkg
+    return [
+        route for app in functions_apps() for route in app.routes if isinstance(route, APIRoute)
     ]
-    apps = [module.app for module in modules if hasattr(module, "app")]
-    return [route for app in apps for route in app.routes]
 
 
 def _as_text_can_be(schema: dict[str, Any]) -> dict[str, Any]:

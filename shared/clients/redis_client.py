@@ -38,6 +38,17 @@ def client() -> Redis:
 closed_by(client, Redis.aclose)
 
 
+@singleton
+def subscriber() -> Redis:
+    """A client for what waits for news, not for an answer: it has no time limit once connected, and
+    leaves it to its caller to connect again."""
+    return Redis.from_url(
+        settings.redis().url.get_secret_value(),
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
 class _Bounded(Retry):
     """Through this the client connects and sends each command.
 

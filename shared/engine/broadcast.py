@@ -76,6 +76,7 @@ class TaskStatusBroadcaster:
         """
         try:
             await self._redis.delete(latest_key(task_id))
+            await self._redis.publish(channel(task_id), "deleted")
             if await self._redis.exists(connections.task_key(task_id)):
                 await self._doorbells.ring_deliver(task_id)
         except (RedisError, QueueUnavailable, OSError) as error:

@@ -7,7 +7,6 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from shared import settings
-from shared.clients.redis_client import client
 from shared.database import transaction
 from shared.dependencies import one_request
 from shared.models.task import TaskState
@@ -17,16 +16,12 @@ from shared.repositories.subscriptions import SubscriptionRepository
 from shared.repositories.tasks import OwnTasks
 from shared.schemas.task import TaskRead
 from shared.services.etags import matches
-from shared.stream.notices import Notices
+from shared.stream.notices import Notices, SharedNotices, listen
 from shared.stream.waiting_requests import waiting_requests
 
 MAX_WAIT_SECONDS = 25  # the function's own timeout, and the gateway's, come soon after
 LOOK_SECONDS = 2  # a notice that was lost costs no more
 UNCOUNTED_SECONDS = 5  # the longest wait while Redis cannot say how many others wait
-
-
-def listen(task_id: UUID) -> Notices:
-    return Notices(client(), task_id)
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ class LongPoll:
     task_id: UUID
     after: int | None = None
     if_none_match: str | None = None
-    listen: Callable[[UUID], Notices] = listen
+    listen: Callable[[UUID], Notices | SharedNotices] = listen
 
     async def read(self, *, wait_seconds: float) -> TaskState:
         """The task as soon as its state is new, and at the latest after `wait_seconds`.

@@ -34,13 +34,19 @@ UUID_PATTERN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A socket about to open. `headers` has names in lower case; `peer` is the caller's address."""
+    """A socket about to open. `headers` has names in lower case; `peer` is the caller's address.
+
+    `native` is one that this process itself will hold. Where it is no `websocket`, it is an event
+    stream: a plain request, which may come from a page of ours without an Origin.
+    """
 
     connection_id: str
     connected_at_ms: int
     headers: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
     peer: str | None
+    native: bool = False
+    websocket: bool = True
 
 
 class Admission:
@@ -58,23 +64,40 @@ class Admission:
         """Register the socket and wake the deliverer, which sends the first frame once it is open.
 
         Raises:
+            As `admit`.
+        """
+        connection, cursor = await self.admit(handshake)
+        try:
+            await self._register(connection, cursor)
+        except (RedisError, OSError) as error:
+            raise Unavailable from error
+
+    async def admit(self, handshake: Handshake) -> tuple[Connection, Cursor]:
+        """Count the socket as one of its user's, and say where its first frame begins.
+
+        Raises:
             BadRequest: `task_id` is not one UUID, or `after` not one sequence.
             Unauthenticated: no valid credential, or a page of a foreign origin.
+            CsrfRejected: a page of a foreign origin asks for an event stream, with a cookie.
             InvalidTicket: `ticket` is not valid here, whatever else was sent.
             TaskNotFound: there is no such task, or it is somebody else's.
             TooManySockets: the user has reached the limit.
             Unavailable: a service is away; nothing is registered.
         """
         task_id, after = _task_id(handshake.query), _after(handshake.query)
+        configured = settings.websocket()
+        limits = {"per_user": configured.sockets_per_user, "per_task": configured.sockets_per_task}
         try:
             authority = await self._authenticate(handshake, task_id)
             task = await self._reader.task(task_id)
             if task is None or task.user_id != authority.user_id:
                 raise TaskNotFound
-            cursor = Cursor(after=after, first=task.sequence)
-            await self._register(_connection(handshake, task_id, authority), cursor)
+            connection = _connection(handshake, task_id, authority)
+            if not await self._connections.admit(connection, **limits):
+                raise TooManySockets(retry_after_seconds=CROWDED_SECONDS)
         except (RedisError, OSError) as error:
             raise Unavailable from error
+        return connection, Cursor(after=after, first=task.sequence)
 
     async def _authenticate(self, handshake: Handshake, task_id: UUID) -> Authority:
         ticket = _only(handshake.query, "ticket")
@@ -99,10 +122,6 @@ class Admission:
         )
 
     async def _register(self, connection: Connection, cursor: Cursor) -> None:
-        configured = settings.websocket()
-        limits = {"per_user": configured.sockets_per_user, "per_task": configured.sockets_per_task}
-        if not await self._connections.admit(connection, **limits):
-            raise TooManySockets(retry_after_seconds=CROWDED_SECONDS)
         await self._connections.register(connection, cursor)
         try:
             await self._ring(connection)
@@ -150,10 +169,14 @@ def _only(query: Mapping[str, Sequence[str]], name: str) -> str | None:
 
 def _shown(handshake: Handshake) -> Authority:
     """The authority that the credential in the headers gives."""
-    credential = credentials.find(handshake.headers, peer=handshake.peer, socket=True)
+    websocket = handshake.websocket
+    credential = credentials.find(handshake.headers, peer=handshake.peer, socket=websocket)
     if credential is None:
         raise Unauthenticated
-    _check_origin(handshake.headers, needed=credential.source is Source.COOKIE)
+    if websocket or credential.source is not Source.COOKIE:
+        _check_origin(handshake.headers, needed=credential.source is Source.COOKIE)
+    else:
+        origins.check_page(handshake.headers)
     return Authority.of(credential.user_id, credential.claims)
 
 
@@ -175,4 +198,5 @@ def _connection(handshake: Handshake, task_id: UUID, authority: Authority) -> Co
         session_id=authority.session_id,
         epoch=authority.epoch,
         expires_at=authority.expires_at,
+        native=handshake.native,
     )

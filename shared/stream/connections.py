@@ -1,6 +1,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from shared.stream.endings import Ending
 
 DUE_KEY = "ws:hb"
 PIPELINE_LENGTH = 500
+NATIVE_TTL_SECONDS = 60  # at least; see `connections`
 
 # Every script touches the keys of one hash tag, so that it also runs on a Redis cluster.
 ADVANCE = """
@@ -95,6 +97,8 @@ class Connection:
 
     `session_id`, `epoch` and `expires_at` (seconds since 1970) are those of the access token;
     None where a trusted gateway named the user. `connected_at_ms` is the gateway's clock.
+    A `native` one is held by a process of the application itself, which delivers to it and closes
+    it; here it only counts as one of its user's.
     """
 
     id: str
@@ -104,6 +108,7 @@ class Connection:
     session_id: UUID | None = None
     epoch: int | None = None
     expires_at: int | None = None
+    native: bool = False
 
     def age_seconds(self) -> float:
         return time.time() - self.connected_at_ms / 1000
@@ -118,9 +123,17 @@ class Connections:
     connections also holds some that have closed, until they would count against a new one.
     """
 
-    def __init__(self, redis: Redis, *, ttl_seconds: int, heartbeat_seconds: float) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        ttl_seconds: int,
+        heartbeat_seconds: float,
+        native_ttl_seconds: int = NATIVE_TTL_SECONDS,
+    ) -> None:
         self._redis = redis
         self._ttl_seconds = ttl_seconds
+        self._native_ttl_seconds = native_ttl_seconds
         self._heartbeat_ms = int(heartbeat_seconds * 1000)
         self._advance = redis.register_script(ADVANCE)
         self._claim_due = redis.register_script(CLAIM_DUE)
@@ -154,6 +167,23 @@ class Connections:
             self._remember(pipe, connection)
             pipe.zadd(DUE_KEY, {connection.id: _now_ms() + self._heartbeat_ms})
             self._set_cursor(pipe, connection, cursor)
+            await pipe.execute()
+
+    async def renew(self, held: Iterable[Connection]) -> None:
+        """Go on counting native connections, which are forgotten soon after their process died."""
+        every = list(held)
+        for start in range(0, len(every), PIPELINE_LENGTH):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for each in every[start : start + PIPELINE_LENGTH]:
+                    pipe.expire(connection_key(each.id), self._seconds_kept(each))
+                    pipe.expire(user_key(each.user_id), self._ttl_seconds)
+                await pipe.execute()
+
+    async def release(self, connection: Connection) -> None:
+        """Count a native connection no more."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.delete(connection_key(connection.id))
+            pipe.srem(user_key(connection.user_id), f"{connection.task_id} {connection.id}")
             await pipe.execute()
 
     async def end(self, connection: Connection, ending: Ending) -> None:
@@ -254,7 +284,10 @@ class Connections:
     def _remember(self, pipe: Pipeline, connection: Connection) -> None:
         key = connection_key(connection.id)
         pipe.hset(key, mapping=_to_hash(connection))
-        pipe.expire(key, self._ttl_seconds)
+        pipe.expire(key, self._seconds_kept(connection))
+
+    def _seconds_kept(self, connection: Connection) -> int:
+        return self._native_ttl_seconds if connection.native else self._ttl_seconds
 
     def _set_cursor(self, pipe: Pipeline, connection: Connection, cursor: Cursor) -> None:
         key = task_key(connection.task_id)
@@ -287,6 +320,8 @@ def connections() -> Connections:
         client(),
         ttl_seconds=configured.connection_ttl_seconds,
         heartbeat_seconds=configured.heartbeat_seconds,
+        # Its process renews it at each tick, and may miss some.
+        native_ttl_seconds=max(NATIVE_TTL_SECONDS, ceil(4 * configured.tick_seconds)),
     )
 
 
@@ -298,6 +333,7 @@ def _to_hash(connection: Connection) -> Mapping[Any, Any]:
         "session": str(connection.session_id) if connection.session_id else None,
         "epoch": connection.epoch,
         "expires_at": connection.expires_at,
+        "native": 1 if connection.native else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -312,6 +348,7 @@ def _from_hash(connection_id: str, fields: Mapping[bytes, bytes]) -> Connection:
         session_id=UUID(known["session"]) if "session" in known else None,
         epoch=int(known["epoch"]) if "epoch" in known else None,
         expires_at=int(known["expires_at"]) if "expires_at" in known else None,
+        native="native" in known,
     )
 
 

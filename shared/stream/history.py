@@ -11,6 +11,9 @@ MAX_REPLAYED = 500
 
 @dataclass(frozen=True, slots=True)
 class Frame:
+    """`kind` is "snapshot" or "update"."""
+
+    kind: str
     sequence: int
     text: str
 
@@ -69,11 +72,13 @@ class History:
     def _each(self, events: Sequence[Event]) -> Iterator[Frame]:
         for event in events:
             if event.sequence not in self._updates:  # the same text for every connection
-                self._updates[event.sequence] = Frame(event.sequence, frames.update(event.payload))
+                text = frames.update(event.payload)
+                self._updates[event.sequence] = Frame("update", event.sequence, text)
             yield self._updates[event.sequence]
 
     def _snapshot(self, event: Event, *, resumed: bool | None) -> Frame:
-        return Frame(event.sequence, frames.snapshot(event.payload, resumed=resumed))
+        text = frames.snapshot(event.payload, resumed=resumed)
+        return Frame("snapshot", event.sequence, text)
 
 
 def _first_needed(cursor: Cursor, latest: int) -> int:

@@ -6,6 +6,7 @@ from shared.stream.connections import Connections, connections
 from shared.stream.gateway import Gateway, gateway
 
 MAX_PER_SECOND = 10
+UNKNOWN_MESSAGE = ("unknown_message", 'The only message here is {"type":"ping"}.')
 
 
 class Messages:
@@ -26,9 +27,8 @@ class Messages:
         connection = await self._connections.find(connection_id)
         if connection is None:
             return await self._gateway.close(connection_id)
-        if not _is_ping(text):
-            error = frames.error("unknown_message", 'The only message here is {"type":"ping"}.')
-            return await self._gateway.post(connection_id, error)
+        if not is_ping(text):
+            return await self._gateway.post(connection_id, frames.error(*UNKNOWN_MESSAGE))
         cursors = await self._connections.cursors(connection.task_id)
         if (cursor := cursors.get(connection_id)) and cursor.sequence is not None:
             pong = frames.heartbeat(connection.task_id, cursor.sequence)
@@ -41,7 +41,7 @@ def messages() -> Messages:
     return Messages(connections=connections(), gateway=gateway())
 
 
-def _is_ping(text: str) -> bool:
+def is_ping(text: str) -> bool:
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):

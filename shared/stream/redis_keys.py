@@ -11,3 +11,7 @@ def latest_key(task_id: UUID) -> str:
 def channel(task_id: UUID) -> str:
     """Where a task's new states are published, as JSON."""
     return f"tasks:{task_id}"
+
+
+# Where the id of a user is published whose open sockets must be reviewed.
+REVIEWS = "ws:reviews"

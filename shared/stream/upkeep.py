@@ -1,6 +1,5 @@
 import logging
-import time
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from shared import settings
@@ -9,11 +8,10 @@ from shared.process.parallel import for_each
 from shared.queues.doorbells import Queue
 from shared.queues.registry import queue
 from shared.singletons import singleton
-from shared.stream import frames
+from shared.stream import frames, standing
 from shared.stream.connections import Connection, Connections, Cursor, connections
-from shared.stream.endings import Ending
 from shared.stream.gateway import Gateway, GatewayError, Gone, gateway
-from shared.stream.reader import Event, Reader, SessionState, reader
+from shared.stream.reader import Event, Reader, reader
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +58,8 @@ class Upkeep:
 
     async def review(self, user_id: UUID) -> None:
         """End those sockets of a user that may not stay open, without waiting for a tick."""
-        await self._end_unauthorized(await self._connections.of_user(user_id))
+        found = await self._connections.of_user(user_id)
+        await self._end_unauthorized([each for each in found if not each.native])
 
     async def _drop_expired(self) -> list[Connection]:
         found = await self._connections.find_all(await self._connections.ids())
@@ -75,16 +74,14 @@ class Upkeep:
 
         A deliverer closes them, since only it knows that no state follows the last frame.
         """
-        sessions = await self._reader.sessions({c.session_id for c in live if c.session_id})
-        users = await self._reader.live_users({c.user_id for c in live if not c.session_id})
-        endings = [(connection, _ending(connection, sessions, users)) for connection in live]
-        ended = [(connection, ending) for connection, ending in endings if ending]
+        endings = await standing.endings(self._reader, live)
+        ended = [(each, endings[each.id]) for each in live if each.id in endings]
         await for_each(
             ended, lambda each: self._connections.end(*each), at_a_time=REDIS_CALLS_AT_A_TIME
         )
         for task_id in {connection.task_id for connection, _ in ended}:
             await self._doorbells.ring_deliver(task_id)
-        return [connection for connection, ending in endings if not ending]
+        return [connection for connection in live if connection.id not in endings]
 
     async def _wake_deliverers(self, watchers: Watchers, newest: Mapping[UUID, Event]) -> None:
         for task_id, cursors in watchers.items():
@@ -133,19 +130,6 @@ def upkeep() -> Upkeep:
         doorbells=queue(),
         tick_seconds=settings.websocket().tick_seconds,
     )
-
-
-def _ending(
-    connection: Connection, sessions: Mapping[UUID, SessionState], users: Container[UUID]
-) -> Ending | None:
-    if connection.session_id is None:  # on a trusted gateway's word, as long as the account lives
-        return None if connection.user_id in users else Ending.SESSION_REVOKED
-    state = sessions.get(connection.session_id)
-    if state is None or not state.live or state.epoch != connection.epoch:
-        return Ending.SESSION_REVOKED
-    if connection.expires_at is not None and connection.expires_at <= time.time():
-        return Ending.TOKEN_EXPIRED
-    return None
 
 
 def _all_told(cursors: Iterable[Cursor], event: Event) -> bool:

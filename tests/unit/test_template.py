@@ -27,8 +27,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 
 def function_modules() -> set[str]:
+    """One for each Lambda function. `functions.asgi` is all of them in one process."""
     found = walk_packages(functions.__path__, "functions.")
-    return {module.name for module in found if not module.ispkg}
+    return {module.name for module in found if not module.ispkg} - {"functions.asgi"}
 
 
 def module_of(function: Function) -> str:
@@ -59,6 +60,18 @@ def test_routes_of_code_and_template_are_the_same(stack):
     }
 
     assert in_code == in_template
+
+
+def test_the_application_of_all_functions_has_the_routes_of_the_template(stack):
+    """And the stream of events, which API Gateway could not keep open."""
+    (api,) = stack.http_apis
+    asgi = import_module("functions.asgi")
+
+    served = {(method, route.path) for route, _ in asgi.app.table for method in route.methods}
+
+    in_template = {(route.method, route.path) for route in api.routes}
+    assert served - in_template == {("GET", "/api/v1/tasks/{task_id}/stream")}
+    assert in_template <= served
 
 
 def test_every_function_but_those_of_operations_has_a_trigger(stack):

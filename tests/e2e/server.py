@@ -1,0 +1,61 @@
+"""The application of all functions under uvicorn, beside the services of a running product."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import ROOT
+from tests.e2e.product import Product, answers, free_port, processes_of
+
+WORKERS = 4
+START_SECONDS = 300  # each worker loads everything, on whatever machine this is
+# As the image runs it: see docs/platforms.md.
+OPTIONS = (
+    *("--no-proxy-headers", "--no-access-log", "--ws-per-message-deflate", "false"),
+    *("--ws-max-size", "131072", "--timeout-graceful-shutdown", "10"),
+)
+
+
+@contextmanager
+def server(
+    product: Product, *, workers: int = WORKERS, environment: Mapping[str, str] | None = None
+) -> Iterator[Product]:
+    """The same product as the server offers it: its port, its process, its log."""
+    port = free_port()
+    log = Path(f"{product.data}.server.{port}.log")
+    origin = f"http://localhost:{port}"
+    settings = {**environment_of(product), "PUBLIC_URL": origin, **(environment or {})}
+    command = (sys.executable, "-m", "uvicorn", "functions.asgi:app", *OPTIONS)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--port", str(port), "--workers", str(workers)],
+            cwd=ROOT,
+            env=settings,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    served = Product(process, port, product.data, log)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(served):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        yield served
+    finally:
+        if process.poll() is None:
+            served.stop(signal.SIGTERM)
+
+
+def environment_of(product: Product) -> dict[str, str]:
+    """What the product's workers are given: addresses of its services, and their keys."""
+    workers = [each for each in processes_of(product) if "local.worker:deliver" in each.command]
+    (worker,) = {each.pid for each in workers} & {each.parent for each in workers}
+    text = Path(f"/proc/{worker}/environ").read_text()
+    return dict(pair.split("=", 1) for pair in text.split("\0") if pair)
