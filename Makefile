@@ -64,10 +64,12 @@ TAIL_SERVICE ?= backend
 export COMPOSE_PROJECT_NAME ?= lampwork
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 STORAGE_IMAGE_seaweedfs = MINIO_IMAGE=$${SEAWEEDFS_IMAGE:-chrislusf/seaweedfs:4.40}
-STACK = $(STORAGE_IMAGE_$(STORAGE)) $(COMPOSE) --env-file $(ENV_FILE) -f local/compose.yml $(STORAGE:%=-f local/compose.%.yml)
+STACK_ENV = $(shell $(PYTHON) local/stack_settings.py $(ENV_FILE))
+STACK = $(STORAGE_IMAGE_$(STORAGE)) $(COMPOSE) --env-file $(or $(STACK_ENV),$(ENV_FILE)) -f local/compose.yml $(STORAGE:%=-f local/compose.%.yml)
 
 .PHONY: up
 up: ## Run the whole cloud in containers on http://localhost:8080
+	@$(PYTHON) local/stack_settings.py --warn $(ENV_FILE) >/dev/null
 	@$(STACK) build backend
 	@$(STACK) up -d --no-build --remove-orphans || { $(STACK) ps; $(STACK) logs --tail 20; exit 1; }
 	@local/docker/wait-healthy $(COMPOSE_PROJECT_NAME) || { $(STACK) logs --tail 20; exit 1; }

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from local import stack_settings
+
 ROOT = Path(__file__).resolve().parents[1]
 ENV_FILE = ROOT / ".env.docker"
 COMPOSE_SECONDS = 120
@@ -22,6 +24,7 @@ class StackError(Exception):
 class Stack:
     """One project of Compose. The shell's variables win over the file's, as they do for Compose."""
 
+    # A team's own file may leave out what .env.docker has.
     env_file: Path = ENV_FILE
     command: tuple[str, ...] = field(
         default_factory=lambda: tuple(shlex.split(os.environ.get("COMPOSE", "docker compose")))
@@ -29,8 +32,12 @@ class Stack:
 
     @property
     def settings(self) -> Mapping[str, str]:
-        stored = {name: value or "" for name, value in dotenv_values(self.env_file).items()}
+        stored = {name: value or "" for name, value in dotenv_values(self.completed).items()}
         return {**stored, **os.environ}
+
+    @property
+    def completed(self) -> Path:
+        return stack_settings.write(self.env_file.read_text(encoding="utf-8"))
 
     @property
     def origin(self) -> str:
@@ -48,7 +55,7 @@ class Stack:
         found = subprocess.run(
             [
                 *self.command,
-                *("--env-file", str(self.env_file), "-f", str(ROOT / "local" / "compose.yml")),
+                *("--env-file", str(self.completed), "-f", str(ROOT / "local" / "compose.yml")),
                 *arguments,
             ],
             env={"COMPOSE_PROJECT_NAME": "lampwork", **os.environ},

@@ -51,7 +51,7 @@ def test_every_server_has_limits_and_a_health_check(services):
 def test_only_nginx_has_a_port_on_the_host_and_only_on_loopback(services):
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
 
-    assert published == {"nginx": ["127.0.0.1:${LAMPWORK_PORT:-8080}:8080"]}
+    assert published == {"nginx": ["${LAMPWORK_BIND:-127.0.0.1}:${LAMPWORK_PORT:-8080}:8080"]}
 
 
 def test_every_image_can_be_set_by_a_variable(services):

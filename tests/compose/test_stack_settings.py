@@ -1,0 +1,122 @@
+"""An env file of a team's own, and one that was written for another stack."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from local import stack_settings
+from local.stack_settings import FOREIGN, complete, read, warnings
+from tests.conftest import ROOT
+
+DEFAULTS = (ROOT / ".env.docker").read_text()
+OLD = """
+export CELERY_BROKER_URL="amqp://ada:s3cret%2D1@broker:5672//"
+CELERY_RESULT_BACKEND=redis://cache/1
+CELERYD_CONCURRENCY=8
+BACKEND_UVICORN_WORKERS=4
+MINIO_ENDPOINT=http://objects:9000
+MINIO_ACCESS_KEY=storer
+MINIO_SECRET_KEY=storers-password
+MINIO_REGION=eu-west-1
+SENTRY_RELAY_PORT=3000
+"""
+
+
+def values(text: str, folder: Path) -> dict[str, str | None]:
+    """As Compose reads the completed text."""
+    file = folder / "completed"
+    file.write_text(complete(text, DEFAULTS))
+    return dotenv_values(file)
+
+
+def test_what_a_file_leaves_out_stays_as_it_is(tmp_path):
+    found = values("LAMPWORK_PORT=9090\nGRAFANA_PASSWORD='own'\n", tmp_path)
+
+    assert found["LAMPWORK_PORT"] == "9090"
+    assert found["GRAFANA_PASSWORD"] == "own"
+    assert found["POSTGRES_PASSWORD"] == read(DEFAULTS)["POSTGRES_PASSWORD"]
+    assert found.keys() == read(DEFAULTS).keys()
+
+
+def test_names_of_another_stack_are_taken_where_they_have_a_meaning(tmp_path):
+    found = values(OLD, tmp_path)
+
+    assert (found["RABBITMQ_USER"], found["RABBITMQ_PASSWORD"]) == ("ada", "s3cret-1")
+    assert (found["STORAGE_USER"], found["STORAGE_PASSWORD"]) == ("storer", "storers-password")
+    assert found["GENERATE_CONCURRENCY"] == "8"
+
+
+def test_a_name_of_this_stack_wins(tmp_path):
+    found = values("MINIO_ACCESS_KEY=theirs\nSTORAGE_USER=ours\n", tmp_path)
+
+    assert found["STORAGE_USER"] == "ours"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "redis://cache/0", "amqp://broker", "amqp://ada@broker", "amqp://a:p%40w@b", "amqp://[a"],
+)
+def test_a_broker_without_credentials_gives_none(url, tmp_path):
+    found = values(f"CELERY_BROKER_URL={url}\n", tmp_path)
+
+    assert found["RABBITMQ_USER"] == read(DEFAULTS)["RABBITMQ_USER"]
+
+
+def test_every_name_of_another_stack_is_explained():
+    said = list(warnings(read(OLD), read(DEFAULTS)))
+
+    assert [line.split()[0] for line in said] == sorted(read(OLD))
+    assert not [line for line in said if "storers-password" in line or "s3cret" in line]
+
+
+def test_the_page_has_a_line_for_every_such_name():
+    page = (ROOT / "docs/compose.md").read_text()
+
+    assert [name for name in FOREIGN if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("bind", ["", "LAMPWORK_BIND=localhost\n"])
+def test_known_passwords_are_no_fault_on_loopback(bind):
+    assert list(warnings(read(bind), read(DEFAULTS))) == []
+
+
+def test_known_passwords_are_named_once_the_network_may_come_in():
+    own = "LAMPWORK_BIND=0.0.0.0\nGRAFANA_PASSWORD=own\n"
+
+    said = [line.split()[0] for line in warnings(read(own), read(DEFAULTS))]
+
+    assert "POSTGRES_PASSWORD" in said
+    assert "GATEWAY_SECRET" in said
+    assert "GRAFANA_PASSWORD" not in said
+
+
+def test_the_command_needs_no_packages_and_shows_its_file_to_nobody_else(tmp_path):
+    given = tmp_path / "own.env"
+    given.write_text(OLD)
+
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", stack_settings.__file__, "--warn", given],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    completed = Path(run.stdout.strip())
+    assert stat.S_IMODE(completed.stat().st_mode) == 0o600
+    assert "CELERY_RESULT_BACKEND has no meaning: results are in PostgreSQL." in run.stderr
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    run = subprocess.run(
+        [sys.executable, stack_settings.__file__, tmp_path / "none.env"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert "none.env cannot be read" in run.stderr
