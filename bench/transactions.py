@@ -29,7 +29,7 @@ async def run_task() -> None:
 
 async def _note_published(task_id: UUID, sequence: int) -> None:
     async with transaction() as session:
-        await transitions.mark_published(session, task_id, sequence)
+        await transitions.mark_published(session, {task_id: sequence})
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def statements(of: Found) -> Mapping[str, Ask]:
         "claim: first in line": lambda s: s.scalar(claiming._first_in_line(skip_locked=True)),
         "claim": lambda s: transitions.claim(s, of.waiting, worker_id="bench"),
         "doorbell rang": lambda s: transitions.mark_dispatched(s, of.waiting, 8),
-        "update was published": lambda s: transitions.mark_published(s, of.waiting, 8),
+        "update was published": lambda s: transitions.mark_published(s, {of.waiting: 8}),
         "next task of an owner": lambda s: claiming.next_without_doorbell(s, of.busy),
         "delete a task": lambda s: TaskRepository(s, owner_id=of.small).delete(of.task),
         "mailbox": lambda s: MailboxRepository(s).list(),

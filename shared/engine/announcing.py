@@ -25,7 +25,7 @@ async def announce(task: Task) -> None:
             if rung:
                 await transitions.mark_dispatched(session, task.id, task.sequence)
             if told:
-                await transitions.mark_published(session, task.id, task.sequence)
+                await transitions.mark_published(session, {task.id: task.sequence})
     except (SQLAlchemyError, Unavailable) as error:
         logger.warning(
             "A task's announcement was not noted",

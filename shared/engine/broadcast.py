@@ -53,7 +53,7 @@ class TaskStatusBroadcaster:
             return False
         try:
             async with transaction() as session:
-                await transitions.mark_published(session, task.id, task.sequence)
+                await transitions.mark_published(session, {task.id: task.sequence})
         except (SQLAlchemyError, Unavailable) as error:
             _log(task, error)
             return False

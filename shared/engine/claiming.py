@@ -8,15 +8,19 @@ one of those tasks waits without a doorbell until another task of its owner ends
 """
 
 from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, Table, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database import transaction
 from shared.engine import transitions
+from shared.engine.transitions import TASKS
 from shared.models.task import Task
 from shared.models.user import User
+
+USERS = cast(Table, User.__table__)
 
 
 async def begin_next(*, worker_id: str) -> Task | None:
@@ -37,15 +41,22 @@ async def begin_next(*, worker_id: str) -> Task | None:
 
 async def next_without_doorbell(session: AsyncSession, owner_id: UUID) -> Task | None:
     """A task of this owner that may begin now that another has ended, and has no doorbell."""
-    return await session.scalar(
-        select(Task)
+    found = await session.execute(_without_doorbell(), {"the_owner": owner_id})
+    row = found.one_or_none()
+    return Task(**row._mapping) if row else None
+
+
+@cache
+def _without_doorbell() -> Select[Any]:
+    return (
+        select(*TASKS.c)
         .where(
             *transitions.is_due(),
             transitions.has_room(),
-            Task.user_id == owner_id,
-            Task.dispatched_at.is_(None),
+            TASKS.c.user_id == bindparam("the_owner"),
+            TASKS.c.dispatched_at.is_(None),
         )
-        .order_by(Task.turn_at)
+        .order_by(TASKS.c.turn_at)
         .limit(1)
     )
 
@@ -54,12 +65,12 @@ async def next_without_doorbell(session: AsyncSession, owner_id: UUID) -> Task |
 def _first_in_line(*, skip_locked: bool) -> Select[UUID]:
     """Lock the owner too: of two claims at once, the second then counts what the first began."""
     return (
-        select(Task.id)
-        .join(User, User.id == Task.user_id)
+        select(TASKS.c.id)
+        .join(USERS, USERS.c.id == TASKS.c.user_id)
         .where(*transitions.is_due(), transitions.has_room())
-        .order_by(Task.turn_at)
+        .order_by(TASKS.c.turn_at)
         .limit(1)
-        .with_for_update(of=User, key_share=True, skip_locked=skip_locked)
+        .with_for_update(of=USERS, key_share=True, skip_locked=skip_locked)
     )
 
 

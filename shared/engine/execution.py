@@ -16,6 +16,7 @@ from shared.engine import claiming, task_metrics, transitions, webhooks
 from shared.engine.broadcast import broadcaster
 from shared.engine.dispatching import dispatch
 from shared.engine.leases import leases
+from shared.engine.marks import marks
 from shared.engine.outcomes import (
     GENERATOR_FAILED,
     NOT_STORED,
@@ -109,7 +110,8 @@ class Attempt:
         if task.status == TaskStatus.QUEUED:
             pause = task.next_attempt_at - task.updated_at
             await dispatch(task, delay_seconds=max(pause.total_seconds(), 0))
-        await broadcaster().publish(task)
+        await self._publish(task)
+        await marks().write()
         await webhooks.ring(task)
         if self._kept_waiting:
             await dispatch(self._kept_waiting)
@@ -189,7 +191,7 @@ class Attempt:
 
     async def _report(self) -> None:
         """Publish that the attempt has begun; then write the newest progress, not too often."""
-        await broadcaster().publish(self._task)
+        await self._publish(self._task)
         reported = 0.0
         while True:
             await self._news.wait()
@@ -209,7 +211,11 @@ class Attempt:
             logger.warning("Progress was not written", extra={"error": str(error)})
             return
         if task is not None:
-            await broadcaster().publish(task)
+            await self._publish(task)
+
+    async def _publish(self, task: Task) -> None:
+        if await broadcaster().tell(task):
+            marks().note(task)
 
     async def _pause(self, seconds: float) -> bool:
         """Wait, at most until the attempt ends. Returns whether it has ended."""

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared import settings
 from shared.database import transaction
 from shared.engine import transitions
+from shared.engine.marks import marks
 from shared.engine.outcomes import Interrupted
 from shared.engine.transitions import Lease
 from shared.errors import Unavailable
@@ -58,6 +59,7 @@ class LeaseKeeper:
         while not await _happens(idle, within=renewal_seconds / looks):
             look = (look + 1) % looks
             await self._look(list(self._kept), renew=look == 0)
+            await marks().write()  # of attempts that last
 
     async def _look(self, leases: Sequence[Lease], *, renew: bool) -> None:
         due = set(leases) & self._unrenewed if not renew else set(leases)

@@ -168,7 +168,7 @@ MUTATIONS = (
     Mutation(
         guard="the lock on the owner whose task is claimed",
         path="shared/engine/claiming.py",
-        text="\n        .with_for_update(of=User, key_share=True, skip_locked=skip_locked)",
+        text="\n        .with_for_update(of=USERS, key_share=True, skip_locked=skip_locked)",
         replacement="",
         test="tests/integration/test_claiming.py"
         "::test_a_task_that_becomes_due_waits_for_a_claim_of_the_same_owner",

@@ -417,7 +417,7 @@ class TaskLives(RuleBasedStateMachine):
     @rule(data=st.data())
     def publish(self, data: st.DataObject) -> None:
         task = run(read(self._task_id(data)))
-        run(apply(transitions.mark_published, task.id, task.sequence))
+        run(apply(transitions.mark_published, {task.id: task.sequence}))
 
     @invariant()
     def history_holds(self) -> None:
