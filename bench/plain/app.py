@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,9 +23,9 @@ from uuid import UUID, uuid4
 
 import jwt
 from argon2.exceptions import VerifyMismatchError
-from fastapi import Depends, FastAPI, Header, HTTPException, WebSocket
+from fastapi import FastAPI, Header, HTTPException, WebSocket
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel, EmailStr, Field
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, computed_field
 from sqlalchemy import create_engine, event, func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -42,7 +42,9 @@ AUDIENCE = "lampwork"
 LIFETIME = timedelta(minutes=10)
 PAGE = "<!doctype html><title>Pictures</title><h1>Say it, and watch it appear.</h1>"
 
-engine = create_engine(os.environ["DATABASE_URL"], pool_size=10)
+THREADS = 40  # in which FastAPI runs routes that are no coroutines
+
+engine = create_engine(os.environ["DATABASE_URL"], pool_size=THREADS, max_overflow=THREADS)
 new_session = sessionmaker(engine, expire_on_commit=False)
 key = jwt.PyJWK(
     json.loads(Path(os.environ["KEYS_FILE"]).read_text())["signing"]["current"] | {"alg": "EdDSA"}
@@ -66,22 +68,16 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
-def database() -> Iterator[Session]:
-    with new_session() as session:
-        yield session
+# Each route opens its own session: one that a dependency opened would keep its connection while the
+# request waits for a thread, and fifty of them at once would wait for each other.
+Authorization = Annotated[str, Header()]
 
 
-Database = Annotated[Session, Depends(database)]
-
-
-def signed_in(database: Database, authorization: Annotated[str, Header()] = "") -> User:
+def signed_in(database: Session, authorization: str) -> User:
     user = user_of(database, authorization.removeprefix("Bearer "))
     if user is None:
         raise HTTPException(401)
     return user
-
-
-Caller = Annotated[User, Depends(signed_in)]
 
 
 def user_of(database: Session, token: str) -> User | None:
@@ -107,8 +103,9 @@ def page() -> HTMLResponse:
 
 
 @app.get("/api/health")
-def health(database: Database) -> dict[str, str]:
-    database.execute(text("SELECT 1"))
+def health() -> dict[str, str]:
+    with new_session() as database:
+        database.execute(text("SELECT 1"))
     return {"status": "ok"}
 
 
@@ -118,8 +115,9 @@ class Login(BaseModel):
 
 
 @app.post("/api/v1/auth/login")
-def login(body: Login, database: Database) -> dict[str, Any]:
-    user = database.scalar(select(User).where(User.email_canonical == body.email.lower()))
+def login(body: Login) -> dict[str, Any]:
+    with new_session() as database:
+        user = database.scalar(select(User).where(User.email_canonical == body.email.lower()))
     if user is None or user.password_hash is None:
         raise HTTPException(401)
     try:
@@ -135,17 +133,20 @@ def login(body: Login, database: Database) -> dict[str, Any]:
         idle_expires_at=now + timedelta(days=14),
         absolute_expires_at=now + timedelta(days=30),
     )
-    database.add(session)
-    database.commit()
+    with new_session.begin() as database:
+        database.add(session)
     claims = {"sub": str(user.id), "sid": str(session.id), "aud": AUDIENCE, "ep": user.auth_epoch}
     token = jwt.encode(claims | {"exp": now + LIFETIME}, key.key, "EdDSA")
     return {"access_token": token, "refresh_token": refresh_token, "user": user_read(user)}
 
 
 @app.get("/api/v1/auth/me")
-def me(user: Caller, database: Database) -> dict[str, Any]:
-    profile = database.get_one(UserProfile, user.id)
-    subscription = live_subscription(database, user)
+def me(authorization: Authorization = "") -> dict[str, Any]:
+    with new_session() as database:
+        user = signed_in(database, authorization)
+        profile = database.get_one(UserProfile, user.id)
+        subscription = live_subscription(database, user)
+        at_once = unfinished(database, user)
     return {
         "user": user_read(user),
         "profile": {"display_name": profile.display_name, "locale": profile.locale},
@@ -154,7 +155,7 @@ def me(user: Caller, database: Database) -> dict[str, Any]:
             "period_start": subscription.period_start,
             "period_end": subscription.period_end,
             "limits": PLANS[subscription.plan],
-            "usage": {"tasks": subscription.tasks_used, "at_once": unfinished(database, user)},
+            "usage": {"tasks": subscription.tasks_used, "at_once": at_once},
         },
     }
 
@@ -175,6 +176,8 @@ def unfinished(database: Session, user: User) -> int:
 
 
 class TaskRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
     id: UUID
     sequence: int
     status: TaskStatus
@@ -182,27 +185,33 @@ class TaskRead(BaseModel):
     prompt: str
     parameters: dict[str, Any]
     error: dict[str, Any] | None
-    url: str
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
 
-
-def task_read(task: Task) -> TaskRead:
-    return TaskRead.model_validate(
-        {"url": f"/api/v1/tasks/{task.id}", **vars(task)}, from_attributes=True
-    )
+    @computed_field
+    def url(self) -> str:
+        return f"/api/v1/tasks/{self.id}"
 
 
 @app.get("/api/v1/tasks")
-def list_tasks(user: Caller, database: Database, limit: int = 20) -> dict[str, list[TaskRead]]:
-    query = select(Task).where(Task.user_id == user.id).order_by(Task.created_at.desc())
-    return {"items": [task_read(each) for each in database.scalars(query.limit(limit))]}
+def list_tasks(limit: int = 20, authorization: Authorization = "") -> dict[str, list[TaskRead]]:
+    with new_session() as database:
+        user = signed_in(database, authorization)
+        query = select(Task).where(Task.user_id == user.id).order_by(Task.created_at.desc())
+        return {
+            "items": [
+                TaskRead.model_validate(each) for each in database.scalars(query.limit(limit))
+            ]
+        }
 
 
 @app.get("/api/v1/tasks/{task_id}")
-def get_task(task_id: UUID, user: Caller, database: Database) -> TaskRead:
-    return task_read(own_task(database, user, task_id))
+def get_task(task_id: UUID, authorization: Authorization = "") -> TaskRead:
+    with new_session() as database:
+        return TaskRead.model_validate(
+            own_task(database, signed_in(database, authorization), task_id)
+        )
 
 
 def own_task(database: Session, user: User, task_id: UUID) -> Task:
@@ -225,42 +234,43 @@ class Order(BaseModel):
 
 
 @app.post("/api/v1/tasks", status_code=202)
-def create_task(order: Order, user: Caller, database: Database) -> TaskRead:
-    subscription, limits = admitted(database, user)
+def create_task(order: Order, authorization: Authorization = "") -> TaskRead:
     now = datetime.now(UTC)
-    task = Task(
-        id=uuid4(),
-        user_id=user.id,
-        prompt=order.prompt,
-        parameters=order.parameters.model_dump(),
-        runs_at_once=limits.runs_at_once,
-        run_timeout_seconds=120,
-        queued_deadline=now + timedelta(hours=1),
-    )
-    subscription.tasks_used += 1
-    database.add(task)
-    database.commit()
-    if os.environ.get("PAINTING") != "off":
-        start(task)
-    return task_read(database.get_one(Task, task.id, populate_existing=True))
+    with new_session() as database:
+        user = signed_in(database, authorization)
+        database.rollback()
+        database.execute(text("BEGIN IMMEDIATE"))  # nobody else may count until it is written
+        subscription = live_subscription(database, user)
+        limits = PLANS[subscription.plan]
+        if unfinished(database, user) >= limits.tasks_at_once:
+            raise HTTPException(429)
+        if subscription.tasks_used >= limits.tasks_per_period:
+            raise HTTPException(429)
+        subscription.tasks_used += 1
+        task = Task(
+            id=uuid4(),
+            user_id=user.id,
+            prompt=order.prompt,
+            parameters=order.parameters.model_dump(),
+            runs_at_once=limits.runs_at_once,
+            run_timeout_seconds=120,
+            queued_deadline=now + timedelta(hours=1),
+            created_at=now,
+            updated_at=now,
+            progress=0.0,
+            sequence=1,
+            status=TaskStatus.QUEUED,
+        )
+        database.add(task)
+        database.commit()
+        created = TaskRead.model_validate(task)
+    if os.environ["PAINTING"] == "on":
+        start(created)
+    return created
 
 
-def admitted(database: Session, user: User) -> Any:
-    """The user's subscription and limits; the transaction has the right to write by then."""
-    database.rollback()
-    database.execute(text("BEGIN IMMEDIATE"))
-    subscription = live_subscription(database, user)
-    limits = PLANS[subscription.plan]
-    if unfinished(database, user) >= limits.tasks_at_once:
-        raise HTTPException(429)
-    if subscription.tasks_used >= limits.tasks_per_period:
-        raise HTTPException(429)
-    return subscription, limits
-
-
-def start(task: Task) -> None:
-    order = (task.prompt, task.parameters)
-    future = app.state.pool.submit(paint, *order)
+def start(task: TaskRead) -> None:
+    future = app.state.pool.submit(paint, task.prompt, task.parameters)
     future.add_done_callback(lambda done: finish(task.id, done))
 
 
@@ -279,7 +289,7 @@ def finish(task_id: UUID, done: "Future[bytes]") -> None:
 
 
 def frame_of(task: Task) -> dict[str, Any]:
-    frame = task_read(task).model_dump(mode="json")
+    frame = TaskRead.model_validate(task).model_dump(mode="json")
     return {"type": "update", "terminal": task.status.terminal, **frame}
 
 

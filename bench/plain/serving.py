@@ -34,6 +34,6 @@ def plain(database: Path, keys: Path, *, paints: bool) -> Iterator[Served]:
         "PICTURES": str(database.parent),
         "PAINTING": "on" if paints else "off",
     }
-    quiet = ("--log-level", "warning")
+    quiet = ("--log-level", "critical")  # what goes wrong is counted by those who ask
     with server(*command, *quiet, folder=ROOT, environment=variables) as process:
         yield Served(port, process.pid, database.parent)
