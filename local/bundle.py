@@ -26,7 +26,7 @@ MACHINES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
 ARCHITECTURE: Final = "LAMBDA_ARCHITECTURE"
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-CODE: Final = ("functions", "shared")
+CODE: Final = ("functions", "migrations", "shared")
 # What botocore knows of the services that functions call; it brings 400 of them, 25 MB.
 SERVICES: Final = frozenset({"bedrock-runtime", "s3", "sesv2", "sqs"})
 # Nothing of this is read when functions run. What a package says of itself (METADATA) is.

@@ -48,6 +48,8 @@ def allowed(module: str) -> frozenset[str]:
     area = module.split(".")[1]
     if area in ("ws_connect", "ws_broadcast"):
         return NONE
+    if module == "functions.ops.migrate":
+        return ORM | {"alembic"}
     if area == "ops" or module in SENDS_NO_ANSWERS:
         return ORM
     return HTTP | ORM | (HASHING if module in HASHES_PASSWORDS else NONE)
