@@ -80,6 +80,7 @@ LARGE = {
     "shared/generators": "one module for each service that paints, and what those have in common",
     "shared/generators/painter": "one module for each thing that is painted",
     "shared/models": "one module for each table",
+    "shared/process": "one module for each thing that every process has",
     "shared/repositories": "one module for each table or sweep",
     "shared/schemas": "one module for each resource of the API",
     "shared/security": "one module for each kind of credential",
