@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from migrations.rules import problems
+from local.migration_rules import problems
 from shared.process.event_loop import run
 from shared.singletons import forget_singletons
 from tests.conftest import ROOT
