@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from functools import partial
+from types import FrameType
 from urllib.parse import urlsplit
 
 import dramatiq
@@ -149,13 +150,37 @@ async def _close_connections() -> None:
 
 
 class Grace(Middleware):
-    """When the worker stops, lets running attempts finish for a while; then they are given back."""
+    """When the worker stops, lets running attempts finish for a while; then they are given back.
+
+    One that was told by SIGUSR1 that a successor runs beside it lets them finish however long they
+    take, unless it is told to stop once more.
+    """
 
     def __init__(self, stopping: asyncio.Event, seconds: float) -> None:
         self._stopping = stopping
         self._seconds = seconds
+        self._has_successor = False
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        signal.signal(signal.SIGUSR1, self._note_successor)
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        if not self._has_successor:
+            self._begin()
+
+    def _note_successor(self, *_: object) -> None:
+        """Dramatiq kills a worker at the second signal. Here the second one begins the grace."""
+        self._has_successor = True
+        stop = signal.getsignal(signal.SIGTERM)
+
+        def stop_patiently(number: int, frame: FrameType | None) -> None:
+            signal.signal(signal.SIGTERM, self._begin)
+            if callable(stop):
+                stop(number, frame)
+
+        signal.signal(signal.SIGTERM, stop_patiently)
+
+    def _begin(self, *_: object) -> None:
         loop = event_loop()
         loop.call_soon_threadsafe(loop.call_later, self._seconds, self._stopping.set)
 

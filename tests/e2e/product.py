@@ -61,9 +61,18 @@ def running(
     port: int | None = None,
     verbose: bool = False,
     reload: bool = False,
+    repository: Path | None = None,
 ) -> Iterator[Product]:
-    """Start the product on a data folder; stop it at the end if it still runs."""
-    product = start(data, environment=environment, port=port, verbose=verbose, reload=reload)
+    """Start the product on a data folder; stop it at the end if it still runs. It may run from a
+    copy of the repository, which is there to be edited."""
+    product = start(
+        data,
+        environment=environment,
+        port=port,
+        verbose=verbose,
+        reload=reload,
+        repository=repository,
+    )
     try:
         yield product
     finally:
@@ -78,6 +87,7 @@ def start(
     port: int | None = None,
     verbose: bool = False,
     reload: bool = False,
+    repository: Path | None = None,
 ) -> Product:
     port = port or free_port()
     data.mkdir(parents=True, exist_ok=True)
@@ -87,10 +97,15 @@ def start(
         options.append("--verbose")
     if not reload:
         options.append("--no-reload")
+    variables = dict(os.environ)
+    if repository is not None:
+        variables["PYTHONPATH"] = f"{repository}{os.pathsep}{repository / 'local'}"
+        variables.pop("PYTHONDONTWRITEBYTECODE", None)
     with log.open("a") as output:
         process = subprocess.Popen(
             [LAMPWORK, "up", "--port", str(port), "--data", str(data), *options],
-            cwd=ROOT,
+            cwd=repository or ROOT,
+            env=variables,
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,

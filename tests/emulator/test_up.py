@@ -175,7 +175,7 @@ def test_a_process_is_restarted_when_code_changes_unless_it_is_told_not_to(
     worker, db = (run / "worker.pid").read_text(), (run / "db.pid").read_text()
 
     project.edit("hello.py", lambda code: code + "\n")
-    lampwork.until("Reloaded")
+    lampwork.until("working")
 
     assert (run / "worker.pid").read_text() != worker
     assert (run / "db.pid").read_text() == db

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -59,7 +60,14 @@ def worker(log: Path, setup: str = "generate") -> Iterator["subprocess.Popen[byt
         *("--processes", "1", "--threads", "1", "--worker-shutdown-timeout", "20000"),
     ]
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stderr=output)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stderr=output,
+            start_new_session=True,
+            # As the emulator starts it: only a process that knows the signal takes notice.
+            preexec_fn=lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
+        )
     try:
         yield process
     finally:
@@ -196,6 +204,44 @@ def test_a_worker_told_to_stop_gives_back_a_task_that_takes_too_long(backend, tm
         wait_for(task_id, started)
         master.terminate()
         assert master.wait(30) == 0
+
+    task = run(read(task_id))
+    assert (task.status, task.attempt) == (TaskStatus.QUEUED, 0)
+
+
+def test_a_worker_that_has_a_successor_finishes_its_task_however_long_that_takes(
+    backend, tmp_path, let_go
+):
+    backend.setenv("WORKER_SHUTDOWN_GRACE_SECONDS", "0.1")
+    task_id = submit(str(let_go))
+    log = tmp_path / "log"
+    with worker(log) as master:
+        wait_for(task_id, started)
+        os.killpg(master.pid, signal.SIGUSR1)
+        master.terminate()
+        until(lambda: "Stopping worker" in log.read_text())
+        time.sleep(0.4)  # longer than the grace
+        let_go.touch()
+        assert master.wait(30) == 0
+
+    task = run(read(task_id))
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
+
+
+def test_a_worker_that_has_a_successor_and_is_told_to_stop_once_more_gives_its_task_back(
+    backend, tmp_path
+):
+    backend.setenv("WORKER_SHUTDOWN_GRACE_SECONDS", "0.1")
+    task_id = submit("60")
+    log = tmp_path / "log"
+    with worker(log) as master:
+        wait_for(task_id, started)
+        os.killpg(master.pid, signal.SIGUSR1)
+        master.terminate()
+        until(lambda: "Stopping worker" in log.read_text())
+        time.sleep(0.4)  # the worker's middleware hears of its end in between
+        master.terminate()
+        master.wait(30)
 
     task = run(read(task_id))
     assert (task.status, task.attempt) == (TaskStatus.QUEUED, 0)

@@ -1,7 +1,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +51,7 @@ class Change:
 
     code: bool
     settings: bool
+    files: frozenset[Path] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ class Watched:
 
     def change(self, paths: Collection[Path]) -> Change:
         settings = any(path in self.settings for path in paths)
-        return Change(code=any(self.is_code(path) for path in paths), settings=settings)
+        code = any(self.is_code(path) for path in paths)
+        return Change(code=code, settings=settings, files=frozenset(paths))
 
     def covers(self, path: Path) -> bool:
         """Whether a save of this file itself, not of what a link leads to, is a change."""
@@ -190,8 +192,8 @@ class Watcher:
             if edited - covered or edited & left_to_others:
                 await _until_written(edited)
                 self._read_files.forget()
-                if self._new_states(map(Path, edited)):
-                    await self._handle(Change(code=True, settings=False))
+                if new := self._new_states(map(Path, edited)):
+                    await self._handle(Change(code=True, settings=False, files=frozenset(new)))
                 covered = set()
             left_to_others = covered
 

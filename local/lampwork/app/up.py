@@ -5,18 +5,20 @@ import os
 import resource
 import ssl
 import time
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
+from lampwork.app.following import Following
 from lampwork.app.lock import DataLock, LockOwner
 from lampwork.app.packages.package_sizes import too_large
 from lampwork.app.project.options import Options
 from lampwork.app.project.project import Project
 from lampwork.app.reload import Change, Watched, Watcher, import_watch, watched_files
 from lampwork.companions.project_processes import ProjectProcesses
-from lampwork.concurrency import run_all
 from lampwork.errors import LampworkError
 from lampwork.http.listener import Listener, is_loopback
 from lampwork.logs.log import Log
@@ -95,6 +97,7 @@ class Up:
         port = await self._find_port()
         self._project = Project(self._config, self._options, self._log, port, install_ahead=True)
         self._processes = ProjectProcesses(self._config, self._project.log_line)
+        self._following = Following(self._preload, self._restart_processes, self._say)
         await self._project.open(opened, meanwhile=self._import_rest)
         self._project.report_problems()
 
@@ -158,6 +161,8 @@ class Up:
     async def _open_processes(self, opened: AsyncExitStack) -> None:
         opened.push_async_callback(self._processes.stop)
         await self._processes.start(self._project.variables, self._project.stack.functions)
+        opened.push_async_callback(self._following.stop)
+        self._following.start()
 
     def _open_sources(self, opened: AsyncExitStack) -> None:
         project = self._project
@@ -201,7 +206,10 @@ class Up:
     async def _apply(self, change: Change) -> None:
         """Apply saved files. If they are wrong, say so and go on as before."""
         try:
-            await self._apply_settings() if change.settings else await self._reload_code()
+            if change.settings:
+                await self._apply_settings()
+            else:
+                self._reload_code(change.files)
         except LampworkError as error:
             self._say(f"{error}")
 
@@ -217,17 +225,29 @@ class Up:
             self._front.update(project.stack)
             self._mappings.update(project.stack)
             await self._sources.update(self._mappings.stack)
-            await self._reload_code()
+            project.read_files.forget()
+            await project.functions.reload(project.stack.functions)
+            self._say_reloaded()
+            self._following.saved(None)
 
-    async def _reload_code(self) -> None:
+    def _reload_code(self, files: Collection[Path]) -> None:
+        """Let the next request run what was saved. All else follows."""
         project = self._project
         project.read_files.forget()
-        await run_all(
-            project.functions.reload(project.stack.functions),
-            self._processes.restart(project.variables, project.stack.functions),
-        )
-        project.report_problems()
+        project.functions.refresh(project.stack.functions)
+        self._say_reloaded()
+        self._following.saved(files)
+
+    def _say_reloaded(self) -> None:
+        self._project.report_problems()
         self._say("Reloaded: from now on requests run what was saved.")
+
+    async def _preload(self) -> None:
+        await self._project.functions.preload()
+
+    async def _restart_processes(self, saved: Collection[Path] | None) -> None:
+        project = self._project
+        await self._processes.restart(project.variables, project.stack.functions, saved)
 
 
 def _allow_many_sockets() -> None:

@@ -23,6 +23,11 @@ class PidFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.write_text(f"{pid} {identity(pid)}")
 
+    def move(self, path: Path) -> None:
+        """Keep the record under another name."""
+        self._path.rename(path)
+        self._path = path
+
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
 

@@ -1,9 +1,10 @@
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lampwork.companions.reading.files_read import FilesRead
 from lampwork.companions.supervision import OnLog, Program, Supervised, run_to_end
 from lampwork.concurrency import run_all
 from lampwork.config.project_config import Command, Config, Process
@@ -29,6 +30,7 @@ class ProjectProcesses:
         self._config = config
         self._on_log = on_log
         self._running: Sequence[tuple[Process, Supervised]] = ()
+        self._files = FilesRead(config.data / "run")
 
     async def start(self, variables: Mapping[str, str], functions: Mapping[str, Function]) -> None:
         """Start all processes that are wanted.
@@ -43,23 +45,39 @@ class ProjectProcesses:
         for each in self._config.processes:
             process_variables = _variables(each, variables, functions)
             if _is_wanted(each, process_variables):
-                program = _program(each, self._config, process_variables)
+                program = self._told(_program(each, self._config, process_variables))
                 running.append((each, Supervised(program, self._on_log)))
         self._running = running
         await run_all(*(supervised.start() for _, supervised in self._running))
 
     async def restart(
-        self, variables: Mapping[str, str], functions: Mapping[str, Function]
+        self,
+        variables: Mapping[str, str],
+        functions: Mapping[str, Function],
+        saved: Collection[Path] | None = None,
     ) -> None:
-        """Restart the processes with `reload`, after code or variables have changed."""
-        reloaded = [each for each in self._running if each[0].reload]
+        """Restart the processes with `reload`, after variables have changed or files were saved.
+
+        Those that have opened none of the `saved` files run on; None stands for any file.
+        """
+        reloaded = [
+            (process, supervised)
+            for process, supervised in self._running
+            if process.reload and (saved is None or self._files.read_any(process.name, saved))
+        ]
         for process, supervised in reloaded:
             environment = _environment(_variables(process, variables, functions))
-            supervised.program = replace(supervised.program, environment=environment)
+            supervised.program = self._told(replace(supervised.program, environment=environment))
         await run_all(*(supervised.restart() for _, supervised in reloaded))
 
     async def stop(self) -> None:
         await run_all(*(supervised.stop() for _, supervised in self._running))
+        self._files.remove()
+
+    def _told(self, program: Program) -> Program:
+        """The program, as one that tells which files it opens."""
+        environment = self._files.environment(program.name, program.environment)
+        return replace(program, environment=environment)
 
 
 def _is_wanted(process: Process, variables: Mapping[str, str]) -> bool:
@@ -91,7 +109,7 @@ def _program(entry: Command | Process, config: Config, variables: Mapping[str, s
         run_dir=config.data / "run",
     )
     if isinstance(entry, Process):
-        return replace(program, stop_signal=entry.stop_signal)
+        return replace(program, stop_signal=entry.stop_signal, finish_signal=entry.finish_signal)
     return program
 
 

@@ -20,6 +20,7 @@ LONGEST_DELAY_SECONDS: Final = 10.0
 STABLE_SECONDS: Final = 10.0
 MAX_LINE_BYTES: Final = 256 * 1024
 KEPT_LINES: Final = 20
+MOST_FINISHING: Final = 4
 
 OnLog = Callable[[str, str], None]
 """Called with the source's name and one line of its output, without the newline."""
@@ -31,7 +32,9 @@ Ready = Callable[[], Awaitable[bool]]
 class Program:
     """What to run. `environment` holds all its variables: it inherits none.
 
-    The output of a `quiet` program is shown only if it fails.
+    The output of a `quiet` program is shown only if it fails. One with a `finish_signal` may run on
+    beside its successor for `finish_seconds`, to finish what it is at: all its processes get that
+    signal before the leader gets the `stop_signal`, and ignore it unless they know it.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Program:
     run_dir: Path
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10
+    finish_signal: signal.Signals | None = None
+    finish_seconds: float = 600
     pass_fds: tuple[int, ...] = ()
     quiet: bool = False
 
@@ -107,6 +112,22 @@ class Child:
             self._signal_group(signal.SIGKILL)
         await self.wait()
 
+    def let_go(self) -> None:
+        """Make room for a successor of the same name."""
+        if not self._has_ended:
+            name = f"{self._program.name}.{self.pid}"
+            self._pid_file.move(self._program.run_dir / f"{name}.pid")
+
+    async def finish(self) -> None:
+        """Tell it to take up nothing new, and wait until it has finished what it is at."""
+        if not self._has_ended and self._program.finish_signal is not None:
+            self._signal_group(self._program.finish_signal)
+            self._signal(self._program.stop_signal)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._program.finish_seconds):
+                    await self._process.wait()
+        await self.stop()
+
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
@@ -133,6 +154,7 @@ class Supervised:
         self._on_log = on_log
         self._child: Child | None = None
         self._supervision: asyncio.Task[None] | None = None
+        self._finishing: dict[Child, asyncio.Task[None]] = {}
 
     @property
     def pid(self) -> int | None:
@@ -154,17 +176,35 @@ class Supervised:
         self._supervision = asyncio.create_task(self._supervise(), name=f"keep {self.program.name}")
 
     async def stop(self) -> None:
+        await self._stop_supervision()
+        finishing, self._finishing = self._finishing, {}
+        for task in finishing.values():
+            task.cancel()
+        children = [*finishing, *([self._child] if self._child is not None else [])]
+        self._child = None
+        await asyncio.gather(*(child.stop() for child in children))
+
+    async def restart(self) -> None:
+        """Run `program` as it is now. What the present process is at it finishes, if it can."""
+        if self.program.finish_signal is None or self._child is None:
+            await self.stop()
+            await self.start()
+            return
+        await self._stop_supervision()
+        child, self._child = self._child, None
+        child.let_go()
+        self._finishing[child] = asyncio.create_task(child.finish())
+        self._finishing[child].add_done_callback(lambda _: self._finishing.pop(child, None))
+        await self.start()
+        for oldest in list(self._finishing)[:-MOST_FINISHING]:
+            self._finishing.pop(oldest).cancel()
+            await oldest.stop()
+
+    async def _stop_supervision(self) -> None:
         if self._supervision is not None:
             self._supervision.cancel()
             await asyncio.wait([self._supervision])
             self._supervision = None
-        if self._child is not None:
-            await self._child.stop()
-            self._child = None
-
-    async def restart(self) -> None:
-        await self.stop()
-        await self.start()
 
     async def _supervise(self) -> None:
         delay = FIRST_DELAY_SECONDS
@@ -213,8 +253,9 @@ def describe_exit(status: int) -> str:
 
 async def _spawn(program: Program, output: int) -> Process:
     shim = Path(__file__).with_name("exec_shim.py")
+    ignored = program.finish_signal or 0
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", str(shim), str(os.getpid()), *program.argv),
+        *(sys.executable, "-I", "-S", str(shim), f"{os.getpid()}", f"{ignored:d}", *program.argv),
         stdin=DEVNULL,
         stdout=output,
         stderr=output,

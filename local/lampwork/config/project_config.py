@@ -33,7 +33,7 @@ class Command:
 @dataclass(frozen=True, slots=True)
 class Process:
     """A process that is kept running while Lampwork is up. With `reload` it is restarted when code
-    changes.
+    changes; one with a `finish_signal` first finishes what it is at, beside its successor.
 
     `stands_in_for` names the function whose work it does: it gets that function's variables.
     `unless` is a variable and a value: if the variable has the value, the process does not run.
@@ -45,6 +45,7 @@ class Process:
     unless: tuple[str, str] | None = None
     reload: bool = True
     stop_signal: signal.Signals = signal.SIGTERM
+    finish_signal: signal.Signals | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +313,15 @@ def _processes(table: Table) -> Iterator[Process]:
             _unless(each),
             each.boolean("reload", True),
             signal.Signals[each.choice("stop_signal", STOP_SIGNALS, "SIGTERM")],
+            _finish_signal(each),
         )
         each.refuse_unknown_keys()
+
+
+def _finish_signal(table: Table) -> signal.Signals | None:
+    if "finish_signal" not in table:
+        return None
+    return signal.Signals[table.choice("finish_signal", STOP_SIGNALS, "SIGUSR1")]
 
 
 def _unless(table: Table) -> tuple[str, str] | None:

@@ -96,9 +96,14 @@ class Functions:
         """
         kept = {name for name, _ in _variants(functions)}
         gone = [self._pools.pop(name) for name in self._pools.keys() - kept]
-        self._set_functions(functions)
+        self.refresh(functions)
         await asyncio.gather(*(pool.close(self._settings.stop_seconds) for pool in gone))
         await self.preload()
+
+    def refresh(self, functions: Mapping[str, Function]) -> None:
+        """Serve further requests with the present code of these functions, which are known by their
+        names. `preload` should follow: it makes their starts quick again."""
+        self._set_functions(functions)
 
     async def invoke(
         self,
