@@ -176,6 +176,8 @@ lock: $(BIN)/.ready ## Renew the locks (with hashes, without index addresses)
 		--upgrade pyproject.toml --extra dev -o requirements/dev.lock
 	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--constraint requirements/dev.lock pyproject.toml -o requirements/runtime.lock
+	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--constraint requirements/dev.lock pyproject.toml requirements/server.in -o requirements/server.lock
 	$(BIN)/uv pip compile $(FOR_LAMBDA) pyproject.toml --no-emit-package numpy --no-emit-package pillow -o requirements/lambda.lock
 	$(BIN)/uv pip compile $(FOR_LAMBDA) requirements/painting.in -o requirements/painting.lock
 	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -13,11 +13,6 @@ from tests.e2e.product import Product, answers, free_port, processes_of
 
 WORKERS = 4
 START_SECONDS = 300  # each worker loads everything, on whatever machine this is
-# As the image runs it: see docs/platforms.md.
-OPTIONS = (
-    *("--no-proxy-headers", "--no-access-log", "--ws-per-message-deflate", "false"),
-    *("--ws-max-size", "131072", "--timeout-graceful-shutdown", "10"),
-)
 
 
 @contextmanager
@@ -28,11 +23,14 @@ def server(
     port = free_port()
     log = Path(f"{product.data}.server.{port}.log")
     origin = f"http://localhost:{port}"
-    settings = {**environment_of(product), "PUBLIC_URL": origin, **(environment or {})}
-    command = (sys.executable, "-m", "uvicorn", "functions.asgi:app", *OPTIONS)
+    settings = {
+        **environment_of(product),
+        **{"HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(workers)},
+        **{"PUBLIC_URL": origin, **(environment or {})},
+    }
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, "--port", str(port), "--workers", str(workers)],
+            [sys.executable, "-m", "local.serve"],
             cwd=ROOT,
             env=settings,
             stdout=output,

@@ -1,4 +1,5 @@
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -91,3 +92,25 @@ def test_the_demo_saves_its_picture(product, tmp_path):
 
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.name in finished.stdout.replace("\n", "")
+
+
+def test_the_smoke_test_passes(product):
+    finished = subprocess.run(
+        [sys.executable, "-m", "local.smoke", product.origin], capture_output=True, text=True
+    )
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert [line.split()[0] for line in finished.stdout.splitlines()] == ["ok"] * 8
+
+
+def test_the_smoke_test_fails_where_something_is_wrong(product):
+    account = {"SMOKE_EMAIL": "nobody@example.com", "SMOKE_PASSWORD": "not their password"}
+    finished = subprocess.run(
+        [sys.executable, "-m", "local.smoke", product.origin],
+        env={**os.environ, **account},
+        capture_output=True,
+        text=True,
+    )
+
+    assert finished.returncode == 1
+    assert finished.stdout.splitlines()[-1].startswith("FAILED  sign-in: POST /auth/login: 401")

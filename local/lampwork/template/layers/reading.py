@@ -76,16 +76,25 @@ def _named(resource: Resource) -> tuple[str, ...]:
 def _own(layer: Resource) -> Iterator[tuple[Path, bool]]:
     """The folder of a layer of the template, and whether its content belongs below `python`."""
     method = _build_method(layer)
-    if method is not None and not method.startswith("python"):
+    path = local_path(layer.section("Content"))
+    by_others = method is not None and not method.startswith("python")
+    if by_others and (path is None or not _is_built(code_folder(layer, path, "ContentUri"))):
         # A function says at its first request what it misses.
         layer.ignore(f"BuildMethod {method}", UNBUILT, harmless=True)
         return
-    path = local_path(layer.section("Content"))
     if path is None:
         layer.ignore(layer.written_type, "its content is not in a local folder")
         return
     folder = code_folder(layer, path, "ContentUri")
-    yield folder, method is not None
+    yield folder, method is not None and not _is_built(folder)
+
+
+def _is_built(folder: Path) -> bool:
+    """Whether `sam build` made the folder. Its template keeps the metadata, and it writes what it
+    has built into a file beside the folder that holds everything.
+    https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-using-build.html
+    """
+    return (folder.parent.parent / "build.toml").is_file()
 
 
 def _layer(template: Template, named: str) -> Resource | None:
