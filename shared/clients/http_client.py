@@ -60,12 +60,13 @@ class HttpClient:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 message = _head(method, target, headers, len(body)) + body
+                has_body = method != "HEAD"  # its answer names the length of what it leaves out
                 while self._idle:
                     try:
-                        return await self._exchange(self._idle.pop(), message)
+                        return await self._exchange(self._idle.pop(), message, has_body=has_body)
                     except _ClosedWhileIdle:
                         continue
-                return await self._exchange(await self._connect(), message)
+                return await self._exchange(await self._connect(), message, has_body=has_body)
         except (*BROKEN, _ClosedWhileIdle) as error:
             raise NoAnswer(str(error)) from error
 
@@ -80,10 +81,10 @@ class HttpClient:
             opened = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
         return _Connection(*opened)
 
-    async def _exchange(self, connection: _Connection, message: bytes) -> int:
+    async def _exchange(self, connection: _Connection, message: bytes, *, has_body: bool) -> int:
         reader, writer = connection
         try:
-            answer = await _send(reader, writer, message)
+            answer = await _send(reader, writer, message, has_body=has_body)
         except BaseException:  # also when cancelled: half an answer must not be read by the next
             writer.close()
             raise
@@ -101,7 +102,7 @@ def tls() -> ssl.SSLContext:
 
 
 async def _send(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes, *, has_body: bool
 ) -> _Answer:
     writer.write(message)
     try:
@@ -109,7 +110,8 @@ async def _send(
     except (asyncio.IncompleteReadError, ConnectionError) as error:
         raise _ClosedWhileIdle from error
     status, headers = _parse(head)
-    length = "0" if status == HTTPStatus.NO_CONTENT else headers.get("content-length")
+    empty = not has_body or status == HTTPStatus.NO_CONTENT
+    length = "0" if empty else headers.get("content-length")
     if length is not None:
         await reader.readexactly(int(length))
     # Without a length the answer ends with the connection, or comes in chunks, which we do not

@@ -57,19 +57,29 @@ async def put(key: str, data: bytes, *, content_type: str) -> None:
 
 
 async def _put(key: str, data: bytes, content_type: str) -> None:
-    # boto3's client would take several times the processor time, and a thread.
-    bucket = settings.objects().bucket
+    status = await _request("PUT", f"/{key}", {"Content-Type": content_type}, data)
+    if status != HTTPStatus.OK:
+        bucket = settings.objects().bucket
+        raise ObjectStoreUnavailable(f"A PUT into the bucket {bucket!r} was answered {status}.")
+
+
+async def _request(
+    method: str, path: str, headers: dict[str, str] | None = None, data: bytes = b""
+) -> int:
+    """The status of the answer to a request about the bucket, over a kept connection. boto3's
+    client would take several times the processor time, and a thread.
+
+    Raises:
+        ObjectStoreUnavailable: there is no answer.
+    """
     endpoint = _client().meta.endpoint_url.rstrip("/")
-    url = endpoint + quote(f"/{bucket}/{key}", safe="/~")
+    url = endpoint + quote(f"/{settings.objects().bucket}{path}", safe="/~")
     split = urlsplit(url)
-    headers = {"Host": split.netloc, "Content-Type": content_type}
-    signed = _signer().sign("PUT", url, headers, data)
+    signed = _signer().sign(method, url, {"Host": split.netloc, **(headers or {})}, data)
     try:
-        status = await _http(endpoint).request("PUT", split.path, signed, data)
+        return await _http(endpoint).request(method, split.path, signed, data)
     except NoAnswer as error:
         raise ObjectStoreUnavailable(str(error)) from error
-    if status != HTTPStatus.OK:
-        raise ObjectStoreUnavailable(f"A PUT into the bucket {bucket!r} was answered {status}.")
 
 
 async def delete(key: str) -> None:
@@ -106,7 +116,14 @@ def _delete_all(prefix: str, keep: str | None) -> None:
 
 async def check() -> None:
     """Raises ObjectStoreUnavailable unless the bucket is there."""
-    await _call(_client().head_bucket, Bucket=settings.objects().bucket)
+    try:
+        async with dependency("storage").asked():
+            status = await _request("HEAD", "")
+    except TimeoutError as error:
+        raise ObjectStoreUnavailable(str(error)) from error
+    if status != HTTPStatus.OK:
+        bucket = settings.objects().bucket
+        raise ObjectStoreUnavailable(f"The bucket {bucket!r} answered {status}.")
 
 
 def link(key: str, *, content_type: str, file_name: str, download: bool = False) -> str:

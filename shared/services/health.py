@@ -1,7 +1,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from time import perf_counter
+from time import monotonic, perf_counter
 
 from shared import database
 from shared.clients import objects
@@ -9,12 +9,14 @@ from shared.clients.redis_client import client
 from shared.dependencies import Wait, one_request
 from shared.queues.registry import queue
 from shared.schemas.health import Dependency, Health
+from shared.singletons import singleton
 
 logger = logging.getLogger(__name__)
 
 # Whoever asks for it is told within a second.
 ANSWER_SECONDS = 0.8
 TIMEOUT_SECONDS = 0.9  # for what the patience for a dependency does not bound
+REMEMBERED_SECONDS = 1.0
 VITAL = "database"  # without it no request can be answered; without the others some can
 
 Check = Callable[[], Awaitable[object]]
@@ -26,6 +28,29 @@ CHECKS: Mapping[str, Check] = {
     "queue": lambda: queue().check(),
     "storage": objects.check,
 }
+
+
+class RecentAnswer:
+    """What was found out a moment ago, for all who ask meanwhile."""
+
+    def __init__(
+        self, examine: Callable[[], Awaitable[Health]], clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._examine = examine
+        self._clock = clock
+        self._answer: Health | None = None
+        self._found_at = 0.0
+
+    async def get(self) -> Health:
+        if self._answer is None or self._clock() - self._found_at >= REMEMBERED_SECONDS:
+            self._answer, self._found_at = await self._examine(), self._clock()
+        return self._answer
+
+
+@singleton
+def recent_answer() -> RecentAnswer:
+    """The process's own."""
+    return RecentAnswer(examine)
 
 
 async def examine(checks: Mapping[str, Check] = CHECKS) -> Health:

@@ -134,3 +134,16 @@ def test_storing_fails_when_no_store_answers(store_at):
 
     with pytest.raises(objects.ObjectStoreUnavailable):
         put()
+
+
+def test_a_bucket_that_is_there_is_well_however_often_it_is_asked(backend):
+    for _ in range(3):
+        run(objects.check())
+
+
+def test_a_bucket_that_is_missing_is_told_as_unavailable(backend):
+    backend.setenv("RESULTS_BUCKET", "missing")
+    forget_singletons()
+
+    with pytest.raises(objects.ObjectStoreUnavailable):
+        run(objects.check())

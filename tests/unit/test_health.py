@@ -4,7 +4,8 @@ import time
 import pytest
 
 from functions.health.health import handler
-from shared.services.health import examine
+from shared.schemas.health import Health
+from shared.services.health import RecentAnswer, examine
 from tests.http import call
 
 
@@ -59,6 +60,21 @@ async def test_a_process_that_was_busy_holds_that_against_no_dependency(
     health = await examine({"database": answered_soon, "storage": busy})
 
     assert health.status == "ok"
+
+
+async def test_an_answer_is_remembered_for_a_second():
+    asked, time_now = list[float](), [0.0]
+
+    async def look() -> Health:
+        asked.append(time_now[0])
+        return Health(status="ok", dependencies={})
+
+    answer = RecentAnswer(look, clock=lambda: time_now[0])
+    for moment in (10.0, 10.5, 10.99, 11.0, 11.5, 12.1):
+        time_now[0] = moment
+        assert (await answer.get()).status == "ok"
+
+    assert asked == [10.0, 11.0, 12.1]
 
 
 def test_the_function_names_what_is_unavailable_and_only_logs_the_reasons(application):
