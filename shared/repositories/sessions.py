@@ -2,16 +2,63 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Integer, Row, Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.models.base import database_now
+from shared.models.base import database_now, table_of
 from shared.models.session import RevokeReason, UserSession
 from shared.models.user import User
 
 LAST_USED_FIRST = (
     func.coalesce(UserSession.rotated_at, UserSession.created_at).desc(),
     UserSession.id,
+)
+
+
+# What every sign-in, refresh and first use asks: built once.
+_sessions = table_of(UserSession)
+_NEW = insert(_sessions)
+_WITH_USER = (
+    select(UserSession, User)
+    .join(User, User.id == UserSession.user_id)
+    .where(UserSession.id == bindparam("session"))
+)
+_NOW = select(database_now())
+_LIVE = (
+    select(_sessions.c.id)
+    .where(
+        _sessions.c.user_id == bindparam("user"),
+        _sessions.c.revoked_at.is_(None),
+        _sessions.c.idle_expires_at > bindparam("now"),
+        _sessions.c.absolute_expires_at > bindparam("now"),
+    )
+    .order_by(func.coalesce(_sessions.c.rotated_at, _sessions.c.created_at).desc(), _sessions.c.id)
+    .offset(bindparam("kept", type_=Integer))
+)
+_CONFIRMED = (
+    update(_sessions)
+    .where(
+        _sessions.c.id == bindparam("session"),
+        _sessions.c.confirmed_generation < bindparam("reached"),
+    )
+    .values(confirmed_generation=bindparam("reached"))
+)
+_ROTATED = (
+    update(UserSession)
+    .where(
+        UserSession.id == bindparam("session"),
+        UserSession.generation == bindparam("from_generation"),
+        UserSession.revoked_at.is_(None),
+    )
+    .values(
+        generation=UserSession.generation + 1,
+        refresh_token_hash=bindparam("token_hash"),
+        attempt_hash=bindparam("attempt"),
+        rotated_at=database_now(),
+        idle_expires_at=bindparam("idle_until"),
+    )
+    .returning(UserSession)
+    .execution_options(synchronize_session=False, populate_existing=True)
 )
 
 
@@ -22,23 +69,21 @@ class SessionRepository:
         self._session = session
 
     async def add(self, user_session: UserSession) -> None:
-        self._session.add(user_session)
-        await self._session.flush()
+        given = vars(user_session).items()
+        await self._session.execute(
+            _NEW, {name: value for name, value in given if not name.startswith("_")}
+        )
 
     async def get(self, session_id: UUID) -> UserSession | None:
         return await self._session.get(UserSession, session_id)
 
     async def get_with_user(self, session_id: UUID) -> Row[UserSession, User] | None:
-        found = await self._session.execute(
-            select(UserSession, User)
-            .join(User, User.id == UserSession.user_id)
-            .where(UserSession.id == session_id)
-        )
+        found = await self._session.execute(_WITH_USER, {"session": session_id})
         return found.one_or_none()
 
     async def database_time(self) -> datetime:
         """The time of the database's clock, which times rotations."""
-        found = await self._session.execute(select(database_now()))
+        found = await self._session.execute(_NOW)
         return found.scalar_one()
 
     async def live(self, user_id: UUID, *, now: datetime) -> Sequence[UserSession]:
@@ -48,10 +93,10 @@ class SessionRepository:
 
     async def evict(self, user_id: UUID, *, kept: int, now: datetime) -> None:
         """End the least recently used live sign-ins of a user, down to this number."""
-        surplus = _live(user_id, now).order_by(*LAST_USED_FIRST).offset(kept)
         # Two statements: PostgreSQL takes the busiest user's past sign-ins for live ones, and would
         # read the whole table to join them.
-        ids = (await self._session.scalars(surplus.with_only_columns(UserSession.id))).all()
+        surplus = {"user": user_id, "now": now, "kept": kept}
+        ids = (await self._session.scalars(_LIVE, surplus)).all()
         if not ids:
             return
         await self._session.execute(
@@ -63,11 +108,7 @@ class SessionRepository:
 
     async def confirm(self, session_id: UUID, generation: int) -> None:
         """Note that the tokens of a generation have arrived."""
-        await self._session.execute(
-            update(UserSession)
-            .where(UserSession.id == session_id, UserSession.confirmed_generation < generation)
-            .values(confirmed_generation=generation)
-        )
+        await self._session.execute(_CONFIRMED, {"session": session_id, "reached": generation})
 
     async def rotate(
         self,
@@ -83,20 +124,14 @@ class SessionRepository:
         This is one statement, so that only one of many concurrent attempts succeeds.
         """
         return await self._session.scalar(
-            update(UserSession)
-            .where(
-                UserSession.id == session_id,
-                UserSession.generation == from_generation,
-                UserSession.revoked_at.is_(None),
-            )
-            .values(
-                generation=from_generation + 1,
-                refresh_token_hash=token_hash,
-                attempt_hash=attempt_hash,
-                rotated_at=database_now(),
-                idle_expires_at=idle_expires_at,
-            )
-            .returning(UserSession)
+            _ROTATED,
+            {
+                "session": session_id,
+                "from_generation": from_generation,
+                "token_hash": token_hash,
+                "attempt": attempt_hash,
+                "idle_until": idle_expires_at,
+            },
         )
 
     async def set_auth_time(self, session_id: UUID, now: datetime) -> None:

@@ -3,7 +3,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, and_, delete, func, select, update
+from sqlalchemy import Row, and_, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -61,6 +61,22 @@ ACCOUNT = Wanted(
 )
 
 
+# What every sign-in asks: built once.
+_FOR_LOGIN = select(
+    User,
+    select(OneTimeToken.password_hash)
+    .where(
+        OneTimeToken.user_id == User.id,
+        OneTimeToken.purpose == TokenPurpose.VERIFY_EMAIL,
+        OneTimeToken.consumed_at.is_(None),
+    )
+    .order_by(OneTimeToken.created_at.desc())
+    .limit(1)
+    .scalar_subquery(),
+).where(User.email_canonical == bindparam("address"))
+_LOCKED = select(User).where(User.id == bindparam("user")).with_for_update(key_share=True)
+
+
 class _Reserved(Exception):
     """The address is kept for the account that moved away from it."""
 
@@ -104,9 +120,7 @@ class UserRepository:
 
     async def lock(self, user_id: UUID) -> User | None:
         """The account read afresh, and locked until this transaction ends."""
-        return await self._session.scalar(
-            select(User).where(User.id == user_id).with_for_update(key_share=True)
-        )
+        return await self._session.scalar(_LOCKED, {"user": user_id})
 
     async def lock_by_address(self, email_canonical: str) -> User | None:
         """The account that has the address once whoever changes it now is done; locked."""
@@ -126,20 +140,7 @@ class UserRepository:
 
     async def get_for_login(self, email_canonical: str) -> Row[User, str | None] | None:
         """The account, and the newest password of one that is not verified yet."""
-        pending_password = (
-            select(OneTimeToken.password_hash)
-            .where(
-                OneTimeToken.user_id == User.id,
-                OneTimeToken.purpose == TokenPurpose.VERIFY_EMAIL,
-                OneTimeToken.consumed_at.is_(None),
-            )
-            .order_by(OneTimeToken.created_at.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        found = await self._session.execute(
-            select(User, pending_password).where(User.email_canonical == email_canonical)
-        )
+        found = await self._session.execute(_FOR_LOGIN, {"address": email_canonical})
         return found.one_or_none()
 
     async def activate(self, user_id: UUID, password_hash: str, *, now: datetime) -> str | None:

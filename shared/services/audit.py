@@ -1,12 +1,17 @@
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models.auth_event import AuthEvent, AuthEventKind
+from shared.models.base import table_of
 from shared.security.pseudonyms import pseudonym
 
 SUCCESS = "success"
+
+
+_NEW = insert(table_of(AuthEvent))
 
 
 @dataclass(slots=True)
@@ -33,16 +38,4 @@ class AuditTrail:
 
 async def record(session: AsyncSession, trail: AuditTrail) -> None:
     """Add the event to the history, in the caller's transaction."""
-    session.add(
-        AuthEvent(
-            kind=trail.kind,
-            outcome=trail.outcome,
-            user_id=trail.user_id,
-            session_id=trail.session_id,
-            subject=trail.subject,
-            ip=trail.ip,
-            user_agent=trail.user_agent,
-            request_id=trail.request_id,
-        )
-    )
-    await session.flush()
+    await session.execute(_NEW, asdict(trail))
