@@ -1,3 +1,4 @@
+import asyncio
 import logging
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,14 +18,16 @@ async def announce(task: Task) -> None:
 
     A failure is only logged: the sweep does what is not noted as done.
     """
-    rung, told = await ring(task), await broadcaster().tell(task)
+    rung, told = await asyncio.gather(ring(task), broadcaster().tell(task))
     if not (rung or told):
         return
     try:
         async with transaction() as session:
-            if rung:
+            if rung and told:
+                await transitions.mark_announced(session, task.id, task.sequence)
+            elif rung:
                 await transitions.mark_dispatched(session, task.id, task.sequence)
-            if told:
+            else:
                 await transitions.mark_published(session, {task.id: task.sequence})
     except (SQLAlchemyError, Unavailable) as error:
         logger.warning(

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Enum,
     Index,
     MetaData,
+    Table,
     TypeDecorator,
     literal_column,
     text,
@@ -30,6 +31,14 @@ NAMING = {
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
+
+
+def table_of(model: type[Base]) -> Table:
+    """A model's table. A statement about it writes rows and knows no entities, which costs half as
+    much."""
+    table = model.__table__
+    assert isinstance(table, Table)  # noqa: S101 - a model may map a join, and none of ours does
+    return table
 
 
 class UtcDateTime(TypeDecorator[datetime]):

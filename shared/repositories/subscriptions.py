@@ -2,22 +2,27 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.models.base import database_now
+from shared.models.base import database_now, table_of
 from shared.models.task import Task
 from shared.models.task_status import UNFINISHED
 from shared.models.user import Plan, Subscription, User
 from shared.plans import Period
+from shared.repositories.sign_ins import Standing
 
 BATCH = 50
 
 
 class Line(NamedTuple):
-    """The tasks of one user that wait or run, and the place in line of the last of them; `now` is
-    the database's."""
+    """A user's live subscription, with the tasks that wait or run, and the place in line of the
+    last of them; `now` is the database's."""
 
+    subscription_id: UUID
+    plan: Plan
+    period_end: datetime
+    tasks_used: int
     now: datetime
     at_once: int
     last_turn: datetime | None
@@ -31,6 +36,38 @@ class Line(NamedTuple):
         return max(turn, self.last_turn + timedelta(seconds=apart_seconds))
 
 
+# What every new task asks: built once, of columns.
+_LOCKED = (
+    select(User.status, User.deleted_at)
+    .where(User.id == bindparam("user_id"))
+    .with_for_update(key_share=True)
+)
+_unfinished = (
+    select(func.count().label("at_once"), func.max(Task.turn_at).label("last_turn"))
+    .where(Task.user_id == bindparam("user_id"), Task.status.in_(UNFINISHED))
+    .subquery()
+)
+_LINE = (
+    select(
+        Subscription.id,
+        Subscription.plan,
+        Subscription.period_end,
+        Subscription.tasks_used,
+        database_now(),
+        _unfinished.c.at_once,
+        _unfinished.c.last_turn,
+    )
+    .join(_unfinished, true())
+    .where(Subscription.user_id == bindparam("user_id"), Subscription.ended_at.is_(None))
+)
+_subscriptions = table_of(Subscription)
+_COUNTED = (
+    update(_subscriptions)
+    .where(_subscriptions.c.id == bindparam("subscription"))
+    .values(tasks_used=_subscriptions.c.tasks_used + 1)
+)
+
+
 class SubscriptionRepository:
     """The subscriptions of one user and their usage."""
 
@@ -38,19 +75,16 @@ class SubscriptionRepository:
         self._session = session
         self._user_id = user_id
 
-    async def lock_owner(self) -> User | None:
-        """Lock the user until the transaction ends.
+    async def lock_owner(self) -> Standing | None:
+        """Lock the user until the transaction ends; None if there is no such user.
 
         The lock is on the account's row, not on the subscription's, which is replaced when its
         period ends. It permits inserting rows that refer to the account. SQLite needs no such lock,
         since it has one writer at a time.
         """
-        return await self._session.scalar(
-            select(User)
-            .where(User.id == self._user_id)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        )
+        found = await self._session.execute(_LOCKED, {"user_id": self._user_id})
+        row = found.one_or_none()
+        return None if row is None else Standing(*row)
 
     async def live(self) -> Subscription | None:
         return await self._session.scalar(
@@ -86,13 +120,15 @@ class SubscriptionRepository:
         counted = select(func.count()).select_from(Task).where(*self._unfinished())
         return await self._session.scalar(counted) or 0
 
-    async def line(self) -> Line:
-        """The owner's tasks that wait or run now. The owner is locked, so no two tasks get the same
-        place."""
-        found = await self._session.execute(
-            select(database_now(), func.count(), func.max(Task.turn_at)).where(*self._unfinished())
-        )
-        return Line(*found.one())
+    async def line(self) -> Line | None:
+        """The live subscription and the tasks that wait or run now. The owner is locked, so no two
+        tasks get the same place."""
+        row = (await self._session.execute(_LINE, {"user_id": self._user_id})).one_or_none()
+        return None if row is None else Line(*row)
+
+    async def count_task(self, subscription_id: UUID) -> None:
+        """Count one more task of the period."""
+        await self._session.execute(_COUNTED, {"subscription": subscription_id})
 
     def _unfinished(self) -> tuple[ColumnElement[bool], ...]:
         return (

@@ -29,22 +29,25 @@ async def admit_task(
         TooManyTasksAtOnce: until one of the tasks that wait or run has ended.
     """
     now = clock.now()
-    live = await renew(subscriptions, now)
-    limits = PLANS[live.plan]
+    line = await subscriptions.line()
+    if line is None or line.period_end <= now:
+        await renew(subscriptions, now)
+        line = await subscriptions.line()
+        assert line is not None  # noqa: S101 - one is live from now on
+    limits = PLANS[line.plan]
     if max(width, height) > limits.longest_side:
-        raise SizeBeyondPlan(plan=live.plan, longest_side=limits.longest_side)
-    if live.tasks_used >= limits.tasks_per_period:
+        raise SizeBeyondPlan(plan=line.plan, longest_side=limits.longest_side)
+    if line.tasks_used >= limits.tasks_per_period:
         raise QuotaExceeded(
-            retry_after_seconds=math.ceil((live.period_end - now).total_seconds()),
-            plan=live.plan,
+            retry_after_seconds=math.ceil((line.period_end - now).total_seconds()),
+            plan=line.plan,
             limit=limits.tasks_per_period,
         )
-    line = await subscriptions.line()
     if line.at_once >= limits.tasks_at_once:
         raise TooManyTasksAtOnce(
-            retry_after_seconds=BUSY_SECONDS, plan=live.plan, limit=limits.tasks_at_once
+            retry_after_seconds=BUSY_SECONDS, plan=line.plan, limit=limits.tasks_at_once
         )
-    live.tasks_used += 1
+    await subscriptions.count_task(line.subscription_id)
     turn_at = line.next_turn(
         apart_seconds=settings.tasks().turn_seconds, head_start_seconds=limits.head_start_seconds
     )
