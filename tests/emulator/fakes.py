@@ -31,6 +31,7 @@ class FakeInvoker:
         request_id: str | None = None,
         trace_header: str | None = None,
         stream: AnswerStream | None = None,
+        on_begin: Callable[[], None] | None = None,
     ) -> Invocation:
         if function not in self.handlers:
             raise FunctionNotFound(function)

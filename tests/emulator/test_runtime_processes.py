@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lampwork.errors import FunctionNotFound, Throttled, TooManyEnvironments
+from lampwork.runtime.admission.machine import Machine
 from lampwork.runtime.forking import program
-from lampwork.runtime.pool import MAX_COMPUTING
 from tests.emulator.runtime_fixtures import Ends, function, processes_of, running, write
 
 WHO = """
@@ -102,7 +102,7 @@ async def test_a_function_that_computes_gets_no_more_environments_than_cores_can
 
         pids = set[int]().union(*await asyncio.gather(*(client() for _ in range(16))))
 
-    assert len(pids) <= MAX_COMPUTING
+    assert len(pids) <= Machine().cores + 1
 
 
 async def test_waiting_requests_are_served_in_their_order(tmp_path: Path) -> None:

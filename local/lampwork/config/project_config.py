@@ -75,7 +75,7 @@ class Config:
     stacks: tuple[StackFile, ...] = ()  # beside each other, in place of `template`
     services: tuple[str, ...] = SERVICES
     redis: str = "auto"
-    max_environments: int = 64
+    max_environments: int = 1000
     preload: tuple[str, ...] = ()
     lambda_paths: bool = True
     multiprocessing: bool = False
@@ -261,7 +261,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
         stack_name=table.text("stack_name", sam.stack_name or STACK_NAME),
         services=table.choices("services", SERVICES),
         redis=table.choice("redis", REDIS_KINDS, "auto"),
-        max_environments=_positive(table, "max_environments", 64),
+        max_environments=_positive(table, "max_environments", 1000),
         preload=table.words("preload"),
         lambda_paths=table.boolean("lambda_paths", True),
         multiprocessing=table.boolean("multiprocessing", False),

@@ -1,6 +1,7 @@
 """The interface between the callers of functions, such as gateways, and what runs functions."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,12 +54,14 @@ class Invoker(Protocol):
         request_id: str | None = None,
         trace_header: str | None = None,
         stream: AnswerStream | None = None,
+        on_begin: Callable[[], None] | None = None,
     ) -> Invocation:
         """Run one invocation to its end, even if the caller is cancelled.
 
         A retry passes the `request_id` of the first try. `trace_header` is the X-Amzn-Trace-Id of
         the request that causes the invocation. The pieces of a streamed answer go to `stream` as
         they come, and the invocation's payload is then empty; without one, it is the whole answer.
+        `on_begin` is called when a request that had to wait for an environment gets one.
 
         Raises:
             FunctionNotFound: there is no such function.

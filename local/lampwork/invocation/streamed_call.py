@@ -15,8 +15,9 @@ class StreamBroken(Exception):
 class StreamedCall:
     """One invocation under way. Ask for `begun` first, then for each `piece`.
 
-    `seconds` is the time for all of the answer, `idle_seconds` the time between two pieces. After
-    either the function runs on, as on AWS; only the rest of its answer is lost.
+    `seconds` is the time for all of the answer, which begins anew once a request that had to wait
+    for an environment gets one; `idle_seconds` is the time between two pieces. After either the
+    function runs on, as on AWS; only the rest of its answer is lost.
     """
 
     def __init__(
@@ -32,10 +33,12 @@ class StreamedCall:
         self._function = function
         self._idle_seconds = idle_seconds
         self._loop = asyncio.get_running_loop()
+        self._seconds = seconds
         self._deadline = None if seconds is None else self._loop.time() + seconds
+        self._limit: asyncio.Timeout | None = None  # of who waits for a piece
         self._stream = AnswerStream()
         self._invocation = asyncio.ensure_future(
-            invoker.invoke(function, payload, stream=self._stream, **options)
+            invoker.invoke(function, payload, stream=self._stream, on_begin=self._begin, **options)
         )
         self._invocation.add_done_callback(self._ended)
 
@@ -52,7 +55,7 @@ class StreamedCall:
             LampworkError: as in `Invoker.invoke`.
         """
         try:
-            async with asyncio.timeout_at(self._next_deadline()):
+            async with asyncio.timeout_at(self._next_deadline()) as self._limit:
                 await self._stream.begun()
         except TimeoutError as error:
             self.leave()
@@ -60,6 +63,8 @@ class StreamedCall:
         except asyncio.CancelledError:
             self.leave()
             raise
+        finally:
+            self._limit = None
         if self._invocation.done() and not self._stream.size:
             return self._invocation.result()
         return None
@@ -87,6 +92,12 @@ class StreamedCall:
     def leave(self) -> None:
         """Read no further; the function runs on."""
         self._stream.leave()
+
+    def _begin(self) -> None:
+        if self._seconds is not None:
+            self._deadline = self._loop.time() + self._seconds
+        if self._limit is not None:
+            self._limit.reschedule(self._next_deadline())
 
     def _next_deadline(self) -> float | None:
         limits = [] if self._deadline is None else [self._deadline]

@@ -30,7 +30,8 @@ async def call(
 ) -> Invocation:
     """Invoke and wait. A function that takes longer runs on, as on AWS; only its answer is lost.
 
-    `request_id` becomes the invocation's.
+    The time begins anew once a request that had to wait for an environment gets one, which on AWS
+    it has at once. `request_id` becomes the invocation's.
 
     Raises:
         EventTooLarge: the event has more than `MAX_EVENT` bytes.
@@ -40,9 +41,16 @@ async def call(
     payload = payload_of(event)
     caller = cast("asyncio.Task[Invocation]", asyncio.current_task())
     # The same as `asyncio.timeout`, at a third of its cost, which every request pays.
-    limit = asyncio.get_running_loop().call_later(timeout_seconds, caller.cancel, LATE)
+    loop = asyncio.get_running_loop()
+    limit = loop.call_later(timeout_seconds, caller.cancel, LATE)
+
+    def begin() -> None:
+        nonlocal limit
+        limit.cancel()
+        limit = loop.call_later(timeout_seconds, caller.cancel, LATE)
+
     try:
-        return await invoker.invoke(function, payload, request_id=request_id)
+        return await invoker.invoke(function, payload, request_id=request_id, on_begin=begin)
     except asyncio.CancelledError as cancelled:
         if cancelled.args != (LATE,):
             raise

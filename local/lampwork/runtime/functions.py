@@ -10,7 +10,7 @@ from lampwork.invocation.answer_stream import AnswerStream
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics
 from lampwork.metrics.readings import Reading
-from lampwork.runtime.capacity import Capacity
+from lampwork.runtime.admission.capacity import Capacity
 from lampwork.runtime.launcher_registry import LauncherRegistry
 from lampwork.runtime.pool import Pool
 from lampwork.runtime.settings import RuntimeSettings
@@ -53,7 +53,7 @@ class Functions:
         self._metrics.watch(
             "environments", "Execution environments.", ("function", "state"), self._environments
         )
-        self._capacity = Capacity(settings.max_environments)
+        self._capacity = Capacity(settings.max_environments, settings.grow_after_ms / 1000)
         self._pools: dict[str, Pool] = {}
         self._warned_runtimes: set[str] = set()
         self._launchers = LauncherRegistry(settings)
@@ -114,6 +114,7 @@ class Functions:
         request_id: str | None = None,
         trace_header: str | None = None,
         stream: AnswerStream | None = None,
+        on_begin: Callable[[], None] | None = None,
     ) -> Invocation:
         """As `Invoker.invoke`."""
         pool = self._pools.get(function) or self._pool_by_name(function)
@@ -121,7 +122,9 @@ class Functions:
             raise FunctionNotFound(f"Function not found: {function}")
         if trace_header is not None:
             _refuse_recursion(pool.function, trace_header)
-        return await pool.invoke(payload, client_context, request_id, trace_header, stream)
+        return await pool.invoke(
+            payload, client_context, request_id, trace_header, stream, on_begin
+        )
 
     def _set_functions(self, functions: Mapping[str, Function]) -> None:
         # Functions' processes have other working directories, so paths must be absolute.

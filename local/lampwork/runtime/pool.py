@@ -1,24 +1,27 @@
 import asyncio
 import contextlib
-import os
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from lampwork.errors import LampworkError, StartError, Throttled, TooManyEnvironments
 from lampwork.invocation.answer_stream import AnswerStream
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics
-from lampwork.runtime.capacity import Capacity
+from lampwork.runtime.admission.capacity import MEBIBYTE, Capacity
+from lampwork.runtime.admission.fair_line import Demand
 from lampwork.runtime.execution.environment import Environment, Request, State
 from lampwork.runtime.launching.launcher import Launcher
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
 from lampwork.stack.model import Function
 
-# Enough processes to keep every core busy, even while one of them hands over its answer.
-MAX_COMPUTING = (os.cpu_count() or 1) + 1
+# How long an environment takes to start, and how much it holds, before one was seen to.
+START_SECONDS: Final = 0.25
+MOST_START_SECONDS: Final = 1  # what takes longer installs packages, or waits itself
+MEMORY_BYTES: Final = 64 * MEBIBYTE
 
 
 class Pool:
@@ -26,7 +29,7 @@ class Pool:
 
     A request gets the environment that was used last, so that the others can end once they have
     been idle for long. Before a new environment starts, a request waits a moment for a busy one,
-    and longer if the existing ones already use all cores.
+    and longer while the functions' environments already use all cores.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class Pool:
         self._accepted = 0  # requests that have not ended
         self._starts: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()  # a request or an environment has ended
-        self._growth_timer: asyncio.TimerHandle | None = None
+        self._start_seconds = START_SECONDS
         capacity.join(self)
 
     def invoke(
@@ -66,15 +69,17 @@ class Pool:
         request_id: str | None = None,
         trace_header: str | None = None,
         stream: AnswerStream | None = None,
+        on_begin: Callable[[], None] | None = None,
     ) -> "asyncio.Future[Invocation]":
-        """Accept one request. As on Lambda, it runs to its end even if nobody waits for it.
+        """Accept one request. As on Lambda, it runs to its end even if nobody waits for it, unless
+        it has not begun within `queue_seconds`.
 
         Raises:
             Throttled: the function's reserved concurrency is used up.
             LampworkError: the pool is closed.
 
         The future raises:
-            TooManyEnvironments: this machine had no room for it within `queue_seconds`.
+            TooManyEnvironments: this machine had no room for one more within `queue_seconds`.
             StartError: no process could be started.
         """
         reserved = self.function.reserved_concurrency
@@ -94,6 +99,7 @@ class Pool:
             completion=self._loop.create_future(),
             trace_header=trace_header,
             stream=stream,
+            on_begin=on_begin,
         )
         self._accepted += 1
         self._dispatch(request)
@@ -160,11 +166,53 @@ class Pool:
     def idle_since(self) -> float | None:
         return self._idle[0].idle_since if self._idle else None
 
+    @property
+    def surplus_since(self) -> float | None:
+        return self.idle_since if len(self._environments) > 1 else None
+
+    @property
+    def memory(self) -> int:
+        return max((each.memory_bytes for each in self._environments), default=0) or MEMORY_BYTES
+
+    @property
+    def starting(self) -> int:
+        return len(self._starts)
+
+    @property
+    def has_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    def demand(self) -> Demand:
+        latest = self._loop.time() - self._settings.grow_after_ms / 1000
+        overdue = sum(request.accepted_at <= latest for request in self._waiting)
+        states = [
+            (each.state, not self._waits(each))
+            for each in self._environments
+            if each.state in (State.STARTING, State.BUSY)
+        ]
+        return Demand(
+            wanted=0 if self._cannot_grow else max(0, overdue - len(self._starts)),
+            since=self._waiting[0].accepted_at if self._waiting else 0.0,
+            starting=len(self._starts),
+            computing=sum(computes for _, computes in states),
+            launching=sum(each.is_launching for each in self._environments),
+        )
+
+    def refuse_overdue(self) -> None:
+        latest = self._loop.time() - self._settings.queue_seconds
+        while self._waiting and self._waiting[0].accepted_at <= latest:
+            if self._waiting[0].completion.done():  # its caller has given up
+                self._waiting.popleft()
+                self._count_out()
+            elif self._capacity.has_refused(self):
+                reason = "max environments" if self._capacity.is_full(self) else "memory"
+                self._metrics.throttled(self.function.logical_id, reason)
+                self._refuse(self._waiting.popleft(), self._too_many())
+            else:
+                return
+
     def grow(self) -> None:
-        # Only one environment can listen on the debug port.
-        if self._is_debugged and self._environments:
-            return
-        if self.needs_more and self._capacity.acquire(self):
+        if not self._cannot_grow and self.needs_more and self._capacity.acquire(self):
             environment = Environment(
                 self.function,
                 self._launcher,
@@ -189,7 +237,7 @@ class Pool:
         self._waiting.append(request)
         if not self._environments:
             self.grow()
-        self._schedule_growth()
+        self._capacity.look_soon()
 
     def _on_request_end(
         self, environment: Environment, request: Request, invocation: Invocation | None
@@ -218,45 +266,29 @@ class Pool:
         self._accepted -= 1
         self._changed.set()
 
-    def _schedule_growth(self) -> None:
-        """As long as requests wait, check at intervals whether more environments would help."""
-        if self._growth_timer is None and self._waiting:
-            delay = self._settings.grow_after_ms / 1000
-            # One turn of the loop later: the answers read in this turn may free environments.
-            self._growth_timer = self._loop.call_later(
-                delay, self._loop.call_soon, self._grow_if_useful
-            )
+    @property
+    def _cannot_grow(self) -> bool:
+        """Only one environment can listen on the debug port."""
+        return self._is_debugged and bool(self._environments)
 
-    def _grow_if_useful(self) -> None:
-        """Add environments until all cores are used by those that are not blocked.
+    def _waits(self, environment: Environment) -> bool:
+        """Whether an environment is known to wait for something other than a core: there are cores
+        with nothing to do, or it has waited for longer than another one takes to start.
 
-        More computing processes than cores would only slow each other down, and one that starts
-        computes.
+        Where cores are busy, a moment's wait, such as for the lock of a database, proves nothing:
+        further environments would wait for the same.
         """
-        self._growth_timer = None
-        self._refuse_overdue()
-        latest = self._loop.time() - self._settings.grow_after_ms / 1000
-        overdue = sum(request.accepted_at <= latest for request in self._waiting)
-        room = MAX_COMPUTING - (len(self._environments) - self._blocked_count())
-        for _ in range(min(overdue, room)):
-            self.grow()
-        self._schedule_growth()
-
-    def _blocked_count(self) -> int:
-        return sum(environment.is_blocked for environment in self._environments)
-
-    def _refuse_overdue(self) -> None:
-        """Refuse requests that have waited too long for room on this machine."""
-        latest = self._loop.time() - self._settings.queue_seconds
-        while (
-            self._waiting
-            and self._waiting[0].accepted_at <= latest
-            and self._capacity.has_refused(self)
-        ):
-            self._metrics.throttled(self.function.logical_id, "max environments")
-            self._refuse(self._waiting.popleft(), self._too_many())
+        return (
+            environment.seconds_at_it >= self._start_seconds
+            or self._capacity.machine.has_idle_cores()
+        ) and environment.is_blocked
 
     def _too_many(self) -> TooManyEnvironments:
+        if not self._capacity.is_full(self):
+            return TooManyEnvironments(
+                f"No memory is left for another process of {self.function.name}. Let functions end"
+                " sooner, or give this machine or its container more."
+            )
         busy = f"All {self._capacity.limit} function processes are busy."
         if not self._capacity.may_have_more(self):
             busy = (
@@ -277,10 +309,13 @@ class Pool:
     # Environments
 
     async def _start(self, environment: Environment) -> None:
+        began = self._loop.time()
         try:
             await environment.start()
         except StartError as error:
             self._refuse_waiting(error)
+        else:
+            self._start_seconds = min(self._loop.time() - began, MOST_START_SECONDS)
         self._starts = {start for start in self._starts if start is not asyncio.current_task()}
         # An environment that failed to load its function is kept only to tell a waiting request.
         if environment.outdated or (environment.failed and not self._waiting):
@@ -301,7 +336,10 @@ class Pool:
 
     def _make_available(self, environment: Environment) -> None:
         if self._waiting:
-            environment.invoke(self._waiting.popleft())
+            request = self._waiting.popleft()
+            if request.on_begin is not None:
+                request.on_begin()
+            environment.invoke(request)
             return
         environment.idle_since = self._loop.time()
         self._idle.append(environment)

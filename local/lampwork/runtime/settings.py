@@ -35,8 +35,8 @@ class RuntimeSettings:
     cold: bool = False
     freeze: bool = False
     debugged: Debugged | None = None
-    max_environments: int = 64
-    queue_seconds: float = 10
+    max_environments: int = 1000  # as an AWS account has by default
+    queue_seconds: float = 30  # as long as the gateways wait
     init_seconds: float = 10  # as on Lambda
     idle_seconds: float = 300
     grow_after_ms: float = 6

@@ -74,7 +74,8 @@ class Request:
     """One request for a function, from its acceptance to its end.
 
     Its result is set on `completion`, unless whoever waited for it has cancelled that. What the
-    function streams goes to `stream`; without one, it is gathered.
+    function streams goes to `stream`; without one, it is gathered. `on_begin` is called when it
+    gets an environment that it had to wait for.
     """
 
     payload: bytes
@@ -84,6 +85,7 @@ class Request:
     completion: "asyncio.Future[Invocation]"
     trace_header: str | None = None  # of the request that causes this one
     stream: AnswerStream | None = None
+    on_begin: Callable[[], None] | None = None
     unread_attempts: int = 0  # processes that ended before they read it
 
 
@@ -130,7 +132,7 @@ class Environment:
         self._world: World | None = None
         self._extensions: Extensions | None = None
         self._lingering: asyncio.Task[None] | None = None
-        self._request_began = 0.0
+        self._request_began = time.perf_counter()  # until the first one, its start
         self._init: Outcome = TimedOut()
         self._init_ms: float | None = None
         self._memory = MemoryPeak()
@@ -184,7 +186,9 @@ class Environment:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether its request waits for something other than a core."""
+        """Whether its request, or its start, waits for something other than a core."""
+        if self.state is State.STARTING:
+            return self._process is None or not wants_cpu(self._process.pid)
         if self.state is not State.BUSY or self._process is None or self._channel is None:
             return False
         return (
@@ -193,6 +197,25 @@ class Environment:
             # Asked again, because it may have answered while its state was read.
             and self._channel.awaits_answer
         )
+
+    @property
+    def is_launching(self) -> bool:
+        """Whether its process uses a core to load the function."""
+        return (
+            self.state is State.STARTING
+            and self._process is not None
+            and wants_cpu(self._process.pid)
+        )
+
+    @property
+    def seconds_at_it(self) -> float:
+        """For how long it has started or served its request."""
+        return time.perf_counter() - self._request_began
+
+    @property
+    def memory_bytes(self) -> int:
+        """The most that its process was seen to hold."""
+        return self._memory.bytes
 
     def check_memory(self) -> None:
         """End the process if it holds more memory than the function may have."""

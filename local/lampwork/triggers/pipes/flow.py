@@ -50,6 +50,7 @@ class PipeFlow(Invoker):
         request_id: str | None = None,
         trace_header: str | None = None,
         stream: AnswerStream | None = None,
+        on_begin: Callable[[], None] | None = None,
     ) -> Invocation:
         """Lead a batch through the pipe. What went wrong is a function's error."""
         began = time.monotonic()
