@@ -93,7 +93,9 @@ class LauncherRegistry:
             )
 
     async def _prepare(self, launchers: Iterable[ForkLauncher]) -> None:
+        launchers = list(launchers)
         try:
+            await self._servers.share_parts([await launcher.world() for launcher in launchers])
             for launcher in launchers:
                 await launcher.prepare()
         except StartError as error:  # which a request will be told, too

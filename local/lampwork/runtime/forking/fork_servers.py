@@ -1,7 +1,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 LOADING_SECONDS = 30
 # Each keeps what it has loaded in memory; what goes beyond, functions load themselves.
 MAX_SERVERS = 32
+# A server of what functions share must save so many imports, for its own memory is about ten's.
+LEAST_GAIN = 20
 # Imports that are left to functions, and what each of them looked for.
 Left = dict[Step, frozenset[str]]
 
@@ -98,23 +100,33 @@ class ForkServers:
             await self._root(tree)
 
     async def share(self, worlds: Iterable[World]) -> None:
-        """Load what several functions have in common once, before what each has for itself."""
+        """Load what all functions have in common once, before what each has for itself."""
+        for group in self._groups(worlds):
+            if len(group) > 1 and (common := _common(group)):
+                await self._load_shared(group, common)
+
+    async def share_parts(self, worlds: Iterable[World]) -> None:
+        """Load what many functions have in common once, and what many of these have, and so on: a
+        function is then forked from a server that shares most of its memory with others."""
+        for group in self._groups(worlds):
+            for part, common in shared_parts([world.steps for world in group]):
+                await self._load_shared([group[number] for number in part], common)
+
+    def _groups(self, worlds: Iterable[World]) -> Iterable[list[World]]:
         groups: dict[int, list[World]] = {}
         for world in worlds:
             if world.steps:
                 groups.setdefault(id(self._tree(world)), []).append(world)
-        for group in groups.values():
-            common = tuple(
-                step for step in group[0].steps if all(step in other.steps for other in group)
-            )
-            if len(group) > 1 and common:
-                environments = [world.environment for world in group]
-                own = frozenset[str]().union(*(world.own for world in group))
-                volatile = PER_PROCESS | differing(environments)
-                if len({world.root for world in group}) > 1:
-                    volatile = volatile | {WORKING_FOLDER}
-                shared = replace(group[0], steps=common, own=own)
-                await self.server_for(shared, {}, volatile)
+        return groups.values()
+
+    async def _load_shared(self, group: Sequence[World], common: Sequence[Step]) -> None:
+        environments = [world.environment for world in group]
+        own = frozenset[str]().union(*(world.own for world in group))
+        volatile = PER_PROCESS | differing(environments)
+        if len({world.root for world in group}) > 1:
+            volatile = volatile | {WORKING_FOLDER}
+        shared = replace(group[0], steps=tuple(common), own=own)
+        await self.server_for(shared, {}, volatile)
 
     def retire_all_but(self, used: Iterable[Server | None]) -> None:
         """End those from which nothing is forked any more, once their last child has ended."""
@@ -214,6 +226,41 @@ class ForkServers:
         server.loaded.add(steps, report, world)
         tree.servers.append(server)
         return server
+
+
+def shared_parts(
+    plans: Sequence[Sequence[Step]],
+) -> Iterator[tuple[list[int], tuple[Step, ...]]]:
+    """Groups of functions, as indices of their imports, with what all of a group import: larger
+    groups before those within them. Each saves as many imports as it can."""
+    waiting = [(list(range(len(plans))), frozenset[Step]())]
+    while waiting:
+        group, known = waiting.pop()
+        users: dict[Step, list[int]] = {}
+        for number in group:
+            for step in plans[number]:
+                if step not in known:
+                    users.setdefault(step, []).append(number)
+        parts = {tuple(each) for each in users.values() if len(each) > 1}
+        gains = [(len(_shared(plans, part) - known) * (len(part) - 1), part) for part in parts]
+        if not gains:
+            continue
+        gain, best = max(gains)
+        if gain < LEAST_GAIN:
+            continue
+        common = _shared(plans, best)
+        yield list(best), tuple(step for step in plans[best[0]] if step in common)
+        waiting.append(([number for number in group if number not in best], known))
+        waiting.append((list(best), common))
+
+
+def _shared(plans: Sequence[Sequence[Step]], group: Sequence[int]) -> frozenset[Step]:
+    return frozenset(plans[group[0]]).intersection(*(plans[number] for number in group))
+
+
+def _common(group: Sequence[World]) -> tuple[Step, ...]:
+    common = _shared([world.steps for world in group], range(len(group)))
+    return tuple(step for step in group[0].steps if step in common)
 
 
 def _wanted(steps: Iterable[Step], left: Left) -> Left:
