@@ -242,10 +242,10 @@ def shared_parts(
                 if step not in known:
                     users.setdefault(step, []).append(number)
         parts = {tuple(each) for each in users.values() if len(each) > 1}
-        gains = [(len(_shared(plans, part) - known) * (len(part) - 1), part) for part in parts]
-        if not gains:
-            continue
-        gain, best = max(gains)
+        gains = [
+            (len(_shared(plans, part) - known) * (len(part) - 1), len(part), part) for part in parts
+        ]
+        gain, _, best = max(gains, default=(0, 0, ()))
         if gain < LEAST_GAIN:
             continue
         common = _shared(plans, best)
