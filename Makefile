@@ -150,6 +150,14 @@ check: $(BIN)/.ready .tools/.ready ## Check lint, types, migrations, schema, nam
 	$(BIN)/hadolint local/docker/Dockerfile
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/bin/sam validate --lint
 
+STACKS := template.yaml $(addprefix deploy/,alarms.yaml costs.yaml data.yaml firewall.yaml network.yaml)
+
+.PHONY: deploy-check
+deploy-check: $(BIN)/.ready .tools/.ready ## Check all templates with every hint of cfn-lint, and with checkov
+	.tools/bin/cfn-lint --include-checks I -- $(STACKS)
+	$(BIN)/uv run --quiet --no-project --isolated --python $(BIN)/python --with checkov checkov --config-file deploy/checkov.yaml \
+		-f $(STACKS)
+
 .PHONY: common-passwords
 common-passwords: $(BIN)/.ready ## Renew the list of common passwords from the packages that keep one
 	$(BIN)/uv run --quiet --no-project --isolated --python $(BIN)/python --with django --with zxcvbn --with-editable . \

@@ -141,6 +141,8 @@ class DatabaseSettings(Settings):
     url: SecretStr = Field(alias="DATABASE_URL")
     pool_size: int = Field(1, alias="DATABASE_POOL_SIZE", ge=1)
     ca_file: str | None = Field(None, alias="DATABASE_CA_FILE")
+    connections: int = Field(0, alias="DATABASE_CONNECTIONS", ge=0)
+    environments: int = Field(0, alias="FUNCTION_ENVIRONMENTS", ge=0)
 
     @property
     def verifies(self) -> bool:

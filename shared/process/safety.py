@@ -19,6 +19,7 @@ TLS = (
     "ALLOW_CONNECTIONS_WITHOUT_TLS=true takes the risk in a network of your own"
 )
 KEYS = {"signing", "refresh", "hmac"}
+FUNCTIONS_WITH_A_DATABASE = 43  # a test counts them in the template
 MAKES_KEYS = "python -m local.keys makes one"
 
 
@@ -121,6 +122,15 @@ def _of_database() -> Iterator[str]:
         yield f"DATABASE_URL: {WELL_KNOWN}"
     elif not database.verifies and _needs_tls(url):
         yield f"DATABASE_URL: must end in ?ssl=verify-full, so that {TLS}"
+    most = FUNCTIONS_WITH_A_DATABASE * database.environments * database.pool_size
+    if database.connections and not database.environments:
+        yield "FUNCTION_ENVIRONMENTS: must be limited where DATABASE_CONNECTIONS is"
+    elif most > database.connections > 0:
+        yield (
+            f"DATABASE_CONNECTIONS: {FUNCTIONS_WITH_A_DATABASE} functions of"
+            f" {database.environments} environments with {database.pool_size} connections each"
+            f" take up to {most}, and there are {database.connections}"
+        )
 
 
 def _of_redis() -> Iterator[str]:

@@ -157,7 +157,16 @@ def test_a_property_that_is_not_emulated_is_named_where_it_asks_for_something(
               FileSystemConfigs: !Ref AWS::NoValue
           Pictures:
             Type: AWS::S3::Bucket
-            Properties: {LifecycleConfiguration: {Rules: [{Status: Enabled}]}, NewAtAws: 1}
+            Properties:
+              LifecycleConfiguration: {Rules: [{Status: Enabled, ExpirationInDays: 1}]}
+              NewAtAws: 1
+          Uploads:
+            Type: AWS::S3::Bucket
+            Properties:
+              LifecycleConfiguration:
+                Rules:
+                  - Status: Enabled
+                    AbortIncompleteMultipartUpload: {DaysAfterInitiation: 1}
         """
 
     assert named(read_text(tmp_path, template)) == {

@@ -9,6 +9,7 @@ import pytest
 
 from lampwork.template.source.document import read_document
 from local import secret
+from shared.process.safety import FUNCTIONS_WITH_A_DATABASE
 from shared.security.keys import read_keys
 from tests.conftest import ROOT
 
@@ -44,6 +45,64 @@ def test_every_function_may_read_the_secret(template):
 
     roles = template.resources["SecretAccess"]["Properties"]["Roles"]
     assert roles == [{"Ref": f"{name}Role"} for name in functions]
+
+
+def test_safety_counts_the_functions_that_may_hold_a_connection(template):
+    handlers = {
+        each["Properties"]["Handler"]
+        for each in of_type(template, "AWS::Serverless::Function").values()
+    }
+
+    without = {"functions.auth.jwks.handler", "functions.docs.openapi.handler"}
+    assert len(handlers - without) == FUNCTIONS_WITH_A_DATABASE
+
+
+def test_each_statement_allows_one_action_on_named_things(template):
+    """An action may be many functions' own; none is a pattern, and no statement is for all."""
+    for name, function in of_type(template, "AWS::Serverless::Function").items():
+        for policy in function["Properties"].get("Policies", ()):
+            for statement in policy["Statement"]:
+                assert "*" not in statement["Action"], name
+                assert statement["Resource"] != "*", name
+
+
+def test_no_alarm_is_without_advice(template):
+    alarms = of_type(read_document(ROOT / "deploy/alarms.yaml"), "AWS::CloudWatch::Alarm")
+    advice = (ROOT / "docs/operations.md").read_text()
+
+    for name in [*alarms, "RolloutAlarm"]:
+        assert f"### {name}\n" in advice, name
+
+
+def test_the_edge_keeps_no_error_and_encrypts_as_of_today(template):
+    config = template.resources["Distribution"]["Properties"]["DistributionConfig"]
+    errors = config["CustomErrorResponses"]
+
+    assert {each["ErrorCachingMinTTL"] for each in errors} == {0}
+    assert {500, 501, 502, 503, 504, 404, 405, 414} <= {each["ErrorCode"] for each in errors}
+    certificate = config["ViewerCertificate"]["Fn::If"]
+    assert certificate[1]["MinimumProtocolVersion"] == "TLSv1.2_2021"
+    for origin in config["Origins"]:
+        assert origin["CustomOriginConfig"]["OriginSSLProtocols"] == ["TLSv1.2"]
+
+
+def test_access_logs_hold_no_query_string(template):
+    (api,) = of_type(template, "AWS::Serverless::HttpApi").values()
+    shown = json.loads(api["Properties"]["AccessLogSettings"]["Format"])
+
+    assert all("path" not in value and "uery" not in value for value in shown.values())
+
+
+def test_routes_that_hash_passwords_are_throttled(template):
+    (api,) = of_type(template, "AWS::Serverless::HttpApi").values()
+
+    hashing = {
+        f"{route['Properties']['Method']} {route['Properties']['Path']}"
+        for function in of_type(template, "AWS::Serverless::Function").values()
+        if function["Properties"].get("MemorySize") == 1024
+        for route in function["Properties"]["Events"].values()
+    }
+    assert set(api["Properties"]["RouteSettings"]) == hashing
 
 
 def test_the_text_of_a_secret_has_keys_and_passes_on_what_is_given():

@@ -137,6 +137,23 @@ def test_verification_in_the_response_is_accepted_if_the_operator_takes_the_risk
     safety.check()
 
 
+def test_functions_may_not_take_more_connections_than_the_database_has(production):
+    each = safety.FUNCTIONS_WITH_A_DATABASE
+    production.setenv("FUNCTION_ENVIRONMENTS", "2")
+    production.setenv("DATABASE_CONNECTIONS", str(2 * each))
+    forget_singletons()
+    safety.check()
+
+    production.setenv("DATABASE_CONNECTIONS", str(2 * each - 1))
+    (problem,) = problems()
+    assert problem.startswith("- DATABASE_CONNECTIONS: ")
+    assert f"up to {2 * each}" in problem
+
+    production.setenv("FUNCTION_ENVIRONMENTS", "0")
+    (problem,) = problems()
+    assert problem.startswith("- FUNCTION_ENVIRONMENTS: ")
+
+
 @pytest.mark.parametrize(
     ("database", "redis", "accepts_risk"),
     [("db.internal", "cache.internal", "true"), ("127.0.0.1", "localhost", "false")],

@@ -91,6 +91,18 @@ def _name_what_is_missing(resource: Resource) -> None:
     if resource.type == "AWS::Cognito::UserPool":
         for sender in SENDERS & set(resource.section("LambdaConfig")):
             resource.ignore(f"trigger {sender}", "no message is sent from here")
+    if resource.type == "AWS::S3::Bucket" and _ends_only_uploads(resource):
+        resource.heed("LifecycleConfiguration")
+
+
+def _ends_only_uploads(bucket: Resource) -> bool:
+    """Whether objects stay for ever. An upload that was never finished is gone when Lampwork
+    ends."""
+    rules = bucket.section("LifecycleConfiguration").get("Rules")
+    harmless = {"Id", "Status", "AbortIncompleteMultipartUpload"}
+    return isinstance(rules, list) and all(
+        isinstance(rule, dict) and rule.keys() <= harmless for rule in rules
+    )
 
 
 def _properties(resource: Resource) -> dict[str, object] | None:
