@@ -6,7 +6,6 @@ that must not wait behind them.
 
 import asyncio
 import ctypes
-import logging
 import os
 import signal
 import threading
@@ -91,7 +90,6 @@ def _broker(urgent_queue: str, poll_ms: int, *middleware: Middleware) -> Broker:
     _die_with_parent()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # a tenth less processor time a task
     prepare()
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it finds its keys
     age_limit = AgeLimit(max_age=round(settings.tasks().queue_timeout_seconds * 1000))
     ours = [age_limit, Burial(), *metrics_middleware(settings.metrics().format), *middleware]
     broker = _broker_of_queue(ours, urgent_queue, poll_ms)

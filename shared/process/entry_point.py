@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ def prepare() -> None:
         SettingsError: the settings are not safe for production.
     """
     logs.install()
+    if settings.app().environment is settings.Environment.DEVELOPMENT:
+        logging.getLogger("mangum.http").setLevel(logging.WARNING)  # the emulator tells of each too
     safety.check()
     tracker()
 

@@ -64,6 +64,7 @@ def install() -> None:
     Lambda's runtime client and Dramatiq add their handlers to the root logger before our code runs.
     A second call changes nothing.
     """
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it finds its keys
     root = logging.getLogger()
     if not root.handlers:
         logging.basicConfig()

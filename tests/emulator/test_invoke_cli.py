@@ -167,6 +167,16 @@ def test_an_unknown_function_is_named(project: SampleProject, running: bool) -> 
     assert "Traceback" not in called.stderr
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_a_mistyped_function_is_guessed(project: SampleProject, running: bool) -> None:
+    if running:
+        project.up().origin()
+
+    called = project.run("invoke", "helo")
+
+    assert "Error: There is no function 'helo' (did you mean Hello?)." in called.stderr
+
+
 def test_a_log_that_is_cut_within_a_character_is_shown(
     project: SampleProject, lampwork: LampworkProcess
 ) -> None:

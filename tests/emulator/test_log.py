@@ -59,3 +59,26 @@ def test_frames_of_lampwork_itself_are_folded():
     ]
 
     assert readable(lines, colours=False) == [lines[0], "  … a frame of lampwork", *lines[3:]]
+
+
+def test_a_traceback_that_a_worker_indents_is_folded_like_any_other():
+    printed = StringIO()
+    log = Log(printed)
+
+    for line in (
+        "[ERROR] It failed",
+        "    Traceback (most recent call last):",
+        f'      File "{client.__file__}", line 45, in serve',
+        "        bootstrap.run(handler)",
+        '      File "/app/odd.py", line 2, in handler',
+        "        raise ValueError",
+        "    ValueError",
+        "[INFO] It goes on",
+    ):
+        log.line("worker", line)
+
+    entries = printed.getvalue()
+    assert "… a frame of lampwork" in entries
+    assert 'File "/app/odd.py", line 2, in handler' in entries
+    assert "bootstrap" not in entries
+    assert entries.splitlines()[-1].endswith("worker         [INFO] It goes on")

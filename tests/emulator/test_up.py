@@ -181,6 +181,35 @@ def test_a_process_is_restarted_when_code_changes_unless_it_is_told_not_to(
     assert (run / "db.pid").read_text() == db
 
 
+def test_a_syntax_error_is_said_once_and_is_no_reload(project: SampleProject) -> None:
+    (project.root / "shared.py").write_text("X = 1\n")
+    lampwork = project.up()
+    origin = lampwork.origin()
+
+    (project.root / "shared.py").write_text("X = (\n")
+    lampwork.until("shared.py:1: '(' was never closed; what imports it fails until it is mended.")
+    assert not any("Reloaded" in line for line in lampwork.output)
+    (project.root / "shared.py").write_text("X = 2\n")
+    lampwork.until("Reloaded")
+
+    assert greeting(origin) == "hello"
+    assert sum("never closed" in line for line in lampwork.output) == 1
+
+
+def test_quiet_lines_of_a_process_go_to_the_log_file_alone(project: SampleProject) -> None:
+    project.configure("""
+[tool.lampwork.processes.worker]
+run = "sh -c 'echo [INFO] booting; echo working; sleep 600'"
+quiet = '\\[INFO\\]'
+""")
+    lampwork = project.up()
+    lampwork.until("working")
+
+    lampwork.stop()
+    assert not any("booting" in line for line in lampwork.output)
+    assert "booting" in (project.root / ".lampwork" / "lampwork.log").read_text()
+
+
 def test_a_failing_command_ends_the_start_with_its_output(project: SampleProject) -> None:
     project.configure("commands = [{ name = 'migrate', run = \"sh -c 'echo no table; exit 3'\" }]")
 

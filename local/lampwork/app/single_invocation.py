@@ -7,7 +7,7 @@ import socket
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from lampwork.stack.function_names import (
     FunctionNames,
     invocation_name,
     qualifier_in,
+    suggestion,
     tenant_name,
 )
 from lampwork.stack.handler_check import HandlerProblems, is_about_loading
@@ -167,11 +168,26 @@ def only_function(config: Config) -> str:
     return next(iter(functions))
 
 
+def functions_of(config: Config) -> Collection[str]:
+    """The logical ids of the template's functions."""
+    return load_stack(config, "http://localhost").functions
+
+
+def route_of(config: Config, name: str) -> tuple[str, str] | None:
+    """The method and the path of the first route that leads to this function."""
+    stack = load_stack(config, "http://localhost")
+    function = FunctionNames(stack.functions).get(name)
+    routes = (route for api in stack.http_apis for route in api.routes)
+    found = (each for each in routes if each.function == function.logical_id)
+    return next(((each.method, each.path) for each in found), None)
+
+
 def invoke_running(
     origin: str,
     name: str,
     payload: bytes,
     *,
+    functions: Callable[[], Collection[str]] = tuple,
     tenant: str | None = None,
     execution: str | None = None,
 ) -> InvocationResult:
@@ -198,7 +214,7 @@ def invoke_running(
             return InvocationResult(response.read().decode(), failed, log.decode(errors="replace"))
     except urllib.error.HTTPError as error:
         if error.code == 404:
-            raise _not_found(name, []) from error
+            raise _not_found(name, functions()) from error
         answer = error.read().decode()
         raise LampworkError(f"{origin} refused the invocation: {answer}") from error
     except urllib.error.URLError as error:
@@ -240,6 +256,9 @@ def _explained(lines: Iterable[str], function: Function, root: Path) -> Iterator
         said.clear()
 
 
-def _not_found(name: str, functions: list[str]) -> FunctionNotFound:
-    known = f" There are {', '.join(sorted(functions))}." if functions else ""
-    return FunctionNotFound(f"There is no function {name!r}.{known} `lampwork routes` lists them.")
+def _not_found(name: str, functions: Collection[str]) -> FunctionNotFound:
+    meant = suggestion(name, functions)
+    known = f" There are {', '.join(sorted(functions))}." if functions and not meant else ""
+    return FunctionNotFound(
+        f"There is no function {name!r}{meant}.{known} `lampwork routes` lists them."
+    )

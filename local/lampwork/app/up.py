@@ -24,6 +24,7 @@ from lampwork.http.listener import Listener, is_loopback
 from lampwork.logs.log import Log
 from lampwork.runtime.packages import NotInstalled
 from lampwork.stack import entry_points
+from lampwork.stack.handler_check import syntax_errors
 from lampwork.triggers.asynchronous.destinations import Destinations
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 from lampwork.triggers.durable.executions import DurableFunctions
@@ -45,6 +46,7 @@ class Up:
         self._say = partial(log.line, "lampwork")
         self._reload = reload
         self._config = options.read_config()
+        self._broken: set[Path] = set()  # saved, and not yet followed
 
     async def run(self) -> None:
         """Serve until cancelled, then stop everything.
@@ -96,7 +98,7 @@ class Up:
     async def _open_project(self, opened: AsyncExitStack) -> None:
         port = await self._find_port()
         self._project = Project(self._config, self._options, self._log, port, install_ahead=True)
-        self._processes = ProjectProcesses(self._config, self._project.log_line)
+        self._processes = ProjectProcesses(self._config, self._project.log_line, self._log.keep)
         self._following = Following(self._preload, self._restart_processes, self._say)
         await self._project.open(opened, meanwhile=self._import_rest)
         self._project.report_problems()
@@ -235,8 +237,17 @@ class Up:
         project = self._project
         project.read_files.forget()
         project.functions.refresh(project.stack.functions)
+        broken = list(syntax_errors(files))
+        if broken:  # processes run on with what they have loaded, until it is mended
+            self._broken.update(files)
+            said = project.report_problems()
+            for problem in broken:
+                if not any(each.startswith(problem) for each in said):
+                    self._say(f"{problem}; what imports it fails until it is mended.")
+            return
         self._say_reloaded()
-        self._following.saved(files)
+        self._following.saved({*files, *self._broken})
+        self._broken.clear()
 
     def _say_reloaded(self) -> None:
         self._project.report_problems()

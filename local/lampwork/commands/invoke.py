@@ -1,5 +1,6 @@
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from lampwork.commands.options import opened_log, options_of, run_options
 from lampwork.commands.sam.command import command_of_sam
 from lampwork.commands.sam.words import OF_ALL, OF_INVOKE, words
 from lampwork.config.encodings import decoded
+from lampwork.config.project_config import Config
 from lampwork.errors import ConfigurationError
 
 INTERRUPTED: Final = 130
@@ -69,7 +71,8 @@ def invoke(
             single_invocation.invoke_alone(options, log, name, payload, **asked)
         )
     else:
-        result = single_invocation.invoke_running(origin, name, payload, **asked)
+        known = partial(single_invocation.functions_of, options.read_config())
+        result = single_invocation.invoke_running(origin, name, payload, functions=known, **asked)
         result = single_invocation.explained(result, options.read_config(), name)
     if result is None:
         sys.exit(INTERRUPTED)
@@ -79,7 +82,22 @@ def invoke(
         with log_file.open("a", encoding="utf-8") as file:
             file.write(text)
     click.echo(result.payload)
+    if result.failed and event is None and not no_event:
+        _suggest_event(options.read_config(), name)
     sys.exit(1 if result.failed else 0)
+
+
+def _suggest_event(config: Config, name: str) -> None:
+    """Without an event, a function of a route gets none of what it reads of a request."""
+    route = single_invocation.route_of(config, name)
+    if route is not None:
+        method, path = route
+        click.echo(
+            f"{name} answers {method} {path}, and this event is empty. Send it a request:\n"
+            f"  lampwork generate-event apigateway http-api-proxy --method {method} --path {path}"
+            f" | lampwork invoke {name} -e -",
+            err=True,
+        )
 
 
 def _changes_the_project(context: click.Context) -> bool:

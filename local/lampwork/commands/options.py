@@ -36,7 +36,7 @@ def project_options(command: Command) -> Command:
             type=Path,
             multiple=True,
             envvar="SAM_TEMPLATE_FILE",
-            help="The SAM template; several are stacks beside each other.",
+            help="The SAM template; several are stacks beside each other. [default: template.yaml]",
         ),
         click.option("--region", help="The AWS region in which functions seem to run."),
         click.option(

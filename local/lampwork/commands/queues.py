@@ -7,6 +7,7 @@ import click
 from lampwork.app.lock import running_origin
 from lampwork.commands.options import config_of, project_options
 from lampwork.errors import LampworkError, StartError
+from lampwork.stack.function_names import suggestion
 
 DEPTHS: Final = {
     "ApproximateNumberOfMessages": "waiting",
@@ -103,7 +104,15 @@ class _Queues:
         return (url.rpartition("/")[2], *(str(values[name]) for name in DEPTHS), dead)
 
     def _url(self, queue: str) -> str:
-        return str(self._call("get_queue_url", QueueName=queue)["QueueUrl"])
+        """The address of a queue, by its name or by its logical id in the template."""
+        urls = self._sqs.list_queues().get("QueueUrls", [])
+        names = {url.rpartition("/")[2]: url for url in urls}
+        ids = {_logical_id(name): url for name, url in names.items()}
+        url = names.get(queue) or ids.get(queue)
+        if url is None:
+            meant = suggestion(queue, [*names, *ids])
+            raise LampworkError(f"There is no queue {queue!r}{meant}. `lampwork queues` has all.")
+        return str(url)
 
     def _arn(self, queue: str) -> str:
         answer = self._call(
@@ -116,3 +125,8 @@ class _Queues:
             return getattr(self._sqs, operation)(**arguments)
         except self._refused as error:
             raise LampworkError(f"{error.response['Error']['Message']}") from error
+
+
+def _logical_id(name: str) -> str:
+    """Lampwork names a queue that the template does not name by its stack and its logical id."""
+    return name.removesuffix(".fifo").rpartition("-")[2]

@@ -41,9 +41,13 @@ def serve_options(port: int | None) -> Callable[[Command], Command]:
                 type=click.IntRange(0, 65535),
                 default=port,
                 show_default=port is not None,
-                help="The port to listen on; 0 takes any free one.",
+                help="The port to listen on; 0 takes any free one."
+                + ("" if port else " [default: port in [tool.lampwork], else 8000]"),
             ),
-            click.option("--host", help="The address to listen on."),
+            click.option(
+                "--host",
+                help="The address to listen on. [default: host in [tool.lampwork], else 127.0.0.1]",
+            ),
             click.option(
                 "--allowed-host",
                 "allowed_hosts",
@@ -121,7 +125,22 @@ def options_of_sam(command: Command) -> Command:
     return words(*OF_ALL, *OF_SERVERS)(command)
 
 
-@click.command()
+class _Up(click.Command):
+    """Lists first what people look for."""
+
+    FIRST: Final = (
+        *("port", "host", "template", "data", "env", "env_file", "only", "no_reload"),
+        *("verbose", "debug", "debug_port", "log_file"),
+    )
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        places = {name: place for place, name in enumerate(self.FIRST)}
+        return sorted(
+            super().get_params(ctx), key=lambda each: places.get(each.name or "", len(places))
+        )
+
+
+@click.command(cls=_Up)
 @serve_options(port=None)
 @own_options
 @click.option(

@@ -26,9 +26,10 @@ async def run_commands(config: Config, variables: Mapping[str, str], on_log: OnL
 class ProjectProcesses:
     """The processes that a project runs beside its functions."""
 
-    def __init__(self, config: Config, on_log: OnLog) -> None:
+    def __init__(self, config: Config, on_log: OnLog, on_quiet: OnLog) -> None:
         self._config = config
         self._on_log = on_log
+        self._on_quiet = on_quiet
         self._running: Sequence[tuple[Process, Supervised]] = ()
         self._files = FilesRead(config.data / "run")
 
@@ -46,7 +47,7 @@ class ProjectProcesses:
             process_variables = _variables(each, variables, functions)
             if _is_wanted(each, process_variables):
                 program = self._told(_program(each, self._config, process_variables))
-                running.append((each, Supervised(program, self._on_log)))
+                running.append((each, Supervised(program, self._log_of(each))))
         self._running = running
         await run_all(*(supervised.start() for _, supervised in self._running))
 
@@ -73,6 +74,13 @@ class ProjectProcesses:
     async def stop(self) -> None:
         await run_all(*(supervised.stop() for _, supervised in self._running))
         self._files.remove()
+
+    def _log_of(self, process: Process) -> OnLog:
+        def on_log(name: str, line: str) -> None:
+            is_quiet = process.quiet is not None and process.quiet.search(line)
+            (self._on_quiet if is_quiet else self._on_log)(name, line)
+
+        return on_log
 
     def _told(self, program: Program) -> Program:
         """The program, as one that tells which files it opens."""

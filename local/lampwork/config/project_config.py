@@ -1,5 +1,6 @@
 """A project's settings beside its template: [tool.lampwork] of pyproject.toml, or lampwork.toml."""
 
+import re
 import shlex
 import signal
 import tomllib
@@ -33,7 +34,8 @@ class Command:
 @dataclass(frozen=True, slots=True)
 class Process:
     """A process that is kept running while Lampwork is up. With `reload` it is restarted when code
-    changes; one with a `finish_signal` first finishes what it is at, beside its successor.
+    changes; one with a `finish_signal` first finishes what it is at, beside its successor. Lines
+    that `quiet` matches go to the log file alone.
 
     `stands_in_for` names the function whose work it does: it gets that function's variables.
     `unless` is a variable and a value: if the variable has the value, the process does not run.
@@ -46,6 +48,7 @@ class Process:
     reload: bool = True
     stop_signal: signal.Signals = signal.SIGTERM
     finish_signal: signal.Signals | None = None
+    quiet: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +317,7 @@ def _processes(table: Table) -> Iterator[Process]:
             each.boolean("reload", True),
             signal.Signals[each.choice("stop_signal", STOP_SIGNALS, "SIGTERM")],
             _finish_signal(each),
+            _quiet(each),
         )
         each.refuse_unknown_keys()
 
@@ -322,6 +326,14 @@ def _finish_signal(table: Table) -> signal.Signals | None:
     if "finish_signal" not in table:
         return None
     return signal.Signals[table.choice("finish_signal", STOP_SIGNALS, "SIGUSR1")]
+
+
+def _quiet(table: Table) -> re.Pattern[str] | None:
+    text = table.text("quiet", "")
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        raise table.wrong("quiet", f"a regular expression ({error})") from error
 
 
 def _unless(table: Table) -> tuple[str, str] | None:

@@ -76,6 +76,11 @@ class Log:
         if whole is not None:
             self.say(self.entry(clock(), source, whole))
 
+    def keep(self, source: str, text: str) -> None:
+        """Write an entry to the file alone: `lampwork logs` shows it."""
+        if self._file is not None:
+            self._file.write(source, "", text)
+
     def say(self, text: str) -> None:
         """Print text of Lampwork itself unchanged."""
         with self._lock:

@@ -23,22 +23,23 @@ RESET: Final = "\033[0m"
 
 
 class TracebackJoiner:
-    """Joins the lines of a traceback that a program printed one by one, for each source."""
+    """Joins the lines of a traceback that a program printed one by one, for each source. A program
+    may indent it below the line that says what failed."""
 
     def __init__(self) -> None:
-        self._unfinished: dict[str, list[str]] = {}
+        self._unfinished: dict[str, tuple[str, list[str]]] = {}
 
     def add(self, source: str, text: str) -> str | None:
         """The text, or the whole traceback that it ends; None while a traceback is incomplete."""
-        unfinished = self._unfinished.get(source)
-        if unfinished is not None:
-            unfinished.append(text)
-            if text.startswith(" "):
+        if source in self._unfinished:
+            margin, lines = self._unfinished[source]
+            lines.append(text.removeprefix(margin))
+            if lines[-1].startswith(" "):
                 return None
             del self._unfinished[source]
-            return "\n".join(unfinished)
-        if text == TRACEBACK:
-            self._unfinished[source] = [text]
+            return "\n".join(lines)
+        if text.lstrip(" ") == TRACEBACK:
+            self._unfinished[source] = (text.removesuffix(TRACEBACK), [TRACEBACK])
             return None
         return text
 

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Final
 
 from lampwork.errors import FunctionNotFound
@@ -50,7 +51,15 @@ class FunctionNames:
         if function := self.called(name):
             return function
         known = ", ".join(sorted(self._functions)) or "none"
-        raise FunctionNotFound(f"There is no function {name!r}; the template has {known}.")
+        meant = suggestion(name, self._functions)
+        raise FunctionNotFound(f"There is no function {name!r}{meant}; the template has {known}.")
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """The question "did you mean …?" for a name that is none of these, if one comes close to it."""
+    lowered = {each.lower(): each for each in names}
+    close = get_close_matches(name.lower(), lowered, 1)
+    return f" (did you mean {lowered[close[0]]}?)" if close else ""
 
 
 def name_in(reference: str) -> str:

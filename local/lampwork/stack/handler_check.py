@@ -34,11 +34,12 @@ class HandlerProblems:
         self._say = say
         self._told: dict[str, str] = {}
 
-    def tell(self, functions: Iterable[Function]) -> None:
-        """Check these functions anew and say what is wrong with them."""
+    def tell(self, functions: Iterable[Function]) -> list[str]:
+        """Check these functions anew and say what is wrong with them. Returns what was said."""
         self._told.clear()
         for function in functions:
             self._tell(function)
+        return list(self._told.values())
 
     def explain(self, line: str, function: Function) -> bool:
         """Whether a line of a function's log only repeats a problem that this check finds. Says the
@@ -53,6 +54,18 @@ class HandlerProblems:
             self._told[function.logical_id] = problem
             self._say(problem)
         return True
+
+
+def syntax_errors(files: Iterable[Path]) -> Iterator[str]:
+    """What is wrong with those of these files that Python cannot read, with file and line."""
+    for file in sorted(files):
+        if file.suffix == ".py" and file.is_file():
+            try:
+                ast.parse(file.read_bytes(), filename=file.name)
+            except SyntaxError as error:
+                yield f"{file}:{error.lineno}: {error.msg}"
+            except ValueError as error:  # a null byte
+                yield f"{file}:1: {error}"
 
 
 def handler_problem(function: Function) -> str | None:

@@ -168,10 +168,10 @@ class Project:
         self._hosts.update(aws_hosts(stack, config.region, self.port))
         return True
 
-    def report_problems(self) -> None:
-        """Say which functions cannot be loaded, and why."""
+    def report_problems(self) -> list[str]:
+        """Say which functions cannot be loaded, and why. Returns what was said."""
         self._missing.forget()
-        self._problems.tell(self.stack.functions.values())
+        return self._problems.tell(self.stack.functions.values())
 
     def log_line(self, source: str, text: str, request_id: str = "") -> None:
         """Log a line of a function, a service or a process; a line of metrics is recorded
