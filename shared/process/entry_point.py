@@ -4,7 +4,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from shared import settings
-from shared.process import logs, metrics, safety
+from shared.process import logs, metrics, safety, snapshots
 from shared.process.error_tracking import tracker
 from shared.process.event_loop import run
 from shared.singletons import make_anew, singleton
@@ -24,6 +24,9 @@ def prepare() -> None:
         logging.getLogger("mangum.http").setLevel(logging.WARNING)  # the emulator tells of each too
     safety.check()
     tracker()
+
+
+snapshots.register_hooks(prepare)
 
 
 def take_new_secrets() -> None:
