@@ -1,6 +1,7 @@
 """The application's routes through the emulator, beside hello (FastAPI and Mangum through the same
 emulator) and beside the same routes in the plainest way (FastAPI, SQLAlchemy, uvicorn, one process)
-on a copy of the same database. All take turns; a ratio is the median of the rounds' ratios."""
+on a copy of the same database; and the application as one server (`functions.asgi`) without the
+emulator. All take turns; a ratio is the median of the rounds' ratios."""
 
 import argparse
 import asyncio
@@ -25,6 +26,7 @@ from bench.servers import lampwork, uvicorn
 from shared.database import engine
 from shared.models.user import Plan
 from tests.e2e.product import running
+from tests.e2e.server import server as server_beside
 
 CLIENTS = 16
 WARM_UP_SHARE = 0.5  # of the seconds, for the environments that so many clients need
@@ -124,11 +126,18 @@ async def measure(rounds: int, seconds: float) -> None:
         database = copied_database(product, folder)
         peer = opened.enter_context(plain(database, product.data / "keys.json", paints=False))
         hello, bare = opened.enter_context(lampwork()), opened.enter_context(uvicorn())
-        ports = {"lampwork": product.port, "plain": peer.port, "hello": hello.port}
+        one = opened.enter_context(server_beside(product, workers=1))
+        ports = {
+            "lampwork": product.port,
+            "plain": peer.port,
+            "one server": one.port,
+            "hello": hello.port,
+        }
         await time_to_answer(peer.port, "/api/health")
         for each in (hello.port, bare.port):
             await time_to_answer(each, "/hello")
-        files = {"lampwork": product.data / "lampwork.db", "plain": database}
+        own_file = product.data / "lampwork.db"
+        files = {"lampwork": own_file, "one server": own_file, "plain": database}
         measured: Measured = defaultdict(lambda: defaultdict(list))
         others: list[Others] = []
         for _ in range(rounds):
@@ -223,26 +232,31 @@ def _of_plain(servers: Mapping[str, Sequence[Pair]]) -> float:
 
 
 def _show(routes: Sequence[Route], measured: Measured) -> None:
-    columns = ["p50 ms", "hellos", "plain p50 ms", f"{CLIENTS} clients, /s", "plain /s"]
-    rows = [
-        [
-            route.name,
-            f"{_p50(servers['lampwork']):.2f}",
-            f"{_hellos(servers):.1f}",
-            f"{_p50(servers['plain']):.2f}",
-            f"{_per_second(servers['lampwork']):,.0f}",
-            f"{_per_second(servers['plain']):,.0f}",
-            f"{_of_plain(servers):.2f}",
-            f"{max(pair.all.p99 for pair in servers['lampwork']):.0f}",
-            _refused(servers["lampwork"]),
-        ]
-        for route in routes
-        for servers in [measured[route.name]]
+    p50s = ["p50 ms", "hellos", "plain, ms", "one server, ms"]
+    many = [
+        f"{CLIENTS} clients, /s",
+        "of plain",
+        "plain, /s",
+        "one server, /s",
+        "p99 ms",
+        "refused",
     ]
+    rows = [[route.name, *_cells(measured[route.name])] for route in routes]
     hellos = [pair for servers in measured.values() for pair in servers["hello"]]
-    rows.append(["hello", f"{_p50(hellos):.2f}", "1.0", "", f"{_per_second(hellos):,.0f}"])
-    columns += ["ratio", "p99 ms", "refused"]
-    show_table((__doc__ or "").strip(), ["", *columns], rows)
+    hello = [f"{_p50(hellos):.2f}", "1.0", "", "", f"{_per_second(hellos):,.0f}"]
+    title = (__doc__ or "").strip()
+    show_table(title, ["", *p50s, *many], [*rows, ["hello", *hello]])
+
+
+def _cells(servers: Mapping[str, Sequence[Pair]]) -> list[str]:
+    ours, plain, one = servers["lampwork"], servers["plain"], servers["one server"]
+    return [
+        *(f"{_p50(ours):.2f}", f"{_hellos(servers):.1f}"),
+        *(f"{_p50(plain):.2f}", f"{_p50(one):.2f}"),
+        *(f"{_per_second(ours):,.0f}", f"{_of_plain(servers):.2f}"),
+        *(f"{_per_second(plain):,.0f}", f"{_per_second(one):,.0f}"),
+        *(f"{max(pair.all.p99 for pair in ours):.0f}", _refused(ours)),
+    ]
 
 
 def _refused(pairs: Sequence[Pair]) -> str:
