@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from datetime import UTC, datetime
 from importlib import import_module
@@ -66,4 +67,6 @@ def _run(name: str, options: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Whoever ends the bench ends the servers that it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main(sys.argv[1:]))
