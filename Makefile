@@ -65,12 +65,12 @@ export COMPOSE_PROJECT_NAME ?= lampwork
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 STORAGE_IMAGE_seaweedfs = MINIO_IMAGE=$${SEAWEEDFS_IMAGE:-chrislusf/seaweedfs:4.40}
 STACK_ENV = $(shell $(PYTHON) local/stack_settings.py $(ENV_FILE))
-STACK = $(STORAGE_IMAGE_$(STORAGE)) $(COMPOSE) --env-file $(or $(STACK_ENV),$(ENV_FILE)) -f local/compose.yml $(STORAGE:%=-f local/compose.%.yml)
+STACK = $(STORAGE_IMAGE_$(STORAGE)) $(COMPOSE) --env-file $(or $(STACK_ENV),$(ENV_FILE)) -f local/compose.yml $(STORAGE:%=-f local/compose.%.yml) $(if $(SERVER),-f local/compose.server.yml)
 
 .PHONY: up
 up: ## Run the whole cloud in containers on http://localhost:8080
 	@$(PYTHON) local/stack_settings.py --warn $(ENV_FILE) >/dev/null
-	@$(STACK) build backend
+	@$(STACK) build backend $(if $(SERVER),migrate)
 	@$(STACK) up -d --no-build --remove-orphans || { $(STACK) ps; $(STACK) logs --tail 20; exit 1; }
 	@local/docker/wait-healthy $(COMPOSE_PROJECT_NAME) || { $(STACK) logs --tail 20; exit 1; }
 	@echo "Lampwork is up: http://$$($(STACK) port nginx 8080)/   (make connectivity tries it, make ps lists it)"
@@ -224,6 +224,14 @@ build: .tools/.ready ## Build what is deployed: layers and functions, for LAMBDA
 .PHONY: build-check
 build-check: ## Check that what `make build` made fits Lambda, and print its sizes
 	@LAMBDA_ARCHITECTURE=$(LAMBDA_ARCHITECTURE) $(PYTHON) local/bundle_check.py .aws-sam/build
+
+HERE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+
+.PHONY: built-test
+built-test: $(BIN)/.ready .tools/.ready ## Test the whole story on what `make build` makes, for this machine, and on nothing else
+	@LAMBDA_ARCHITECTURE=$(HERE) SAM_CLI_TELEMETRY=0 .tools/bin/sam build --build-dir .aws-sam/here/build \
+		--parameter-overrides Architecture=$(HERE)
+	@BUILT=.aws-sam/here/build exec $(BIN)/pytest -m built tests/built
 
 # --- What `sam build` calls: it packs only the code that runs ------------------------------------
 

@@ -24,6 +24,7 @@ from tests.e2e.test_journey import (  # noqa: F401
     test_the_smoke_test_passes,
 )
 from tests.e2e.test_stream import (  # noqa: F401
+    refusal,
     test_a_cancelled_task_ends_its_stream,
     test_a_client_that_may_not_watch_is_refused_before_the_socket_opens,
     test_a_connect_after_the_end_gets_the_last_state_and_a_normal_close,
@@ -143,6 +144,15 @@ async def test_a_refused_handshake_says_why(product, ada):
     assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")
     problem = json.loads(answer.body or b"{}")
     assert problem["detail"] == "task_id must be a UUID."
+
+
+async def test_a_proxy_may_rewrite_the_path_as_for_a_gateway(product, ada):
+    task_id = await submitted(ada, "a lighthouse")
+    address = f"ws://localhost:{product.port}/live"
+
+    async with connect(f"{address}?task_id={task_id}", additional_headers=bearer(ada)) as socket:
+        assert json.loads(await socket.recv())["task_id"] == task_id
+    assert await refusal(address, additional_headers=bearer(ada)) == 400
 
 
 async def test_a_ping_gets_an_answer_and_anything_else_an_error(ada):

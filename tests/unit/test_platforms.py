@@ -161,3 +161,20 @@ async def test_a_job_that_fails_runs_again_and_holds_up_no_other():
     await schedule.run_all((schedule.Job("a", 0.001, failing), schedule.Job("b", 0.001, working)))
 
     assert runs.count("working") >= 3
+
+
+def test_the_compose_stack_can_run_the_image_in_place_of_the_emulator():
+    base = yaml.safe_load((ROOT / "local" / "compose.yml").read_text())["services"]
+    server = yaml.safe_load((ROOT / "local" / "compose.server.yml").read_text())["services"]
+
+    roles = {shlex.join(each["command"]) for each in server.values() if "command" in each}
+    assert roles == {"python -m local.serve", "python -m local.schedule"}
+    assert server.keys() - base.keys() == {"schedule"}
+    of_emulator = [name for name, each in base.items() if "lampwork" in str(each.get("image"))]
+    replaced = {name for name, each in server.items() if "lampwork-server" in each.get("image", "")}
+    assert set(of_emulator) - replaced == {"volumes", "migrate"}
+    # The worker's variables are all that the schedule's work knows of.
+    known = base["deliverer"]["environment"]
+    assert {name: known[name] for name in server["schedule"]["environment"]} == (
+        server["schedule"]["environment"]
+    )

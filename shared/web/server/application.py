@@ -65,10 +65,10 @@ class Application:
                 await self._app_for(scope)(scope, partial(_bounded, receive, _Received()), send)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (found := SOCKET_PATH.fullmatch(scope["path"])) is None:
-            await receive()
-            return await send({"type": "websocket.close", "code": 1008})
-        await websocket.serve(scope, receive, send, task_id=found[1])
+        """A socket on the task of the path. A proxy may have rewritten it to a stage's address, as
+        for API Gateway; then `task_id` names the task, and its handshake is refused without one."""
+        found = SOCKET_PATH.fullmatch(scope["path"])
+        await websocket.serve(scope, receive, send, task_id=found[1] if found else None)
 
     def _app_for(self, scope: Scope) -> ASGIApp:
         allowed: set[str] = set()

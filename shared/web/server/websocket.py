@@ -20,7 +20,7 @@ from shared.stream.native.watcher import Sent, Watcher
 SUBPROTOCOL = "tasks.v1"
 
 
-async def serve(scope: Scope, receive: Receive, send: Send, *, task_id: str) -> None:
+async def serve(scope: Scope, receive: Receive, send: Send, *, task_id: str | None) -> None:
     """One socket, from its handshake to its end.
 
     A refused handshake is answered as a request would be, where the server can do that.
@@ -53,14 +53,15 @@ def handshake_headers(scope: Scope) -> dict[str, str]:
     return joined
 
 
-def _handshake(scope: Scope, task_id: str) -> Handshake:
+def _handshake(scope: Scope, task_id: str | None) -> Handshake:
     query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     client = scope.get("client")
     return Handshake(
         connection_id=uuid4().hex,
         connected_at_ms=time.time_ns() // 1_000_000,
         headers=handshake_headers(scope),
-        query={**query, "task_id": [task_id]},  # the path wins, as where a gateway rewrites it
+        # The path wins, as where a gateway rewrites it.
+        query=query if task_id is None else {**query, "task_id": [task_id]},
         peer=client[0] if client else None,
         native=True,
     )
