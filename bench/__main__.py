@@ -23,6 +23,8 @@ MEASURES = (
     "stream",
     "watchers",
     "throughput",
+    "queue",
+    "remote",
     "load",
     "idle",
 )

@@ -28,7 +28,7 @@ from tests.services import postgresql_server
 from tests.tasks import make_user
 
 TASKS = 400
-PROCESSES = 2  # as many as run generators under `make dev`
+PROCESSES = 2  # that run the transactions alone
 POSTS = 20  # as many tasks as may wait at once
 ROUNDS = 3
 POLL_SECONDS = 0.05
