@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 from typing import Any
 from uuid import uuid4
@@ -8,7 +9,7 @@ from uuid import uuid4
 import dramatiq
 import pytest
 from dramatiq import Message, Worker
-from redis import Redis
+from redis import Redis, ResponseError
 
 from local.redis_broker import DecodeSafeRedisBroker
 from local.worker import Burial
@@ -120,6 +121,48 @@ def test_only_urgent_queues_are_polled_often(redis_server):
     polls = {name: broker.consume(name, timeout=100).timeout for name in ("deliver", "deliver.DQ")}
 
     assert polls == {"deliver": 20, "deliver.DQ": 500}
+
+
+def old_redis(*_: object) -> None:
+    raise ResponseError("unknown command")
+
+
+def stand_in(*_: object) -> None:
+    """As fakeredis does, whose answer is none at all."""
+
+
+@pytest.mark.parametrize("blmove", [None, old_redis, stand_in])
+def test_a_message_of_an_urgent_queue_wakes_its_consumer(redis_server, monkeypatch, blmove):
+    broker = DecodeSafeRedisBroker(url=redis_server, poll_ms={"urgent": 20})
+    broker.flush("urgent")
+    if blmove:
+        monkeypatch.setattr(broker.client, "blmove", blmove)
+    sent: Message[Any] = Message("urgent", "work", (), {}, {})
+    consumer = broker.consume("urgent")
+
+    empty = next(consumer)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(lambda: next(filter(None, consumer)))
+        broker.enqueue(sent)
+        found = waiting.result(10)
+    consumer.ack(found)
+
+    assert empty is None
+    assert found.message_id == sent.message_id
+    assert broker.do_qsize("urgent") == 0
+
+
+def test_a_server_that_cannot_wait_is_asked_at_its_pace(redis_server, monkeypatch):
+    broker = DecodeSafeRedisBroker(url=redis_server, poll_ms={"urgent": 20})
+    broker.flush("urgent")
+    monkeypatch.setattr(broker.client, "blmove", stand_in)
+    consumer = broker.consume("urgent")
+
+    began = time.monotonic()
+    for _ in range(5):
+        assert next(consumer) is None
+
+    assert time.monotonic() - began >= 5 * 0.02
 
 
 def test_a_backlog_runs_without_a_pause_between_messages(broker):
