@@ -40,7 +40,9 @@ def template() -> Path:
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the emulator alone."""
+    """An environment with the emulator alone; EMULATOR_PYTHON names one that is there already."""
+    if present := os.environ.get("EMULATOR_PYTHON"):
+        return Path(present)
     of_lambda = bundle.compiler()
     assert of_lambda, bundle.NO_COMPILER
     folder = tmp_path_factory.mktemp("emulator") / "venv"

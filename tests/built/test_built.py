@@ -14,7 +14,6 @@ from tests.e2e.product import Product, all_processes
 from tests.e2e.test_journey import (  # noqa: F401
     test_every_dependency_is_healthy,
     test_the_documented_httpie_commands_work_as_written,
-    test_the_schema_and_its_page_need_no_other_host,
     test_the_smoke_test_passes,
 )
 from tests.e2e.test_stream import (  # noqa: F401

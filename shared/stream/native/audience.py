@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from contextvars import Context
@@ -25,6 +26,7 @@ from shared.stream.redis_keys import REVIEWS, channel
 logger = logging.getLogger(__name__)
 
 RELEASE = "release"  # the tasks that a stop waits for
+KINDS = {"snapshot": "state", "update": "state", "heartbeat": "heartbeat"}  # in metrics
 GLANCE_SECONDS = 1.0
 RETRY_SECONDS = 2.0
 # A client that takes nothing for so long is given up; what the system holds for it stays bounded.
@@ -54,6 +56,7 @@ class Audience:
         self._heartbeat_seconds = heartbeat_seconds
         self._tick_seconds = tick_seconds
         self._rooms: dict[UUID, Room] = {}
+        self._delivered = Counter[str]()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: CloseCode | None = None
 
@@ -75,12 +78,13 @@ class Audience:
             if task.get_name() != RELEASE:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._record_delivered()
         await self._subscription.stop()
 
     @asynccontextmanager
     async def watching(self, connection: Connection, cursor: Cursor) -> AsyncIterator[Watcher]:
         """A watcher of an admitted connection, which is counted no more at the end of the block."""
-        watcher = Watcher(connection, cursor)
+        watcher = Watcher(connection, cursor, delivered=self._delivered)
         room = self._enter(watcher)
         try:
             yield watcher
@@ -154,7 +158,15 @@ class Audience:
             await _tried(self._connections.renew(held), "Open streams were not counted again")
             await _tried(self._end_unauthorized(lambda _: True), "Open streams were not reviewed")
             await _tried(self._wake_those_behind(), "Open streams were not compared")
+            self._record_delivered()
             metrics.flush()
+
+    def _record_delivered(self) -> None:
+        """One record for many frames: there may be thousands a second."""
+        for kind, number in self._delivered.items():
+            if kind in KINDS:
+                metrics.record(metrics.FRAMES_DELIVERED, number, Kind=KINDS[kind])
+        self._delivered.clear()
 
     def _review(self, message: bytes | None) -> None:
         """Without a message, some may have been missed."""

@@ -1,11 +1,11 @@
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from shared.process import metrics
 from shared.stream import frames
 from shared.stream.connections import Connection, Cursor
 from shared.stream.endings import Ending
@@ -49,7 +49,9 @@ class Watcher:
     beat_due: bool = False
     sent_at: float = field(default_factory=time.monotonic)
     sending: bool = False
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    delivered: Counter[str] = field(default_factory=Counter)  # frames by kind, of all who share it
+    _has_news: bool = False
+    _waiting: "asyncio.Future[None] | None" = None
     _telling: "asyncio.Task[None] | None" = None
 
     def show(self, history: History | None) -> None:
@@ -58,17 +60,17 @@ class Watcher:
             self.end(Ending.TASK_NOT_FOUND)
         else:
             self.history = history
-            self._news.set()
+            self._wake()
 
     def end(self, ending: Ending) -> None:
         """Tell it this, and nothing after it."""
         self.ending = self.ending or ending
-        self._news.set()
+        self._wake()
 
     def close(self, code: CloseCode) -> None:
         """End it without a word."""
         self.closing = code
-        self._news.set()
+        self._wake()
 
     def give_up(self) -> None:
         """End it although it does not take what it is being sent."""
@@ -78,7 +80,7 @@ class Watcher:
 
     def beat(self) -> None:
         self.beat_due = True
-        self._news.set()
+        self._wake()
 
     async def serve(self, send: Send, gone: Coroutine[Any, Any, None]) -> CloseCode | None:
         """Send it everything until it is to be closed, or until its client is gone.
@@ -110,18 +112,24 @@ class Watcher:
         A frame counts as sent when the next one is asked for.
         """
         while not self.closing:
-            await self._news.wait()
-            self._news.clear()
+            if not self._has_news:
+                # Lighter than an Event, which a thousand watchers would notice.
+                self._waiting = asyncio.get_running_loop().create_future()
+                await self._waiting
+            self._has_news = False
             for frame in self._due():
                 self.sending = True
                 yield frame
                 self.sending, self.beat_due = False, False
                 self.sent_at = time.monotonic()
-                kind = "state" if frame.sequence is not None else frame.kind
-                if kind in ("state", "heartbeat"):
-                    metrics.record(metrics.FRAMES_DELIVERED, Kind=kind)
+                self.delivered[frame.kind] += 1
             if self.ending or (self.history and self._has_ended(self.history)):
                 self.closing = self.closing or CloseCode.NORMAL
+
+    def _wake(self) -> None:
+        self._has_news = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def _due(self) -> Iterator[Sent]:
         history = self.history
