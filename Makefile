@@ -191,6 +191,10 @@ lock: $(BIN)/.ready ## Renew the locks (with hashes, without index addresses)
 	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--upgrade requirements/tools.in -o requirements/tools.lock
 
+.PHONY: endpoint
+endpoint: $(BIN)/.ready ## Write a new endpoint: make endpoint name=tasks/favourite method=POST path=/api/v1/…
+	@exec $(BIN)/python -m local.endpoint --name "$(name)" --method "$(method)" --path "$(path)"
+
 .PHONY: migration
 migration: $(BIN)/.ready ## Write a migration from what changed in shared/models: make migration m="What it does"
 	@exec $(BIN)/python -m local.migration "$(m)" $(if $(empty),--empty)

@@ -155,6 +155,13 @@ def test_the_readme_lists_what_is_on_disk():
 # --- Names in the docs ----------------------------------------------------------------------------
 
 
+# What docs/developing.md has its reader write.
+WRITTEN_BY_READERS = {
+    *("functions/tasks/favourite.py", "tests/integration/test_tasks_favourite.py"),
+    *("shared/generators/grey.py", "shared.generators.grey"),
+}
+
+
 def named_paths(text: str) -> set[str]:
     tops = "|".join((*PYTHON, "docs", "requirements", r"\.ci"))
     return set(re.findall(rf"(?<![\w/.:-])((?:{tops})/[\w./-]*\w/?)", text))
@@ -178,7 +185,8 @@ def test_every_path_and_module_that_a_page_names_exists(path):
     gone = [name for name in named_paths(plain) if not (ROOT / name).exists()]
     gone += [name for name in named_modules(plain) if not is_module(name)]
 
-    assert sorted(gone) == []
+    written = WRITTEN_BY_READERS if path.name == "developing.md" else set()
+    assert sorted(set(gone) - written) == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page)
