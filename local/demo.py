@@ -82,10 +82,12 @@ def answers(url: str) -> bool:
 async def story(options: argparse.Namespace) -> bytes:
     """The picture, as PNG."""
     async with httpx.AsyncClient(base_url=f"{options.url}/api/v1", timeout=30) as client:
-        email, token = await sign_up(client)
-        console.print(f"Signed up and in as [bold]{email}[/]")
+        account = new_account()
+        email, token = await sign_up(client, account)
+        console.print(f"Signed up and in as {email}, with the password {account['password']}")
         client.headers["Authorization"] = f"Bearer {token}"
         task = await submit(client, options)
+        console.print(f'Asked for "{options.prompt}"; its page: {options.url}/tasks/{task["id"]}')
         last = await watch(options.url, token, task["id"])
         if last["status"] != "completed":
             raise TaskEnded(f"the task {last['status']}: {last['error']}")
@@ -96,12 +98,18 @@ async def story(options: argparse.Namespace) -> bytes:
     return picture.raise_for_status().content
 
 
-async def sign_up(client: httpx.AsyncClient) -> tuple[str, str]:
-    """A new account, verified and signed in: its address and an access token."""
-    account = {
+def new_account() -> dict[str, str]:
+    return {
         "email": f"demo-{secrets.token_hex(4)}@example.com",
         "password": secrets.token_urlsafe(16),
     }
+
+
+async def sign_up(
+    client: httpx.AsyncClient, account: dict[str, str] | None = None
+) -> tuple[str, str]:
+    """A new account, verified and signed in: its address and an access token."""
+    account = account or new_account()
     registered = checked(await client.post("/auth/register", json=account))
     verification = {"token": registered["verification"]["token"]}
     checked(await client.post("/auth/verify", params=verification))

@@ -3,6 +3,7 @@ from urllib.parse import urlsplit
 
 from shared import settings
 from shared.errors import CsrfRejected
+from shared.security.client_address import is_loopback_host
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_FETCH_SITES = frozenset({"same-origin", "same-site"})
@@ -34,8 +35,21 @@ def is_own_page(headers: Mapping[str, str]) -> bool:
 
 
 def is_allowed(origin: str | None) -> bool:
-    """Whether a page of this origin may act for a signed-in user: an exact comparison."""
-    return origin in settings.app().origins
+    """Whether a page of this origin may act for a signed-in user: an exact comparison. But where
+    the product runs on a developer's machine, all names of that machine are one."""
+    return origin in settings.app().origins or _is_of_this_machine(origin or "")
+
+
+def _is_of_this_machine(origin: str) -> bool:
+    """Whether it differs from our own origin in nothing but the loopback name."""
+    own = urlsplit(settings.app().public_url)
+    try:
+        page = urlsplit(origin)
+        same = (page.scheme, page.port) == (own.scheme, own.port)
+    except ValueError:  # brackets that do not match, or no port
+        return False
+    is_origin = origin == f"{page.scheme}://{page.netloc}" and "@" not in page.netloc
+    return same and is_origin and is_loopback_host(own.netloc) and is_loopback_host(page.netloc)
 
 
 def _origin(headers: Mapping[str, str]) -> str | None:

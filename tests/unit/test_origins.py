@@ -71,3 +71,38 @@ def test_strict_mode_refuses_a_request_that_names_no_page(monkeypatch: pytest.Mo
         origins.check_page({})
     origins.check_page({"origin": "https://app.example.com"})
     origins.check_page({"sec-fetch-site": "same-origin"})
+
+
+NAMES = ("localhost", "127.0.0.1", "[::1]", "lampwork.localhost")
+
+
+@pytest.mark.parametrize("own", NAMES[:3])
+@pytest.mark.parametrize("page", NAMES)
+def test_all_names_of_a_developers_machine_are_one_origin(
+    monkeypatch: pytest.MonkeyPatch, own: str, page: str
+):
+    monkeypatch.setenv("PUBLIC_URL", f"http://{own}:8000")
+    forget_singletons()
+
+    assert origins.is_allowed(f"http://{page}:8000")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("http://localhost:8001", "https://localhost:8000", "http://localhost", "null", ""),
+        *("http://localhost.evil.example:8000", "http://evil.example:8000", "http://10.0.0.1:8000"),
+        *("http://localhost:8000@evil.example", "http://me@localhost:8000", "localhost:8000"),
+        *("http://localhost:8000/", "http://[::1:8000", "http://localhost:port"),
+    ],
+)
+def test_nothing_else_is(monkeypatch: pytest.MonkeyPatch, page: str):
+    monkeypatch.setenv("PUBLIC_URL", "http://localhost:8000")
+    forget_singletons()
+
+    assert not origins.is_allowed(page)
+
+
+@pytest.mark.parametrize("page", [f"https://{name}" for name in NAMES])
+def test_a_deployment_allows_no_page_of_its_visitors_machine(page: str):
+    assert not origins.is_allowed(page)
