@@ -8,8 +8,6 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import settings
-from shared.clients import objects
-from shared.clients.objects import ObjectStoreUnavailable
 from shared.database import transaction
 from shared.engine import task_metrics, transitions, webhooks
 from shared.engine.announcing import announce
@@ -202,10 +200,12 @@ class TaskService:
             TaskNotFinished: cancel it first.
             Unavailable: the object store is away; the task is still there.
         """
+        from shared.clients import objects  # loads boto3, which nothing else here needs
+
         task = await self._ended(task_id, "Only a task that has ended can be deleted.")
         try:
             await objects.delete_all(objects.folder(task.id))
-        except ObjectStoreUnavailable as error:
+        except objects.ObjectStoreUnavailable as error:
             raise Unavailable("The pictures could not be deleted; try again shortly.") from error
         async with transaction() as session:
             await TaskRepository(session, owner_id=self.owner_id).delete(task.id)

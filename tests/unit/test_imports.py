@@ -12,10 +12,11 @@ from tests.unit.test_template import function_modules
 HASHING = frozenset({"passlib", "argon2"})
 HTTP = frozenset({"fastapi", "starlette", "mangum"})
 ORM = frozenset({"sqlalchemy"})
+BOTO = frozenset({"boto3"})
 PICTURES = frozenset({"numpy", "PIL"})
 NEVER = frozenset({"moto", "alembic", "lampwork", "local", "tests", "pytest"})
 NONE: frozenset[str] = frozenset()
-ALL = HASHING | HTTP | ORM | PICTURES | NEVER
+ALL = HASHING | HTTP | ORM | PICTURES | BOTO | NEVER
 
 # Imports each given module, and prints which top-level packages have been loaded by then. None may
 # read the list of common passwords, which only a request that sets a password needs.
@@ -43,16 +44,27 @@ HASHES_PASSWORDS = {
 SENDS_NO_ANSWERS = {"functions.tasks.generate", "functions.tasks.sweep", "functions.webhooks.send"}
 
 
+# It is loaded where objects are read or written, and for SQS where the settings ask for it.
+STORES_OBJECTS = {
+    "functions.dashboard.pages",
+    "functions.health.health",
+    "functions.ops.purge",
+    "functions.tasks.generate",
+    "functions.tasks.result",
+}
+
+
 def allowed(module: str) -> frozenset[str]:
     """Which of the watched packages a function may load when it is imported."""
     area = module.split(".")[1]
     if area in ("ws_connect", "ws_broadcast"):
         return NONE
+    stores = BOTO if module in STORES_OBJECTS else NONE
     if module == "functions.ops.migrate":
         return ORM | {"alembic"}
     if area == "ops" or module in SENDS_NO_ANSWERS:
-        return ORM
-    return HTTP | ORM | (HASHING if module in HASHES_PASSWORDS else NONE)
+        return ORM | stores
+    return HTTP | ORM | stores | (HASHING if module in HASHES_PASSWORDS else NONE)
 
 
 def modules_by_what_they_may_load() -> dict[frozenset[str], list[str]]:
