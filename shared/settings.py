@@ -59,7 +59,8 @@ EACH_QUARTER = (0.0, 15.0, 30.0, 45.0)
 class Settings(BaseModel):
     """A group of variables; a field's alias is the variable's name."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    # A function reads a few of the groups, and builds no other.
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
     @classmethod
     def load(cls) -> Self:

@@ -1,3 +1,4 @@
+import gc
 import logging
 from collections.abc import Callable
 from functools import wraps
@@ -19,11 +20,19 @@ def prepare() -> None:
     Raises:
         SettingsError: the settings are not safe for production.
     """
+    _collect_garbage()
     logs.install()
     if settings.app().environment is settings.Environment.DEVELOPMENT:
         logging.getLogger("mangum.http").setLevel(logging.WARNING)  # the emulator tells of each too
     safety.check()
     tracker()
+
+
+def _collect_garbage() -> None:
+    """Collect from now on, but not what was imported before (functions/__init__.py)."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 snapshots.register_hooks(prepare)
