@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -49,6 +50,8 @@ new_session = sessionmaker(engine, expire_on_commit=False)
 key = jwt.PyJWK(
     json.loads(Path(os.environ["KEYS_FILE"]).read_text())["signing"]["current"] | {"alg": "EdDSA"}
 )
+# SQLite has one writer at a time, and whoever waits for it in the database does so for 5 s at most.
+writing = Lock()
 watchers: dict[UUID, set[asyncio.Queue[dict[str, Any]]]] = defaultdict(set)
 
 
@@ -133,7 +136,7 @@ def login(body: Login) -> dict[str, Any]:
         idle_expires_at=now + timedelta(days=14),
         absolute_expires_at=now + timedelta(days=30),
     )
-    with new_session.begin() as database:
+    with writing, new_session.begin() as database:
         database.add(session)
     claims = {"sub": str(user.id), "sid": str(session.id), "aud": AUDIENCE, "ep": user.auth_epoch}
     token = jwt.encode(claims | {"exp": now + LIFETIME}, key.key, "EdDSA")
@@ -236,10 +239,9 @@ class Order(BaseModel):
 @app.post("/api/v1/tasks", status_code=202)
 def create_task(order: Order, authorization: Authorization = "") -> TaskRead:
     now = datetime.now(UTC)
-    with new_session() as database:
+    # Nobody else counts the user's tasks until this one is written.
+    with writing, new_session() as database:
         user = signed_in(database, authorization)
-        database.rollback()
-        database.execute(text("BEGIN IMMEDIATE"))  # nobody else may count until it is written
         subscription = live_subscription(database, user)
         limits = PLANS[subscription.plan]
         if unfinished(database, user) >= limits.tasks_at_once:
@@ -278,7 +280,7 @@ def finish(task_id: UUID, done: "Future[bytes]") -> None:
     picture, now = done.result(), datetime.now(UTC)
     file = Path(os.environ["PICTURES"]) / f"{task_id}.png"
     file.write_bytes(picture)
-    with new_session.begin() as database:
+    with writing, new_session.begin() as database:
         task = database.get_one(Task, task_id)
         size = {side: task.parameters[side] for side in ("width", "height")}
         task.status, task.finished_at, task.progress = TaskStatus.COMPLETED, now, 1.0
