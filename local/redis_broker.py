@@ -3,8 +3,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from dramatiq import DecodeError, Message
+from dramatiq import ConnectionClosed, DecodeError, Message
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from redis import ConnectionError as RedisConnectionError
 from redis import ResponseError
 
 from local.message_shape import is_readable
@@ -66,6 +67,9 @@ class PromptConsumer(_RedisConsumer):
             found = self.broker.client.blmove(queue, queue, WAIT_SECONDS, "LEFT", "LEFT")
         except ResponseError:
             return False
+        except RedisConnectionError as error:
+            # As when it fetches, so it is asked again.
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
         return found is not None or time.monotonic() - began > WAIT_SECONDS / 2
 
 

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import dramatiq
 import pytest
-from dramatiq import Message, Worker
+from dramatiq import ConnectionClosed, Message, Worker
+from redis import ConnectionError as RedisConnectionError
 from redis import Redis, ResponseError
 
 from local.redis_broker import DecodeSafeRedisBroker
@@ -163,6 +164,18 @@ def test_a_server_that_cannot_wait_is_asked_at_its_pace(redis_server, monkeypatc
         assert next(consumer) is None
 
     assert time.monotonic() - began >= 5 * 0.02
+
+
+def test_a_connection_that_ends_while_a_consumer_waits_is_opened_again(redis_server, monkeypatch):
+    def ends(*_: object) -> None:
+        raise RedisConnectionError("closed")
+
+    broker = DecodeSafeRedisBroker(url=redis_server, poll_ms={"urgent": 20})
+    broker.flush("urgent")
+    monkeypatch.setattr(broker.client, "blmove", ends)
+
+    with pytest.raises(ConnectionClosed):
+        next(broker.consume("urgent"))
 
 
 def test_a_backlog_runs_without_a_pause_between_messages(broker):
