@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 gc.disable()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share what is slow to start in one process: those of a module, and those of
     a folder that use its running product."""
