@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,15 +20,11 @@ ROOT = Path(__file__).resolve().parents[1]
 gc.disable()
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share what is slow to start in one process: those of a module, and those of
-    a folder that use its running product."""
-    for item in items:
-        shares_product = "product" in getattr(item, "fixturenames", ())
-        item.add_marker(
-            pytest.mark.xdist_group(str(item.path.parent if shares_product else item.path))
-        )
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    from tests.distribution import ByWhatStarts
+
+    return ByWhatStarts(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -13,7 +13,7 @@ expect.set_options(timeout=20_000)
 IMPATIENT = {"TASK_RUN_TIMEOUT_SECONDS": "5", "TASK_MAX_ATTEMPTS": "1"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     with running(tmp_path_factory.mktemp("browser") / "data", environment=IMPATIENT) as started:
         yield started

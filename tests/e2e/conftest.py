@@ -12,7 +12,7 @@ MANY_SIGN_UPS = dict.fromkeys(
 )
 
 
-@pytest.fixture(scope="session", params=["workers"], ids=[pytest.HIDDEN_PARAM])
+@pytest.fixture(scope="package", params=["workers"], ids=[pytest.HIDDEN_PARAM])
 def product(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:

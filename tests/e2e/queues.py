@@ -4,4 +4,4 @@ import pytest
 
 QUEUES = {"workers": {}, "sqs": {"QUEUE_URL": "sqs://"}}
 
-over_each_queue = pytest.mark.parametrize("product", QUEUES, indirect=True, scope="session")
+over_each_queue = pytest.mark.parametrize("product", QUEUES, indirect=True, scope="package")

@@ -70,7 +70,7 @@ class Functions:
         await self._folders.open()
         self._set_functions(self._functions)
         self._housekeeping = asyncio.create_task(self._housekeep())
-        await self._launchers.start()
+        await self._launchers.start(self._functions.values())
 
     async def preload(self) -> None:
         """Load the packages that functions share, for which their variables should be known.

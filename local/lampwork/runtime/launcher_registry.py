@@ -36,17 +36,17 @@ class LauncherRegistry:
         if self._settings.cold or extension_files(function):
             return self._cold
         launcher = ForkLauncher(function, self._settings, self._servers, self._scanner)
-        self._forking[f"{function.logical_id}:{function.qualifier}"] = launcher
+        self._forking[_key(function)] = launcher
         return launcher
 
-    async def start(self) -> None:
+    async def start(self, functions: Iterable[Function]) -> None:
         """Start the servers that have loaded nothing yet, unless every start is cold.
 
         Raises:
             StartError: none can be started.
         """
         if not self._settings.cold:
-            ready = [each for each in self._forking.values() if self._is_ready(each.function)]
+            ready = self._ready(functions)
             await self._servers.start([await launcher.world() for launcher in ready])
         program.discard()
 
@@ -54,6 +54,8 @@ class LauncherRegistry:
         """Load what the functions share, and then, in the background, what each has for itself.
 
         Nobody waits for packages that have yet to be installed: those functions' are loaded later.
+        A function is loaded as triggers call it; its other aliases and versions, which have the
+        same code, find the same servers when somebody names them.
         """
         wanted = {function.logical_id: function for function in functions}
         for name, launcher in list(self._forking.items()):
@@ -63,7 +65,7 @@ class LauncherRegistry:
             for function in wanted.values():
                 if not self._is_ready(function):
                     self._begin(self._install_and_preload(function))
-        launchers = [each for each in self._forking.values() if self._is_ready(each.function)]
+        launchers = self._ready(wanted.values())
         await self._servers.share([await launcher.world() for launcher in launchers])
         if len(launchers) == 1:
             await self._prepare(launchers)
@@ -75,6 +77,14 @@ class LauncherRegistry:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(self._cold.stop(), self._servers.stop())
+
+    def _ready(self, functions: Iterable[Function]) -> list[ForkLauncher]:
+        """What forks these functions, where their packages are here."""
+        return [
+            self._forking[key]
+            for function in functions
+            if (key := _key(function)) in self._forking and self._is_ready(function)
+        ]
 
     def _is_ready(self, function: Function) -> bool:
         return function.is_node or self._settings.packages.are_installed(function)
@@ -88,9 +98,7 @@ class LauncherRegistry:
         # What cannot be installed has been said, and each request for it is told.
         with contextlib.suppress(NotInstalled):
             await self._settings.packages.install(function)
-            await self._prepare(
-                [each for each in self._forking.values() if each.function is function]
-            )
+            await self._prepare(self._ready([function]))
 
     async def _prepare(self, launchers: Iterable[ForkLauncher]) -> None:
         launchers = list(launchers)
@@ -101,3 +109,7 @@ class LauncherRegistry:
         except StartError as error:  # which a request will be told, too
             logger.warning("%s", error)
         self._servers.retire_all_but([each.server for each in self._forking.values()])
+
+
+def _key(function: Function) -> str:
+    return f"{function.logical_id}:{function.qualifier}"
