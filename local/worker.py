@@ -39,6 +39,7 @@ from shared.singletons import forget_singletons
 GENERATE_POLL_MS = 100
 DELIVER_POLL_MS = 20
 IDLE_MS = 500
+PAUSE_SECONDS = 5
 BACKSTOP_SECONDS = 30
 MOST_CONNECTIONS = 8
 PR_SET_PDEATHSIG = 1
@@ -163,7 +164,9 @@ class Grace(Middleware):
         signal.signal(signal.SIGUSR1, self._note_successor)
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        if not self._has_successor:
+        if self._has_successor:
+            _fetch_no_more(worker)
+        else:
             self._begin()
 
     def _note_successor(self, *_: object) -> None:
@@ -181,6 +184,15 @@ class Grace(Middleware):
     def _begin(self, *_: object) -> None:
         loop = event_loop()
         loop.call_soon_threadsafe(loop.call_later, self._seconds, self._stopping.set)
+
+
+def _fetch_no_more(worker: Worker) -> None:
+    """Dramatiq's consumers fetch on while its threads finish, however long that takes, and nobody
+    would begin what they fetch."""
+    for consumer in worker.consumers.values():
+        consumer.pause()
+    for consumer in worker.consumers.values():
+        consumer.paused_event.wait(PAUSE_SECONDS)
 
 
 class Threads(Middleware):

@@ -7,6 +7,8 @@ from shared.errors import MalformedJson, Unprocessable
 # The largest integer that every reader of JSON gets as it was written: JavaScript, for one, reads
 # numbers as doubles (RFC 8259 section 6, RFC 7493 section 2.2).
 MAX_EXACT_INTEGER = 2**53 - 1
+# Python's own limit is that of its stack, which belongs to whoever set it last.
+MAX_DEPTH = 100
 
 
 def loads(body: bytes) -> Any:
@@ -49,6 +51,8 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_strings(value: Any, place: tuple[str, ...] = ("body",)) -> None:
+    if len(place) > MAX_DEPTH:
+        raise MalformedJson(f"Lists and objects are nested more than {MAX_DEPTH} deep.")
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
             raise _unkeepable(place)

@@ -46,7 +46,7 @@ MUTATIONS = (
     Mutation(
         guard="compare-and-set on the generation",
         path="shared/repositories/sessions.py",
-        text="                UserSession.generation == from_generation,\n",
+        text='        UserSession.generation == bindparam("from_generation"),\n',
         replacement="",
         test="tests/catalogue/test_races.py::test_a_late_rotation_does_not_set_a_session_back",
     ),

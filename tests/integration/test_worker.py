@@ -57,7 +57,7 @@ def worker(log: Path, setup: str = "generate") -> Iterator["subprocess.Popen[byt
     command = [
         str(Path(sys.executable).parent / "dramatiq"),
         f"tests.worker_with_slow_generator:{setup}",
-        *("--processes", "1", "--threads", "1", "--worker-shutdown-timeout", "20000"),
+        *("--processes", "1", "--threads", "1", "--worker-shutdown-timeout", "60000"),
     ]
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -226,6 +226,23 @@ def test_a_worker_that_has_a_successor_finishes_its_task_however_long_that_takes
 
     task = run(read(task_id))
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
+
+
+def test_a_worker_that_has_a_successor_leaves_what_comes_to_it(tmp_path, let_go):
+    first = submit(str(let_go))
+    with worker(tmp_path / "log") as finishing:
+        wait_for(first, started)
+        threads = Path(f"/proc/{child_of(finishing)}/task")
+        working = len(list(threads.iterdir()))
+        os.killpg(finishing.pid, signal.SIGUSR1)
+        finishing.terminate()
+        until(lambda: len(list(threads.iterdir())) < working)  # the idle one has ended
+
+        second = submit("0.01")
+        with worker(tmp_path / "log of the successor"):
+            wait_for(second, lambda task: task.status.terminal)
+        assert run(read(first)).status is TaskStatus.PROCESSING
+        let_go.touch()
 
 
 def test_a_worker_that_has_a_successor_and_is_told_to_stop_once_more_gives_its_task_back(
