@@ -118,15 +118,28 @@ async def rows(
 @asynccontextmanager
 async def _asked(bound: AsyncEngine) -> AsyncIterator[None]:
     """Raises Unavailable where what is done within shows that the database is away."""
-    # SQLite is a part of this process: what it waits for is bounded by its busy timeout.
-    asked = nullcontext() if _is_sqlite(bound) else dependency("database").asked()
     try:
-        async with asked:
+        # SQLite is a part of this process: what it waits for is bounded by its busy timeout.
+        async with nullcontext() if _is_sqlite(bound) else _question():
             yield
     except (DBAPIError, PoolTimeout, OSError) as error:
         if _says_database_is_away(error):
             raise Unavailable from error
         raise
+
+
+@asynccontextmanager
+async def _question() -> AsyncIterator[None]:
+    """A question to the server, once there is a connection for it: who waits for one waits for
+    other requests of this process, which must not count against the server."""
+    server = dependency("database")
+    async with nullcontext() if server.is_being_asked else _turns(), server.asked():
+        yield
+
+
+@singleton
+def _turns() -> asyncio.Semaphore:
+    return asyncio.Semaphore(settings.database().pool_size)
 
 
 @singleton

@@ -142,6 +142,11 @@ class Dependency:
         self._clock = clock
         self._asked_again_at: float | None = None  # set while it gives no answer
 
+    @property
+    def is_being_asked(self) -> bool:
+        """Whether what runs now is within a question to it."""
+        return self.name in _asked.get()
+
     @asynccontextmanager
     async def asked(self) -> AsyncIterator[None]:
         """Ask the server within, and wait no longer than its patience allows.
@@ -153,13 +158,12 @@ class Dependency:
             NotAnswered: it must not be asked now.
             TimeoutError: it gave no answer in time.
         """
-        under_way = _asked.get()
-        if self.name in under_way:
+        if self.is_being_asked:
             yield
             return
         request = _request.get()
         seconds = self._seconds_for(request)
-        token = _asked.set(under_way | {self.name})
+        token = _asked.set(_asked.get() | {self.name})
         wait, began = Wait(seconds), self._clock()
         try:
             async with wait:

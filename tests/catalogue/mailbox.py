@@ -11,7 +11,9 @@ def letters(recipient: str) -> list[str]:
     """The mails in somebody's mailbox, the oldest first."""
 
     async def fetch() -> list[str]:
-        await send_due()
+        for _ in range(20):  # each is a limited batch, and other tests' mails may be due too
+            if not await send_due():
+                break
         async with transaction(writing=False) as session:
             found = await MailboxRepository(session).list(recipient=recipient)
         return [each.text for each in reversed(found)]

@@ -3,6 +3,7 @@
 tests/e2e/test_hanging_servers.py stops whole servers under the whole product.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +11,14 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
+from shared.database import transaction
 from shared.dependencies import one_request
 from shared.process.event_loop import run
 from shared.queues.doorbells import QueueUnavailable
 from shared.queues.registry import queue
+from shared.singletons import forget_singletons
 from tests.http import Answer
 from tests.proxy import Proxy
 from tests.services import delete_queues
@@ -97,3 +101,18 @@ def test_a_task_is_kept_while_the_storage_gives_no_answer(storage):
     assert (first[0], first[1] < ANSWER_SECONDS) == (503, True)
     assert (second[0], second[1] < AT_ONCE_SECONDS) == (503, True)
     assert time.monotonic() - went_on < HEAL_SECONDS
+
+
+def test_requests_that_wait_for_each_other_do_not_hold_it_against_the_server(postgresql_backend):
+    postgresql_backend.setenv("DATABASE_POOL_SIZE", "1")
+    forget_singletons()
+
+    async def ask() -> None:
+        with one_request():
+            async with transaction() as session:
+                await session.execute(text("SELECT pg_sleep(0.06)"))
+
+    async def ask_at_once() -> None:
+        await asyncio.gather(*(ask() for _ in range(30)))  # longer in sum than a request may take
+
+    run(ask_at_once())
