@@ -4,8 +4,12 @@ from pathlib import PurePosixPath
 
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-# The tests of these folders use one running product.
-WITH_A_PRODUCT = frozenset({"tests/browser", "tests/catalogue"})
+# The tests of these folders use one running product, but for those modules that start their own.
+WITH_A_PRODUCT = frozenset({"tests/browser", "tests/catalogue", "tests/e2e"})
+WITH_THEIR_OWN = frozenset(
+    f"tests/e2e/test_{name}.py"
+    for name in ("asgi", "hanging_servers", "life", "saves", "workers_killed")
+)
 
 
 class ByWhatStarts(LoadScopeScheduling):  # type: ignore[misc]
@@ -14,4 +18,4 @@ class ByWhatStarts(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
         folder = str(PurePosixPath(file).parent)
-        return folder if folder in WITH_A_PRODUCT else file
+        return folder if folder in WITH_A_PRODUCT and file not in WITH_THEIR_OWN else file
