@@ -162,6 +162,8 @@ def test_a_late_answer_does_not_take_a_card_back(context, ada):
     card.get_by_role("button", name="Cancel").click()
     expect(card.get_by_text("Cancelled", exact=True)).to_be_visible()
 
+    # The socket may have told the page before the answer is here.
+    until(lambda: page.evaluate("true") and held != [])
     route, answer = held[0]
     before = answer.json() | {"status": "queued", "terminal": False, "sequence": 1}
     with page.expect_response("**/cancel"):

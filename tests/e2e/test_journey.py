@@ -11,7 +11,6 @@ import httpx
 from tests.e2e.product import Product
 
 HTTP = str(Path(sys.executable).parent / "http")
-ACCOUNT = "email=demo@example.com password='StrongPass123!'"
 
 
 def http(product: Product, line: str, home: Path) -> tuple[int, Any]:
@@ -29,7 +28,9 @@ def http(product: Product, line: str, home: Path) -> tuple[int, Any]:
 
 
 def test_the_documented_httpie_commands_work_as_written(product, tmp_path):
-    status, registered = http(product, f"http POST :8000/api/v1/auth/register {ACCOUNT}", tmp_path)
+    email = f"demo-{product.port}@example.com"  # two servers may share one database
+    account = f"email={email} password='StrongPass123!'"
+    status, registered = http(product, f"http POST :8000/api/v1/auth/register {account}", tmp_path)
     assert status == 201
     token = registered["verification"]["token"]
 
@@ -37,7 +38,7 @@ def test_the_documented_httpie_commands_work_as_written(product, tmp_path):
     assert (status, verified["status"]) == (200, "active")
 
     session = "http --session=auth"
-    status, signed_in = http(product, f"{session} POST :8000/api/v1/auth/login {ACCOUNT}", tmp_path)
+    status, signed_in = http(product, f"{session} POST :8000/api/v1/auth/login {account}", tmp_path)
     assert (status, signed_in["token_type"]) == (200, "Bearer")
 
     status, refreshed = http(product, f"{session} POST :8000/api/v1/auth/refresh", tmp_path)
@@ -45,7 +46,7 @@ def test_the_documented_httpie_commands_work_as_written(product, tmp_path):
     assert refreshed["refresh_token"] != signed_in["refresh_token"]
 
     status, me = http(product, f"{session} GET :8000/api/v1/auth/me", tmp_path)
-    assert (status, me["user"]["email"]) == (200, "demo@example.com")
+    assert (status, me["user"]["email"]) == (200, email)
 
     status, _ = http(product, f"{session} POST :8000/api/v1/auth/logout", tmp_path)
     assert status == 204
