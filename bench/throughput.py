@@ -10,15 +10,14 @@ from pathlib import Path
 from statistics import median
 from subprocess import PIPE
 from time import perf_counter
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import func, select
 
 from bench.product import act_as_a_worker_of
 from bench.report import Row
+from bench.transactions import make_task
 from shared.database import engine, transaction
-from shared.engine import transitions
-from shared.models.base import database_now
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
 from shared.queues.registry import queue
@@ -75,23 +74,7 @@ async def _measure(name: str, variables: dict[str, str]) -> list[Row]:
 async def _tasks() -> list[UUID]:
     """Tasks as a POST leaves them, except that no doorbell has rung for them."""
     owner = await make_user()
-    return [await _task(owner) for _ in range(TASKS)]
-
-
-async def _task(owner: UUID) -> UUID:
-    task = Task(
-        id=uuid4(),
-        user_id=owner,
-        prompt="nothing",
-        parameters={"width": 64, "height": 64, "style": "painting", "seed": 1},
-        run_timeout_seconds=30,
-        runs_at_once=PROCESSES,
-        queued_deadline=database_now(3600),
-    )
-    async with transaction() as session:  # a single one, so that no sweep rings for it in between
-        await transitions.create(session, task)
-        await transitions.mark_dispatched(session, task.id, 1)
-    return task.id
+    return [await make_task(owner, runs_at_once=PROCESSES) for _ in range(TASKS)]
 
 
 async def _transactions_per_second(ids: Sequence[UUID]) -> float:

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -32,12 +33,9 @@ class Stack:
 
     @property
     def settings(self) -> Mapping[str, str]:
-        stored = {name: value or "" for name, value in dotenv_values(self.completed).items()}
+        whole = StringIO(stack_settings.completed(self._text()))
+        stored = {name: value or "" for name, value in dotenv_values(stream=whole).items()}
         return {**stored, **os.environ}
-
-    @property
-    def completed(self) -> Path:
-        return stack_settings.write(self.env_file.read_text(encoding="utf-8"))
 
     @property
     def origin(self) -> str:
@@ -47,15 +45,19 @@ class Stack:
         """Run a command in the container of a service. Returns what it prints."""
         return self.compose("exec", "-T", service, *command).strip()
 
+    def _text(self) -> str:
+        return self.env_file.read_text(encoding="utf-8")
+
     def compose(self, *arguments: str) -> str:
         """
         Raises:
             StackError: Compose failed.
         """
+        whole = stack_settings.write(self._text())
         found = subprocess.run(
             [
                 *self.command,
-                *("--env-file", str(self.completed), "-f", str(ROOT / "local" / "compose.yml")),
+                *("--env-file", str(whole), "-f", str(ROOT / "local" / "compose.yml")),
                 *arguments,
             ],
             env={"COMPOSE_PROJECT_NAME": "lampwork", **os.environ},

@@ -88,8 +88,9 @@ def mapped(given: Settings) -> dict[str, str]:
     return {name: value for name, value in gives.items() if name not in given}
 
 
-def complete(text: str, defaults: str) -> str:
+def completed(text: str) -> str:
     """The text of a whole env file: the given lines, and the defaults of names that they lack."""
+    defaults = DEFAULTS.read_text(encoding="utf-8")
     given = read(text)
     added = mapped(given)
     lacking = [
@@ -120,7 +121,7 @@ def write(text: str) -> Path:
     # It holds passwords, so nobody else may ever read it. Two commands may write it at once.
     whole = COMPLETED.with_suffix(f".{os.getpid()}")
     with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(complete(text, DEFAULTS.read_text(encoding="utf-8")))
+        file.write(completed(text))
     whole.replace(COMPLETED)
     return COMPLETED
 

@@ -7,17 +7,16 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from time import perf_counter
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from dramatiq import Broker, Message
 from sqlalchemy import delete, func, select
 
 from bench.queue.servers import Servers
 from bench.servers import BIN, server
+from bench.transactions import make_task
 from shared.clients import redis_client
 from shared.database import engine, transaction
-from shared.engine import transitions
-from shared.models.base import database_now
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
 from shared.queues import brokers
@@ -97,23 +96,7 @@ async def working(
 async def make_tasks(number: int) -> Sequence[UUID]:
     """Tasks of several owners whose doorbells count as rung, so that no sweep is missed."""
     owners = [await make_user() for _ in range(OWNERS)]
-    return [await _task(owners[place % OWNERS]) for place in range(number)]
-
-
-async def _task(owner: UUID) -> UUID:
-    task = Task(
-        id=uuid4(),
-        user_id=owner,
-        prompt="nothing",
-        parameters={"width": 64, "height": 64, "style": "painting", "seed": 1},
-        run_timeout_seconds=120,
-        runs_at_once=1000,
-        queued_deadline=database_now(3600),
-    )
-    async with transaction() as session:
-        await transitions.create(session, task)
-        await transitions.mark_dispatched(session, task.id, 1)
-    return task.id
+    return [await make_task(owners[place % OWNERS], runs_at_once=1000) for place in range(number)]
 
 
 async def completed_at_first() -> int:

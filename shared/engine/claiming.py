@@ -8,19 +8,20 @@ one of those tasks waits without a doorbell until another task of its owner ends
 """
 
 from functools import cache
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Table, bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database import transaction
 from shared.engine import transitions
 from shared.engine.transitions import TASKS
+from shared.models.base import table_of
 from shared.models.task import Task
 from shared.models.user import User
 
-USERS = cast(Table, User.__table__)
+USERS = table_of(User)
 
 
 async def begin_next(*, worker_id: str) -> Task | None:

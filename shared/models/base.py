@@ -41,6 +41,11 @@ def table_of(model: type[Base]) -> Table:
     return table
 
 
+def values_of(entity: Base) -> dict[str, Any]:
+    """What was given for a new row, by the names of its columns."""
+    return {name: value for name, value in vars(entity).items() if not name.startswith("_")}
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An instant: in Python always aware and in UTC, even if the database stores no time zone."""
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Integer, Row, Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.models.base import database_now, table_of
+from shared.models.base import database_now, table_of, values_of
 from shared.models.session import RevokeReason, UserSession
 from shared.models.user import User
 
@@ -69,10 +69,7 @@ class SessionRepository:
         self._session = session
 
     async def add(self, user_session: UserSession) -> None:
-        given = vars(user_session).items()
-        await self._session.execute(
-            _NEW, {name: value for name, value in given if not name.startswith("_")}
-        )
+        await self._session.execute(_NEW, values_of(user_session))
 
     async def get(self, session_id: UUID) -> UserSession | None:
         return await self._session.get(UserSession, session_id)

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from local import bundle
 from local.keys import ensure_keys
 from tests.conftest import ROOT
 from tests.e2e.conftest import MANY_SIGN_UPS, ada, bob  # noqa: F401
-from tests.e2e.product import Product, answers, free_port
+from tests.e2e.product import Product, free_port
 
 START_SECONDS = 300
 SETTINGS = {
@@ -83,11 +82,7 @@ def product(
         )
     product = Product(process, port, data, log)
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not answers(product):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
+        product.until_it_answers(START_SECONDS)
         yield product
     finally:
         if process.poll() is None:

@@ -9,7 +9,7 @@ import pytest
 from dotenv import dotenv_values
 
 from local import stack_settings
-from local.stack_settings import FOREIGN, complete, read, warnings
+from local.stack_settings import FOREIGN, completed, read, warnings
 from tests.conftest import ROOT
 
 DEFAULTS = (ROOT / ".env.docker").read_text()
@@ -29,7 +29,7 @@ SENTRY_RELAY_PORT=3000
 def values(text: str, folder: Path) -> dict[str, str | None]:
     """As Compose reads the completed text."""
     file = folder / "completed"
-    file.write_text(complete(text, DEFAULTS))
+    file.write_text(completed(text))
     return dotenv_values(file)
 
 

@@ -48,6 +48,16 @@ class Product:
         answer = httpx.post(f"{self.origin}{path}", json=event, timeout=30)
         assert "X-Amz-Function-Error" not in answer.raise_for_status().headers, answer.text
 
+    def until_it_answers(self, seconds: float, *, says: str = "") -> None:
+        """Wait until it serves and its log `says` this; fails with the log if it ends before, or
+        is not up in time."""
+        deadline = time.monotonic() + seconds
+        while says not in self.log.read_text() or not answers(self):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
+                raise AssertionError(f"The product did not start:\n{self.log.read_text()}")
+            time.sleep(0.05)
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
         return self.process.wait(30)
@@ -117,12 +127,7 @@ def start(
             start_new_session=True,
         )
     product = Product(process, port, data, log)
-    deadline = time.monotonic() + START_SECONDS
-    while f"{product.origin}" not in log.read_text() or not answers(product):
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError(f"The product did not start:\n{log.read_text()}")
-        time.sleep(0.05)
+    product.until_it_answers(START_SECONDS, says=product.origin)
     return product
 
 

@@ -3,13 +3,12 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.e2e.product import Product, answers, free_port, processes_of
+from tests.e2e.product import Product, free_port, processes_of
 
 WORKERS = 4
 START_SECONDS = 300  # each worker loads everything, on whatever machine this is
@@ -40,11 +39,7 @@ def server(
         )
     served = Product(process, port, product.data, log)
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not answers(served):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
+        served.until_it_answers(START_SECONDS)
         yield served
     finally:
         if process.poll() is None:

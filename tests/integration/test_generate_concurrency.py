@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -76,16 +77,18 @@ async def until_all(tasks: list[Task], reached: Callable[[Task], bool]) -> list[
             await asyncio.sleep(0.1)
 
 
-def use(backend: pytest.MonkeyPatch, origin: str) -> None:
-    backend.setenv("GENERATOR_URL", f"openai+{origin}/v1")
-    backend.setenv("GENERATE_CONCURRENCY", str(AT_ONCE))
+@asynccontextmanager
+async def provided(backend: pytest.MonkeyPatch, wave: "Wave") -> AsyncIterator["Wave"]:
+    """A generator on another machine that behaves as this wave does."""
+    async with providing(wave.behave) as provider:
+        backend.setenv("GENERATOR_URL", f"openai+{provider.origin}/v1")
+        backend.setenv("GENERATE_CONCURRENCY", str(AT_ONCE))
+        yield wave
 
 
 def test_as_many_requests_as_allowed_wait_for_a_remote_generator_at_once(backend, tmp_path):
     async def scenario() -> tuple[Wave, list[Task]]:
-        wave = Wave()
-        async with providing(wave.behave) as provider:
-            use(backend, provider.origin)
+        async with provided(backend, Wave()) as wave:
             tasks = await submit_tasks(TASKS)
             with worker(tmp_path / "log"):
                 return wave, await until_all(tasks, lambda task: task.status.terminal)
@@ -100,9 +103,7 @@ def test_a_worker_told_to_stop_gives_back_all_that_it_runs(backend, tmp_path):
     backend.setenv("WORKER_SHUTDOWN_GRACE_SECONDS", "0.2")
 
     async def scenario() -> list[Task]:
-        wave = Wave(answer=False)
-        async with providing(wave.behave) as provider:
-            use(backend, provider.origin)
+        async with provided(backend, Wave(answer=False)):
             tasks = await submit_tasks(AT_ONCE)
             with worker(tmp_path / "log") as master:
                 await until_all(tasks, lambda task: task.status == TaskStatus.PROCESSING)
@@ -115,9 +116,7 @@ def test_a_worker_told_to_stop_gives_back_all_that_it_runs(backend, tmp_path):
 
 def test_what_a_killed_worker_ran_is_run_again(backend, tmp_path):
     async def scenario() -> list[Task]:
-        wave = Wave(answer=False)
-        async with providing(wave.behave) as provider:
-            use(backend, provider.origin)
+        async with provided(backend, Wave(answer=False)) as wave:
             tasks = await submit_tasks(AT_ONCE)
             with worker(tmp_path / "log") as master:
                 await until_all(tasks, lambda task: task.status == TaskStatus.PROCESSING)

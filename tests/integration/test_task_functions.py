@@ -172,6 +172,7 @@ def test_an_invalid_task_is_refused_with_the_place_of_the_mistake(owner, body, p
         b'{"prompt": "a lamp \xed\xa0\x80"}',
         b'\xef\xbb\xbf{"prompt": "a lamp"}',
         b'{"prompt": "a lamp", "parameters": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b'{"prompt": "a lamp", "parameters": ' + b"[" * 150 + b"]" * 150 + b"}",
     ],
 )
 @pytest.mark.stream_case(61)

@@ -88,6 +88,11 @@ async def cancel(task: Task) -> None:
         await transitions.cancel(session, task.id, owner_id=task.user_id)
 
 
+def stop_beside_a_successor(master: "subprocess.Popen[bytes]") -> None:
+    os.killpg(master.pid, signal.SIGUSR1)
+    master.terminate()
+
+
 def child_of(master: "subprocess.Popen[bytes]") -> int:
     path = Path(f"/proc/{master.pid}/task/{master.pid}/children")
     return int(path.read_text().split()[0])
@@ -217,8 +222,7 @@ def test_a_worker_that_has_a_successor_finishes_its_task_however_long_that_takes
     log = tmp_path / "log"
     with worker(log) as master:
         wait_for(task_id, started)
-        os.killpg(master.pid, signal.SIGUSR1)
-        master.terminate()
+        stop_beside_a_successor(master)
         until(lambda: "Stopping worker" in log.read_text())
         time.sleep(0.4)  # longer than the grace
         let_go.touch()
@@ -234,8 +238,7 @@ def test_a_worker_that_has_a_successor_leaves_what_comes_to_it(tmp_path, let_go)
         wait_for(first, started)
         threads = Path(f"/proc/{child_of(finishing)}/task")
         working = len(list(threads.iterdir()))
-        os.killpg(finishing.pid, signal.SIGUSR1)
-        finishing.terminate()
+        stop_beside_a_successor(finishing)
         until(lambda: len(list(threads.iterdir())) < working)  # the idle one has ended
 
         second = submit("0.01")
@@ -253,8 +256,7 @@ def test_a_worker_that_has_a_successor_and_is_told_to_stop_once_more_gives_its_t
     log = tmp_path / "log"
     with worker(log) as master:
         wait_for(task_id, started)
-        os.killpg(master.pid, signal.SIGUSR1)
-        master.terminate()
+        stop_beside_a_successor(master)
         until(lambda: "Stopping worker" in log.read_text())
         time.sleep(0.4)  # the worker's middleware hears of its end in between
         master.terminate()

@@ -68,7 +68,7 @@ class Functions:
         """
         self._settings.bytecode_dir.mkdir(parents=True, exist_ok=True)
         await self._folders.open()
-        self._set_functions(self._functions)
+        self.refresh(self._functions)
         self._housekeeping = asyncio.create_task(self._housekeep())
         await self._launchers.start(self._functions.values())
 
@@ -100,11 +100,6 @@ class Functions:
         await asyncio.gather(*(pool.close(self._settings.stop_seconds) for pool in gone))
         await self.preload()
 
-    def refresh(self, functions: Mapping[str, Function]) -> None:
-        """Serve further requests with the present code of these functions, which are known by their
-        names. `preload` should follow: it makes their starts quick again."""
-        self._set_functions(functions)
-
     async def invoke(
         self,
         function: str,
@@ -126,7 +121,9 @@ class Functions:
             payload, client_context, request_id, trace_header, stream, on_begin
         )
 
-    def _set_functions(self, functions: Mapping[str, Function]) -> None:
+    def refresh(self, functions: Mapping[str, Function]) -> None:
+        """Serve further requests with the present code of these functions, which are known by their
+        names. `preload` should follow: it makes their starts quick again."""
         # Functions' processes have other working directories, so paths must be absolute.
         folders = {each.code_dir: each.code_dir.resolve() for each in functions.values()}
         layers = {layer for each in functions.values() for layer in each.layers}

@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 class LauncherRegistry:
     """What starts the processes of each function: forks of servers, or cold starts."""
 
-    def __init__(self, settings: RuntimeSettings) -> None:
+    def __init__(self, settings: RuntimeSettings, scanner: ImportScanner | None = None) -> None:
         self._settings = settings
         self._cold = ColdLauncher(settings.python)
         self._servers = ForkServers(settings.python)
-        self._scanner = ImportScanner()
+        self._scanner = scanner or ImportScanner()
         self._forking: dict[str, ForkLauncher] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -185,16 +185,14 @@ class Pool:
     def demand(self) -> Demand:
         latest = self._loop.time() - self._settings.grow_after_ms / 1000
         overdue = sum(request.accepted_at <= latest for request in self._waiting)
-        states = [
-            (each.state, not self._waits(each))
-            for each in self._environments
-            if each.state in (State.STARTING, State.BUSY)
-        ]
         return Demand(
             wanted=0 if self._cannot_grow else max(0, overdue - len(self._starts)),
             since=self._waiting[0].accepted_at if self._waiting else 0.0,
             starting=len(self._starts),
-            computing=sum(computes for _, computes in states),
+            computing=sum(
+                each.state in (State.STARTING, State.BUSY) and not self._waits(each)
+                for each in self._environments
+            ),
             launching=sum(each.is_launching for each in self._environments),
         )
 

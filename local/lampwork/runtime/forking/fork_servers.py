@@ -233,33 +233,34 @@ def shared_parts(
 ) -> Iterator[tuple[list[int], tuple[Step, ...]]]:
     """Groups of functions, as indices of their imports, with what all of a group import: larger
     groups before those within them. Each saves as many imports as it can."""
+    imports = [frozenset(plan) for plan in plans]
     waiting = [(list(range(len(plans))), frozenset[Step]())]
     while waiting:
         group, known = waiting.pop()
         users: dict[Step, list[int]] = {}
         for number in group:
-            for step in plans[number]:
-                if step not in known:
-                    users.setdefault(step, []).append(number)
+            for step in imports[number] - known:
+                users.setdefault(step, []).append(number)
         parts = {tuple(each) for each in users.values() if len(each) > 1}
         gains = [
-            (len(_shared(plans, part) - known) * (len(part) - 1), len(part), part) for part in parts
+            (len(_shared(imports, part) - known) * (len(part) - 1), len(part), part)
+            for part in parts
         ]
         gain, _, best = max(gains, default=(0, 0, ()))
         if gain < LEAST_GAIN:
             continue
-        common = _shared(plans, best)
+        common = _shared(imports, best)
         yield list(best), tuple(step for step in plans[best[0]] if step in common)
         waiting.append(([number for number in group if number not in best], known))
         waiting.append((list(best), common))
 
 
-def _shared(plans: Sequence[Sequence[Step]], group: Sequence[int]) -> frozenset[Step]:
-    return frozenset(plans[group[0]]).intersection(*(plans[number] for number in group))
+def _shared(imports: Sequence[frozenset[Step]], group: Sequence[int]) -> frozenset[Step]:
+    return imports[group[0]].intersection(*(imports[number] for number in group[1:]))
 
 
 def _common(group: Sequence[World]) -> tuple[Step, ...]:
-    common = _shared([world.steps for world in group], range(len(group)))
+    common = _shared([frozenset(world.steps) for world in group], range(len(group)))
     return tuple(step for step in group[0].steps if step in common)
 
 
