@@ -85,7 +85,8 @@ class OneTimeTokenRepository:
             .where(OneTimeToken.id == token_id)
             .with_for_update(of=User, key_share=True)
         )
-        return await self._session.get(OneTimeToken, token_id)
+        # Afresh: this transaction may have read it before it waited for whoever ended it.
+        return await self._session.get(OneTimeToken, token_id, populate_existing=True)
 
     async def pending_passwords(self, user_id: UUID) -> Sequence[str]:
         """The password hashes of a pending account's sign-ups, newest first."""

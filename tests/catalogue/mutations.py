@@ -51,6 +51,14 @@ MUTATIONS = (
         test="tests/catalogue/test_races.py::test_a_late_rotation_does_not_set_a_session_back",
     ),
     Mutation(
+        guard="a link that is sent again is read behind the lock",
+        path="shared/repositories/one_time_tokens.py",
+        text="OneTimeToken, token_id, populate_existing=True)",
+        replacement="OneTimeToken, token_id)",
+        test="tests/catalogue/test_races.py"
+        "::test_a_link_that_is_sent_again_during_an_undo_does_not_survive_it",
+    ),
+    Mutation(
         guard="the page's origin",
         path="shared/security/origins.py",
         text="    if not is_allowed(page):\n        raise CsrfRejected\n",

@@ -10,19 +10,19 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from functions.auth import confirm_email, logout, refresh, register, verify
 from shared import clock
 from shared.database import transaction
 from shared.models.auth_event import AuthEvent, AuthEventKind
-from shared.models.one_time_token import TokenPurpose
+from shared.models.one_time_token import OneTimeToken, TokenPurpose
 from shared.models.user import User
 from shared.process.event_loop import run
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.sessions import SessionRepository
 from shared.security import refresh_tokens
-from shared.services import refresh_rotation
+from shared.services import former_addresses, refresh_rotation
 from shared.services.one_time_tokens import new_token
 from shared.services.refresh_rotation import Attempt
 from shared.services.revocation import AccountEvent, revoke
@@ -122,6 +122,38 @@ def test_a_mail_that_is_written_during_a_reset_carries_no_link_that_survives_it(
             return await OneTimeTokenRepository(session).lock(token_id)
 
     run(reset_while_sending())
+
+
+@pytest.mark.case("I13")
+def test_a_link_that_is_sent_again_during_an_undo_does_not_survive_it(email: str):
+    """The sender has found the thief's link before it waits for the owner, who ends that link."""
+    open_account(email)
+    user_id, thief = UUID(sign_in(email).json["user"]["id"]), f"thief-{email}"
+
+    async def undo_while_sending() -> None:
+        row, _ = new_token(
+            user_id,
+            TokenPurpose.UNDO_EMAIL_CHANGE,
+            expires_at=clock.now() + timedelta(days=1),
+            email=thief,
+            reserved_address=thief,
+        )
+        async with transaction() as session:
+            session.add(row)
+        async with transaction() as session:
+            await session.execute(select(User.id).where(User.id == user_id).with_for_update())
+            sending = asyncio.ensure_future(offer_again())
+            await asyncio.sleep(0.1)  # the sender has come as far as it can
+            assert not sending.done()
+            await session.execute(delete(OneTimeToken).where(OneTimeToken.id == row.id))
+        assert await sending is None
+
+    async def offer_again() -> object:
+        async with transaction() as session:
+            return await former_addresses.offer(session, thief, None)
+
+    run(undo_while_sending())
+    assert run(count(OneTimeToken, OneTimeToken.reserved_address == thief)) == 0
 
 
 async def mailed(user_id: UUID, purpose: TokenPurpose, email: str) -> str:

@@ -317,3 +317,23 @@ async def test_other_services_are_asked_without_a_signature_as_before(aws):
     answer = httpx.post(aws.url, data={"Action": "ListQueues", "Version": "2012-11-05"})
 
     assert answer.status_code == 200
+
+
+@VERSIONS
+async def test_a_link_does_not_work_beside_an_authorization_header(aws, version):
+    """A client that keeps its own token when it follows a redirect to a link."""
+    async with httpx.AsyncClient() as http:
+        for scheme in ("Bearer token", "AWS4-HMAC-SHA256 Credential=test"):
+            answer = await http.get(link(client(aws, version)), headers={"Authorization": scheme})
+            assert error(answer) == (400, "InvalidArgument")
+
+
+async def test_a_token_that_is_no_signature_opens_nothing(aws):
+    for scheme in ("Bearer token", "Basic dGVzdDp0ZXN0", "AWS4-HMAC-SHA25 Credential=test", ""):
+        headers = {"Authorization": scheme}
+        for method, path in (("GET", "other"), ("PUT", "other"), ("DELETE", "other"), ("GET", "")):
+            async with httpx.AsyncClient() as http:
+                url = f"{aws.url}/pictures/{path}"
+                answer = await http.request(method, url, headers=headers)
+            assert error(answer) == (400, "InvalidArgument"), (method, scheme)
+    assert client(aws).get_object(Bucket="pictures", Key="other")["Body"].read() == b"two"

@@ -79,5 +79,11 @@ def malformed_query(message: str) -> Refused:
     return Refused(400, "AuthorizationQueryParametersError", message)
 
 
+def unusable_authorization(message: str, value: str) -> Refused:
+    return Refused(
+        400, "InvalidArgument", message, ArgumentName="Authorization", ArgumentValue=value
+    )
+
+
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

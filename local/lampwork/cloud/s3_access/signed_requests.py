@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -11,7 +11,7 @@ from lampwork.cloud.s3_access.query_signatures import (
     check_version_2,
     check_version_4,
 )
-from lampwork.cloud.s3_access.refusals import Refused, access_denied
+from lampwork.cloud.s3_access.refusals import Refused, access_denied, unusable_authorization
 from lampwork.cloud.s3_access.request import S3Request
 
 # What anybody may be allowed to do, by the method and whether it is about an object.
@@ -25,6 +25,8 @@ ACTIONS: Final = {
     ("POST", False): "s3:PutObject",
 }
 READS: Final = frozenset(("s3:GetObject", "s3:ListBucket"))
+SCHEMES: Final = frozenset(("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256", "AWS"))
+IN_QUERY: Final = frozenset(("X-Amz-Algorithm", "Signature"))
 
 
 class SignedS3:
@@ -32,7 +34,8 @@ class SignedS3:
 
     A signature in the Authorization header is taken as valid: such a request comes from a client
     that has the keys at hand, which are no secret here. Presigned URLs are handed on to others, so
-    a program that makes them wrongly, or lets them be changed, must fail here as on AWS.
+    a program that makes them wrongly, lets them be changed, or sends its own token along to them,
+    must fail here as on AWS.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -41,7 +44,7 @@ class SignedS3:
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         # Browsers send OPTIONS themselves, to ask what a page may send.
-        if "HTTP_AUTHORIZATION" not in environ and environ["REQUEST_METHOD"] != "OPTIONS":
+        if environ["REQUEST_METHOD"] != "OPTIONS":
             try:
                 self._check(S3Request(environ))
             except Refused as refused:
@@ -50,6 +53,10 @@ class SignedS3:
 
     def _check(self, request: S3Request) -> None:
         given = request.parameters
+        if (authorization := request.header("authorization")) is not None:
+            if request.bucket is not None:
+                _check_authorization(authorization, given)
+            return
         if "Action" in given:  # another service's, which may carry an old signature too
             return
         if not VERSION_4.isdisjoint(given):
@@ -73,6 +80,17 @@ class SignedS3:
         asks_for_more = not SUBRESOURCES.isdisjoint(request.parameters.keys() - {"versionId"})
         if action is None or asks_for_more or not _may_anybody(action, bucket, key):
             raise access_denied()
+
+
+def _check_authorization(authorization: str, parameters: Collection[str]) -> None:
+    if not IN_QUERY.isdisjoint(parameters):
+        raise unusable_authorization(
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature"
+            " query string parameter or the Authorization header should be specified",
+            authorization,
+        )
+    if authorization.partition(" ")[0] not in SCHEMES:
+        raise unusable_authorization("Unsupported Authorization Type", authorization)
 
 
 def _service(credential: str) -> str:
