@@ -104,6 +104,38 @@ def test_nothing_is_loaded_that_comes_after_a_module_of_the_projects_that_sets_v
     assert scan(app, installed) == ["single"]
 
 
+@pytest.mark.parametrize(
+    "calls",
+    [
+        "class Start:\n    begin = apply",
+        "def begin(): return apply()\nclass Start:\n    value = begin()",
+        "begin = [apply]",
+        "@apply\ndef begin(): ...",
+    ],
+)
+def test_nothing_is_loaded_that_comes_after_a_mention_of_what_sets_variables(
+    tmp_path: Path, installed: Path, calls: str
+) -> None:
+    write(tmp_path, "settings", f"import os\ndef apply(): os.environ['A'] = 'b'\n{calls}")
+    app = function(tmp_path, "import single\nimport settings\nimport driver")
+
+    assert scan(app, installed) == ["single"]
+
+
+def test_what_sets_variables_only_later_does_not_keep_packages_from_being_loaded(
+    tmp_path: Path, installed: Path
+) -> None:
+    write(
+        tmp_path,
+        "settings",
+        "import logging, re\ndef apply(): logging.basicConfig()\nclass Later:\n"
+        "    def begin(self): apply()\nNAME = re.compile('a')\n",
+    )
+    app = function(tmp_path, "import single\nimport settings\nimport driver")
+
+    assert scan(app, installed) == ["single", "driver"]
+
+
 def test_what_a_package_loads_on_first_use_is_loaded_aside(tmp_path: Path, installed: Path) -> None:
     app = function(tmp_path, "import fastapi")
 

@@ -3,7 +3,7 @@
 import ast
 import importlib.machinery
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ CHANGING_CALLS = frozenset(
     | {"load_dotenv", "monkey_patch", "patch_all", "putenv", "read_env", "setlocale"}
     | {"simplefilter", "unsetenv"}
 )
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 CHANGED_MAPPINGS = frozenset({"environ", "environb", "modules"})
 CHANGED_LISTS = frozenset({"path", "meta_path", "path_hooks", "argv"})
 CHANGING_METHODS = frozenset(
@@ -42,10 +43,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed file. `changes_surroundings`: its code may change what a later import does."""
+    """A parsed file. Some of its code `changes_surroundings`: it may change what a later import
+    does. Its functions and classes that are `changing` do so when they are called."""
 
     body: Sequence[ast.stmt]
-    changes_surroundings: bool
+    changes_surroundings: bool = False
+    changing: frozenset[str] = frozenset()
+
+    def may_change_surroundings(self, statement: ast.stmt) -> bool:
+        """Whether running this statement of the file may change what a later import does."""
+        return self.changes_surroundings and _may_change(statement, self.changing)
 
 
 class ImportScanner:
@@ -111,6 +118,10 @@ class _Walk:
     hidden: Sequence[Path]
     steps: dict[Step, None] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
+    # Modules are imported over and over: where each is is looked up once in a walk.
+    own_files: dict[str, Path | None] = field(default_factory=dict)
+    own_folders: dict[str, bool] = field(default_factory=dict)
+    found: dict[str, bool] = field(default_factory=dict)
 
     def visit(self, name: str) -> None:
         try:
@@ -119,6 +130,11 @@ class _Walk:
             return
 
     def is_installed(self, name: str) -> bool:
+        if name not in self.found:
+            self.found[name] = self._look_for(name)
+        return self.found[name]
+
+    def _look_for(self, name: str) -> bool:
         top = name.partition(".")[0]
         if not top or top in sys.stdlib_module_names or top in NEVER_PRELOADED:
             return False
@@ -132,9 +148,9 @@ class _Walk:
         parts = name.split(".")
         for count in range(1, len(parts) + 1):
             part = ".".join(parts[:count])
-            own = _own_file(part, self.own)
+            own = self._own_file(part)
             if own is None:
-                if any((folder / part.replace(".", "/")).is_dir() for folder in self.own):
+                if self._is_own_folder(part):
                     continue  # a package without an __init__
                 return self._take(name)
             if part not in self.seen:
@@ -143,6 +159,17 @@ class _Walk:
                 package = part if own.name == "__init__.py" else part.rpartition(".")[0]
                 self._run(source.body, package, source)
         return True
+
+    def _own_file(self, name: str) -> Path | None:
+        if name not in self.own_files:
+            self.own_files[name] = _own_file(name, self.own)
+        return self.own_files[name]
+
+    def _is_own_folder(self, name: str) -> bool:
+        if name not in self.own_folders:
+            path = name.replace(".", "/")
+            self.own_folders[name] = any((folder / path).is_dir() for folder in self.own)
+        return self.own_folders[name]
 
     def _take(self, name: str) -> bool:
         if name.partition(".")[0] in (*sys.stdlib_module_names, *NEVER_PRELOADED):
@@ -180,7 +207,7 @@ class _Walk:
                 pass
             case ast.ClassDef(body=body, decorator_list=[]):
                 self._run(body, package, source)
-            case _ if source.changes_surroundings:
+            case _ if source.may_change_surroundings(statement):
                 raise _SurroundingsChange
         return True
 
@@ -188,10 +215,13 @@ class _Walk:
         if not self._load(module):
             return False
         taken = Step(module) in self.steps
+        own = None if taken else self._own_file(module)
+        if own is not None and own.name != "__init__.py":
+            return True  # a file has no modules
         for name in names:
             if taken and name != "*":
                 self.steps[Step(module, name)] = None
-            elif not taken and _own_file(f"{module}.{name}", self.own) is not None:
+            elif not taken and self._own_file(f"{module}.{name}") is not None:
                 self._load(f"{module}.{name}")
         return True
 
@@ -200,8 +230,29 @@ def _parse(file: Path) -> Source:
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):  # the function reports it when it is loaded
-        return Source((), changes_surroundings=True)
-    return Source(tree.body, any(map(_changes_surroundings, ast.walk(tree))))
+        return Source(())
+    if not any(map(_changes_surroundings, ast.walk(tree))):
+        return Source(tree.body)
+    return Source(tree.body, changes_surroundings=True, changing=_changing(tree))
+
+
+def _changing(tree: ast.Module) -> frozenset[str]:
+    """The functions and classes of a file that change the surroundings, or name one that does."""
+    definitions = [each for each in ast.walk(tree) if isinstance(each, DEFINITIONS)]
+    changing = frozenset[str]()
+    while True:
+        found = {each.name for each in definitions if _may_change(each, changing)}
+        if found == changing:
+            return changing
+        changing = frozenset(found)
+
+
+def _may_change(code: ast.stmt, changing: Collection[str]) -> bool:
+    """Whether this code changes the surroundings, or names something that does when called."""
+    return any(
+        _changes_surroundings(node) or (isinstance(node, ast.expr) and _last_name(node) in changing)
+        for node in ast.walk(code)
+    )
 
 
 def _changes_surroundings(node: ast.AST) -> bool:
