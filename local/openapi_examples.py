@@ -86,7 +86,11 @@ EXAMPLES: dict[str, Any] = {
     "EmailChangeRequest": {"email": EMAIL},
     "EmailConfirmed": {"status": "changed"},
     "GatewayError": {"message": "Request Header Fields Too Large"},
-    "Health": {"status": "ok", "dependencies": {"database": {"status": "ok", "latency_ms": 1.2}}},
+    "Health": {
+        "status": "ok",
+        "dependencies": {"database": {"status": "ok", "latency_ms": 1.2}},
+        "tasks": {"workers": "alive", "oldest_waiting_seconds": 0.0},
+    },
     "LoginRequest": {"email": EMAIL, "password": PASSWORD},
     "LogoutRequest": {"refresh_token": TOKEN},
     "NewSecret": {**SECRET, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},

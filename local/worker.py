@@ -32,7 +32,7 @@ from shared.errors import SettingsError
 from shared.generators.concurrency import at_once
 from shared.process.entry_point import prepare
 from shared.process.event_loop import event_loop, run
-from shared.queues import brokers
+from shared.queues import brokers, presence
 from shared.queues.doorbells import DELIVER, GENERATE
 from shared.singletons import forget_singletons
 
@@ -55,6 +55,7 @@ def generate() -> None:
         GENERATE_POLL_MS,
         TimeLimit(time_limit=(settings.tasks().run_timeout_seconds + BACKSTOP_SECONDS) * 1000),
         LoopThread(),
+        Presence(),
         Grace(stopping, settings.tasks().shutdown_grace_seconds),
         Threads(threads),
     )
@@ -141,6 +142,16 @@ class LoopThread(Middleware):
         run(_close_connections())
         event_loop().call_soon_threadsafe(event_loop().stop)
         self._thread.join()
+
+
+class Presence(Middleware):
+    """Tells health that a worker is there, until it fetches no more."""
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        self._told = asyncio.run_coroutine_threadsafe(presence.announce(), event_loop())
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        self._told.cancel()
 
 
 async def _close_connections() -> None:

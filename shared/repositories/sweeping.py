@@ -22,6 +22,7 @@ from shared.engine.transitions import has_room, is_due
 from shared.models.base import database_now
 from shared.models.task import Outbox, Task
 from shared.models.task_status import TaskStatus
+from shared.repositories.waiting import age, oldest_due
 
 BATCH = 50
 MOST_COUNTED = 10_000
@@ -134,12 +135,6 @@ async def backlog(session: AsyncSession, *, stuck_seconds: float) -> Backlog:
     to `MOST_COUNTED` at most, so that a sweep takes no longer when much waits."""
     waiting = Task.status == TaskStatus.QUEUED
     running = Task.status == TaskStatus.PROCESSING
-    line = (
-        select(Task.next_attempt_at).where(waiting).order_by(Task.turn_at).limit(MOST_COUNTED)
-    ).subquery()
-    oldest_due = select(func.min(line.c.next_attempt_at)).where(
-        line.c.next_attempt_at <= database_now()
-    )
     found = await session.execute(
         select(
             _number(Task.turn_at, waiting),
@@ -154,13 +149,12 @@ async def backlog(session: AsyncSession, *, stuck_seconds: float) -> Backlog:
                 Outbox.done_at.is_(None),
                 Outbox.available_at <= database_now(),
             ),
-            oldest_due.scalar_subquery(),
+            oldest_due(MOST_COUNTED),
             database_now(),
         )
     )
     queued, processing, stuck, undispatched, oldest, now = found.one()
-    age = (now - oldest).total_seconds() if oldest else 0.0
-    return Backlog(queued, processing, stuck, max(age, 0.0), undispatched)
+    return Backlog(queued, processing, stuck, age(oldest, now), undispatched)
 
 
 def _number(

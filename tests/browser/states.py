@@ -185,7 +185,8 @@ def _health(status: str, code: int, *away: str) -> Callable[[Visitor], Page]:
         )
         for name, latency in (("database", 1.8), ("redis", 0.6), ("queue", 0.9), ("storage", 7.4))
     }
-    body = {"status": status, "dependencies": dependencies}
+    tasks = {"workers": "alive", "oldest_waiting_seconds": 0.0}
+    body = {"status": status, "dependencies": dependencies, "tasks": tasks}
 
     def reach(visitor: Visitor) -> Page:
         page = visitor.answered("/status", "**/api/health", code, body)

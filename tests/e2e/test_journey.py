@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from tests.e2e.product import Product
+from tests.waiting import until
 
 HTTP = str(Path(sys.executable).parent / "http")
 
@@ -63,6 +64,14 @@ def test_every_dependency_is_healthy(product):
     assert answer.status_code == 200
     assert answer.json()["status"] == "ok"
     assert set(answer.json()["dependencies"]) == {"database", "redis", "queue", "storage"}
+
+
+def test_health_knows_that_a_worker_is_there(product):
+    def tasks():
+        return httpx.get(f"{product.origin}/api/health").json()["tasks"]
+
+    until(lambda: tasks()["workers"] == "alive")
+    assert tasks()["oldest_waiting_seconds"] >= 0
 
 
 def test_the_schema_and_its_page_need_no_other_host(product):

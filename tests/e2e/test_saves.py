@@ -13,7 +13,7 @@ from tests.e2e.product import Product, running, sign_up
 from tests.waiting import until
 
 HEALTH = "functions/health/health.py"
-ASKED = "    examined = await recent_answer().get()"
+ASKED = "    examined = await examine()"
 WORKERS_CODE = "shared/engine/execution.py"
 
 

@@ -1,11 +1,12 @@
 import asyncio
 import time
+from collections.abc import Awaitable, Mapping
 
 import pytest
 
 from functions.health.health import handler
-from shared.schemas.health import Health
-from shared.services.health import RecentAnswer, examine
+from shared.schemas.health import Health, Line, Workers
+from shared.services.health import Check, RecentAnswer, examine_now
 from tests.http import call
 
 
@@ -17,21 +18,49 @@ async def away() -> None:
     raise ConnectionError("secret-host:5432 refused")
 
 
+async def attended() -> Line:
+    return Line(workers="alive", oldest_waiting_seconds=40.0)
+
+
+def asked_of(checks: Mapping[str, Check]) -> Awaitable[Health]:
+    return examine_now(checks, attended)
+
+
+@pytest.mark.parametrize(
+    ("workers", "seconds", "status"),
+    [
+        ("none", 16.0, "degraded"),
+        ("none", 14.0, "ok"),  # they start
+        ("none", None, "ok"),
+        ("alive", 3600.0, "ok"),  # others are before it
+        ("on_demand", 3600.0, "ok"),
+        ("unknown", 3600.0, "ok"),
+    ],
+)
+async def test_a_task_that_nobody_will_paint_is_told(
+    workers: Workers, seconds: float | None, status: str
+):
+    async def look() -> Line:
+        return Line(workers=workers, oldest_waiting_seconds=seconds)
+
+    assert (await examine_now({"database": fine}, look)).status == status
+
+
 async def test_all_is_well_when_every_dependency_answers():
-    health = await examine({"database": fine, "redis": fine})
+    health = await asked_of({"database": fine, "redis": fine})
 
     assert health.status == "ok"
     assert all(each.latency_ms is not None for each in health.dependencies.values())
 
 
 async def test_without_redis_the_product_is_degraded():
-    health = await examine({"database": fine, "redis": away})
+    health = await asked_of({"database": fine, "redis": away})
 
     assert (health.status, health.dependencies["redis"].status) == ("degraded", "down")
 
 
 async def test_without_its_database_the_product_is_down():
-    health = await examine({"database": away, "redis": fine})
+    health = await asked_of({"database": away, "redis": fine})
 
     assert health.status == "down"
 
@@ -39,7 +68,7 @@ async def test_without_its_database_the_product_is_down():
 async def test_dependencies_are_checked_concurrently():
     met = asyncio.Barrier(2)
 
-    health = await examine({"database": met.wait, "redis": met.wait})
+    health = await asked_of({"database": met.wait, "redis": met.wait})
 
     assert health.status == "ok"
 
@@ -57,7 +86,7 @@ async def test_a_process_that_was_busy_holds_that_against_no_dependency(
     async def busy() -> None:
         time.sleep(0.3)
 
-    health = await examine({"database": answered_soon, "storage": busy})
+    health = await asked_of({"database": answered_soon, "storage": busy})
 
     assert health.status == "ok"
 
@@ -67,7 +96,7 @@ async def test_an_answer_is_remembered_for_a_second():
 
     async def look() -> Health:
         asked.append(time_now[0])
-        return Health(status="ok", dependencies={})
+        return Health(status="ok", dependencies={}, tasks=await attended())
 
     answer = RecentAnswer(look, clock=lambda: time_now[0])
     for moment in (10.0, 10.5, 10.99, 11.0, 11.5, 12.1):
@@ -88,6 +117,7 @@ def test_the_function_names_what_is_unavailable_and_only_logs_the_reasons(applic
     assert (answer.status, answer.json["status"]) == (200, "degraded")
     assert answer.json["dependencies"]["database"]["status"] == "ok"
     assert answer.json["dependencies"]["redis"] == {"status": "down", "latency_ms": None}
+    assert answer.json["tasks"] == {"workers": "unknown", "oldest_waiting_seconds": 0.0}
     assert b"127.0.0.1" not in answer.body
 
 

@@ -8,6 +8,7 @@ const TALLEST_MS = 50;
 const VERDICTS = {
   ok: ["Everything works.", "Each part is asked every five seconds."],
   degraded: ["Some of it is away.", "What needs the parts marked below waits or is refused; the rest goes on."],
+  unattended: ["Nobody paints.", "No worker is there, so pictures wait. They begin as soon as one is back."],
   down: ["It is down.", "Without its database nothing can be answered. Nothing is lost."],
   silent: ["The server does not answer.", "Asking again every five seconds."],
 };
@@ -22,8 +23,8 @@ async function ask() {
   show(health?.dependencies ? health : { status: "silent", dependencies: {} });
 }
 
-function show({ status, dependencies }) {
-  const [words, detail] = VERDICTS[status];
+function show({ status, dependencies, tasks }) {
+  const [words, detail] = VERDICTS[status === "degraded" && isUnattended(dependencies, tasks) ? "unattended" : status];
   const verdict = byId("verdict-words");
   if (verdict.textContent !== words) verdict.textContent = words;
   byId("verdict").dataset.status = status;
@@ -31,6 +32,10 @@ function show({ status, dependencies }) {
   for (const row of document.querySelectorAll("[data-name]")) showPart(row, dependencies[row.dataset.name]);
   byId("dependencies").ariaBusy = "false";
   byId("asked").textContent = `Asked at ${new Date().toLocaleTimeString()}`;
+}
+
+function isUnattended(dependencies, tasks) {
+  return tasks?.workers === "none" && Object.values(dependencies).every((part) => part.status === "ok");
 }
 
 function showPart(row, part) {
