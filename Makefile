@@ -122,6 +122,10 @@ dependency-ranges: $(BIN)/.ready ## Run some tests on the oldest and newest pack
 	@tests/emulator/with-versions lowest-direct
 	@tests/emulator/with-versions highest
 
+.PHONY: package
+package: $(BIN)/.ready ## Build the emulator's wheel and sdist into dist/, and try them in an empty environment
+	@tests/emulator/as-installed
+
 .PHONY: preloading
 preloading: $(BIN)/.ready ## Compare forked processes with fresh ones, for the packages used most
 	@exec $(BIN)/python -m tests.preloading

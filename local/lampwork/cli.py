@@ -18,6 +18,7 @@ OVERRIDES: Final = "--parameter-overrides"
 # Each command by its name, in a module that is imported only for it: `up` should not wait for the
 # others, and a package that does not fit is reported while `main` can catch the error.
 COMMANDS: Final = {
+    "init": "lampwork.commands.new_project.init:init",
     "up": "lampwork.commands.serve:up",
     "start-api": "lampwork.commands.serve:start_api",
     "start-lambda": "lampwork.commands.serve:start_lambda",

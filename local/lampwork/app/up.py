@@ -17,6 +17,7 @@ from lampwork.app.lock import DataLock, LockOwner
 from lampwork.app.packages.package_sizes import too_large
 from lampwork.app.project.options import Options
 from lampwork.app.project.project import Project
+from lampwork.app.ready_file import prepare, ready
 from lampwork.app.reload import Change, Watched, Watcher, import_watch, watched_files
 from lampwork.companions.project_processes import ProjectProcesses
 from lampwork.errors import LampworkError
@@ -40,9 +41,12 @@ OPEN_TO_OTHERS: Final = (
 class Up:
     """A project with its front, triggers and processes, and a watch on its files."""
 
-    def __init__(self, options: Options, log: Log, *, reload: bool) -> None:
+    def __init__(
+        self, options: Options, log: Log, *, reload: bool, ready_file: Path | None = None
+    ) -> None:
         self._options = options
         self._log = log
+        self._ready_file = ready_file
         self._say = partial(log.line, "lampwork")
         self._reload = reload
         self._config = options.read_config()
@@ -58,12 +62,16 @@ class Up:
         _allow_many_sockets()
         async with AsyncExitStack() as opened:
             lock = self._open_data_folder(opened)
+            if self._ready_file is not None:
+                prepare(self._ready_file)
             await self._open_project(opened)
             await self._open_watch(opened)
             await self._open_front(opened)
             await self._open_processes(opened)
             self._open_sources(opened)
             lock.announce(self._as_owner())
+            if self._ready_file is not None:
+                opened.enter_context(ready(self._ready_file, self._project.origin))
             self._say_ready(time.monotonic() - began)
             gc.freeze()  # no collection need look at what the start has made
             gc.enable()

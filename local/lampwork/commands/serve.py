@@ -149,6 +149,11 @@ class _Up(click.Command):
     metavar="NAME",
     help="Serve this function and no others; may be repeated.",
 )
+@click.option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file that is there while requests are answered, with the address in JSON.",
+)
 def up(only: tuple[str, ...], **given: Any) -> None:
     """Serve the template's APIs and triggers until Ctrl-C."""
     _serve(partial(select, names=only, sources=SOURCES) if only else everything, **given)
@@ -242,7 +247,15 @@ def _serve_as_sam(
     )
 
 
-def _serve(narrow: Narrow, *, no_reload: bool, log_file: Path | None, **given: Any) -> None:
+def _serve(
+    narrow: Narrow,
+    *,
+    no_reload: bool,
+    log_file: Path | None,
+    ready_file: Path | None = None,
+    **given: Any,
+) -> None:
     options = options_of(narrow=narrow, **given)
     log = opened_log(sys.stdout, log_file)
-    run_until_signalled(Up(options, log, reload=not no_reload).run())
+    up = Up(options, log, reload=not no_reload, ready_file=ready_file)
+    run_until_signalled(up.run())

@@ -1,0 +1,76 @@
+"""`lampwork init`, and the file that says when a stack takes requests. tests/emulator/as-installed
+runs the project that it writes, in an environment with nothing but the emulator."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lampwork.cli import VERSION
+from tests.emulator.lampwork_process import SampleProject
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[SampleProject]:
+    created = SampleProject.create(tmp_path)
+    yield created
+    created.close()
+
+
+def test_a_new_project_is_written_for_the_python_that_is_here(project: SampleProject) -> None:
+    written = project.run("init", "shop")
+
+    assert "cd shop && lampwork up" in written.stdout
+    template = (project.root / "shop" / "template.yaml").read_text()
+    assert f"Runtime: python3.{sys.version_info.minor}\n" in template
+    assert ".lampwork/" in (project.root / "shop" / ".gitignore").read_text()
+    routes = project.run("routes", "--template", "shop/template.yaml").stdout
+    functions = [line.split()[-1] for line in routes.splitlines()]
+    assert functions == ["Submit", "Connect", "Disconnect", "Work"]
+
+
+def test_a_new_project_changes_no_file_that_is_there(project: SampleProject) -> None:
+    mine = (project.root / "template.yaml").read_text()
+
+    refused = project.run("init")
+
+    assert refused.returncode == 1
+    assert "Already there, so nothing was written: template.yaml." in refused.stderr
+    assert (project.root / "template.yaml").read_text() == mine
+    assert not (project.root / "src").exists()
+
+
+def test_a_ready_file_is_there_while_requests_are_answered(project: SampleProject) -> None:
+    ready = project.root / "ready.json"
+    ready.write_text("left by a killed run")
+
+    lampwork = project.start("up", "--ready-file", "ready.json")
+    lampwork.until("Lampwork is up")
+
+    told = json.loads(ready.read_text())
+    assert told["pid"] == lampwork.pid
+    assert httpx.get(f"{told['origin']}/hello").status_code == 200
+    lampwork.stop()
+    assert not ready.exists()
+
+
+def test_a_ready_file_that_cannot_be_written_is_reported(project: SampleProject) -> None:
+    refused = project.run("up", "--ready-file", "missing/ready.json")
+
+    assert refused.returncode == 1
+    assert "--ready-file: No such file or directory: missing/ready.json." in refused.stderr
+
+
+def test_the_emulator_has_the_license_of_the_repository() -> None:
+    # Its wheel and sdist are built from local/ and hold no file from outside that folder.
+    assert (ROOT / "local/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+def test_the_version_is_one_that_an_index_takes(project: SampleProject) -> None:
+    assert project.run("--version").stdout == f"lampwork {VERSION}\n"
+    assert [part.isdigit() for part in VERSION.split(".")] == [True] * 3
