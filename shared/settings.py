@@ -151,6 +151,10 @@ class DatabaseSettings(Settings):
         query = parse_qs(urlsplit(self.url.get_secret_value()).query)
         return query.get("ssl") == ["verify-full"]
 
+    @property
+    def host(self) -> str | None:
+        return urlsplit(self.url.get_secret_value()).hostname
+
 
 class RedisSettings(Settings):
     url: SecretStr = Field(alias="REDIS_URL")

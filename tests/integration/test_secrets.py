@@ -171,6 +171,36 @@ def test_the_certificate_of_postgresql_is_checked(application, tmp_path):
         run(make_anew())
 
 
+@pytest.mark.parametrize(
+    ("host", "is_of_rds"),
+    [
+        ("db.cluster-x.eu-west-1.rds.amazonaws.com", True),
+        ("db.x.cn-north-1.rds.amazonaws.com.cn", True),
+        ("db.example.com", False),
+        ("rds.amazonaws.com.example.com", False),
+    ],
+)
+def test_the_authorities_of_rds_are_trusted_for_its_hosts_beside_the_systems(
+    application, host, is_of_rds
+):
+    application.setenv("DATABASE_URL", f"postgresql+asyncpg://u@{host}/db?ssl=verify-full")
+    trusted = database.tls(settings.database())["ssl"].get_ca_certs()
+    of_rds = [each for each in trusted if "Amazon RDS eu-west-1 Root CA RSA2048 G1" in str(each)]
+
+    assert bool(of_rds) is is_of_rds
+    assert len(trusted) > 100
+
+
+def test_a_file_of_authorities_replaces_those_of_rds_too(application, tmp_path):
+    trusted = tmp_path / "authority.pem"
+    trustme.CA().cert_pem.write_to_path(str(trusted))
+    host = "db.eu-west-1.rds.amazonaws.com"
+    application.setenv("DATABASE_URL", f"postgresql+asyncpg://u@{host}/db?ssl=verify-full")
+    application.setenv("DATABASE_CA_FILE", str(trusted))
+
+    assert len(database.tls(settings.database())["ssl"].get_ca_certs()) == 1
+
+
 @contextmanager
 def serving(document: dict[str, str], *, token: str) -> Iterator[str]:
     """An HTTP server that gives this document to whoever has the token."""

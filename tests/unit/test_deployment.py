@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import trustme
 
 from lampwork.template.source.document import read_document
-from local import secret
+from local import rds_authorities, secret
+from shared.database import RDS_AUTHORITIES
 from shared.process.safety import FUNCTIONS_WITH_A_DATABASE
 from shared.security.keys import read_keys
 from tests.conftest import ROOT
@@ -132,3 +135,22 @@ def test_a_secret_without_an_address_is_not_made(tmp_path):
 
     assert made.returncode == 1
     assert "DATABASE_URL is not set" in made.stderr
+
+
+def test_valid_roots_are_kept_of_a_text_with_certificates():
+    root = trustme.CA()
+    between = root.create_child_ca()
+    text = (root.cert_pem.bytes() + between.cert_pem.bytes()).decode()
+    as_javascript = "exports.ca = ['" + text.strip().replace("\n", "\\n' +\n    '") + "'];"
+    now = datetime.now(UTC)
+
+    for each in (text, as_javascript):
+        (kept,) = rds_authorities.roots(each, now)
+        assert kept.subject == kept.issuer
+        assert list(rds_authorities.roots(each, now + timedelta(days=365 * 1000))) == []
+
+
+def test_the_authorities_of_rds_that_are_shipped_are_roots_for_years_to_come():
+    shipped = RDS_AUTHORITIES.read_text()
+
+    assert len(rds_authorities.roots(shipped, datetime(2060, 1, 1, tzinfo=UTC))) > 80
