@@ -105,7 +105,7 @@ config: ## Check the Compose files; COMPOSE=docker-compose for v1
 
 .PHONY: stack-test
 stack-test: $(BIN)/.ready ## Test the running stack: gateway, dashboards, each service stopped
-	@exec $(BIN)/pytest -m stack tests/stack
+	@exec $(BIN)/pytest -m $(if $(SERVER),server,stack) tests/stack
 
 # --- Testing --------------------------------------------------------------------------------------
 

@@ -11,10 +11,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from local import server_metrics
+from shared import settings
 from shared.process import metrics
 from shared.process.entry_point import prepare
 from shared.services.purging import purge
 from shared.services.sweeping import sweep
+from shared.settings import MetricsFormat
 
 logger = logging.getLogger("schedule")
 
@@ -56,6 +59,9 @@ async def _keep_running(job: Job, stopping: asyncio.Event) -> None:
 
 def main() -> int:
     prepare()
+    if settings.metrics().format is MetricsFormat.PROMETHEUS:
+        server_metrics.serve_page()
+        server_metrics.count_here()
     asyncio.run(run_all())
     return 0
 

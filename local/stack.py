@@ -32,6 +32,11 @@ class Stack:
     )
 
     @property
+    def files(self) -> list[str]:
+        """Those of `make up`, or of `make up SERVER=1`."""
+        return ["compose.yml", *(["compose.server.yml"] if os.environ.get("SERVER") else [])]
+
+    @property
     def settings(self) -> Mapping[str, str]:
         whole = StringIO(stack_settings.completed(self._text()))
         stored = {name: value or "" for name, value in dotenv_values(stream=whole).items()}
@@ -54,12 +59,9 @@ class Stack:
             StackError: Compose failed.
         """
         whole = stack_settings.write(self._text())
+        files = [part for file in self.files for part in ("-f", str(ROOT / "local" / file))]
         found = subprocess.run(
-            [
-                *self.command,
-                *("--env-file", str(whole), "-f", str(ROOT / "local" / "compose.yml")),
-                *arguments,
-            ],
+            [*self.command, "--env-file", str(whole), *files, *arguments],
             env={"COMPOSE_PROJECT_NAME": "lampwork", **os.environ},
             capture_output=True,
             text=True,

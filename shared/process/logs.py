@@ -38,6 +38,9 @@ PATTERNS = [(pattern, replacement.format(REDACTED)) for pattern, replacement in 
 ADDRESS = re.compile(r"(\w)[\w.+%~-]{0,63}@(?=[\w-]+\.)")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
+# Loggers of web servers that have handlers of their own.
+SERVERS = ("uvicorn", "uvicorn.access")
+
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     *("message", "asctime", "taskName"),
     *("aws_request_id", "tenant_id", "_frame_type"),  # set by Lambda's runtime client
@@ -73,6 +76,10 @@ def install() -> None:
             handler.addFilter(Redaction())
         if type(handler.formatter) is logging.Formatter:
             handler.setFormatter(LineFormatter(handler.formatter._fmt, handler.formatter.datefmt))
+    for name in SERVERS:
+        for handler in logging.getLogger(name).handlers:
+            if not any(isinstance(each, Redaction) for each in handler.filters):
+                handler.addFilter(ArgumentRedaction())
 
 
 class Redaction(logging.Filter):
@@ -91,6 +98,17 @@ class Redaction(logging.Filter):
             record.exc_info = (kind, Exception(redact(str(error))), trace)
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
+        return True
+
+
+class ArgumentRedaction(Redaction):
+    """For formatters that need a record's arguments as they are: redacts each of them, such as the
+    address of a request with a ticket in its query."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info or not isinstance(record.args, tuple):
+            return super().filter(record)
+        record.args = tuple(clean(each) if isinstance(each, str) else each for each in record.args)
         return True
 
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from tests.e2e.product import Person, Product, sign_up
+from tests.e2e.product import Person, Product, free_port, sign_up
 from tests.e2e.server import server
 
 # The same tests as against the emulator.
@@ -37,13 +37,15 @@ from tests.e2e.test_stream import (  # noqa: F401
 
 SMALL = {"width": 64, "height": 64}
 SECONDS = 30  # far more than anything here takes
+METRICS_PORT = free_port()
 
 
 @pytest.fixture(scope="module")
 def product(product: Product) -> Iterator[Product]:
     """The product's services and workers, and its functions in a server."""
     settings = {"WS_HEARTBEAT_SECONDS": "1", "WS_SOCKETS_PER_TASK": "4"}
-    with server(product, environment=settings) as served:
+    page = {"METRICS_FORMAT": "prometheus", "METRICS_PORT": str(METRICS_PORT)}
+    with server(product, environment=settings | page) as served:
         yield served
 
 
@@ -116,6 +118,42 @@ def test_a_forwarded_address_of_an_untrusted_sender_names_nobody(product, ada):
     assert httpx.get(address, headers=named).status_code == 200
     assert httpx.get(address, headers={**named, "X-Forwarded-For": "127.0.0.1, 1.2.3.4"}).is_error
     assert httpx.get(address, headers={**named, "X-Forwarded-For": "1.2.3.4"}).is_error
+
+
+def test_all_processes_count_on_one_page_for_prometheus(product, ada):
+    for _ in range(20):  # more than processes, which share the port
+        ada.client.get("/tasks")
+    httpx.request("PROPFIND", f"{product.origin}/api/v1/nothing")
+
+    page = httpx.get(f"http://localhost:{METRICS_PORT}/metrics").raise_for_status().text
+    counted = {
+        series.rpartition(" ")[0]: float(series.rpartition(" ")[2])
+        for series in page.splitlines()
+        if series.startswith("lampwork_")
+    }
+    requests = 'lampwork_http_requests_total{method="%s",route="%s",status="%s"}'
+    assert counted[requests % ("GET", "GET /api/v1/tasks", "200")] >= 20
+    assert counted[requests % ("other", "none", "404")] >= 1
+    times = 'lampwork_http_request_duration_seconds_count{route="GET /api/v1/tasks"}'
+    assert counted[times] >= 20
+    assert not [series for series in counted if "PROPFIND" in series or "nothing" in series]
+
+
+def test_the_servers_own_log_has_no_ticket(product, ada):
+    task_id = ada.submit("a secret garden", **SMALL)["id"]
+    issued = ada.client.post(f"/tasks/{task_id}/ws-ticket").json()["ticket"]
+
+    async def watch() -> None:
+        async with connect(f"ws://localhost:{product.port}/ws/tasks/{task_id}?ticket={issued}") as (
+            socket
+        ):
+            await socket.recv()
+
+    asyncio.run(watch())
+
+    log = product.log.read_text()
+    assert f"/ws/tasks/{task_id}" in log
+    assert issued not in log
 
 
 async def test_more_polls_than_a_process_has_connections_to_redis_hold_up_nobody(product, ada):

@@ -17,8 +17,9 @@ import yaml
 
 from lampwork.template.reader import read_stack
 from lampwork.triggers.registry import SOURCES
-from local import schedule
+from local import schedule, server_metrics, worker_metrics
 from shared import settings
+from shared.process import metrics
 from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -56,7 +57,10 @@ def fly() -> dict[str, Any]:
     [
         (
             "Dockerfile",
-            ("functions.asgi", "local.serve", "local.schedule", "local.worker", "local.http_check"),
+            (
+                *("functions.asgi", "local.serve", "local.schedule", "local.worker"),
+                *("local.http_check", "local.sentry_check"),
+            ),
         ),
         ("lambda.Dockerfile", ("functions.asgi", "functions.tasks.generate")),
     ],
@@ -116,6 +120,20 @@ def test_manifests_set_variables_that_something_reads():
     configured |= set(fly()["env"])
 
     assert sorted(configured - known - OTHER_VARIABLES) == []
+
+
+def test_generators_grow_by_a_metric_that_the_schedule_serves():
+    """Under the name that its page has, which the manifests ask it for."""
+    keda = DEPLOY / "kubernetes" / "keda"
+    scaler = yaml.safe_load((keda / "generate-scaler.yaml").read_text())
+    overlay = yaml.safe_load((keda / "kustomization.yaml").read_text())
+
+    query = scaler["spec"]["triggers"][0]["metadata"]["query"]
+    names = set(re.findall(r"lampwork_\w+", query))
+    served = worker_metrics.prometheus_name(metrics.OLDEST_QUEUED_AGE)
+    assert names == {f"{served}_sum", f"{served}_count"}
+    assert overlay["configMapGenerator"][0]["literals"] == ["METRICS_FORMAT=prometheus"]
+    assert f'prometheus.io/port: "{server_metrics.PORT}"' in overlay["patches"][0]["patch"]
 
 
 def test_every_schedule_of_the_template_runs_without_aws_too(tmp_path):
