@@ -21,6 +21,17 @@ def canonical(address: str) -> str:
     return text
 
 
+def mailbox(address: str) -> str:
+    """The canonical form without its `+tag`, which most mail servers deliver to the same mailbox
+    (RFC 5233). For counting mails alone: whose mailbox it is, only the whole address says.
+
+    Raises:
+        ValueError: as `canonical` does.
+    """
+    local_part, _, domain = canonical(address).rpartition("@")
+    return f"{local_part.partition('+')[0] or local_part}@{domain}"
+
+
 def in_ascii(address: str) -> str:
     """The address for mail servers that know ASCII alone: an international domain is encoded, as
     IDNA says.

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from shared import settings
+from shared import email_addresses, settings
 from shared.limits import askers
 from shared.limits.rate_limits import RateLimitPolicy
 from shared.security import client_address
@@ -53,19 +53,22 @@ def mail_by_address(ip: str | None) -> RateLimitPolicy:
 
 
 def mail(kind: str, email: str, asker: str | None) -> tuple[RateLimitPolicy, ...]:
-    """Mails to one mailbox, of all kinds together, that one asker causes; and, except for the
-    owner's devices, that all askers cause. `asker` is a text of `shared.limits.askers`.
+    """Mails to one mailbox, of all kinds together, that one asker causes; and those that all
+    strangers cause, or all devices that the owner has used: whoever had the password once may have
+    made many of these known. `asker` is a text of `shared.limits.askers`.
 
-    Without an asker the mail tells of something that happened to the account. Those are counted
-    apart, for each kind, so that no noise can suppress one.
+    Addresses that differ in a `+tag` are one mailbox. Without an asker the mail tells of something
+    that happened to the account. Those are counted apart, for each kind, so that no noise can
+    suppress one.
     """
-    limits, mailbox = settings.rate_limits(), pseudonym(email)
+    limits, mailbox = settings.rate_limits(), pseudonym(email_addresses.mailbox(email))
     if asker is None:
-        return (RateLimitPolicy("mail_notices", limits.mail, f"{mailbox}/{kind}"),)
-    of_asker = RateLimitPolicy("mail", limits.mail, f"{mailbox}/{asker}")
-    if askers.is_known_device(asker):
-        return (of_asker,)
-    return (of_asker, RateLimitPolicy("mailbox", limits.mailbox, mailbox))
+        return (RateLimitPolicy("mail_notices", limits.mail, f"{pseudonym(email)}/{kind}"),)
+    together = "mailbox_devices" if askers.is_known_device(asker) else "mailbox"
+    return (
+        RateLimitPolicy("mail", limits.mail, f"{mailbox}/{asker}"),
+        RateLimitPolicy(together, limits.mailbox, mailbox),
+    )
 
 
 def answered_tokens(email: str) -> RateLimitPolicy:

@@ -206,6 +206,22 @@ MUTATIONS = (
         "::test_five_requests_of_a_stranger_leave_the_owner_the_same_mail",
     ),
     Mutation(
+        guard="one count of mails for all tags of an address",
+        path="shared/limits/policies.py",
+        text="pseudonym(email_addresses.mailbox(email))",
+        replacement="pseudonym(email)",
+        test="tests/integration/test_mail_limits.py"
+        "::test_tags_of_one_address_share_the_limit_of_their_mailbox",
+    ),
+    Mutation(
+        guard="one count of mails for all known devices",
+        path="shared/limits/policies.py",
+        text="        RateLimitPolicy(together, limits.mailbox, mailbox),\n",
+        replacement="",
+        test="tests/integration/test_mail_limits.py"
+        "::test_known_devices_together_cause_one_mail_a_minute",
+    ),
+    Mutation(
         guard="no way back to the addresses in between",
         path="shared/services/email_change.py",
         text="    await tokens.delete_later(undoing)\n",

@@ -16,6 +16,7 @@ from lampwork.errors import TemplateError
 from lampwork.front.http.rest.services import JSON_SERVICES
 from lampwork.stack.model import HttpRoute, RestApi, Stack
 from lampwork.stack.rest_methods import Integration, IntegrationResponse
+from lampwork.vtl.mapping import Input
 from tests.emulator.fakes import FakeInvoker
 from tests.emulator.fronts import function, running_front
 from tests.emulator.stacks import read_text
@@ -581,3 +582,10 @@ def test_the_names_of_actions_are_botocores(service):
     metadata = model["metadata"]
 
     assert JSON_SERVICES[service] == (metadata["targetPrefix"], metadata["jsonVersion"])
+
+
+def test_a_body_that_is_nested_too_deeply_is_read_like_one_that_is_not_json():
+    for body in ("not json", "[" * 100_000):
+        assert Input(body, {}).call_method("json", ["$.a"]) == Input("", {}).call_method(
+            "json", ["$.a"]
+        )

@@ -163,6 +163,7 @@ def test_an_error_frame_is_that_of_the_service_byte_for_byte():
         ("$request.body.action", '{"other": 1}', None),
         ("$request.body.action", '["action"]', None),
         ("$request.body.action", "not json", None),
+        ("$request.body.action", "[" * 100_000, None),
         ("$request.body.action", '{"action": "$connect"}', None),
     ],
 )

@@ -58,6 +58,14 @@ def ask_in_vain(kind: MailKind, network: int, *, password_hash: str | None = Non
     write(lambda mails: mails.request(kind, EMAIL, asker=asker, password_hash=password_hash))
 
 
+def ask_to_sign_up(address: str) -> None:
+    write(
+        lambda mails: mails.request(
+            MailKind.VERIFY_EMAIL, address, asker="network 198.51.100.1", password_hash="$hash"
+        )
+    )
+
+
 def tell(kind: MailKind) -> None:
     """As an event of the account does."""
     if kind in READERS:
@@ -94,6 +102,25 @@ def test_one_network_causes_five_mails_of_all_kinds_a_day_to_a_mailbox(minutes: 
 
     assert len(letters(EMAIL)) == 5
     assert waiting() == 0
+
+
+@pytest.mark.case("J1")
+def test_tags_of_one_address_share_the_limit_of_their_mailbox(minutes: Any):
+    """Most mail servers deliver them all to the same person."""
+    local_part, _, domain = EMAIL.partition("@")
+    tagged = [f"{local_part}+{number}@{domain}" for number in range(7)]
+
+    def received() -> int:
+        return sum(len(letters(address)) for address in tagged)
+
+    for address in tagged:
+        ask_to_sign_up(address)
+    at_once = received()
+    for _ in range(7):
+        later(minutes, seconds=61)
+        received()
+
+    assert (at_once, received()) == (1, 5)
 
 
 @pytest.mark.case("J2")
@@ -170,6 +197,18 @@ def test_strangers_everywhere_leave_the_owner_s_device_a_mail(
 
     assert before == 20
     assert len(letters(EMAIL)) == 21
+
+
+@pytest.mark.case("J3")
+def test_known_devices_together_cause_one_mail_a_minute(minutes: Any):
+    """Whoever had the password once can make as many devices known as they like."""
+    for number in range(3):
+        device = sign_in().cookies["device"]
+        forget_password(f"203.0.113.{number}", cookies={"device": device})
+    at_once = len(letters(EMAIL))
+    later(minutes, seconds=61)
+
+    assert (at_once, len(letters(EMAIL))) == (1, 2)
 
 
 def test_the_device_of_one_account_is_a_stranger_to_another():

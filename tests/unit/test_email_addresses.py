@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from shared.email_addresses import canonical, in_ascii
+from shared.email_addresses import canonical, in_ascii, mailbox
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,19 @@ def test_spellings_of_one_address_are_one_account(one: str, other: str):
 )
 def test_addresses_that_may_belong_to_two_mailboxes_are_two_accounts(one: str, other: str):
     assert canonical(one) != canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("A+one@Example.com", "a@example.com"),
+        ("a+one+two@example.com", "a@example.com"),
+        ("a.b@example.com", "a.b@example.com"),
+        ("+a@example.com", "+a@example.com"),
+    ],
+)
+def test_mails_to_tags_of_an_address_are_counted_for_one_mailbox(address: str, counted: str):
+    assert mailbox(address) == counted
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def url_response(payload: bytes) -> Response:
     """
     try:
         answer = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if isinstance(answer, dict) and "statusCode" in answer:
         return structured_response(answer, JSON)

@@ -129,7 +129,7 @@ def http_response(payload: bytes) -> Response:
     """
     try:
         answer = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if isinstance(answer, dict) and "statusCode" in answer:
         return structured_response(answer, "text/plain;charset=UTF-8")

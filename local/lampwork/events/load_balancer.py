@@ -65,7 +65,7 @@ def load_balancer_response(payload: bytes, *, multi_value: bool) -> Response:
         raise MalformedResponse("The function's answer is larger than 1 MB.")
     try:
         answer = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if not isinstance(answer, dict) or not _is_status(answer.get("statusCode")):
         raise MalformedResponse("The function's answer has no statusCode, a whole number.")

@@ -80,5 +80,5 @@ def _plain(data: str) -> bytes:
 def _from_json(text: str | bytes, otherwise: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return otherwise

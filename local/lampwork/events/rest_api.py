@@ -172,7 +172,7 @@ def remapped(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def _answer(payload: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if not isinstance(answer, dict):
         raise MalformedResponse("The function's answer is not an object with a statusCode.")

@@ -145,6 +145,6 @@ def _as_text(value: Any, *, in_json: bool) -> str:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

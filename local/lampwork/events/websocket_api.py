@@ -142,7 +142,7 @@ def selected_route(expression: str, body: str) -> str | None:
     """
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     key = SELECTOR.sub(lambda path: _text(_found(document, path[1] or path[2])), expression)
     return key if key and not key.startswith("$") else None

@@ -158,7 +158,7 @@ class LambdaApi:
             )
         try:
             json.loads(request.body or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _error(
                 400,
                 "InvalidRequestContentException",
@@ -275,7 +275,7 @@ def _is_client_context(header: str | None) -> bool:
         return True
     try:
         return isinstance(json.loads(base64.b64decode(header, validate=True)), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

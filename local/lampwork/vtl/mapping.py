@@ -88,7 +88,7 @@ class Input:
         if not self._read:
             try:
                 self._read.append(json.loads(self._body) if self._body else None)
-            except ValueError:
+            except (ValueError, RecursionError):
                 self._read.append(None)
         return json_path.find(self._read[0], path)
 
@@ -128,7 +128,7 @@ def _code_units(character: str) -> str:
 def _parse_json(value: Any) -> Any:
     try:
         return from_json(json.loads(as_text(value)))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TemplateFailure(f"$util.parseJson got no JSON: {error}") from error
 
 

@@ -116,7 +116,7 @@ class FunctionAuthorizer:
 def _object(payload: bytes) -> dict[str, object] | None:
     try:
         answer = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
 

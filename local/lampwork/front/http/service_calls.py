@@ -86,7 +86,7 @@ def _listed(value: str) -> list[Any]:
 def _json(value: str) -> Any:
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
@@ -154,7 +154,7 @@ def _in_body(body: str, name: str) -> Any:
         return body
     try:
         return json_path.find(json.loads(body), f"$.{name}")
-    except (ValueError, json_path.PathError):
+    except (ValueError, RecursionError, json_path.PathError):
         return None
 
 

@@ -168,7 +168,7 @@ def _described(execution: DurableExecution) -> dict[str, Any]:
 def _body(request: Request) -> Any:
     try:
         return json.loads(request.body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -251,7 +251,7 @@ def _answer(invocation: Invocation) -> dict[str, object]:
         raise FunctionFailed
     try:
         answer = json.loads(invocation.payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if not isinstance(answer, dict):
         raise MalformedResponse("The function's answer is not an object.")

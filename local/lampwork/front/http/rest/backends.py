@@ -73,7 +73,7 @@ class Backends:
         payload = request.body or b"{}"
         try:
             json.loads(payload)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"Could not parse request body into json: {error}"
             problem = {"Type": "User", "message": message}
             return BackendAnswer(400, [], json.dumps(problem).encode(), "")
@@ -112,7 +112,7 @@ def _mock(request: BackendRequest) -> BackendAnswer:
 def _error_message(payload: bytes) -> str:
     try:
         answer = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     message = answer.get("errorMessage") if isinstance(answer, dict) else None
     return message if isinstance(message, str) else ""

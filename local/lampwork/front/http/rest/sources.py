@@ -134,7 +134,7 @@ def from_body(body: str, path: str) -> str | None:
     if body.startswith(JSON_STARTS):
         try:
             document = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Refused(BAD_JSON, "the body is not JSON") from error
     try:
         found = json_path.find(document, f"$.{path}")

@@ -74,7 +74,7 @@ class RequestValidator:
             return None
         try:
             body = json.loads(request.body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return "[Unable to parse JSON document]"
         problems = [_words(error) for error in model.iter_errors(body)]
         return f"[{', '.join(problems)}]" if problems else None
