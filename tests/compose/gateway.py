@@ -130,6 +130,7 @@ def _configured(folder: Path, port: int, backend_port: int, changes: Mapping[str
         "RESOLVER": "127.0.0.1",
         "RESULTS_BUCKET": "results",
         "GATEWAY_SECRET": "the-gateways-own-secret",
+        "RATE_LIMITS": "on",
     }
     template = Template((there / "templates" / "gateway.conf.template").read_text())
     (runs / "conf.d" / "gateway.conf").write_text(template.safe_substitute(values))

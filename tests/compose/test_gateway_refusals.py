@@ -75,6 +75,18 @@ def test_more_requests_at_once_than_one_client_may_send_are_a_problem(tmp_path):
             assert answers[-1].headers["Retry-After"] == "1"
 
 
+def test_nobody_is_counted_where_rate_limits_are_off(tmp_path):
+    strict = {
+        "rate=200r/s": "rate=1r/m",
+        "burst=400": "burst=1",
+        'map "${RATE_LIMITS}"': 'map "off"',
+    }
+    with running_gateway(tmp_path, strict) as gateway:
+        answers = [httpx.get(f"{gateway.origin}{REGISTER}") for _ in range(4)]
+
+    assert {answer.status_code for answer in answers} == {200}
+
+
 def test_a_refusal_of_the_emulator_says_when_to_come_back(gateway):
     gateway.backend.statuses[REGISTER] = 503
 
