@@ -61,6 +61,7 @@ screenshots: $(BIN)/.ready ## Take pictures of every page and state, into screen
 
 ENV_FILE ?= .env.docker
 TAIL_SERVICE ?= backend
+PAUSE_SECONDS ?= 10
 export COMPOSE_PROJECT_NAME ?= lampwork
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 STORAGE_IMAGE_seaweedfs = MINIO_IMAGE=$${SEAWEEDFS_IMAGE:-chrislusf/seaweedfs:4.40}
@@ -104,8 +105,8 @@ config: ## Check the Compose files; COMPOSE=docker-compose for v1
 	@$(STACK) config --quiet
 
 .PHONY: stack-test
-stack-test: $(BIN)/.ready ## Test the running stack: gateway, dashboards, each service stopped
-	@exec $(BIN)/pytest -m $(if $(SERVER),server,stack) tests/stack
+stack-test: $(BIN)/.ready ## Test the running stack: gateway, dashboards, each service stopped and paused
+	@PAUSE_SECONDS=$(PAUSE_SECONDS) exec $(BIN)/pytest -m $(if $(SERVER),server,stack) tests/stack
 
 # --- Testing --------------------------------------------------------------------------------------
 

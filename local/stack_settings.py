@@ -88,8 +88,27 @@ def mapped(given: Settings) -> dict[str, str]:
     return {name: value for name, value in gives.items() if name not in given}
 
 
-def completed(text: str) -> str:
-    """The text of a whole env file: the given lines, and the defaults of names that they lack."""
+def addressed(settings: Settings) -> dict[str, str]:
+    """What follows from PUBLIC_URL, the one address that people use: the port on the host and the
+    name that nginx answers to. Where it is an https:// address, something in front of the stack
+    has that port."""
+    try:
+        url = urlsplit(settings.get("PUBLIC_URL", ""))
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        return {}
+    follows: dict[str, str] = {}
+    if url.scheme == "http" and "LAMPWORK_PORT" not in settings:
+        follows["LAMPWORK_PORT"] = str(port or 80)
+    names = settings.get("NGINX_SERVER_NAMES", "").split()
+    if host and host not in {*LOOPBACK, *names}:
+        follows["NGINX_SERVER_NAMES"] = " ".join([*names, host])
+    return follows
+
+
+def completed(text: str, environment: Settings = os.environ) -> str:
+    """The text of a whole env file: the given lines, the defaults of names that they lack, and what
+    follows from both. The shell's variables win over the file's, as Compose has it."""
     defaults = DEFAULTS.read_text(encoding="utf-8")
     given = read(text)
     added = mapped(given)
@@ -98,13 +117,21 @@ def completed(text: str) -> str:
         for line in defaults.splitlines()
         if (match := SETTING.fullmatch(line)) and match[1] not in given.keys() | added.keys()
     ]
-    return "\n".join([*lacking, *(f"{name}={value}" for name, value in added.items()), text])
+    follows = addressed({**read(defaults), **added, **given, **environment})
+    return "\n".join([*lacking, *_lines(added), text, *_lines(follows)])
+
+
+def _lines(settings: Settings) -> list[str]:
+    return [f"{name}={value}" for name, value in settings.items()]
 
 
 def warnings(given: Settings, defaults: Settings) -> Iterator[str]:
     for name in sorted(FOREIGN.keys() & given.keys()):
         yield f"{name} {FOREIGN[name].says}."
     whole = {**defaults, **mapped(given), **given}
+    url, port = whole["PUBLIC_URL"], whole.get("LAMPWORK_PORT")
+    if port and addressed({"PUBLIC_URL": url}).get("LAMPWORK_PORT", port) != port:
+        yield f"people are sent to {url}, but the port is {port}: change PUBLIC_URL alone."
     if whole.get("LAMPWORK_BIND", "127.0.0.1") not in LOOPBACK:
         for name in secrets(defaults):
             if whole[name] == defaults[name]:

@@ -29,7 +29,7 @@ SENTRY_RELAY_PORT=3000
 def values(text: str, folder: Path) -> dict[str, str | None]:
     """As Compose reads the completed text."""
     file = folder / "completed"
-    file.write_text(completed(text))
+    file.write_text(completed(text, {}))
     return dotenv_values(file)
 
 
@@ -39,8 +39,50 @@ def test_what_a_file_leaves_out_stays_as_it_is(tmp_path):
     assert found["LAMPWORK_PORT"] == "9090"
     assert found["GRAFANA_PASSWORD"] == "own"
     assert found["POSTGRES_PASSWORD"] == read(DEFAULTS)["POSTGRES_PASSWORD"]
-    assert found.keys() == read(DEFAULTS).keys()
+    assert found.keys() == {*read(DEFAULTS).keys(), "LAMPWORK_PORT"}
 
+
+@pytest.mark.parametrize(
+    ("text", "port", "names"),
+    [
+        ("", "8080", None),
+        ("PUBLIC_URL=http://127.0.0.1:9090", "9090", None),
+        ("PUBLIC_URL=http://[::1]:9090", "9090", None),
+        ("PUBLIC_URL=http://lamps.test", "80", "lamps.test"),
+        ("PUBLIC_URL=http://lamps.test:9090/", "9090", "lamps.test"),
+        ("PUBLIC_URL=http://lamps.test\nNGINX_SERVER_NAMES=old.test", "80", "old.test lamps.test"),
+        # Something in front of the stack has the port of such an address.
+        ("PUBLIC_URL=https://lamps.example", None, "lamps.example"),
+        ("PUBLIC_URL=http://localhost:9090\nLAMPWORK_PORT=9191", "9191", None),
+        ("PUBLIC_URL=http://[no-address", None, None),
+    ],
+)
+def test_port_and_name_follow_from_the_address_that_people_use(text, port, names, tmp_path):
+    found = values(text, tmp_path)
+
+    assert (found.get("LAMPWORK_PORT"), found.get("NGINX_SERVER_NAMES")) == (port, names)
+
+
+def test_an_address_in_the_shell_wins_over_the_files(tmp_path):
+    file = tmp_path / "completed"
+    file.write_text(completed(DEFAULTS, {"PUBLIC_URL": "http://lamps.test:9090"}))
+
+    assert dotenv_values(file)["LAMPWORK_PORT"] == "9090"
+    assert dotenv_values(file)["NGINX_SERVER_NAMES"] == "lamps.test"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("LAMPWORK_PORT=8080", []),
+        ("LAMPWORK_PORT=8081\nPUBLIC_URL=https://lamps.example", []),
+        ("LAMPWORK_PORT=8081", ["http://localhost:8080"]),
+    ],
+)
+def test_a_port_to_which_nobody_is_sent_is_named(text, says):
+    said = list(warnings(read(text), read(DEFAULTS)))
+
+    assert [line.split()[4].rstrip(",") for line in said] == says
 
 def test_names_of_another_stack_are_taken_where_they_have_a_meaning(tmp_path):
     found = values(OLD, tmp_path)

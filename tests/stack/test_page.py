@@ -12,16 +12,18 @@ from tests.browser.test_journey import sign_up_in
 pytestmark = pytest.mark.stack
 
 
-def test_a_newcomer_signs_up_and_watches_a_picture_through_nginx(stack: Stack):
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_newcomer_signs_up_and_watches_a_picture_through_nginx(stack: Stack, host):
+    origin = stack.origin.replace("localhost", host)
     with running_browser() as browser, window(browser) as context:
         page = context.new_page()
         sockets: list[str] = []
         page.on("websocket", lambda socket: sockets.append(socket.url))
-        page.goto(stack.origin)
+        page.goto(origin)
         sign_up_in(page, f"{secrets.token_hex(6)}@example.com")
 
         picture = expect_picture(submit(page, "a lighthouse above a stormy sea at dusk"))
 
         assert variety(picture.screenshot()) > 10
         assert sockets
-        assert all(url.startswith(stack.origin.replace("http", "ws", 1)) for url in sockets)
+        assert all(url.startswith(origin.replace("http", "ws", 1)) for url in sockets)
