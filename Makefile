@@ -96,6 +96,21 @@ tail: ## Follow the log of one container: make tail TAIL_SERVICE=worker
 ps: ## List the containers and their health
 	@$(STACK) ps
 
+.PHONY: scale
+scale: ## Run so many workers: make scale WORKERS=4
+	@$(STACK) up -d --no-build --no-recreate --scale worker=$(WORKERS) worker
+	@local/docker/wait-healthy $(COMPOSE_PROJECT_NAME)
+
+BACKUP = $(STORAGE_IMAGE_$(STORAGE)) $(BIN)/python -m local.stack_backup --env-file $(ENV_FILE)
+
+.PHONY: backup
+backup: $(BIN)/.ready ## Save database, pictures and keys of the stack: make backup TO=folder
+	@$(BACKUP) backup $(TO)
+
+.PHONY: restore
+restore: $(BIN)/.ready ## Put a backup back into the running stack: make restore FROM=backups/...
+	@$(BACKUP) restore $(FROM)
+
 .PHONY: connectivity
 connectivity: $(BIN)/.ready ## Try every part of the stack from outside, with times
 	@exec $(BIN)/python -m local.connectivity --env-file $(ENV_FILE)

@@ -3,10 +3,11 @@
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from typing import IO
 
 from dotenv import dotenv_values
 
@@ -58,11 +59,9 @@ class Stack:
         Raises:
             StackError: Compose failed.
         """
-        whole = stack_settings.write(self._text())
-        files = [part for file in self.files for part in ("-f", str(ROOT / "local" / file))]
         found = subprocess.run(
-            [*self.command, "--env-file", str(whole), *files, *arguments],
-            env={"COMPOSE_PROJECT_NAME": "lampwork", **os.environ},
+            self._command(arguments),
+            env=self._environment,
             capture_output=True,
             text=True,
             timeout=COMPOSE_SECONDS,
@@ -71,6 +70,34 @@ class Stack:
         if found.returncode:
             raise StackError((found.stderr or found.stdout).strip())
         return found.stdout
+
+    def stream(
+        self, *arguments: str, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None
+    ) -> None:
+        """Like `compose`, but with bytes from and to files, for as long as it takes.
+
+        Raises:
+            StackError: Compose failed.
+        """
+        found = subprocess.run(
+            self._command(arguments),
+            env=self._environment,
+            stdin=stdin or subprocess.DEVNULL,
+            stdout=stdout or subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        if found.returncode:
+            raise StackError(found.stderr.decode(errors="replace").strip())
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        whole = stack_settings.write(self._text())
+        files = [part for file in self.files for part in ("-f", str(ROOT / "local" / file))]
+        return [*self.command, "--env-file", str(whole), *files, *arguments]
+
+    @property
+    def _environment(self) -> Mapping[str, str]:
+        return {"COMPOSE_PROJECT_NAME": "lampwork", **os.environ}
 
     def stand_ins(self) -> list[str]:
         """The images that are only stand-ins for others, according to their label."""

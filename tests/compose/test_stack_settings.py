@@ -84,6 +84,7 @@ def test_a_port_to_which_nobody_is_sent_is_named(text, says):
 
     assert [line.split()[4].rstrip(",") for line in said] == says
 
+
 def test_names_of_another_stack_are_taken_where_they_have_a_meaning(tmp_path):
     found = values(OLD, tmp_path)
 
