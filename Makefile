@@ -66,7 +66,7 @@ export COMPOSE_PROJECT_NAME ?= lampwork
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 STORAGE_IMAGE_seaweedfs = MINIO_IMAGE=$${SEAWEEDFS_IMAGE:-chrislusf/seaweedfs:4.40}
 STACK_ENV = $(shell $(PYTHON) local/stack_settings.py $(ENV_FILE))
-STACK = $(STORAGE_IMAGE_$(STORAGE)) $(COMPOSE) --env-file $(or $(STACK_ENV),$(ENV_FILE)) -f local/compose.yml $(STORAGE:%=-f local/compose.%.yml) $(if $(SERVER),-f local/compose.server.yml)
+STACK = $(STORAGE_IMAGE_$(STORAGE)) $(COMPOSE) --env-file $(or $(STACK_ENV),$(ENV_FILE)) -f local/compose.yml $(STORAGE:%=-f local/compose.%.yml) $(if $(SERVER),-f local/compose.server.yml)$(if $(DEV), -f local/compose.dev.yml)
 
 .PHONY: up
 up: ## Run the whole cloud in containers on http://localhost:8080
@@ -110,6 +110,16 @@ backup: $(BIN)/.ready ## Save database, pictures and keys of the stack: make bac
 .PHONY: restore
 restore: $(BIN)/.ready ## Put a backup back into the running stack: make restore FROM=backups/...
 	@$(BACKUP) restore $(FROM)
+
+SERVICE ?= backend
+
+.PHONY: shell
+shell: ## Open a shell in a container: make shell SERVICE=worker
+	@$(STACK) exec $(SERVICE) sh
+
+.PHONY: psql
+psql: ## Open psql on the stack's database
+	@$(STACK) exec postgres sh -c 'exec psql --username="$$POSTGRES_USER" "$$POSTGRES_DB"'
 
 .PHONY: connectivity
 connectivity: $(BIN)/.ready ## Try every part of the stack from outside, with times

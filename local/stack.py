@@ -34,8 +34,9 @@ class Stack:
 
     @property
     def files(self) -> list[str]:
-        """Those of `make up`, or of `make up SERVER=1`."""
-        return ["compose.yml", *(["compose.server.yml"] if os.environ.get("SERVER") else [])]
+        """Those of `make up`, and of its variables SERVER and DEV."""
+        added = [name for name in ("server", "dev") if os.environ.get(name.upper())]
+        return ["compose.yml", *(f"compose.{name}.yml" for name in added)]
 
     @property
     def settings(self) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from local.stack import ROOT, Stack, StackError
 DATABASE, ARCHIVE = "database.dump", "objects.tar"
 # Who reads or writes the database; nginx says meanwhile that they are away.
 USERS = ("backend", "frontend", "worker", "deliverer", "postgres-exporter")
+USERS_OF_SERVER = (*USERS, "schedule")
 DUMP = 'pg_dump --format=custom --username="$POSTGRES_USER" "$POSTGRES_DB"'
 # All or nothing: where the dump cannot be read, the last statement fails and takes all back.
 LOAD = (
@@ -53,14 +54,15 @@ def restore(into: Stack, folder: Path) -> None:
         FileNotFoundError: this is no folder of a backup.
     """
     with (folder / DATABASE).open("rb") as database, (folder / ARCHIVE).open("rb") as archive:
-        into.compose("stop", *USERS)
+        users = USERS_OF_SERVER if "compose.server.yml" in into.files else USERS
+        into.compose("stop", *users)
         try:
             into.stream("exec", "-T", "postgres", "sh", "-c", LOAD, stdin=database)
             once = ("run", "--rm", "-T", "--no-deps", "migrate", "python", "-m")
             into.stream(*once, "local.archive", "load", stdin=archive)
             into.stream(*once, "local.prepare_stack")
         finally:
-            into.compose("start", *USERS)
+            into.compose("start", *users)
 
 
 def _created(path: Path) -> IO[bytes]:

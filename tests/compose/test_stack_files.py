@@ -154,3 +154,19 @@ def test_the_emulator_answers_to_every_name_that_nginx_answers_to(services):
     for service in ("backend", "frontend"):
         allowed = services[service]["environment"]["LAMPWORK_ALLOWED_HOSTS"].split()
         assert {"backend", "frontend", *names} <= set(allowed)
+
+
+def test_containers_only_read_the_code_of_the_host(services):
+    development = yaml.safe_load((LOCAL / "compose.dev.yml").read_text())["services"]
+    mounted = {each for service in development.values() for each in service["volumes"]}
+
+    assert development.keys() <= services.keys()
+    assert all(each.endswith(":ro") for each in mounted - {"keys:/keys"})
+    assert all((LOCAL / each.split(":")[0]).exists() for each in mounted - {"keys:/keys"})
+
+
+@pytest.mark.parametrize("service", ["worker", "deliverer"])
+def test_a_worker_that_follows_the_code_runs_as_it_always_does(services, service):
+    development = yaml.safe_load((LOCAL / "compose.dev.yml").read_text())["services"]
+
+    assert " ".join(services[service]["command"]) in development[service]["command"]

@@ -1,4 +1,4 @@
-"""Each server is paused, as a full disk or a lost network does: it takes questions and answers none.
+"""Each server is paused, as by a full disk or a lost network: it takes questions and answers none.
 
 Somebody uses the product all the while. `make stack-test PAUSE_SECONDS=60` pauses for longer, and
 waits for the alert too.
@@ -26,6 +26,7 @@ ALERT_SECONDS = 45.0
 # People are promised two seconds, and health one; a machine of tests has many other things to do.
 ANSWER_SECONDS = 5.0
 EACH_SECONDS = 0.25
+SUBMISSIONS = 3  # the smallest plan allows five tasks at once
 FREEZE_TRIES = 10
 
 
@@ -79,7 +80,7 @@ class User:
         await asyncio.gather(*asked)
 
     async def _submit(self, until: float) -> None:
-        async for _ in rounds(until, 1.0):
+        async for _ in rounds(until, PAUSE_SECONDS / SUBMISSIONS):
             answer = await self._ask("POST /tasks", "POST", "/tasks", json=ORDER)
             if answer.status_code == 202:
                 self.accepted.append(answer.json()["id"])
