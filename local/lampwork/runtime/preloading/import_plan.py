@@ -3,7 +3,7 @@
 import ast
 import importlib.machinery
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,16 +43,35 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed file. Some of its code `changes_surroundings`: it may change what a later import
-    does. Its functions and classes that are `changing` do so when they are called."""
+    """Of a parsed file, what matters to the imports: these themselves, and `Change`s.
 
-    body: Sequence[ast.stmt]
-    changes_surroundings: bool = False
-    changing: frozenset[str] = frozenset()
+    A whole file takes about fifty times its size in memory.
+    """
 
-    def may_change_surroundings(self, statement: ast.stmt) -> bool:
-        """Whether running this statement of the file may change what a later import does."""
-        return self.changes_surroundings and _may_change(statement, self.changing)
+    body: Sequence["Part"]
+
+
+class Change:
+    """A statement that may change what a later import does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A class or a `try`: what is left of it when an import in it fails does not happen."""
+
+    body: Sequence["Part"]
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """`import` these names, or, `of` a module that is so many levels up, these names from it."""
+
+    names: tuple[str, ...]
+    of: str | None = None
+    level: int = 0
+
+
+Part = Import | Block | Change
 
 
 class ImportScanner:
@@ -157,7 +176,7 @@ class _Walk:
                 self.seen.add(part)
                 source = self.scanner.read(own)
                 package = part if own.name == "__init__.py" else part.rpartition(".")[0]
-                self._run(source.body, package, source)
+                self._run(source.body, package)
         return True
 
     def _own_file(self, name: str) -> Path | None:
@@ -182,32 +201,21 @@ class _Walk:
     def _is_hidden(self, top: str) -> bool:
         return any(_is_module(folder / top) for folder in self.hidden)
 
-    def _run(self, body: Iterable[ast.stmt], package: str, source: Source) -> None:
-        for statement in body:
-            if not self._follow(statement, package, source):
+    def _run(self, body: Iterable[Part], package: str) -> None:
+        for part in body:
+            if not self._follow(part, package):
                 return
 
-    def _follow(self, statement: ast.stmt, package: str, source: Source) -> bool:
+    def _follow(self, part: Part, package: str) -> bool:
         """Returns False where an import may fail, so that what comes after it may not happen."""
-        match statement:
-            case ast.Import(names=names):
-                return all([self._load(alias.name) for alias in names])
-            case ast.ImportFrom(module=module, names=names, level=level):
-                whole = _absolute(module or "", level, package)
-                return self._load_from(whole, [alias.name for alias in names])
-            case ast.FunctionDef(decorator_list=[]) | ast.AsyncFunctionDef(decorator_list=[]):
-                pass
-            case ast.If(test=test, orelse=orelse) if _is_for_type_checkers(test):
-                self._run(orelse, package, source)
-            case ast.Try(body=body):
-                self._run(body, package, source)
-            case ast.Expr(value=ast.Constant()) | ast.Pass():
-                pass
-            case ast.Assign(targets=[ast.Name()], value=ast.Constant()):
-                pass
-            case ast.ClassDef(body=body, decorator_list=[]):
-                self._run(body, package, source)
-            case _ if source.may_change_surroundings(statement):
+        match part:
+            case Import(names=names, of=None):
+                return all([self._load(name) for name in names])
+            case Import(names=names, of=module, level=level):
+                return self._load_from(_absolute(module or "", level, package), names)
+            case Block(body=body):
+                self._run(body, package)
+            case Change():
                 raise _SurroundingsChange
         return True
 
@@ -231,9 +239,26 @@ def _parse(file: Path) -> Source:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):  # the function reports it when it is loaded
         return Source(())
-    if not any(map(_changes_surroundings, ast.walk(tree))):
-        return Source(tree.body)
-    return Source(tree.body, changes_surroundings=True, changing=_changing(tree))
+    changes = any(map(_changes_surroundings, ast.walk(tree)))
+    return Source(tuple(_parts(tree.body, _changing(tree) if changes else None)))
+
+
+def _parts(body: Iterable[ast.stmt], changing: frozenset[str] | None) -> Iterator[Part]:
+    """What matters of these statements; `changing` is None where nothing changes anything."""
+    for statement in body:
+        match statement:
+            case ast.Import(names=names):
+                yield Import(tuple(alias.name for alias in names))
+            case ast.ImportFrom(module=module, names=names, level=level):
+                yield Import(tuple(alias.name for alias in names), module or "", level)
+            case ast.FunctionDef(decorator_list=[]) | ast.AsyncFunctionDef(decorator_list=[]):
+                pass
+            case ast.If(test=test, orelse=inner) if _is_for_type_checkers(test):
+                yield Block(tuple(_parts(inner, changing)))
+            case ast.Try(body=inner) | ast.ClassDef(body=inner, decorator_list=[]):
+                yield Block(tuple(_parts(inner, changing)))
+            case _ if changing is not None and _may_change(statement, changing):
+                yield Change()
 
 
 def _changing(tree: ast.Module) -> frozenset[str]:
