@@ -1,7 +1,9 @@
 """A forked process is to be indistinguishable from a fresh one. `make preloading` shows it for the
 packages that are used most."""
 
+import asyncio
 import logging
+import os
 import re
 import shutil
 from pathlib import Path
@@ -9,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from lampwork.runtime.launcher_registry import FEW_FUNCTIONS
 from lampwork.stack.model import Function
-from tests.emulator.runtime_fixtures import function, running, write
+from tests.emulator.runtime_fixtures import function, processes_of, running, write
 from tests.preloading import probe
 from tests.preloading.differences import differing
 
@@ -100,6 +103,37 @@ async def test_a_package_whose_import_a_fork_would_tell_from_its_own_is_left_to_
     assert seen.pop("plain")
     assert not any(seen.values())
     assert f"odd is not loaded before forking: it {why}" in caplog.text
+
+
+async def test_many_functions_have_no_servers_of_their_own_until_they_are_used_again(
+    tmp_path: Path, site: Path
+) -> None:
+    package(site, "shared_one")
+    names = [f"app{number}" for number in range(FEW_FUNCTIONS + 1)]
+    for name in names:
+        package(site, f"own_{name}")
+    answer = "FORKED if event != 'end' else os._exit(1)"
+    functions = [
+        importing(tmp_path / name, site, f"import shared_one, own_{name}", answer, name=name)
+        for name in names
+    ]
+
+    async with running(*functions) as run:
+        at_start = len(processes_of(os.getpid()))
+        first = await run.result("app0")
+        await run.functions.reload({each.logical_id: each for each in functions})
+        again = await run.result("app0")
+        with_its_own = len(processes_of(os.getpid()))
+        await run.invoke("app0", "end")
+        async with asyncio.timeout(30):
+            while len(processes_of(os.getpid())) > at_start:
+                await asyncio.sleep(0.02)
+        after_rest = await run.result("app0")
+
+    assert first == {"shared_one": True, "own_app0": False}
+    assert again == {"shared_one": True, "own_app0": True}
+    assert with_its_own >= at_start + 2
+    assert after_rest == {"shared_one": True, "own_app0": False}
 
 
 @pytest.mark.parametrize("cold", [False, True], ids=["forked", "cold"])

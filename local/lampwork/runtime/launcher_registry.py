@@ -1,7 +1,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 from lampwork.errors import StartError
@@ -18,6 +18,10 @@ from lampwork.stack.model import Function
 
 logger = logging.getLogger(__name__)
 
+# So few functions have servers of their own from the start; of more, those that are used, since a
+# server takes about 10 MB.
+FEW_FUNCTIONS = 8
+
 
 class LauncherRegistry:
     """What starts the processes of each function: forks of servers, or cold starts."""
@@ -28,6 +32,7 @@ class LauncherRegistry:
         self._servers = ForkServers(settings.python)
         self._scanner = scanner or ImportScanner()
         self._forking: dict[str, ForkLauncher] = {}
+        self._preparing = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def launcher_for(self, function: Function) -> Launcher:
@@ -35,7 +40,17 @@ class LauncherRegistry:
         # Extensions have variables of their own, and an address that differs by environment.
         if self._settings.cold or extension_files(function):
             return self._cold
-        launcher = ForkLauncher(function, self._settings, self._servers, self._scanner)
+        launcher = ForkLauncher(
+            function,
+            self._settings,
+            self._servers,
+            self._scanner,
+            of_its_own=self._are_few,
+            on_rest=self._rest,
+        )
+        before = self._forking.get(_key(function))
+        if before is not None:
+            launcher.follow(before)
         self._forking[_key(function)] = launcher
         return launcher
 
@@ -70,7 +85,7 @@ class LauncherRegistry:
         if len(launchers) == 1:
             await self._prepare(launchers)
         else:
-            self._begin(self._prepare(launchers))
+            self._begin(self._share_and_prepare(launchers))
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -100,15 +115,49 @@ class LauncherRegistry:
             await self._settings.packages.install(function)
             await self._prepare(self._ready([function]))
 
-    async def _prepare(self, launchers: Iterable[ForkLauncher]) -> None:
-        launchers = list(launchers)
+    async def _share_and_prepare(self, launchers: Sequence[ForkLauncher]) -> None:
+        self._preparing += 1
+        for launcher in launchers:
+            launcher.await_sharing()
         try:
-            await self._servers.share_parts([await launcher.world() for launcher in launchers])
-            for launcher in launchers:
-                await launcher.prepare()
+            worlds = [await launcher.world() for launcher in launchers]
+            async for number in self._servers.share_parts(worlds):
+                launchers[number].has_shared()
         except StartError as error:  # which a request will be told, too
             logger.warning("%s", error)
-        self._servers.retire_all_but([each.server for each in self._forking.values()])
+        finally:
+            self._preparing -= 1
+            for launcher in launchers:
+                launcher.has_shared()
+        await self._prepare(launchers)
+
+    async def _prepare(self, launchers: Iterable[ForkLauncher]) -> None:
+        """Load what functions have for themselves that are used, or are few."""
+        self._preparing += 1
+        try:
+            for launcher in launchers:
+                if launcher.was_used or self._are_few():
+                    await launcher.prepare()
+        except StartError as error:
+            logger.warning("%s", error)
+        finally:
+            self._preparing -= 1
+        self._retire_unused()
+
+    def _are_few(self) -> bool:
+        return len({each.function.logical_id for each in self._forking.values()}) <= FEW_FUNCTIONS
+
+    def _rest(self, launcher: ForkLauncher) -> None:
+        """No process of the function runs any more; its next one may be long in coming, unless its
+        code has just changed."""
+        if self._forking.get(_key(launcher.function)) is launcher and not self._are_few():
+            launcher.rest()
+            self._retire_unused()
+
+    def _retire_unused(self) -> None:
+        if not self._preparing:
+            held = [server for each in self._forking.values() for server in each.held]
+            self._servers.retire_all_but(held)
 
 
 def _key(function: Function) -> str:

@@ -1,7 +1,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lampwork.errors import StartError
@@ -20,7 +20,12 @@ logger = logging.getLogger(__name__)
 
 
 class ForkLauncher:
-    """Starts the processes of one function, as it is now, as forks of a fork server."""
+    """Starts the processes of one function, as it is now, as forks of a fork server.
+
+    The first is forked from a server that others share, unless a server `of_its_own` is wanted: it
+    loads the rest itself, which takes it no longer. Further ones come from a server that has loaded
+    all that the function imports. `on_rest` is called when the last of them has ended.
+    """
 
     def __init__(
         self,
@@ -28,32 +33,82 @@ class ForkLauncher:
         settings: RuntimeSettings,
         servers: ForkServers,
         scanner: ImportScanner,
+        of_its_own: Callable[[], bool],
+        on_rest: Callable[["ForkLauncher"], None],
     ) -> None:
+        self.was_used = False
         self.server: Server | None = None  # from which it was last forked
+        self._former: Server | None = None  # from which it was before its code changed
         self.function = function
         self._settings = settings
         self._servers = servers
         self._scanner = scanner
+        self._of_its_own = of_its_own
+        self._on_rest = on_rest
+        self._processes = 0
+        # Whether all is loaded that it shares with others.
+        self._sharing: asyncio.Event | None = None
         self._unfit: Left = {}
         self._found: tuple[tuple[Step, ...], frozenset[str]] | None = None
         self._world: World | None = None  # in which it was last forked
 
     async def spawn(self, launch: Launch, log: int, channel: int) -> ForkedProcess:
         for _ in range(2):
-            server = await self._server(await self._world_of(launch))
+            server = await self._server_to_fork(await self._world_of(launch))
             try:
-                return await server.process.spawn(launch, log, channel)
+                process = await server.process.spawn(launch, log, channel)
             except ForkServerEnded:
                 logger.warning("the fork server ended and is started again")
+            else:
+                self.was_used = True
+                self._processes += 1
+                process.exited.add_done_callback(self._note_end)
+                return process
         raise StartError("The fork server ended twice. Try `--cold`.")
 
     async def prepare(self) -> None:
         """Have the packages that the function imports loaded."""
         await self._server(await self.world())
+        self._former = None
+
+    @property
+    def held(self) -> list[Server | None]:
+        """The servers that it needs, or may need again."""
+        return [self.server, self._former]
+
+    def follow(self, before: "ForkLauncher") -> None:
+        """Replace what started the function as it was before."""
+        self.was_used = before.was_used
+        self._former = before.server or before._former
+
+    def rest(self) -> None:
+        """Give up the server of its own, until the function is used again."""
+        self.was_used = False
+        self.server = self._former = None
+
+    def await_sharing(self) -> None:
+        """Fork nothing until `has_shared`: what the function shares with others is being loaded."""
+        self._sharing = asyncio.Event()
+
+    def has_shared(self) -> None:
+        if self._sharing is not None:
+            self._sharing.set()
 
     async def world(self) -> World:
         """What the function imports, and the surroundings in which it does."""
         return await self._world_of(launch_of(self.function, self._settings, "", Path()))
+
+    def _note_end(self, _: object) -> None:
+        self._processes -= 1
+        if not self._processes:
+            self._on_rest(self)
+
+    async def _server_to_fork(self, world: World) -> Server:
+        if self._sharing is not None:
+            await self._sharing.wait()
+        if self.was_used or self._of_its_own():
+            return await self._server(world)
+        return await self._servers.nearest(world, self._unfit)
 
     async def _server(self, world: World) -> Server:
         server, before = self.server, self._world

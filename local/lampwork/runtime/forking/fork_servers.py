@@ -1,7 +1,8 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,8 +20,9 @@ logger = logging.getLogger(__name__)
 LOADING_SECONDS = 30
 # Each keeps what it has loaded in memory; what goes beyond, functions load themselves.
 MAX_SERVERS = 32
-# A server of what functions share must save so many imports, for its own memory is about ten's.
-LEAST_GAIN = 20
+# A server of what functions share must save the loading of so many modules that they name, for its
+# own memory is about ten's.
+LEAST_GAIN = 10
 # Imports that are left to functions, and what each of them looked for.
 Left = dict[Step, frozenset[str]]
 
@@ -61,6 +63,9 @@ class ForkServers:
     def __init__(self, python: str) -> None:
         self._python = python
         self._trees: dict[tuple[tuple[str, Any], ...], Tree] = {}
+        # Those that hold what all functions have in common, and what many have.
+        self._common: list[Server] = []
+        self._shared: list[Server] = []
 
     async def server_for(
         self, world: World, unfit: Left, volatile: Collection[str] = PER_PROCESS
@@ -86,6 +91,19 @@ class ForkServers:
                 if grown is not None:
                     return grown
 
+    async def nearest(self, world: World, unfit: Left) -> Server:
+        """Of the servers that run already, the one with the most that is right for this function.
+
+        Raises:
+            StartError: no server can be started.
+        """
+        tree = self._tree(world)
+        root = tree.root
+        if root is None or not root.process.running:  # waits for what is being loaded
+            root = await self._start(tree)
+        wanted = _wanted(world.steps, tree.unsafe | unfit)
+        return await self._nearest(tree, root, world, wanted)
+
     async def start(self, worlds: Iterable[World]) -> None:
         """Start the servers that have loaded nothing yet.
 
@@ -95,43 +113,64 @@ class ForkServers:
         trees = {id(tree): tree for tree in map(self._tree, worlds)}
         await asyncio.gather(*map(self._start, trees.values()))
 
-    async def _start(self, tree: Tree) -> None:
+    async def _start(self, tree: Tree) -> Server:
         async with tree.building:
-            await self._root(tree)
+            return await self._root(tree)
 
-    async def share(self, worlds: Iterable[World]) -> None:
+    async def share(self, worlds: Sequence[World]) -> None:
         """Load what all functions have in common once, before what each has for itself."""
-        for group in self._groups(worlds):
+        loaded = list[Server]()
+        for numbers in self._groups(worlds):
+            group = [worlds[number] for number in numbers]
             if len(group) > 1 and (common := _common(group)):
-                await self._load_shared(group, common)
+                loaded.append(await self._load_shared(group, common))
+        self._common = loaded
 
-    async def share_parts(self, worlds: Iterable[World]) -> None:
+    async def share_parts(self, worlds: Sequence[World]) -> AsyncIterator[int]:
         """Load what many functions have in common once, and what many of these have, and so on: a
-        function is then forked from a server that shares most of its memory with others."""
-        for group in self._groups(worlds):
-            for part, common in shared_parts([world.steps for world in group]):
-                await self._load_shared([group[number] for number in part], common)
+        function is then forked from a server that shares most of its memory with others.
 
-    def _groups(self, worlds: Iterable[World]) -> Iterable[list[World]]:
-        groups: dict[int, list[World]] = {}
-        for world in worlds:
+        Yields the number of each function once all is loaded that it shares with others.
+        """
+        shared = list[Server]()
+        for group in self._groups(worlds):
+            parts = list(shared_parts([worlds[number].steps for number in group]))
+            left = Counter(index for part, _ in parts for index in part)
+            for index, number in enumerate(group):
+                if not left[index]:
+                    yield number
+            for part, common in parts:
+                shared.append(
+                    await self._load_shared([worlds[group[index]] for index in part], common)
+                )
+                left.subtract(part)
+                for index in part:
+                    if not left[index]:
+                        yield group[index]
+        self._shared = shared
+
+    def _groups(self, worlds: Sequence[World]) -> Iterable[list[int]]:
+        """The numbers of functions that import something and can share servers."""
+        groups: dict[int, list[int]] = {}
+        for number, world in enumerate(worlds):
             if world.steps:
-                groups.setdefault(id(self._tree(world)), []).append(world)
+                groups.setdefault(id(self._tree(world)), []).append(number)
         return groups.values()
 
-    async def _load_shared(self, group: Sequence[World], common: Sequence[Step]) -> None:
+    async def _load_shared(self, group: Sequence[World], common: Sequence[Step]) -> Server:
         environments = [world.environment for world in group]
         own = frozenset[str]().union(*(world.own for world in group))
         volatile = PER_PROCESS | differing(environments)
         if len({world.root for world in group}) > 1:
             volatile = volatile | {WORKING_FOLDER}
         shared = replace(group[0], steps=tuple(common), own=own)
-        await self.server_for(shared, {}, volatile)
+        return await self.server_for(shared, {}, volatile)
 
     def retire_all_but(self, used: Iterable[Server | None]) -> None:
-        """End those from which nothing is forked any more, once their last child has ended."""
+        """End those from which neither these nor what functions share was forked, once their last
+        child has ended."""
         kept: set[int] = set()
-        for server in used:
+        for server in (*used, *self._common, *self._shared):
             ancestor = server
             while ancestor is not None:
                 kept.add(id(ancestor))
@@ -232,7 +271,7 @@ def shared_parts(
     plans: Sequence[Sequence[Step]],
 ) -> Iterator[tuple[list[int], tuple[Step, ...]]]:
     """Groups of functions, as indices of their imports, with what all of a group import: larger
-    groups before those within them. Each saves as many imports as it can."""
+    groups before those within them. Each saves the loading of as many modules as it can."""
     imports = [frozenset(plan) for plan in plans]
     waiting = [(list(range(len(plans))), frozenset[Step]())]
     while waiting:
@@ -243,7 +282,7 @@ def shared_parts(
                 users.setdefault(step, []).append(number)
         parts = {tuple(each) for each in users.values() if len(each) > 1}
         gains = [
-            (len(_shared(imports, part) - known) * (len(part) - 1), len(part), part)
+            (_modules(_shared(imports, part) - known) * (len(part) - 1), len(part), part)
             for part in parts
         ]
         gain, _, best = max(gains, default=(0, 0, ()))
@@ -257,6 +296,11 @@ def shared_parts(
 
 def _shared(imports: Sequence[frozenset[Step]], group: Sequence[int]) -> frozenset[Step]:
     return imports[group[0]].intersection(*(imports[number] for number in group[1:]))
+
+
+def _modules(steps: Iterable[Step]) -> int:
+    """How many modules these imports name. What else they load is known only afterwards."""
+    return sum(not step.name for step in steps)
 
 
 def _common(group: Sequence[World]) -> tuple[Step, ...]:
