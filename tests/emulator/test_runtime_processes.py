@@ -217,6 +217,20 @@ async def test_environments_idle_for_long_are_ended(tmp_path: Path) -> None:
         assert await run.result() != pid
 
 
+async def test_of_several_idle_environments_all_but_one_end_sooner(tmp_path: Path) -> None:
+    async with running(function(tmp_path, HOLD), idle_seconds=600, surplus_idle_seconds=0.1) as run:
+        held = [asyncio.create_task(run.result(event=f"poll {n}")) for n in range(3)]
+        for number in range(3):
+            await run.printed(f"poll {number}")
+        (tmp_path / "release").touch()
+        used = set(await asyncio.gather(*held))
+        async with asyncio.timeout(30):
+            while len(used & set(processes_of(os.getpid()))) > 1:
+                await asyncio.sleep(0.02)
+
+        assert await run.result(event="again") in used
+
+
 @pytest.mark.parametrize("cold", [False, True], ids=["forked", "cold"])
 async def test_an_edit_of_the_same_size_in_the_same_second_takes_effect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cold: bool

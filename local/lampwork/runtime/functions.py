@@ -198,8 +198,14 @@ class Functions:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(MEMORY_CHECK_SECONDS)
+            now = loop.time()
             for pool in self._pools.values():
-                pool.end_idle(loop.time() - self._settings.idle_seconds)
+                if not pool.size:
+                    continue
+                pool.end_idle(
+                    now - self._settings.idle_seconds,
+                    surplus_before=now - self._settings.surplus_idle_seconds,
+                )
                 if self._settings.enforce_memory:
                     pool.check_memory()
 

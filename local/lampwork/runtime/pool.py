@@ -118,9 +118,14 @@ class Pool:
         while self._reusable_folders:
             self._folders.remove(self._reusable_folders.pop())
 
-    def end_idle(self, idle_before: float) -> None:
-        """End environments that were last used before this time of the event loop's clock."""
-        while self._idle and self._idle[0].idle_since < idle_before:
+    def end_idle(self, idle_before: float, surplus_before: float) -> None:
+        """End environments that were last used before this time of the event loop's clock, or, if
+        the function has others, before the second one."""
+        while self._idle:
+            has_others = sum(not each.outdated for each in self._environments) > 1
+            latest = max(idle_before, surplus_before) if has_others else idle_before
+            if self._idle[0].idle_since >= latest:
+                return
             self.end_longest_idle()
 
     def check_memory(self) -> None:

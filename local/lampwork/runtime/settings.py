@@ -19,9 +19,11 @@ class RuntimeSettings:
     AWS. `preload` names packages to load for functions whose code does not visibly import them.
     `work_dir`, by default the data folder, holds what ends with this run. `cold` starts every
     process from nothing, as AWS does, instead of forking it from one that has
-    the packages loaded. `freeze` suspends processes between requests. The `debugged` function has
-    one environment, which waits for a debugger. `packages` installs what functions ask for: with
-    `install_ahead` as soon as it is known, else when a function first starts.
+    the packages loaded. An idle environment ends after `idle_seconds`, and after
+    `surplus_idle_seconds` if its function has others. `freeze` suspends processes
+    between requests. The `debugged` function has one environment, which waits for a debugger.
+    `packages` installs what functions ask for: with `install_ahead` as soon as it is known, else
+    when a function first starts.
     `on_files` is told which files functions open.
 
     With `lambda_paths`, a function finds its code, layers and temporary files at Lambda's paths:
@@ -38,7 +40,8 @@ class RuntimeSettings:
     max_environments: int = 1000  # as an AWS account has by default
     queue_seconds: float = 30  # as long as the gateways wait
     init_seconds: float = 10  # as on Lambda
-    idle_seconds: float = 300
+    idle_seconds: float = 60
+    surplus_idle_seconds: float = 10
     grow_after_ms: float = 6
     stop_seconds: float = 2
     enforce_memory: bool = True
