@@ -42,8 +42,8 @@ setup: $(BIN)/.ready ## Install everything into .venv
 # --- Running --------------------------------------------------------------------------------------
 
 .PHONY: dev
-dev: $(BIN)/.ready ## Run the whole product on http://localhost:8000
-	@exec $(BIN)/lampwork up --port $(PORT)
+dev: $(BIN)/.ready ## Run the whole product on http://localhost:8000; HOST=0.0.0.0 lets a phone in
+	@exec $(BIN)/lampwork up --port $(PORT) $(if $(filter command line,$(origin HOST)),--host "$(HOST)")
 
 .PHONY: demo
 demo: $(BIN)/.ready ## Sign up, submit a prompt, watch it live, save the picture

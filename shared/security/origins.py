@@ -37,19 +37,20 @@ def is_own_page(headers: Mapping[str, str]) -> bool:
 def is_allowed(origin: str | None) -> bool:
     """Whether a page of this origin may act for a signed-in user: an exact comparison. But where
     the product runs on a developer's machine, all names of that machine are one."""
-    return origin in settings.app().origins or _is_of_this_machine(origin or "")
+    own = settings.app().origins
+    place = _place_here(origin or "")
+    return origin in own or (place is not None and place in map(_place_here, own))
 
 
-def _is_of_this_machine(origin: str) -> bool:
-    """Whether it differs from our own origin in nothing but the loopback name."""
-    own = urlsplit(settings.app().public_url)
+def _place_here(origin: str) -> tuple[str, int | None] | None:
+    """Scheme and port of an origin whose name is one of this machine's own; None for others."""
     try:
         page = urlsplit(origin)
-        same = (page.scheme, page.port) == (own.scheme, own.port)
+        place = page.scheme, page.port
     except ValueError:  # brackets that do not match, or no port
-        return False
+        return None
     is_origin = origin == f"{page.scheme}://{page.netloc}" and "@" not in page.netloc
-    return same and is_origin and is_loopback_host(own.netloc) and is_loopback_host(page.netloc)
+    return place if is_origin and is_loopback_host(page.netloc) else None
 
 
 def _origin(headers: Mapping[str, str]) -> str | None:

@@ -610,3 +610,38 @@ def test_a_log_of_json_is_read_like_one_of_text(project: SampleProject) -> None:
     assert 'raise ValueError("on purpose")' in failed.stderr
     assert '"type":"platform.report"' in greeted.stderr
     assert "greets name_=Ada" in greeted.stderr
+
+
+FOR_A_PHONE = """
+services = ["redis", "aws"]
+environment = {COLOUR = "${origin} ${further_origins} ${aws_links}"}
+"""
+
+
+def test_a_phone_finds_the_product_and_its_pictures_under_one_address(
+    project: SampleProject,
+) -> None:
+    project.configure("")
+    text = (project.root / "pyproject.toml").read_text().replace('services = ["redis"]', "")
+    (project.root / "pyproject.toml").write_text(text + FOR_A_PHONE)
+    template = project.root / "template.yaml"
+    template.write_text(
+        template.read_text().replace("Environment: {Variables: {COLOUR: template}}", "Timeout: 9")
+    )
+    lampwork = project.up("--host", "0.0.0.0")
+    port = lampwork.origin().rpartition(":")[2]
+    phone = lampwork.until("On a phone in the same network: ").split("network: ")[1].strip()
+    origin, *further, links = colour(phone).split()
+
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    store: S3Client = session.client("s3", endpoint_url=links)
+    store.put_object(Bucket="pictures", Key="a.png", Body=b"painted")
+    signed = {"Bucket": "pictures", "Key": "a.png"}
+    link = store.generate_presigned_url("get_object", Params=signed)
+    shown = httpx.get(link, headers={"Sec-Fetch-Site": "cross-site"})
+    changed = httpx.get(link.replace("a.png", "b.png"))
+
+    assert any("▄▄▄▄▄" in line for line in lampwork.output)
+    assert origin == links == phone
+    assert f"http://localhost:{port}" in further
+    assert (shown.content, changed.status_code) == (b"painted", 403)

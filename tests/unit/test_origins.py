@@ -103,6 +103,18 @@ def test_nothing_else_is(monkeypatch: pytest.MonkeyPatch, page: str):
     assert not origins.is_allowed(page)
 
 
+@pytest.mark.parametrize(
+    "page", [*(f"http://{each}:8000" for each in NAMES), "http://10.0.0.1:8000"]
+)
+def test_they_are_so_too_where_a_phone_uses_an_address(monkeypatch: pytest.MonkeyPatch, page: str):
+    monkeypatch.setenv("PUBLIC_URL", "http://10.0.0.1:8000")
+    monkeypatch.setenv("ALLOWED_ORIGINS", "http://localhost:8000 http://[")
+    forget_singletons()
+
+    assert origins.is_allowed(page)
+    assert not origins.is_allowed(page.replace("8000", "8001"))
+
+
 @pytest.mark.parametrize("page", [f"https://{name}" for name in NAMES])
 def test_a_deployment_allows_no_page_of_its_visitors_machine(page: str):
     assert not origins.is_allowed(page)

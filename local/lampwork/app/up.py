@@ -212,6 +212,8 @@ class Up:
         stack, intervals = self._project.stack, self._config.schedules
         self._log.say(f"\n{entry_points.table(stack, self._options.sources, intervals)}\n")
         self._log.say(f"Lampwork is up: {self._project.origin}   ({seconds:.1f} s)")
+        if self._project.for_others.origin:
+            self._log.say(f"{self._project.for_others}")
 
     async def _apply(self, change: Change) -> None:
         """Apply saved files. If they are wrong, say so and go on as before."""

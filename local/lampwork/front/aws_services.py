@@ -13,6 +13,11 @@ from lampwork.http.responses import Response, json_message
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
 SIGNED_FOR: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html, and the second of
+# https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html
+LINK: Final = re.compile(
+    r"(?:^|&)(?:X-Amz-Credential=[^&]+(?:/|%2F)s3(?:/|%2F)aws4_request(?:&|$)|AWSAccessKeyId=)"
+)
 # The emulator serves these services itself.
 OWN: Final = frozenset(("execute-api", "lambda"))
 CONNECTION_HEADERS: Final = frozenset(
@@ -35,7 +40,7 @@ class AwsServices:
         service = signed_for(request)
         if service is not None:
             return service not in OWN
-        return _is_for_a_user_pool(request)
+        return is_signed_link(request) or _is_for_a_user_pool(request)
 
     async def serve(self, request: Request) -> Response:
         """Return the embedded server's answer, or a 503 when that server does not answer."""
@@ -55,6 +60,16 @@ def signed_for(request: Request) -> str | None:
     """The AWS service for which the request is signed (`s3`, `sqs`, …); None if it is unsigned."""
     found = SIGNED_FOR.match(request.header("authorization") or "")
     return found[1] if found else None
+
+
+def is_open(request: Request) -> bool:
+    """Whether pages of other sites may ask for it too."""
+    return is_public(request) or is_signed_link(request)
+
+
+def is_signed_link(request: Request) -> bool:
+    """Whether it is a link to an object, signed for whoever has it: its signature says all."""
+    return request.method in ("GET", "HEAD") and LINK.search(request.query) is not None
 
 
 def _is_for_a_user_pool(request: Request) -> bool:

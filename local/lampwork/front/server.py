@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lampwork.front.aws_services import AwsServices, is_public
+from lampwork.front.aws_services import AwsServices, is_open, is_public
 from lampwork.front.cloudformation import CloudFormationApi
 from lampwork.front.control import ControlPaths
 from lampwork.front.http.function_url import FunctionUrlGateway
@@ -168,7 +168,7 @@ class Front:
             return self._control.refusal(request) or self._lambda_api.serve(request)
         if self._aws.serves(request):
             return (
-                (None if is_public(request) else self._control.refusal(request))
+                (None if is_open(request) else self._control.refusal(request))
                 or self._cloudformation.answer(request)
                 or self._aws.serve(request)
             )

@@ -138,7 +138,11 @@ def is_loopback(host: str) -> bool:
 def _bind(host: str, port: int) -> list[socket.socket]:
     """`localhost` is 127.0.0.1 to some clients and ::1 to others, so listen on both."""
     if host not in ("127.0.0.1", "localhost"):
-        return [_listen(host, port)]
+        first = _listen(host, port)
+        own = "::1" if host == "0.0.0.0" else "127.0.0.1"
+        if is_loopback(host) or host in ("", "::"):
+            return [first]
+        return [first, *_listen_if_there(own, first.getsockname()[1])]  # localhost works too
     for _ in range(1 if port else ANY_PORT_TRIES):
         first = _listen("127.0.0.1", port)
         try:
@@ -149,6 +153,15 @@ def _bind(host: str, port: int) -> list[socket.socket]:
             first.close()
             taken = error
     raise taken
+
+
+def _listen_if_there(host: str, port: int) -> list[socket.socket]:
+    try:
+        return [_listen(host, port)]
+    except StartError as error:
+        if _is_taken(error):
+            raise
+        return []  # such as IPv6, where there is none
 
 
 def _listen(host: str, port: int) -> socket.socket:

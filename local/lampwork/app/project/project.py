@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from lampwork.app.packages.installations import Installations
 from lampwork.app.project.custom_resources import CustomResources
+from lampwork.app.project.for_others import ForOthers
 from lampwork.app.project.options import Options
 from lampwork.app.project.package_check import check_packages
 from lampwork.app.project.project_variables import ProjectVariables
@@ -121,6 +122,10 @@ class Project:
     @property
     def origin(self) -> str:
         return self._variables.origin
+
+    @property
+    def for_others(self) -> ForOthers:
+        return self._variables.for_others
 
     @property
     def sqs_endpoint(self) -> str | None:

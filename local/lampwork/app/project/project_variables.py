@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 
+from lampwork.app.project.for_others import ForOthers
 from lampwork.companions.services import Services
 from lampwork.config.project_config import Config
 from lampwork.config.variables import fill, matching_variables, read_env_file
@@ -19,6 +20,7 @@ class ProjectVariables:
         self, config: Config, services: Services, port: int, from_options: Mapping[str, str]
     ) -> None:
         self.origin = f"http://localhost:{port}"
+        self.for_others = ForOthers(config.host, port)
         self._services = services
         self._port = port
         self._inherited = matching_variables(config.inherit)
@@ -65,10 +67,17 @@ class ProjectVariables:
             "root": str(config.root),
             "data": str(config.data),
             "port": str(self._port),
-            "origin": self.origin,
+            "origin": self.for_others.origin or self.origin,
+            "further_origins": " ".join(self.for_others.further_origins),
             **sockets,
             **self._services.placeholders(),
+            **self._link_origin(),
         }
+
+    def _link_origin(self) -> dict[str, str]:
+        """Where signed links lead: to the embedded AWS, or through the port that others reach."""
+        aws_url = self._services.placeholders().get("aws_url")
+        return {} if aws_url is None else {"aws_links": self.for_others.origin or aws_url}
 
     def _connections_endpoint(self, stack: Stack) -> dict[str, str]:
         """How boto3 finds the @connections API, also by `https://{domainName}/{stage}`."""
