@@ -12,13 +12,21 @@ from sqlalchemy import URL, Connection, Row, Select, event, make_url, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    create_async_engine,
+)
 from sqlalchemy.util import greenlet_spawn
 
 from shared import settings
 from shared.dependencies import dependency
 from shared.errors import Unavailable
 from shared.singletons import closed_by, singleton
+
+# What statements about tables are given to: both have `execute`, `scalar` and `run_sync`.
+Asked = AsyncSession | AsyncConnection
 
 IN_PLACE = "in_place"  # the driver of shared/clients/sqlite_in_place.py
 # A connection that was of use so lately is taken to be so still. A process that asks again and
@@ -103,6 +111,22 @@ async def transaction(*, writing: bool = True) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+@asynccontextmanager
+async def connection(
+    *, writing: bool = True, alone: bool = False
+) -> AsyncIterator[AsyncConnection]:
+    """As `transaction`, for statements about tables alone: it keeps no entities, and each statement
+    takes half of the processor time. It takes its connection at once. A statement that is `alone`
+    is a transaction by itself.
+
+    Raises:
+        Unavailable: as `transaction` does.
+    """
+    bound = _engine_for(writing, alone=alone)
+    async with _asked(bound), bound.begin() as begun:
+        yield begun
+
+
 async def rows(
     statement: Select[*tuple[Any, ...]], parameters: Mapping[str, Any]
 ) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -150,11 +174,13 @@ def _turns() -> asyncio.Semaphore:
 
 
 @singleton
-def _engine_for(writing: bool) -> AsyncEngine:
+def _engine_for(writing: bool, *, alone: bool = False) -> AsyncEngine:
     """On PostgreSQL each statement of a reading transaction sees what is committed when it begins,
-    so a transaction around them means nothing but two more questions to the server."""
+    so a transaction around them, or around a single statement, means nothing but two more questions
+    to the server."""
     made = engine()
-    options = {"isolation_level": "AUTOCOMMIT"} if not writing and not _is_sqlite(made) else {}
+    needless = (alone or not writing) and not _is_sqlite(made)
+    options = {"isolation_level": "AUTOCOMMIT"} if needless else {}
     return made.execution_options(writing=writing, **options)
 
 

@@ -43,7 +43,9 @@ async def make_subscriber(
     return user_id
 
 
-async def make_task(owner_id: UUID | None = None, **columns: Any) -> Task:
+async def make_task(
+    owner_id: UUID | None = None, *, rings_at_once: bool = False, **columns: Any
+) -> Task:
     """A queued task whose creation was not published."""
     owner_id = owner_id or await make_user()
     defaults: dict[str, Any] = {
@@ -56,7 +58,8 @@ async def make_task(owner_id: UUID | None = None, **columns: Any) -> Task:
         "queued_deadline": database_now(3600),
     }
     async with transaction() as session:
-        return await transitions.create(session, Task(**{**defaults, **columns}))
+        task = Task(**{**defaults, **columns})
+        return await transitions.create(session, task, rings_at_once=rings_at_once)
 
 
 async def claim(task: Task, worker_id: str = "worker") -> Task:

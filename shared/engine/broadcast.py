@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared import settings
 from shared.clients import redis_client
-from shared.database import transaction
+from shared.database import connection
 from shared.engine import transitions
 from shared.engine.task_payload import task_payload
 from shared.errors import Unavailable
@@ -52,8 +52,8 @@ class TaskStatusBroadcaster:
         if not await self.tell(task):
             return False
         try:
-            async with transaction() as session:
-                await transitions.mark_published(session, {task.id: task.sequence})
+            async with connection() as asked:
+                await transitions.mark_published(asked, {task.id: task.sequence})
         except (SQLAlchemyError, Unavailable) as error:
             _log(task, error)
             return False

@@ -11,10 +11,9 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Select, bindparam, literal_column, select, update
 
-from shared.database import transaction
+from shared.database import Asked, connection
 from shared.engine import transitions
 from shared.engine.transitions import TASKS
 from shared.models.base import table_of
@@ -28,21 +27,21 @@ async def begin_next(*, worker_id: str) -> Task | None:
     """Claim the first task in line; None if no task may begin now."""
     skip_locked = True
     while True:
-        async with transaction() as session:
-            task_id = await session.scalar(_first_in_line(skip_locked=skip_locked))
+        async with connection() as asked:
+            task_id = await asked.scalar(_first_in_line(skip_locked=skip_locked))
             if task_id is not None:
                 # Another worker may have been quicker; then the next in line is looked for.
-                if task := await transitions.claim(session, task_id, worker_id=worker_id):
+                if task := await transitions.claim(asked, task_id, worker_id=worker_id):
                     return task
             elif not skip_locked:
-                await _use_doorbell_up(session)
+                await _use_doorbell_up(asked)
                 return None
         skip_locked = False
 
 
-async def next_without_doorbell(session: AsyncSession, owner_id: UUID) -> Task | None:
+async def next_without_doorbell(asked: Asked, owner_id: UUID) -> Task | None:
     """A task of this owner that may begin now that another has ended, and has no doorbell."""
-    found = await session.execute(_without_doorbell(), {"the_owner": owner_id})
+    found = await asked.execute(_without_doorbell(), {"the_owner": owner_id})
     row = found.one_or_none()
     return Task(**row._mapping) if row else None
 
@@ -70,23 +69,18 @@ def _first_in_line(*, skip_locked: bool) -> Select[UUID]:
         .join(USERS, USERS.c.id == TASKS.c.user_id)
         .where(*transitions.is_due(), transitions.has_room())
         .order_by(TASKS.c.turn_at)
-        .limit(1)
+        .limit(literal_column("1"))
         .with_for_update(of=USERS, key_share=True, skip_locked=skip_locked)
     )
 
 
-async def _use_doorbell_up(session: AsyncSession) -> None:
+async def _use_doorbell_up(asked: Asked) -> None:
     """Mark the first task that waits for others of its owner: it has no doorbell any more."""
     blocked = (
-        select(Task.id)
-        .where(*transitions.is_due(), Task.dispatched_at.is_not(None))
-        .order_by(Task.turn_at)
+        select(TASKS.c.id)
+        .where(*transitions.is_due(), TASKS.c.dispatched_at.is_not(None))
+        .order_by(TASKS.c.turn_at)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    await session.execute(
-        update(Task)
-        .where(Task.id.in_(blocked))
-        .values(dispatched_at=None)
-        .execution_options(synchronize_session=False)
-    )
+    await asked.execute(update(TASKS).where(TASKS.c.id.in_(blocked)).values(dispatched_at=None))

@@ -2,7 +2,7 @@ import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.database import transaction
+from shared.database import connection
 from shared.engine import transitions
 from shared.errors import Unavailable
 from shared.models.task import Task
@@ -20,8 +20,8 @@ async def dispatch(task: Task, *, delay_seconds: float = 0) -> bool:
     if not await ring(task, delay_seconds=delay_seconds):
         return False
     try:
-        async with transaction() as session:
-            await transitions.mark_dispatched(session, task.id, task.sequence)
+        async with connection() as asked:
+            await transitions.mark_dispatched(asked, task.id, task.sequence)
     except (SQLAlchemyError, Unavailable) as error:
         _log(task, error)
         return False

@@ -6,12 +6,11 @@ import time
 from collections.abc import Awaitable
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import settings
 from shared.clients import objects
 from shared.clients.objects import ObjectStoreUnavailable
-from shared.database import transaction
+from shared.database import Asked, connection, transaction
 from shared.engine import claiming, task_metrics, transitions, webhooks
 from shared.engine.broadcast import broadcaster
 from shared.engine.dispatching import dispatch
@@ -111,7 +110,8 @@ class Attempt:
             pause = task.next_attempt_at - task.updated_at
             await dispatch(task, delay_seconds=max(pause.total_seconds(), 0))
         await self._publish(task)
-        await marks().write()
+        if not leases().any or marks().are_many:  # or else the attempts that still run write them
+            await marks().write()
         await webhooks.ring(task)
         if self._kept_waiting:
             await dispatch(self._kept_waiting)
@@ -205,8 +205,8 @@ class Attempt:
 
     async def _write_progress(self, progress: float) -> None:
         try:
-            async with transaction() as session:
-                task = await transitions.record_progress(session, self._lease, progress)
+            async with connection() as asked:
+                task = await transitions.record_progress(asked, self._lease, progress)
         except (SQLAlchemyError, Unavailable) as error:
             logger.warning("Progress was not written", extra={"error": str(error)})
             return
@@ -245,11 +245,12 @@ class Attempt:
                     raise
 
     async def _write_end(self, outcome: Outcome) -> Task | None:
-        async with transaction() as session:
-            task = await self._end(session, outcome) or await transitions.acknowledge_cancel(
-                session, self._lease
+        async with connection() as asked:
+            task = await self._end(asked, outcome) or await transitions.acknowledge_cancel(
+                asked, self._lease
             )
-            self._kept_waiting = await claiming.next_without_doorbell(session, self._task.user_id)
+            if task is None or task.owner_waits:
+                self._kept_waiting = await claiming.next_without_doorbell(asked, self._task.user_id)
         return task
 
     async def _written_end(self) -> Task | None:
@@ -259,25 +260,25 @@ class Attempt:
             task = await session.get(Task, self._task.id)
         return task if task and task.result and task.result.key == self._key else None
 
-    async def _end(self, session: AsyncSession, outcome: Outcome) -> Task | None:
+    async def _end(self, asked: Asked, outcome: Outcome) -> Task | None:
         match outcome:
             case Completed():
-                return await transitions.complete(session, self._lease, outcome.picture)
+                return await transitions.complete(asked, self._lease, outcome.picture)
             case Failed():
-                return await self._fail(session, outcome)
+                return await self._fail(asked, outcome)
             case Interrupted.WORKER_STOPS:
-                return await transitions.release(session, self._lease)
+                return await transitions.release(asked, self._lease)
             case Interrupted.LEASE_LOST | Interrupted.CANCEL_REQUESTED:
                 return None
 
-    async def _fail(self, session: AsyncSession, failure: Failed) -> Task | None:
+    async def _fail(self, asked: Asked, failure: Failed) -> Task | None:
         if failure.retryable and self._task.attempt < self._task.max_attempts:
             wished = min(failure.retry_after_seconds, MAX_BACKOFF_SECONDS)
             delay = max(backoff_seconds(self._task.attempt), wished)
             return await transitions.retry_later(
-                session, self._lease, failure.error, delay_seconds=delay
+                asked, self._lease, failure.error, delay_seconds=delay
             )
-        return await transitions.fail(session, self._lease, failure.error)
+        return await transitions.fail(asked, self._lease, failure.error)
 
     async def _remove_object(self) -> None:
         """Remove the picture. An upload under way must end first, or it would come after the

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared import settings
-from shared.database import transaction
+from shared.database import connection
 from shared.engine import transitions
 from shared.engine.marks import marks
 from shared.engine.outcomes import Interrupted
@@ -30,6 +30,11 @@ class LeaseKeeper:
         self._unrenewed: set[Lease] = set()
         self._keeping: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
+
+    @property
+    def any(self) -> bool:
+        """Whether an attempt runs."""
+        return bool(self._kept)
 
     def keep(self, lease: Lease) -> asyncio.Future[Interrupted]:
         """Renew the lease until it is let go. The answer comes once its attempt must not go on."""
@@ -65,11 +70,11 @@ class LeaseKeeper:
         due = set(leases) & self._unrenewed if not renew else set(leases)
         try:
             if due:
-                async with transaction() as session:
-                    renewed = await transitions.renew_leases(session, due)
+                async with connection() as asked:
+                    renewed = await transitions.renew_leases(asked, due)
                 self._unrenewed = due - renewed
-            async with transaction(writing=False) as session:
-                held = await transitions.held(session, leases)
+            async with connection(writing=False) as asked:
+                held = await transitions.held(asked, leases)
         except (SQLAlchemyError, Unavailable) as error:
             logger.warning("Leases were not renewed", extra={"error": str(error)})
             self._unrenewed = due

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.database import transaction
+from shared.database import connection
 from shared.engine import transitions
 from shared.errors import Unavailable
 from shared.models.task import Task
@@ -15,8 +15,11 @@ from shared.singletons import singleton
 logger = logging.getLogger(__name__)
 
 
+MANY = 16
+
+
 class Marks:
-    """Of many attempts that end at once, one writes what all of them have noted.
+    """Of many attempts that end one after the other, one writes what all of them have noted.
 
     A mark that is lost does no harm: the sweep publishes what has none, and watchers see each state
     once.
@@ -25,6 +28,10 @@ class Marks:
     def __init__(self) -> None:
         self._noted: dict[UUID, int] = {}
         self._writing = asyncio.Lock()
+
+    @property
+    def are_many(self) -> bool:
+        return len(self._noted) >= MANY
 
     def note(self, task: Task) -> None:
         """Remember that watchers were told of this state, until the next `write`."""
@@ -37,8 +44,8 @@ class Marks:
             if not noted:
                 return
             try:
-                async with transaction() as session:
-                    await transitions.mark_published(session, noted)
+                async with connection(alone=True) as asked:
+                    await transitions.mark_published(asked, noted)
             except (SQLAlchemyError, Unavailable) as error:
                 logger.warning(
                     "It was not noted that states were published",

@@ -16,6 +16,7 @@ the database's clock measures leases and waits.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,19 +24,24 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     ClauseElement,
     ColumnElement,
+    Connection,
+    FromClause,
+    Label,
     Update,
     and_,
     bindparam,
     case,
+    exists,
     func,
     insert,
+    literal_column,
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from shared import settings
+from shared.database import Asked
 from shared.engine import webhooks
 from shared.engine.task_payload import task_payload
 from shared.models.base import database_now, table_of, values_of
@@ -45,6 +51,9 @@ from shared.models.task_status import TaskStatus
 
 # A doorbell is timed by the broker's clock and may ring a little before the database's.
 EARLY_SECONDS = 0.5
+
+# For so long the sweep takes it that whoever made a task has rung for it.
+RINGING_SECONDS = 5.0
 
 WORKER_LOST = {"code": "worker_lost", "message": "The worker stopped while it ran the task."}
 
@@ -76,25 +85,32 @@ HELD = (
 NOT_CANCELLED = TASKS.c.cancel_requested_at.is_(None)
 
 
-async def create(session: AsyncSession, task: Task) -> Task:
-    """Write a new task and, in the same transaction, the promise to ring for it."""
+async def create(asked: Asked, task: Task, *, rings_at_once: bool = False) -> Task:
+    """Write a new task and, in the same transaction, the promise to ring for it.
+
+    Who `rings_at_once` after the commit need not note it at once: the sweep leaves the promise to
+    it for a moment.
+    """
     given = values_of(task)
+    if rings_at_once:
+        given["dispatched_at"] = database_now()
     computed = {name: each for name, each in given.items() if isinstance(each, ClauseElement)}
     # One statement writes the row and reads what the database put there.
     new = NEW_TASK.values(**computed) if computed else NEW_TASK
-    row = await session.execute(
+    row = await asked.execute(
         new, {name: each for name, each in given.items() if name not in computed}
     )
-    created = Task(**dict(row.one()._mapping))
-    await session.run_sync(_record, created, promise=True)
+    created = Task(**row.one()._mapping)
+    grace = RINGING_SECONDS if rings_at_once else 0.0
+    await asked.run_sync(_record, created, promise=True, grace_seconds=grace)
     return created
 
 
-async def claim(session: AsyncSession, task_id: UUID, *, worker_id: str) -> Task | None:
+async def claim(asked: Asked, task_id: UUID, *, worker_id: str) -> Task | None:
     """Begin an attempt. It is counted before it runs, so a task that kills its workers runs out of
     attempts."""
     return await _transition(
-        session,
+        asked,
         _claim(settings.tasks().lease_seconds),
         the_task=task_id,
         the_token=uuid4(),
@@ -122,11 +138,17 @@ def _claim(lease_seconds: float) -> Update:
 def is_due() -> tuple[ColumnElement[bool], ...]:
     """Whether a task waits and its time has come."""
     return (
-        TASKS.c.status == TaskStatus.QUEUED,
+        _is(TaskStatus.QUEUED),
         TASKS.c.next_attempt_at <= database_now(EARLY_SECONDS),
         TASKS.c.queued_deadline > database_now(),
         TASKS.c.attempt < TASKS.c.max_attempts,
     )
+
+
+def _is(status: TaskStatus, tasks: FromClause = TASKS) -> ColumnElement[bool]:
+    """Whether a task is there, as a part of the statement's text: of a parameter PostgreSQL does
+    not know that an index of waiting tasks holds it, and would plan the statement each time."""
+    return tasks.c.status == literal_column(f"'{status.value}'")
 
 
 @cache
@@ -136,21 +158,21 @@ def has_room() -> ColumnElement[bool]:
     count = (
         select(func.count())
         .select_from(running)
-        .where(running.c.user_id == TASKS.c.user_id, running.c.status == TaskStatus.PROCESSING)
+        .where(running.c.user_id == TASKS.c.user_id, _is(TaskStatus.PROCESSING, running))
         .correlate(TASKS)
         .scalar_subquery()
     )
     return count < TASKS.c.runs_at_once
 
 
-async def renew_leases(session: AsyncSession, leases: Collection[Lease]) -> set[Lease]:
+async def renew_leases(asked: Asked, leases: Collection[Lease]) -> set[Lease]:
     """Hold these tasks longer. This writes no event, since watchers do not see it.
 
     Returns the leases that were renewed: not those that are lost, nor those whose tasks another
     transaction is changing, since one that waits for several rows may wait for ever.
     """
     free = select(TASKS.c.id).where(*_held_by(leases)).with_for_update(skip_locked=True)
-    renewed = await session.execute(
+    renewed = await asked.execute(
         update(TASKS)
         .where(TASKS.c.id.in_(free))
         .values(lease_expires_at=database_now(settings.tasks().lease_seconds))
@@ -159,9 +181,9 @@ async def renew_leases(session: AsyncSession, leases: Collection[Lease]) -> set[
     return {Lease(task_id, token) for task_id, token in renewed}
 
 
-async def held(session: AsyncSession, leases: Collection[Lease]) -> dict[Lease, bool]:
+async def held(asked: Asked, leases: Collection[Lease]) -> dict[Lease, bool]:
     """Those of the leases that still hold their tasks, and whether the owner asked to cancel."""
-    found = await session.execute(
+    found = await asked.execute(
         select(TASKS.c.id, TASKS.c.lease_token, TASKS.c.cancel_requested_at).where(
             *_held_by(leases)
         )
@@ -169,9 +191,9 @@ async def held(session: AsyncSession, leases: Collection[Lease]) -> dict[Lease, 
     return {Lease(task_id, token): cancelled is not None for task_id, token, cancelled in found}
 
 
-async def record_progress(session: AsyncSession, lease: Lease, progress: float) -> Task | None:
+async def record_progress(asked: Asked, lease: Lease, progress: float) -> Task | None:
     """Progress only rises within an attempt."""
-    return await _transition(session, _progress(), **_named(lease), the_progress=progress)
+    return await _transition(asked, _progress(), **_named(lease), the_progress=progress)
 
 
 @cache
@@ -180,9 +202,9 @@ def _progress() -> Update:
     return _arrow(*HELD, TASKS.c.progress < reached, progress=reached)
 
 
-async def complete(session: AsyncSession, lease: Lease, picture: StoredPicture) -> Task | None:
+async def complete(asked: Asked, lease: Lease, picture: StoredPicture) -> Task | None:
     """The picture is stored. A task whose owner asked to cancel it cannot complete any more."""
-    return await _transition(session, _complete(), **_named(lease), the_picture=picture)
+    return await _transition(asked, _complete(), **_named(lease), the_picture=picture)
 
 
 @cache
@@ -193,17 +215,32 @@ def _complete() -> Update:
         progress=1.0,
         result=bindparam("the_picture"),
         **_end(TaskStatus.COMPLETED),
+    ).returning(_owner_waits())
+
+
+def _owner_waits() -> Label[bool]:
+    """Whether any other task of this owner waits without a doorbell (shared/engine/claiming.py)."""
+    waiting = TASKS.alias()
+    found = (
+        exists()
+        .where(
+            waiting.c.user_id == TASKS.c.user_id,
+            _is(TaskStatus.QUEUED, waiting),
+            waiting.c.dispatched_at.is_(None),
+        )
+        .correlate(TASKS)
     )
+    return found.label("owner_waits")
 
 
-async def fail(session: AsyncSession, lease: Lease, error: dict[str, Any]) -> Task | None:
+async def fail(asked: Asked, lease: Lease, error: dict[str, Any]) -> Task | None:
     """Give up for good. `error` has a code, a message for the owner and `retryable`."""
     failed = _arrow(*HELD, NOT_CANCELLED, error=error, **_end(TaskStatus.FAILED))
-    return await _transition(session, failed, **_named(lease))
+    return await _transition(asked, failed, **_named(lease))
 
 
 async def retry_later(
-    session: AsyncSession, lease: Lease, error: dict[str, Any], *, delay_seconds: float
+    asked: Asked, lease: Lease, error: dict[str, Any], *, delay_seconds: float
 ) -> Task | None:
     """Queue the task for another attempt, if it has one left."""
     waiting = _queue_again(
@@ -214,16 +251,16 @@ async def retry_later(
         next_attempt_at=database_now(delay_seconds),
         queued_deadline=_queue_end(delay_seconds),
     )
-    return await _transition(session, waiting, **_named(lease))
+    return await _transition(asked, waiting, **_named(lease))
 
 
-async def release(session: AsyncSession, lease: Lease) -> Task | None:
+async def release(asked: Asked, lease: Lease) -> Task | None:
     """Give the task back unfinished, because the worker stops; the attempt does not count."""
     released = _queue_again(*HELD, NOT_CANCELLED, attempt=TASKS.c.attempt - 1)
-    return await _transition(session, released, **_named(lease))
+    return await _transition(asked, released, **_named(lease))
 
 
-async def cancel(session: AsyncSession, task_id: UUID, *, owner_id: UUID) -> Task | None:
+async def cancel(asked: Asked, task_id: UUID, *, owner_id: UUID) -> Task | None:
     """Cancel a waiting task at once; ask the worker of a running one to stop."""
     waits = TASKS.c.status == TaskStatus.QUEUED
     cancelled = _arrow(
@@ -235,16 +272,16 @@ async def cancel(session: AsyncSession, task_id: UUID, *, owner_id: UUID) -> Tas
         status=case((waits, TaskStatus.CANCELLED), else_=TASKS.c.status),
         finished_at=case((waits, database_now()), else_=None),
     )
-    return await _transition(session, cancelled)
+    return await _transition(asked, cancelled)
 
 
-async def acknowledge_cancel(session: AsyncSession, lease: Lease) -> Task | None:
+async def acknowledge_cancel(asked: Asked, lease: Lease) -> Task | None:
     """The worker has stopped as it was asked to."""
     stopped = _arrow(*HELD, ~NOT_CANCELLED, **_end(TaskStatus.CANCELLED))
-    return await _transition(session, stopped, **_named(lease))
+    return await _transition(asked, stopped, **_named(lease))
 
 
-async def lose_lease(session: AsyncSession, task_id: UUID) -> Task | None:
+async def lose_lease(asked: Asked, task_id: UUID) -> Task | None:
     """Take the task from a worker that no longer renews its lease."""
     lost = and_(
         TASKS.c.id == task_id,
@@ -257,12 +294,12 @@ async def lose_lease(session: AsyncSession, task_id: UUID) -> Task | None:
         _queue_again(lost, NOT_CANCELLED, TASKS.c.attempt < TASKS.c.max_attempts, error=again),
         _arrow(lost, NOT_CANCELLED, error=never, **_end(TaskStatus.FAILED)),
     ):
-        if task := await _transition(session, ending):
+        if task := await _transition(asked, ending):
             return task
     return None
 
 
-async def expire(session: AsyncSession, task_id: UUID) -> Task | None:
+async def expire(asked: Asked, task_id: UUID) -> Task | None:
     """End a task that no worker began in time."""
     expired = _arrow(
         TASKS.c.id == task_id,
@@ -275,18 +312,17 @@ async def expire(session: AsyncSession, task_id: UUID) -> Task | None:
         },
         **_end(TaskStatus.EXPIRED),
     )
-    return await _transition(session, expired)
+    return await _transition(asked, expired)
 
 
-async def mark_published(session: AsyncSession, told: Mapping[UUID, int]) -> None:
+async def mark_published(asked: Asked, told: Mapping[UUID, int]) -> None:
     """Note how far watchers have been told of these tasks: the sequence of each.
 
     A task that another transaction is changing is passed over, since one that waits for several
     rows may wait for ever; what it did not note, the sweep publishes again.
     """
-    for sequence in sorted(set(told.values())):
-        behind = [task_id for task_id, last in told.items() if last == sequence]
-        await session.execute(_told(), {"the_tasks": behind, "the_sequence": sequence})
+    marks = [{"the_task": task_id, "the_sequence": last} for task_id, last in told.items()]
+    await asked.execute(_told(), marks)
 
 
 @cache
@@ -294,39 +330,42 @@ def _told() -> Update:
     sequence = bindparam("the_sequence", type_=TASKS.c.sequence.type)
     behind = (
         select(TASKS.c.id)
-        .where(
-            TASKS.c.id.in_(bindparam("the_tasks", expanding=True)),
-            TASKS.c.published_sequence < sequence,
-        )
+        .where(TASKS.c.id == bindparam("the_task"), TASKS.c.published_sequence < sequence)
         .with_for_update(skip_locked=True)
     )
-    return update(TASKS).where(TASKS.c.id.in_(behind)).values(published_sequence=sequence)
+    return (
+        update(TASKS)
+        .where(TASKS.c.id == behind.scalar_subquery())
+        .values(published_sequence=sequence)
+    )
 
 
-async def mark_dispatched(session: AsyncSession, task_id: UUID, sequence: int) -> None:
+async def mark_dispatched(asked: Asked, task_id: UUID, sequence: int) -> None:
     """Note that the doorbell rang for a task that was queued with this sequence."""
-    await session.execute(_dispatched(), {"the_task": task_id, "the_sequence": sequence})
-    await session.execute(_promise_kept(), {"the_task": task_id, "the_sequence": sequence})
+    await asked.execute(_dispatched(), {"the_task": task_id, "the_sequence": sequence})
+    await asked.execute(_promise_kept(), {"the_task": task_id, "the_sequence": sequence})
 
 
-async def mark_announced(session: AsyncSession, task_id: UUID, sequence: int) -> None:
-    """As `mark_dispatched` and `mark_published`, with one statement for both about the task."""
-    await session.execute(_announced(), {"the_task": task_id, "the_sequence": sequence})
-    await session.execute(_promise_kept(), {"the_task": task_id, "the_sequence": sequence})
+async def mark_rung(asked: Asked, task_ids: Collection[UUID]) -> None:
+    """Note that the doorbells of these new tasks rang. One that another transaction is noting is
+    passed over, as by `mark_published`."""
+    marks = [{"the_task": task_id} for task_id in task_ids]
+    await asked.execute(_first_promise_kept(), marks)
 
 
 @cache
-def _announced() -> Update:
-    sequence = bindparam("the_sequence", type_=TASKS.c.sequence.type)
-    waits = and_(TASKS.c.status == TaskStatus.QUEUED, TASKS.c.sequence == sequence)
-    told_less = TASKS.c.published_sequence < sequence
-    return (
-        update(TASKS)
-        .where(TASKS.c.id == bindparam("the_task"))
-        .values(
-            dispatched_at=case((waits, database_now()), else_=TASKS.c.dispatched_at),
-            published_sequence=case((told_less, sequence), else_=TASKS.c.published_sequence),
+def _first_promise_kept() -> Update:
+    kept = (
+        select(OUTBOX.c.id)
+        .where(
+            OUTBOX.c.task_id == bindparam("the_task"),
+            OUTBOX.c.sequence == 1,
+            OUTBOX.c.done_at.is_(None),
         )
+        .with_for_update(skip_locked=True)
+    )
+    return (
+        update(OUTBOX).where(OUTBOX.c.id == kept.scalar_subquery()).values(done_at=database_now())
     )
 
 
@@ -377,20 +416,19 @@ def _queue_again(*guard: ColumnElement[bool], **values: Any) -> Update:
     return _arrow(*guard, **{**waiting, **values})
 
 
-async def _transition(session: AsyncSession, arrow: Update, **parameters: Any) -> Task | None:
-    task = await session.run_sync(_go, arrow, parameters)
+async def _transition(asked: Asked, arrow: Update, **parameters: Any) -> Task | None:
+    task = await asked.run_sync(_go, arrow, parameters)
     if task is not None and task.webhook_url is not None:
-        await webhooks.promise(session, task)
-        await session.flush()
+        await webhooks.promise(asked, task)
     return task
 
 
-def _go(session: Session, arrow: Update, parameters: Mapping[str, Any]) -> Task | None:
-    row = session.execute(arrow, parameters).one_or_none()
+def _go(within: Session | Connection, arrow: Update, parameters: Mapping[str, Any]) -> Task | None:
+    row = _connection_of(within).execute(arrow, parameters).one_or_none()
     if row is None:
         return None
     task = Task(**row._mapping)
-    _record(session, task, promise=task.status == TaskStatus.QUEUED)
+    _record(within, task, promise=task.status == TaskStatus.QUEUED)
     return task
 
 
@@ -414,11 +452,20 @@ def _queue_end(delay_seconds: float = 0) -> database_now:
     return database_now(delay_seconds + settings.tasks().queue_timeout_seconds)
 
 
-def _record(session: Session, task: Task, *, promise: bool) -> None:
+def _connection_of(within: Session | Connection) -> Connection:
+    """A session's own way, by its entities, takes twice as long."""
+    return within.connection() if isinstance(within, Session) else within
+
+
+def _record(
+    within: Session | Connection, task: Task, *, promise: bool, grace_seconds: float = 0.0
+) -> None:
     """Write the event of the state that `task` has reached, and the promise of a doorbell for one
     that waits."""
+    connection = _connection_of(within)
     event = {"task_id": task.id, "sequence": task.sequence, "payload": task_payload(task)}
-    session.execute(NEW_EVENT, event)
+    connection.execute(NEW_EVENT, event)
     if promise:
-        due = {"available_at": task.next_attempt_at, "kind": OutboxKind.DISPATCH}
-        session.execute(NEW_PROMISE, {"task_id": task.id, "sequence": task.sequence, **due})
+        due = task.next_attempt_at + timedelta(seconds=grace_seconds)
+        promised = {"task_id": task.id, "sequence": task.sequence, "available_at": due}
+        connection.execute(NEW_PROMISE, {**promised, "kind": OutboxKind.DISPATCH})

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case
+from sqlalchemy import ColumnElement, Table, case
+from sqlalchemy import insert as standard_insert
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.models.base import database_now
+from shared import database
+from shared.database import Asked
+from shared.models.base import database_now, table_of
 from shared.models.task import Task
 from shared.models.webhook import WebhookDelivery, WebhookEndpoint
 from shared.queues.doorbells import QueueUnavailable
@@ -17,34 +19,35 @@ from shared.queues.registry import queue
 logger = logging.getLogger(__name__)
 
 # SQLAlchemy has no upsert that works with all databases.
-INSERT: Mapping[str, Callable[[type[WebhookEndpoint]], postgresql.Insert | sqlite.Insert]] = {
+INSERT: Mapping[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
     "postgresql": postgresql.insert,
     "sqlite": sqlite.insert,
 }
+ENDPOINTS = table_of(WebhookEndpoint)
+NEW_DELIVERY = standard_insert(table_of(WebhookDelivery))
 
 
-async def promise(session: AsyncSession, task: Task) -> None:
+async def promise(asked: Asked, task: Task) -> None:
     """Write the delivery, in the transaction that ends the task, if it has a webhook."""
     if task.webhook_url is None or not task.status.terminal:
         return
-    insert = INSERT[session.get_bind().dialect.name]
-    endpoint_id = await session.scalar(
-        insert(WebhookEndpoint)
+    insert = INSERT[database.engine().dialect.name]
+    endpoint_id = await asked.scalar(
+        insert(ENDPOINTS)
         .values(user_id=task.user_id, url=task.webhook_url, due_at=database_now())
         .on_conflict_do_update(
-            index_elements=[WebhookEndpoint.user_id, WebhookEndpoint.url],
+            index_elements=[ENDPOINTS.c.user_id, ENDPOINTS.c.url],
             set_={"due_at": due_now(), "used_at": database_now()},
         )
-        .returning(WebhookEndpoint.id)
+        .returning(ENDPOINTS.c.id)
     )
-    session.add(
-        WebhookDelivery(
-            user_id=task.user_id,
-            endpoint_id=endpoint_id,
-            task_id=task.id,
-            event_type=f"task.{task.status.value}",
-        )
-    )
+    delivery = {
+        "user_id": task.user_id,
+        "endpoint_id": endpoint_id,
+        "task_id": task.id,
+        "event_type": f"task.{task.status.value}",
+    }
+    await asked.execute(NEW_DELIVERY, delivery)
 
 
 def due_now() -> ColumnElement[object]:

@@ -85,6 +85,9 @@ class Task(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     history_pruned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
+    # No column: what the statement that ended the task said about others of its owner.
+    owner_waits = True
+
 
 class TaskState(NamedTuple):
     """What of a task its owner sees, where no entity is needed."""

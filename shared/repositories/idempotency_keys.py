@@ -1,11 +1,29 @@
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import CursorResult, Executable, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.models.base import database_now
+from shared.models.base import database_now, table_of
 from shared.models.task import IdempotencyKey
+
+
+class FirstAnswer(NamedTuple):
+    """What the first request of a key was, and the body of its answer."""
+
+    fingerprint: bytes
+    body: dict[str, Any]
+
+
+# What every new task with a key asks: built once.
+_keys = table_of(IdempotencyKey)
+_NAMED = (_keys.c.user_id == bindparam("the_user"), _keys.c.key == bindparam("the_key"))
+_FOUND = select(
+    _keys.c.fingerprint, _keys.c.body, (_keys.c.expires_at > database_now()).label("live")
+).where(*_NAMED)
+_FORGOTTEN = delete(_keys).where(*_NAMED)
+_NEW = insert(_keys)
 
 
 class IdempotencyKeyRepository:
@@ -15,15 +33,15 @@ class IdempotencyKeyRepository:
         self.session = session
         self.owner_id = owner_id
 
-    async def get(self, key: str) -> IdempotencyKey | None:
-        """The key, unless it has expired."""
-        return await self.session.scalar(
-            select(IdempotencyKey).where(
-                IdempotencyKey.user_id == self.owner_id,
-                IdempotencyKey.key == key,
-                IdempotencyKey.expires_at > database_now(),
-            )
-        )
+    async def get(self, key: str) -> FirstAnswer | None:
+        """The key's first answer. One that has expired is forgotten."""
+        row = (await self._ask(_FOUND, self._named(key))).one_or_none()
+        if row is None:
+            return None
+        if not row.live:
+            await self._ask(_FORGOTTEN, self._named(key))
+            return None
+        return FirstAnswer(row.fingerprint, row.body)
 
     async def add(
         self,
@@ -35,22 +53,19 @@ class IdempotencyKeyRepository:
         body: dict[str, Any],
         ttl_seconds: float,
     ) -> None:
-        """Store an answer; an expired key of this name is replaced."""
-        await self.session.execute(
-            delete(IdempotencyKey).where(
-                IdempotencyKey.user_id == self.owner_id,
-                IdempotencyKey.key == key,
-                IdempotencyKey.expires_at <= database_now(),
-            )
-        )
-        self.session.add(
-            IdempotencyKey(
-                user_id=self.owner_id,
-                key=key,
-                fingerprint=fingerprint,
-                task_id=task_id,
-                status_code=status_code,
-                body=body,
-                expires_at=database_now(ttl_seconds),
-            )
-        )
+        """Store the answer to a key for which `get` has found none."""
+        row = {
+            "user_id": self.owner_id,
+            "key": key,
+            "fingerprint": fingerprint,
+            "task_id": task_id,
+            "status_code": status_code,
+            "body": body,
+        }
+        await self._ask(_NEW.values(expires_at=database_now(ttl_seconds)), row)
+
+    def _named(self, key: str) -> dict[str, Any]:
+        return {"the_user": self.owner_id, "the_key": key}
+
+    async def _ask(self, statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[Any]:
+        return await (await self.session.connection()).execute(statement, parameters)

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     ScalarSelect,
     Select,
+    and_,
     exists,
     func,
     or_,
@@ -25,6 +26,7 @@ from shared.models.task_status import TaskStatus
 from shared.repositories.waiting import age, oldest_due
 
 BATCH = 50
+MOST_CLOSED = 1_000
 MOST_COUNTED = 10_000
 OUTBOX_LOCK_SECONDS = 30
 
@@ -55,6 +57,25 @@ async def claim_outbox(session: AsyncSession) -> Sequence[Outbox]:
         .execution_options(synchronize_session=False)
     )
     return claimed.all()
+
+
+async def close_outbox(session: AsyncSession) -> None:
+    """Settle overdue messages whose tasks wait no more: somebody has heard of them."""
+    waits = and_(Task.status == TaskStatus.QUEUED, Task.sequence == Outbox.sequence)
+    needless = (
+        select(Outbox.id)
+        .join(Task, Task.id == Outbox.task_id)
+        .where(Outbox.done_at.is_(None), Outbox.available_at <= database_now(), ~waits)
+        .order_by(Outbox.available_at)
+        .limit(MOST_CLOSED)
+        .with_for_update(of=Outbox, skip_locked=True)
+    )
+    await session.execute(
+        update(Outbox)
+        .where(Outbox.id.in_(needless))
+        .values(done_at=database_now())
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def give_back(session: AsyncSession, promise: Outbox, error: str) -> None:

@@ -132,6 +132,7 @@ async def _change(
 async def _keep_promises() -> None:
     """Ring for tasks whose creator or last worker died before it could."""
     async with transaction() as session:
+        await repository.close_outbox(session)
         promises = await repository.claim_outbox(session)
     kept, error_text = 0, "The time of the sweep was over."
     for promise in within(PART_SECONDS, promises):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import settings
 from shared.database import transaction
 from shared.engine import task_metrics, transitions, webhooks
-from shared.engine.announcing import announce
+from shared.engine.announcing import announcements
 from shared.engine.broadcast import broadcaster
 from shared.errors import (
     IdempotencyKeyReused,
@@ -125,7 +125,9 @@ class TaskService:
             if order.webhook_url is not None:
                 await WebhookSecretRepository(session, owner_id=self.owner_id).ensure()
             new = self._new_task(order, turn_at=turn_at, runs_at_once=limits.runs_at_once)
-            task = await transitions.create(session, new)
+            asked = await session.connection()
+            task = await transitions.create(asked, new, rings_at_once=True)
+            noted = await announcements().note(asked)
             body = TaskRead.of(task).model_dump(mode="json")
             if order.key is not None:
                 await keys.add(
@@ -136,9 +138,10 @@ class TaskService:
                     body=body,
                     ttl_seconds=settings.tasks().idempotency_ttl_seconds,
                 )
+        announcements().forget(noted)
         task_metrics.submitted()
         logger.info("A task was submitted", extra={"task_id": str(task.id)})
-        await announce(task)
+        await announcements().announce(task)
         return Accepted(body, replayed=False)
 
     async def _lock_owner(self, session: AsyncSession) -> SubscriptionRepository:
@@ -165,6 +168,7 @@ class TaskService:
             request_id=order.request_id,
             retry_of=order.retry_of,
             webhook_url=order.webhook_url,
+            published_sequence=1,  # nobody can watch a task that is not there yet
         )
 
     async def cancel(self, task_id: UUID) -> Task | TaskState:

@@ -19,7 +19,7 @@ from tests.tasks import FakeGenerator, blank_png, claim, forget_others, lease_of
 ASKED: Mapping[str, tuple[int, int]] = {
     "claim": (3, 1),
     "progress": (2, 1),
-    "attempt without progress, after its claim": (4, 2),
+    "attempt without progress, after its claim": (3, 2),
     "marks of three states": (1, 1),
     "look at three leases": (1, 1),
     "renewal of three leases": (2, 2),

@@ -68,6 +68,35 @@ def test_a_task_whose_creator_died_after_the_commit_is_rung_for(broker):
     assert run(read(task.id)).dispatched_at is not None
 
 
+def test_whoever_makes_a_task_and_rings_has_a_moment_before_the_sweep_does(broker):
+    task = run(make_task(rings_at_once=True))
+    run(sweep())
+    soon = rung(broker)
+    run(a_moment_passes())
+    run(sweep())
+
+    assert soon == []
+    assert rung(broker) == [str(task.id)]
+    assert run(open_promises(task.id)) == []
+
+
+def test_no_doorbell_rings_for_a_task_that_began_although_none_was_noted(broker):
+    task = run(make_task(rings_at_once=True))
+    run(claim(task))
+    run(a_moment_passes())
+
+    run(sweep())
+
+    assert rung(broker) == []
+    assert run(open_promises(task.id)) == []
+
+
+async def a_moment_passes() -> None:
+    soon = Outbox.available_at <= database_now(transitions.RINGING_SECONDS)
+    async with transaction() as session:
+        await session.execute(update(Outbox).where(soon).values(available_at=database_now()))
+
+
 @pytest.mark.stream_case(45)
 def test_a_promised_doorbell_rings_when_the_broker_is_back(backend, broker, redis_server):
     first, second = run(make_task()), run(make_task())
