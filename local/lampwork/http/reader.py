@@ -16,6 +16,9 @@ MAX_READ: Final = 256 * 1024
 # A name, an address or nothing, and perhaps a port (RFC 3986 §3.2.2).
 HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:[0-9]*)?", re.ASCII)
 
+# A target with a host of its own (RFC 9112 §3.2.2).
+ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(.*)")
+
 UPGRADE_HEADERS: Final = frozenset({"upgrade", "connection", "http2-settings"})
 
 
@@ -95,6 +98,7 @@ class RequestReader:
 
     def on_headers_complete(self) -> None:
         self._head_complete = True
+        self._take_absolute_target()
         if self._head_size + len(self._target) > self._max_head:
             raise _Refusal(431)
         hosts, expects = 0, False
@@ -141,13 +145,22 @@ class RequestReader:
         self._fed = 0
         self.unfinished = False
 
+    def _take_absolute_target(self) -> None:
+        """A server must take a target such as http://host/path, and its host for the request's,
+        whatever the Host header says (RFC 9112 §3.2.2)."""
+        absolute = ABSOLUTE.fullmatch(self._target.decode("latin-1"))
+        if absolute is None:
+            return
+        host, rest = absolute.groups()
+        self._target = (rest if rest.startswith("/") else f"/{rest}").encode("latin-1")
+        self._headers[:] = [
+            (name, host if name.lower() == "host" else value) for name, value in self._headers
+        ]
+
     def _request(self) -> Request:
-        target = self._target.decode("latin-1")
-        if not target.startswith("/"):
-            target = _origin_form(target)
         return Request(
             method=self._parser.get_method().decode("latin-1"),
-            target=target,
+            target=self._target.decode("latin-1"),
             headers=self._headers,
             body=b"".join(self._body),
             peer=self._peer,
@@ -195,11 +208,3 @@ def _head_without_upgrade(request: Request, version: str) -> bytes:
     lines = [f"{request.method} {request.target} HTTP/{version}"]
     lines += [f"{k}: {v}" for k, v in request.headers if k.lower() not in UPGRADE_HEADERS]
     return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
-
-
-def _origin_form(target: str) -> str:
-    """The target as /path; a server must also accept http://host/path (RFC 9112 §3.2.2)."""
-    _, separator, rest = target.partition("://")
-    if not separator:
-        return target
-    return "/" + rest.partition("/")[2]
