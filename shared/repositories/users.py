@@ -143,13 +143,20 @@ class UserRepository:
         found = await self._session.execute(_FOR_LOGIN, {"address": email_canonical})
         return found.one_or_none()
 
-    async def activate(self, user_id: UUID, password_hash: str, *, now: datetime) -> str | None:
-        """Make a pending account active with this password. Returns its address; None if it is not
-        pending."""
+    async def activate(
+        self, user_id: UUID, password_hash: str, *, address: str | None, now: datetime
+    ) -> str | None:
+        """Make a pending account active with this password, and this spelling of its address if it
+        is known. Returns the address; None if the account is not pending."""
         return await self._session.scalar(
             update(User)
             .where(User.id == user_id, User.status == UserStatus.PENDING)
-            .values(status=UserStatus.ACTIVE, password_hash=password_hash, activated_at=now)
+            .values(
+                status=UserStatus.ACTIVE,
+                password_hash=password_hash,
+                activated_at=now,
+                email=address or User.email,
+            )
             .returning(User.email)
         )
 

@@ -191,8 +191,10 @@ async def _sign_up(session: AsyncSession, address: str, password_hash: str) -> M
         return compose(MailKind.ALREADY_REGISTERED, user.email)
     if user.status is UserStatus.DISABLED:
         return None
-    _, token = await pending_accounts.add_token(session, user, password_hash)
-    return compose(MailKind.VERIFY_EMAIL, user.email, token)
+    # Whose spelling is right shows the mailbox that answers; that of the first sign-up was not
+    # proven, and may be another person's.
+    _, token = await pending_accounts.add_token(session, user, password_hash, address=address)
+    return compose(MailKind.VERIFY_EMAIL, address, token)
 
 
 async def _verification(session: AsyncSession, user: User) -> Mail:
@@ -201,7 +203,7 @@ async def _verification(session: AsyncSession, user: User) -> Mail:
     passwords = await OneTimeTokenRepository(session).pending_passwords(user.id)
     if len(passwords) != 1:
         return await _reset(session, user)
-    _, token = await pending_accounts.add_token(session, user, passwords[0])
+    _, token = await pending_accounts.add_token(session, user, passwords[0], address=user.email)
     return compose(MailKind.VERIFY_EMAIL, user.email, token)
 
 

@@ -31,14 +31,16 @@ async def open_account(session: AsyncSession, email: str) -> User | None:
 
 
 async def add_token(
-    session: AsyncSession, user: User, password_hash: str
+    session: AsyncSession, user: User, password_hash: str, *, address: str
 ) -> tuple[OneTimeToken, str]:
-    """A token that activates this account with this password; see `new_token`."""
+    """A token that activates this account with this password and this spelling of its address, to
+    which it is sent; see `new_token`."""
     row, token = new_token(
         user.id,
         TokenPurpose.VERIFY_EMAIL,
         expires_at=expiry(clock.now()),
         password_hash=password_hash,
+        email=address,
     )
     await OneTimeTokenRepository(session).add(row)
     return row, token

@@ -51,7 +51,9 @@ async def register(email: str, password: str, hasher: PasswordHasher, asker: str
             canonical = email_addresses.canonical(email)
             await mails.request(MailKind.ALREADY_REGISTERED, canonical, asker=asker)
         else:
-            row, token = await pending_accounts.add_token(session, user, password_hash)
+            row, token = await pending_accounts.add_token(
+                session, user, password_hash, address=email
+            )
             if delivery is VerificationDelivery.BOTH:
                 await mails.request(MailKind.VERIFY_EMAIL, email, asker=asker, token_id=row.id)
     if user is None:

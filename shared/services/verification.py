@@ -41,7 +41,7 @@ async def verify(token: str) -> ProvenMailbox:
         used = await tokens.consume(token_hash, PURPOSE, now=now)
         if used.password_hash is None:
             raise InvalidOrExpiredToken
-        email = await users.activate(used.user_id, used.password_hash, now=now)
+        email = await users.activate(used.user_id, used.password_hash, address=used.email, now=now)
         if email is None:
             raise InvalidOrExpiredToken
         await revoke(session, used.user_id, AccountEvent.VERIFIED)
@@ -72,5 +72,7 @@ async def resend(email: str, asker: str) -> Reissued | None:
         passwords = await tokens.pending_passwords(pending.id) if pending else ()
         if pending is None or not passwords:
             return None
-        row, token = await pending_accounts.add_token(session, pending, passwords[0])
+        row, token = await pending_accounts.add_token(
+            session, pending, passwords[0], address=pending.email
+        )
     return Reissued(token, row.expires_at)

@@ -222,6 +222,14 @@ MUTATIONS = (
         "::test_known_devices_together_cause_one_mail_a_minute",
     ),
     Mutation(
+        guard="the spelling that signed up",
+        path="shared/services/outgoing_mails.py",
+        text="compose(MailKind.VERIFY_EMAIL, address, token)",
+        replacement="compose(MailKind.VERIFY_EMAIL, user.email, token)",
+        test="tests/integration/test_outgoing_mails.py"
+        "::test_a_link_to_confirm_goes_to_the_spelling_that_signed_up_with_it",
+    ),
+    Mutation(
         guard="no way back to the addresses in between",
         path="shared/services/email_change.py",
         text="    await tokens.delete_later(undoing)\n",

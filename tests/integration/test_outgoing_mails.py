@@ -132,6 +132,22 @@ def test_a_user_who_has_confirmed_is_sent_no_token():
 
 
 @pytest.mark.usefixtures("by_mail")
+def test_a_link_to_confirm_goes_to_the_spelling_that_signed_up_with_it():
+    """Whoever signed up first with another spelling may have another mailbox (RFC 5321, 2.4)."""
+    first = EMAIL.upper()
+    sign_up(first, OTHER_PASSWORD)
+    (strangers,) = letters(first)
+    sign_up(EMAIL)
+
+    (owners,) = letters(EMAIL)
+
+    assert letters(first) == [strangers]
+    assert confirm(token_in(owners)).status == 200
+    assert sign_in().json["user"]["email"] == EMAIL
+    assert confirm(token_in(strangers)).status == 400
+
+
+@pytest.mark.usefixtures("by_mail")
 def test_after_several_sign_ups_the_mailbox_s_owner_chooses_the_password():
     """If the newest sign-up's token were sent again, that would help an attacker."""
     sign_up()
