@@ -1,5 +1,6 @@
-"""`lampwork init`, and the file that says when a stack takes requests. tests/emulator/as-installed
-runs the project that it writes, in an environment with nothing but the emulator."""
+"""`lampwork init`, and what scripts read: lists as JSON, the file that says when a stack is ready.
+
+tests/emulator/as-installed runs that project where only the emulator is installed."""
 
 import json
 import sys
@@ -32,6 +33,13 @@ def test_a_new_project_is_written_for_the_python_that_is_here(project: SamplePro
     routes = project.run("routes", "--template", "shop/template.yaml").stdout
     functions = [line.split()[-1] for line in routes.splitlines()]
     assert functions == ["Submit", "Connect", "Disconnect", "Work"]
+
+
+def test_routes_are_listed_as_json_for_programs(project: SampleProject) -> None:
+    listed = json.loads(project.run("routes", "--json").stdout)
+
+    assert {"kind": "GET", "name": "/hello", "function": "Hello"} in listed
+    assert {"kind": "invoke", "name": "", "function": "Fail"} in listed
 
 
 def test_a_new_project_changes_no_file_that_is_there(project: SampleProject) -> None:

@@ -20,8 +20,9 @@ NOT_SHOWN: Final = ("ReceiptHandle", "MD5OfBody")
 
 @click.group(invoke_without_command=True)
 @project_options
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
 @click.pass_context
-def queues(context: click.Context, /, **given: Any) -> None:
+def queues(context: click.Context, /, *, as_json: bool, **given: Any) -> None:
     """Show queues and move dead letters back.
 
     These are the queues of a running `lampwork up`. Without a further command, list all of them and
@@ -33,7 +34,7 @@ def queues(context: click.Context, /, **given: Any) -> None:
         raise StartError("No Lampwork runs with this data folder. Start `lampwork up` first.")
     context.obj = _Queues(origin, config.region)
     if context.invoked_subcommand is None:
-        click.echo(context.obj.table())
+        click.echo(context.obj.as_json() if as_json else context.obj.table())
 
 
 @queues.command()
@@ -66,15 +67,30 @@ class _Queues:
         self._refused = ClientError
 
     def table(self) -> str:
-        urls = self._sqs.list_queues().get("QueueUrls", [])
-        rows = [("queue", *DEPTHS.values(), "dead letters to"), *(self._row(url) for url in urls)]
-        if not urls:
+        queues = self._rows()
+        rows = [("queue", *DEPTHS.values(), "dead letters to"), *queues]
+        if not queues:
             return "There are no queues."
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         return "\n".join(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         )
+
+    def as_json(self) -> str:
+        """Objects with a queue's name, its three counts and the name of its dead-letter queue."""
+        queues = [
+            {
+                "queue": name,
+                **{
+                    key.replace(" ", "_"): int(n)
+                    for key, n in zip(DEPTHS.values(), counts, strict=True)
+                },
+                "dead_letters_to": dead or None,
+            }
+            for name, *counts, dead in self._rows()
+        ]
+        return json.dumps(queues, indent=2)
 
     def messages(self, queue: str) -> Iterator[dict[str, Any]]:
         """The waiting messages. A visibility timeout of 0 leaves them visible to others."""
@@ -95,6 +111,9 @@ class _Queues:
         self._call("start_message_move_task", SourceArn=source, **destination)
         (task,) = self._call("list_message_move_tasks", SourceArn=source)["Results"]
         return int(task["ApproximateNumberOfMessagesMoved"])
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [self._row(url) for url in self._sqs.list_queues().get("QueueUrls", [])]
 
     def _row(self, url: str) -> tuple[str, ...]:
         attributes = self._call("get_queue_attributes", QueueUrl=url, AttributeNames=["All"])

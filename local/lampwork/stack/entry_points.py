@@ -20,15 +20,21 @@ class HasEntryPoints(Protocol):
     ) -> Iterator[EntryPoint]: ...
 
 
-def table(stack: Stack, sources: Iterable[HasEntryPoints], intervals: Mapping[str, float]) -> str:
-    """One line for each entry point: its kind, its name, the function.
+def listed(
+    stack: Stack, sources: Iterable[HasEntryPoints], intervals: Mapping[str, float]
+) -> list[EntryPoint]:
+    """All entry points, and then the functions that have none.
 
     `intervals` are seconds between firings, by a schedule's logical id or name; they replace the
     schedule's expression.
     """
-    hosts = _needs_hosts(stack)
-    rows = list(_entry_points(stack, sources, intervals, hosts=hosts))
-    rows += _untriggered(stack, {function for _, _, function in rows})
+    rows = list(_entry_points(stack, sources, intervals, hosts=_needs_hosts(stack)))
+    return [*rows, *_untriggered(stack, {function for _, _, function in rows})]
+
+
+def table(stack: Stack, sources: Iterable[HasEntryPoints], intervals: Mapping[str, float]) -> str:
+    """One line for each of those that are `listed`: its kind, its name, the function."""
+    rows = listed(stack, sources, intervals)
     if not rows:
         return "  The template has no function that Lampwork runs."
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]

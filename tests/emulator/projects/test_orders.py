@@ -114,12 +114,15 @@ def test_dead_letters_are_listed_and_can_go_back_to_their_queue(orders: Project)
     until(lambda: bodies(orders, "dead-orders.fifo") != [])
 
     table = orders.run("queues").stdout
+    counted = json.loads(orders.run("queues", "--json").stdout)
     shown = json.loads(orders.run("queues", "show", "dead-orders.fifo").stdout)
     moved = orders.run("queues", "redrive", "dead-orders.fifo").stdout
 
     assert "lampwork" not in table
     (row,) = [line.split() for line in table.splitlines() if line.startswith("orders.fifo")]
     assert (row[0], row[-1]) == ("orders.fifo", "dead-orders.fifo")
+    (dead,) = [each for each in counted if each["queue"] == "dead-orders.fifo"]
+    assert (dead["waiting"], dead["in_flight"], dead["dead_letters_to"]) == (1, 0, None)
     assert json.loads(shown["Body"])["id"] == "priceless"
     assert moved == "Moved 1 messages from dead-orders.fifo.\n"
     until(lambda: bodies(orders, "dead-orders.fifo") != [])  # since the message is as bad as before
