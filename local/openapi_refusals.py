@@ -117,6 +117,7 @@ OF_ROUTES: Mapping[str, tuple[type[DomainError], ...]] = {
         TooManyTasksAtOnce,
     ),
     "GET /api/v1/tasks/{task_id}/result": (TaskNotFound, TaskNotFinished, NotFound),
+    "GET /api/v1/tasks/{task_id}/thumbnails/{width}": (TaskNotFound, TaskNotFinished, NotFound),
     "POST /api/v1/tasks/{task_id}/ws-ticket": (TaskNotFound,),
     "GET /api/v1/webhooks/deliveries": (InvalidCursor,),
     "POST /api/v1/webhooks/deliveries/{delivery_id}/redeliver": (DeliveryNotFound, RateLimited),

@@ -1,5 +1,6 @@
 """The functions of tasks, called as the gateway does for a user it trusts to name."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -48,14 +49,17 @@ def list_tasks(user: UUID, **query: str) -> Answer:
     return ask(functions.tasks.list.handler, "GET", "/api/v1/tasks", user, query=query)
 
 
-def complete(task_id: UUID) -> None:
+def complete(task_id: UUID, thumbnails: Mapping[int, bytes] | None = None) -> None:
     """Finish the task in the database and the object store, as a worker would."""
+    small = thumbnails or {}
 
     async def finish() -> None:
         key = f"{objects.folder(task_id)}1.png"
         task = await claim(await read(task_id))
         await objects.put(key, blank_png(), content_type="image/png")
-        stored = StoredPicture(key, "image/png", 64, 64, len(blank_png()))
+        stored = StoredPicture(key, "image/png", 64, 64, len(blank_png()), tuple(small))
+        for width, data in small.items():
+            await objects.put(stored.thumbnail_key(width), data, content_type="image/webp")
         async with transaction() as session:
             await transitions.complete(session, lease_of(task), stored)
 

@@ -91,8 +91,30 @@ async def delete(key: str) -> None:
     await _call(_client().delete_object, Bucket=settings.objects().bucket, Key=key)
 
 
+async def get(key: str) -> bytes | None:
+    """What is stored under this key; None if there is nothing.
+
+    Raises:
+        ObjectStoreUnavailable: it cannot be read now.
+    """
+    try:
+        async with dependency("storage").asked():
+            return await asyncio.to_thread(_get, key)
+    except (BotoCoreError, ClientError, TimeoutError) as error:
+        raise ObjectStoreUnavailable(str(error)) from error
+
+
+def _get(key: str) -> bytes | None:
+    try:
+        answer = _client().get_object(Bucket=settings.objects().bucket, Key=key)
+    except _client().exceptions.NoSuchKey:
+        return None
+    with answer["Body"] as body:
+        return body.read()
+
+
 async def delete_all(prefix: str, *, keep: str | None = None) -> None:
-    """Delete every object whose key has this prefix, except the one to keep.
+    """Delete every object whose key has this prefix, except those whose key begins with `keep`.
 
     Raises:
         ObjectStoreUnavailable: some may still be there.
@@ -110,7 +132,7 @@ def _delete_all(prefix: str, keep: str | None) -> None:
     for page in pages:
         keys = [listed["Key"] for listed in page.get("Contents", [])]
         for key in keys:
-            if key != keep:
+            if keep is None or not key.startswith(keep):
                 _client().delete_object(Bucket=bucket, Key=key)
 
 

@@ -3,7 +3,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,12 +25,12 @@ from shared.engine.outcomes import (
     Interrupted,
     Outcome,
 )
-from shared.engine.pictures import is_png_of
+from shared.engine.pictures import is_png_of, thumbnails_of
 from shared.engine.transitions import Lease
 from shared.errors import Unavailable
 from shared.generators import registry
-from shared.generators.port import GenerationFailed, GenerationParameters, Generator, Style
-from shared.models.stored_picture import StoredPicture
+from shared.generators.port import GenerationFailed, GenerationParameters, Generator, Image, Style
+from shared.models.stored_picture import StoredPicture, thumbnail_key
 from shared.models.task import Task
 from shared.models.task_status import TaskStatus
 from shared.process import logs
@@ -167,8 +167,9 @@ class Attempt:
                 "invalid_output", "The generator gave no picture of this size.", retryable=False
             )
         self._check_not_over()
-        storing = objects.put(self._key, image.data, content_type=image.content_type)
-        self._upload = asyncio.create_task(storing)
+        thumbnails = await asyncio.to_thread(thumbnails_of, image)
+        self._check_not_over()
+        self._upload = asyncio.create_task(self._store(image, thumbnails))
         await asyncio.shield(self._upload)
         return StoredPicture(
             key=self._key,
@@ -176,7 +177,21 @@ class Attempt:
             width=image.width,
             height=image.height,
             bytes=len(image.data),
+            thumbnails=tuple(thumbnails),
         )
+
+    async def _store(self, image: Image, thumbnails: Mapping[int, bytes]) -> None:
+        """All uploads have ended when this does, also with an error."""
+        puts = [
+            objects.put(self._key, image.data, content_type=image.content_type),
+            *(
+                objects.put(thumbnail_key(self._key, width), data, content_type="image/webp")
+                for width, data in thumbnails.items()
+            ),
+        ]
+        for ended in await asyncio.gather(*puts, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
 
     async def _note_progress(self, fraction: float) -> None:
         """Called by the generator; returns at once."""
@@ -285,7 +300,7 @@ class Attempt:
         removal."""
         if self._upload:
             await asyncio.wait((self._upload,), timeout=UPLOAD_GRACE_SECONDS)
-            await _quietly(objects.delete(self._key))
+            await _quietly(objects.delete_all(self._key))
 
     async def _remove_leavings(self, task: Task) -> None:
         """Remove what earlier attempts stored, if their workers were killed before they could

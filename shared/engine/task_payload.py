@@ -39,6 +39,10 @@ def _result(task: Task | TaskState) -> dict[str, Any] | None:
         "content_type": task.result.content_type,
         "width": task.result.width,
         "height": task.result.height,
+        "thumbnails": [
+            {"width": width, "url": f"/api/v1/tasks/{task.id}/thumbnails/{width}"}
+            for width in task.result.thumbnails
+        ],
     }
 
 

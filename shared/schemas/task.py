@@ -74,11 +74,21 @@ class TaskError(BaseModel):
     retryable: bool
 
 
+class Thumbnail(BaseModel):
+    """A smaller WebP of the picture: its address never serves another one."""
+
+    width: int
+    url: str
+
+
 class TaskResult(BaseModel):
+    """`thumbnails` has the widths that are smaller than the picture, the smallest first."""
+
     url: str
     content_type: str
     width: int
     height: int
+    thumbnails: list[Thumbnail]
 
 
 class TaskRead(BaseModel):

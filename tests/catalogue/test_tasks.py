@@ -32,7 +32,11 @@ def signed_in(backend: pytest.MonkeyPatch) -> Answer:
         case("H13", "' OR 1=1 --"),
     ],
 )
-@pytest.mark.parametrize("call", [("GET", ""), ("GET", "/result"), ("POST", "/cancel")], ids=str)
+@pytest.mark.parametrize(
+    "call",
+    [("GET", ""), ("GET", "/result"), ("GET", "/thumbnails/320"), ("POST", "/cancel")],
+    ids=str,
+)
 def test_an_invalid_task_id_finds_no_task(signed_in: Answer, task_id: str, call: tuple[str, str]):
     method, rest = call
 

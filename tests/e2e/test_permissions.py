@@ -104,7 +104,7 @@ def allowed(template: Any, function: str) -> dict[str, set[str]]:
 async def tell_the_story(product: Product, recorder: Recorder) -> None:
     """Somebody signs up, has pictures made, changes this and that, and leaves."""
     with sign_up(product) as ada:
-        task = await asyncio.to_thread(ada.submit, "a winter morning", width=64, height=64)
+        task = await asyncio.to_thread(ada.submit, "a winter morning", width=400, height=64)
         async with ada.socket(task["id"], open_timeout=60) as socket:
             async for _ in socket:
                 pass
@@ -112,6 +112,8 @@ async def tell_the_story(product: Product, recorder: Recorder) -> None:
         # Whoever follows it acts for the function that has signed it.
         assert link.headers["location"].startswith(recorder.address("TasksResult"))
         recorder.calls.add(("TasksResult", "s3:GetObject", RESULTS))
+        small = await asyncio.to_thread(ada.client.get, f"/tasks/{task['id']}/thumbnails/320")
+        assert small.headers["content-type"] == "image/webp"
         await asyncio.to_thread(change_this_and_that, ada, task["id"])
 
 

@@ -37,6 +37,10 @@ async def test_nobody_can_fetch_another_persons_picture(ada, bob):
     task = await asyncio.to_thread(ada.submit, "a diary", width=64, height=64)
     await ada.watch(task["id"])
 
-    for path in (f"/tasks/{task['id']}", f"/tasks/{task['id']}/result"):
+    for path in (
+        f"/tasks/{task['id']}",
+        f"/tasks/{task['id']}/result",
+        f"/tasks/{task['id']}/thumbnails/320",
+    ):
         answer = await asyncio.to_thread(bob.client.get, path)
         assert (answer.status_code, answer.json()["code"]) == (404, "task_not_found")

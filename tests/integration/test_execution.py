@@ -5,9 +5,11 @@ import sqlite3
 import time
 from contextlib import closing
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image as Picture
 from redis.asyncio.client import PubSub
 from sqlalchemy import event
 
@@ -16,6 +18,7 @@ from shared.clients import objects, redis_client
 from shared.database import transaction
 from shared.engine import execution, transitions
 from shared.engine.execution import Attempt, backoff_seconds, execute_next
+from shared.engine.pictures import thumbnails_of
 from shared.generators import failures, registry
 from shared.generators.port import GenerationFailed, GenerationParameters, Image, Progress
 from shared.models.base import database_now
@@ -89,6 +92,50 @@ def test_a_task_ends_with_its_picture_stored_and_published():
     assert objects_stored() == [object_key(task)]
     assert object_key(task).startswith(f"tasks/{task.id}/1-")
     assert task.published_sequence == task.sequence
+
+
+async def wide_picture(prompt: str, parameters: GenerationParameters, progress: Progress) -> Image:
+    data = blank_png(parameters.width, parameters.height)
+    return Image(data, "image/png", parameters.width, parameters.height)
+
+
+WIDE = {"width": 700, "height": 350, "style": "painting", "seed": 1}
+
+
+def test_a_picture_has_smaller_ones_beside_it():
+    task = run(attempt(wide_picture, parameters=WIDE))
+
+    assert task.result is not None
+    assert task.result.thumbnails == (320, 640)
+    keys = [task.result.thumbnail_key(width) for width in task.result.thumbnails]
+    assert sorted(objects_stored()) == sorted([task.result.key, *keys])
+    for width, key in zip((320, 640), keys, strict=True):
+        with Picture.open(BytesIO(run(objects.get(key)) or b"")) as small:
+            assert (small.format, small.size) == ("WEBP", (width, width // 2))
+
+
+def test_a_picture_that_nobody_wants_any_more_goes_with_its_smaller_ones():
+    async def scenario() -> Task:
+        async def cancelled_meanwhile(
+            prompt: str, parameters: GenerationParameters, progress: Progress
+        ) -> Image:
+            async with transaction() as session:
+                await transitions.cancel(session, task.id, owner_id=task.user_id)
+            return await wide_picture(prompt, parameters, progress)
+
+        task = await make_task(parameters=WIDE)
+        generator = FakeGenerator(cancelled_meanwhile)
+        await Attempt(await claim(task), generator, asyncio.Event()).run()
+        return await read(task.id)
+
+    assert run(scenario()).status == TaskStatus.CANCELLED
+    assert objects_stored() == []
+
+
+def test_what_only_seems_to_be_a_picture_has_no_smaller_one():
+    cut_off = blank_png(700, 350)[:60]
+
+    assert thumbnails_of(Image(cut_off, "image/png", 700, 350)) == {}
 
 
 def test_a_generator_starts_before_its_beginning_is_published(backend):

@@ -15,6 +15,7 @@ import functions.tasks.create
 import functions.tasks.get
 import functions.tasks.list
 import functions.tasks.result
+import functions.tasks.thumbnail
 from shared.database import transaction
 from shared.errors import InvalidToken
 from shared.models.base import database_now
@@ -25,7 +26,7 @@ from shared.schemas.task import TaskCreate
 from shared.services.tasks import TaskService
 from tests.catalogue.cases import case
 from tests.http import Answer, call
-from tests.task_functions import cancel, complete, get, list_tasks, result, retry, submit
+from tests.task_functions import ask, cancel, complete, get, list_tasks, result, retry, submit
 from tests.tasks import (
     blank_png,
     claim,
@@ -347,6 +348,36 @@ def test_the_result_is_a_link_to_the_picture(owner, object_store):
     assert fetched.content == blank_png()
     assert fetched.headers["content-type"] == "image/png"
     assert get(owner, task.id).json["result"]["url"] == f"/api/v1/tasks/{task.id}/result"
+
+
+def thumbnail(owner: UUID, task_id: UUID, width: object) -> Answer:
+    path = f"/api/v1/tasks/{task_id}/thumbnails/{width}"
+    return ask(functions.tasks.thumbnail.handler, "GET", path, owner)
+
+
+def test_a_thumbnail_is_kept_by_the_browser_of_its_owner_alone(owner, object_store):
+    task = run(make_task(owner))
+    complete(task.id, thumbnails={320: b"small", 640: b"larger"})
+
+    listed = get(owner, task.id).json["result"]["thumbnails"]
+    answers = [ask(functions.tasks.thumbnail.handler, "GET", each["url"], owner) for each in listed]
+
+    assert [each["width"] for each in listed] == [320, 640]
+    assert [answer.body for answer in answers] == [b"small", b"larger"]
+    assert answers[0].headers["content-type"] == "image/webp"
+    assert answers[0].headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert thumbnail(run(make_user()), task.id, 320).json["code"] == "task_not_found"
+    assert call(functions.tasks.thumbnail.handler, "GET", listed[0]["url"]).status == 401
+    assert [thumbnail(owner, task.id, each).status for each in (321, -1, "x")] == [404, 404, 422]
+
+
+def test_a_task_without_pictures_has_no_thumbnail(owner, object_store):
+    waits, old = run(make_task(owner)), run(make_task(owner))
+    complete(old.id)
+
+    assert thumbnail(owner, waits.id, 320).json["code"] == "task_not_finished"
+    assert thumbnail(owner, old.id, 320).status == 404
+    assert get(owner, old.id).json["result"]["thumbnails"] == []
 
 
 def test_the_link_is_signed_for_the_public_address(owner, backend):

@@ -51,6 +51,7 @@ STORES_OBJECTS = {
     "functions.ops.purge",
     "functions.tasks.generate",
     "functions.tasks.result",
+    "functions.tasks.thumbnail",
 }
 
 

@@ -96,7 +96,7 @@ export class Card {
     this.picture = element("img", { width, height, alt: this.task.prompt, loading: "lazy", decoding: "async" });
     this.picture.onload = () => this.waiting.remove();
     this.picture.onerror = () => this.hangAgain(this.picture);
-    this.picture.src = this.task.result.url;
+    this.aim(this.picture);
     this.frame.append(this.picture);
   }
 
@@ -109,7 +109,16 @@ export class Card {
       this.offer(["Fetch it again", () => this.hang()]);
     };
     await this.touchSession();
-    picture.src = this.task.result.url;
+    this.aim(picture);
+  }
+
+  /** Let the browser take the smallest size that fits, and keep it; an old picture has but one. */
+  aim(picture) {
+    const { url, width, thumbnails = [] } = this.task.result;
+    const sizes = [...thumbnails, { url, width }];
+    picture.sizes = `auto, ${this.options.heading ? "60rem" : "20rem"}`;
+    picture.srcset = sizes.map((each) => `${each.url} ${each.width}w`).join(", ");
+    picture.src = sizes[0].url;
   }
 
   /** Have the session refreshed where it must be, before the browser itself asks for a file. */
