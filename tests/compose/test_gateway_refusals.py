@@ -102,10 +102,20 @@ def test_who_cannot_be_named_is_decided_upon_by_the_function(gateway):
     assert gateway.backend.asked == ["/api/v1/auth/authorize", TASKS]
 
 
-def test_a_gateway_that_is_refused_an_answer_lets_the_function_decide(gateway):
-    gateway.backend.statuses["/api/v1/auth/authorize"] = 503
+def test_a_fault_in_naming_the_user_lets_the_function_decide(gateway):
+    gateway.backend.statuses["/api/v1/auth/authorize"] = 500
 
     assert httpx.get(f"{gateway.origin}{TASKS}").status_code == 200
+
+
+def test_without_a_database_nobody_waits_for_it_a_second_time(gateway):
+    gateway.backend.statuses["/api/v1/auth/authorize"] = 503
+
+    answer = httpx.get(f"{gateway.origin}{TASKS}")
+
+    assert_is_problem(answer, 503, "unavailable")
+    assert answer.headers["Retry-After"] == "5"
+    assert gateway.backend.asked == ["/api/v1/auth/authorize"]
 
 
 def test_pages_are_only_read(gateway):
