@@ -230,6 +230,14 @@ MUTATIONS = (
         "::test_a_link_to_confirm_goes_to_the_spelling_that_signed_up_with_it",
     ),
     Mutation(
+        guard="common passwords under spaces and invisible characters",
+        path="shared/security/password_policy.py",
+        text="isdisjoint((folded, bare))",
+        replacement="isdisjoint((folded,))",
+        test="tests/unit/test_passwords.py"
+        "::test_an_easily_guessed_password_is_refused_with_the_reason[pass word-common]",
+    ),
+    Mutation(
         guard="no way back to the addresses in between",
         path="shared/services/email_change.py",
         text="    await tokens.delete_later(undoing)\n",
