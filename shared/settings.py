@@ -287,7 +287,7 @@ class RateLimitSettings(Settings):
     mail: RateLimit = Field("1/minute; 5/day", alias="RATE_LIMIT_MAIL")
     mailbox: RateLimit = Field("1/minute; 20/day", alias="RATE_LIMIT_MAILBOX")
     mail_ip: RateLimit = Field("20/hour", alias="RATE_LIMIT_MAIL_IP")
-    password: RateLimit = Field("5/minute", alias="RATE_LIMIT_PASSWORD")
+    password: RateLimit = Field("5/minute; 100/day", alias="RATE_LIMIT_PASSWORD")
     redelivery: RateLimit = Field("30/minute", alias="RATE_LIMIT_REDELIVERY")
 
 

@@ -1,7 +1,9 @@
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -11,6 +13,7 @@ from shared.errors import DomainError
 from shared.process.event_loop import run
 from shared.security.passwords import Verdict
 from shared.services.login import log_in
+from shared.services.reauthentication import check_current_password
 from shared.services.sessions import Client
 from tests.auth import EMAIL, PASSWORD, ask_me, open_account, rotate, send, sign_in, sign_up
 from tests.catalogue.gateway import request
@@ -220,3 +223,21 @@ def test_guesses_at_the_current_password_are_limited():
     assert answers == [401] * 5 + [429]
     assert ask_me(token).status == 200
     assert send("login", json_body={"email": EMAIL, "password": PASSWORD}).status == 200
+
+
+@pytest.mark.case("I5")
+def test_a_stolen_session_allows_a_hundred_guesses_a_day_at_its_password():
+    open_account()
+    user_id, hasher = UUID(sign_in().json["user"]["id"]), CountingHasher()
+
+    async def guess_for_half_an_hour() -> None:
+        with time_machine.travel(clock.now(), tick=False) as now:
+            for _ in range(30):
+                for _ in range(5):
+                    with suppress(DomainError):
+                        await check_current_password(user_id, WRONG, hasher)
+                now.shift(timedelta(seconds=61))
+
+    run(guess_for_half_an_hour())
+
+    assert hasher.asked == 100
