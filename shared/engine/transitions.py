@@ -17,7 +17,7 @@ the database's clock measures leases and waits.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -39,6 +39,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from shared import settings
 from shared.database import Asked
@@ -57,13 +58,14 @@ RINGING_SECONDS = 5.0
 
 WORKER_LOST = {"code": "worker_lost", "message": "The worker stopped while it ran the task."}
 
+NOW = database_now()
 NO_LEASE = {"lease_token": None, "lease_expires_at": None, "worker_id": None}
 
 # A worker does little else than these statements. Over tables rather than entities, and built once
 # where they are the same each time, they take a quarter of the processor time.
 TASKS = table_of(Task)
 OUTBOX = table_of(Outbox)
-NEW_TASK = insert(TASKS).returning(*TASKS.c)
+NEW_TASK = insert(TASKS)
 NEW_EVENT = insert(table_of(TaskEvent))
 NEW_PROMISE = insert(OUTBOX)
 
@@ -93,17 +95,22 @@ async def create(asked: Asked, task: Task, *, rings_at_once: bool = False) -> Ta
     """
     given = values_of(task)
     if rings_at_once:
-        given["dispatched_at"] = database_now()
+        given["dispatched_at"] = NOW
     computed = {name: each for name, each in given.items() if isinstance(each, ClauseElement)}
-    # One statement writes the row and reads what the database put there.
-    new = NEW_TASK.values(**computed) if computed else NEW_TASK
     row = await asked.execute(
-        new, {name: each for name, each in given.items() if name not in computed}
+        _new_task(*computed.items()),
+        {name: each for name, each in given.items() if name not in computed},
     )
     created = Task(**row.one()._mapping)
     grace = RINGING_SECONDS if rings_at_once else 0.0
     await asked.run_sync(_record, created, promise=True, grace_seconds=grace)
     return created
+
+
+@lru_cache(maxsize=8)
+def _new_task(*computed: tuple[str, ClauseElement]) -> ReturningInsert[Any]:
+    """One statement writes the row and reads what the database put there."""
+    return NEW_TASK.values(dict(computed)).returning(*TASKS.c)
 
 
 async def claim(asked: Asked, task_id: UUID, *, worker_id: str) -> Task | None:

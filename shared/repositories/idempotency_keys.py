@@ -1,8 +1,9 @@
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Executable, bindparam, delete, insert, select
+from sqlalchemy import CursorResult, Executable, Insert, Uuid, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.models.base import database_now, table_of
@@ -18,12 +19,17 @@ class FirstAnswer(NamedTuple):
 
 # What every new task with a key asks: built once.
 _keys = table_of(IdempotencyKey)
-_NAMED = (_keys.c.user_id == bindparam("the_user"), _keys.c.key == bindparam("the_key"))
+# A column that refers to another table has no type of its own until that table is known too.
+_NAMED = (_keys.c.user_id == bindparam("the_user", type_=Uuid), _keys.c.key == bindparam("the_key"))
 _FOUND = select(
     _keys.c.fingerprint, _keys.c.body, (_keys.c.expires_at > database_now()).label("live")
 ).where(*_NAMED)
 _FORGOTTEN = delete(_keys).where(*_NAMED)
-_NEW = insert(_keys)
+
+
+@cache
+def _new(ttl_seconds: float) -> Insert:
+    return insert(_keys).values(expires_at=database_now(ttl_seconds))
 
 
 class IdempotencyKeyRepository:
@@ -62,7 +68,7 @@ class IdempotencyKeyRepository:
             "status_code": status_code,
             "body": body,
         }
-        await self._ask(_NEW.values(expires_at=database_now(ttl_seconds)), row)
+        await self._ask(_new(ttl_seconds), row)
 
     def _named(self, key: str) -> dict[str, Any]:
         return {"the_user": self.owner_id, "the_key": key}

@@ -2,6 +2,7 @@ import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -164,7 +165,7 @@ class TaskService:
             runs_at_once=runs_at_once,
             max_attempts=configured.max_attempts,
             run_timeout_seconds=configured.run_timeout_seconds,
-            queued_deadline=database_now(configured.queue_timeout_seconds),
+            queued_deadline=_from_now(configured.queue_timeout_seconds),
             request_id=order.request_id,
             retry_of=order.retry_of,
             webhook_url=order.webhook_url,
@@ -221,6 +222,12 @@ class TaskService:
         if not task.status.terminal:
             raise TaskNotFinished(otherwise)
         return task
+
+
+@cache
+def _from_now(seconds: float) -> database_now:
+    """The same each time, so that the statement with it is built once."""
+    return database_now(seconds)
 
 
 def _compared(wanted: dict[str, Any]) -> dict[str, Any]:
