@@ -182,11 +182,26 @@ check: $(BIN)/.ready .tools/.ready ## Check lint, types, migrations, schema, nam
 
 STACKS := template.yaml $(addprefix deploy/,alarms.yaml costs.yaml data.yaml firewall.yaml network.yaml)
 
+.tools/checkov/.ready: requirements/checkov.lock $(BIN)/.ready .tools/.ready
+	@echo "Setting up .tools for checkov (once) ..."
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .tools/checkov
+	@$(BIN)/uv pip sync --quiet --python .tools/checkov/bin/python --require-hashes requirements/checkov.lock
+	@touch $@
+
+.tools/rules/.ready: deploy/rules/package-lock.json .tools/.ready
+	@echo "Setting up .tools for cdk-nag (once) ..."
+	@mkdir -p .tools/rules
+	@cp deploy/rules/package.json deploy/rules/package-lock.json .tools/rules
+	@npm ci --prefix .tools/rules --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 .PHONY: deploy-check
-deploy-check: $(BIN)/.ready .tools/.ready ## Check all templates with every hint of cfn-lint, and with checkov
+deploy-check: $(BIN)/.ready .tools/.ready .tools/checkov/.ready .tools/rules/.ready ## Check all templates with every hint of cfn-lint, with checkov and with cdk-nag
 	.tools/bin/cfn-lint --include-checks I -- $(STACKS)
-	$(BIN)/uv run --quiet --no-project --isolated --python $(BIN)/python --with checkov checkov --config-file deploy/checkov.yaml \
-		-f $(STACKS)
+	.tools/checkov/bin/checkov --config-file deploy/checkov.yaml -f $(STACKS)
+	@AWS_DEFAULT_REGION=us-east-1 $(BIN)/python -m local.plain_templates .tools/rules/templates $(STACKS)
+	@cp deploy/rules/check.mjs .tools/rules
+	node .tools/rules/check.mjs deploy/rules/accepted.json $(patsubst %.yaml,.tools/rules/templates/%.json,$(notdir $(STACKS)))
 
 .PHONY: common-passwords
 common-passwords: $(BIN)/.ready ## Renew the list of common passwords from the packages that keep one
@@ -231,6 +246,9 @@ lock: $(BIN)/.ready ## Renew the locks (with hashes, without index addresses)
 	$(BIN)/uv pip compile $(FOR_LAMBDA) requirements/painting.in -o requirements/painting.lock
 	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--upgrade requirements/tools.in -o requirements/tools.lock
+	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--upgrade requirements/checkov.in -o requirements/checkov.lock
+	npm update --prefix deploy/rules --package-lock-only --ignore-scripts --no-audit --no-fund
 
 .PHONY: endpoint
 endpoint: $(BIN)/.ready ## Write a new endpoint: make endpoint name=tasks/favourite method=POST path=/api/v1/…

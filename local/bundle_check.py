@@ -58,13 +58,18 @@ def megabytes(folder: Path) -> float:
     return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file()) / 1_000_000
 
 
+def built_functions(folder: Path) -> list[Path]:
+    """A nested stack has a folder too, without code."""
+    return sorted(each.parent for each in folder.glob("*/functions"))
+
+
 def main(folder: Path) -> None:
+    if not folder.is_dir():
+        sys.exit(f"{folder} is not here: make build")
     architecture = os.environ.get(ARCHITECTURE, "arm64")
     found = list(problems(folder, architecture))
     dependencies, painting = megabytes(folder / DEPENDENCIES), megabytes(folder / PAINTING)
-    for function in sorted(each for each in folder.iterdir() if each.is_dir()):
-        if function.name in (DEPENDENCIES, PAINTING):
-            continue
+    for function in built_functions(folder):
         paints = function.name == "TasksGenerate"
         size = megabytes(function) + dependencies + (painting if paints else 0)
         print(f"{function.name:32} {size:6.1f} MB")  # noqa: T201 - a command
