@@ -132,12 +132,11 @@ class LauncherRegistry:
         await self._prepare(launchers)
 
     async def _prepare(self, launchers: Iterable[ForkLauncher]) -> None:
-        """Load what functions have for themselves that are used, or are few."""
+        """Load what each function has for itself, if they are few."""
         self._preparing += 1
         try:
-            for launcher in launchers:
-                if launcher.was_used or self._are_few():
-                    await launcher.prepare()
+            for launcher in launchers if self._are_few() else ():
+                await launcher.prepare()
         except StartError as error:
             logger.warning("%s", error)
         finally:

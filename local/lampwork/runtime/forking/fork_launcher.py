@@ -69,7 +69,6 @@ class ForkLauncher:
     async def prepare(self) -> None:
         """Have the packages that the function imports loaded."""
         await self._server(await self.world())
-        self._former = None
 
     @property
     def held(self) -> list[Server | None]:
@@ -120,7 +119,7 @@ class ForkLauncher:
             or differing([before.environment, world.environment]) - PER_PROCESS
         ):
             server = await self._servers.server_for(world, self._unfit)
-            self.server, self._world = server, world
+            self.server, self._world, self._former = server, world, None
         return server
 
     async def _world_of(self, launch: Launch) -> World:

@@ -21,8 +21,8 @@ LOADING_SECONDS = 30
 # Each keeps what it has loaded in memory; what goes beyond, functions load themselves.
 MAX_SERVERS = 32
 # A server of what functions share must save the loading of so many modules that they name, for its
-# own memory is about ten's.
-LEAST_GAIN = 10
+# own memory is about that of twenty.
+LEAST_GAIN = 25
 # Imports that are left to functions, and what each of them looked for.
 Left = dict[Step, frozenset[str]]
 
