@@ -49,6 +49,10 @@ dev: $(BIN)/.ready ## Run the whole product on http://localhost:8000; HOST=0.0.0
 demo: $(BIN)/.ready ## Sign up, submit a prompt, watch it live, save the picture
 	@exec $(BIN)/python -m local.demo --url http://localhost:$(PORT)
 
+.PHONY: seed
+seed: $(BIN)/.ready ## Fill a new account with a week of pictures, in every state
+	@exec $(BIN)/python -m local.seed --url http://localhost:$(PORT)
+
 .PHONY: contact-sheet
 contact-sheet: $(BIN)/.ready ## Paint twenty prompts on one sheet
 	@exec $(BIN)/python -m local.contact_sheet
