@@ -26,6 +26,7 @@ MEASURES = (
     "queue",
     "remote",
     "load",
+    "saves",
     "idle",
 )
 # They are asked for by name alone, with arguments of their own.

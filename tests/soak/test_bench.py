@@ -14,11 +14,13 @@ SMALL = {
     "load": "--users 2 --tasks 2",
     "idle": "--seconds 1 --settle 0",
     "imports": "--rounds 1",
+    "saves": "--saves 2",
 }
 PRINTED = {
     "application": "POST /auth/login p50, ms",
     "load": "lampwork: ended 4 completed",
     "idle": "after a picture: % of a core",
+    "saves": "95 in 100, ms",
     "imports": "functions.ws_connect.connect: ",
 }
 
