@@ -14,11 +14,13 @@ ALL_KEY = "polls"
 MARGIN_SECONDS = 5
 CROWDED_SECONDS = 5  # by then, a request that waits may have ended
 
+# The set goes with the last of those that wait, and not with the one that came last.
 TAKE = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
 redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
-redis.call('EXPIREAT', KEYS[1], ARGV[3])
+local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+redis.call('EXPIREAT', KEYS[1], last[2])
 return 1
 """
 

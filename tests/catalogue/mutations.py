@@ -238,6 +238,14 @@ MUTATIONS = (
         "::test_an_easily_guessed_password_is_refused_with_the_reason[pass word-common]",
     ),
     Mutation(
+        guard="the count of those that wait for longest",
+        path="shared/stream/waiting_requests.py",
+        text="KEYS[1], last[2])",
+        replacement="KEYS[1], ARGV[3])",
+        test="tests/integration/test_long_poll.py"
+        "::test_a_request_that_waits_briefly_makes_nobody_forget_those_that_wait_longer",
+    ),
+    Mutation(
         guard="no way back to the addresses in between",
         path="shared/services/email_change.py",
         text="    await tokens.delete_later(undoing)\n",

@@ -11,7 +11,7 @@ from shared.clients.redis_client import client
 from shared.database import transaction
 from shared.engine import transitions
 from shared.engine.broadcast import broadcaster
-from shared.errors import TaskNotFound
+from shared.errors import TaskNotFound, TooManyPolls, Unavailable
 from shared.models.task import Task, TaskState
 from shared.models.user import Plan
 from shared.plans import PLANS
@@ -22,7 +22,7 @@ from shared.services.long_poll import LOOK_SECONDS, LongPoll
 from shared.services.tasks import TaskService
 from shared.stream.notices import Notices
 from shared.stream.redis_keys import channel
-from shared.stream.waiting_requests import waiting_requests
+from shared.stream.waiting_requests import MARGIN_SECONDS, waiting_requests
 from tests.http import Answer
 from tests.task_functions import cancel, get, submit
 from tests.tasks import claim, make_task, make_user
@@ -363,6 +363,23 @@ def test_requests_that_wait_never_take_all_processes(backend, owner, impatient_g
     assert (refused.status, refused.json["code"]) == (503, "unavailable")
     assert "live stream" in refused.json["detail"]
     assert get(owner, task_id).status == 200
+
+
+def test_a_request_that_waits_briefly_makes_nobody_forget_those_that_wait_longer(owner):
+    """Otherwise one user holds every process, with a short poll now and then."""
+
+    async def wait_again(user_id: UUID, *, most_of_user: int, most_of_all: int) -> None:
+        waiting, most = waiting_requests(), {"most_of_user": 9, "most_of_all": 9}
+        await waiting.enter(owner, LONG_SECONDS, **most)
+        await waiting.enter(owner, -MARGIN_SECONDS, **most)  # its time is over
+        await waiting.enter(
+            user_id, LONG_SECONDS, most_of_user=most_of_user, most_of_all=most_of_all
+        )
+
+    with pytest.raises(TooManyPolls):
+        run(wait_again(owner, most_of_user=1, most_of_all=9))
+    with pytest.raises(Unavailable):
+        run(wait_again(uuid4(), most_of_user=9, most_of_all=2))
 
 
 def test_the_place_of_a_request_whose_process_died_is_free_again(owner, impatient_gateway):
