@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from local import server_metrics
 from shared import settings
+from shared.errors import SettingsError
 from shared.process import metrics
 from shared.process.entry_point import prepare
 from shared.services.purging import purge
@@ -58,7 +59,11 @@ async def _keep_running(job: Job, stopping: asyncio.Event) -> None:
 
 
 def main() -> int:
-    prepare()
+    try:
+        prepare()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     if settings.metrics().format is MetricsFormat.PROMETHEUS:
         server_metrics.serve_page()
         server_metrics.count_here()

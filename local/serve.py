@@ -12,6 +12,8 @@ from starlette.types import ASGIApp
 
 from local import server_metrics
 from shared import settings
+from shared.errors import SettingsError
+from shared.process import safety
 from shared.settings import MetricsFormat
 
 MAX_MESSAGE_BYTES = 128 * 1024  # API Gateway's limit; clients send nothing but pings
@@ -36,8 +38,13 @@ def _has_page() -> bool:
 
 
 def main() -> int:
-    if _has_page():
-        server_metrics.serve_page()
+    try:
+        safety.check()  # or each process would refuse for itself, and uvicorn would exit with 0
+        if _has_page():
+            server_metrics.serve_page()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     uvicorn.run(
         "local.serve:application",
         factory=True,

@@ -13,5 +13,6 @@ RUN python3 -m pip install --quiet --disable-pip-version-check --no-cache-dir --
     && rm /tmp/lambda.lock /tmp/painting.lock
 COPY shared ${LAMBDA_TASK_ROOT}/shared
 COPY functions ${LAMBDA_TASK_ROOT}/functions
+COPY migrations ${LAMBDA_TASK_ROOT}/migrations
 RUN python3 -m compileall -q "${LAMBDA_TASK_ROOT}"
 CMD ["functions.health.health.handler"]

@@ -14,7 +14,7 @@ from local.demo import sign_up
 from local.stack import Stack
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.server, pytest.mark.stack]
 HTTPIE = Path(sys.executable).parent / "http"
 
 

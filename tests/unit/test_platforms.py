@@ -17,7 +17,7 @@ import yaml
 
 from lampwork.template.reader import read_stack
 from lampwork.triggers.registry import SOURCES
-from local import schedule, server_metrics, worker_metrics
+from local import bundle, schedule, server_metrics, worker_metrics
 from shared import settings
 from shared.process import metrics
 from tests.conftest import ROOT
@@ -93,6 +93,10 @@ def test_what_an_image_copies_is_not_ignored(dockerfile):
     needed = set(copied(dockerfile))
     assert {f"!{name}" for name in needed} == {line for line in ignore if line.startswith("!")}
     assert [name for name in needed if not (ROOT / name).exists()] == []
+
+
+def test_the_image_for_lambda_has_the_code_that_its_zip_has():
+    assert set(bundle.CODE) <= set(copied("lambda.Dockerfile"))
 
 
 def test_all_platforms_run_the_same_roles():
@@ -179,6 +183,23 @@ async def test_a_job_that_fails_runs_again_and_holds_up_no_other():
     await schedule.run_all((schedule.Job("a", 0.001, failing), schedule.Job("b", 0.001, working)))
 
     assert runs.count("working") >= 3
+
+
+@pytest.mark.parametrize("role", ["local.serve", "local.schedule"])
+def test_a_role_with_unsafe_settings_ends_at_once_and_says_which(role):
+    """With an error code, by which platforms know that a deployment failed."""
+    finished = subprocess.run(
+        [sys.executable, "-m", role],
+        cwd=ROOT,
+        env={"ENV": "production", "WEB_CONCURRENCY": "2", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("Not fit for production:")
+    assert "- PUBLIC_URL" in finished.stderr
+    assert "Traceback" not in finished.stderr
 
 
 def test_the_compose_stack_can_run_the_image_in_place_of_the_emulator():
