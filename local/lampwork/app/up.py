@@ -214,6 +214,8 @@ class Up:
         self._log.say(f"Lampwork is up: {self._project.origin}   ({seconds:.1f} s)")
         if self._project.for_others.origin:
             self._log.say(f"{self._project.for_others}")
+            if self._log.is_terminal:
+                self._log.say(f"\n{self._project.for_others.code()}")
 
     async def _apply(self, change: Change) -> None:
         """Apply saved files. If they are wrong, say so and go on as before."""

@@ -51,6 +51,10 @@ class Log:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pending: list[str] = []
 
+    @property
+    def is_terminal(self) -> bool:
+        return self._stream.isatty()
+
     def open(self, folder: Path) -> None:
         """Also write entries to a file in `folder`, for `lampwork logs`, and write in batches.
 

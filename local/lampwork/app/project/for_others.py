@@ -38,12 +38,15 @@ class ForOthers:
         return [f"http://{name}:{self._port}" for name in (*self.addresses[1:], "localhost")]
 
     def __str__(self) -> str:
-        """The address for people, and for the camera of a phone."""
+        return f"On a phone in the same network: {self.origin}"
+
+    def code(self) -> str:
+        """The address for the camera of a phone, drawn for a terminal."""
         import segno  # it takes 20 ms, and few need it
 
         code, drawn = segno.make(f"{self.origin}/", micro=False), io.StringIO()
         code.terminal(drawn, compact=True)
-        return f"On a phone in the same network: {self.origin}\n\n{drawn.getvalue()}"
+        return drawn.getvalue()
 
 
 def _addresses(host: str) -> list[str]:
