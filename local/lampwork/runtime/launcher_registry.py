@@ -117,8 +117,9 @@ class LauncherRegistry:
 
     async def _share_and_prepare(self, launchers: Sequence[ForkLauncher]) -> None:
         self._preparing += 1
-        for launcher in launchers:
-            launcher.await_sharing()
+        if not self._servers.have_shared:  # else after an edit, which need not wait
+            for launcher in launchers:
+                launcher.await_sharing()
         try:
             worlds = [await launcher.world() for launcher in launchers]
             async for number in self._servers.share_parts(worlds):

@@ -104,6 +104,11 @@ class ForkServers:
         wanted = _wanted(world.steps, tree.unsafe | unfit)
         return await self._nearest(tree, root, world, wanted)
 
+    @property
+    def have_shared(self) -> bool:
+        """Whether there are servers of what many functions have in common."""
+        return bool(self._shared)
+
     async def start(self, worlds: Iterable[World]) -> None:
         """Start the servers that have loaded nothing yet.
 
