@@ -3,9 +3,11 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from shared.models.base import database_now
 from shared.models.mail import MailKind, OutgoingMail
+from shared.models.one_time_token import OneTimeToken
 
 BATCH = 10
 CLAIM_SECONDS = 60
@@ -72,18 +74,20 @@ class OutgoingMailRepository:
         )
 
     async def has_newer(self, mail: OutgoingMail) -> bool:
-        """Whether the same asker asked for the same mail again."""
-        newer = await self._session.scalar(
-            select(OutgoingMail.id)
-            .where(
-                OutgoingMail.address == mail.address,
-                OutgoingMail.kind == mail.kind,
-                OutgoingMail.asker.is_not_distinct_from(mail.asker),
-                OutgoingMail.created_at > mail.created_at,
-            )
-            .limit(1)
+        """Whether the same asker asked for the same mail again, and, if it carries a link, for the
+        same account."""
+        newer = select(OutgoingMail.id).where(
+            OutgoingMail.address == mail.address,
+            OutgoingMail.kind == mail.kind,
+            OutgoingMail.asker.is_not_distinct_from(mail.asker),
+            OutgoingMail.created_at > mail.created_at,
         )
-        return newer is not None
+        if mail.token_id is not None:
+            own, later = aliased(OneTimeToken), aliased(OneTimeToken)
+            newer = newer.join(later, later.id == OutgoingMail.token_id).join(
+                own, (own.user_id == later.user_id) & (own.id == mail.token_id)
+            )
+        return await self._session.scalar(newer.limit(1)) is not None
 
     async def keep_waiting(self, mail_id: UUID, *, seconds: float) -> None:
         """As `postpone`, for a mail that nobody tried to send: that is no attempt."""

@@ -256,6 +256,22 @@ def test_a_sign_up_that_waits_is_not_lost_to_another(mailbox: pytest.MonkeyPatch
     assert found == [1, 2, 3]
 
 
+def test_two_accounts_that_move_to_one_address_do_not_replace_each_other_s_mail(minutes: Any):
+    """Otherwise a stranger behind the same router lets the owner confirm the stranger's account."""
+    new, other = "new@example.com", "other@example.com"
+    open_account(other)
+    for email in (EMAIL, EMAIL, other):
+        token = sign_in(email).json["access_token"]
+        body = {"email": new}
+        assert request("POST", "/auth/email/change", token=token, json_body=body).status == 202
+    found = []
+    for _ in range(3):
+        found.append(len(letters(new)))
+        later(minutes, seconds=61)
+
+    assert found == [1, 2, 2], "the same account's first mail gave way to its second"
+
+
 class Refusing:
     def __init__(self) -> None:
         self.asked = 0
