@@ -12,8 +12,8 @@ class Dependency(BaseModel):
 
 class Line(BaseModel):
     """Tasks that wait. `workers`: `on_demand` where a queue starts them (SQS and Lambda), `unknown`
-    while Redis is away. `oldest_waiting_seconds`: for how long the task that waits longest has been
-    due; 0 if none waits, null while the database is away."""
+    while Redis or the database is away. `oldest_waiting_seconds`: for how long the task that waits
+    longest has been due; 0 if none waits, null while the database is away."""
 
     workers: Workers
     oldest_waiting_seconds: float | None

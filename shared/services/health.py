@@ -29,6 +29,8 @@ VITAL = "database"  # without it no request can be answered; without the others 
 # Workers that start, or that follow a new release, take less.
 UNATTENDED_SECONDS = 15.0
 
+NOT_KNOWN = Line(workers="unknown", oldest_waiting_seconds=None)
+
 Check = Callable[[], Awaitable[object]]
 LookAtLine = Callable[[], Awaitable[Line]]
 
@@ -77,11 +79,12 @@ async def line() -> Line:
 
 async def examine_now(checks: Mapping[str, Check] = CHECKS, look: LookAtLine = line) -> Health:
     """Check every dependency at once, none for longer than the time limit, and then look at the
-    line, for which no server is waited for that gave no answer."""
+    line, if it can be read."""
     with one_request(longest=ANSWER_SECONDS):
         answers = await asyncio.gather(*(_ask(name, check) for name, check in checks.items()))
-        waiting = await look()
-    dependencies = dict(zip(checks, answers, strict=True))
+        dependencies = dict(zip(checks, answers, strict=True))
+        is_readable = dependencies[VITAL].status == "ok"
+        waiting = await look() if is_readable else NOT_KNOWN
     if dependencies[VITAL].status == "down":
         status = "down"
     elif all(each.status == "ok" for each in answers) and not _is_unattended(waiting):
