@@ -10,7 +10,7 @@ expect.set_options(timeout=20_000)
 
 # Only a picture of the largest size takes longer, and the tests have none: a longer time is a
 # failure.
-IMPATIENT = {"TASK_RUN_TIMEOUT_SECONDS": "5", "TASK_MAX_ATTEMPTS": "1"}
+IMPATIENT = {"TASK_RUN_TIMEOUT_SECONDS": "8", "TASK_MAX_ATTEMPTS": "1"}
 
 
 @pytest.fixture(scope="package")
