@@ -614,7 +614,7 @@ def test_a_log_of_json_is_read_like_one_of_text(project: SampleProject) -> None:
 
 FOR_A_PHONE = """
 services = ["redis", "aws"]
-environment = {COLOUR = "${origin} ${further_origins} ${aws_links}"}
+environment = {COLOUR = "${origin} ${further_origins} ${origin_for_others}"}
 """
 
 

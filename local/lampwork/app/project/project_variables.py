@@ -68,16 +68,11 @@ class ProjectVariables:
             "data": str(config.data),
             "port": str(self._port),
             "origin": self.for_others.origin or self.origin,
+            "origin_for_others": self.for_others.origin or "",
             "further_origins": " ".join(self.for_others.further_origins),
             **sockets,
             **self._services.placeholders(),
-            **self._link_origin(),
         }
-
-    def _link_origin(self) -> dict[str, str]:
-        """Where signed links lead: to the embedded AWS, or through the port that others reach."""
-        aws_url = self._services.placeholders().get("aws_url")
-        return {} if aws_url is None else {"aws_links": self.for_others.origin or aws_url}
 
     def _connections_endpoint(self, stack: Stack) -> dict[str, str]:
         """How boto3 finds the @connections API, also by `https://{domainName}/{stage}`."""
