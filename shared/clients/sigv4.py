@@ -25,7 +25,7 @@ class Signer:
         """With the credentials that boto3 would use, and in its region unless one is given.
 
         Raises:
-            SettingsError: there are no credentials.
+            SettingsError: there are no credentials, or there is no region.
         """
         session = Session()
         stored = session.get_credentials()
@@ -34,6 +34,8 @@ class Signer:
                 f"AWS_ACCESS_KEY_ID: there are no credentials to sign calls of {service} with"
             )
         region = region or session.get_config_variable("region")
+        if not region:
+            raise SettingsError(f"AWS_REGION: there is no region to sign calls of {service} for")
         return cls(service, region, stored.get_frozen_credentials, method)
 
     def sign(

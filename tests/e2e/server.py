@@ -27,6 +27,7 @@ def server(
         **{"HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(workers)},
         **{"PUBLIC_URL": origin, **(environment or {})},
     }
+    settings.pop("AWS_DEFAULT_REGION", None)  # which only Lambda sets beside AWS_REGION
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "local.serve"],

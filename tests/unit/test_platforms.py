@@ -140,6 +140,37 @@ def test_generators_grow_by_a_metric_that_the_schedule_serves():
     assert f'prometheus.io/port: "{server_metrics.PORT}"' in overlay["patches"][0]["patch"]
 
 
+def test_requests_are_signed_for_the_region_that_the_manifests_name():
+    """boto3 knows only another variable."""
+    program = (
+        "from shared.process.entry_point import prepare; prepare()\n"
+        "from shared.clients.sigv4 import Signer; print(Signer.of_process('s3').region)"
+    )
+    environment = {name: os.environ[name] for name in os.environ if not name.startswith("AWS_")}
+    credentials = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "ENV": "development"}
+
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**environment, **credentials, "AWS_REGION": fly()["env"]["AWS_REGION"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert finished.stdout.strip() == fly()["env"]["AWS_REGION"]
+
+
+def test_fly_builds_with_the_image_s_own_list_of_files():
+    """flyctl would take the repository's .dockerignore, which is for the image of the emulator."""
+    build = fly()["build"]
+
+    folder = DEPLOY / "fly"
+    assert (folder / build["dockerfile"]).resolve() == DEPLOY / "container" / "Dockerfile"
+    assert build["ignorefile"] == f"{build['dockerfile']}.dockerignore"
+    assert (folder / build["ignorefile"]).exists()
+
+
 def test_every_schedule_of_the_template_runs_without_aws_too(tmp_path):
     """Sockets apart, which the server looks after by itself."""
     stack = read_stack(
