@@ -99,6 +99,17 @@ def test_the_image_for_lambda_has_the_code_that_its_zip_has():
     assert set(bundle.CODE) <= set(copied("lambda.Dockerfile"))
 
 
+def test_builders_that_know_one_ignore_file_alone_get_what_the_image_copies():
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+
+    sent = [line.removeprefix("!") for line in ignore if line.startswith("!")]
+    assert [
+        name
+        for name in copied("Dockerfile")
+        if not any(name == each or name.startswith(f"{each}/") for each in sent)
+    ] == []
+
+
 def test_all_platforms_run_the_same_roles():
     kubernetes = {shlex.join(each["command"]) for each in containers()}
 
