@@ -69,7 +69,7 @@ class SessionRepository:
         self._session = session
 
     async def add(self, user_session: UserSession) -> None:
-        await self._session.execute(_NEW, values_of(user_session))
+        await (await self._session.connection()).execute(_NEW, values_of(user_session))
 
     async def get(self, session_id: UUID) -> UserSession | None:
         return await self._session.get(UserSession, session_id)
@@ -93,7 +93,7 @@ class SessionRepository:
         # Two statements: PostgreSQL takes the busiest user's past sign-ins for live ones, and would
         # read the whole table to join them.
         surplus = {"user": user_id, "now": now, "kept": kept}
-        ids = (await self._session.scalars(_LIVE, surplus)).all()
+        ids = (await (await self._session.connection()).scalars(_LIVE, surplus)).all()
         if not ids:
             return
         await self._session.execute(

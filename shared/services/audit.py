@@ -2,8 +2,8 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.database import Asked
 from shared.models.auth_event import AuthEvent, AuthEventKind
 from shared.models.base import table_of
 from shared.security.pseudonyms import pseudonym
@@ -36,6 +36,6 @@ class AuditTrail:
         self.session_id = session_id
 
 
-async def record(session: AsyncSession, trail: AuditTrail) -> None:
+async def record(asked: Asked, trail: AuditTrail) -> None:
     """Add the event to the history, in the caller's transaction."""
-    await session.execute(_NEW, asdict(trail))
+    await asked.execute(_NEW, asdict(trail))

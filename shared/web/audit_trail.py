@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Depends, Request
 
-from shared.database import transaction
+from shared.database import connection
 from shared.errors import DomainError, TooManyRequests, Unavailable
 from shared.models.auth_event import AuthEventKind
 from shared.services import audit
@@ -42,5 +42,5 @@ def audited(kind: AuthEventKind) -> Any:
 
 
 async def _write(trail: AuditTrail) -> None:
-    async with transaction() as session:
-        await audit.record(session, trail)
+    async with connection(alone=True) as asked:
+        await audit.record(asked, trail)

@@ -107,10 +107,14 @@ def request_client(request: Request) -> Client:
     )
 
 
-ClientDep = Annotated[Client, Depends(request_client)]
+async def _client(request: Request) -> Client:  # FastAPI runs what is not `async` in a thread
+    return request_client(request)
 
 
-def _device_tokens(request: Request) -> list[str]:
+ClientDep = Annotated[Client, Depends(_client)]
+
+
+async def _device_tokens(request: Request) -> list[str]:
     return cookies.values(request_headers(request).get("cookie", ""), TokenCookie.DEVICE)
 
 
