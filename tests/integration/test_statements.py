@@ -24,7 +24,8 @@ import functions.tasks.list
 import functions.tasks.result
 import functions.tasks.retry
 import functions.tasks.ws_ticket
-from shared import database
+from shared import database, dependencies
+from shared.dependencies import Patience
 from shared.services import refresh_rotation
 from tests.auth import EMAIL, PASSWORD, open_account, sign_in
 from tests.http import Answer, call
@@ -148,9 +149,13 @@ def ask_the_routes_of_tasks(caller: Caller) -> None:
 
 
 @pytest.fixture(autouse=True)
-def one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refresh reads the database's clock again when this machine was slow to do so."""
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine a refresh reads the database's clock again, and what gives no answer in
+    time is done later."""
     monkeypatch.setattr(refresh_rotation, "CLOCK_READINGS", 1)
+    monkeypatch.setattr(
+        dependencies, "PATIENCE", dict.fromkeys(dependencies.PATIENCE, Patience(60, 60))
+    )
 
 
 @pytest.mark.usefixtures("backend")
