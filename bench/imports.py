@@ -1,5 +1,6 @@
 """The processor time that each function's module takes to import in a process of its own, as in a
-cold start on Lambda, beside hello's (FastAPI and Mangum), and the packages that take most of it."""
+cold start on Lambda, beside hello's (FastAPI and Mangum), which is measured right before each, and
+the packages that take most of it."""
 
 import argparse
 import os
@@ -7,12 +8,14 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 from bench.report import show_table
 from bench.servers import SAMPLE, environment_of_servers
+from lampwork.template.source.document import read_document
+from local import bundle
 from tests.conftest import ROOT
 from tests.unit.test_template import function_modules
 
@@ -23,14 +26,20 @@ STANDARD = sys.stdlib_module_names
 
 @dataclass(frozen=True)
 class Target:
-    """A module to import, by a process that is started in this folder."""
+    """A module to import, by a process that is started in this folder and finds packages there."""
 
     module: str
     folder: Path = ROOT
+    interpreter: str = sys.executable
+    packages: tuple[Path, ...] = ()
 
     def python(self, *options: str) -> list[str]:
         statement = f"import {self.module}" if self.module else "pass"
-        return [sys.executable, *options, "-c", statement]
+        return [self.interpreter, *options, "-c", statement]
+
+    def environment(self) -> dict[str, str]:
+        found = {"PYTHONPATH": os.pathsep.join(map(str, self.packages))} if self.packages else {}
+        return {**environment_of_servers(), **found}
 
 
 BARE = Target("")
@@ -41,31 +50,60 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench imports", description=__doc__)
     parser.add_argument("--function", action="append", metavar="MODULE", help="only this one")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--built", type=Path, metavar="FOLDER", help="import from what `sam build` made, as Lambda"
+    )
     parser.add_argument("--modules", action="store_true", help="list modules, not packages")
     options = parser.parse_args(arguments)
-    names = options.function or sorted(function_modules())
-    if unknown := set(names) - function_modules():
+    known = _built(options.built) if options.built else _of_the_source()
+    names = options.function or sorted(known)
+    if unknown := set(names) - known.keys():
         parser.error(f"no such function: {', '.join(sorted(unknown))}")
-    functions = [Target(name) for name in names]
-    targets = [BARE, HELLO, *functions]
+    functions = [known[name] for name in names]
+    first = functions[0]
+    beside = (first.interpreter, first.packages[1:])  # hello has the packages, but not the code
+    bare, hello = (
+        replace(each, interpreter=beside[0], packages=beside[1]) for each in (BARE, HELLO)
+    )
+    targets = [bare, hello, *functions]
     for each in targets:
         _milliseconds(each)  # compiles what was never compiled
-    rounds = [[_milliseconds(each) for each in targets] for _ in range(options.rounds)]
-    medians = [median(times) for times in zip(*rounds, strict=True)]
-    rows = [
-        [each.module or "a bare interpreter", f"{ms:.0f}", f"{ms / medians[1]:.1f}"]
-        for each, ms in zip([BARE, Target("hello"), *functions], medians, strict=True)
-    ]
+    rows = []
+    for each in targets:
+        pairs = [(_milliseconds(hello), _milliseconds(each)) for _ in range(options.rounds)]
+        name = {"": "a bare interpreter", "app": "hello"}.get(each.module, each.module)
+        ratio = median(ms / hellos for hellos, ms in pairs)
+        rows.append([name, f"{median(ms for _, ms in pairs):.0f}", f"{ratio:.1f}"])
     show_table((__doc__ or "").strip(), ["", "processor ms", "hellos"], rows)
     for each in functions:
         print(f"{each.module}: {', '.join(_heaviest(each, by_module=options.modules))}")
     return 0
 
 
+def _of_the_source() -> dict[str, Target]:
+    return {name: Target(name) for name in function_modules()}
+
+
+def _built(folder: Path) -> dict[str, Target]:
+    """The functions in the folders that `make built-test` has built for this machine."""
+    interpreter = bundle.compiler()
+    if interpreter is None:
+        sys.exit(bundle.NO_COMPILER)
+    found = {}
+    for name, resource in read_document(folder / "template.yaml").resources.items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        module = str(resource["Properties"]["Handler"]).rpartition(".")[0]
+        layers = ["DependenciesLayer", *(["PaintingLayer"] if name == "TasksGenerate" else [])]
+        packages = (folder / name, *(folder / each / "python" for each in layers))
+        found[module] = Target(module, Path("/"), interpreter, tuple(p.resolve() for p in packages))
+    return found
+
+
 def _milliseconds(target: Target) -> float:
     """Processor time from the start of the process to its end, since other programs lengthen the
     time by the clock."""
-    process = subprocess.Popen(target.python(), cwd=target.folder, env=environment_of_servers())
+    process = subprocess.Popen(target.python(), cwd=target.folder, env=target.environment())
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -78,7 +116,7 @@ def _heaviest(target: Target, *, by_module: bool) -> Iterator[str]:
     finished = subprocess.run(
         target.python("-X", "importtime"),
         cwd=target.folder,
-        env=environment_of_servers(),
+        env=target.environment(),
         check=True,
         capture_output=True,
         text=True,

@@ -22,8 +22,9 @@ from shared.security.client_address import is_loopback_host
 from shared.security.cookies import TokenCookie
 from shared.settings import Environment as Deployment
 from shared.singletons import singleton
-from shared.web.api import ReadingSessionDep, create_app, lambda_handler
+from shared.web.api import create_app, lambda_handler
 from shared.web.authentication import request_headers
+from shared.web.reading import ReadingSessionDep
 
 HERE = Path(str(files("functions.dashboard")))
 MEDIA_TYPES = {

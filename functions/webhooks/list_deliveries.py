@@ -7,8 +7,9 @@ from shared.models.webhook import DeliveryStatus
 from shared.repositories.tasks import Cursor
 from shared.repositories.webhook_deliveries import WebhookDeliveryRepository
 from shared.schemas.webhook import DeliveryList, DeliveryRead
-from shared.web.api import ReadingSessionDep, create_app, lambda_handler
+from shared.web.api import create_app, lambda_handler
 from shared.web.authentication import UserDep
+from shared.web.reading import ReadingSessionDep
 
 app = create_app()
 

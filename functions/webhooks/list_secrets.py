@@ -1,7 +1,8 @@
 from shared.repositories.webhook_secrets import WebhookSecretRepository
 from shared.schemas.webhook import SecretList, SecretRead
-from shared.web.api import ReadingSessionDep, create_app, lambda_handler
+from shared.web.api import create_app, lambda_handler
 from shared.web.authentication import UserDep
+from shared.web.reading import ReadingSessionDep
 
 app = create_app()
 

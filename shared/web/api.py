@@ -1,18 +1,16 @@
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine, MutableMapping
 from functools import cache
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from mangum import Mangum
 from mangum.handlers import HTTPGateway
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
 from shared import strict_json
-from shared.database import transaction
 from shared.errors import (
     PROBLEM_MEDIA_TYPE,
     BadRequest,
@@ -130,12 +128,3 @@ def _is_json(content_type: str) -> bool:
     media_type, _, parameters = content_type.partition(";")
     charset = parameters.strip().lower().replace('"', "")
     return media_type.strip().lower() == "application/json" and charset in ("", "charset=utf-8")
-
-
-async def _reading_session() -> AsyncIterator[AsyncSession]:
-    async with transaction(writing=False) as session:
-        yield session
-
-
-# The scope ends the transaction before the answer is sent, so a failed commit becomes an error.
-ReadingSessionDep = Annotated[AsyncSession, Depends(_reading_session, scope="function")]

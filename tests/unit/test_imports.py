@@ -41,6 +41,9 @@ HASHES_PASSWORDS = {
     "functions.auth.reset_password",
 }
 
+# What they answer is with them.
+ASK_NO_DATABASE = {"functions.auth.jwks", "functions.docs.openapi"}
+
 SENDS_NO_ANSWERS = {"functions.tasks.generate", "functions.tasks.sweep", "functions.webhooks.send"}
 
 
@@ -63,6 +66,8 @@ def allowed(module: str) -> frozenset[str]:
     stores = BOTO if module in STORES_OBJECTS else NONE
     if module == "functions.ops.migrate":
         return ORM | {"alembic"}
+    if module in ASK_NO_DATABASE:
+        return HTTP
     if area == "ops" or module in SENDS_NO_ANSWERS:
         return ORM | stores
     return HTTP | ORM | stores | (HASHING if module in HASHES_PASSWORDS else NONE)
