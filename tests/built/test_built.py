@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 from tests.e2e.product import Product, all_processes
 
@@ -29,13 +28,6 @@ pytestmark = pytest.mark.built
 OF_THE_RUNTIME = {"awslambdaric", "lampwork", "simplejson", "snapshot_restore_py"}
 
 
-def functions(template: Path) -> list[str]:
-    """The logical ids of the built functions: each has a folder of its own, layers too."""
-    text = re.sub(r"![A-Za-z]+", "", template.read_text())  # CloudFormation's short forms
-    resources = yaml.safe_load(text)["Resources"]
-    return [name for name, each in resources.items() if each["Type"] == "AWS::Serverless::Function"]
-
-
 def test_the_emulator_has_none_of_the_applications_packages(python):
     asked = "import importlib.util as u; print(*(n for n in {!r} if u.find_spec(n)))"
     names = ["fastapi", "sqlalchemy", "mangum", "asyncpg", "numpy", "functions", "shared"]
@@ -47,11 +39,10 @@ def test_the_emulator_has_none_of_the_applications_packages(python):
     assert found.stdout.split() == []
 
 
-def test_every_function_loads_from_its_folder(product, template):
+def test_every_function_loads_from_its_folder(product, functions):
     """An event that it does not know may be an error of the function, never of its import."""
-    names = functions(template)
-    assert len(names) >= 39
-    for name in names:
+    assert len(functions) >= 39
+    for name in functions:
         path = f"/2015-03-31/functions/{name}/invocations"
         answer = httpx.post(f"{product.origin}{path}", json={"no": "event"}, timeout=60)
         said = answer.json() if answer.content else None

@@ -72,7 +72,6 @@ def running(
     verbose: bool = False,
     reload: bool = False,
     repository: Path | None = None,
-    variables_of_functions: Path | None = None,
 ) -> Iterator[Product]:
     """Start the product on a data folder; stop it at the end if it still runs. It may run from a
     copy of the repository, which is there to be edited."""
@@ -83,7 +82,6 @@ def running(
         verbose=verbose,
         reload=reload,
         repository=repository,
-        variables_of_functions=variables_of_functions,
     )
     try:
         yield product
@@ -100,7 +98,6 @@ def start(
     verbose: bool = False,
     reload: bool = False,
     repository: Path | None = None,
-    variables_of_functions: Path | None = None,
 ) -> Product:
     port = port or free_port()
     data.mkdir(parents=True, exist_ok=True)
@@ -108,8 +105,6 @@ def start(
     options = [part for pair in (environment or {}).items() for part in ("--env", "=".join(pair))]
     if verbose:
         options.append("--verbose")
-    if variables_of_functions is not None:
-        options += ["--container-env-vars", str(variables_of_functions)]
     if not reload:
         options.append("--no-reload")
     variables = dict(os.environ)
