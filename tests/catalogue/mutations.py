@@ -171,7 +171,7 @@ MUTATIONS = (
         text="        has_room(),\n        status=TaskStatus.PROCESSING,",
         replacement="        status=TaskStatus.PROCESSING,",
         test="tests/integration/test_transitions.py"
-        "::test_the_history_stays_consistent_in_any_order_of_events",
+        "::test_no_claim_goes_beyond_what_an_owner_may_run_at_once",
     ),
     Mutation(
         guard="the lock on the owner whose task is claimed",

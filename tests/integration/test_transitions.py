@@ -232,6 +232,17 @@ def test_a_doorbell_may_ring_a_moment_before_its_time(seconds, begins):
 
 
 @pytest.mark.usefixtures("any_database")
+def test_no_claim_goes_beyond_what_an_owner_may_run_at_once():
+    async def scenario():
+        owner = await make_user()
+        first, second = [await make_task(owner, runs_at_once=1) for _ in range(2)]
+        await claim(first)
+        return await apply(transitions.claim, second.id, worker_id="another")
+
+    assert run(scenario()) is None
+
+
+@pytest.mark.usefixtures("any_database")
 def test_a_task_has_the_whole_time_to_wait_after_each_attempt(monkeypatch):
     monkeypatch.setenv("TASK_QUEUE_TIMEOUT_SECONDS", "10")
 
