@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import settings
 from shared.clients.http_client import HttpClient, NoAnswer, tls
-from shared.clients.sigv4 import Signer
+from shared.clients.sigv4 import Signer, named_region
 from shared.dependencies import dependency
 from shared.singletons import singleton
 
@@ -193,10 +193,12 @@ def _signer() -> Signer:
 
 @singleton
 def _client() -> "S3Client":
-    return boto3.client("s3", config=CONFIG)
+    return boto3.client("s3", region_name=named_region(), config=CONFIG)
 
 
 @singleton
 def _public_client() -> "S3Client":
     public = settings.objects().public_endpoint_url
-    return boto3.client("s3", endpoint_url=public, config=CONFIG) if public else _client()
+    if not public:
+        return _client()
+    return boto3.client("s3", endpoint_url=public, region_name=named_region(), config=CONFIG)

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -7,6 +8,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.session import Session
 
 from shared.errors import SettingsError
+
+
+def named_region() -> str | None:
+    """AWS_REGION, for clients of boto3, which reads AWS_DEFAULT_REGION alone: None if that is set.
+
+    Lambda sets both. People and other platforms set what AWS's other clients read.
+    """
+    return None if os.environ.get("AWS_DEFAULT_REGION") else os.environ.get("AWS_REGION")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ class Signer:
             raise SettingsError(
                 f"AWS_ACCESS_KEY_ID: there are no credentials to sign calls of {service} with"
             )
-        region = region or session.get_config_variable("region")
+        region = region or named_region() or session.get_config_variable("region")
         if not region:
             raise SettingsError(f"AWS_REGION: there is no region to sign calls of {service} for")
         return cls(service, region, stored.get_frozen_credentials, method)

@@ -8,6 +8,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import email_addresses, settings
+from shared.clients.sigv4 import named_region
 from shared.dependencies import dependency
 from shared.mail.port import Mail, MailNotSent
 from shared.singletons import singleton
@@ -54,4 +55,4 @@ def _sender() -> str:
 
 @singleton
 def _client() -> Any:
-    return boto3.client("sesv2", config=CONFIG)
+    return boto3.client("sesv2", region_name=named_region(), config=CONFIG)

@@ -1,6 +1,5 @@
 import gc
 import logging
-import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -22,7 +21,6 @@ def prepare() -> None:
         SettingsError: the settings are not safe for production.
     """
     _collect_garbage()
-    _name_region()
     logs.install()
     if settings.app().environment is settings.Environment.DEVELOPMENT:
         logging.getLogger("mangum.http").setLevel(logging.WARNING)  # the emulator tells of each too
@@ -35,13 +33,6 @@ def _collect_garbage() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
-
-
-def _name_region() -> None:
-    """boto3 reads AWS_DEFAULT_REGION alone. Lambda sets it too; people and other platforms set
-    AWS_REGION, as for AWS's other clients."""
-    if region := os.environ.get("AWS_REGION"):
-        os.environ.setdefault("AWS_DEFAULT_REGION", region)
 
 
 snapshots.register_hooks(prepare)

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dramatiq import Message
 
 from shared import settings
+from shared.clients.sigv4 import named_region
 from shared.dependencies import dependency
 from shared.errors import SettingsError
 from shared.queues.doorbells import (
@@ -39,7 +40,7 @@ def from_settings(_url: str) -> "SQSQueue":
         WEBHOOKS: configured.webhook_queue_url,
     }
     config = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 2})
-    return SQSQueue(boto3.client("sqs", config=config), named)
+    return SQSQueue(boto3.client("sqs", region_name=named_region(), config=config), named)
 
 
 class SQSQueue(MessageQueue):
