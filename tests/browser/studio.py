@@ -20,6 +20,17 @@ RECORD = """() => {
   new MutationObserver(note).observe(document.getElementById("cards"), all);
 }"""
 
+# A card asks for its picture again where the session had to be refreshed first.
+DECODE = """async (image, milliseconds) => {
+    const end = Date.now() + milliseconds;
+    for (;;) {
+        try { return await image.decode(); }
+        catch (error) { if (Date.now() > end) throw error; }
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+}"""
+DECODED_WITHIN_MS = 20_000
+
 
 def submit(page: Page, prompt: str, *, size: str = "768x512", style: str = "painting") -> Locator:
     """Fill in the form as a person does; the new card."""
@@ -36,7 +47,7 @@ def expect_picture(card: Locator) -> Locator:
     """The card's picture, once the browser has decoded it."""
     picture = card.locator("img")
     expect(picture).to_be_visible()
-    picture.evaluate("(image) => image.decode()")
+    picture.evaluate(DECODE, DECODED_WITHIN_MS)
     return picture
 
 
