@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,20 +84,6 @@ async def until_gone(pid: int) -> None:
 async def test_a_child_leads_a_session_of_its_own(child: Child) -> None:
     assert os.getsid(child.pid) == child.pid
     assert os.getsid(child.pid) != os.getsid(0)
-
-
-async def test_a_nice_child_gives_way_to_other_sessions_too(
-    program: Callable[..., Program], output: Output
-) -> None:
-    code = "import time; print('up'); time.sleep(600)"
-    child = await Child.start(replace(program(code), nice=7), output)
-    await output.until_line("up")
-
-    assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 7
-    group = Path(f"/proc/{child.pid}/autogroup")
-    if group.exists():  # not every kernel groups processes
-        assert group.read_text().endswith("nice 7\n")
-    await child.stop()
 
 
 async def test_a_stopped_child_leaves_no_process_and_no_pid_file(

@@ -64,7 +64,6 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         reload = false
         stands_in_for = "Work"
         stop_signal = "SIGINT"
-        nice = 5
         unless = "QUEUE_URL=sqs://a=b"
 
         [parameters]
@@ -90,7 +89,6 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert config.processes[0].run == ("python", "-m", "worker")
     assert not config.processes[0].reload
     assert config.processes[0].stop_signal is signal.SIGINT
-    assert config.processes[0].nice == 5
     assert config.parameters == {"Stage": "local", "Size": "3"}
     assert config.environment == {"DEBUG": "true"}
     assert config.schedules == {"Sweep": 2.5}
@@ -113,7 +111,6 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("[processes]\nworker = 3", r"processes\.worker must be a table"),
         ("[processes.w]\nrun = 'a'\nreloda = true", r"processes\.w has no key 'reloda'"),
         ("[processes.w]\nrun = 'a'\nstop_signal = 'SIGKILL'", r"stop_signal must be one of"),
-        ("[processes.w]\nrun = 'a'\nnice = 20", r"nice must be a whole number from 0 to 19"),
         (
             "[processes.w]\nrun = 'a'\nunless = 'QUEUE_URL'",
             r"unless must be a variable and its value",

@@ -117,12 +117,7 @@ def _program(entry: Command | Process, config: Config, variables: Mapping[str, s
         run_dir=config.data / "run",
     )
     if isinstance(entry, Process):
-        return replace(
-            program,
-            stop_signal=entry.stop_signal,
-            finish_signal=entry.finish_signal,
-            nice=entry.nice,
-        )
+        return replace(program, stop_signal=entry.stop_signal, finish_signal=entry.finish_signal)
     return program
 
 

@@ -34,8 +34,7 @@ class Program:
 
     The output of a `quiet` program is shown only if it fails. One with a `finish_signal` may run on
     beside its successor for `finish_seconds`, to finish what it is at: all its processes get that
-    signal before the leader gets the `stop_signal`, and ignore it unless they know it. `nice` is
-    how far it gives way to others, from 0 to 19.
+    signal before the leader gets the `stop_signal`, and ignore it unless they know it.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Program:
     grace_seconds: float = 10
     finish_signal: signal.Signals | None = None
     finish_seconds: float = 600
-    nice: int = 0
     pass_fds: tuple[int, ...] = ()
     quiet: bool = False
 
@@ -255,9 +253,9 @@ def describe_exit(status: int) -> str:
 
 async def _spawn(program: Program, output: int) -> Process:
     shim = Path(__file__).with_name("exec_shim.py")
-    told = (os.getpid(), program.finish_signal or 0, program.nice)
+    ignored = program.finish_signal or 0
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", str(shim), *(f"{each:d}" for each in told), *program.argv),
+        *(sys.executable, "-I", "-S", str(shim), f"{os.getpid()}", f"{ignored:d}", *program.argv),
         stdin=DEVNULL,
         stdout=output,
         stderr=output,

