@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Row, Select, event, make_url, text
+from sqlalchemy import URL, Connection, CursorResult, Executable, Row, Select, event, make_url, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -125,6 +125,15 @@ async def connection(
     bound = _engine_for(writing, alone=alone)
     async with _asked(bound), bound.begin() as begun:
         yield begun
+
+
+async def execute(
+    session: AsyncSession, statement: Executable, parameters: Mapping[str, Any]
+) -> CursorResult[Any]:
+    """Execute a statement about tables in the session's transaction, but past the session, which
+    takes twice as long for rows that are no entities. It does not write first what the session
+    holds back."""
+    return await (await session.connection()).execute(statement, parameters)
 
 
 async def rows(

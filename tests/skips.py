@@ -1,6 +1,7 @@
 """All tests that are left out anywhere, each with the reason. There are no other skips."""
 
 import shutil
+from collections.abc import Sized
 
 import pytest
 
@@ -8,3 +9,9 @@ needs_node = pytest.mark.skipif(
     shutil.which("node") is None or shutil.which("npm") is None,
     reason="functions of Node.js need node and npm: tests/install-services installs them",
 )
+
+
+def needs_two(pythons: Sized) -> None:
+    """Skip a comparison of what several Pythons build where there is only one."""
+    if len(pythons) < 2:
+        pytest.skip("there is one Python with pip here, so nothing to compare")

@@ -1,11 +1,11 @@
-from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Executable, Insert, Uuid, bindparam, delete, insert, select
+from sqlalchemy import Insert, Uuid, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.database import execute
 from shared.models.base import database_now, table_of
 from shared.models.task import IdempotencyKey
 
@@ -41,11 +41,11 @@ class IdempotencyKeyRepository:
 
     async def get(self, key: str) -> FirstAnswer | None:
         """The key's first answer. One that has expired is forgotten."""
-        row = (await self._ask(_FOUND, self._named(key))).one_or_none()
+        row = (await execute(self.session, _FOUND, self._named(key))).one_or_none()
         if row is None:
             return None
         if not row.live:
-            await self._ask(_FORGOTTEN, self._named(key))
+            await execute(self.session, _FORGOTTEN, self._named(key))
             return None
         return FirstAnswer(row.fingerprint, row.body)
 
@@ -68,10 +68,7 @@ class IdempotencyKeyRepository:
             "status_code": status_code,
             "body": body,
         }
-        await self._ask(_new(ttl_seconds), row)
+        await execute(self.session, _new(ttl_seconds), row)
 
     def _named(self, key: str) -> dict[str, Any]:
         return {"the_user": self.owner_id, "the_key": key}
-
-    async def _ask(self, statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[Any]:
-        return await (await self.session.connection()).execute(statement, parameters)

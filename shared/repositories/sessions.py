@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import Integer, Row, Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.database import execute
 from shared.models.base import database_now, table_of, values_of
 from shared.models.session import RevokeReason, UserSession
 from shared.models.user import User
@@ -69,7 +70,7 @@ class SessionRepository:
         self._session = session
 
     async def add(self, user_session: UserSession) -> None:
-        await (await self._session.connection()).execute(_NEW, values_of(user_session))
+        await execute(self._session, _NEW, values_of(user_session))
 
     async def get(self, session_id: UUID) -> UserSession | None:
         return await self._session.get(UserSession, session_id)
@@ -93,7 +94,7 @@ class SessionRepository:
         # Two statements: PostgreSQL takes the busiest user's past sign-ins for live ones, and would
         # read the whole table to join them.
         surplus = {"user": user_id, "now": now, "kept": kept}
-        ids = (await (await self._session.connection()).scalars(_LIVE, surplus)).all()
+        ids = (await execute(self._session, _LIVE, surplus)).scalars().all()
         if not ids:
             return
         await self._session.execute(

@@ -26,7 +26,7 @@ from shared.models.task_status import TaskStatus
 from shared.repositories.waiting import age, oldest_due
 
 BATCH = 50
-MOST_CLOSED = 1_000
+MOST_LOOKED_AT = 1_000
 MOST_COUNTED = 10_000
 OUTBOX_LOCK_SECONDS = 30
 
@@ -60,14 +60,21 @@ async def claim_outbox(session: AsyncSession) -> Sequence[Outbox]:
 
 
 async def close_outbox(session: AsyncSession) -> None:
-    """Settle overdue messages whose tasks wait no more: somebody has heard of them."""
+    """Settle overdue messages whose tasks wait no more: somebody has heard of them. It looks at the
+    oldest alone, for while a broker is away all tasks wait that were made meanwhile."""
     waits = and_(Task.status == TaskStatus.QUEUED, Task.sequence == Outbox.sequence)
+    oldest = (
+        select(Outbox.id)
+        .where(Outbox.done_at.is_(None), Outbox.available_at <= database_now())
+        .order_by(Outbox.available_at)
+        .limit(MOST_LOOKED_AT)
+        .subquery()
+    )
     needless = (
         select(Outbox.id)
+        .join(oldest, oldest.c.id == Outbox.id)
         .join(Task, Task.id == Outbox.task_id)
-        .where(Outbox.done_at.is_(None), Outbox.available_at <= database_now(), ~waits)
-        .order_by(Outbox.available_at)
-        .limit(MOST_CLOSED)
+        .where(Outbox.done_at.is_(None), ~waits)
         .with_for_update(of=Outbox, skip_locked=True)
     )
     await session.execute(

@@ -24,8 +24,8 @@ PACKAGES = {
 # From the ground up. Rooms on one floor do not import each other.
 FLOORS: dict[str, list[set[str]]] = {
     "lampwork": [
-        {"errors", "concurrency", "timestamps", "vtl"},
-        {"invocation", "seams"},
+        {"errors", "concurrency", "timestamps", "json_text"},
+        {"invocation", "seams", "vtl"},
         {"http", "logs"},
         {"stack"},
         {"events", "config", "metrics"},

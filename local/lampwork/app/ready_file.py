@@ -13,10 +13,11 @@ def prepare(path: Path) -> None:
     Raises:
         ConfigurationError: nothing can be written there.
     """
+    new = _new(path)
     try:
         path.unlink(missing_ok=True)
-        path.touch()
-        path.unlink()
+        new.touch()
+        new.unlink()
     except OSError as error:
         raise ConfigurationError(f"--ready-file: {error.strerror}: {path}.") from error
 
@@ -27,10 +28,14 @@ def ready(path: Path, origin: str) -> Iterator[None]:
 
     It appears whole, so a program that waits for it never reads a part.
     """
-    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new = _new(path)
     new.write_text(json.dumps({"origin": origin, "pid": os.getpid()}) + "\n")
     new.rename(path)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")

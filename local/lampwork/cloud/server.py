@@ -25,7 +25,9 @@ def main(descriptor: int, folder: Path, region: str, *allowed_hosts: str) -> Non
         from lampwork.cloud.page_guard import PageGuard
         from lampwork.cloud.pool_documents import PoolDocuments
         from lampwork.cloud.request_handler import RequestHandler
-    except Exception:
+    except (
+        Exception
+    ):  # whatever an unknown version makes of it; the check says which names it lacks
         MOTO.check_or_exit()
         raise
     _check()

@@ -14,6 +14,7 @@ from lampwork.events.http_api import MalformedResponse, event_of_path, structure
 from lampwork.events.identifiers import Moment
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
+from lampwork.json_text import parsed
 from lampwork.stack.model import HttpApi, HttpRoute
 
 ANONYMOUS: Final = "anonymous"
@@ -51,8 +52,8 @@ def url_response(payload: bytes) -> Response:
         MalformedResponse: the answer is not in the format that Lambda expects.
     """
     try:
-        answer = json.loads(payload)
-    except (ValueError, RecursionError) as error:
+        answer = parsed(payload)
+    except ValueError as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if isinstance(answer, dict) and "statusCode" in answer:
         return structured_response(answer, JSON)

@@ -19,6 +19,7 @@ from lampwork.events.forwarding import FORWARDING, forwarding_headers, host
 from lampwork.events.identifiers import Moment
 from lampwork.http.request import Request
 from lampwork.http.responses import BODILESS, Response
+from lampwork.json_text import parsed
 from lampwork.stack.model import ACCOUNT_ID, HttpApi, HttpRoute
 
 TEXT_TYPES = frozenset({"application/json", "application/xml", "application/javascript"})
@@ -128,8 +129,8 @@ def http_response(payload: bytes) -> Response:
         MalformedResponse: the answer is not in the format that a gateway expects.
     """
     try:
-        answer = json.loads(payload)
-    except (ValueError, RecursionError) as error:
+        answer = parsed(payload)
+    except ValueError as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if isinstance(answer, dict) and "statusCode" in answer:
         return structured_response(answer, "text/plain;charset=UTF-8")

@@ -4,7 +4,6 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-funct
 The shape was captured on AWS: hotsock/voker, vokerhttp/testdata/alb-request.json.
 """
 
-import json
 from typing import Any, Final
 
 from lampwork.events.forwarding import FORWARDING, forwarding_headers
@@ -20,6 +19,7 @@ from lampwork.events.http_api import (
 from lampwork.events.rest_api import grouped
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
+from lampwork.json_text import parsed
 from lampwork.stack.load_balancers import FunctionTarget
 
 HIDDEN: Final = FORWARDING | HOP_BY_HOP
@@ -64,8 +64,8 @@ def load_balancer_response(payload: bytes, *, multi_value: bool) -> Response:
     if len(payload) > MAX_SIZE:
         raise MalformedResponse("The function's answer is larger than 1 MB.")
     try:
-        answer = json.loads(payload)
-    except (ValueError, RecursionError) as error:
+        answer = parsed(payload)
+    except ValueError as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if not isinstance(answer, dict) or not _is_status(answer.get("statusCode")):
         raise MalformedResponse("The function's answer has no statusCode, a whole number.")

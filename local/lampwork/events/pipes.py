@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lampwork.events.target_input import filled, value_at
+from lampwork.json_text import parsed
 
 PLACEHOLDER: Final = re.compile(r"<(\$[^<>]*|aws\.pipes\.[a-z.-]+)>")
 
@@ -79,6 +80,6 @@ def _plain(data: str) -> bytes:
 
 def _from_json(text: str | bytes, otherwise: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parsed(text)
+    except ValueError:
         return otherwise

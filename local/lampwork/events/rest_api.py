@@ -26,6 +26,7 @@ from lampwork.events.http_api import (
 from lampwork.events.identifiers import Moment
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
+from lampwork.json_text import parsed
 from lampwork.stack.model import ACCOUNT_ID, HttpApi, RestApi
 from lampwork.stack.router import Match
 
@@ -171,8 +172,8 @@ def remapped(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _answer(payload: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(payload)
-    except (ValueError, RecursionError) as error:
+        answer = parsed(payload)
+    except ValueError as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if not isinstance(answer, dict):
         raise MalformedResponse("The function's answer is not an object with a statusCode.")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from lampwork.json_text import parsed
 from lampwork.timestamps import iso_seconds
 
 # The services whose resources take events here, as they are named in ARNs. `scheduler` stands for
@@ -144,7 +145,7 @@ def _as_text(value: Any, *, in_json: bool) -> str:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        parsed(text)
+    except ValueError:
         return False
     return True

@@ -11,6 +11,7 @@ from lampwork.events.forwarding import FORWARDING, forwarding_headers, host
 from lampwork.events.identifiers import Moment, new_id
 from lampwork.events.rest_api import grouped
 from lampwork.http.request import Request
+from lampwork.json_text import parsed
 from lampwork.stack.model import WebSocketApi
 
 NO_CODE = 1005
@@ -141,8 +142,8 @@ def selected_route(expression: str, body: str) -> str | None:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html
     """
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = parsed(body)
+    except ValueError:
         return None
     key = SELECTOR.sub(lambda path: _text(_found(document, path[1] or path[2])), expression)
     return key if key and not key.startswith("$") else None

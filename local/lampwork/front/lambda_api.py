@@ -32,6 +32,7 @@ from lampwork.http.responses import Response
 from lampwork.invocation.limits import MAX_ASYNCHRONOUS_EVENT, MAX_EVENT
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.invocation.streamed_call import StreamedCall
+from lampwork.json_text import parsed
 from lampwork.stack.function_names import (
     FunctionNames,
     invocation_name,
@@ -157,8 +158,8 @@ class LambdaApi:
                 413, "RequestTooLargeException", message=f"Request must be smaller than {limit}."
             )
         try:
-            json.loads(request.body or b"{}")
-        except (ValueError, RecursionError) as error:
+            parsed(request.body or b"{}")
+        except ValueError as error:
             return _error(
                 400,
                 "InvalidRequestContentException",
@@ -274,8 +275,8 @@ def _is_client_context(header: str | None) -> bool:
     if not header:
         return True
     try:
-        return isinstance(json.loads(base64.b64decode(header, validate=True)), dict)
-    except (ValueError, RecursionError):
+        return isinstance(parsed(base64.b64decode(header, validate=True)), dict)
+    except ValueError:
         return False
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from lampwork.json_text import parsed
 from lampwork.logs.tracebacks import TRACEBACK
 
 RUNTIME_RECORD_START: Final = '{"timestamp": "'
@@ -32,8 +33,8 @@ def as_text(line: str) -> str:
     if not line.startswith(RUNTIME_RECORD_START):
         return line
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):  # the line may be cut off
+        record = parsed(line)
+    except ValueError:  # the line may be cut off
         return line
     if not isinstance(record.get("stackTrace", []), list):  # not written by AWS's client
         return line

@@ -3,9 +3,10 @@
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
 """
 
-import json
 from datetime import datetime
 from typing import Any, Final
+
+from lampwork.json_text import parsed
 
 APPLICATION_LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 SYSTEM_LEVELS: Final = ("DEBUG", "INFO", "WARN")
@@ -24,8 +25,8 @@ def level_of(line: str) -> str:
     if not line.startswith("{"):
         return DEFAULT_LEVEL
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
+        record = parsed(line)
+    except ValueError:
         return DEFAULT_LEVEL
     level = str(record.get("level", "")).upper()
     level = PYTHON_LEVELS.get(level, level)

@@ -3,12 +3,13 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
-import json
 import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from lampwork.json_text import parsed
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -104,8 +105,8 @@ class EmbeddedMetrics:
 def _observations(line: str) -> Iterator[Observation]:
     """Every metric in a line that follows the format's specification."""
     try:
-        document = json.loads(line)
-    except (ValueError, RecursionError):
+        document = parsed(line)
+    except ValueError:
         return
     for directive in _list(_dict(document.get("_aws")).get("CloudWatchMetrics")):
         namespace = _dict(directive).get("Namespace")

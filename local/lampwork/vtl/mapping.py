@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote_plus
 
+from lampwork.json_text import parsed
 from lampwork.vtl import json_path
 from lampwork.vtl.java import TemplateFailure, as_json, as_text, from_json
 from lampwork.vtl.nodes import Block
@@ -87,8 +88,8 @@ class Input:
     def _find(self, path: str) -> Any:
         if not self._read:
             try:
-                self._read.append(json.loads(self._body) if self._body else None)
-            except (ValueError, RecursionError):
+                self._read.append(parsed(self._body) if self._body else None)
+            except ValueError:
                 self._read.append(None)
         return json_path.find(self._read[0], path)
 

@@ -1,4 +1,3 @@
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from lampwork.front.authorizers.policy import allows
 from lampwork.front.authorizers.refusals import AuthorizerFailed, Denied, Unauthenticated
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.invocation.timed_call import IntegrationTimeout, call
+from lampwork.json_text import parsed
 from lampwork.stack.authorization import LambdaAuthorizer
 
 logger = logging.getLogger(__name__)
@@ -115,8 +115,8 @@ class FunctionAuthorizer:
 
 def _object(payload: bytes) -> dict[str, object] | None:
     try:
-        answer = json.loads(payload)
-    except (ValueError, RecursionError):
+        answer = parsed(payload)
+    except ValueError:
         return None
     return answer if isinstance(answer, dict) else None
 

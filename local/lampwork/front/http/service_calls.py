@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from lampwork.front.http.rest.services import JSON_SERVICES
 from lampwork.http.request import Request
+from lampwork.json_text import parsed
 from lampwork.stack.service_integrations import ServiceIntegration
 from lampwork.vtl import json_path
 
@@ -85,8 +86,8 @@ def _listed(value: str) -> list[Any]:
 
 def _json(value: str) -> Any:
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return parsed(value)
+    except ValueError:
         return value
 
 
@@ -153,8 +154,8 @@ def _in_body(body: str, name: str) -> Any:
     if not name:
         return body
     try:
-        return json_path.find(json.loads(body), f"$.{name}")
-    except (ValueError, RecursionError, json_path.PathError):
+        return json_path.find(parsed(body), f"$.{name}")
+    except (ValueError, json_path.PathError):
         return None
 
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote
 
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
+from lampwork.json_text import parsed
 from lampwork.stack.function_names import name_in
 from lampwork.triggers.durable.executions import DurableFunctions
 from lampwork.triggers.durable.history import without_data
@@ -167,8 +168,8 @@ def _described(execution: DurableExecution) -> dict[str, Any]:
 
 def _body(request: Request) -> Any:
     try:
-        return json.loads(request.body or b"{}")
-    except (ValueError, RecursionError):
+        return parsed(request.body or b"{}")
+    except ValueError:
         return {}
 
 

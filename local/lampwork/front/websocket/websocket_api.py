@@ -1,5 +1,4 @@
 import asyncio
-import json
 import logging
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.invocation.timed_call import IntegrationTimeout, call
+from lampwork.json_text import parsed
 from lampwork.stack.model import WebSocketApi, WebSocketRoute
 from lampwork.stack.router import compile_path
 
@@ -250,8 +250,8 @@ def _answer(invocation: Invocation) -> dict[str, object]:
     if invocation.function_error:
         raise FunctionFailed
     try:
-        answer = json.loads(invocation.payload)
-    except (ValueError, RecursionError) as error:
+        answer = parsed(invocation.payload)
+    except ValueError as error:
         raise MalformedResponse("The function's answer is not JSON.") from error
     if not isinstance(answer, dict):
         raise MalformedResponse("The function's answer is not an object.")

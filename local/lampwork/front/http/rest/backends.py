@@ -19,6 +19,7 @@ from lampwork.front.http.rest.sources import Refused
 from lampwork.front.http.rest_errors import CONFIGURATION, INTEGRATION_FAILURE, NOT_RUN, TIMED_OUT
 from lampwork.invocation.limits import MAX_EVENT
 from lampwork.invocation.port import Invoker
+from lampwork.json_text import parsed
 from lampwork.stack.model import HttpRoute
 from lampwork.stack.rest_methods import Integration
 
@@ -72,8 +73,8 @@ class Backends:
     async def _lambda(self, function: str, request: BackendRequest) -> BackendAnswer:
         payload = request.body or b"{}"
         try:
-            json.loads(payload)
-        except (ValueError, RecursionError) as error:
+            parsed(payload)
+        except ValueError as error:
             message = f"Could not parse request body into json: {error}"
             problem = {"Type": "User", "message": message}
             return BackendAnswer(400, [], json.dumps(problem).encode(), "")
@@ -111,8 +112,8 @@ def _mock(request: BackendRequest) -> BackendAnswer:
 
 def _error_message(payload: bytes) -> str:
     try:
-        answer = json.loads(payload)
-    except (ValueError, RecursionError):
+        answer = parsed(payload)
+    except ValueError:
         return ""
     message = answer.get("errorMessage") if isinstance(answer, dict) else None
     return message if isinstance(message, str) else ""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from lampwork.front.http.rest_errors import BAD_JSON, CONFIGURATION, RestError
+from lampwork.json_text import parsed
 from lampwork.vtl import json_path
 from lampwork.vtl.java import ContextMap, as_text
 
@@ -133,8 +134,8 @@ def from_body(body: str, path: str) -> str | None:
     document: Any = {}
     if body.startswith(JSON_STARTS):
         try:
-            document = json.loads(body)
-        except (ValueError, RecursionError) as error:
+            document = parsed(body)
+        except ValueError as error:
             raise Refused(BAD_JSON, "the body is not JSON") from error
     try:
         found = json_path.find(document, f"$.{path}")

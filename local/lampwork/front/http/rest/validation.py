@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from lampwork.front.http.rest_errors import BAD_BODY, BAD_PARAMETERS, RestError
 from lampwork.http.request import Request
+from lampwork.json_text import parsed
 from lampwork.stack.rest_methods import RequestChecks
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class RequestValidator:
         if model is None:
             return None
         try:
-            body = json.loads(request.body or b"{}")
-        except (ValueError, RecursionError):
+            body = parsed(request.body or b"{}")
+        except ValueError:
             return "[Unable to parse JSON document]"
         problems = [_words(error) for error in model.iter_errors(body)]
         return f"[{', '.join(problems)}]" if problems else None
