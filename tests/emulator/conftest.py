@@ -1,10 +1,13 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 import uvloop
+
+from tests.emulator.lampwork_process import SampleProject
 
 # Code that moves bytes itself is tested on both event loops that it may run on.
 ON_BOTH_LOOPS = {"test_http_connection.py", "test_front_listener.py", "test_websocket_frames.py"}
@@ -16,6 +19,13 @@ def pytest_asyncio_loop_factories(
     if item.path.name in ON_BOTH_LOOPS:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[SampleProject]:
+    created = SampleProject.create(tmp_path)
+    yield created
+    created.close()
 
 
 @pytest.fixture

@@ -4,23 +4,12 @@ tests/emulator/as-installed runs that project where only the emulator is install
 
 import json
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
-import pytest
 
 from lampwork.cli import VERSION
+from tests.conftest import ROOT
 from tests.emulator.lampwork_process import SampleProject
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[SampleProject]:
-    created = SampleProject.create(tmp_path)
-    yield created
-    created.close()
 
 
 def test_a_new_project_is_written_for_the_python_that_is_here(project: SampleProject) -> None:

@@ -1,6 +1,4 @@
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -30,13 +28,6 @@ def chain(event, context):
     with urllib.request.urlopen(f"{endpoint}/hello") as response:
         return [json.loads(answer)["greeting"], json.load(response)["greeting"]]
 """
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[SampleProject]:
-    created = SampleProject.create(tmp_path)
-    yield created
-    created.close()
 
 
 @pytest.fixture

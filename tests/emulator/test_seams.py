@@ -47,13 +47,6 @@ Seam("moto", "5.2.5", "5.3", {uses}).check_or_exit()
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[SampleProject]:
-    project = SampleProject.create(tmp_path)
-    yield project
-    project.close()
-
-
 def imported(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text())):
         match node:

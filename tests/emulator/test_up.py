@@ -3,7 +3,6 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,13 +45,6 @@ Resources:
       Events:
         Get: {Type: HttpApi, Properties: {Method: GET, Path: /till}}
 """
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[SampleProject]:
-    created = SampleProject.create(tmp_path)
-    yield created
-    created.close()
 
 
 def greeting(origin: str) -> str:

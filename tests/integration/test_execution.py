@@ -114,24 +114,6 @@ def test_a_picture_has_smaller_ones_beside_it():
             assert (small.format, small.size) == ("WEBP", (width, width // 2))
 
 
-def test_a_picture_that_nobody_wants_any_more_goes_with_its_smaller_ones():
-    async def scenario() -> Task:
-        async def cancelled_meanwhile(
-            prompt: str, parameters: GenerationParameters, progress: Progress
-        ) -> Image:
-            async with transaction() as session:
-                await transitions.cancel(session, task.id, owner_id=task.user_id)
-            return await wide_picture(prompt, parameters, progress)
-
-        task = await make_task(parameters=WIDE)
-        generator = FakeGenerator(cancelled_meanwhile)
-        await Attempt(await claim(task), generator, asyncio.Event()).run()
-        return await read(task.id)
-
-    assert run(scenario()).status == TaskStatus.CANCELLED
-    assert objects_stored() == []
-
-
 def test_what_only_seems_to_be_a_picture_has_no_smaller_one():
     cut_off = blank_png(700, 350)[:60]
 
@@ -475,16 +457,21 @@ def test_a_cancelled_task_stops_its_generator_and_leaves_no_object(quick_leases)
     assert objects_stored() == []
 
 
-def test_an_accepted_cancel_wins_over_a_finished_picture():
+@pytest.mark.parametrize(
+    ("paint", "columns"), [(picture, {}), (wide_picture, {"parameters": WIDE})]
+)
+def test_an_accepted_cancel_wins_over_a_finished_picture_and_its_smaller_ones(
+    paint: Generate, columns
+):
     async def scenario() -> Task:
         async def cancelled_meanwhile(
             prompt: str, parameters: GenerationParameters, progress: Progress
         ) -> Image:
             async with transaction() as session:
                 await transitions.cancel(session, task.id, owner_id=task.user_id)
-            return await picture(prompt, parameters, progress)
+            return await paint(prompt, parameters, progress)
 
-        task = await make_task()
+        task = await make_task(**columns)
         generator = FakeGenerator(cancelled_meanwhile)
         await Attempt(await claim(task), generator, asyncio.Event()).run()
         return await read(task.id)
