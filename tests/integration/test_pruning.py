@@ -12,6 +12,7 @@ from sqlalchemy import event, func, insert, inspect, select, update
 from shared import clock, database
 from shared.database import transaction
 from shared.models.base import Base
+from shared.models.rate_limit_counter import RateLimitCounter
 from shared.models.task import Task, TaskEvent
 from shared.process.event_loop import run
 from shared.repositories import pruning as repository
@@ -222,6 +223,31 @@ def test_pruning_ends_when_its_time_is_over():
     assert run(scenario()) == 3 * BATCH
 
 
+@pytest.mark.usefixtures("application")
+def test_a_table_that_takes_all_the_time_of_many_calls_does_not_keep_the_others_from_theirs():
+    long_ago = clock.now() - timedelta(days=1)
+    calls = 25  # each begins with one of two tables: nobody sees 25 begin with the same
+
+    def counter(number: int) -> dict[str, Any]:
+        return {
+            "bucket": number.to_bytes(32),
+            "window_start": long_ago,
+            "count": 1,
+            "expires_at": long_ago,
+        }
+
+    async def scenario() -> bool:
+        async with transaction() as session:
+            many = [counter(number) for number in range(calls * BATCH)]
+            await session.execute(insert(RateLimitCounter), many)
+        last = await put(Case("webhook_secrets", "expires_at"), long_ago)
+        for _ in range(calls):
+            await prune(seconds=1e-4)  # time to begin one batch
+        return await exists("webhook_secrets", last)
+
+    assert not run(scenario())
+
+
 # --- What a sweep costs ---------------------------------------------------------------------------
 
 
@@ -274,7 +300,10 @@ def test_no_statement_of_a_sweep_reads_a_whole_table():
         for case in CASES:
             await put(case, clock.now() - case.kept - timedelta(seconds=5))
         await finished_tasks(1, events=4, ago=timedelta(days=8))
-        return await plans_of_a_sweep(), await partial_indexes()
+        plans: dict[str, list[str]] = {}
+        while await due():  # one sweep may have no time for all
+            plans |= await plans_of_a_sweep()
+        return plans, await partial_indexes()
 
     plans, partial = run(scenario())
 
