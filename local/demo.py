@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60
 SILENCE_SECONDS = 45  # three missed heartbeats
+LIMITED_SECONDS = 65  # the limits of a sign-up are by the minute
 
 console = Console()
 
@@ -108,14 +109,30 @@ def new_account() -> dict[str, str]:
 async def sign_up(
     client: httpx.AsyncClient, account: dict[str, str] | None = None
 ) -> tuple[str, str]:
-    """A new account, verified and signed in: its address and an access token."""
+    """A new account, verified and signed in: its address and an access token.
+
+    Everybody at one address shares its rate limits: where one is reached, this waits.
+    """
     account = account or new_account()
-    registered = checked(await client.post("/auth/register", json=account))
+    registered = await _post(client, "/auth/register", json=account)
     verification = {"token": registered["verification"]["token"]}
-    checked(await client.post("/auth/verify", params=verification))
-    session = checked(await client.post("/auth/login", json=account))
+    await _post(client, "/auth/verify", params=verification)
+    session = await _post(client, "/auth/login", json=account)
     client.cookies.clear()  # it goes on with the bearer token
     return account["email"], str(session["access_token"])
+
+
+async def _post(client: httpx.AsyncClient, path: str, **rest: Any) -> dict[str, Any]:
+    """The answer, once the rate limit has room; its refusal if that takes over LIMITED_SECONDS."""
+    give_up = monotonic() + LIMITED_SECONDS
+    while True:
+        answer = await client.post(path, **rest)
+        if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+            return checked(answer)
+        seconds = float(answer.headers["Retry-After"])
+        if monotonic() + seconds > give_up:
+            return checked(answer)
+        await asyncio.sleep(seconds)
 
 
 async def submit(client: httpx.AsyncClient, options: argparse.Namespace) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local.connectivity import examine
+from local.connectivity import STORY, examine
 from local.demo import sign_up
 from local.stack import Stack
 
@@ -87,7 +87,7 @@ async def test_a_stopped_service_is_noticed_and_its_tasks_are_done_later(
     [
         ("backend", "health: database", "TargetDown"),
         ("frontend", "web page", "TargetDown"),
-        ("deliverer", "sign-up, task, WebSocket, picture", "TargetDown"),
+        ("deliverer", STORY, "TargetDown"),
         ("nginx", "web page", "NginxDown"),
         ("grafana", "Grafana", "TargetDown"),
         ("sentry-relay", "Sentry Relay", None),  # it has no page of metrics
@@ -163,7 +163,11 @@ async def fires_inside(stack: Stack, alert: str) -> bool:
 
 
 async def is_green(stack: Stack) -> bool:
-    return all(result.passed for result in await examine(stack))
+    """Nobody signs up before all else works: waiting for a slow part must not use up the limit."""
+    for without in ({STORY}, ()):
+        if not all(result.passed for result in await examine(stack, without=without)):
+            return False
+    return True
 
 
 async def all_ended(api: httpx.AsyncClient, tasks: list[str]) -> bool:
