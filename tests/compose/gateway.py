@@ -18,6 +18,7 @@ from tests.services import free_port
 
 NGINX = ROOT / "local" / "nginx"
 START_SECONDS = 60
+ALIVE_PATH = "/alive"
 
 
 class Upstream(BaseHTTPRequestHandler):
@@ -29,7 +30,8 @@ class Upstream(BaseHTTPRequestHandler):
         served = self.server
         assert isinstance(served, Served)
         served.asked.append(self.path)
-        served.goes_on.wait()
+        if self.path not in served.still_answered:
+            served.goes_on.wait()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         status = served.statuses.get(self.path, 200)
         self.send_response(status)
@@ -54,13 +56,14 @@ class Served(ThreadingHTTPServer):
         self.statuses: dict[str, int] = {}
         self.goes_on = threading.Event()  # while it is not set, nobody gets an answer
         self.goes_on.set()
+        self.still_answered: set[str] = set()  # except to these paths
 
-    def has_been_asked(self, times: int) -> bool:
-        """Whether so many requests have come since this was asked last. A request may be read only
-        after the gateway has given up on it."""
-        wait_until(lambda: len(self.asked) >= times)
-        asked, self.asked[:] = len(self.asked), []
-        return asked == times
+    def first_asked(self) -> list[str]:
+        """The paths asked for since this was called last, once there is one. A request may be read
+        only after the gateway has given up on it."""
+        wait_until(lambda: bool(self.asked))
+        asked, self.asked[:] = list(self.asked), []
+        return asked
 
     def handle_error(self, *_: object) -> None:
         """The gateway hangs up on one that hangs."""
@@ -127,6 +130,7 @@ def _configured(folder: Path, port: int, backend_port: int, changes: Mapping[str
         **dict.fromkeys(("BACKEND", "FRONTEND"), f"127.0.0.1:{backend_port}"),
         **dict.fromkeys(("STORAGE", "STORAGE_CONSOLE", "GRAFANA", "PROMETHEUS"), "127.0.0.1:9"),
         "SERVER_NAMES": "nginx",
+        "ALIVE_PATH": ALIVE_PATH,
         "RESOLVER": "127.0.0.1",
         "RESULTS_BUCKET": "results",
         "GATEWAY_SECRET": "the-gateways-own-secret",

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from shared.errors import PROBLEM_MEDIA_TYPE
-from tests.compose.gateway import Gateway, running_gateway
+from tests.compose.gateway import ALIVE_PATH, Gateway, running_gateway
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 TASKS, REGISTER = "/api/v1/tasks", "/api/v1/auth/register"
@@ -30,7 +30,7 @@ def gateway(started: Gateway) -> Iterator[Gateway]:
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose servers all hang."""
-    soon = {"proxy_read_timeout 35s": "proxy_read_timeout 300ms"}
+    soon = {"proxy_read_timeout 1500ms": "proxy_read_timeout 300ms"}
     with running_gateway(tmp_path_factory.mktemp("impatient"), soon) as gateway:
         gateway.backend.goes_on.clear()
         yield gateway
@@ -44,15 +44,27 @@ def test_a_body_that_is_too_long_is_a_problem_for_every_route(gateway, path):
 
 
 @pytest.mark.parametrize("path", [TASKS, f"{TASKS}/1/result", REGISTER, "/ws/tasks/1"])
-def test_a_backend_that_hangs_is_waited_for_once_and_is_a_problem(impatient, path):
+def test_a_backend_that_hangs_is_asked_only_whether_it_is_there(impatient, path):
     answer = httpx.get(f"{impatient.origin}{path}", headers=BROWSER)
 
     assert_is_problem(answer, 503, "unavailable")
     assert answer.headers["Retry-After"] == "5"
-    assert impatient.backend.has_been_asked(1)
+    assert impatient.backend.first_asked() == [ALIVE_PATH]
 
 
-@pytest.mark.parametrize("path", ["/", "/account", "/grafana/", "/prometheus/graph"])
+def test_a_request_may_wait_for_longer_than_whether_anybody_is_there(impatient):
+    """In a line, or for news of a task: only an answer that never comes is given up."""
+    impatient.backend.still_answered |= {ALIVE_PATH, "/api/v1/auth/authorize"}
+    try:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{impatient.origin}{TASKS}", json={}, timeout=1.2)
+    finally:
+        impatient.backend.still_answered.clear()
+
+    assert impatient.backend.first_asked() == [ALIVE_PATH, "/api/v1/auth/authorize", TASKS]
+
+
+@pytest.mark.parametrize("path", ["/", "/account", "/grafana/", "/prometheus/graph", "/minio/"])
 def test_what_a_person_asks_for_and_is_away_is_a_page(impatient, path):
     answer = httpx.get(f"{impatient.origin}{path}", headers=BROWSER)
 
@@ -99,7 +111,7 @@ def test_who_cannot_be_named_is_decided_upon_by_the_function(gateway):
     gateway.backend.statuses |= {"/api/v1/auth/authorize": 401, TASKS: 401}
 
     assert httpx.get(f"{gateway.origin}{TASKS}").content == b"{}"
-    assert gateway.backend.asked == ["/api/v1/auth/authorize", TASKS]
+    assert gateway.backend.asked == [ALIVE_PATH, "/api/v1/auth/authorize", TASKS]
 
 
 def test_a_fault_in_naming_the_user_lets_the_function_decide(gateway):
@@ -115,7 +127,7 @@ def test_without_a_database_nobody_waits_for_it_a_second_time(gateway):
 
     assert_is_problem(answer, 503, "unavailable")
     assert answer.headers["Retry-After"] == "5"
-    assert gateway.backend.asked == ["/api/v1/auth/authorize"]
+    assert gateway.backend.asked == [ALIVE_PATH, "/api/v1/auth/authorize"]
 
 
 def test_pages_are_only_read(gateway):
