@@ -21,6 +21,9 @@ class Records:
     def sum(self, metric: Metric, *labels: str) -> float:
         return sum(self._values[metric.name, labels])
 
+    def values(self, metric: Metric, *labels: str) -> list[float]:
+        return self._values[metric.name, labels]
+
     def all(self, metric: Metric) -> dict[Labels, float]:
         """The sum of each of the metric's labels."""
         return {

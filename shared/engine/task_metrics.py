@@ -2,6 +2,7 @@
 from the database's clock."""
 
 from shared.models.task import Task
+from shared.models.task_status import TaskStatus
 from shared.process import metrics
 
 
@@ -32,3 +33,6 @@ def finished(task: Task) -> None:
     if task.status.terminal:
         metrics.record(metrics.TASKS_FINISHED, Status=task.status.value)
         metrics.record(metrics.TASK_ATTEMPTS, task.attempt)
+    if task.status is TaskStatus.COMPLETED:
+        took = (task.updated_at - task.created_at).total_seconds()
+        metrics.record(metrics.TIME_TO_PICTURE, max(took, 0.0))

@@ -39,6 +39,7 @@ TASKS_FINISHED = Metric("TasksFinished", Unit.COUNT, ("Status",))
 TASK_ATTEMPTS = Metric("TaskAttempts", Unit.NONE)
 TASK_RUN_DURATION = Metric("TaskRunDuration", Unit.SECONDS, ("Outcome",))
 TASK_QUEUE_WAIT = Metric("TaskQueueWait", Unit.SECONDS)
+TIME_TO_PICTURE = Metric("TimeToPicture", Unit.SECONDS)
 MESSAGES_REJECTED = Metric("MessagesRejected", Unit.COUNT, ("Queue", "Reason"))
 
 SWEEPS = Metric("Sweeps", Unit.COUNT)
@@ -50,6 +51,7 @@ OLDEST_QUEUED_AGE = Metric("OldestQueuedAge", Unit.SECONDS)
 UNDISPATCHED_MESSAGES = Metric("UndispatchedMessages", Unit.NONE)
 
 WAKE_UPS = Metric("WakeUps", Unit.COUNT)
+TIME_TO_FIRST_FRAME = Metric("TimeToFirstFrame", Unit.SECONDS)
 FRAMES_DELIVERED = Metric("FramesDelivered", Unit.COUNT, ("Kind",))
 SOCKETS_DROPPED = Metric("SocketsDropped", Unit.COUNT, ("Reason",))
 

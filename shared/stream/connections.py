@@ -70,6 +70,12 @@ class Cursor:
     first: int = 1
     ending: Ending | None = None
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the first frame is due at once. A client that resumes may have seen all there
+        is."""
+        return self.sequence is None and self.after is None and self.ending is None
+
     def encode(self) -> str:
         if self.ending is not None:
             return f"ended:{self.ending}"

@@ -130,8 +130,15 @@ class _Delivery:
             await self._post(connection_id, frame.text)
             if not await self.connections.advance(self.task_id, connection_id, frame.sequence):
                 return  # it has left meanwhile, or is to end
+            if cursor.is_fresh:
+                await self._note_first_frame(connection_id)
+                cursor = Cursor(sequence=frame.sequence)
         if history.latest.terminal:
             await self._close(connection_id)
+
+    async def _note_first_frame(self, connection_id: str) -> None:
+        if connection := await self.connections.find(connection_id):
+            metrics.record(metrics.TIME_TO_FIRST_FRAME, max(connection.age_seconds(), 0.0))
 
     async def _post(self, connection_id: str, text: str) -> None:
         self.lock.check()

@@ -28,6 +28,7 @@ def test_a_task_is_measured_from_its_queue_to_its_end():
     assert records.all(metrics.TASKS_FINISHED) == {("completed",): 1}
     assert records.sum(metrics.TASK_ATTEMPTS) == 1
     assert 0 < records.sum(metrics.TASK_RUN_DURATION, "completed") < 30
+    assert len(records.values(metrics.TIME_TO_PICTURE)) == 1
 
 
 def test_a_sweep_records_what_it_repaired_and_what_is_left():

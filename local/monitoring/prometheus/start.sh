@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prometheus reads no environment: this writes RabbitMQ's credentials, the pages of what runs the functions, and for
-# tests a shorter "for" of all alerts, into copies of its files. Then it becomes Prometheus.
+# tests a shorter "for" of all alerts, and where people read what to do, into copies of its files. Then it becomes Prometheus.
 set -eu
 umask 077
 here=/etc/prometheus/lampwork
@@ -10,6 +10,7 @@ sed -e "s/\${RABBITMQ_USER}/$RABBITMQ_USER/" \
     "$here/prometheus.yml" >/tmp/prometheus.yml
 mkdir -p /tmp/rules
 for rules in "$here"/rules/*.yml; do
-    sed "${ALERT_FOR:+s/^\( *for:\).*/\1 $ALERT_FOR/}" "$rules" >"/tmp/rules/${rules##*/}"
+    sed -e "${ALERT_FOR:+s/^\( *for:\).*/\1 $ALERT_FOR/}" \
+        -e "${RUNBOOKS_URL:+s|runbook_url: [^#]*#|runbook_url: $RUNBOOKS_URL#|}" "$rules" >"/tmp/rules/${rules##*/}"
 done
 exec /bin/prometheus "$@"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from shared.process import metrics
 from shared.stream import frames
 from shared.stream.connections import Connection, Cursor
 from shared.stream.endings import Ending
@@ -121,7 +122,9 @@ class Watcher:
                 self.sending = True
                 yield frame
                 self.sending, self.beat_due = False, False
-                self.sent_at = time.monotonic()
+                opened_or_sent_at, self.sent_at = self.sent_at, time.monotonic()
+                if self.cursor.is_fresh and frame.sequence is not None:
+                    metrics.record(metrics.TIME_TO_FIRST_FRAME, self.sent_at - opened_or_sent_at)
                 self.delivered[frame.kind] += 1
             if self.ending or (self.history and self._has_ended(self.history)):
                 self.closing = self.closing or CloseCode.NORMAL

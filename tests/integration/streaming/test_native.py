@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from redis.asyncio import Redis
 
+from shared.process import metrics
 from shared.stream.connections import Connections, Cursor
 from shared.stream.native import audience as audiences
 from shared.stream.native.audience import Audience
@@ -17,6 +18,7 @@ from shared.stream.native.subscription import Subscription
 from shared.stream.native.watcher import CloseCode, Sent, Watcher
 from shared.stream.redis_keys import REVIEWS, channel
 from tests.integration.streaming.conftest import Stage
+from tests.recorded import recording
 from tests.watchers import connection
 
 SECONDS = 30  # far more than anything here takes
@@ -162,6 +164,22 @@ async def test_without_redis_the_database_is_looked_at(stage):
         await stage.story.progress(task)
         assert await told(frames) == ("update", 2)
     await audience.stop()
+
+
+async def test_only_the_first_frame_of_a_new_stream_is_timed(stage, open_audience):
+    task, audience = await stage.story.task(), await open_audience()
+
+    with recording() as records:
+        async with (
+            watching(audience, stage, task) as (_, new),
+            watching(audience, stage, task, after=1) as (_, resumed),
+        ):
+            assert [await told(each) for each in (new, resumed)] == [("snapshot", 1)] * 2
+            await stage.story.progress(task)
+            await publish(stage, task)
+            assert [await told(each) for each in (new, resumed)] == [("update", 2)] * 2
+
+    assert len(records.values(metrics.TIME_TO_FIRST_FRAME)) == 1
 
 
 async def test_a_silent_watcher_gets_heartbeats_with_its_sequence(stage, open_audience):

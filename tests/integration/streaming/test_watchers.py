@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from shared.models.task_status import TaskStatus
+from shared.process import metrics
 from shared.stream.redis_keys import latest_key
 from tests.integration.streaming.conftest import Stage
+from tests.recorded import recording
 
 
 @pytest.mark.stream_case(1)
@@ -21,6 +23,20 @@ async def test_the_first_frame_is_the_snapshot_whatever_the_status(stage: Stage,
     [frame] = stage.gateway.frames[watcher]
     assert frame["type"] == "snapshot"
     assert (frame["status"], frame["terminal"]) == (status, status.terminal)
+
+
+async def test_only_the_first_frame_of_a_new_watcher_is_timed(stage: Stage):
+    task = await stage.story.task()
+
+    with recording() as records:
+        for after in (None, 1):
+            await stage.watch(task, after=after, age_seconds=3)
+        await stage.deliver(task)
+        await stage.story.progress(task)
+        await stage.deliver(task)
+
+    (seconds,) = records.values(metrics.TIME_TO_FIRST_FRAME)
+    assert 3 <= seconds < 60
 
 
 @pytest.mark.stream_case(5)
