@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "invoke": "lampwork.commands.invoke:invoke",
     "routes": "lampwork.commands.routes:routes",
     "queues": "lampwork.commands.queues:queues",
+    "coldstart": "lampwork.commands.coldstart:coldstart",
     "logs": "lampwork.commands.logs:logs",
     "generate-event": "lampwork.commands.generate_event:generate_event",
 }

@@ -69,6 +69,7 @@ LARGE = {
     "lampwork/cloud/moto_seam": "one module for each service of moto",
     "lampwork/cloud/creation": "one module for each service in which something is created",
     "lampwork/cloud/persistence": "one module for each service that is kept",
+    "lampwork/commands": "one module for each command, and what they share",
     "lampwork/companions": "one module for each kind of program beside the functions",
     "lampwork/events": "one module for each document that AWS sends",
     "lampwork/front/http": "one module for each kind of gateway, and what they share",

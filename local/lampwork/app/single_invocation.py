@@ -1,27 +1,19 @@
 """One invocation of a function, by a project started for it or by a running Lampwork."""
 
 import base64
-import os
-import shutil
-import socket
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
-from lampwork.app.lock import DataLock, lock_owner
+from lampwork.app.alone.opening import opened_alone
 from lampwork.app.project.options import Options
-from lampwork.app.project.project import Beside, Project
 from lampwork.app.project.stack_loading import load_stack
-from lampwork.companions.ports import free_port
 from lampwork.config.project_config import Config
 from lampwork.errors import ConfigurationError, FunctionNotFound, LampworkError, StartError
 from lampwork.front.lambda_api import PREFIX
-from lampwork.front.server import Front
 from lampwork.logs.json_records import as_text
 from lampwork.logs.log import Log, is_advice
 from lampwork.logs.tracebacks import readable
@@ -35,16 +27,6 @@ from lampwork.stack.function_names import (
 from lampwork.stack.handler_check import HandlerProblems, is_about_loading
 from lampwork.stack.missing_modules import MissingModules
 from lampwork.stack.model import LATEST, Function, Stack
-from lampwork.triggers.asynchronous.invocations import EventInvocations
-from lampwork.triggers.durable.executions import DurableFunctions
-
-OWN_ENVIRONMENT: Final = (
-    "Beside {}, with the services that run there: this invocation has an environment of its own,"
-    " for its options."
-)
-OWN_SERVICES: Final = (
-    "{} runs another template, {}: this invocation has services of its own, which begin empty."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +56,8 @@ async def invoke_alone(
     Raises:
         LampworkError: the project does not start, or it has no such function.
     """
-    config = options.read_config()
-    async with AsyncExitStack() as opened:
-        beside = None
-        if (running := lock_owner(config.data)) and running.origin:
-            work_dir = config.data / f"beside-{os.getpid()}"
-            work_dir.mkdir(mode=0o700)
-            opened.callback(shutil.rmtree, work_dir, ignore_errors=True)
-            if running.template == f"{config.template}":
-                log.line("lampwork", OWN_ENVIRONMENT.format(running.origin))
-                beside = Beside(running.services, work_dir)
-            else:
-                log.line("lampwork", OWN_SERVICES.format(running.origin, running.template))
-                config = replace(config, data=work_dir)
-        if beside is None:
-            lock = DataLock(config.data)
-            lock.acquire()
-            opened.callback(lock.release)
-        project = Project(config, options, log, _port(config), beside=beside)
-        await project.open(opened)
-        durable = DurableFunctions(
-            project.functions,
-            project.stack.functions,
-            folder=config.data / "durable",
-            say=project.log_line,
-        )
-        opened.push_async_callback(durable.stop)
-        events = await _open_front(opened, project, durable)
+    async with opened_alone(options, log) as alone:
+        project, durable, events = alone.project, alone.durable, alone.events
         target = _target(project.stack, name, tenant, execution)
         invocation = await durable.invoke(target, payload, request_id=execution)
         await events.tried()
@@ -122,36 +79,6 @@ def _target(stack: Stack, name: str, tenant: str | None, execution: str | None) 
         raise ConfigurationError(f"{name} has no DurableConfig: it has no executions to name.")
     target = invocation_name(function, qualifier)
     return tenant_name(target, tenant) if tenant else target
-
-
-async def _open_front(
-    opened: AsyncExitStack, project: Project, durable: DurableFunctions
-) -> EventInvocations:
-    """Serve what the function may call meanwhile: other functions, and its stack's APIs."""
-    events = EventInvocations(durable, project.stack.functions)
-    front = Front(
-        project.stack,
-        durable,
-        data_dir=project.config.data,
-        port=project.port,
-        aws=project.services.aws_address,
-        events=events,
-        durable=durable,
-    )
-    await front.start()
-    opened.push_async_callback(front.stop)
-    return events
-
-
-def _port(config: Config) -> int:
-    """The configured port, so that addresses are those of `lampwork up`; another if it is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", config.port))
-        except OSError:
-            return free_port()
-        return int(probe.getsockname()[1])
 
 
 def only_function(config: Config) -> str:

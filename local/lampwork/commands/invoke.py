@@ -56,7 +56,7 @@ def invoke(
     """
     if event and no_event:
         raise ConfigurationError("Use either --event or --no-event, not both.")
-    payload = _payload(event)
+    payload = payload_of(event)
     debug = function if debug_port is not None else None
     options = options_of(
         debug=debug, debug_port=debug_port, verbose=True, sam_command="local_invoke", **given
@@ -105,7 +105,12 @@ def _changes_the_project(context: click.Context) -> bool:
     return any(context.get_parameter_source(each) in GIVEN for each in CHANGING)
 
 
-def _payload(event: Any) -> bytes:
+def payload_of(event: Any) -> bytes:
+    """The event in this file, as JSON; an empty one without a file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is not JSON.
+    """
     if event is None:
         return b"{}"
     try:

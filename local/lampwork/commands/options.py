@@ -49,6 +49,36 @@ def project_options(command: Command) -> Command:
     return template_options(command)
 
 
+def variable_options(command: Command) -> Command:
+    for option in (
+        click.option(
+            "--container-env-vars",
+            type=click.File("rb"),
+            help="A JSON file of further variables, for all functions or for single ones.",
+        ),
+        click.option(
+            "--shell-env",
+            is_flag=True,
+            help="Where the template sets a variable that your shell has too, the shell's value"
+            " wins, as in `sam local`.",
+        ),
+        click.option("--env-file", type=Path, help="A file of variables, one NAME=value per line."),
+        click.option(
+            *("-n", "--env-vars"),
+            type=click.File("rb"),
+            help="A JSON file of variables for single functions, in the format of `sam local`.",
+        ),
+        click.option(
+            "--env",
+            multiple=True,
+            metavar="NAME[=VALUE]",
+            help="A variable for functions, commands and processes; without a value, your shell's.",
+        ),
+    ):
+        command = option(command)
+    return project_options(command)
+
+
 def run_options(command: Command) -> Command:
     for option in (
         click.option("--cold", is_flag=True, help="Start each process from scratch, as AWS does."),
@@ -75,34 +105,11 @@ def run_options(command: Command) -> Command:
             help="Also write the log to this file.",
         ),
         click.option(
-            "--container-env-vars",
-            type=click.File("rb"),
-            help="A JSON file of further variables, for all functions or for single ones.",
-        ),
-        click.option(
-            "--shell-env",
-            is_flag=True,
-            help="Where the template sets a variable that your shell has too, the shell's value"
-            " wins, as in `sam local`.",
-        ),
-        click.option(
             "--no-memory-limit", is_flag=True, help="Let functions use more than their MemorySize."
-        ),
-        click.option("--env-file", type=Path, help="A file of variables, one NAME=value per line."),
-        click.option(
-            *("-n", "--env-vars"),
-            type=click.File("rb"),
-            help="A JSON file of variables for single functions, in the format of `sam local`.",
-        ),
-        click.option(
-            "--env",
-            multiple=True,
-            metavar="NAME[=VALUE]",
-            help="A variable for functions, commands and processes; without a value, your shell's.",
         ),
     ):
         command = option(command)
-    return project_options(command)
+    return variable_options(command)
 
 
 def options_of(

@@ -9,10 +9,12 @@ from typing import cast
 
 from lampwork.invocation.limits import MAX_RESPONSE
 from lampwork.runtime import frames
+from lampwork.runtime.cold_start.import_trace import Import
 from lampwork.runtime.read_files import FileUse
 
 OnFiles = Callable[[Sequence[FileUse]], None]
 OnStream = Callable[["Begun | Piece"], None]
+OnImport = Callable[[Import], None]
 
 
 def _ignore(said: object) -> None:
@@ -63,8 +65,9 @@ class Channel(asyncio.Protocol):
     """The emulator's end of the socket to one function's process.
 
     `report` is called with what the process says: that it is ready, or an answer; an init that
-    failed is an `Answer` too. `on_files` is called with the files that the process has opened, and
-    `on_stream` with the pieces of an answer that it streams.
+    failed is an `Answer` too. `on_files` is called with the files that the process has opened,
+    `on_stream` with the pieces of an answer that it streams, and `on_import` with what it imports,
+    if it was started to tell.
     """
 
     def __init__(
@@ -72,10 +75,12 @@ class Channel(asyncio.Protocol):
         report: Callable[[Ready | Answer], None],
         on_files: OnFiles,
         on_stream: OnStream = _ignore,
+        on_import: OnImport = _ignore,
     ) -> None:
         self._report = report
         self._on_files = on_files
         self._on_stream = on_stream
+        self._on_import = on_import
         self._local, self._remote = socket.socketpair()
         self._local.setblocking(False)
         self._received = bytearray()
@@ -93,15 +98,16 @@ class Channel(asyncio.Protocol):
         report: Callable[[Ready | Answer], None],
         on_files: OnFiles = _ignore,
         on_stream: OnStream = _ignore,
+        on_import: OnImport = _ignore,
     ) -> "Channel":
-        channel = cls(report, on_files, on_stream)
+        channel = cls(report, on_files, on_stream, on_import)
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(lambda: channel, channel._local)
         return channel
 
     def close(self) -> None:
         """Close both ends; `report` is not called again."""
-        self._report = self._on_files = self._on_stream = _ignore
+        self._report = self._on_files = self._on_stream = self._on_import = _ignore
         self._remote.close()
         self._transport.abort()
 
@@ -163,6 +169,9 @@ class Channel(asyncio.Protocol):
                 return
             case frames.STREAM:
                 self._on_stream(Begun(body.decode("latin-1")))
+                return
+            case frames.IMPORTS:
+                self._on_import(Import.from_json(body))
                 return
         self._answer_due = False
         match kind:

@@ -40,6 +40,11 @@ def answer_stream() -> "Connection":
     return _serving[0]
 
 
+def tell_import(written: bytes) -> None:
+    """Tell the emulator what this process has imported, as `import_trace` writes it."""
+    _serving[0].send(frames.IMPORTS, written)
+
+
 class Connection:
     """What awslambdaric's extension offers, by the same names. An answer of which pieces have been
     written ends when the handler returns or raises; what it returns is then left out."""

@@ -19,6 +19,7 @@ STREAM: Final = b"S"  # it streams its answer; the content type
 PIECE: Final = b"P"  # the next bytes of a streamed answer
 INIT_ERROR: Final = b"I"  # why it could not be loaded, JSON
 FILES: Final = b"F"  # which files it has opened since the last time, as `read_files` writes them
+IMPORTS: Final = b"M"  # what it has imported, as `import_trace` writes it
 TOO_LARGE: Final = b"L"  # it returned more than `MAX_RESPONSE`; no body
 
 # To the process: one line of tab-separated fields (request id, trace id, function ARN, deadline in

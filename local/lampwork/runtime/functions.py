@@ -60,6 +60,11 @@ class Functions:
         self._folders = TemporaryFolders(settings.temporary_dir)
         self._housekeeping: asyncio.Task[None] | None = None
 
+    @property
+    def served(self) -> Mapping[str, Function]:
+        """The functions with whole paths, as their processes need them, by their logical ids."""
+        return self._functions
+
     async def start(self) -> None:
         """Be ready for requests. A function itself starts with its first one.
 

@@ -201,7 +201,7 @@ class Project:
             opened.callback(self._secrets.stop)
             self._secrets.serve(self.stack.functions.values())
         self.functions = Functions(
-            self.stack.functions, self._runtime_settings(), self._on_log, self.metrics
+            self.stack.functions, self.runtime_settings(), self._on_log, self.metrics
         )
         opened.push_async_callback(self.functions.stop)
         await self.functions.start()
@@ -214,7 +214,8 @@ class Project:
             self._say(NO_LAMBDA_PATHS.format(reason))
         return reason is None
 
-    def _runtime_settings(self) -> RuntimeSettings:
+    def runtime_settings(self) -> RuntimeSettings:
+        """How its functions run, once it is open."""
         # The variables are filled in once the services take requests, before the first invocation.
         return RuntimeSettings(
             data_dir=self.config.data,

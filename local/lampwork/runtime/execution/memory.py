@@ -37,6 +37,14 @@ def resident_memory(pid: int) -> int:
     return int(fields[1]) * PAGE_BYTES if fields else 0
 
 
+def peak_memory(pid: int) -> int:
+    """The most bytes that the process has held so far, counted as an environment's are; 0 if it has
+    ended. What it maps of files is known for now alone: it had mapped no more of them before."""
+    sizes = _sizes(pid)
+    own = sum(size for name, size in sizes.items() if name in NOT_OF_FILES)
+    return max(own, sizes.get(b"VmHWM:", 0) - sizes.get(b"RssFile:", 0))
+
+
 def _own_memory(pid: int) -> int:
     """Bytes a process holds besides what it maps of files, which the kernel can read again.
 
@@ -44,8 +52,13 @@ def _own_memory(pid: int) -> int:
     that had loaded the same itself. 0 if it has ended.
     https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
     """
-    lines = _read(f"/proc/{pid}/status").splitlines()
-    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(NOT_OF_FILES))
+    return sum(size for name, size in _sizes(pid).items() if name in NOT_OF_FILES)
+
+
+def _sizes(pid: int) -> dict[bytes, int]:
+    """The bytes that /proc names in kB, by their names there."""
+    lines = (line.split() for line in _read(f"/proc/{pid}/status").splitlines())
+    return {parts[0]: int(parts[1]) * 1024 for parts in lines if parts[2:] == [b"kB"]}
 
 
 def _read(path: str) -> bytes:

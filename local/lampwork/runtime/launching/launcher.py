@@ -15,10 +15,11 @@ class Launch:
     finds modules in `packages` after those of the code; `editables` are the folders of requirements
     with their places on Python's path. `own_folders` are the folders of the function's layers and
     requirements. With a `debug_port`, the process waits there for a debugger before it loads the
-    function. `wrapper_script` starts the runtime. `program` is the command of a runtime other than
-    Python's, and `client` the folder of its runtime client. An `extension` is a
-    program that runs instead of all that. `multiprocessing` lets the function
-    make locks that Lambda refuses. `hosts` are those of AWS that lead to a port of this machine.
+    function. One that `traces_imports` tells what it imports. `wrapper_script` starts the runtime.
+    `program` is the command of a runtime other than Python's, and `client` the folder of its
+    runtime client. An `extension` is a program that runs instead of all that. `multiprocessing`
+    lets the function make locks that Lambda refuses. `hosts` are those of AWS that lead to a port
+    of this machine.
     """
 
     handler: str
@@ -37,6 +38,7 @@ class Launch:
     multiprocessing: bool = False
     hosts: Mapping[str, int] = field(default_factory=dict)
     debug_port: int | None = None
+    traces_imports: bool = False
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -53,6 +55,8 @@ class Launch:
             "multiprocessing": self.multiprocessing,
             "hosts": dict(self.hosts),
         }
+        if self.traces_imports:
+            task["traces_imports"] = True
         if self.client:
             task["client"] = self.client
         return {

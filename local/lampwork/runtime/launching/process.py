@@ -63,6 +63,7 @@ def serve(
     debug_port: int | None,
     multiprocessing: bool,
     hosts: Mapping[str, int],
+    traces_imports: bool = False,
 ) -> None:
     """Serve requests, in the function's surroundings. The arguments are those of `Launch.task`."""
     if debug_port:
@@ -80,7 +81,15 @@ def serve(
     user_code = UserCode.of(code_dir, ":".join(own_folders), os.path.dirname(bytecode_dir))
     source_cache.install(user_code, bytecode_dir, code_dir)
     recorder.start(user_code, code_dir)
+    if traces_imports:
+        _trace_imports()
     serve_forever(handler)
+
+
+def _trace_imports() -> None:
+    from lampwork.runtime.cold_start.import_trace import ImportTrace  # which no other process needs
+
+    ImportTrace(lambda node: client.tell_import(node.to_json())).start()
 
 
 def limit_open_files() -> None:
