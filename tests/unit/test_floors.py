@@ -33,8 +33,8 @@ FLOORS: dict[str, list[set[str]]] = {
         {"runtime", "triggers", "cloud"},
         {"front"},
         {"app"},
-        {"commands"},
-        {"cli"},
+        {"commands", "testing"},
+        {"cli", "pytest_plugin"},
         {"__main__"},
     ],
     "lampwork.template": [

@@ -19,6 +19,7 @@ from lampwork.app.project.options import Options
 from lampwork.app.project.project import Project
 from lampwork.app.ready_file import prepare, ready
 from lampwork.app.reload import Change, Watched, Watcher, import_watch, watched_files
+from lampwork.app.testing.control import TestControl, until_input_ends
 from lampwork.companions.project_processes import ProjectProcesses
 from lampwork.errors import LampworkError
 from lampwork.http.listener import Listener, is_loopback
@@ -78,6 +79,12 @@ class Up:
             opened.callback(self._log.say, "Stopping.")
             measuring = asyncio.create_task(self._report_sizes())
             opened.callback(measuring.cancel)
+            await self._until_stopped()
+
+    async def _until_stopped(self) -> None:
+        if self._options.testing:
+            await until_input_ends()
+        else:
             await (self._watcher.wait() if self._reload else asyncio.Event().wait())
 
     async def _report_sizes(self) -> None:
@@ -162,6 +169,7 @@ class Up:
             mappings=self._mappings,
             durable=self._durable,
             options=self._options.front,
+            testing=TestControl(project).serve if self._options.testing else None,
             on_access=partial(project.log_line, "lampwork"),
         )
         await self._front.start()

@@ -25,9 +25,10 @@ from lampwork.cloud.request_trace import RequestTrace
 from lampwork.cloud.s3_access.signed_requests import SignedS3
 from lampwork.cloud.state_machines.service import StateMachines
 from lampwork.cloud.table_streams import TableStreams
+from lampwork.cloud.testing import TestPaths
 from lampwork.cloud.user_pools.service import UserPools
 from lampwork.cloud.user_pools.triggers import Triggers
-from lampwork.companions.aws import TIME_SCALE
+from lampwork.companions.aws import TESTING, TIME_SCALE
 
 FILE: Final = "state.db"
 VERSION: Final = "moto"
@@ -70,7 +71,8 @@ def application(folder: Path, region: str) -> WSGIApplication:
     machines.warm()
     # What the template creates asks no trigger: functions do not run yet.
     pools = UserPools(own, region, Triggers(partial(_function_api, Clients(own, region))))
-    return QueueReport(RequestTrace(SignedS3(pools)))
+    whole = QueueReport(RequestTrace(SignedS3(pools)))
+    return TestPaths(whole, region) if TESTING in os.environ else whole
 
 
 def _function_api(clients: Clients) -> Client:

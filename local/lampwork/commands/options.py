@@ -128,6 +128,7 @@ def options_of(
     time_scale: float = 1,
     narrow: Narrow = everything,
     front: FrontOptions = AS_ON_AWS,
+    testing: bool = False,
     **overrides: Any,
 ) -> Options:
     return Options(
@@ -146,6 +147,7 @@ def options_of(
         debugged=_debugged(debug, debug_port),
         narrow=narrow,
         front=front,
+        testing=testing,
     )
 
 

@@ -154,6 +154,7 @@ class _Up(click.Command):
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file that is there while requests are answered, with the address in JSON.",
 )
+@click.option("--testing", is_flag=True, hidden=True)  # how lampwork.testing starts it
 def up(only: tuple[str, ...], **given: Any) -> None:
     """Serve the template's APIs and triggers until Ctrl-C."""
     _serve(partial(select, names=only, sources=SOURCES) if only else everything, **given)

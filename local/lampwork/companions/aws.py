@@ -29,6 +29,8 @@ CREDENTIALS: Final = {
 PROJECTS_KEY: Final = "LAMPWORK_ACCESS_KEY"
 # The variable that tells the server how long pauses take, as a multiple of what they say.
 TIME_SCALE: Final = "LAMPWORK_TIME_SCALE"
+# The variable that lets tests look into the server.
+TESTING: Final = "LAMPWORK_TESTING"
 
 
 class EmbeddedAws:
@@ -133,6 +135,14 @@ class EmbeddedAws:
         """As `resolve_at`."""
         return await resolve_at(self.address, references)
 
+    async def ask(self, path: str, question: object) -> bytes:
+        """The answer at one of the emulator's own paths of the server, which starts it.
+
+        Raises:
+            StartError: the server has ended; its log says why.
+        """
+        return await _ask(self.address, path, question)
+
     async def add_reader(self, resource: CloudResource) -> None:
         """Create the queue of a mapping that was made at run time."""
         await _post(self.address, READERS, json.dumps({"add": asdict(resource)}).encode())
@@ -202,11 +212,15 @@ async def resolve_at(
     Raises:
         StartError: the server has ended; its log says why.
     """
-    answer = await _post(address, REFERENCES, json.dumps(references).encode())
+    values: Mapping[str, str | None] = json.loads(await _ask(address, REFERENCES, references))
+    return values
+
+
+async def _ask(address: tuple[str, int], path: str, question: object) -> bytes:
+    answer = await _post(address, path, json.dumps(question).encode())
     if not answer:
         raise StartError("The embedded AWS ended before it answered; its log is above.")
-    values: Mapping[str, str | None] = json.loads(answer)
-    return values
+    return answer
 
 
 async def _post(address: tuple[str, int], path: str, body: bytes) -> bytes:

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from lampwork.companions.aws import CREDENTIALS, TIME_SCALE, EmbeddedAws, resolve_at
+from lampwork.companions.aws import CREDENTIALS, TESTING, TIME_SCALE, EmbeddedAws, resolve_at
 from lampwork.companions.redis import EmbeddedRedis
 from lampwork.companions.supervision import OnLog
 from lampwork.concurrency import run_all
@@ -14,11 +14,17 @@ class Services:
     """The embedded services that a project lists in its configuration.
 
     The embedded AWS calls functions at `lambda_endpoint`. Its pauses take `time_scale` times as
-    long as they say.
+    long as they say. With `testing`, tests may look into it.
     """
 
     def __init__(
-        self, config: Config, on_log: OnLog, lambda_endpoint: str = "", time_scale: float = 1
+        self,
+        config: Config,
+        on_log: OnLog,
+        lambda_endpoint: str = "",
+        time_scale: float = 1,
+        *,
+        testing: bool = False,
     ) -> None:
         wanted, data = config.services, config.data
         self.redis: EmbeddedRedis | None = None
@@ -27,7 +33,7 @@ class Services:
             self.redis = EmbeddedRedis(data, on_log, config.redis)
         if "aws" in wanted:
             hosts = (config.host, *config.allowed_hosts)
-            told = {TIME_SCALE: str(time_scale)}
+            told = {TIME_SCALE: str(time_scale)} | ({TESTING: "true"} if testing else {})
             if lambda_endpoint:
                 told["AWS_ENDPOINT_URL_LAMBDA"] = lambda_endpoint
             self.aws = EmbeddedAws(data, on_log, config.region, hosts, told)

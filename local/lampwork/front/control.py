@@ -4,9 +4,10 @@ AWS either has no such paths or requires a signature for them. Without this chec
 site could reach them here with a cross-site request. The front itself refuses foreign host names.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from lampwork.http.internal_paths import HEALTH, METRICS
+from lampwork.http.internal_paths import HEALTH, METRICS, TESTING
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.metrics.figures import CONTENT_TYPE
@@ -15,16 +16,22 @@ from lampwork.metrics.metrics import Metrics
 OWN_SITE: Final = (None, "none", "same-origin")
 
 
-class ControlPaths:
-    """Serves /_lampwork/health and /_lampwork/metrics."""
+Testing = Callable[[Request], Awaitable[Response]]
 
-    def __init__(self, metrics: Metrics) -> None:
+
+class ControlPaths:
+    """Serves /_lampwork/health and /_lampwork/metrics; `testing` serves /_lampwork/testing/."""
+
+    def __init__(self, metrics: Metrics, testing: Testing | None = None) -> None:
         self._metrics = metrics
+        self._testing = testing
 
     async def serve(self, request: Request) -> Response:
         if refusal := self.refusal(request):
             return refusal
         path = request.path
+        if self._testing is not None and path.startswith(TESTING):
+            return await self._testing(request)
         if path not in (HEALTH, METRICS):
             return json_message(404, "Not Found")
         if request.method not in ("GET", "HEAD"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lampwork.front.aws_services import AwsServices, is_open, is_public
 from lampwork.front.cloudformation import CloudFormationApi
-from lampwork.front.control import ControlPaths
+from lampwork.front.control import ControlPaths, Testing
 from lampwork.front.http.function_url import FunctionUrlGateway
 from lampwork.front.http.http_api import HttpApiGateway, gateway_error
 from lampwork.front.http.load_balancer import LoadBalancerGateway
@@ -52,6 +52,7 @@ class Front:
     `durable` are the executions of durable functions, which their SDK asks for.
     `allowed_hosts` are the names that clients may use besides localhost, IP addresses, and those
     that the template names; `host` is the address to listen on.
+    `testing` serves what tests ask of this process itself.
     `on_access` receives one line for each answer.
     """
 
@@ -71,12 +72,13 @@ class Front:
         mappings: MadeMappings | None = None,
         durable: DurableFunctions | None = None,
         options: FrontOptions = AS_ON_AWS,
+        testing: Testing | None = None,
         on_access: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._invoker = invoker
         self._metrics = metrics or Metrics()
         self._on_access = on_access
-        self._control = ControlPaths(self._metrics)
+        self._control = ControlPaths(self._metrics, testing)
         self._hosts = OwnHosts({host, *allowed_hosts})
         self._aws = AwsServices(aws)
         self._aws_address = aws

@@ -20,6 +20,9 @@ POOL_DOCUMENT: Final = re.compile(
 HEALTH: Final = PREFIX + "health"
 METRICS: Final = PREFIX + "metrics"
 
+# At both, and only where `lampwork.testing` has started the emulator.
+TESTING: Final = PREFIX + "testing/"
+
 # At the embedded server's.
 RESOURCES: Final = PREFIX + "resources"
 REFERENCES: Final = PREFIX + "references"

@@ -16,7 +16,8 @@ class Options:
     `read_config` reads the configuration anew and applies the command line's options to it.
     `variables` win over all other variables; `function_variables` are those of single functions, by
     logical id or name. With `shell_env`, the shell's value of a variable wins over the template's.
-    `narrow` reduces the template's stack to what the command serves.
+    `narrow` reduces the template's stack to what the command serves. With `testing`, a test may
+    look into everything, and it all ends with standard input.
     """
 
     read_config: Callable[[], Config]
@@ -32,4 +33,5 @@ class Options:
     narrow: Narrow = everything
     time_scale: float = 1
     front: FrontOptions = AS_ON_AWS
+    testing: bool = False
     sources: Sequence[Source] = SOURCES

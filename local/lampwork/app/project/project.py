@@ -100,6 +100,7 @@ class Project:
                 self.log_line,
                 lambda_endpoint=f"http://localhost:{port}",
                 time_scale=options.time_scale,
+                testing=options.testing,
             )
         )
         self._beside = beside
