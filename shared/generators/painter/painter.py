@@ -1,9 +1,14 @@
 import asyncio
 import concurrent.futures
 import threading
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from shared.generators.painter.picture import paint
 from shared.generators.port import GenerationParameters, Image, Progress
+
+if TYPE_CHECKING:
+    from shared.generators.painter.processes import Processes
 
 
 class Stopped(Exception):
@@ -11,16 +16,32 @@ class Stopped(Exception):
 
 
 class Painter:
-    """Paints by rules, without a model: words steer the scene, and chance does the rest."""
+    """Paints by rules, without a model: words steer the scene, and chance does the rest.
+
+    Of several pictures at once, this process paints one, and other processes the rest.
+    """
+
+    def __init__(self) -> None:
+        self._paints_here = False
+
+    @cached_property
+    def _processes(self) -> "Processes":
+        from shared.generators.painter.processes import Processes  # few need what this loads
+
+        return Processes()
 
     async def generate(
         self, prompt: str, parameters: GenerationParameters, progress: Progress
     ) -> Image:
         reporter = Reporter(progress, asyncio.get_running_loop())
+        here, self._paints_here = not self._paints_here, True
+        work = paint if here else self._processes.paint
         try:
-            data = await asyncio.to_thread(paint, prompt, parameters, reporter.report)
+            data = await asyncio.to_thread(work, prompt, parameters, reporter.report)
         finally:
             reporter.stop()
+            if here:
+                self._paints_here = False
         return Image(data, "image/png", parameters.width, parameters.height)
 
 
