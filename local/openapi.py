@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 import functions
 from functions.asgi import apps as functions_apps
 from local.openapi_examples import EXAMPLES, IN_COOKIES
-from local.openapi_refusals import answers, asks_who, examples, headers
+from local.openapi_refusals import answers, asks_who, examples, headers, scope_of
 from local.openapi_refusals import name as operation_name
 from shared.schemas.auth import TokenResponse
 
@@ -47,6 +47,11 @@ GATEWAY_ERROR = {
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-access_token"},
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key of the account, `lw_…`, with the scope that is named here.",
+    },
     "refreshCookie": {"type": "apiKey", "in": "cookie", "name": "__Host-refresh_token"},
 }
 OF_A_CALLER = ("bearer", "cookie")
@@ -148,7 +153,9 @@ def _share_answers(paths: dict[str, Any]) -> dict[str, Any]:
 def _security(route: APIRoute) -> list[dict[str, list[str]]]:
     """The credentials that an operation takes, any of them; an empty object stands for none."""
     if asks_who(route.dependant):
-        return [{name: []} for name in OF_A_CALLER]
+        of_people: list[dict[str, list[str]]] = [{name: []} for name in OF_A_CALLER]
+        scope = scope_of(route.dependant)
+        return of_people if scope is None else [*of_people, {"apiKey": [scope.value]}]
     taken = OPTIONAL_SECURITY.get(operation_name(route), ())
     optional: list[dict[str, list[str]]] = [{name: []} for name in taken]
     return [*optional, {}] if optional else []

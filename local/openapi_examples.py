@@ -44,6 +44,15 @@ TASK = {
     "webhook_url": None,
     "ws_url": f"wss://lampwork.example/ws/tasks/{ID}",
 }
+API_KEY = {
+    "id": ID,
+    "name": "The nightly posters",
+    "hint": "x9_Q",
+    "scopes": ["tasks:read", "tasks:write"],
+    "created_at": BEFORE,
+    "last_used_at": NOW,
+    "expires_at": LATER,
+}
 SECRET = {"id": ID, "created_at": BEFORE, "expires_at": None}
 DELIVERY = {
     "id": ID,
@@ -81,6 +90,12 @@ EXAMPLES: dict[str, Any] = {
         },
     },
     "AddressRequest": {"email": EMAIL},
+    "ApiKeyCreate": {
+        "name": "The nightly posters",
+        "scopes": ["tasks:read", "tasks:write"],
+        "expires_in_days": 90,
+    },
+    "ApiKeyList": {"items": [API_KEY]},
     "DeliveryList": {"items": [DELIVERY], "next_cursor": None},
     "DeliveryRead": DELIVERY,
     "EmailChangeRequest": {"email": EMAIL},
@@ -93,6 +108,7 @@ EXAMPLES: dict[str, Any] = {
     },
     "LoginRequest": {"email": EMAIL, "password": PASSWORD},
     "LogoutRequest": {"refresh_token": TOKEN},
+    "NewApiKey": {**API_KEY, "last_used_at": None, "key": "lw_9Yk2…x9_Q"},
     "NewSecret": {**SECRET, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
     "PasswordChangeRequest": {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"},
     "ProfileUpdate": {"display_name": "Ada", "locale": "en-GB"},

@@ -17,6 +17,7 @@ from shared.errors import (
     AccountDisabled,
     AmbiguousCookies,
     AmbiguousCredentials,
+    ApiKeyNotFound,
     BadRequest,
     CsrfRejected,
     DeliveryNotFound,
@@ -24,6 +25,7 @@ from shared.errors import (
     EmailNotVerified,
     EmailTaken,
     IdempotencyKeyReused,
+    InsufficientScope,
     InternalError,
     InvalidCredentials,
     InvalidCursor,
@@ -44,6 +46,7 @@ from shared.errors import (
     TaskNotFinished,
     TaskNotFound,
     TokenAlreadyUsed,
+    TooManyApiKeys,
     TooManyPolls,
     TooManyTasksAtOnce,
     Unauthenticated,
@@ -53,7 +56,8 @@ from shared.errors import (
     WeakPassword,
     problem_document,
 )
-from shared.web.authentication import Asking, OwnPageOnly, authenticated
+from shared.models.api_key_scope import Scope
+from shared.web.authentication import Asking, OwnPageOnly, Permitting, authenticated
 
 Errors = Iterable[type[DomainError]]
 
@@ -95,6 +99,8 @@ OF_ROUTES: Mapping[str, tuple[type[DomainError], ...]] = {
         RateLimited,
     ),
     "DELETE /api/v1/auth/me": (ReauthenticationRequired,),
+    "POST /api/v1/auth/api-keys": (ReauthenticationRequired, TooManyApiKeys, RateLimited),
+    "DELETE /api/v1/auth/api-keys/{key_id}": (ApiKeyNotFound,),
     "DELETE /api/v1/auth/sessions/{session_id}": (SessionNotFound,),
     "POST /api/v1/tasks": (
         InvalidIdempotencyKey,
@@ -133,6 +139,7 @@ OF_A_CALLER = (
     InvalidToken,
     AmbiguousCookies,
     CsrfRejected,
+    InsufficientScope,
 )
 OF_OWN_PAGES = (CsrfRejected,)
 NEED_NOTHING = frozenset(("GET /.well-known/jwks.json", "GET /api/health"))
@@ -195,9 +202,16 @@ def errors_of(route: APIRoute) -> list[type[DomainError]]:
 
 
 def asks_who(dependant: Dependant) -> bool:
-    if dependant.call is authenticated or isinstance(dependant.call, Asking):
+    if dependant.call is authenticated or isinstance(dependant.call, Asking | Permitting):
         return True
     return any(map(asks_who, dependant.dependencies))
+
+
+def scope_of(dependant: Dependant) -> Scope | None:
+    """What an API key needs for a route; None if none may pass."""
+    if isinstance(dependant.call, Asking | Permitting):
+        return dependant.call.scope
+    return next(filter(None, map(scope_of, dependant.dependencies)), None)
 
 
 def code(error: type[DomainError]) -> str:

@@ -4,6 +4,7 @@ from alembic import context
 from alembic.runtime.migration import MigrationInfo
 from sqlalchemy import JSON, Connection
 
+import shared.models.api_key
 import shared.models.auth_event
 import shared.models.mail
 import shared.models.one_time_token

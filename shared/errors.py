@@ -6,9 +6,10 @@ DomainError
 ├── Unauthenticated (401)        InvalidCredentials, InvalidToken, InvalidRefreshToken,
 │                                RefreshTokenReused, AmbiguousCookies, InvalidTicket
 ├── Forbidden (403)              EmailNotVerified, AccountDisabled, CsrfRejected, SizeBeyondPlan,
-│                                ReauthenticationRequired, MailboxElsewhere
-├── NotFound (404)               TaskNotFound, UserNotFound, SessionNotFound, DeliveryNotFound
-├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished
+│                                ReauthenticationRequired, MailboxElsewhere, InsufficientScope
+├── NotFound (404)               TaskNotFound, UserNotFound, SessionNotFound, DeliveryNotFound,
+│                                ApiKeyNotFound
+├── Conflict (409)               EmailTaken, TaskFinished, TaskNotFinished, TooManyApiKeys
 ├── PayloadTooLarge (413)
 ├── UnsupportedMediaType (415)
 ├── Unprocessable (422)          WeakPassword, IdempotencyKeyReused
@@ -164,6 +165,23 @@ class ReauthenticationRequired(Forbidden):
     default_detail = "Enter the password again first."
 
 
+class InsufficientScope(Forbidden):
+    """An API key does not permit this; `needed` is the scope that would, if one does."""
+
+    default_detail = "No API key permits this: sign in to do it."
+
+    def __init__(self, needed: str | None = None) -> None:
+        # RFC 6750, section 3.1
+        challenge = 'Bearer realm="api", error="insufficient_scope"'
+        if needed is None:
+            super().__init__(headers={"WWW-Authenticate": challenge})
+        else:
+            super().__init__(
+                f"The API key does not permit this: it lacks the scope {needed}.",
+                headers={"WWW-Authenticate": f'{challenge}, scope="{needed}"'},
+            )
+
+
 class MailboxElsewhere(Forbidden):
     default_detail = (
         "The mailbox holds everybody's links, so it is shown on this machine only: open it under "
@@ -193,6 +211,10 @@ class DeliveryNotFound(NotFound):
     default_detail = "There is no such delivery."
 
 
+class ApiKeyNotFound(NotFound):
+    default_detail = "There is no such API key."
+
+
 class Conflict(DomainError):
     status = 409
     title = "Conflict"
@@ -209,6 +231,10 @@ class TaskFinished(Conflict):
 
 class TaskNotFinished(Conflict):
     default_detail = "The task has no result yet."
+
+
+class TooManyApiKeys(Conflict):
+    default_detail = "The account has as many API keys as it may have: revoke one first."
 
 
 class PayloadTooLarge(DomainError):

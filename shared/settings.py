@@ -181,6 +181,7 @@ class AuthSettings(Settings):
     refresh_absolute_seconds: int = Field(30 * 86400, alias="AUTH_REFRESH_ABSOLUTE_SECONDS", gt=0)
     unremembered_seconds: int = Field(86400, alias="AUTH_UNREMEMBERED_SECONDS", gt=0)
     maximum_sessions: int = Field(20, alias="AUTH_MAXIMUM_SESSIONS", ge=1)
+    maximum_api_keys: int = Field(20, alias="AUTH_MAXIMUM_API_KEYS", ge=0)
     verification_ttl_seconds: int = Field(86400, alias="AUTH_VERIFICATION_TTL_SECONDS", gt=0)
     reset_ttl_seconds: int = Field(1800, alias="AUTH_RESET_TTL_SECONDS", gt=0)
     email_change_ttl_seconds: int = Field(86400, alias="AUTH_EMAIL_CHANGE_TTL_SECONDS", gt=0)
@@ -289,6 +290,7 @@ class RateLimitSettings(Settings):
     mail_ip: RateLimit = Field("20/hour", alias="RATE_LIMIT_MAIL_IP")
     password: RateLimit = Field("5/minute; 100/day", alias="RATE_LIMIT_PASSWORD")
     redelivery: RateLimit = Field("30/minute", alias="RATE_LIMIT_REDELIVERY")
+    api_keys: RateLimit = Field("10/hour", alias="RATE_LIMIT_API_KEYS")
 
 
 class QueueSettings(Settings):

@@ -8,6 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+import shared.models.api_key
 import shared.models.auth_event
 import shared.models.mail
 import shared.models.one_time_token
@@ -50,6 +51,15 @@ def rows_of_a_user() -> Rows:
             "auth_time": NOW,
             "idle_expires_at": SOON,
             "absolute_expires_at": SOON,
+        },
+        "api_keys": {
+            "id": uuid4(),
+            "user_id": user_id,
+            "made_by": uuid4(),
+            "name": "A program",
+            "token_hash": secrets.token_bytes(32),
+            "hint": "x9_Q",
+            "scopes": "tasks:read",
         },
         "one_time_tokens": {
             "id": token_id,

@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from shared.engine.task_payload import task_payload
+from shared.models.api_key import ApiKey
 from shared.models.session import UserSession
 from shared.models.task import Task, TaskEvent
 from shared.models.task_status import TaskStatus
 from shared.models.user import User, UserStatus
+from shared.security import api_keys
 from shared.stream.connections import Connection
 from shared.stream.gateway import GatewayError, Gone
 
@@ -119,6 +122,27 @@ class Story:
         async with self._session() as session, session.begin():
             session.add(row)
         return row.id
+
+    async def key(self, user_id: UUID, scopes: str = "tasks:read", **columns: Any) -> str:
+        """An API key of the user."""
+        token = api_keys.create()
+        row = ApiKey(
+            id=uuid4(),
+            user_id=user_id,
+            made_by=uuid4(),
+            name="A program",
+            token_hash=api_keys.present(token).fingerprint,
+            hint=api_keys.hint(token),
+            scopes=scopes,
+            **columns,
+        )
+        async with self._session() as session, session.begin():
+            session.add(row)
+        return token
+
+    async def revoke_keys(self, user_id: UUID) -> None:
+        async with self._session() as session, session.begin():
+            await session.execute(delete(ApiKey).where(ApiKey.user_id == user_id))
 
     async def task(self, user_id: UUID | None = None, *, sequence: int = 1) -> UUID:
         """A task with events 1 to `sequence`."""

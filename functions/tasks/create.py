@@ -6,7 +6,7 @@ from shared.services.idempotency import parse_key
 from shared.services.tasks import TaskService
 from shared.web.accepted import IdempotencyKeyHeader, accepted_task
 from shared.web.api import create_app, lambda_handler
-from shared.web.authentication import UserDep
+from shared.web.authentication import WriterDep
 
 app = create_app()
 
@@ -14,7 +14,7 @@ app = create_app()
 @app.post("/api/v1/tasks", status_code=202, response_model=TaskRead)
 async def create_task(
     new: TaskCreate,
-    user: UserDep,
+    user: WriterDep,
     request: Request,
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> JSONResponse:

@@ -6,14 +6,14 @@ from shared.models.task_status import TaskStatus
 from shared.repositories.tasks import Cursor, OwnTasks
 from shared.schemas.task import TaskList, TaskRead
 from shared.web.api import create_app, lambda_handler
-from shared.web.authentication import UserDep
+from shared.web.authentication import ReaderDep
 
 app = create_app()
 
 
 @app.get("/api/v1/tasks")
 async def list_tasks(
-    user: UserDep,
+    user: ReaderDep,
     status: TaskStatus | None = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,

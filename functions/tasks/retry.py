@@ -8,7 +8,7 @@ from shared.services.idempotency import parse_key
 from shared.services.tasks import TaskService
 from shared.web.accepted import IdempotencyKeyHeader, accepted_task
 from shared.web.api import create_app, lambda_handler
-from shared.web.authentication import UserDep
+from shared.web.authentication import WriterDep
 
 app = create_app()
 
@@ -16,7 +16,7 @@ app = create_app()
 @app.post("/api/v1/tasks/{task_id}/retry", status_code=202, response_model=TaskRead)
 async def retry_task(
     task_id: UUID,
-    user: UserDep,
+    user: WriterDep,
     request: Request,
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> JSONResponse:

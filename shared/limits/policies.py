@@ -86,5 +86,10 @@ def redelivery(user_id: UUID) -> RateLimitPolicy:
     return RateLimitPolicy("redelivery", settings.rate_limits().redelivery, str(user_id))
 
 
+def api_keys(user_id: UUID) -> RateLimitPolicy:
+    """API keys that a user makes."""
+    return RateLimitPolicy("api_keys", settings.rate_limits().api_keys, str(user_id))
+
+
 def _per_address(name: str, limit: str, ip: str | None) -> RateLimitPolicy:
     return RateLimitPolicy(name, limit, client_address.network(ip))

@@ -103,6 +103,14 @@ TEMPLATES = {
             "If you see this more than once, change your password.",
         ),
     ),
+    MailKind.API_KEY_CREATED: Template(
+        f"An API key of your {PRODUCT} account was made",
+        (
+            "A program can use your account with it, as far as the key allows. Your account page "
+            "lists your keys, and revokes them.",
+            "If it was not you, choose a new password now: that revokes every key.",
+        ),
+    ),
 }
 
 

@@ -24,6 +24,8 @@ class AuthEventKind(StrEnum):
     EMAIL_CONFIRM = "email_confirm"
     PROFILE_UPDATE = "profile_update"
     ACCOUNT_DELETE = "account_delete"
+    API_KEY_CREATE = "api_key_create"
+    API_KEY_REVOKE = "api_key_revoke"
 
 
 class AuthEvent(Base):

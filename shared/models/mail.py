@@ -18,6 +18,7 @@ class MailKind(StrEnum):
     EMAIL_CHANGED = "email_changed"
     ACCOUNT_DELETED = "account_deleted"
     SESSION_REUSED = "session_reused"
+    API_KEY_CREATED = "api_key_created"
 
 
 class OutgoingMail(Base):

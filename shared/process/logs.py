@@ -31,7 +31,7 @@ SECRETS = [
     ),
     (re.compile(r"(\bbearer\s+)\S+", re.IGNORECASE), r"\1{}"),
     (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"), "{}"),  # a JWT
-    (re.compile(r"(?:rt|ev|pr|ec|eu|dv)1_[\w-]+"), "{}"),  # our own tokens
+    (re.compile(r"(?:(?:rt|ev|pr|ec|eu|dv)1_|\blw_)[\w-]+"), "{}"),  # our own tokens
     (re.compile(r"\$argon2\w*\$\S+"), "{}"),
 ]
 PATTERNS = [(pattern, replacement.format(REDACTED)) for pattern, replacement in SECRETS]

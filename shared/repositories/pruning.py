@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from shared import settings
+from shared.models.api_key import ApiKey
 from shared.models.auth_event import AuthEvent
 from shared.models.base import Base, database_now
 from shared.models.mail import MailboxMessage, OutgoingMail
@@ -144,6 +145,7 @@ def rules(now: datetime) -> Sequence[Rule]:
         Rows(AuthEvent, AuthEvent.occurred_at, history),
         Rows(UserSession, UserSession.idle_expires_at, history),
         Rows(UserSession, UserSession.revoked_at, history),
+        Rows(ApiKey, ApiKey.expires_at, now),
         Rows(Subscription, Subscription.ended_at, now - timedelta(days=SUBSCRIPTION_DAYS)),
         *_webhooks(now, timedelta(seconds=settings.webhooks().retention_seconds)),
     )

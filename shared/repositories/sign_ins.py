@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, bindparam, select
 
 from shared.database import rows
+from shared.models.api_key import ApiKey
 from shared.models.session import UserSession
 from shared.models.user import User, UserStatus
 
@@ -27,6 +28,19 @@ class SignIn(NamedTuple):
     deleted_at: datetime | None
 
 
+class KeyInUse(NamedTuple):
+    """What of an API key and its account decides so."""
+
+    id: UUID
+    user_id: UUID
+    scopes: str
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    status: UserStatus
+    auth_epoch: int
+    deleted_at: datetime | None
+
+
 class Standing(NamedTuple):
     """What of an account decides so where a gateway has named the user."""
 
@@ -40,6 +54,13 @@ _SESSION_COLUMNS = (
     UserSession.revoked_at,
     UserSession.idle_expires_at,
     UserSession.absolute_expires_at,
+)
+_KEY_COLUMNS = (
+    ApiKey.id,
+    ApiKey.user_id,
+    ApiKey.scopes,
+    ApiKey.last_used_at,
+    ApiKey.expires_at,
 )
 
 
@@ -58,6 +79,13 @@ class Wanted:
             .join(User, User.id == UserSession.user_id)
             .where(UserSession.id == bindparam("asking_session"))
         )
+        of_key = select(*_KEY_COLUMNS, User.status, User.auth_epoch, User.deleted_at)
+        self.by_key = joined(
+            of_key.add_columns(*columns)
+            .select_from(ApiKey)
+            .join(User, User.id == ApiKey.user_id)
+            .where(ApiKey.token_hash == bindparam("asking_key"))
+        )
         self.by_user = joined(
             select(User.status, User.deleted_at, *columns)
             .select_from(User)
@@ -71,6 +99,14 @@ class Wanted:
         row = await _only(self.by_session, {**parameters, "asking_session": session_id})
         size = len(SignIn._fields)
         return None if row is None else (SignIn(*row[:size]), tuple(row[size:]))
+
+    async def of_key(
+        self, fingerprint: bytes, parameters: Mapping[str, Any]
+    ) -> tuple[KeyInUse, tuple[Any, ...]] | None:
+        """An API key and the columns; None if there is no such key."""
+        row = await _only(self.by_key, {**parameters, "asking_key": fingerprint})
+        size = len(KeyInUse._fields)
+        return None if row is None else (KeyInUse(*row[:size]), tuple(row[size:]))
 
     async def of_user(
         self, user_id: UUID, parameters: Mapping[str, Any]

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from shared import settings
 from shared.errors import AmbiguousCredentials, InvalidToken
-from shared.security import access_tokens, client_address, cookies
+from shared.security import access_tokens, api_keys, client_address, cookies
 from shared.security.access_tokens import AccessClaims
+from shared.security.api_keys import PresentedKey
 from shared.security.cookies import TokenCookie
 from shared.settings import TrustUserIdHeader
 
@@ -41,10 +42,10 @@ class Credential:
 
 def find(
     headers: Mapping[str, str], *, peer: str | None, socket: bool = False
-) -> Credential | None:
-    """The credential of a request. It comes from Authorization if that is there, else (for a
-    `socket`) from the subprotocol `bearer.<token>`, else from the cookie, else from a trusted
-    X-User-Id.
+) -> Credential | PresentedKey | None:
+    """The credential of a request: an API key, or one that names the user by itself. It comes from
+    Authorization if that is there, else (for a `socket`) from the subprotocol `bearer.<token>`,
+    else from the cookie, where no key may be, else from a trusted X-User-Id.
 
     `headers` has names in lower case and the values of a repeated header joined by commas;
     `peer` is the address the request came from, as the gateway saw it.
@@ -59,6 +60,10 @@ def find(
     if found is None:
         return Credential(Source.TRUSTED_HEADER, named_user, None) if named_user else None
     source, token = found
+    if source is not Source.COOKIE and api_keys.is_one(token):
+        if named_user is not None:  # a gateway that lets keys pass would give them all power
+            raise InvalidToken
+        return api_keys.present(token)
     claims = access_tokens.read(token)
     if named_user not in (None, claims.user_id):
         raise InvalidToken

@@ -13,6 +13,7 @@ from shared.limits import policies, rate_limits
 from shared.models.mail import MailKind
 from shared.models.session import RevokeReason, UserSession
 from shared.models.user import User
+from shared.repositories.api_keys import ApiKeyRepository
 from shared.repositories.outgoing_mails import OutgoingMailRepository
 from shared.repositories.sessions import SessionRepository
 from shared.security import refresh_tokens
@@ -164,5 +165,6 @@ async def _end_reused(session_id: UUID, owner: User) -> NoReturn:
     async with transaction() as session:
         if await SessionRepository(session).revoke(session_id, RevokeReason.REUSE, now=clock.now()):
             await revoke(session, owner.id, AccountEvent.SIGN_IN_ENDED)
+            await ApiKeyRepository(session, owner_id=owner.id).revoke_those_made_by(session_id)
             await OutgoingMailRepository(session).add(MailKind.SESSION_REUSED, owner.email)
     raise RefreshTokenReused

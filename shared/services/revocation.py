@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import clock
 from shared.models.one_time_token import TokenPurpose
 from shared.models.session import RevokeReason
+from shared.repositories.api_keys import ApiKeyRepository
 from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.repositories.sessions import SessionRepository
 from shared.repositories.users import UserRepository
@@ -30,7 +31,11 @@ class AccountEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """The unused links that die, and why all sign-ins end (None: they go on)."""
+    """The unused links that die, and why all sign-ins end (None: they go on).
+
+    API keys end where sign-ins do: whoever had one may have made some. One that ends by itself
+    takes along the keys that it made.
+    """
 
     links: frozenset[TokenPurpose]
     sign_ins: RevokeReason | None = None
@@ -66,4 +71,5 @@ async def revoke(session: AsyncSession, user_id: UUID, event: AccountEvent) -> N
     if ends.sign_ins is not None:
         await users.raise_epoch(user_id)
         await SessionRepository(session).revoke_all(user_id, ends.sign_ins, now=clock.now())
+        await ApiKeyRepository(session, owner_id=user_id).revoke_all()
     await OneTimeTokenRepository(session).delete_all(user_id, ends.links)

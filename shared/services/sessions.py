@@ -11,8 +11,9 @@ from shared.database import transaction
 from shared.errors import InvalidRefreshToken, InvalidToken, SessionNotFound
 from shared.models.session import RevokeReason, UserSession
 from shared.models.user import User, UserStatus
+from shared.repositories.api_keys import ApiKeyRepository
 from shared.repositories.sessions import SessionRepository
-from shared.repositories.sign_ins import SignIn, Standing
+from shared.repositories.sign_ins import KeyInUse, SignIn, Standing
 from shared.security import access_tokens, refresh_tokens
 from shared.security.access_tokens import AccessClaims
 from shared.services.revocation import AccountEvent, revoke
@@ -50,7 +51,7 @@ def is_alive(user_session: UserSession | SignIn, user: User | SignIn) -> bool:
     return user_session.revoked_at is None and clock.now() < expires_at and is_in_use(user)
 
 
-def is_in_use(user: User | SignIn | Standing) -> bool:
+def is_in_use(user: User | SignIn | Standing | KeyInUse) -> bool:
     return user.status is UserStatus.ACTIVE and user.deleted_at is None
 
 
@@ -146,6 +147,7 @@ async def end_session(user_id: UUID, session_id: UUID) -> None:
             raise SessionNotFound
         await SessionRepository(session).revoke(session_id, RevokeReason.LOGOUT, now=clock.now())
         await revoke(session, user_id, AccountEvent.SIGN_IN_ENDED)
+        await ApiKeyRepository(session, owner_id=user_id).revoke_those_made_by(session_id)
     await socket_review.request(user_id)
 
 
@@ -169,6 +171,8 @@ async def log_out(
         elif scope is LogoutScope.OTHERS:
             if proven is not None:  # this session's own access token goes on
                 await revoke(session, proven.user_id, AccountEvent.SIGN_IN_ENDED)
+                keys = ApiKeyRepository(session, owner_id=proven.user_id)
+                await keys.revoke_those_made_elsewhere(proven.id, now=clock.now())
                 await sessions.revoke_all(
                     proven.user_id, RevokeReason.LOGOUT, now=clock.now(), except_for=proven.id
                 )

@@ -6,18 +6,21 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from shared import settings
+from shared import clock, settings
 from shared.errors import (
     BadRequest,
+    InsufficientScope,
     InvalidToken,
     TaskNotFound,
     TooManySockets,
     Unauthenticated,
     Unavailable,
 )
+from shared.models.api_key_scope import Scope
 from shared.queues.doorbells import Queue, QueueUnavailable
 from shared.queues.registry import queue
 from shared.security import credentials, origins
+from shared.security.api_keys import PresentedKey
 from shared.security.authority import Authority
 from shared.security.credentials import Source
 from shared.singletons import singleton
@@ -78,6 +81,7 @@ class Admission:
         Raises:
             BadRequest: `task_id` is not one UUID, or `after` not one sequence.
             Unauthenticated: no valid credential, or a page of a foreign origin.
+            InsufficientScope: the API key does not permit reading tasks.
             CsrfRejected: a page of a foreign origin asks for an event stream, with a cookie.
             InvalidTicket: `ticket` is not valid here, whatever else was sent.
             TaskNotFound: there is no such task, or it is somebody else's.
@@ -102,13 +106,22 @@ class Admission:
     async def _authenticate(self, handshake: Handshake, task_id: UUID) -> Authority:
         ticket = _only(handshake.query, "ticket")
         if ticket is None:
-            authority = _shown(handshake)
+            shown = _shown(handshake)
+            authority = await self._of_key(shown) if isinstance(shown, PresentedKey) else shown
         else:
             _check_origin(handshake.headers)
             authority = await self._tickets.redeem(ticket, task_id)
         if not await self._still_counts(authority):
             raise InvalidToken
         return authority
+
+    async def _of_key(self, presented: PresentedKey) -> Authority:
+        key = await self._reader.key(presented.fingerprint)
+        if key is None or (key.expires_at is not None and key.expires_at <= clock.now()):
+            raise InvalidToken
+        if Scope.TASKS_READ not in key.scopes:
+            raise InsufficientScope(Scope.TASKS_READ)
+        return Authority.of_key(key.id, key.user_id, key.epoch, key.expires_at)
 
     async def _still_counts(self, authority: Authority) -> bool:
         if authority.session_id is None:
@@ -167,12 +180,15 @@ def _only(query: Mapping[str, Sequence[str]], name: str) -> str | None:
     return given[0] if given else None
 
 
-def _shown(handshake: Handshake) -> Authority:
-    """The authority that the credential in the headers gives."""
+def _shown(handshake: Handshake) -> Authority | PresentedKey:
+    """The authority that the credential in the headers gives, or the key that may give one."""
     websocket = handshake.websocket
     credential = credentials.find(handshake.headers, peer=handshake.peer, socket=websocket)
     if credential is None:
         raise Unauthenticated
+    if isinstance(credential, PresentedKey):
+        _check_origin(handshake.headers)
+        return credential
     if websocket or credential.source is not Source.COOKIE:
         _check_origin(handshake.headers, needed=credential.source is Source.COOKIE)
     else:

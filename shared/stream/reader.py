@@ -1,6 +1,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -64,6 +65,17 @@ class SessionState:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """An API key whose account is in use."""
+
+    id: UUID
+    user_id: UUID
+    epoch: int
+    scopes: frozenset[str]
+    expires_at: datetime | None
+
+
 class Reader:
     """The reads of the live stream in plain SQL: its functions load no ORM.
 
@@ -100,11 +112,13 @@ class Reader:
         return [_event(*row) for row in rows]
 
     async def sessions(self, session_ids: Iterable[UUID]) -> dict[UUID, SessionState]:
-        """The state of each session; one that does not exist is left out."""
+        """The state of each session, or API key; one that does not exist is left out."""
         rows = await self._fetch_in(
             "SELECT s.id, u.id, s.revoked_at IS NULL AND u.status = 'active'"
             " AND u.deleted_at IS NULL, u.auth_epoch"
-            " FROM user_sessions s JOIN users u ON u.id = s.user_id WHERE s.id IN ({ids})",
+            " FROM user_sessions s JOIN users u ON u.id = s.user_id WHERE s.id IN ({ids})"
+            " UNION ALL SELECT k.id, u.id, u.status = 'active' AND u.deleted_at IS NULL,"
+            " u.auth_epoch FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id IN ({ids})",
             session_ids,
         )
         return {
@@ -114,6 +128,20 @@ class Reader:
 
     async def session(self, session_id: UUID) -> SessionState | None:
         return (await self.sessions([session_id])).get(session_id)
+
+    async def key(self, fingerprint: bytes) -> KeyState | None:
+        """The API key, whether or not it has expired."""
+        rows = await self._database.fetch(
+            "SELECT k.id, k.user_id, u.auth_epoch, k.scopes, k.expires_at"
+            " FROM api_keys k JOIN users u ON u.id = k.user_id"
+            " WHERE k.token_hash = $1 AND u.status = 'active' AND u.deleted_at IS NULL",
+            fingerprint,
+        )
+        if not rows:
+            return None
+        key_id, user_id, epoch, scopes, expires_at = rows[0]
+        granted = frozenset(scopes.split(" "))
+        return KeyState(_uuid(key_id), _uuid(user_id), epoch, granted, _instant(expires_at))
 
     async def live_users(self, user_ids: Iterable[UUID]) -> set[UUID]:
         """Those whose account exists, is active and was not deleted."""
@@ -150,6 +178,13 @@ def reader() -> Reader:
 
 def _uuid(value: object) -> UUID:
     return UUID(str(value))  # SQLite keeps 32 hexadecimal digits, asyncpg has a type of its own
+
+
+def _instant(value: str | datetime | None) -> datetime | None:
+    """SQLite keeps a text without a zone, of an instant in UTC."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value
 
 
 def _event(sequence: int, payload: str) -> Event:

@@ -6,22 +6,25 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from shared.errors import InvalidToken, Unauthenticated
+from shared.models.api_key_scope import Scope
 from shared.repositories.sign_ins import NOTHING, Wanted
 from shared.security import client_address, cookies, credentials, origins
-from shared.security.access_tokens import AccessClaims
+from shared.security.api_keys import PresentedKey
+from shared.security.authority import Authority
 from shared.security.cookies import TokenCookie
 from shared.security.credentials import Credential, Source
-from shared.services import sessions
+from shared.services import api_keys, sessions
 from shared.services.sessions import Client
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whom a request acts for. It has no session and claims if a trusted gateway named the user."""
+    """Whom a request acts for. It has no session if a program acts with an API key, or if a
+    trusted gateway named the user. `authority` is that of a socket it may open."""
 
     user_id: UUID
     session_id: UUID | None
-    claims: AccessClaims | None = None
+    authority: Authority
 
 
 async def authenticated(request: Request) -> Principal:
@@ -30,13 +33,28 @@ async def authenticated(request: Request) -> Principal:
     Raises:
         Unauthenticated: there is no credential.
         InvalidToken: there is one, and it is not valid.
+        InsufficientScope: it is an API key, which does not permit this.
         CsrfRejected: a foreign page sent a request that changes something, with only a cookie.
         Unavailable: the database is away.
     """
-    return (await _read(request, NOTHING, {})).user
+    return (await _read(request, NOTHING, {}, None)).user
 
 
 UserDep = Annotated[Principal, Depends(authenticated)]
+
+
+class Permitting:
+    """A route's dependency: as `authenticated`, and API keys with this scope may pass too."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> Principal:
+        return (await _read(request, NOTHING, {}, self.scope)).user
+
+
+ReaderDep = Annotated[Principal, Depends(Permitting(Scope.TASKS_READ))]
+WriterDep = Annotated[Principal, Depends(Permitting(Scope.TASKS_WRITE))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,42 +67,65 @@ class Asked:
 
 class Asking:
     """A route's dependency: as `authenticated`, with what the route reads of its user in the same
-    statement. `parameters` says what of the request that statement needs."""
+    statement. `parameters` says what of the request that statement needs, and `scope` which API
+    keys may pass."""
 
     def __init__(
         self,
         wanted: Wanted,
+        scope: Scope,
         parameters: Callable[[Request], Mapping[str, Any]] = lambda _request: {},
     ) -> None:
+        self.scope = scope
         self._wanted = wanted
         self._parameters = parameters
 
     async def __call__(self, request: Request) -> Asked:
-        return await _read(request, self._wanted, self._parameters(request))
+        return await _read(request, self._wanted, self._parameters(request), self.scope)
 
 
-async def _read(request: Request, wanted: Wanted, parameters: Mapping[str, Any]) -> Asked:
+async def _read(
+    request: Request, wanted: Wanted, parameters: Mapping[str, Any], scope: Scope | None
+) -> Asked:
+    """`scope` is what an API key needs; None where none may pass."""
     credential = _presented(request)
+    if isinstance(credential, PresentedKey):
+        return await _read_with_key(credential, wanted, parameters, scope)
     claims = credential.claims
     if claims is None:
         named = await wanted.of_user(credential.user_id, parameters)
         if named is None or not sessions.is_in_use(named[0]):
             raise InvalidToken
-        return Asked(Principal(credential.user_id, None), named[1])
+        authority = Authority.of(credential.user_id, None)
+        return Asked(Principal(credential.user_id, None, authority), named[1])
     found = await wanted.of_session(claims.session_id, parameters)
     if found is None or not sessions.is_accepted(claims, found[0], found[0]):
         raise InvalidToken
     await sessions.confirm(claims, found[0])
-    return Asked(Principal(claims.user_id, claims.session_id, claims), found[1])
+    authority = Authority.of(claims.user_id, claims)
+    return Asked(Principal(claims.user_id, claims.session_id, authority), found[1])
 
 
-def _presented(request: Request) -> Credential:
+async def _read_with_key(
+    presented: PresentedKey, wanted: Wanted, parameters: Mapping[str, Any], scope: Scope | None
+) -> Asked:
+    found = await wanted.of_key(presented.fingerprint, parameters)
+    if found is None:
+        raise InvalidToken
+    key = found[0]
+    await api_keys.check(key, scope)
+    authority = Authority.of_key(key.id, key.user_id, key.auth_epoch, key.expires_at)
+    return Asked(Principal(key.user_id, None, authority), found[1])
+
+
+def _presented(request: Request) -> Credential | PresentedKey:
     """The credential of a request, if it may be used there."""
     headers = request_headers(request)
     credential = credentials.find(headers, peer=_peer(request))
     if credential is None:
         raise Unauthenticated
-    if credential.source is Source.COOKIE and not _changes_nothing(request):
+    by_cookie = isinstance(credential, Credential) and credential.source is Source.COOKIE
+    if by_cookie and not _changes_nothing(request):
         origins.check_page(headers)
     return credential
 

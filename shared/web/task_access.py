@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from shared.errors import TaskNotFound
+from shared.models.api_key_scope import Scope
 from shared.models.task import TaskState
 from shared.repositories.tasks import OWN_TASK
 from shared.web.authentication import Asked, Asking, Principal
@@ -34,7 +35,10 @@ def _named(request: Request) -> Mapping[str, UUID | None]:
         return {"task_id": None}
 
 
-async def _asked_task(asked: Annotated[Asked, Depends(Asking(OWN_TASK, _named))]) -> AskedTask:
+OF_TASK = Asking(OWN_TASK, Scope.TASKS_READ, _named)
+
+
+async def _asked_task(asked: Annotated[Asked, Depends(OF_TASK)]) -> AskedTask:
     task = TaskState(*asked.columns)
     return AskedTask(asked.user, task if task.id is not None else None)
 

@@ -231,6 +231,35 @@ def _undelivered(visitor: Visitor) -> Page:
     return page
 
 
+def _keys(visitor: Visitor) -> Page:
+    """With one key of an earlier day, a new one shown, and a refusal."""
+    key = {
+        "id": NO_TASK,
+        "name": "The nightly posters of a shop with a long name",
+        "hint": "x9_Q",
+        "scopes": ["tasks:read", "tasks:write"],
+        "created_at": "2026-01-30T10:15:31.762Z",
+        "last_used_at": "2026-02-02T13:51:05.114Z",
+        "expires_at": None,
+    }
+
+    def answer(route: Route) -> None:
+        made = {**key, "key": "lw_9Yk2fC8mTtq0bZr5uVd1wJx7hNs3gLa6pEoIyKcQx9_Q"}
+        body = made if route.request.method == "POST" else {"items": [key]}
+        route.fulfill(status=200, json=body)
+
+    visitor.context.route("**/auth/api-keys", answer)
+    visitor.context.route("**/auth/reauthenticate", lambda route: route.fulfill(json={}))
+    page = visitor.open("/account")
+    page.get_by_label("What is it for?").fill("posters")
+    page.get_by_label("Your password").fill("the password")
+    page.get_by_role("button", name="Make a key").click()
+    expect(page.get_by_label("Your new key")).to_be_focused()
+    page.get_by_role("button", name="Make a key").click()
+    expect(page.get_by_text("Fill in: What is it for?")).to_be_visible()
+    return page
+
+
 STATES = (
     State("welcome", _shows("/", "Say it, and watch it")),
     State("welcome-sign-up", _access("Create an account", "Create an account")),
@@ -260,4 +289,5 @@ STATES = (
     State("task-missing", _shows(f"/tasks/{NO_TASK}", "no such picture"), needs_account=True),
     State("account", _shows("/account", "This one"), needs_account=True),
     State("account-undelivered", _undelivered, needs_account=True),
+    State("account-keys", _keys, needs_account=True),
 )

@@ -196,6 +196,18 @@ SEQUENCES = {
     "K3": "nothing issued before an account was closed works once it is restored",
     "K4": "a request that waits is answered at once for whoever may not see the task",
 }
+API_KEYS = {
+    "L1": "no key without a fresh sign-in: 403; the owner is told of a new one",
+    "L2": "a key is shown once, and kept as a hash",
+    "L3": "what a key's scopes do not name, and every change of an account: 403",
+    "L4": "an unknown key, a revoked one and one that has ended: the same 401",
+    "L5": "somebody else's key and a missing one look alike",
+    "L6": "a revoked key: 401 at once, and its sockets close within a second",
+    "L7": "a disabled account's key: 401",
+    "L8": "one key too many: 409; made too often: 429",
+    "L9": "a key in a cookie, in the query, beside a trusted X-User-Id: 401",
+    "L10": "a sign-in that is ended takes along the keys that it made",
+}
 CATALOGUE = {
     **REGISTER,
     **VERIFY,
@@ -208,6 +220,7 @@ CATALOGUE = {
     **ACCOUNT,
     **MAILS,
     **SEQUENCES,
+    **API_KEYS,
 }
 
 # Sockets have tests of their own, in tests/integration/streaming and tests/e2e/test_stream.py.

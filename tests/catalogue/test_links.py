@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 
 from shared import clock
 from shared.database import transaction
@@ -17,6 +18,7 @@ from shared.repositories.one_time_tokens import OneTimeTokenRepository
 from shared.security import one_time_tokens
 from shared.services.one_time_tokens import new_token
 from shared.services.revocation import ENDS, AccountEvent
+from tests.api_keys import keys_of, make_key
 from tests.auth import EMAIL, PASSWORD, ask_me, confirm, open_account, rotate, sign_in, sign_up
 from tests.catalogue.gateway import request
 from tests.catalogue.mailbox import letters, token_in
@@ -128,6 +130,7 @@ def test_an_event_ends_what_the_table_says(event: AccountEvent, happen: Callable
     open_account()
     elsewhere, here = sign_in(), sign_in()
     links, ends = links_of(here.json["user"]["id"]), ENDS[event]
+    of_elsewhere, of_here = (make_key(each).json["key"] for each in (elsewhere, here))
 
     assert happen(here).status < 300
 
@@ -137,6 +140,8 @@ def test_an_event_ends_what_the_table_says(event: AccountEvent, happen: Callable
     assert (rotate(here.json["refresh_token"]).status == 200) is stays
     others_stay = stays and event is not AccountEvent.SIGN_IN_ENDED
     assert (ask_me(elsewhere.json["access_token"]).status == 200) is others_stay
+    assert (ask_me(of_here).status == 200) is stays
+    assert (ask_me(of_elsewhere).status == 200) is others_stay
 
 
 @pytest.mark.case("I11")
@@ -153,12 +158,14 @@ def test_a_verified_address_ends_the_other_links_to_verify_it():
 def test_a_restored_account_ends_what_was_mailed_while_it_was_deleted():
     open_account()
     here = sign_in()
+    key = make_key(here).json["key"]
     delete(here)
     links = links_of(here.json["user"]["id"])
 
     assert reset_password(here).status == 200
 
     assert living(links) == set(TokenPurpose) - ENDS[AccountEvent.RESTORED].links
+    assert ask_me(key).status == 401
     assert ask_me(here.json["access_token"]).status == 401
 
 
@@ -167,7 +174,7 @@ def test_an_undone_change_ends_the_links_of_later_changes_and_keeps_those_of_ear
     open_account()
     here = sign_in()
     user_id = here.json["user"]["id"]
-    earlier = link(user_id, TokenPurpose.UNDO_EMAIL_CHANGE)
+    earlier, key = link(user_id, TokenPurpose.UNDO_EMAIL_CHANGE), make_key(here).json["key"]
     move(here)
     links = links_of(user_id)
 
@@ -175,6 +182,7 @@ def test_an_undone_change_ends_the_links_of_later_changes_and_keeps_those_of_ear
 
     assert living(links) == set()
     assert works(earlier, TokenPurpose.UNDO_EMAIL_CHANGE)
+    assert ask_me(key).status == 401
     assert ask_me(here.json["access_token"]).status == 401
 
 
@@ -182,13 +190,14 @@ def test_an_undone_change_ends_the_links_of_later_changes_and_keeps_those_of_ear
 def test_a_stolen_refresh_token_s_end_ends_the_thief_s_change_of_address():
     open_account()
     here = sign_in()
-    links = links_of(here.json["user"]["id"])
+    links, key = links_of(here.json["user"]["id"]), make_key(here).json["key"]
     successor = rotate(here.json["refresh_token"])
     ask_me(successor.json["access_token"])
 
     assert rotate(here.json["refresh_token"]).json["code"] == "refresh_token_reused"
 
     assert living(links) == set(TokenPurpose) - ENDS[AccountEvent.SIGN_IN_ENDED].links
+    assert ask_me(key).status == 401
 
 
 @pytest.mark.case("I11")
@@ -212,3 +221,31 @@ def test_a_session_that_has_ended_asks_for_no_change_of_address():
 
     assert post("/auth/email/change", elsewhere, email=NEW).status == 401
     assert letters(NEW) == []
+
+
+@pytest.mark.case("L10")
+def test_a_key_outlives_the_sign_in_that_made_it_unless_another_one_ends_that():
+    open_account()
+    program, thief, here = sign_in(), sign_in(), sign_in()
+    kept = make_key(program).json["key"]
+    request("POST", "/auth/logout", token=program.json["access_token"])
+    stolen = make_key(thief).json["key"]
+
+    end_another(here)
+
+    assert [ask_me(key).status for key in (kept, stolen)] == [200, 401]
+    assert len(keys_of(here)) == 1
+
+
+@pytest.mark.case("L10")
+def test_signing_out_everywhere_else_leaves_the_keys_of_sign_ins_that_ended_by_themselves():
+    open_account()
+    program, thief = sign_in(), sign_in()
+    kept = make_key(program, expires_in_days=None).json["key"]
+    stolen = make_key(thief, expires_in_days=None).json["key"]
+    with time_machine.travel(clock.now() + timedelta(days=15)):
+        assert rotate(thief.json["refresh_token"]).status == 401
+        here = sign_in()
+        sign_out_others(here)
+
+        assert [ask_me(key).status for key in (kept, stolen)] == [200, 200]

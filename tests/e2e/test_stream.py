@@ -143,3 +143,20 @@ async def test_two_watchers_see_the_same_states(ada):
     assert shared
     assert all(by_sequence[frame["sequence"]] == frame["status"] for frame in shared)
     assert first[-1]["sequence"] == second[-1]["sequence"]
+
+
+@pytest.mark.case("L6")
+async def test_a_revoked_key_closes_its_sockets(ada):
+    wanted = {"name": "A program", "scopes": ["tasks:read"]}
+    made = (await asyncio.to_thread(ada.client.post, "/auth/api-keys", json=wanted)).json()
+    task = await asyncio.to_thread(ada.submit_slow, 60)
+    headers = {"Authorization": f"Bearer {made['key']}"}
+
+    async with ada.socket(task["id"], additional_headers=headers) as socket:
+        await socket.recv()
+        await asyncio.to_thread(ada.client.delete, f"/auth/api-keys/{made['id']}")
+        async with asyncio.timeout(30):
+            frames = [json.loads(text) async for text in socket]
+
+    assert frames[-1]["code"] == "session_revoked"
+    await asyncio.to_thread(ada.client.post, f"/tasks/{task['id']}/cancel")

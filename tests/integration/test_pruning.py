@@ -62,6 +62,7 @@ CASES = [
     Case("auth_events", "occurred_at", QUARTER),
     Case("user_sessions", "idle_expires_at", QUARTER),
     Case("user_sessions", "revoked_at", QUARTER),
+    Case("api_keys", "expires_at"),
     Case("subscriptions", "ended_at", YEAR),
     Case("webhook_deliveries", "finished_at", WEEK),
     Case("webhook_endpoints", "used_at", 2 * WEEK, unless_kept_by="webhook_deliveries"),

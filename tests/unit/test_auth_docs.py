@@ -96,11 +96,12 @@ def row_of(event: AccountEvent) -> str:
     ends = ENDS[event]
     sign_ins = "stay" if ends.sign_ins is None else "end"
     links = ["ends" if purpose in ends.links else "stays" for purpose in TokenPurpose]
+    keys = sign_ins
     if event is AccountEvent.SIGN_IN_ENDED:
-        sign_ins = "that one ends"
+        sign_ins, keys = "that one ends", "those it made end"
     if event is AccountEvent.CHANGE_UNDONE:
         links[-1] += ", if of an earlier change"
-    return f"| {' | '.join([event.value, sign_ins, *links])} |"
+    return f"| {' | '.join([event.value, sign_ins, keys, *links])} |"
 
 
 def test_the_documented_table_of_what_ends_what_is_the_actual_one():

@@ -8,8 +8,8 @@ import pytest
 from local.keys import new_keys
 from shared import clock, settings
 from shared.errors import AmbiguousCookies, AmbiguousCredentials, InvalidToken, SettingsError
-from shared.security import access_tokens, credentials
-from shared.security.credentials import Source
+from shared.security import access_tokens, api_keys, credentials
+from shared.security.credentials import Credential, Source
 from shared.singletons import forget_singletons
 
 USER = UUID("8da80c47-aec2-4631-bb4b-e78bd6cc9654")
@@ -54,7 +54,7 @@ def token(user_id: UUID = USER) -> str:
 def test_a_bearer_token_names_its_user(scheme: str):
     found = credentials.find({"authorization": f"{scheme} {token()}"}, peer=INTERNET)
 
-    assert found is not None
+    assert isinstance(found, Credential)
     assert (found.source, found.user_id) == (Source.BEARER, USER)
     assert found.session_id is not None
 
@@ -78,7 +78,7 @@ def test_two_authorizations_are_ambiguous():
 def test_a_cookie_names_its_user():
     found = credentials.find({"cookie": f"a=b; access_token={token()}"}, peer=INTERNET)
 
-    assert found is not None
+    assert isinstance(found, Credential)
     assert (found.source, found.user_id) == (Source.COOKIE, USER)
 
 
@@ -96,9 +96,23 @@ def test_a_subprotocol_names_the_user_of_a_socket_only():
 
     found = credentials.find(headers, peer=INTERNET, socket=True)
 
-    assert found is not None
+    assert isinstance(found, Credential)
     assert (found.source, found.user_id) == (Source.SUBPROTOCOL, USER)
     assert credentials.find(headers, peer=INTERNET) is None
+
+
+def test_an_api_key_is_told_from_a_token_by_its_form():
+    key = api_keys.create()
+    headers = [{"authorization": f"Bearer {key}"}, {"sec-websocket-protocol": f"bearer.{key}"}]
+
+    found = [credentials.find(each, peer=INTERNET, socket=True) for each in headers]
+
+    assert found == [api_keys.present(key)] * 2
+
+
+def test_an_api_key_in_a_cookie_is_refused():
+    with pytest.raises(InvalidToken):
+        credentials.find({"cookie": f"access_token={api_keys.create()}"}, peer=INTERNET)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +139,7 @@ def test_a_gateway_with_its_secret_names_the_user():
 
     found = credentials.find(headers, peer=INTERNET)
 
-    assert found is not None
+    assert isinstance(found, Credential)
     assert (found.source, found.user_id) == (Source.TRUSTED_HEADER, USER)
     assert found.session_id is None
 
@@ -156,7 +170,7 @@ def test_a_token_beside_the_header_must_be_of_the_same_user():
 
     found = credentials.find(same, peer=INTERNET)
 
-    assert found is not None
+    assert isinstance(found, Credential)
     assert found.source is Source.BEARER
     with pytest.raises(InvalidToken):
         credentials.find(other, peer=INTERNET)
@@ -185,7 +199,7 @@ def test_a_process_of_this_machine_names_the_user(peer: str, forwarded_for: str 
 
     found = credentials.find(headers, peer=peer)
 
-    assert found is not None
+    assert isinstance(found, Credential)
     assert found.user_id == USER
 
 

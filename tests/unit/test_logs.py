@@ -58,6 +58,7 @@ logger = logging.getLogger("tests.logs")
         f"X-Amz-Security-Token={CANARY}",
         f"postgresql://app:{CANARY}@db.example.com/app refused",
         f"rt1_{CANARY}",
+        f"sent lw_{CANARY}",
         f"token ev1_{CANARY} pr1_{CANARY} ec1_{CANARY} eu1_{CANARY} dv1_{CANARY}",
         f"subprotocol bearer.{JWT}",
         JWT,

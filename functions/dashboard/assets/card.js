@@ -1,5 +1,5 @@
 import { call } from "./api.js";
-import { announce, element, say } from "./dom.js";
+import { announce, copy, element, say } from "./dom.js";
 import { follow } from "./live.js";
 import { onHere, tellOtherTabs } from "./session.js";
 import { capital, describe, explain, moment } from "./words.js";
@@ -173,7 +173,7 @@ export class Card {
   }
 
   async copyLink(button) {
-    await navigator.clipboard.writeText(`${location.origin}/tasks/${this.task.id}`);
+    await copy(`${location.origin}/tasks/${this.task.id}`);
     this.flash(button, "Copied");
   }
 

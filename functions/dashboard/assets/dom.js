@@ -23,6 +23,29 @@ export function onPress(button, action) {
   button.addEventListener("click", action);
 }
 
+/** Have a button ask once more, in place, before it acts. */
+export function sureAtSecondPress(button, question, action) {
+  const label = button.textContent;
+  const name = button.ariaLabel;
+  const ask = (asks) => {
+    button.toggleAttribute("data-sure", asks);
+    button.textContent = asks ? question : label;
+    if (name) button.ariaLabel = asks ? `${question} ${name}` : name;
+  };
+  button.onblur = () => ask(false);
+  button.onclick = () => (button.hasAttribute("data-sure") ? action(button) : ask(true));
+}
+
+/** Copy a text; where the page is not secure (plain http), by way of a field. */
+export async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = element("textarea", { value: text, class: "unseen" });
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
 /** Show a text, or hide its place where there is none. */
 export function say(place, text) {
   place.textContent = text ?? "";

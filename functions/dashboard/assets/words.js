@@ -10,6 +10,8 @@ const REFUSALS = {
   invalid_or_expired_token: "This token is not known, or too old. Ask for a new one.",
   token_already_used: "This token was used before. If it was you, all is done: sign in.",
   csrf_rejected: "The request did not come from this page. Reload it and try again.",
+  too_many_api_keys: "You have as many keys as an account may have. Revoke one first.",
+  reauthentication_required: "Too much time has passed. Enter your password again.",
   task_not_found: "There is no such picture, or it is somebody else's.",
 };
 
@@ -22,7 +24,7 @@ const FAILURES = {
   expired: "It waited too long for a free painter.",
 };
 
-const FIELDS = { email: "E-mail", password: "Password", token: "Token", prompt: "Prompt", display_name: "Name", locale: "Language", seed: "Seed" };
+const FIELDS = { email: "E-mail", password: "Password", token: "Token", prompt: "Prompt", name: "Name", display_name: "Name", locale: "Language", seed: "Seed" };
 
 /** What to tell a person about an error of `call`. */
 export function explain(error) {

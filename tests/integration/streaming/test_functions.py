@@ -27,6 +27,7 @@ from shared.stream.connections import DUE_KEY, Cursor, connections
 from shared.stream.gateway import gateway
 from shared.stream.reader import TaskHead, reader
 from shared.stream.tickets import tickets
+from tests.catalogue.gateway import request as gateway_request
 from tests.recorded import recording
 from tests.watchers import Story, connection
 from tests.websocket_events import (
@@ -232,6 +233,53 @@ class TestConnect:
         assert answer["statusCode"] == 401
         assert answer["headers"]["WWW-Authenticate"] == 'Bearer realm="api"'
         assert json.loads(answer["body"])["code"] == "unauthenticated"
+
+    @pytest.mark.parametrize("way", ["header", "subprotocol", "ticket"])
+    def test_takes_an_api_key_that_may_read_tasks(self, site, watcher, way):
+        key = run(site.story.key(watcher.user))
+        headers = {"Authorization": f"Bearer {key}"}
+        query: dict[str, Any] = {"task_id": watcher.task}
+        if way == "subprotocol":
+            headers = {"Sec-WebSocket-Protocol": f"tasks.v1, bearer.{key}"}
+        elif way == "ticket":
+            path = f"/tasks/{watcher.task}/ws-ticket"
+            ticket = gateway_request("POST", path, token=key).json["ticket"]
+            headers, query = {}, {**query, "ticket": ticket}
+
+        assert status(connect_event(query, headers=headers)) == 200
+
+        found = run(connections().find(CONNECTION_ID))
+        assert found is not None
+        assert (found.user_id, found.epoch, found.expires_at) == (watcher.user, 0, None)
+        assert found.session_id is not None
+
+    @pytest.mark.parametrize(
+        ("scopes", "hours", "expected"),
+        [("tasks:write account:read", 1, 403), ("tasks:read", -1, 401), ("tasks:read", 1, 200)],
+    )
+    def test_refuses_an_api_key_that_may_not_read_tasks_or_has_ended(
+        self, site, watcher, scopes, hours, expected
+    ):
+        ends = clock.now() + timedelta(hours=hours)
+        headers = {
+            "Authorization": f"Bearer {run(site.story.key(watcher.user, scopes, expires_at=ends))}"
+        }
+
+        assert status(connect_event({"task_id": watcher.task}, headers=headers)) == expected
+
+    def test_refuses_an_api_key_of_somebody_else_and_one_that_was_revoked(self, site, watcher):
+        stranger = run(site.story.user())
+        keys = [run(site.story.key(each)) for each in (stranger, watcher.user)]
+        run(site.story.revoke_keys(watcher.user))
+
+        answers = [
+            status(
+                connect_event({"task_id": watcher.task}, headers={"Authorization": f"Bearer {key}"})
+            )
+            for key in keys
+        ]
+
+        assert answers == [404, 401]
 
     def test_refuses_a_revoked_session(self, site, watcher):
         run(site.story.revoke(watcher.session))

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared import settings
 from shared.errors import SettingsError, Unavailable
 from shared.models.user import UserStatus
+from shared.security import api_keys
 from shared.singletons import forget_singletons
 from shared.stream.reader import Reader, TaskHead, reader
 from shared.stream.readers.postgresql import PostgresqlDatabase
@@ -105,6 +106,38 @@ async def test_a_session_of_a_closed_account_does_not_live(story: Story, reads: 
     assert state is not None
     assert state.live is False
     assert await reads.live_users([user]) == set()
+
+
+async def test_a_key_lives_until_it_is_revoked_and_says_how_far_it_reaches(
+    story: Story, reads: Reader
+):
+    user = await story.user(auth_epoch=3)
+    ends = datetime(2126, 4, 21, 15, 8, 21, 500_000, tzinfo=UTC)
+    token = api_keys.present(await story.key(user, "tasks:read account:read", expires_at=ends))
+    endless = api_keys.present(await story.key(user))
+
+    key, other = await reads.key(token.fingerprint), await reads.key(endless.fingerprint)
+
+    assert key is not None
+    assert other is not None
+    assert (key.user_id, key.epoch, key.expires_at) == (user, 3, ends)
+    assert key.scopes == {"tasks:read", "account:read"}
+    assert other.expires_at is None
+    state = await reads.session(key.id)
+    assert state is not None
+    assert (state.user_id, state.live, state.epoch) == (user, True, 3)
+    await story.revoke_keys(user)
+    assert await reads.key(token.fingerprint) is None
+    assert await reads.session(key.id) is None
+
+
+@pytest.mark.parametrize(
+    "columns", [{"status": UserStatus.DISABLED}, {"deleted_at": datetime.now(UTC)}]
+)
+async def test_a_key_of_a_closed_account_does_not_live(story: Story, reads: Reader, columns):
+    token = api_keys.present(await story.key(await story.user(**columns)))
+
+    assert await reads.key(token.fingerprint) is None
 
 
 async def test_it_reads_which_users_are_live(story: Story, reads: Reader):

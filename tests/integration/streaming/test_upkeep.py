@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from shared.models.user import UserStatus
+from shared.security import api_keys
 from shared.stream.connections import Cursor
 from shared.stream.gateway import Overloaded
 from tests.integration.streaming.conftest import Stage
@@ -187,6 +188,22 @@ async def test_a_socket_whose_session_has_ended_gets_an_error_and_is_closed(
     assert stage.gateway.frames[watcher][-1]["code"] == code
     assert watcher in stage.gateway.closed
     assert await stage.connections.find(watcher) is None
+
+
+async def test_a_socket_of_a_revoked_key_gets_an_error_and_is_closed(stage: Stage):
+    user = await stage.story.user()
+    key = await stage.reader.key(api_keys.present(await stage.story.key(user)).fingerprint)
+    assert key is not None
+    task = await stage.story.task(user)
+    watcher = await stage.watch(task, session_id=key.id, epoch=0)
+    await stage.tick()
+    assert watcher not in stage.gateway.closed
+
+    await stage.story.revoke_keys(user)
+    await stage.tick()
+
+    assert stage.gateway.frames[watcher][-1]["code"] == "session_revoked"
+    assert watcher in stage.gateway.closed
 
 
 @pytest.mark.parametrize(
