@@ -1,11 +1,12 @@
-"""Pictures of every page in every state, light and dark, on a phone and on a desk.
+"""Pictures of every page in every state, and of the emulator's console, light and dark, on a phone
+and on a desk.
 
 python -m tests.browser.screenshots [--out FOLDER] [STATE ...]
 """
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product as combinations
 from pathlib import Path
@@ -16,6 +17,7 @@ import httpx
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import running_browser, window
+from tests.browser.console import ROOMS, name_of, running_shop
 from tests.browser.states import STATES, State, Visitor
 from tests.e2e.product import Person, Product, running, sign_up
 from tests.waiting import until
@@ -45,12 +47,33 @@ def main() -> int:
     options = arguments.parse_args()
     wanted = [state for state in STATES if not options.states or state.name in options.states]
     options.out.mkdir(parents=True, exist_ok=True)
-    with running_browser() as browser, inhabited_product() as person:
-        for state, screen, scheme in combinations(wanted, SCREENS, SCHEMES):
-            path = options.out / f"{state.name}-{screen}-{scheme}.png"
+    rooms = [room for room in ROOMS if not options.states or name_of(room) in options.states]
+    with running_browser() as browser:
+        if wanted:
+            take_product(browser, wanted, options.out)
+        if rooms:
+            take_console(browser, rooms, options.out)
+    return 0
+
+
+def take_product(browser: Browser, states: Sequence[State], out: Path) -> None:
+    with inhabited_product() as person:
+        for state, screen, scheme in combinations(states, SCREENS, SCHEMES):
+            path = out / f"{state.name}-{screen}-{scheme}.png"
             take(browser, person, state, path, **SCREENS[screen], color_scheme=scheme)
             sys.stderr.write(f"{path}\n")
-    return 0
+
+
+def take_console(browser: Browser, rooms: Sequence[str], out: Path) -> None:
+    with TemporaryDirectory() as folder, running_shop(Path(folder)) as origin:
+        httpx.get(f"{origin}/orders")
+        for room, screen, scheme in combinations(rooms, SCREENS, SCHEMES):
+            path = out / f"{name_of(room)}-{screen}-{scheme}.png"
+            with window(browser, **SCREENS[screen], color_scheme=scheme) as context:
+                page = context.new_page()
+                page.goto(f"{origin}/_lampwork/{room}")
+                page.screenshot(path=path, full_page=True)
+            sys.stderr.write(f"{path}\n")
 
 
 @contextmanager

@@ -47,13 +47,13 @@ new PerformanceObserver((list) => {
 def violations_of(page: Page) -> list[str]:
     """Violations on a desktop in light mode, and those that a phone in dark mode adds."""
     page.evaluate(AXE)
-    found = _ask_axe(page, EVERYTHING)
+    found = ask_axe(page, EVERYTHING)
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size(PHONE)
-    return found + _ask_axe(page, LOOKS)
+    return found + ask_axe(page, LOOKS)
 
 
-def _ask_axe(page: Page, options: dict[str, Any]) -> list[str]:
+def ask_axe(page: Page, options: dict[str, Any]) -> list[str]:
     found = page.evaluate("(options) => axe.run(options)", options)["violations"]
     return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
 

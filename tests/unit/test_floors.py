@@ -32,6 +32,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"template", "companions"},
         {"runtime", "triggers", "cloud"},
         {"front"},
+        {"console"},
         {"app"},
         {"commands", "testing"},
         {"cli", "pytest_plugin"},

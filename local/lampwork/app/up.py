@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lampwork.app.following import Following
 from lampwork.app.lock import DataLock, LockOwner
@@ -22,7 +22,10 @@ from lampwork.app.reload import Change, Watched, Watcher, import_watch, watched_
 from lampwork.app.testing.control import TestControl, until_input_ends
 from lampwork.companions.project_processes import ProjectProcesses
 from lampwork.errors import LampworkError
+from lampwork.http import internal_paths
 from lampwork.http.listener import Listener, is_loopback
+from lampwork.http.request import Request
+from lampwork.http.responses import Response
 from lampwork.logs.log import Log
 from lampwork.runtime.packages import NotInstalled
 from lampwork.stack import entry_points
@@ -33,6 +36,9 @@ from lampwork.triggers.durable.executions import DurableFunctions
 from lampwork.triggers.made_mappings import MadeMappings
 from lampwork.triggers.running_sources import RunningSources
 from lampwork.triggers.source import SourceContext
+
+if TYPE_CHECKING:
+    from lampwork.console.app import Console
 
 OPEN_TO_OTHERS: Final = (
     "Listening on {}: whoever reaches this machine can run its functions, and read what they keep."
@@ -52,6 +58,7 @@ class Up:
         self._reload = reload
         self._config = options.read_config()
         self._broken: set[Path] = set()  # saved, and not yet followed
+        self._console: Console | None = None
 
     async def run(self) -> None:
         """Serve until cancelled, then stop everything.
@@ -70,6 +77,7 @@ class Up:
             await self._open_front(opened)
             await self._open_processes(opened)
             self._open_sources(opened)
+            self._front.console = self._serve_console
             lock.announce(self._as_owner())
             if self._ready_file is not None:
                 opened.enter_context(ready(self._ready_file, self._project.origin))
@@ -176,6 +184,32 @@ class Up:
         self._durable.start()
         opened.push_async_callback(self._front.stop)
 
+    async def _serve_console(self, request: Request) -> Response:
+        """What the console answers. It is loaded when somebody first looks."""
+        if self._console is None:
+            await asyncio.to_thread(import_module, "lampwork.console.app")
+        if self._console is None:  # still
+            self._console = self._make_console()
+        return await self._console.serve(request)
+
+    def _make_console(self) -> "Console":
+        from lampwork.console.app import Console
+        from lampwork.console.subject import Subject
+
+        project = self._project
+        return Console(
+            Subject(
+                stack=lambda: project.stack,
+                functions=project.functions,
+                front=self._front,
+                running=lambda: self._sources,
+                sources=self._options.sources,
+                intervals=lambda: project.config.schedules,
+                aws=project.services.aws,
+                region=project.config.region,
+            )
+        )
+
     async def _open_processes(self, opened: AsyncExitStack) -> None:
         opened.push_async_callback(self._processes.stop)
         await self._processes.start(self._project.variables, self._project.stack.functions)
@@ -220,6 +254,7 @@ class Up:
         stack, intervals = self._project.stack, self._config.schedules
         self._log.say(f"\n{entry_points.table(stack, self._options.sources, intervals)}\n")
         self._log.say(f"Lampwork is up: {self._project.origin}   ({seconds:.1f} s)")
+        self._log.say(f"The console: http://localhost:{self._project.port}{internal_paths.PREFIX}")
         if self._project.for_others.origin:
             self._log.say(f"{self._project.for_others}")
             if self._log.is_terminal:

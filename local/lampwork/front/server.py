@@ -21,7 +21,7 @@ from lampwork.front.websocket import connections_api
 from lampwork.front.websocket.websocket_api import WebSocketApiGateway
 from lampwork.http import internal_paths
 from lampwork.http.certificates import Certificates
-from lampwork.http.connection import Answer, HttpProtocol, Pending
+from lampwork.http.connection import Answer, Handler, HttpProtocol, Pending
 from lampwork.http.hosts import OwnHosts, host_of
 from lampwork.http.listener import Listener
 from lampwork.http.request import Request
@@ -90,6 +90,7 @@ class Front:
         self._http_connections: set[HttpProtocol] = set()
         self._websocket_apis: dict[str, WebSocketApiGateway] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self.console: Handler | None = None  # answers for the pages of the console
         self._events = events or EventInvocations(invoker, stack.functions, time_scale=time_scale)
         self._backends = Backends(invoker, self._aws, self._events.submit)
         self._lambda_api = LambdaApi(stack.functions, invoker, self._events, mappings, durable)
@@ -162,8 +163,11 @@ class Front:
         path = request.path
         if not self._hosts.own(request.header("host") or "") and not is_public(request):
             return self._foreign_host(request)
-        if path.startswith(internal_paths.PREFIX):
-            return self._control.serve(request)
+        if path.startswith(internal_paths.BARE):
+            if self._is_for_console(path):
+                return self.console(request) if self.console else self._control.serve(request)
+            if path.startswith(internal_paths.PREFIX):
+                return self._control.serve(request)
         if found := connections_api.PATH.fullmatch(path):
             return connections_api.serve(request, found, self._websocket_apis.values())
         if self._lambda_api.serves(request):
@@ -175,6 +179,20 @@ class Front:
                 or self._aws.serve(request)
             )
         return self._serve_api(request)
+
+    async def answer(self, request: Request) -> Answer:
+        """What a client would get for a request of an API, whoever asks for it."""
+        return await self._serve_api(request)
+
+    @property
+    def sockets(self) -> Collection[WebSocketApiGateway]:
+        """The gateways of the WebSocket APIs, with their connections."""
+        return self._websocket_apis.values()
+
+    def _is_for_console(self, path: str) -> bool:
+        return path in (internal_paths.BARE, internal_paths.PREFIX) or path.startswith(
+            internal_paths.CONSOLE
+        )
 
     def _foreign_host(self, request: Request) -> Response:
         """The refusal of a request that was meant for another machine, as a rebound name's is."""

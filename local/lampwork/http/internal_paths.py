@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 PREFIX: Final = "/_lampwork/"
+BARE: Final = PREFIX.rstrip("/")  # which leads to it
 
 # Applications sign in to user pools before they have anything to sign requests with. What such an
 # operation's X-Amz-Target begins with, and the name of the service in a signature.
@@ -19,6 +20,7 @@ POOL_DOCUMENT: Final = re.compile(
 # At the emulator's port.
 HEALTH: Final = PREFIX + "health"
 METRICS: Final = PREFIX + "metrics"
+CONSOLE: Final = PREFIX + "console/"  # and PREFIX itself
 
 # At both, and only where `lampwork.testing` has started the emulator.
 TESTING: Final = PREFIX + "testing/"

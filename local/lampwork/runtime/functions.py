@@ -12,7 +12,7 @@ from lampwork.metrics.metrics import Metrics
 from lampwork.metrics.readings import Reading
 from lampwork.runtime.admission.capacity import Capacity
 from lampwork.runtime.launcher_registry import LauncherRegistry
-from lampwork.runtime.pool import Pool
+from lampwork.runtime.pool import EnvironmentReport, Pool
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.temporary_folders import TemporaryFolders
 from lampwork.runtime.world.places import outer_links
@@ -104,6 +104,23 @@ class Functions:
         self.refresh(functions)
         await asyncio.gather(*(pool.close(self._settings.stop_seconds) for pool in gone))
         await self.preload()
+
+    def report(self) -> Iterator[EnvironmentReport]:
+        """The environments of all functions."""
+        for pool in list(self._pools.values()):
+            yield from pool.report()
+
+    def recycle(self, function: str | None = None) -> bool:
+        """Run further requests of this function, or of all, in new environments. Returns whether
+        there was an environment. Requests under way finish."""
+        pools = [
+            pool
+            for pool in self._pools.values()
+            if pool.size and function in (None, pool.function.logical_id)
+        ]
+        for pool in pools:
+            pool.recycle(pool.function, self._launchers.launcher_for(pool.function))
+        return bool(pools)
 
     async def invoke(
         self,

@@ -2,7 +2,8 @@ import asyncio
 import contextlib
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,19 @@ from lampwork.stack.model import Function
 START_SECONDS: Final = 0.25
 MOST_START_SECONDS: Final = 1  # what takes longer installs packages, or waits itself
 MEMORY_BYTES: Final = 64 * MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentReport:
+    """`started` is a time of `time.monotonic()`; `memory_bytes` the most that was seen."""
+
+    function: str
+    state: str
+    pid: int | None
+    started: float
+    requests: int
+    memory_bytes: int
+    memory_limit_mb: int
 
 
 class Pool:
@@ -147,6 +161,19 @@ class Pool:
         while self._environments:
             await self._next_change()
         self._capacity.leave(self)
+
+    def report(self) -> Iterator[EnvironmentReport]:
+        """Its environments, the oldest first."""
+        for each in sorted(self._environments, key=lambda each: each.started):
+            yield EnvironmentReport(
+                function=self.function.logical_id,
+                state=each.state.name.lower(),
+                pid=each.pid,
+                started=each.started,
+                requests=each.requests,
+                memory_bytes=each.read_memory(),
+                memory_limit_mb=self.function.memory_mb,
+            )
 
     def count_by_state(self) -> dict[State, int]:
         """How many environments are in each state."""

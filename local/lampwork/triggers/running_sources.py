@@ -1,12 +1,14 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from lampwork.errors import StartError
 from lampwork.stack.model import Stack
 from lampwork.triggers.source import RunningSource, Source, SourceContext
 
 TRY_AGAIN_SECONDS: Final = 1
+
+Kind = TypeVar("Kind")
 
 
 class RunningSources:
@@ -16,6 +18,11 @@ class RunningSources:
         self._say = context.say
         opened = [source.open(context) for source in sources]
         self._running = [_StartingSource(each, self._say) for each in opened if each is not None]
+
+    def running(self, kind: type[Kind]) -> Kind | None:
+        """The running source of this class, if there is one."""
+        found = (each.running for each in self._running if isinstance(each.running, kind))
+        return next(found, None)
 
     def start(self, stack: Stack) -> None:
         """Begin to start the sources. One that cannot start yet is tried again until it can."""
@@ -46,7 +53,7 @@ class _StartingSource:
     stack."""
 
     def __init__(self, running: RunningSource, say: Callable[[str], None]) -> None:
-        self._running = running
+        self.running = running
         self._say = say
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -60,20 +67,20 @@ class _StartingSource:
         self._stack = stack
         async with self._lock:
             if self._started:
-                await self._running.update(stack)
+                await self.running.update(stack)
 
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        await self._running.stop()
+        await self.running.stop()
 
     async def _start_until_it_works(self) -> None:
         told = False
         while not self._started:
             try:
                 async with self._lock:
-                    await self._running.start(self._stack)
+                    await self.running.start(self._stack)
                     self._started = True
             except StartError as error:
                 if not told:

@@ -2,7 +2,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from lampwork.errors import ConfigurationError
@@ -93,6 +93,7 @@ class Schedules(RunningSource):
         self._events = events
         self._overrides = overrides
         self._tasks: dict[Schedule, asyncio.Task[None]] = {}
+        self._due: dict[Schedule, datetime] = {}
 
     async def start(self, stack: Stack) -> None:
         await self.update(stack)
@@ -109,8 +110,23 @@ class Schedules(RunningSource):
             if schedule not in self._tasks:
                 self._tasks[schedule] = asyncio.create_task(self._run(schedule))
 
-    async def _cancel(self, schedules: Iterable[Schedule]) -> None:
+    def next_firing(self, schedule: Schedule) -> datetime | None:
+        """When a schedule is due next; None if that is not known, or never."""
+        if schedule not in self._tasks or self._tasks[schedule].done():
+            return None
+        if schedule in self._due:
+            return self._due[schedule]
+        return schedule.begins
+
+    async def fire(self, schedule: Schedule) -> str | None:
+        """Fire now, beside the schedule's own rhythm. Returns why the first try failed, or None if
+        it succeeded."""
+        return await self._deliver(schedule, datetime.now(UTC))
+
+    async def _cancel(self, schedules: Collection[Schedule]) -> None:
         tasks = [self._tasks.pop(schedule) for schedule in schedules]
+        for schedule in schedules:
+            self._due.pop(schedule, None)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -154,13 +170,17 @@ class Schedules(RunningSource):
             when = parse_expression(schedule.expression, schedule.timezone)
         match when:
             case Rate():
-                async for due in _every(when.seconds):
+                start = asyncio.get_running_loop().time()
+                async for due in _every(when.seconds, start):
+                    self._due[schedule] = _after(when.seconds, start)
                     yield due
             case Cron():
                 while due_next := when.after(datetime.now(UTC)):
+                    self._due[schedule] = due_next
                     await _until(due_next)
                     yield due_next
             case Once() if when.at > datetime.now(UTC):
+                self._due[schedule] = when.at
                 await _until(when.at)
                 yield when.at
 
@@ -174,10 +194,15 @@ def _interval(schedule: Schedule, seconds: Mapping[str, float]) -> str:
     return schedule.expression if here is None else f"{schedule.expression}, here {here:g} s"
 
 
-async def _every(seconds: float) -> AsyncIterator[datetime]:
+def _after(seconds: float, start: float) -> datetime:
+    """The end of the interval that runs now."""
+    passed = asyncio.get_running_loop().time() - start
+    return datetime.now(UTC) + timedelta(seconds=seconds - passed % seconds)
+
+
+async def _every(seconds: float, start: float) -> AsyncIterator[datetime]:
     """Fire now and after each interval. Intervals that end while the caller is busy are skipped."""
     loop = asyncio.get_running_loop()
-    start = loop.time()
     while True:
         yield datetime.now(UTC)
         passed = loop.time() - start

@@ -112,6 +112,8 @@ class Environment:
         self.folder = folder
         self.state = State.STARTING
         self.idle_since = 0.0
+        self.started = time.monotonic()
+        self.requests = 0  # that it was given
         self.outdated = False
         self.has_given_folder_away = False
         self._is_closing = False
@@ -175,6 +177,7 @@ class Environment:
             self._on_end(self, request, None)
             return
         self.state = State.BUSY
+        self.requests += 1
         self._log.begin(request.request_id)
         self._request_began = time.perf_counter()
         seconds = self.function.timeout_seconds + self._settings.grace()
@@ -215,6 +218,17 @@ class Environment:
     @property
     def memory_bytes(self) -> int:
         """The most that its process was seen to hold."""
+        return self._memory.bytes
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process, if that has started."""
+        return self._process.pid if self._process is not None else None
+
+    def read_memory(self) -> int:
+        """The most that its process was seen to hold, after a look at it."""
+        if self._process is not None:
+            self._memory.refresh(self._process.pid)
         return self._memory.bytes
 
     def check_memory(self) -> None:
