@@ -11,11 +11,14 @@ import pytest
 
 from local.keys import ensure_keys
 from shared.process.event_loop import run
+from shared.security import passwords
 from shared.singletons import forget_singletons, make_anew
 
 pytest_plugins = ("tests.services",)
 
 ROOT = Path(__file__).resolve().parents[1]
+# To hash as in production takes 20 ms of a core, and hundreds of tests sign up and in.
+QUICKLY_HASHED = {**passwords.ARGON2, "argon2__memory_cost": 8, "argon2__time_cost": 1}
 # Thousands of collected tests stay to the end: no collection of garbage need look at them.
 gc.disable()
 
@@ -65,6 +68,7 @@ def application(
     monkeypatch.setenv("KEYS_FILE", str(keys_file))
     monkeypatch.setenv("RATE_LIMITS", "off")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")  # nobody is there
+    monkeypatch.setattr(passwords, "ARGON2", QUICKLY_HASHED)
     forget_singletons()
     yield monkeypatch
     run(make_anew())

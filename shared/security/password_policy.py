@@ -1,10 +1,10 @@
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from shared import settings
 from shared.errors import WeakPassword
-from shared.singletons import singleton
 
 SHORTEST_ALLOWED = 8  # a setting may ask for more, not for less
 MAXIMUM_LENGTH = 128
@@ -53,7 +53,7 @@ def _bare(password: str) -> str:
     return "".join(each for each in plain if unicodedata.category(each) not in NOTHING_TO_GUESS)
 
 
-@singleton
+@cache
 def common_passwords() -> frozenset[str]:
     """Read at the first password that is set: no other request pays for it.
 

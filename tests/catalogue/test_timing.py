@@ -5,6 +5,8 @@ from statistics import median
 import pytest
 
 from shared.models.user import UserStatus
+from shared.security import passwords
+from shared.security.passwords import ARGON2
 from tests.auth import open_account, set_status, sign_in, sign_up
 from tests.catalogue.statistics import mann_whitney
 
@@ -17,6 +19,7 @@ CLASSES = ("known", "unknown", "disabled", "pending")
 @pytest.mark.usefixtures("application")
 def test_the_time_of_a_refusal_reveals_nothing_about_an_account(application: pytest.MonkeyPatch):
     application.setenv("RATE_LIMITS", "off")
+    application.setattr(passwords, "ARGON2", ARGON2)
     open_account("known@example.com")
     open_account("disabled@example.com")
     set_status("disabled@example.com", UserStatus.DISABLED)

@@ -9,7 +9,8 @@ from shared.database import transaction
 from shared.errors import EmailNotVerified, InvalidCredentials
 from shared.models.user import User, UserStatus
 from shared.process.event_loop import run
-from shared.security.passwords import Verdict
+from shared.security import passwords
+from shared.security.passwords import ARGON2, Verdict
 from shared.services.login import log_in
 from shared.services.sessions import Client
 from tests.auth import (
@@ -193,7 +194,8 @@ def test_the_address_is_recognised_in_any_spelling():
 
 
 @pytest.mark.case("C15")
-def test_an_older_hash_is_replaced_at_login():
+def test_an_older_hash_is_replaced_at_login(application: pytest.MonkeyPatch):
+    application.setattr(passwords, "ARGON2", ARGON2)
     open_account()
     older = CryptContext(schemes=["argon2"], argon2__memory_cost=1024, argon2__time_cost=1)
     store_hash(older.hash(PASSWORD))
