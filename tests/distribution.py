@@ -1,21 +1,60 @@
-"""Which process runs which tests: those that share what is slow to start stay together."""
+"""Which process runs which tests, and in which order: those that share what is slow to start stay
+together, and those that take longest start first."""
 
-from pathlib import PurePosixPath
+from fnmatch import fnmatchcase
 
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
-# The tests of these folders use one running product, but for those modules that start their own.
-WITH_A_PRODUCT = frozenset({"tests/browser", "tests/catalogue", "tests/e2e"})
-WITH_THEIR_OWN = frozenset(
-    f"tests/e2e/test_{name}.py"
-    for name in ("asgi", "hanging_servers", "life", "saves", "workers_killed")
+# Modules whose tests share what each process would start anew, by what that is.
+TOGETHER = {
+    "the product in a browser": ("tests/browser/*",),
+    "the product without limits": tuple(
+        f"tests/catalogue/test_{name}.py" for name in ("schema", "tabs")
+    ),
+    "the product": tuple(
+        f"tests/e2e/test_{name}.py"
+        for name in (
+            *("asgi", "claiming", "journey", "pictures", "plans", "seed", "stream", "tasks"),
+            "workers_killed",
+        )
+    ),
+    "RabbitMQ": (
+        "tests/integration/test_hanging_servers.py",
+        "tests/integration/test_rabbitmq_broker.py",
+        "tests/integration/test_worker.py",
+    ),
+}
+# One that began near the end would run alone while the other processes have nothing left to do.
+FIRST = (
+    "the product",
+    "the product in a browser",
+    "RabbitMQ",
+    "the product without limits",
+    "tests/e2e/test_hanging_servers.py",
+    "tests/e2e/test_saves.py",
+    "tests/e2e/test_life.py",
+    "tests/emulator/test_up.py",
+    "tests/catalogue/test_access.py",
+    "tests/catalogue/test_logs.py",
 )
 
 
-class ByWhatStarts(LoadScopeScheduling):  # type: ignore[misc]
-    """A module's tests run in one process, and so do those of some folders."""
+def scope_of(nodeid: str) -> str:
+    """What runs in one process with this test: its module, or those that belong together."""
+    file, _, _ = nodeid.partition("::")
+    for scope, patterns in TOGETHER.items():
+        if any(fnmatchcase(file, pattern) for pattern in patterns):
+            return scope
+    return file
 
+
+class ByWhatStarts(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
-        file, _, _ = nodeid.partition("::")
-        folder = str(PurePosixPath(file).parent)
-        return folder if folder in WITH_A_PRODUCT and file not in WITH_THEIR_OWN else file
+        return scope_of(nodeid)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        longest = next((scope for scope in FIRST if scope in self.workqueue), None)
+        if longest is not None:
+            self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
