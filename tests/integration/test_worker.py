@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -49,11 +49,14 @@ def generator(backend: pytest.MonkeyPatch) -> None:
     backend.setenv("GENERATOR_URL", "slow://")
     backend.setenv("GENERATE_CONCURRENCY", "2")
     backend.setenv("DATABASE_POOL_SIZE", "4")
+    # Dramatiq's pause, in ms, when a consumer begins anew, and also before it lies still.
+    backend.setenv("dramatiq_restart_delay", "200")
 
 
 @contextmanager
 def worker(log: Path, setup: str = "generate") -> Iterator["subprocess.Popen[bytes]"]:
-    """A worker started as on a developer's machine, with one child."""
+    """A worker started as on a developer's machine, with one child. What is left of it at the end
+    is killed: to stop takes Dramatiq two seconds, and is the subject of a few tests alone."""
     command = [
         str(Path(sys.executable).parent / "dramatiq"),
         f"tests.worker_with_slow_generator:{setup}",
@@ -71,7 +74,8 @@ def worker(log: Path, setup: str = "generate") -> Iterator["subprocess.Popen[byt
     try:
         yield process
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
 
 
