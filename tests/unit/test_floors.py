@@ -29,7 +29,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"http", "logs"},
         {"stack"},
         {"events", "config", "metrics"},
-        {"template", "companions"},
+        {"template", "companions", "history"},
         {"runtime", "triggers", "cloud"},
         {"front"},
         {"console"},

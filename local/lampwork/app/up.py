@@ -22,6 +22,7 @@ from lampwork.app.reload import Change, Watched, Watcher, import_watch, watched_
 from lampwork.app.testing.control import TestControl, until_input_ends
 from lampwork.companions.project_processes import ProjectProcesses
 from lampwork.errors import LampworkError
+from lampwork.history.history import History
 from lampwork.http import internal_paths
 from lampwork.http.listener import Listener, is_loopback
 from lampwork.http.request import Request
@@ -120,11 +121,23 @@ class Up:
 
     async def _open_project(self, opened: AsyncExitStack) -> None:
         port = await self._find_port()
-        self._project = Project(self._config, self._options, self._log, port, install_ahead=True)
+        self._history = self._open_history(opened)
+        self._project = Project(
+            *(self._config, self._options, self._log, port),
+            install_ahead=True,
+            recorder=self._history,
+        )
         self._processes = ProjectProcesses(self._config, self._project.log_line, self._log.keep)
         self._following = Following(self._preload, self._restart_processes, self._say)
         await self._project.open(opened, meanwhile=self._import_rest)
         self._project.report_problems()
+
+    def _open_history(self, opened: AsyncExitStack) -> History | None:
+        if not self._config.history.invocations:
+            return None
+        history = History(self._config.data, self._config.history)
+        opened.push_async_callback(history.stop)
+        return history
 
     async def _import_rest(self) -> None:
         """Import what takes requests and watches files while other processes load packages: it
@@ -176,6 +189,7 @@ class Up:
             events=self._events,
             mappings=self._mappings,
             durable=self._durable,
+            history=self._history,
             options=self._options.front,
             testing=TestControl(project).serve if self._options.testing else None,
             on_access=partial(project.log_line, "lampwork"),

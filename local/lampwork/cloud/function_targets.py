@@ -74,7 +74,8 @@ class FunctionTargets:
         self._targets.deliver(target, text, rule.arn, str(told["id"]))
 
     def _put_for(self, function_arn: str, text: str, sender: Sender) -> None:
-        self._put(function_arn, text, rule=sender.arn, dead_letter=sender.dead_letters)
+        about = {"rule": sender.arn, "dead_letter": sender.dead_letters}
+        self._put(function_arn, text, **about, trace=trace_header() or "")
 
 
 def _s3_event(event_name: str, bucket: Any, key: Any, configuration_id: str) -> dict[str, Any]:

@@ -19,9 +19,9 @@ def trace_header() -> str | None:
 
 
 @contextmanager
-def without_trace() -> Iterator[None]:
-    """Let what is sent in this block belong to no chain of requests."""
-    token = _TRACE_HEADER.set(None)
+def with_trace(header: str | None) -> Iterator[None]:
+    """Let what is sent in this block have this trace header."""
+    token = _TRACE_HEADER.set(header)
     try:
         yield
     finally:

@@ -16,9 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lampwork.cloud import api_destinations
 from lampwork.cloud.in_process import Client, Clients
 from lampwork.cloud.moto_seam.events import api_destination
-from lampwork.cloud.request_trace import without_trace
+from lampwork.cloud.request_trace import trace_header, with_trace
 from lampwork.events.dead_letters import text_attributes, undelivered
 from lampwork.events.target_input import value_at
+from lampwork.events.trace_lineage import without_lineage
 
 SDK_CALL: Final = re.compile(r"aws-sdk:([^:]+):([^:]+)")
 # Codes of errors that say that the target does not exist.
@@ -76,8 +77,11 @@ class Targets:
         sender = Sender(rule_arn, dead_letters, event_id or str(uuid.uuid4()))
         arn = target["Arn"]
         try:
-            # AWS finds no recursion through EventBridge, so the chain of requests ends here.
-            with without_trace():
+            # EventBridge passes the trace on, but AWS finds no recursion through it: invocations
+            # are counted anew.
+            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-related-service-xray.html
+            header = trace_header()
+            with with_trace(without_lineage(header) if header else None):
                 self._deliver(target, arn, text, sender)
         except Unsupported as error:
             _tell(f"{rule_arn}: {error}")

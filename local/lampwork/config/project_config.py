@@ -52,6 +52,16 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """How much the history keeps: the newest `invocations`, none for 0, and `megabytes` of their
+    events, answers and logs. `mask` says whether it hides secrets."""
+
+    invocations: int = 1000
+    megabytes: int = 64
+    mask: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings with their defaults. Paths are absolute.
 
@@ -89,6 +99,7 @@ class Config:
     commands: tuple[Command, ...] = ()
     processes: tuple[Process, ...] = ()
     schedules: Mapping[str, float] = field(default_factory=dict)
+    history: HistorySettings = HistorySettings()
 
 
 def load_config(
@@ -275,6 +286,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
         commands=tuple(_command(each) for each in table.tables("commands")),
         processes=tuple(_processes(table.table("processes"))),
         schedules=table.table("schedules").seconds(),
+        history=_history(table.table("history")),
     )
     table.refuse_unknown_keys()
     return config
@@ -297,6 +309,17 @@ def _positive(table: Table, key: str, default: int) -> int:
     if number < 1:
         raise table.wrong(key, "a whole number above 0")
     return number
+
+
+def _history(table: Table) -> HistorySettings:
+    invocations = table.integer("invocations", 1000)
+    if invocations < 0:
+        raise table.wrong("invocations", "a whole number, 0 to keep none")
+    settings = HistorySettings(
+        invocations, _positive(table, "megabytes", 64), table.boolean("mask", True)
+    )
+    table.refuse_unknown_keys()
+    return settings
 
 
 def _command(table: Table) -> Command:

@@ -45,6 +45,11 @@ def trace_of_invocation(header: str | None, function_arn: str) -> str:
     return ";".join(parts)
 
 
+def without_lineage(header: str) -> str:
+    """A trace header that names the same trace, but counts no invocations."""
+    return ";".join(part for part in header.split(";") if not part.startswith("Lineage="))
+
+
 def longest_chain(headers: Iterable[str]) -> str | None:
     """Of several trace headers, the one with the most invocations; None if there is none."""
     return max(headers, key=lambda header: sum(_counts(header).values()), default=None)

@@ -1,14 +1,17 @@
 import asyncio
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from lampwork.front.aws_services import AwsServices, is_open, is_public
 from lampwork.front.cloudformation import CloudFormationApi
-from lampwork.front.control import ControlPaths, Testing
+from lampwork.front.control.history_api import HistoryApi
+from lampwork.front.control.paths import ControlPaths, Testing
 from lampwork.front.http.function_url import FunctionUrlGateway
 from lampwork.front.http.http_api import HttpApiGateway, gateway_error
 from lampwork.front.http.load_balancer import LoadBalancerGateway
@@ -19,6 +22,7 @@ from lampwork.front.lambda_api import LambdaApi
 from lampwork.front.options import AS_ON_AWS, FrontOptions
 from lampwork.front.websocket import connections_api
 from lampwork.front.websocket.websocket_api import WebSocketApiGateway
+from lampwork.history.history import History, Recorder, Unrecorded
 from lampwork.http import internal_paths
 from lampwork.http.certificates import Certificates
 from lampwork.http.connection import Answer, Handler, HttpProtocol, Pending
@@ -49,6 +53,7 @@ class Front:
     `time_scale` multiplies every delay of the gateways (idle sockets, retries); 0.1 makes them ten
     times shorter.
     `aws` is the host and port to which requests signed for other AWS services go.
+    `history` notes what is posted to sockets, and is served under /_lampwork/api/.
     `durable` are the executions of durable functions, which their SDK asks for.
     `allowed_hosts` are the names that clients may use besides localhost, IP addresses, and those
     that the template names; `host` is the address to listen on.
@@ -71,6 +76,7 @@ class Front:
         events: EventInvocations | None = None,
         mappings: MadeMappings | None = None,
         durable: DurableFunctions | None = None,
+        history: History | None = None,
         options: FrontOptions = AS_ON_AWS,
         testing: Testing | None = None,
         on_access: Callable[[str], None] = lambda line: None,
@@ -78,7 +84,10 @@ class Front:
         self._invoker = invoker
         self._metrics = metrics or Metrics()
         self._on_access = on_access
-        self._control = ControlPaths(self._metrics, testing)
+        self._control = ControlPaths(
+            self._metrics, testing, HistoryApi(history, invoker) if history else None
+        )
+        self._recorder: Recorder = history or Unrecorded()
         self._hosts = OwnHosts({host, *allowed_hosts})
         self._aws = AwsServices(aws)
         self._aws_address = aws
@@ -169,7 +178,7 @@ class Front:
             if path.startswith(internal_paths.PREFIX):
                 return self._control.serve(request)
         if found := connections_api.PATH.fullmatch(path):
-            return connections_api.serve(request, found, self._websocket_apis.values())
+            return self._to_connection(request, found)
         if self._lambda_api.serves(request):
             return self._control.refusal(request) or self._lambda_api.serve(request)
         if self._aws.serves(request):
@@ -206,6 +215,13 @@ class Front:
             "This Host is not allowed, so that no website can pass as this machine. To allow it,"
             " use --allowed-host, LAMPWORK_ALLOWED_HOSTS, or allowed_hosts in [tool.lampwork].",
         )
+
+    def _to_connection(self, request: Request, found: re.Match[str]) -> Response:
+        answer = connections_api.serve(request, found, self._websocket_apis.values())
+        stage, connection = (unquote(part) for part in found.groups())
+        trace = request.header("x-amzn-trace-id")
+        self._recorder.sent(request.method, stage, connection, request.body, answer.status, trace)
+        return answer
 
     async def _serve_api(self, request: Request) -> Answer:
         if _asks_for_websocket(request):

@@ -21,6 +21,8 @@ POOL_DOCUMENT: Final = re.compile(
 HEALTH: Final = PREFIX + "health"
 METRICS: Final = PREFIX + "metrics"
 CONSOLE: Final = PREFIX + "console/"  # and PREFIX itself
+INVOCATIONS: Final = PREFIX + "api/invocations"
+TRACES: Final = PREFIX + "api/traces"
 
 # At both, and only where `lampwork.testing` has started the emulator.
 TESTING: Final = PREFIX + "testing/"

@@ -14,8 +14,8 @@ class Invocation:
 
     `payload` is the function's JSON answer; if `function_error` is set (always to "Unhandled"), it
     is the JSON error with `errorType` and `errorMessage`. `log` is the log of this invocation only,
-    newest line last. `durable_execution` is the ARN of the execution in which a durable function
-    ran.
+    newest line last. `memory_mb` is the most that its process held. `durable_execution` is the ARN
+    of the execution in which a durable function ran.
     """
 
     request_id: str
@@ -25,6 +25,7 @@ class Invocation:
     duration_ms: float
     init_ms: float | None = None
     durable_execution: str | None = None
+    memory_mb: int | None = None
 
     @property
     def failure(self) -> str | None:

@@ -4,8 +4,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from lampwork.errors import FunctionNotFound, RecursiveInvocation, TenantMissing
+from lampwork.errors import FunctionNotFound, LampworkError, RecursiveInvocation, TenantMissing
 from lampwork.events.trace_lineage import MOST_INVOCATIONS, earlier_invocations
+from lampwork.invocation import cause
 from lampwork.invocation.answer_stream import AnswerStream
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics
@@ -137,11 +138,17 @@ class Functions:
         pool = self._pools.get(function) or self._pool_by_name(function)
         if pool is None:
             raise FunctionNotFound(f"Function not found: {function}")
-        if trace_header is not None:
-            _refuse_recursion(pool.function, trace_header)
-        return await pool.invoke(
-            payload, client_context, request_id, trace_header, stream, on_begin
-        )
+        try:
+            if trace_header is not None:
+                _refuse_recursion(pool.function, trace_header)
+            return await pool.invoke(
+                payload, client_context, request_id, trace_header, stream, on_begin
+            )
+        except LampworkError as error:
+            self._settings.recorder.refused(
+                pool.function, payload, trace_header, cause.present(), str(error)
+            )
+            raise
 
     def refresh(self, functions: Mapping[str, Function]) -> None:
         """Serve further requests with the present code of these functions, which are known by their

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lampwork.errors import LampworkError, StartError, Throttled, TooManyEnvironments
+from lampwork.invocation import cause
 from lampwork.invocation.answer_stream import AnswerStream
 from lampwork.invocation.port import Invocation
 from lampwork.metrics.metrics import Metrics
@@ -114,6 +115,7 @@ class Pool:
             trace_header=trace_header,
             stream=stream,
             on_begin=on_begin,
+            cause=cause.present(),
         )
         self._accepted += 1
         self._dispatch(request)
@@ -283,6 +285,7 @@ class Pool:
                 self._dispatch(request)
             return
         self._metrics.invoked(self.function.logical_id, invocation)
+        self._settings.recorder.ended(self.function, request, invocation)
         self._count_out()
         if not request.completion.done():
             request.completion.set_result(invocation)

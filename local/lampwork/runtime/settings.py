@@ -3,6 +3,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lampwork.history.history import Recorder, Unrecorded
 from lampwork.runtime.packages import NoPackages, Packages
 from lampwork.runtime.read_files import FileUse
 from lampwork.stack.function_overrides import DAY_SECONDS, Debugged
@@ -28,7 +29,8 @@ class RuntimeSettings:
 
     With `lambda_paths`, a function finds its code, layers and temporary files at Lambda's paths:
     this machine must be able to. `multiprocessing` allows the locks and queues that Lambda has not.
-    `hosts` are those of AWS that lead to a port of this machine.
+    `hosts` are those of AWS that lead to a port of this machine. The `recorder` notes each
+    invocation.
     """
 
     data_dir: Path
@@ -52,6 +54,7 @@ class RuntimeSettings:
     packages: Packages = field(default_factory=NoPackages)
     install_ahead: bool = False
     on_files: Callable[[Sequence[FileUse]], None] = lambda uses: None
+    recorder: Recorder = field(default_factory=Unrecorded)
     grace: Callable[[], float] = lambda: 0
     defaults: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)

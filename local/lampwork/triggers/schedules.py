@@ -9,6 +9,7 @@ from lampwork.errors import ConfigurationError
 from lampwork.events.schedule_expressions import Cron, Once, Rate, parse_expression
 from lampwork.events.schedules import missing_function_attributes, payload_of
 from lampwork.events.target_input import NoInput
+from lampwork.invocation.cause import Cause
 from lampwork.stack.entry_points import EntryPoint
 from lampwork.stack.function_names import FunctionNames
 from lampwork.stack.model import Schedule, Stack
@@ -155,7 +156,8 @@ class Schedules(RunningSource):
         except NoInput as error:
             return str(error)
         if self._events.knows(schedule.function):
-            return await self._events.submit(schedule.function, payload)
+            cause = Cause("schedule", schedule.name)
+            return await self._events.submit(schedule.function, payload, cause=cause)
         if schedule.dead_letter:
             await self._events.outlet.send_dead_letter(
                 schedule.dead_letter, payload.decode(), missing_function_attributes(schedule, due)

@@ -24,6 +24,7 @@ from lampwork.concurrency import run_all, unless
 from lampwork.config.project_config import Config
 from lampwork.config.variables import forget_real_account
 from lampwork.errors import LampworkError
+from lampwork.history.history import Recorder, Unrecorded
 from lampwork.logs.json_records import as_text
 from lampwork.logs.log import Log, is_advice, is_platform_line
 from lampwork.metrics.metrics import Metrics
@@ -47,7 +48,7 @@ from lampwork.stack.own_addresses import aws_hosts
 READ_AT_START: Final = (
     *("host", "port", "data", "services", "redis", "commands", "processes"),
     *("allowed_hosts", "max_environments", "preload", "inherit"),
-    *("lambda_paths", "multiprocessing"),
+    *("lambda_paths", "multiprocessing", "history"),
 )
 NO_LAMBDA_PATHS: Final = (
     "Functions see their own folders, not /var/task, /opt and a /tmp of their own: this machine"
@@ -73,7 +74,8 @@ class Project:
     invocation needs.
 
     `config`, `stack` and `variables` are as last read. `port` is where the stack's APIs take
-    requests. `beside` is a Lampwork that runs with the same data: this project uses its services.
+    requests. The `recorder` notes invocations. `beside` is a Lampwork that runs with the same data:
+    this project uses its services.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Project:
         *,
         install_ahead: bool = False,
         beside: Beside | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.config = config
         self.port = port
@@ -104,6 +107,7 @@ class Project:
             )
         )
         self._beside = beside
+        self._recorder = recorder or Unrecorded()
         self._work_dir = beside.work_dir if beside else config.data
         self._options = options
         self._install_ahead = install_ahead
@@ -231,6 +235,7 @@ class Project:
             multiprocessing=self.config.multiprocessing,
             grace=self._grace,
             on_files=self.read_files.add,
+            recorder=self._recorder,
             packages=self.installations,
             install_ahead=self._install_ahead,
             hosts=self._hosts,

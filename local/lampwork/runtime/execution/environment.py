@@ -11,6 +11,7 @@ from pathlib import Path
 from lampwork.errors import StartError
 from lampwork.events.trace_lineage import trace_of_invocation
 from lampwork.invocation.answer_stream import AnswerStream
+from lampwork.invocation.cause import Cause
 from lampwork.invocation.limits import MAX_RESPONSE
 from lampwork.invocation.port import Invocation
 from lampwork.invocation.prelude import whole_answer
@@ -84,8 +85,10 @@ class Request:
     accepted_at: float
     completion: "asyncio.Future[Invocation]"
     trace_header: str | None = None  # of the request that causes this one
+    trace: str = ""  # its own trace header, once it has begun
     stream: AnswerStream | None = None
     on_begin: Callable[[], None] | None = None
+    cause: Cause | None = None
     unread_attempts: int = 0  # processes that ended before they read it
 
 
@@ -478,6 +481,7 @@ class Environment:
             log=log,
             duration_ms=duration_ms,
             init_ms=init_ms,
+            memory_mb=memory,
         )
         if isinstance(outcome, TimedOut):
             self._end_extensions("timeout")
@@ -549,11 +553,12 @@ class Environment:
         return OUT_OF_MEMORY
 
     def _work_for(self, request: Request) -> Work:
+        request.trace = self._trace_id(request.trace_header)
         return Work(
             request_id=request.request_id,
             payload=request.payload,
             function_arn=self.function.invoked_arn,
-            trace_id=self._trace_id(request.trace_header),
+            trace_id=request.trace,
             deadline_ms=int((time.time() + self.function.timeout_seconds) * 1000),
             client_context=request.client_context,
             tenant=self.function.tenant,

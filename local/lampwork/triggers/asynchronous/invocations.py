@@ -15,6 +15,7 @@ from lampwork.errors import (
     TooManyEnvironments,
 )
 from lampwork.events.dead_letters import Attributes, text_attributes
+from lampwork.invocation.cause import Cause, caused_by
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.function_names import FunctionNames, invoked_as
 from lampwork.stack.model import EventConfig, Function
@@ -108,9 +109,11 @@ class EventInvocations:
         *,
         request_id: str | None = None,
         trace_header: str | None = None,
+        cause: Cause | None = None,
         finished: Finished | None = None,
     ) -> asyncio.Future[str | None]:
-        """Invoke a function, given by logical id, name or ARN.
+        """Invoke a function, given by logical id, name or ARN. `cause` is what its event does not
+        say.
 
         Returns a future of the first try: None if it succeeded, else why it failed. It does not
         wait for further tries. `finished` is called after the last try, but not if `stop` comes
@@ -120,9 +123,10 @@ class EventInvocations:
         self._first_tries.add(first)
         first.add_done_callback(self._first_tries.discard)
         number = request_id or str(uuid.uuid4())
-        task = asyncio.ensure_future(
-            self._run(function, payload, number, trace_header, first, finished)
-        )
+        with caused_by(cause):  # for all its tries: a task keeps the context in which it begins
+            task = asyncio.ensure_future(
+                self._run(function, payload, number, trace_header, first, finished)
+            )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return first

@@ -8,6 +8,7 @@ from typing import Final
 
 from lampwork.events.dead_letters import function_not_found, text_attributes
 from lampwork.events.sqs import Message
+from lampwork.invocation.cause import Cause
 from lampwork.stack.model import FUNCTION_EVENTS_QUEUE, Stack
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
@@ -89,6 +90,7 @@ class ServiceEvents(RunningSource):
             event["payload"].encode(),
             request_id=message["MessageId"],
             trace_header=event.get("trace") or None,
+            cause=_cause(event.get("rule")),
             finished=partial(self._delete, message),
         )
 
@@ -102,3 +104,11 @@ class ServiceEvents(RunningSource):
     async def _delete(self, message: Message) -> None:
         with suppress(SqsError):  # not deleted: it will be delivered again after the next start
             await self._client.delete(FUNCTION_EVENTS_QUEUE, [message])
+
+
+def _cause(rule: str | None) -> Cause | None:
+    """What invokes a function for this rule or schedule, by its ARN; None for other events."""
+    if not rule:
+        return None
+    kind = "schedule" if ":schedule/" in rule else "eventbridge"
+    return Cause(kind, rule.rpartition("/")[2])

@@ -20,6 +20,7 @@ from lampwork.events.streams import (
     processed_before_failure,
     with_stream_arn,
 )
+from lampwork.events.trace_lineage import without_lineage
 from lampwork.invocation.port import Invocation, Invoker
 from lampwork.stack.model import Function, StreamTrigger
 from lampwork.timestamps import iso_milliseconds
@@ -189,11 +190,18 @@ class ShardReader:
             pause = min(pause * 2, LAST_RETRY_SECONDS)
 
     async def _invoke(self, batch: Sequence[WaitingRecord]) -> tuple[Invocation | None, str]:
-        """Invoke the function. Returns the invocation, or None if it could not be made, and the
-        reason to log if records failed."""
+        """Invoke the function, in the trace of the first record that has one. A stream ends the
+        chain in which invocations are counted: AWS finds no recursion through it. Returns the
+        invocation, or None if it could not be made, and the reason to log if records failed."""
         payload = payload_of((each.record for each in batch), self._trigger.stream_arn)
+        headers = (each.message["Attributes"].get("AWSTraceHeader") for each in batch)
+        cause = next(filter(None, headers), None)
         try:
-            invocation = await self._invoker.invoke(self._trigger.function, payload)
+            invocation = await self._invoker.invoke(
+                self._trigger.function,
+                payload,
+                trace_header=without_lineage(cause) if cause else None,
+            )
         except LampworkError as error:
             return None, str(error)
         return invocation, invocation.failure or "some of its records failed"

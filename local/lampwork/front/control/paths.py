@@ -5,28 +5,35 @@ site could reach them here with a cross-site request. The front itself refuses f
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 
+from lampwork.front.control.history_api import HistoryApi
+from lampwork.front.control.local_only import OWN_SITE
 from lampwork.http.internal_paths import HEALTH, METRICS, TESTING
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.metrics.figures import CONTENT_TYPE
 from lampwork.metrics.metrics import Metrics
 
-OWN_SITE: Final = (None, "none", "same-origin")
-
-
 Testing = Callable[[Request], Awaitable[Response]]
 
 
 class ControlPaths:
-    """Serves /_lampwork/health and /_lampwork/metrics; `testing` serves /_lampwork/testing/."""
+    """Serves /_lampwork/health and /_lampwork/metrics, and the history where there is one;
+    `testing` serves /_lampwork/testing/."""
 
-    def __init__(self, metrics: Metrics, testing: Testing | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        testing: Testing | None = None,
+        history: HistoryApi | None = None,
+    ) -> None:
         self._metrics = metrics
         self._testing = testing
+        self._history = history
 
     async def serve(self, request: Request) -> Response:
+        if self._history is not None and self._history.serves(request.path):
+            return await self._history.serve(request)
         if refusal := self.refusal(request):
             return refusal
         path = request.path
