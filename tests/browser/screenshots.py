@@ -17,7 +17,7 @@ import httpx
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import running_browser, window
-from tests.browser.console import ROOMS, name_of, running_shop
+from tests.browser.console import ROOMS, fill, name_of, running_shop
 from tests.browser.states import STATES, State, Visitor
 from tests.e2e.product import Person, Product, running, sign_up
 from tests.waiting import until
@@ -66,6 +66,7 @@ def take_product(browser: Browser, states: Sequence[State], out: Path) -> None:
 
 def take_console(browser: Browser, rooms: Sequence[str], out: Path) -> None:
     with TemporaryDirectory() as folder, running_shop(Path(folder)) as origin:
+        fill(origin)
         httpx.get(f"{origin}/orders")
         for room, screen, scheme in combinations(rooms, SCREENS, SCHEMES):
             path = out / f"{name_of(room)}-{screen}-{scheme}.png"

@@ -53,7 +53,7 @@ def page(
         ),
     )
     document = joined([Html("<!doctype html>"), e("html", head, body, lang="en")])
-    return document.encode()
+    return document.encode("utf-8", "replace")  # JSON may hold half a character
 
 
 def _navigation(rooms: Sequence[Room], current: str) -> Html:
