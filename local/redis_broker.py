@@ -12,6 +12,8 @@ from local.message_shape import is_readable
 from shared.process import metrics
 
 BACKGROUND_POLL_MS = 500
+# A message that waits in a delay queue has seconds to wait; so its queue is asked more rarely.
+POLLS_OF_DELAY_QUEUES_LEFT_OUT = 2
 WAIT_SECONDS = 0.5
 
 
@@ -24,6 +26,7 @@ class PromptConsumer(_RedisConsumer):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)  # type: ignore[no-untyped-call]
         self._freed = threading.Event()
+        self._left_out = 0
 
     def ack(self, message: Any) -> None:
         super().ack(message)  # type: ignore[no-untyped-call]
@@ -40,10 +43,20 @@ class PromptConsumer(_RedisConsumer):
                 self.misses = 0
             return None
         if self.queue_name not in self.broker.poll_ms:
-            return super().__next__()  # type: ignore[no-untyped-call]
+            return self._polled()
         message = self._fetched()
         if message is None and not self._wait_in_redis():
             time.sleep(self.timeout / 1000)
+        return message
+
+    def _polled(self) -> Any:
+        if self._left_out and not self.message_cache:
+            self._left_out -= 1
+            time.sleep(self.timeout / 1000)
+            return None
+        message = super().__next__()  # type: ignore[no-untyped-call]
+        if message is None and self.broker.poll_ms and self.queue_name in self.broker.delay_queues:
+            self._left_out = POLLS_OF_DELAY_QUEUES_LEFT_OUT
         return message
 
     def _fetched(self) -> Any:

@@ -6,6 +6,7 @@ that must not wait behind them.
 
 import asyncio
 import ctypes
+import multiprocessing
 import os
 import signal
 import threading
@@ -225,4 +226,5 @@ class Threads(Middleware):
 
 def _die_with_parent() -> None:
     # Otherwise the children of a killed master would run on beside those of its successor.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if multiprocessing.parent_process() is not None:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

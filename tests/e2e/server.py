@@ -49,7 +49,6 @@ def server(
 
 def environment_of(product: Product) -> dict[str, str]:
     """What the product's workers are given: addresses of its services, and their keys."""
-    workers = [each for each in processes_of(product) if "local.worker:deliver" in each.command]
-    (worker,) = {each.pid for each in workers} & {each.parent for each in workers}
-    text = Path(f"/proc/{worker}/environ").read_text()
+    (worker,) = [each for each in processes_of(product) if "local.worker:deliver" in each.command]
+    text = Path(f"/proc/{worker.pid}/environ").read_text()
     return dict(pair.split("=", 1) for pair in text.split("\0") if pair)

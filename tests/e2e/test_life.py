@@ -17,7 +17,7 @@ def wait_until_gone(product: Product) -> list[str]:
 
 
 def assert_leaves_nothing_behind(product: Product, how: signal.Signals) -> None:
-    assert len(processes_of(product)) > 3
+    assert len(processes_of(product)) > 1  # both workers
 
     code = product.stop(how)
 

@@ -166,7 +166,11 @@ async def test_a_window_gathers_messages_that_come_within_it(sqs):
     stack = stack_of(batch_size=20, window_seconds=1)
     async with delivering(sqs, stack, lambda event: None) as invoker:
         for start in range(0, 12, 4):
-            await asyncio.to_thread(partial(send, sqs, *map(str, range(start, start + 4))))
+            entries = [
+                {"Id": each, "MessageBody": each} for each in map(str, range(start, start + 4))
+            ]
+            at_once = partial(sqs.send_message_batch, QueueUrl=url_of(sqs, "jobs"), Entries=entries)
+            await asyncio.to_thread(at_once)
         event = await invoker.event("work")
 
     assert sorted(map(int, bodies(event))) == list(range(12))

@@ -211,3 +211,22 @@ def test_no_worker_holds_a_message_for_long(redis_server):
         (data,) = client.hgetall("dramatiq:tick.DQ.msgs").values()
     queue.close()
     assert Message.decode(data).options["eta"] / 1000 - time.time() <= 900
+
+
+def test_an_empty_delay_queue_is_asked_at_every_third_pause(redis_server, monkeypatch):
+    broker = DecodeSafeRedisBroker(url=redis_server, poll_ms={"tick": 20})
+    broker.declare_queue("tick")
+    asked: list[str] = []
+
+    def nothing(queue: str, _count: int) -> list[bytes]:
+        asked.append(queue)
+        return []
+
+    monkeypatch.setattr(broker, "do_fetch", nothing)
+    consumer = broker.consume("tick.DQ")
+    consumer.timeout = 1
+
+    for _ in range(7):
+        assert next(consumer) is None
+
+    assert asked == ["tick.DQ"] * 3

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from dramatiq import Broker, Message
 
+from local.run_worker import STOPPED_TWICE
 from shared.database import transaction
 from shared.engine import transitions
 from shared.models.base import database_now
@@ -44,6 +45,9 @@ def over_each_broker(request: pytest.FixtureRequest, backend: pytest.MonkeyPatch
     cast(DramatiqQueue, queue()).close()
 
 
+over_redis = pytest.mark.parametrize("over_each_broker", ["redis"], indirect=True)
+
+
 @pytest.fixture(autouse=True)
 def generator(backend: pytest.MonkeyPatch) -> None:
     backend.setenv("GENERATOR_URL", "slow://")
@@ -53,15 +57,24 @@ def generator(backend: pytest.MonkeyPatch) -> None:
     backend.setenv("dramatiq_restart_delay", "200")
 
 
+WORKER = "tests.worker_with_slow_generator:generate"
+# As in containers: a master, and one child that works.
+DRAMATIQ = (
+    str(Path(sys.executable).parent / "dramatiq"),
+    WORKER,
+    "--processes",
+    "1",
+    "--threads",
+    "1",
+)
+# As `make dev` starts it.
+ALONE = (sys.executable, "-m", "local.run_worker", WORKER)
+
+
 @contextmanager
-def worker(log: Path, setup: str = "generate") -> Iterator["subprocess.Popen[bytes]"]:
-    """A worker started as on a developer's machine, with one child. What is left of it at the end
-    is killed: to stop takes Dramatiq two seconds, and is the subject of a few tests alone."""
-    command = [
-        str(Path(sys.executable).parent / "dramatiq"),
-        f"tests.worker_with_slow_generator:{setup}",
-        *("--processes", "1", "--threads", "1", "--worker-shutdown-timeout", "60000"),
-    ]
+def worker(log: Path, command: Sequence[str] = DRAMATIQ) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker. What is left of it at the end is killed: to stop takes Dramatiq two seconds, and is
+    the subject of a few tests alone."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -319,3 +332,48 @@ def test_a_task_submitted_during_an_outage_of_the_broker_runs_once_it_is_back(ba
     assert queued.status == TaskStatus.QUEUED
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
     assert objects_stored() == [object_key(task)]
+
+
+@over_redis
+def test_a_worker_that_nothing_watches_over_finishes_its_task_when_it_is_told_to_stop(
+    tmp_path, let_go
+):
+    task_id = submit(str(let_go))
+    log = tmp_path / "log"
+    with worker(log, ALONE) as alone:
+        wait_for(task_id, started)
+        alone.terminate()
+        until(lambda: "Shutting down" in log.read_text())
+        let_go.touch()
+        assert alone.wait(30) == 0
+
+    task = run(read(task_id))
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
+
+
+@over_redis
+def test_a_worker_that_nothing_watches_over_leaves_what_comes_to_its_successor(tmp_path, let_go):
+    first = submit(str(let_go))
+    with worker(tmp_path / "log", ALONE) as finishing:
+        wait_for(first, started)
+        stop_beside_a_successor(finishing)
+        until(lambda: "Shutting down" in (tmp_path / "log").read_text())
+
+        second = submit("0.01")
+        with worker(tmp_path / "log of the successor", ALONE):
+            wait_for(second, finished)
+        assert run(read(first)).status is TaskStatus.PROCESSING
+        let_go.touch()
+        assert finishing.wait(30) == 0
+
+
+@over_redis
+def test_a_worker_that_nothing_watches_over_ends_at_once_when_it_is_told_twice(tmp_path):
+    task_id = submit("60")
+    log = tmp_path / "log"
+    with worker(log, ALONE) as alone:
+        wait_for(task_id, started)
+        alone.terminate()
+        until(lambda: "Shutting down" in log.read_text())
+        alone.terminate()
+        assert alone.wait(30) == STOPPED_TWICE
