@@ -100,6 +100,11 @@ tail: ## Follow the log of one container: make tail TAIL_SERVICE=worker
 ps: ## List the containers and their health
 	@$(STACK) ps
 
+.PHONY: restart
+restart: $(BIN)/.ready ## Put this version of the code in place of the running one, without a failed request
+	@$(STACK) build backend $(if $(SERVER),migrate)
+	@$(STORAGE_IMAGE_$(STORAGE)) exec $(BIN)/python -m local.stack_restart --env-file $(ENV_FILE)
+
 .PHONY: scale
 scale: ## Run so many workers: make scale WORKERS=4
 	@$(STACK) up -d --no-build --no-recreate --scale worker=$(WORKERS) worker

@@ -34,8 +34,10 @@ class Stack:
 
     @property
     def files(self) -> list[str]:
-        """Those of `make up`, and of its variables SERVER and DEV."""
+        """Those of `make up`, and of its variables STORAGE, SERVER and DEV."""
         added = [name for name in ("server", "dev") if os.environ.get(name.upper())]
+        storage = os.environ.get("STORAGE")
+        added = [*([storage] if storage else []), *added]
         return ["compose.yml", *(f"compose.{name}.yml" for name in added)]
 
     @property

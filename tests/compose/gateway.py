@@ -120,6 +120,7 @@ def _configured(folder: Path, port: int, backend_port: int, changes: Mapping[str
             "/tmp/nginx": f"{runs}",
             "listen 8080": f"listen 127.0.0.1:{port}",
             "listen 8081": f"listen unix:{runs}/status",
+            "listen 8082": f"listen unix:{runs}/connections",
             "worker_processes auto": "worker_processes 1",
             "access_log /dev/stdout json": f"access_log {runs}/access.log json",
             **changes,
