@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "routes": "lampwork.commands.routes:routes",
     "queues": "lampwork.commands.queues:queues",
     "coldstart": "lampwork.commands.coldstart:coldstart",
+    "policies": "lampwork.commands.policies:policies",
     "logs": "lampwork.commands.logs:logs",
     "generate-event": "lampwork.commands.generate_event:generate_event",
 }

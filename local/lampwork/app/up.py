@@ -190,6 +190,7 @@ class Up:
             mappings=self._mappings,
             durable=self._durable,
             history=self._history,
+            guard=project.guard,
             options=self._options.front,
             testing=TestControl(project).serve if self._options.testing else None,
             on_access=partial(project.log_line, "lampwork"),

@@ -7,9 +7,11 @@ from wsgiref.types import WSGIApplication
 from lampwork.cloud import kinesis_streams, queue_rules
 from lampwork.cloud.event_patterns import Patterns
 from lampwork.cloud.function_targets import FunctionTargets
+from lampwork.cloud.guarded_services import GuardedServices
 from lampwork.cloud.in_process import Client, Clients
 from lampwork.cloud.moto_seam import backends
 from lampwork.cloud.moto_seam.http import Dispatcher
+from lampwork.cloud.moto_seam.managed_policies import managed_policy
 from lampwork.cloud.move_tasks import MoveTasks
 from lampwork.cloud.own_paths import OwnPaths
 from lampwork.cloud.persistence.buckets import KeptBuckets
@@ -29,6 +31,7 @@ from lampwork.cloud.testing import TestPaths
 from lampwork.cloud.user_pools.service import UserPools
 from lampwork.cloud.user_pools.triggers import Triggers
 from lampwork.companions.aws import TESTING, TIME_SCALE
+from lampwork.permissions.guard import Guard
 
 FILE: Final = "state.db"
 VERSION: Final = "moto"
@@ -71,7 +74,8 @@ def application(folder: Path, region: str) -> WSGIApplication:
     machines.warm()
     # What the template creates asks no trigger: functions do not run yet.
     pools = UserPools(own, region, Triggers(partial(_function_api, Clients(own, region))))
-    whole = QueueReport(RequestTrace(SignedS3(pools)))
+    guard = Guard(folder.parent, managed_policy)
+    whole = GuardedServices(QueueReport(RequestTrace(SignedS3(pools))), guard)
     return TestPaths(whole, region) if TESTING in os.environ else whole
 
 

@@ -150,6 +150,11 @@ class _Up(click.Command):
     help="Serve this function and no others; may be repeated.",
 )
 @click.option(
+    "--enforce-iam",
+    is_flag=True,
+    help="Refuse functions what their policies do not let them ask of AWS, as AWS does.",
+)
+@click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file that is there while requests are answered, with the address in JSON.",

@@ -10,6 +10,7 @@ from lampwork.concurrency import run_all
 from lampwork.config.project_config import Command, Config, Process
 from lampwork.config.variables import inherited
 from lampwork.errors import ConfigurationError
+from lampwork.permissions.callers import known_by_token
 from lampwork.stack.model import Function
 
 
@@ -105,7 +106,8 @@ def _variables(
             f"processes.{process.name}.stands_in_for: the template has no function"
             f" {process.stands_in_for!r}."
         )
-    return {**functions[process.stands_in_for].environment, **variables}
+    own = functions[process.stands_in_for].environment
+    return known_by_token({**own, **variables}, process.stands_in_for)
 
 
 def _program(entry: Command | Process, config: Config, variables: Mapping[str, str]) -> Program:

@@ -100,6 +100,7 @@ class Config:
     processes: tuple[Process, ...] = ()
     schedules: Mapping[str, float] = field(default_factory=dict)
     history: HistorySettings = HistorySettings()
+    accepted_permissions: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_config(
@@ -287,6 +288,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
         processes=tuple(_processes(table.table("processes"))),
         schedules=table.table("schedules").seconds(),
         history=_history(table.table("history")),
+        accepted_permissions=table.table("accepted_permissions").texts(),
     )
     table.refuse_unknown_keys()
     return config

@@ -33,6 +33,9 @@ from lampwork.http.responses import Response, json_message
 from lampwork.invocation.port import Invoker
 from lampwork.metrics.metrics import Metrics
 from lampwork.metrics.readings import Reading
+from lampwork.permissions.callers import HEADER
+from lampwork.permissions.guard import Guard
+from lampwork.permissions.requests.asked import Call
 from lampwork.stack.model import Stack, WebSocketApi
 from lampwork.stack.own_addresses import hosts_of_templates
 from lampwork.stack.router import Match
@@ -54,7 +57,8 @@ class Front:
     times shorter.
     `aws` is the host and port to which requests signed for other AWS services go.
     `history` notes what is posted to sockets, and is served under /_lampwork/api/.
-    `durable` are the executions of durable functions, which their SDK asks for.
+    `durable` are the executions of durable functions, which their SDK asks for. The `guard` is
+    told what functions ask of Lambda's API and of @connections.
     `allowed_hosts` are the names that clients may use besides localhost, IP addresses, and those
     that the template names; `host` is the address to listen on.
     `testing` serves what tests ask of this process itself.
@@ -77,6 +81,7 @@ class Front:
         mappings: MadeMappings | None = None,
         durable: DurableFunctions | None = None,
         history: History | None = None,
+        guard: Guard | None = None,
         options: FrontOptions = AS_ON_AWS,
         testing: Testing | None = None,
         on_access: Callable[[str], None] = lambda line: None,
@@ -91,6 +96,7 @@ class Front:
         self._hosts = OwnHosts({host, *allowed_hosts})
         self._aws = AwsServices(aws)
         self._aws_address = aws
+        self._guard = guard
         self._cloudformation = CloudFormationApi(stack.deployed)
         self._time_scale = time_scale
         self._certificates = Certificates(data_dir / "tls", own=options.certificate)
@@ -180,7 +186,11 @@ class Front:
         if found := connections_api.PATH.fullmatch(path):
             return self._to_connection(request, found)
         if self._lambda_api.serves(request):
-            return self._control.refusal(request) or self._lambda_api.serve(request)
+            return (
+                self._control.refusal(request)
+                or self._refused(request)
+                or self._lambda_api.serve(request)
+            )
         if self._aws.serves(request):
             return (
                 (None if is_open(request) else self._control.refusal(request))
@@ -203,6 +213,17 @@ class Front:
             internal_paths.CONSOLE
         )
 
+    def _refused(self, request: Request, api_id: str = "") -> Response | None:
+        """The answer to what a function may not ask for."""
+        if self._guard is None or request.header(HEADER) is None:
+            return None
+        headers = {name.lower(): value for name, value in request.headers}
+        call = Call(request.method, request.path, request.query, headers, request.body, api_id)
+        refused = self._guard.refused(call)
+        if refused is None:
+            return None
+        return Response(refused.status, list(refused.headers), refused.body)
+
     def _foreign_host(self, request: Request) -> Response:
         """The refusal of a request that was meant for another machine, as a rebound name's is."""
         host = ascii(host_of(request.header("host") or ""))
@@ -217,8 +238,11 @@ class Front:
         )
 
     def _to_connection(self, request: Request, found: re.Match[str]) -> Response:
-        answer = connections_api.serve(request, found, self._websocket_apis.values())
+        gateways = self._websocket_apis.values()
         stage, connection = (unquote(part) for part in found.groups())
+        ids = (each.api.api_id for each in gateways if each.api.stage == stage)
+        refused = self._refused(request, next(ids, ""))
+        answer = refused or connections_api.serve(request, found, gateways)
         trace = request.header("x-amzn-trace-id")
         self._recorder.sent(request.method, stage, connection, request.body, answer.status, trace)
         return answer

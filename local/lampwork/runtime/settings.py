@@ -25,7 +25,7 @@ class RuntimeSettings:
     between requests. The `debugged` function has one environment, which waits for a debugger.
     `packages` installs what functions ask for: with `install_ahead` as soon as it is known, else
     when a function first starts.
-    `on_files` is told which files functions open.
+    `on_files` is told which files functions open, and `on_start` which function starts.
 
     With `lambda_paths`, a function finds its code, layers and temporary files at Lambda's paths:
     this machine must be able to. `multiprocessing` allows the locks and queues that Lambda has not.
@@ -55,6 +55,7 @@ class RuntimeSettings:
     install_ahead: bool = False
     on_files: Callable[[Sequence[FileUse]], None] = lambda uses: None
     recorder: Recorder = field(default_factory=Unrecorded)
+    on_start: Callable[[Function], None] = lambda function: None
     grace: Callable[[], float] = lambda: 0
     defaults: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)

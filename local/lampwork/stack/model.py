@@ -10,6 +10,7 @@ from lampwork.logs.levels import DEFAULT_LEVEL
 from lampwork.stack.authorization import Authorizer, Cors
 from lampwork.stack.load_balancers import Listener
 from lampwork.stack.parameter_mapping import ParameterMapping
+from lampwork.stack.policies import Permissions
 from lampwork.stack.rest_methods import Integration, RequestChecks, UsagePlan
 from lampwork.stack.service_integrations import ServiceIntegration
 
@@ -498,7 +499,8 @@ class Ignored:
 class Stack:
     """All that a template defines. `warnings` are about what AWS takes all the same. `files` are
     the further files it was read from, such as definitions of its APIs. `domains` are the custom
-    domain names of its APIs."""
+    domain names of its APIs. `permissions` are those of functions whose role it defines, and `arns`
+    has the logical ids of its resources by their ARNs."""
 
     functions: Mapping[str, Function]
     http_apis: tuple[HttpApi, ...] = ()
@@ -515,6 +517,8 @@ class Stack:
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     domains: tuple[str, ...] = ()
+    permissions: Mapping[str, Permissions] = field(default_factory=dict)
+    arns: Mapping[str, str] = field(default_factory=dict)
 
     def triggers_of(self, kind: type[Kind]) -> tuple[Kind, ...]:
         """The triggers of one kind, in the template's order."""

@@ -71,7 +71,7 @@ def select(stack: Stack, names: Collection[str], sources: Iterable[Narrowable]) 
     kept = FunctionNames(functions)
     for source in sources:
         stack = source.narrowed(stack, lambda name: kept.called(name) is not None)
-    parts = {
+    parts: dict[str, Any] = {
         field.name: tuple(left for each in value if (left := _part(each, functions)) is not None)
         for field in fields(stack)
         if field.name.endswith(("_apis", "_urls")) and (value := getattr(stack, field.name))

@@ -21,6 +21,7 @@ from lampwork.template.language.exports import Exports
 from lampwork.template.language.identity import STACK, Place
 from lampwork.template.language.opening import Opener
 from lampwork.template.language.parameters import imported
+from lampwork.template.permissions import read_arns, read_permissions
 from lampwork.template.resource import Resource, Template
 from lampwork.template.source.coverage import RUN, SUPPORT
 from lampwork.template.source.document import Document, read_document
@@ -122,6 +123,8 @@ def _stack(template: Template, sources: Iterable[TriggerReader]) -> Stack:
         custom_resources=read_custom_resources(template, names),
         deployed=read_deployed_stacks(template),
         domains=tuple(_domains(template)),
+        permissions=read_permissions(template, functions),
+        arns=read_arns(template),
     )
     _ignore_the_rest(template)
     _ignore_properties(template)

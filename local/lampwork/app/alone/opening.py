@@ -88,6 +88,7 @@ async def _open_front(
         aws=project.services.aws_address,
         events=events,
         durable=durable,
+        guard=project.guard,
     )
     await front.start()
     opened.push_async_callback(front.stop)

@@ -16,6 +16,7 @@ class Options:
     `read_config` reads the configuration anew and applies the command line's options to it.
     `variables` win over all other variables; `function_variables` are those of single functions, by
     logical id or name. With `shell_env`, the shell's value of a variable wins over the template's.
+    With `enforce_iam`, services refuse a function what its policies do not allow.
     `narrow` reduces the template's stack to what the command serves. With `testing`, a test may
     look into everything, and it all ends with standard input.
     """
@@ -25,6 +26,7 @@ class Options:
     function_variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     shell_env: bool = False
     enforce_memory: bool = True
+    enforce_iam: bool = False
     cold: bool = False
     freeze: bool = False
     strict: bool = False

@@ -15,7 +15,8 @@ from lampwork.app.project.package_check import check_packages
 from lampwork.app.project.project_variables import ProjectVariables
 from lampwork.app.project.stack_loading import StackLoader
 from lampwork.app.read_files import ReadFiles
-from lampwork.companions.guard import Guard
+from lampwork.cloud.moto_seam.managed_policies import managed_policy
+from lampwork.companions.guard import Guard as ChildGuard
 from lampwork.companions.pidfile import stop_left_overs
 from lampwork.companions.project_processes import run_commands
 from lampwork.companions.secrets_extension import SecretsExtension
@@ -28,6 +29,7 @@ from lampwork.history.history import Recorder, Unrecorded
 from lampwork.logs.json_records import as_text
 from lampwork.logs.log import Log, is_advice, is_platform_line
 from lampwork.metrics.metrics import Metrics
+from lampwork.permissions.guard import Guard
 from lampwork.runtime.functions import Functions
 from lampwork.runtime.settings import RuntimeSettings
 from lampwork.runtime.world.ability import why_not
@@ -106,6 +108,7 @@ class Project:
                 testing=options.testing,
             )
         )
+        self.guard = Guard(config.data, managed_policy)
         self._beside = beside
         self._recorder = recorder or Unrecorded()
         self._work_dir = beside.work_dir if beside else config.data
@@ -154,6 +157,7 @@ class Project:
         await run_all(self.services.start(), self._open_functions(opened))
         self.variables.update(self._variables.resolve(self.config, self.stack))
         self.services.know_key(self.variables)
+        self._enforce_permissions(self.stack)
         await run_all(self.functions.preload(), self._create_and_run(), meanwhile())
 
     async def reread(self) -> bool:
@@ -176,7 +180,19 @@ class Project:
         self.variables.update(variables)
         self._hosts.clear()
         self._hosts.update(aws_hosts(stack, config.region, self.port))
+        self._enforce_permissions(stack)
         return True
+
+    def _enforce_permissions(self, stack: Stack) -> None:
+        """Have services refuse what the policies of functions do not allow, if that is wanted. A
+        Lampwork beside which this project runs decides for its own services."""
+        if self._beside is None:
+            permissions = {
+                name: (stack.functions[name].name, each)
+                for name, each in stack.permissions.items()
+                if name in stack.functions
+            }
+            self.guard.enforce(permissions if self._options.enforce_iam else None)
 
     def report_problems(self) -> list[str]:
         """Say which functions cannot be loaded, and why. Returns what was said."""
@@ -194,7 +210,7 @@ class Project:
         folder = self._work_dir / "run"
         for name, pid in stop_left_overs(folder).items():
             self._say(f"Stopped {name} (pid {pid}), left over from a killed run.")
-        opened.callback(Guard(folder).close)
+        opened.callback(ChildGuard(folder).close)
 
     async def _open_functions(self, opened: AsyncExitStack) -> None:
         self._lambda_paths, self.stack = await asyncio.gather(
@@ -236,6 +252,7 @@ class Project:
             grace=self._grace,
             on_files=self.read_files.add,
             recorder=self._recorder,
+            on_start=lambda function: self.guard.record.ran(function.logical_id),
             packages=self.installations,
             install_ahead=self._install_ahead,
             hosts=self._hosts,

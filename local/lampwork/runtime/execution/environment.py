@@ -160,6 +160,7 @@ class Environment:
         Raises:
             StartError: no process could be started. The environment is then dead.
         """
+        self._settings.on_start(self.function)
         try:
             self._log.write(self._log.platform.init_started())
             self._init = await self._run_init(self._settings.init_limit(self.function))

@@ -2,6 +2,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lampwork.permissions.callers import known_by_token
 from lampwork.runtime.launching.start_variables import usual_variables
 from lampwork.runtime.programs.node import node
 from lampwork.runtime.settings import RuntimeSettings
@@ -20,7 +21,7 @@ def process_variables(
     A template cannot change the reserved ones; only the settings' overrides can.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
-    return {
+    variables = {
         **_changeable(settings, places),
         **(_of_node(function, settings, places) if function.is_node else _of_python(places)),
         "TMPDIR": places.temporary,  # Lambda does not set it: there, it is always /tmp
@@ -29,6 +30,7 @@ def process_variables(
         **_reserved(function, trace_id, places),
         **settings.overrides,
     }
+    return known_by_token(variables, function.logical_id)
 
 
 def _changeable(settings: RuntimeSettings, places: Places) -> dict[str, str]:
