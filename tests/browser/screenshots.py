@@ -65,7 +65,8 @@ def take_product(browser: Browser, states: Sequence[State], out: Path) -> None:
 
 
 def take_console(browser: Browser, rooms: Sequence[str], out: Path) -> None:
-    with TemporaryDirectory() as folder, running_shop(Path(folder)) as origin:
+    with TemporaryDirectory() as folder, running_shop(Path(folder)) as shop:
+        origin = shop.origin
         fill(origin)
         httpx.get(f"{origin}/orders")
         for room, screen, scheme in combinations(rooms, SCREENS, SCHEMES):

@@ -1,5 +1,6 @@
 """The emulator's console, over a shop that has one resource of each kind."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from websockets.sync.client import connect
 
 from tests.browser.chromium import window
-from tests.browser.console import NEWS, ROOMS, act, client, fill, running_shop
+from tests.browser.console import NEWS, ROOMS, Shop, act, client, fill, running_shop
 from tests.browser.test_accessibility import AXE, EVERYTHING, LOOKS, ask_axe
 
 MOST_BYTES = 150_000
@@ -16,10 +17,15 @@ DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with running_shop(tmp_path_factory.mktemp("console")) as started:
-        fill(started)
+        fill(started.origin)
         yield started
+
+
+@pytest.fixture
+def origin(shop: Shop) -> str:
+    return shop.origin
 
 
 @pytest.fixture
@@ -184,7 +190,9 @@ def test_a_schedule_shows_its_next_run_and_runs_now(page: Page, origin: str):
 
     page.get_by_role("button", name="Run NightlyNight now").click()
 
-    expect(page.get_by_role("status")).to_have_text("Fired NightlyNight.")
+    expect(page.get_by_role("status")).to_have_text(
+        "Fired NightlyNight. It failed: ValueError: no night shift yet"
+    )
 
 
 def test_the_map_and_the_gaps_come_from_the_template(page: Page, origin: str):
@@ -366,3 +374,74 @@ def test_values_are_hidden_until_somebody_asks(page: Page, origin: str):
     answer = act(origin, "parameters", do="show-parameter", name="/shop/greeting")
     assert "good morning" in answer.text
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_chain_of_services_is_one_trace(page: Page, origin: str):
+    page.goto(f"{origin}/_lampwork/console/invocations?search=/orders/chain")
+    page.get_by_role("link", name="Order").first.click()
+
+    trace = page.get_by_role("table", name="Trace 1-")
+    expect(trace.get_by_role("rowheader")).to_have_text(
+        ["Order", "└ Pack", "└ Ship", "└ message to a socket"]
+    )
+    expect(trace.locator("svg rect")).to_have_count(4)
+    expect(trace.get_by_role("row", name="Pack sqs parcels ok")).to_be_visible()
+    expect(trace.get_by_role("row", name="Ship eventbridge local-")).to_be_visible()
+    trace.get_by_role("link", name="Ship").click()
+    expect(page.get_by_role("heading", name="Ship, number")).to_be_visible()
+    expect(page.get_by_role("region", name="Event", exact=True)).to_contain_text("packed")
+
+
+def test_a_failed_event_is_sent_once_more_and_turns_green(page: Page, shop: Shop):
+    act(shop.origin, "schedules", do="fire", schedule="NightlyNight")
+    page.goto(f"{shop.origin}/_lampwork/console/invocations?function=Nightly&status=failing")
+    page.get_by_role("link", name="Nightly").first.click()
+    expect(page.get_by_role("region", name="Traceback")).to_contain_text("shop.py")
+    expect(page.get_by_text("ValueError: no night shift yet", exact=True)).to_be_visible()
+
+    mended = 'return {"shift": event["shift"]}'
+    shop.project.edit(
+        "shop.py", lambda text: text.replace('raise ValueError("no night shift yet")', mended)
+    )
+    shop.lampwork.until("Reloaded")
+    page.get_by_text("Send once more…").click()
+    page.get_by_label("Event to send").fill('{"shift": "late"}')
+    page.get_by_role("button", name="Send once more").click()
+
+    expect(page.get_by_role("status")).to_have_text("Sent once more: ok.")
+    expect(page.get_by_role("region", name="Answer")).to_contain_text('"shift": "late"')
+    expect(page.get_by_text("Again after")).to_be_visible()
+
+
+def test_an_event_is_saved(page: Page, origin: str):
+    page.goto(f"{origin}/_lampwork/console/invocations?function=Order")
+    page.get_by_role("link", name="Order").first.click()
+
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Save as event.json").click()
+    assert json.loads(downloading.value.path().read_text())["version"] == "2.0"
+
+
+def test_new_invocations_appear_by_themselves(page: Page, origin: str):
+    page.goto(f"{origin}/_lampwork/console/invocations?search=/new-{'x' * 9}")
+    expect(page.get_by_text("Nothing was invoked")).to_be_visible()
+
+    client.get(f"{origin}/new-{'x' * 9}?a=<script>alert(1)</script>")
+
+    expect(page.get_by_role("rowheader", name="Order")).to_be_visible()
+    expect(page.get_by_role("row", name="Order")).to_contain_text("http GET /new-x")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"do": "replay", "id": "999999", "event": "{}"}, "no such invocation"),
+        ({"do": "replay", "id": "x", "event": "{}"}, "no such action"),
+        ({"do": "replay", "id": "1", "event": "{"}, "not JSON"),
+    ],
+)
+def test_what_cannot_be_sent_once_more_is_said(origin: str, fields, reason):
+    answer = act(origin, "invocations", **fields)
+
+    assert answer.status_code == 400
+    assert reason in answer.text

@@ -6,6 +6,7 @@ from lampwork.console.aws.parameters import Parameters
 from lampwork.console.aws.queues import Queues
 from lampwork.console.aws.tables import Tables
 from lampwork.console.aws.topics import Topics
+from lampwork.console.invocations.invocations import Invocations
 from lampwork.console.room import Room
 from lampwork.console.rooms.environments import Environments
 from lampwork.console.rooms.gaps import Gaps
@@ -21,6 +22,7 @@ def rooms_of(subject: Subject) -> list[Room]:
     aws = Aws(subject)
     return [
         Home(subject),
+        Invocations(subject),
         Routes(subject),
         Sockets(subject),
         Schedules(subject),
