@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared import settings
@@ -48,10 +48,15 @@ DEPENDENCIES = (
     ("storage", "the pictures"),
 )
 # What each page's script imports, so that the browser asks for all of it at once.
-MODULES = ("access", "api", "card", "connection", "dom", "form", "live", "session", "words")
+MODULES = (
+    *("access", "api", "card", "code", "connection", "dom", "draft", "form", "live", "pictures"),
+    *("session", "viewer", "words"),
+)
 # The address of an asset holds the digest of all: what it names never changes.
 FOREVER = "public, max-age=31536000, immutable"
 LOOPBACK = "127.0.0.1"
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+NOTHING = {"message": "Not Found"}
 
 app = create_app()
 
@@ -105,6 +110,22 @@ async def asset(version: str, name: str) -> Response:
         media_type=MEDIA_TYPES[Path(name).suffix],
         headers={"Cache-Control": lifetime, "Vary": "Accept-Encoding"},
     )
+
+
+@app.get("/{unknown:path}", include_in_schema=False)
+async def missing(request: Request) -> Response:
+    """What has no route: a page for people. A program gets what the gateway itself would answer,
+    where there is one."""
+    if _is_for_people(request.headers.get("accept", "")):
+        return _page(request, "missing.html", status=404)
+    if "aws.event" in request.scope:
+        return JSONResponse(NOTHING, 404)
+    raise NotFound
+
+
+def _is_for_people(accept: str) -> bool:
+    asked = (each.partition(";")[0].strip().lower() for each in accept.split(","))
+    return not HTML_TYPES.isdisjoint(asked)
 
 
 def _page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:

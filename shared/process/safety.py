@@ -19,7 +19,7 @@ TLS = (
     "ALLOW_CONNECTIONS_WITHOUT_TLS=true takes the risk in a network of your own"
 )
 KEYS = {"signing", "refresh", "hmac"}
-FUNCTIONS_WITH_A_DATABASE = 44  # a test counts them in the template
+FUNCTIONS_WITH_A_DATABASE = 47  # a test counts them in the template
 MAKES_KEYS = "python -m local.keys makes one"
 
 

@@ -260,6 +260,22 @@ def _keys(visitor: Visitor) -> Page:
     return page
 
 
+def _viewer(visitor: Visitor) -> Page:
+    page = visitor.open("/")
+    page.get_by_role("article").get_by_role("link", name="View ").first.click()
+    expect(page.get_by_role("dialog").get_by_role("img")).to_be_visible()
+    return page
+
+
+def _code(visitor: Visitor) -> Page:
+    page = visitor.open("/")
+    page.get_by_label("What should it show?").fill("a lighthouse's lamp")
+    page.locator("#form-code").click()
+    page.get_by_role("dialog").get_by_label("JavaScript").check()
+    expect(page.get_by_role("dialog").get_by_text("LAMPWORK_API_KEY").last).to_be_visible()
+    return page
+
+
 STATES = (
     State("welcome", _shows("/", "Say it, and watch it")),
     State("welcome-sign-up", _access("Create an account", "Create an account")),
@@ -271,6 +287,7 @@ STATES = (
     State("welcome-too-often", _too_often),
     State("task-signed-out", _shows(f"/tasks/{NO_TASK}", "Sign in to see this picture.")),
     State("missing", _shows("/tasks/nothing", "There is nothing here.")),
+    State("missing-path", _shows("/no/such/page", "There is nothing here.")),
     State("mailbox", _shows("/mailbox", "Development mailbox")),
     State("status", _health("ok", 200)),
     State("status-degraded", _health("degraded", 200, "storage")),
@@ -285,6 +302,8 @@ STATES = (
     State("studio-session-ended", _session_ended, needs_account=True),
     State("studio-offline", _offline, needs_account=True),
     State("studio-server-gone", _server_gone, needs_account=True),
+    State("studio-viewer", _viewer, needs_account=True),
+    State("studio-code", _code, needs_account=True),
     State("task", _one_picture, needs_account=True),
     State("task-missing", _shows(f"/tasks/{NO_TASK}", "no such picture"), needs_account=True),
     State("account", _shows("/account", "This one"), needs_account=True),

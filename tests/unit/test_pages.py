@@ -98,6 +98,23 @@ def test_an_impossible_task_id_is_not_found_and_not_shown():
     assert b"alert(1)" not in answer.body
 
 
+@pytest.mark.parametrize("path", ["/nothing", "/no/such/page", "/api/v1/nothing", "/favicon.ico"])
+def test_people_get_a_page_on_every_path_that_has_none(path):
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+    answer = page(path, headers={"accept": browser})
+
+    assert answer.status == 404
+    assert b"There is nothing here." in answer.body
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "image/avif,image/webp,*/*"])
+def test_programs_get_what_the_gateway_itself_would_answer(accept):
+    answer = call(handler, "GET", "/api/v1/nothing", headers={"accept": accept})
+
+    assert (answer.status, answer.json) == (404, {"message": "Not Found"})
+
+
 def test_the_mailbox_shows_mails_with_their_links_and_without_their_markup():
     text = "Hello <b>you</b>\n\nhttp://localhost:8000/#verify=ev1_token\n"
     run(DevelopmentMailbox().send(Mail("ada@example.com", "<img src=x>", text, "")))

@@ -1,6 +1,8 @@
 import { call } from "./api.js";
-import { announce, copy, element, say } from "./dom.js";
+import { showCode } from "./code.js";
+import { announce, copy, element, randomNumbers, say, sureAtSecondPress } from "./dom.js";
 import { follow } from "./live.js";
+import { aim } from "./pictures.js";
 import { onHere, tellOtherTabs } from "./session.js";
 import { capital, describe, explain, moment } from "./words.js";
 
@@ -11,7 +13,8 @@ const WORDS_STAY_MS = 2000;
 export class Card {
   /**
    * @param {any} task
-   * @param {{onRetry: (task: any) => void, onGone: (card: Card) => void, onEnd?: () => void, heading?: string}} options
+   * @param {{onRetry: (task: any) => void, onGone: (card: Card) => void, onUse: (task: any) => void,
+   *   onView?: (card: Card) => void, onEnd?: () => void, heading?: string}} options
    */
   constructor(task, options) {
     this.options = options;
@@ -97,13 +100,24 @@ export class Card {
     this.picture.onload = () => this.waiting.remove();
     this.picture.onerror = () => this.hangAgain(this.picture);
     this.aim(this.picture);
-    this.frame.append(this.picture);
+    this.frame.append(this.options.onView ? this.viewed(this.picture) : this.picture);
+  }
+
+  /** A picture that opens the viewer, or in a tab of its own its page. */
+  viewed(picture) {
+    const link = element("a", { class: "view", href: `/tasks/${this.task.id}`, "aria-label": `View ${this.task.prompt}` }, picture);
+    link.onclick = (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.options.onView(this);
+    };
+    return link;
   }
 
   /** The session may have to be refreshed, which a picture cannot do; or the store is away. */
   async hangAgain(picture) {
     picture.onerror = () => {
-      picture.remove();
+      (picture.closest(".view") ?? picture).remove();
       this.picture = null;
       this.state.textContent = "The picture could not be fetched";
       this.offer(["Fetch it again", () => this.hang()]);
@@ -112,13 +126,8 @@ export class Card {
     this.aim(picture);
   }
 
-  /** Let the browser take the smallest size that fits, and keep it; an old picture has but one. */
   aim(picture) {
-    const { url, width, thumbnails = [] } = this.task.result;
-    const sizes = [...thumbnails, { url, width }];
-    picture.sizes = `auto, ${this.options.heading ? "60rem" : "20rem"}`;
-    picture.srcset = sizes.map((each) => `${each.url} ${each.width}w`).join(", ");
-    picture.src = sizes[0].url;
+    aim(picture, this.task.result, `auto, ${this.options.heading ? "60rem" : "20rem"}`);
   }
 
   /** Have the session refreshed where it must be, before the browser itself asks for a file. */
@@ -137,23 +146,29 @@ export class Card {
     if (first) this.add(...first);
     if (!terminal && !cancel_requested) this.add("Cancel", () => this.cancel());
     if (status === "completed") this.actions.append(this.download());
+    if (status === "completed") this.add("Paint again", () => this.vary());
+    else if (terminal) this.add("Try again", () => this.retry());
+    this.add("Use this prompt", () => this.options.onUse(this.task));
     if (status === "completed") this.add("Copy link", (button) => this.copyLink(button));
-    if (terminal) this.add(status === "completed" ? "Paint again" : "Try again", () => this.retry());
-    if (terminal) this.add("Delete", (button) => this.remove(button));
-    if (hadFocus) (this.actions.firstElementChild ?? this.element.querySelector("a")).focus();
+    this.add("Code", () => showCode(this.task));
+    if (terminal) sureAtSecondPress(this.add("Delete"), "Delete for good?", () => this.attempt(() => this.remove()));
+    if (hadFocus) (this.actions.firstElementChild ?? this.element.querySelector(".title a")).focus();
   }
 
   add(label, action) {
     const button = element("button", { type: "button", class: "quiet" }, label);
-    button.onclick = async () => {
-      try {
-        await action(button);
-      } catch (error) {
-        if (error.status === 404) this.options.onGone(this);
-        else this.fault(explain(error));
-      }
-    };
+    if (action) button.onclick = () => this.attempt(() => action(button));
     this.actions.append(button);
+    return button;
+  }
+
+  async attempt(action) {
+    try {
+      await action();
+    } catch (error) {
+      if (error.status === 404) this.options.onGone(this);
+      else this.fault(explain(error));
+    }
   }
 
   fault(text) {
@@ -189,19 +204,23 @@ export class Card {
   }
 
   async retry() {
-    const made = await call("POST", `/tasks/${this.task.id}/retry`);
+    this.made(await call("POST", `/tasks/${this.task.id}/retry`));
+  }
+
+  /** The same prompt with another seed: a picture like it. */
+  async vary() {
+    const { prompt, parameters } = this.task;
+    const [seed] = randomNumbers(1);
+    const key = { "Idempotency-Key": randomNumbers(4).join("-") };
+    this.made(await call("POST", "/tasks", { prompt, parameters: { ...parameters, seed } }, { headers: key }));
+  }
+
+  made(made) {
     tellOtherTabs("task-made");
     this.options.onRetry(made);
   }
 
-  /** Deleting asks once more, in place. */
-  async remove(button) {
-    if (!button.dataset.sure) {
-      button.dataset.sure = "yes";
-      button.textContent = "Delete for good?";
-      button.onblur = () => { delete button.dataset.sure; button.textContent = "Delete"; };
-      return;
-    }
+  async remove() {
     await call("DELETE", `/tasks/${this.task.id}`);
     tellOtherTabs("task-deleted", this.task.id);
     this.options.onGone(this);

@@ -36,6 +36,9 @@ export function sureAtSecondPress(button, question, action) {
   button.onclick = () => (button.hasAttribute("data-sure") ? action(button) : ask(true));
 }
 
+/** @param {number} count of 32 bits each */
+export const randomNumbers = (count) => [...crypto.getRandomValues(new Uint32Array(count))];
+
 /** Copy a text; where the page is not secure (plain http), by way of a field. */
 export async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);

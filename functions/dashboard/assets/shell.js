@@ -2,6 +2,7 @@
 import { followMailedLink, setUpAccess } from "./access.js";
 import { call } from "./api.js";
 import { announce, byId, onPress } from "./dom.js";
+import { forgetDraft } from "./draft.js";
 import { explain } from "./words.js";
 import { happen, onHere, onOtherTab, tellOtherTabs } from "./session.js";
 
@@ -17,7 +18,7 @@ function resume() {
 setUpAccess(resume);
 onHere("session-ended", () => dialog?.open || dialog?.showModal());
 onOtherTab("signed-in", () => (!dialog || dialog.open) && resume());
-onOtherTab("signed-out", () => location.assign("/"));
+onOtherTab("signed-out", () => { forgetDraft(); location.assign("/"); });
 
 if (followMailedLink() && dialog) {
   byId("access-reason").textContent = "This is what the link in your mail is for.";
@@ -28,6 +29,7 @@ async function leave() {
   try {
     await call("POST", "/auth/logout", undefined, { forAnybody: true });
     tellOtherTabs("signed-out");
+    forgetDraft();
     location.assign("/");
   } catch (error) {
     announce(explain(error)); // the page itself says that the server is away

@@ -1,8 +1,11 @@
 import { call } from "./api.js";
 import { Card } from "./card.js";
-import { announce, byId, element, notice, onPress } from "./dom.js";
+import { showCode } from "./code.js";
+import { announce, byId, element, notice, onPress, randomNumbers } from "./dom.js";
+import { draft, forgetDraft, keepDraft } from "./draft.js";
 import { onSubmit } from "./form.js";
 import { onHere, onOtherTab, tellOtherTabs } from "./session.js";
+import { Viewer } from "./viewer.js";
 import { explain } from "./words.js";
 
 const PAGE = 12;
@@ -53,7 +56,7 @@ function clear() {
 
 function hang(task, { first = false } = {}) {
   if (cards.has(task.id)) return null;
-  const card = new Card(task, { onRetry: begin, onGone: takeDown, onEnd: showUsage });
+  const card = new Card(task, { onRetry: begin, onGone: takeDown, onEnd: showUsage, onUse: use, onView: view });
   cards.set(task.id, card);
   wall[first ? "prepend" : "append"](card.element);
   note.hidden = true;
@@ -66,7 +69,7 @@ function takeDown(card) {
   const neighbour = card.element.nextElementSibling ?? card.element.previousElementSibling;
   card.element.remove();
   announce("Deleted");
-  (neighbour?.querySelector("a") ?? byId("prompt")).focus();
+  (neighbour?.querySelector(".title a") ?? byId("prompt")).focus();
   tellIfEmpty();
 }
 
@@ -93,9 +96,46 @@ function tellIfEmpty() {
 }
 
 function suggest(idea) {
-  form.elements.prompt.value = idea;
+  use({ prompt: idea, parameters: {} });
+}
+
+/** Fill in what painted a picture, but for the seed: another one is drawn. */
+function use({ prompt, parameters: { width, height, style } }) {
+  fill({ prompt, size: `${width}x${height}`, style, seed: "" });
   form.elements.prompt.focus();
 }
+
+/** Put values into the form; one that it does not offer leaves what is chosen. */
+function fill(values) {
+  for (const [name, value] of Object.entries(values)) {
+    const field = form.elements.namedItem(name);
+    const offered = [...(field instanceof RadioNodeList ? field : [])].some((each) => each.value === value && !each.disabled);
+    if (field && (offered || field instanceof HTMLElement)) field.value = value;
+  }
+  attempt = null;
+  keep();
+}
+
+function keep() {
+  if (form.elements.prompt.value) keepDraft(Object.fromEntries(new FormData(form)));
+  else forgetDraft();
+  byId("prompt-count").textContent = `${form.elements.prompt.value.length} of ${form.elements.prompt.maxLength}`;
+}
+
+let viewer;
+
+function view(card) {
+  viewer ??= new Viewer({ cards: hung, older: showOlder });
+  viewer.open(card);
+}
+
+/** The cards as they hang, the first of them first. */
+const hung = () => [...cards.values()].sort((one, other) => (one.element.compareDocumentPosition(other.element) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
+
+const wanted = ({ prompt, size, style, seed }) => {
+  const [width, height] = size.split("x").map(Number);
+  return { prompt, parameters: { width, height, style, seed } };
+};
 
 async function showUsage() {
   const account = await call("GET", "/auth/me").catch(() => null);
@@ -105,30 +145,37 @@ async function showUsage() {
   for (const option of form.elements.size) {
     option.disabled = Math.max(...option.value.split("x").map(Number)) > limits.longest_side;
   }
+  if (!new FormData(form).has("size")) form.elements.size[0].checked = true;
 }
 
-onSubmit(form, async ({ prompt, size, style, seed }) => {
-  const [width, height] = size.split("x").map(Number);
-  attempt ??= { key: randomNumbers(4).join("-"), seed: seed ? Number(seed) : randomNumbers(1)[0] };
-  const wanted = { prompt, parameters: { width, height, style, seed: attempt.seed } };
-  const task = await call("POST", "/tasks", wanted, { headers: { "Idempotency-Key": attempt.key } });
+onSubmit(form, async (values) => {
+  attempt ??= { key: randomNumbers(4).join("-"), seed: values.seed ? Number(values.seed) : randomNumbers(1)[0] };
+  const body = wanted({ ...values, seed: attempt.seed });
+  const task = await call("POST", "/tasks", body, { headers: { "Idempotency-Key": attempt.key } });
   attempt = null;
+  forgetDraft();
   begin(task);
   tellOtherTabs("task-made");
   form.elements.prompt.select();
 });
 
-const randomNumbers = (count) => [...crypto.getRandomValues(new Uint32Array(count))];
+form.addEventListener("input", () => { attempt = null; keep(); });
+onPress(byId("form-code"), () => {
+  const values = Object.fromEntries(new FormData(form));
+  showCode(wanted({ ...values, seed: values.seed ? Number(values.seed) : null }));
+});
+onPress(older, async () => (await showOlder())[0]?.element.querySelector(".title a").focus());
 
-form.addEventListener("input", () => { attempt = null; });
-onPress(older, async () => {
+/** Hang one more page. Returns the cards that it added. */
+async function showOlder() {
+  if (!cursor) return [];
   try {
-    const added = (await fetchPage(cursor)).map((task) => hang(task)).filter(Boolean);
-    added[0]?.element.querySelector("a").focus();
+    return (await fetchPage(cursor)).map((task) => hang(task)).filter(Boolean);
   } catch (error) {
     notice(note, { title: "Older pictures could not be fetched.", text: explain(error) });
+    return [];
   }
-});
+}
 
 async function hangNews() {
   const seen = cursor;
@@ -147,5 +194,6 @@ onOtherTab("task-deleted", (id) => cards.has(id) && takeDown(cards.get(id)));
 onHere("session-resumed", () => { load(); showUsage(); });
 onHere("reachable-again", () => cards.size || load());
 
+fill(draft());
 load();
 showUsage();

@@ -1,6 +1,7 @@
 import { call } from "./api.js";
 import { Card } from "./card.js";
 import { byId, element, notice } from "./dom.js";
+import { keepDraft } from "./draft.js";
 import { onHere } from "./session.js";
 import { explain } from "./words.js";
 
@@ -13,6 +14,7 @@ async function load() {
     const card = new Card(task, {
       onRetry: ({ id }) => location.assign(`/tasks/${id}`),
       onGone: () => location.assign("/"),
+      onUse: useInStudio,
       heading: "h1",
     });
     document.title = `${task.prompt} · Lampwork`;
@@ -24,6 +26,11 @@ async function load() {
     place.replaceChildren(box);
   }
   place.ariaBusy = "false";
+}
+
+function useInStudio({ prompt, parameters: { width, height, style } }) {
+  keepDraft({ prompt, size: `${width}x${height}`, style });
+  location.assign("/");
 }
 
 onHere("session-resumed", load);

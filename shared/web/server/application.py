@@ -26,6 +26,8 @@ from shared.stream.reader import reader
 from shared.web.api import COUNTED_BYTES, ESCAPE_BYTES, MAX_BODY_BYTES, create_app
 from shared.web.server import events, websocket
 
+# What has no route of its own: a page says so, but not where another method would do.
+ANYTHING = "/{unknown:path}"
 SOCKET_PATH = re.compile(r"/ws/tasks/([^/]+)")
 # No route takes more, however a text is escaped: see `shared.web.api`.
 MAX_RECEIVED_BYTES = MAX_BODY_BYTES * ESCAPE_BYTES // COUNTED_BYTES
@@ -73,6 +75,8 @@ class Application:
     def _app_for(self, scope: Scope) -> ASGIApp:
         allowed: set[str] = set()
         for route, app in self.table:
+            if route.path == ANYTHING and allowed:
+                continue
             match route.matches(scope)[0]:
                 case Match.FULL:
                     return app
