@@ -69,6 +69,8 @@ def lampwork(*options: str, folder: Path = SAMPLE, data: Path | None = None) -> 
     port = free_port()
     with tempfile.TemporaryDirectory() as fresh:
         where = ["--port", str(port), "--data", str(data or fresh)]
-        command = [str(BIN / "lampwork"), "up", *where, *options]
+        # On the Python of what it is compared with, whatever else this machine has.
+        on_this = ["--python", sys.executable]
+        command = [str(BIN / "lampwork"), "up", *where, *on_this, *options]
         with server(*command, folder=folder) as process:
             yield Served(port, process.pid, folder)

@@ -1,4 +1,6 @@
 import asyncio
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ import uvloop
 
 from tests.emulator.lampwork_process import SampleProject
 
+# Functions of tests run on this Python, whatever their templates say and this machine has.
+os.environ.setdefault("LAMPWORK_PYTHON", sys.executable)
 # Code that moves bytes itself is tested on both event loops that it may run on.
 ON_BOTH_LOOPS = {"test_http_connection.py", "test_front_listener.py", "test_websocket_frames.py"}
 

@@ -25,7 +25,7 @@ PACKAGES = {
 FLOORS: dict[str, list[set[str]]] = {
     "lampwork": [
         {"errors", "concurrency", "timestamps", "json_text"},
-        {"invocation", "seams", "vtl"},
+        {"interpreters", "invocation", "seams", "vtl"},
         {"http", "logs"},
         {"stack"},
         {"events", "config", "metrics", "permissions"},

@@ -155,7 +155,8 @@ class Up:
 
     def _watched(self) -> Watched:
         project = self._project
-        return watched_files(project.config, project.stack, project.installations.files)
+        files = project.installations.files | project.pythons.files
+        return watched_files(project.config, project.stack, files)
 
     async def _open_front(self, opened: AsyncExitStack) -> None:
         project, config = self._project, self._config
@@ -227,7 +228,9 @@ class Up:
 
     async def _open_processes(self, opened: AsyncExitStack) -> None:
         opened.push_async_callback(self._processes.stop)
-        await self._processes.start(self._project.variables, self._project.stack.functions)
+        project = self._project
+        programs = project.pythons.main.programs
+        await self._processes.start(programs, project.variables, project.stack.functions)
         opened.push_async_callback(self._following.stop)
         self._following.start()
 
@@ -307,7 +310,8 @@ class Up:
         project = self._project
         project.read_files.forget()
         project.functions.refresh(project.stack.functions)
-        broken = list(syntax_errors(files))
+        pythons = {each.python for each in project.stack.functions.values() if each.python}
+        broken = [] if any(each.is_newer for each in pythons) else list(syntax_errors(files))
         if broken:  # processes run on with what they have loaded, until it is mended
             self._broken.update(files)
             said = project.report_problems()

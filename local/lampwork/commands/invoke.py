@@ -22,7 +22,7 @@ INTERRUPTED: Final = 130
 CHANGING: Final = (
     *("env", "env_vars", "env_file", "parameter", "parameter_overrides", "template"),
     *("config_env", "config_file", "cold", "freeze", "region", "profile", "container_env_vars"),
-    *("shell_env", "no_memory_limit"),
+    *("shell_env", "no_memory_limit", "python"),
 )
 GIVEN: Final = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 

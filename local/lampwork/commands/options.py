@@ -107,6 +107,14 @@ def run_options(command: Command) -> Command:
         click.option(
             "--no-memory-limit", is_flag=True, help="Let functions use more than their MemorySize."
         ),
+        click.option(
+            "--python",
+            envvar="LAMPWORK_PYTHON",
+            metavar="VERSION|PATH",
+            callback=lambda context, option, value: _absolute(value),
+            help="The Python for functions, such as 3.12 or .venv/bin/python. [default: the"
+            " project's .venv, else one with what its lock or requirements.txt asks for]",
+        ),
     ):
         command = option(command)
     return variable_options(command)
@@ -185,6 +193,10 @@ def config_of(overrides: dict[str, Any]) -> Config:
         )
     _make_data_folder(config.data)
     return config
+
+
+def _absolute(python: str | None) -> str | None:
+    return str(Path.cwd() / python) if python and "/" in python else python
 
 
 def _make_data_folder(folder: Path) -> None:

@@ -14,14 +14,17 @@ from lampwork.permissions.callers import known_by_token
 from lampwork.stack.model import Function
 
 
-async def run_commands(config: Config, variables: Mapping[str, str], on_log: OnLog) -> None:
-    """Run the project's commands to their end, one after the other.
+async def run_commands(
+    config: Config, programs: Path, variables: Mapping[str, str], on_log: OnLog
+) -> None:
+    """Run the project's commands to their end, one after the other, with the `programs` of the
+    project's Python.
 
     Raises:
         StartError: one failed; those after it have not been run.
     """
     for command in config.commands:
-        await run_to_end(_program(command, config, variables), on_log)
+        await run_to_end(_program(command, config, programs, variables), on_log)
 
 
 class ProjectProcesses:
@@ -34,20 +37,24 @@ class ProjectProcesses:
         self._running: Sequence[tuple[Process, Supervised]] = ()
         self._files = FilesRead(config.data / "run")
 
-    async def start(self, variables: Mapping[str, str], functions: Mapping[str, Function]) -> None:
+    async def start(
+        self, programs: Path, variables: Mapping[str, str], functions: Mapping[str, Function]
+    ) -> None:
         """Start all processes that are wanted.
 
-        Each gets `variables`, and below them those of the function it stands in for.
+        Each finds the `programs` of the project's Python, and gets `variables`, and below them
+        those of the function it stands in for.
 
         Raises:
             ConfigurationError: one stands in for a function that the template does not have.
             StartError: one did not start.
         """
+        self._programs = programs
         running = []
         for each in self._config.processes:
             process_variables = _variables(each, variables, functions)
             if _is_wanted(each, process_variables):
-                program = self._told(_program(each, self._config, process_variables))
+                program = self._told(_program(each, self._config, programs, process_variables))
                 running.append((each, Supervised(program, self._log_of(each))))
         self._running = running
         await run_all(*(supervised.start() for _, supervised in self._running))
@@ -68,7 +75,7 @@ class ProjectProcesses:
             if process.reload and (saved is None or self._files.read_any(process.name, saved))
         ]
         for process, supervised in reloaded:
-            environment = _environment(_variables(process, variables, functions))
+            environment = _environment(self._programs, _variables(process, variables, functions))
             supervised.program = self._told(replace(supervised.program, environment=environment))
         await run_all(*(supervised.restart() for _, supervised in reloaded))
 
@@ -110,11 +117,13 @@ def _variables(
     return known_by_token({**own, **variables}, process.stands_in_for)
 
 
-def _program(entry: Command | Process, config: Config, variables: Mapping[str, str]) -> Program:
+def _program(
+    entry: Command | Process, config: Config, programs: Path, variables: Mapping[str, str]
+) -> Program:
     program = Program(
         name=entry.name,
         argv=entry.run,
-        environment=_environment(variables),
+        environment=_environment(programs, variables),
         cwd=config.root,
         run_dir=config.data / "run",
     )
@@ -123,8 +132,11 @@ def _program(entry: Command | Process, config: Config, variables: Mapping[str, s
     return program
 
 
-def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+def _environment(programs: Path, variables: Mapping[str, str]) -> dict[str, str]:
     shell = inherited()
     # The tools of the project's own venv take precedence over others of the same name.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{shell.get('PATH', os.defpath)}"
+    own = Path(sys.executable).parent
+    path = os.pathsep.join(
+        (*dict.fromkeys((f"{programs}", f"{own}")), shell.get("PATH", os.defpath))
+    )
     return {**shell, "PATH": path, "PYTHONUNBUFFERED": "1", **variables}

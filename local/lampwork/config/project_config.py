@@ -68,6 +68,8 @@ class Config:
     `file` is the file that was read, None if no file has settings of Lampwork. `sam_files` are the
     places of SAM's own configuration; `sam_parameters` names the parameters that come from it.
 
+    `python` is a version or the path of the Python for functions; if it is empty, one is chosen.
+
     With `lambda_paths`, functions find their files at /var/task, /opt and /tmp where this machine
     can show them there; `multiprocessing` allows what Lambda refuses of Python's `multiprocessing`.
 
@@ -88,6 +90,7 @@ class Config:
     stacks: tuple[StackFile, ...] = ()  # beside each other, in place of `template`
     services: tuple[str, ...] = SERVICES
     redis: str = "auto"
+    python: str = ""
     max_environments: int = 1000
     preload: tuple[str, ...] = ()
     lambda_paths: bool = True
@@ -276,6 +279,7 @@ def _config(root: Path, file: Path | None, table: Table, sam: SamConfig) -> Conf
         stack_name=table.text("stack_name", sam.stack_name or STACK_NAME),
         services=table.choices("services", SERVICES),
         redis=table.choice("redis", REDIS_KINDS, "auto"),
+        python=_python(table, root),
         max_environments=_positive(table, "max_environments", 1000),
         preload=table.words("preload"),
         lambda_paths=table.boolean("lambda_paths", True),
@@ -304,6 +308,11 @@ def _port(table: Table) -> int:
     if not 0 <= port <= 65535:
         raise table.wrong("port", "a port number, 0 for any free one")
     return port
+
+
+def _python(table: Table, root: Path) -> str:
+    text = table.text("python", "")
+    return str(root / text) if "/" in text else text
 
 
 def _positive(table: Table, key: str, default: int) -> int:

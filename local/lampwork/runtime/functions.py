@@ -1,6 +1,4 @@
 import asyncio
-import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -26,10 +24,7 @@ from lampwork.stack.function_names import (
 )
 from lampwork.stack.model import LATEST, Function
 
-logger = logging.getLogger(__name__)
-
 MEMORY_CHECK_SECONDS = 0.1
-PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class Functions:
@@ -56,7 +51,6 @@ class Functions:
         )
         self._capacity = Capacity(settings.max_environments, settings.grow_after_ms / 1000)
         self._pools: dict[str, Pool] = {}
-        self._warned_runtimes: set[str] = set()
         self._launchers = LauncherRegistry(settings)
         self._folders = TemporaryFolders(settings.temporary_dir)
         self._housekeeping: asyncio.Task[None] | None = None
@@ -182,7 +176,6 @@ class Functions:
             else:
                 self._pools[name] = self._pool(function)
         self._names = FunctionNames(self._functions)
-        self._warn_of_other_runtimes()
 
     def _pool_by_name(self, name: str) -> Pool | None:
         name, _, tenant = name.partition(TENANT)
@@ -237,17 +230,6 @@ class Functions:
                 )
                 if self._settings.enforce_memory:
                     pool.check_memory()
-
-    def _warn_of_other_runtimes(self) -> None:
-        runtimes = {
-            function.runtime for function in self._functions.values() if not function.is_node
-        } - {PYTHON}
-        if others := runtimes - self._warned_runtimes:
-            logger.warning(
-                "functions run on a Python other than the one the template names",
-                extra={"template": ", ".join(sorted(others)), "here": PYTHON},
-            )
-        self._warned_runtimes |= others
 
 
 def _refuse_recursion(function: Function, trace_header: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 from lampwork.errors import StartError
+from lampwork.interpreters.python import Python
 from lampwork.runtime.extensions.programs import extension_files
 from lampwork.runtime.forking import program
 from lampwork.runtime.forking.fork_launcher import ForkLauncher
@@ -28,23 +29,24 @@ class LauncherRegistry:
 
     def __init__(self, settings: RuntimeSettings, scanner: ImportScanner | None = None) -> None:
         self._settings = settings
-        self._cold = ColdLauncher(settings.python)
-        self._servers = ForkServers(settings.python)
-        self._scanner = scanner or ImportScanner()
+        self._colds: dict[Python, ColdLauncher] = {}
+        self._servers = ForkServers()
+        self._scanners = {settings.python: scanner} if scanner else {}
         self._forking: dict[str, ForkLauncher] = {}
         self._preparing = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def launcher_for(self, function: Function) -> Launcher:
         """A launcher for this function with its present code."""
+        python = self._settings.python_of(function)
         # Extensions have variables of their own, and an address that differs by environment.
         if self._settings.cold or extension_files(function):
-            return self._cold
+            return self._colds.setdefault(python, ColdLauncher(python))
         launcher = ForkLauncher(
             function,
             self._settings,
             self._servers,
-            self._scanner,
+            self._scanner_for(python),
             of_its_own=self._are_few,
             on_rest=self._rest,
         )
@@ -91,7 +93,12 @@ class LauncherRegistry:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(self._cold.stop(), self._servers.stop())
+        await asyncio.gather(self._servers.stop(), *(each.stop() for each in self._colds.values()))
+
+    def _scanner_for(self, python: Python) -> ImportScanner:
+        if python not in self._scanners:
+            self._scanners[python] = ImportScanner(python.packages)
+        return self._scanners[python]
 
     def _ready(self, functions: Iterable[Function]) -> list[ForkLauncher]:
         """What forks these functions, where their packages are here."""

@@ -1,9 +1,9 @@
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lampwork.history.history import Recorder, Unrecorded
+from lampwork.interpreters.python import Python, own_python
 from lampwork.runtime.packages import NoPackages, Packages
 from lampwork.runtime.read_files import FileUse
 from lampwork.stack.function_overrides import DAY_SECONDS, Debugged
@@ -12,7 +12,7 @@ from lampwork.stack.model import Function
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSettings:
-    """How functions run.
+    """How functions run: on `python`, unless a function has another one.
 
     A function's own environment variables replace `defaults`; `overrides`, such as the endpoints
     of local services, replace both. `grace` returns the seconds by which a request that begins now
@@ -35,7 +35,7 @@ class RuntimeSettings:
 
     data_dir: Path
     work_dir: Path | None = None
-    python: str = sys.executable
+    python: Python = field(default_factory=own_python)
     cold: bool = False
     freeze: bool = False
     debugged: Debugged | None = None
@@ -59,6 +59,9 @@ class RuntimeSettings:
     grace: Callable[[], float] = lambda: 0
     defaults: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
+
+    def python_of(self, function: Function) -> Python:
+        return function.python or self.python
 
     def debug_port(self, function: Function) -> int | None:
         """The port on which this function waits for a debugger; None if it is not debugged."""

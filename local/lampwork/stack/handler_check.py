@@ -94,6 +94,8 @@ def handler_problem(function: Function) -> str | None:
     try:
         tree = ast.parse(file.read_bytes(), filename=file.name)
     except SyntaxError as error:
+        if function.python is not None and function.python.is_newer:
+            return None  # its own Python may read it
         return f"{file}:{error.lineno}: {error.msg}; {function.logical_id} cannot be loaded."
     except ValueError as error:  # a null byte
         return f"{file}:1: {error}; {function.logical_id} cannot be loaded."
@@ -166,7 +168,8 @@ def _is_elsewhere(module: str, function: Function) -> bool:
     if any(folder and not folder.is_dir() for folder in brought):
         return True  # not installed yet
     # The first entry is the folder of the command itself, or the one in which it was called.
-    installed = map(Path, sys.path[1:])
+    own = function.python.search_path if function.python is not None else ()
+    installed = map(Path, (*own, *sys.path[1:]))
     paths = [place / module for place in (function.code_dir, *function.packages, *installed)]
     return any(
         path.is_dir() or path.with_name(path.name + suffix).is_file()

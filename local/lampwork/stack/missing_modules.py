@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from lampwork.interpreters.python import own_python
 from lampwork.stack.model import Function
 
 _MISSING: Final = re.compile(r"\[ERROR\] .*\bNo module named '([A-Za-z_]\w*)")
@@ -44,8 +45,14 @@ class MissingModules:
             return (
                 f"{needs}: run `sam build` again, or run Lampwork with the template that it builds."
             )
+        python = function.python or own_python()
         by_makefile = function.build_method == "makefile"
         if by_makefile or place == self._root or not place.is_relative_to(self._root):
+            if python.prefix != sys.prefix:
+                return (
+                    f"{needs}: name its package in what the project asks for, or install it into"
+                    f" {python.prefix}."
+                )
             return (
                 f"{needs}: install its package where Lampwork is, as"
                 f" `{sys.executable} -m pip install {module}` does if it has the same name."

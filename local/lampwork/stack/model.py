@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from lampwork.interpreters.python import Python
 from lampwork.logs.levels import DEFAULT_LEVEL
 from lampwork.stack.authorization import Authorizer, Cors
 from lampwork.stack.load_balancers import Listener
@@ -73,6 +74,8 @@ class Function:
     A function that `isolates_tenants` has environments for each tenant; those of one know it by
     `tenant`.
 
+    It runs on `python`; None leaves that to what runs it.
+
     `qualifiers` are its aliases and its published versions, each with the version it leads to. The
     function runs as `version`, and callers name it with `qualifier`, if it has one.
     """
@@ -82,6 +85,7 @@ class Function:
     handler: str
     code_dir: Path
     runtime: str = "python3.11"
+    python: Python | None = None
     timeout_seconds: float = 3
     memory_mb: int = 128
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -41,7 +41,7 @@ class Installation:
         return subprocess.run(
             [self.venv / "bin" / "lampwork", *arguments],
             cwd=cwd,
-            env=_environment(),
+            env=self._environment(),
             capture_output=True,
             text=True,
             timeout=60,
@@ -51,12 +51,16 @@ class Installation:
         process = subprocess.Popen(
             [self.venv / "bin" / "lampwork", "up", "--port", "0", *options],
             cwd=cwd,
-            env=_environment(),
+            env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         return LampworkProcess(process)
+
+    def _environment(self) -> dict[str, str]:
+        # Not on another Python that this machine may have.
+        return {**_environment(), "LAMPWORK_PYTHON": f"{self.venv}/bin/python"}
 
     def _install(self, folder: Path) -> None:
         wheels = folder / "wheels"

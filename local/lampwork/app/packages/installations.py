@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from lampwork.app.packages.requirement_files import (
     read_requirements,
 )
 from lampwork.errors import ConfigurationError, StartError
+from lampwork.interpreters.python import Python, own_python
 from lampwork.runtime.packages import NotInstalled
 from lampwork.runtime.user_code import REQUIREMENTS
 from lampwork.stack.model import Function
@@ -35,7 +35,7 @@ UNREAD_FOLDERS: Final = frozenset(("__pycache__", "node_modules", "build", "dist
 
 @dataclass(slots=True)
 class PackageSet:
-    """What one requirements file asks for, and the folder of these packages.
+    """What one requirements file asks for, and the folder of these packages, for one Python.
 
     `problem` says why it cannot be installed, if that is known before it is tried. `copied` are the
     local projects that an earlier installation copied.
@@ -43,6 +43,7 @@ class PackageSet:
 
     requirements: Requirements
     folder: Path
+    python: Python
     problem: str = ""
     copied: Sequence[LocalProject] = ()
     users: list[str] = field(default_factory=list)
@@ -94,7 +95,11 @@ class Installations:
                     folder
                     for layer in reversed(function.layers)
                     if layer in function.source_layers
-                    and (folder := self._asked(layer, f"a layer of {logical_id}", found))
+                    and (
+                        folder := self._asked(
+                            layer, f"a layer of {logical_id}", _python(function), found
+                        )
+                    )
                 ),
             )
             for logical_id, function in functions.items()
@@ -129,15 +134,16 @@ class Installations:
     def _own(self, function: Function, found: dict[Path, PackageSet]) -> Path | None:
         if function.is_node:
             return None
-        place, whose = function.code_dir, function.logical_id
+        place, whose, python = function.code_dir, function.logical_id, _python(function)
         if function.build_method == BUILD_METHOD and (place / PYPROJECT).is_file():
-            return self._asked(place, whose, found, PYPROJECT, read_pyproject)
-        return self._asked(place, whose, found)
+            return self._asked(place, whose, python, found, PYPROJECT, read_pyproject)
+        return self._asked(place, whose, python, found)
 
     def _asked(
         self,
         place: Path,
         whose: str,
+        python: Python,
         found: dict[Path, PackageSet],
         name: str = FILE,
         read: Callable[[Path, Path], Requirements] = read_requirements,
@@ -148,12 +154,11 @@ class Installations:
         try:
             requirements = read(file, self._root)
         except ConfigurationError as error:
-            return self._add(
-                PackageSet(Requirements(file, files=[file]), Path(), f"{error}"), whose, found
-            )
+            wrong = PackageSet(Requirements(file, files=[file]), Path(), python, f"{error}")
+            return self._add(wrong, whose, found)
         if not requirements.asks or holds(file.parent, requirements.names, requirements.projects):
             return None
-        return self._add(PackageSet(requirements, Path()), whose, found)
+        return self._add(PackageSet(requirements, Path(), python), whose, found)
 
     def _add(self, asked: PackageSet, whose: str, found: dict[Path, PackageSet]) -> Path:
         key = _key(asked)
@@ -197,6 +202,7 @@ class Installations:
             asked.requirements.lines,
             asked.folder,
             place=asked.requirements.file.parent,
+            python=asked.python,
             rebuilt=[project.name for project in asked.copied],
         )
         record = self._folder / f"{_key(asked)}.json"
@@ -228,6 +234,10 @@ class _Record:
         file.write_text(json.dumps({"projects": projects, "state": self.state}))
 
 
+def _python(function: Function) -> Python:
+    return function.python or own_python()
+
+
 def _failure(file: Path, error: StartError) -> str:
     return f"{file} cannot be installed by {installer.name_of_installer()}:\n{error}"
 
@@ -235,7 +245,8 @@ def _failure(file: Path, error: StartError) -> str:
 def _key(asked: PackageSet) -> str:
     """What decides which packages are installed. The lines of a file without local paths mean the
     same in every folder."""
-    digest = hashlib.sha256(f"{sys.version}\n{asked.problem}\n".encode())
+    python = f"{asked.python.base} {asked.python.version}"
+    digest = hashlib.sha256(f"{python}\n{asked.problem}\n".encode())
     digest.update("\n".join(asked.requirements.lines).encode())
     for file in asked.requirements.files:
         if file != asked.requirements.file and file.is_file():

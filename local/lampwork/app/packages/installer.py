@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from lampwork.errors import StartError
+from lampwork.interpreters.python import Python
 from lampwork.runtime.user_code import EDITABLES
 
 SHOWN_LINES: Final = 12
@@ -29,9 +30,14 @@ class LocalProject:
 
 
 async def install(
-    lines: Sequence[str], folder: Path, *, place: Path, rebuilt: Sequence[str] = ()
+    lines: Sequence[str],
+    folder: Path,
+    *,
+    place: Path,
+    python: Python,
+    rebuilt: Sequence[str] = (),
 ) -> list[LocalProject]:
-    """Install into `folder` what these lines of a requirements file ask for.
+    """Install into `folder` what these lines of a requirements file ask for, for this Python.
 
     It is done in a draft first, so that the folder is complete as soon as it exists. `place` is
     where the installer runs, which decides which configuration files it reads. The local projects
@@ -47,7 +53,7 @@ async def install(
         asked = draft / "requirements.txt"
         asked.write_text("".join(f"{line}\n" for line in lines))
         target = draft / folder.name
-        await _run([*_command(rebuilt), "--target", str(target), "-r", str(asked)], place)
+        await _run([*_command(python, rebuilt), "--target", str(target), "-r", str(asked)], place)
         copied = _with_editables_in_one_file(target)
         # Another project may have asked for the same, and its installation ended first.
         if not whole.exists():
@@ -75,14 +81,36 @@ async def _run(command: Sequence[str], place: Path) -> None:
         raise StartError("\n".join(f"  {line}" for line in lines))
 
 
-def _command(rebuilt: Sequence[str]) -> list[str]:
-    """The command of uv if it is installed, else of this Python's pip."""
+async def install_into(
+    python: Python, lines: Sequence[str], constraints: Sequence[str], place: Path
+) -> None:
+    """Install what these lines ask for into the environment of this Python, where Lampwork keeps
+    the `constraints` of a lock. `place` is where the installer runs.
+
+    Raises:
+        StartError: they cannot be installed; the message quotes the installer.
+    """
+    with tempfile.TemporaryDirectory(prefix="lampwork-") as folder:
+        asked = _written(f"{folder}/requirements.txt", lines)
+        pinned = _written(f"{folder}/constraints.txt", constraints)
+        await _run([*_command(python, ()), "-r", asked, "-c", pinned], place)
+
+
+def _written(file: str, lines: Sequence[str]) -> str:
+    Path(file).write_text("".join(f"{line}\n" for line in lines))
+    return file
+
+
+def _command(python: Python, rebuilt: Sequence[str]) -> list[str]:
+    """The command of uv if it is installed, else of Lampwork's own pip."""
     if uv := _uv():
         again = [part for name in rebuilt for part in ("--reinstall-package", name)]
-        return [uv, "pip", "install", "--quiet", "--python", sys.executable, *again]
+        return [uv, "pip", "install", "--quiet", "--python", python.path, *again]
     if importlib.util.find_spec("pip") is None:
         raise StartError("  There is no uv and, in Lampwork's environment, no pip. Install uv.")
-    return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    other = [] if python.prefix == sys.prefix else ["--python", python.path]
+    return [*pip, *other, "install"]
 
 
 def _uv() -> str | None:

@@ -14,6 +14,7 @@ from lampwork.app.project.options import Options
 from lampwork.app.project.package_check import check_packages
 from lampwork.app.project.project_variables import ProjectVariables
 from lampwork.app.project.stack_loading import StackLoader
+from lampwork.app.pythons.choice import Pythons
 from lampwork.app.read_files import ReadFiles
 from lampwork.cloud.moto_seam.managed_policies import managed_policy
 from lampwork.companions.guard import Guard as ChildGuard
@@ -118,8 +119,9 @@ class Project:
         self._say = partial(log.line, "lampwork")
         self.read_files = ReadFiles()
         self.installations = Installations(config.template.parent, config.data, self._say)
+        self.pythons = Pythons(config.data, self._say)
         self._stack_loader = StackLoader(
-            options, self.services, self.installations, port, self._say
+            options, self.services, self.installations, self.pythons, port, self._say
         )
         self._variables = ProjectVariables(config, self.services, port, options.variables)
         self._custom_resources = CustomResources(config.data, self._say)
@@ -241,6 +243,7 @@ class Project:
         return RuntimeSettings(
             data_dir=self.config.data,
             work_dir=self._work_dir,
+            python=self.pythons.main,
             cold=self._options.cold,
             freeze=self._options.freeze,
             enforce_memory=self._options.enforce_memory,
@@ -276,7 +279,8 @@ class Project:
     async def _create_and_run(self) -> None:
         await self._create()
         if self._beside is None:  # which has run them
-            await run_commands(self.config, self.variables, self.log_line)
+            programs = self.pythons.main.programs
+            await run_commands(self.config, programs, self.variables, self.log_line)
 
     async def _create(self) -> None:
         stack = await self._created(self.stack)

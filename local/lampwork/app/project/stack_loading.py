@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lampwork.app.packages.installations import Installations
 from lampwork.app.project.options import Options
+from lampwork.app.pythons.choice import Pythons
 from lampwork.companions.services import Services
 from lampwork.config.project_config import STACK_NAME, Config
 from lampwork.errors import TemplateError
@@ -36,12 +37,14 @@ class StackLoader:
         options: Options,
         services: Services,
         installations: Installations,
+        pythons: Pythons,
         port: int,
         say: Callable[[str], None],
     ) -> None:
         self._options = options
         self._services = services
         self._installations = installations
+        self._pythons = pythons
         self._port = port
         self._say = say
         self._warned: frozenset[str] = frozenset()
@@ -60,7 +63,8 @@ class StackLoader:
         stack = with_own_addresses(_with_folders_name(stack, config), self._port)
         check_overrides(config.schedules, stack.triggers_of(Schedule))
         stack = self._with_options(stack)
-        functions = await asyncio.to_thread(self._installations.assign, stack.functions)
+        functions = await self._pythons.assign(config, stack.functions)
+        functions = await asyncio.to_thread(self._installations.assign, functions)
         return replace(stack, functions=functions)
 
     def _report_warnings(self, stack: Stack) -> None:

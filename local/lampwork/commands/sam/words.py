@@ -98,7 +98,7 @@ OF_SERVERS: Final = (
 VOLUME: Final = "code runs from its own folder; nothing is mounted"
 OF_INVOKE: Final = (
     Word(("--docker-volume-basedir", "-v"), VOLUME, "value", variable="SAM_DOCKER_VOLUME_BASEDIR"),
-    Word(("--runtime", "-r"), "functions run on the Python that runs Lampwork", "value"),
+    Word(("--runtime", "-r"), "functions run on a Python of this machine", "value"),
 )
 OF_LOGS: Final = (
     Word(("--stack-name",), "the log is that of this folder's own stack", "value"),

@@ -22,7 +22,7 @@ def process_variables(
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     variables = {
-        **_changeable(settings, places),
+        **_changeable(function, settings, places),
         **(_of_node(function, settings, places) if function.is_node else _of_python(places)),
         "TMPDIR": places.temporary,  # Lambda does not set it: there, it is always /tmp
         **settings.defaults,
@@ -33,7 +33,7 @@ def process_variables(
     return known_by_token(variables, function.logical_id)
 
 
-def _changeable(settings: RuntimeSettings, places: Places) -> dict[str, str]:
+def _changeable(function: Function, settings: RuntimeSettings, places: Places) -> dict[str, str]:
     return {
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
@@ -41,7 +41,7 @@ def _changeable(settings: RuntimeSettings, places: Places) -> dict[str, str]:
         "_AWS_XRAY_DAEMON_PORT": "2000",
         "PWD": places.task,
         "SHLVL": "0",
-        **usual_variables(settings.python, places.task, places.layers),
+        **usual_variables(settings.python_of(function).path, places.task, places.layers),
     }
 
 

@@ -131,6 +131,7 @@ class ForkLauncher:
             steps,
             launch.environment,
             launch.root,
+            self._settings.python_of(function),
             own,
             str(function.requirements) if function.requirements else None,
             lambda_paths=launch.world is not None,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from lampwork.errors import StartError
+from lampwork.interpreters.python import Python
 from lampwork.runtime.forking.program import started
 from lampwork.runtime.launching.launcher import Launch
 
@@ -46,7 +47,7 @@ class ForkServerProcess:
 
     @classmethod
     def start(
-        cls, python: str, environment: Mapping[str, str], options: Mapping[str, Any]
+        cls, python: Python, environment: Mapping[str, str], options: Mapping[str, Any]
     ) -> "ForkServerProcess":
         """Start one that has loaded nothing yet. The options are those of `fork_server.serve`.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lampwork.errors import StartError
+from lampwork.interpreters.python import Python
 from lampwork.runtime.forking.fork_server_process import ForkServerEnded, ForkServerProcess
 from lampwork.runtime.launching.start_variables import read_at_start
 from lampwork.runtime.preloading.import_plan import Step
@@ -38,11 +39,12 @@ class Server:
 
 @dataclass(eq=False, slots=True)
 class Tree:
-    """The servers that began with the same variables and options.
+    """The servers that began on the same Python with the same variables and options.
 
     All were forked from `root`, or from one of `servers`. What is `unsafe` no server may load.
     """
 
+    python: Python
     environment: Mapping[str, str]
     options: Mapping[str, Any]
     root: Server | None = None
@@ -60,9 +62,8 @@ class ForkServers:
     they are first needed, and again if they have ended.
     """
 
-    def __init__(self, python: str) -> None:
-        self._python = python
-        self._trees: dict[tuple[tuple[str, Any], ...], Tree] = {}
+    def __init__(self) -> None:
+        self._trees: dict[tuple[Any, ...], Tree] = {}
         # Those that hold what all functions have in common, and what many have.
         self._common: list[Server] = []
         self._shared: list[Server] = []
@@ -199,16 +200,16 @@ class ForkServers:
             "lambda_paths": world.lambda_paths,
             "multiprocessing": world.multiprocessing,
         }
-        key = (*sorted(variables.items()), *options.items())
-        return self._trees.setdefault(key, Tree(variables, options))
+        key = (world.python, *sorted(variables.items()), *options.items())
+        return self._trees.setdefault(key, Tree(world.python, variables, options))
 
     async def _root(self, tree: Tree) -> Server:
         if tree.root is None or not tree.root.process.running:
-            process = ForkServerProcess.start(self._python, tree.environment, tree.options)
+            process = ForkServerProcess.start(tree.python, tree.environment, tree.options)
             try:
                 await process.report()
             except ForkServerEnded as error:
-                raise StartError(f"The fork server cannot run under {self._python}.") from error
+                raise StartError(f"The fork server cannot run on {tree.python.path}.") from error
             except asyncio.CancelledError:
                 process.abort()
                 raise

@@ -3,12 +3,13 @@
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from lampwork.errors import StartError
+from lampwork.interpreters.python import Python, own_python
+from lampwork.runtime.launching.launcher import BOOTSTRAP
 from lampwork.runtime.launching.start_variables import usual_variables
 from lampwork.runtime.world import mounts
 
@@ -25,7 +26,7 @@ class Program:
         self.process.wait()
 
 
-Start = tuple[str, frozenset[tuple[str, str]]]
+Start = tuple[Python, frozenset[tuple[str, str]]]
 _BEGUN: Final[dict[Start, Program]] = {}
 
 
@@ -34,13 +35,14 @@ def begin() -> Program:
 
     `started` returns it. `discard` ends it if nothing has asked for it.
     """
-    environment = usual_variables(sys.executable, mounts.TASK, [mounts.OPT])
-    program = _begin(sys.executable, environment)
-    _BEGUN[_start(sys.executable, environment)] = program
+    python = own_python()
+    environment = usual_variables(python.path, mounts.TASK, [mounts.OPT])
+    program = _begin(python, environment)
+    _BEGUN[_start(python, environment)] = program
     return program
 
 
-def started(python: str, environment: Mapping[str, str]) -> Program:
+def started(python: Python, environment: Mapping[str, str]) -> Program:
     """One that has these variables: the one that has begun, if that is right, or a new one.
 
     Raises:
@@ -58,17 +60,17 @@ def discard() -> None:
         program.kill()
 
 
-def _start(python: str, environment: Mapping[str, str]) -> Start:
+def _start(python: Python, environment: Mapping[str, str]) -> Start:
     return python, frozenset(environment.items())
 
 
-def _begin(python: str, environment: Mapping[str, str]) -> Program:
+def _begin(python: Python, environment: Mapping[str, str]) -> Program:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     arguments = [str(os.getpid()), str(theirs.fileno()), "fork-server"]
     with theirs:
         try:
             process = subprocess.Popen(
-                [python, "-P", "-m", "lampwork.runtime.launching.bootstrap", *arguments],
+                [*python.command(BOOTSTRAP), *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -76,5 +78,5 @@ def _begin(python: str, environment: Mapping[str, str]) -> Program:
             )
         except OSError as error:
             ours.close()
-            raise StartError(f"Cannot start {python}: {error.strerror}.") from error
+            raise StartError(f"Cannot start {python.path}: {error.strerror}.") from error
     return Program(process, ours)

@@ -1,8 +1,19 @@
-"""The program that runs in every process of functions, fresh or forked."""
+"""The program that runs in every process of functions, fresh or forked.
+
+Where Lampwork is not installed, it is run by its path in a folder of links: see
+`lampwork.interpreters.importable`.
+"""
+
+import sys
+from os.path import dirname
+
+if __name__ == "__main__" and __spec__ is None:
+    place = dirname(dirname(dirname(dirname(__file__))))
+    sys.path.insert(0, place)
+    sys.path.append(f"{dirname(dirname(place))}/rest/site-packages")
 
 import json
 import os
-import sys
 from typing import Any
 
 from lampwork.runtime.launching import process

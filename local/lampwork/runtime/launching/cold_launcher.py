@@ -5,14 +5,15 @@ import signal
 import subprocess
 
 from lampwork.errors import StartError
+from lampwork.interpreters.python import Python
 from lampwork.runtime.launching.bootstrap import PYTHONPATH_FOR_LATER
-from lampwork.runtime.launching.launcher import Launch
+from lampwork.runtime.launching.launcher import BOOTSTRAP, Launch
 
 
 class ColdLauncher:
     """Starts every function in a fresh Python, as AWS does, which shows its true init time."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: Python) -> None:
         self._python = python
         self._children: set[ColdProcess] = set()
 
@@ -23,10 +24,7 @@ class ColdLauncher:
         try:
             process = subprocess.Popen(  # noqa: ASYNC220 - it dies with the thread that starts it
                 [
-                    self._python,
-                    "-P",
-                    "-m",
-                    "lampwork.runtime.launching.bootstrap",
+                    *self._python.command(BOOTSTRAP),
                     str(os.getpid()),
                     str(channel),
                     "function",
@@ -40,7 +38,7 @@ class ColdLauncher:
                 start_new_session=True,
             )
         except OSError as error:
-            raise StartError(f"Cannot start {self._python}: {error.strerror}.") from error
+            raise StartError(f"Cannot start {self._python.path}: {error.strerror}.") from error
         child = ColdProcess(process)
         self._children.add(child)
         child.exited.add_done_callback(lambda _: self._children.discard(child))

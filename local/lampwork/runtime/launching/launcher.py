@@ -2,9 +2,11 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from lampwork.runtime.world.mounts import World
+
+BOOTSTRAP: Final = "lampwork.runtime.launching.bootstrap"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lampwork.interpreters.python import Python
 from lampwork.runtime.preloading.import_plan import Step
 from lampwork.runtime.preloading.watch import WORKING_FOLDER
 
@@ -19,13 +20,14 @@ NOT_READ_BY_LIBRARIES = PER_PROCESS | {"PWD", "_HANDLER"}
 class World:
     """What a function imports from packages, and the surroundings in which it does.
 
-    It runs in the folder `root`. `own` are the names of what it brings itself (see `own_names`).
-    Its requirements are in the folder `packages`. For the rest see `RuntimeSettings`.
+    It runs on `python` in the folder `root`. `own` are the names of what it brings itself (see
+    `own_names`). Its requirements are in the folder `packages`. For the rest see `RuntimeSettings`.
     """
 
     steps: tuple[Step, ...]
     environment: Mapping[str, str]
     root: str
+    python: Python
     own: frozenset[str] = frozenset()
     packages: str | None = None
     lambda_paths: bool = False

@@ -1,9 +1,9 @@
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from lampwork.interpreters.python import own_python
 from lampwork.runtime.execution.process_variables import process_variables
 from lampwork.runtime.launching.launcher import Launch
 from lampwork.runtime.programs.node import RUNTIME, client_folder, node
@@ -70,4 +70,4 @@ def _needed(function: Function, settings: RuntimeSettings) -> Iterator[str]:
     yield from map(str, (function.code_dir, *function.packages, *function.layers))
     yield from function.linked
     yield from (str(settings.data_dir.resolve()), os.getcwd())
-    yield from (settings.python, sys.prefix, sys.base_prefix, *filter(None, sys.path))
+    yield from (*own_python().folders, *settings.python_of(function).folders)
