@@ -20,6 +20,8 @@ OVERRIDES: Final = "--parameter-overrides"
 COMMANDS: Final = {
     "init": "lampwork.commands.new_project.init:init",
     "up": "lampwork.commands.serve:up",
+    "status": "lampwork.commands.background.status:status",
+    "down": "lampwork.commands.background.down:down",
     "start-api": "lampwork.commands.serve:start_api",
     "start-lambda": "lampwork.commands.serve:start_lambda",
     "invoke": "lampwork.commands.invoke:invoke",
@@ -30,6 +32,7 @@ COMMANDS: Final = {
     "logs": "lampwork.commands.logs:logs",
     "generate-event": "lampwork.commands.generate_event:generate_event",
 }
+DETACH: Final = "--detach"
 SERVING: Final = "lampwork.commands.serve"
 # The commands that `sam` has below `sam local`.
 OF_LOCAL: Final = ("start-api", "start-lambda", "invoke", "generate-event")
@@ -94,7 +97,8 @@ def with_repeated_overrides(words: list[str]) -> Iterator[str]:
 
 def main() -> None:
     """The program `lampwork`. Prints a LampworkError as a message, without a traceback."""
-    if COMMANDS.get("".join(sys.argv[1:2]), "").startswith(SERVING):
+    serves = COMMANDS.get("".join(sys.argv[1:2]), "").startswith(SERVING)
+    if serves and DETACH not in sys.argv:
         gc.disable()  # until it serves: what is imported stays
         ability.begin()  # its process and the next run while this one imports
         program.begin()

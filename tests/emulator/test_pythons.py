@@ -40,12 +40,13 @@ def config(root: Path, python: str = "") -> Config:
     return Config(root, root / "template.yaml", root / ".lampwork", root / ".env", python=python)
 
 
-def chosen(root: Path, *functions, python: str = ""):
-    """The functions with their Pythons, and what the user is told."""
+def chosen(root: Path, *functions, python: str = "", times: int = 1):
+    """The functions with their Pythons, and what the user is told in so many loads."""
     said: list[str] = []
     pythons = Pythons(root / ".lampwork", said.append)
     by_id = {each.logical_id: each for each in functions}
-    assigned = asyncio.run(pythons.assign(config(root, python), by_id))
+    for _ in range(times):
+        assigned = asyncio.run(pythons.assign(config(root, python), by_id))
     return list(assigned.values()), said
 
 
@@ -89,7 +90,7 @@ def test_a_runtime_that_is_not_here_is_said_once_with_what_runs_instead(tmp_path
         function(tmp_path, TELLS, name=name, runtime="python3.99") for name in ("one", "two")
     ]
 
-    assigned, said = chosen(tmp_path, *several)
+    assigned, said = chosen(tmp_path, *several, times=2)
 
     assert [each.python for each in assigned] == [own_python()] * 2
     assert len(said) == 1

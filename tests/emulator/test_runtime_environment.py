@@ -215,14 +215,3 @@ async def test_a_frozen_function_makes_no_progress_between_requests(tmp_path: Pa
 
     assert when_it_went_on - when_it_ended < 30  # of the sixty there would be
     assert at_last > when_it_went_on
-
-
-async def test_a_python_other_than_the_templates_is_reported_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    app = function(tmp_path, SHOW, runtime="python3.9")
-    async with running(app) as run:
-        await run.functions.reload({app.logical_id: app})
-
-    (warning,) = caplog.records
-    assert vars(warning)["template"] == "python3.9"

@@ -3,12 +3,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lampwork.errors import FunctionNotFound, Throttled, TooManyEnvironments
+from lampwork.interpreters.python import own_python
 from lampwork.runtime.admission.machine import Machine
 from lampwork.runtime.forking import program
 from tests.emulator.runtime_fixtures import Ends, function, processes_of, running, write
@@ -350,7 +352,7 @@ async def test_a_package_that_ends_the_process_is_left_to_the_function(
     broken = function(tmp_path, "import fatal", name="broken")
     other = function(tmp_path, WHO, name="other")
 
-    async with running(broken, other, python=str(python)) as run:
+    async with running(broken, other, python=replace(own_python(), path=str(python))) as run:
         error = await run.error("broken")
 
         assert error["errorType"] == "Runtime.ExitError"

@@ -82,10 +82,11 @@ def lock_owner(data: Path) -> LockOwner | None:
                 return None
     except FileNotFoundError:
         return None
-    return _announced(data)
+    return announced(data)
 
 
-def _announced(data: Path) -> LockOwner | None:
+def announced(data: Path) -> LockOwner | None:
+    """What the owner of a data folder has told last; a killed one is still there."""
     with contextlib.suppress(FileNotFoundError):
         return LockOwner(**json.loads((data / "up.json").read_text()))
     return None
@@ -107,7 +108,7 @@ def _is_at(file: TextIOWrapper, path: Path) -> bool:
 
 
 def _already_running(data: Path) -> str:
-    owner = _announced(data)
+    owner = announced(data)
     if owner is None:
         return f"Another Lampwork is just starting or stopping with {data}. Try again."
     where = f" at {owner.origin}" if owner.origin else ""

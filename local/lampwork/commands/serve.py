@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -8,6 +8,7 @@ import click
 
 from lampwork.app.signals import run_until_signalled
 from lampwork.app.up import Up
+from lampwork.commands.background.start import DETACH, start_detached
 from lampwork.commands.options import Command, opened_log, options_of, run_options
 from lampwork.commands.sam.command import command_of_sam
 from lampwork.commands.sam.words import OF_ALL, OF_SERVERS, VOLUME, words
@@ -28,6 +29,8 @@ from lampwork.triggers.registry import SOURCES
 # The ports of `sam local start-api` and `sam local start-lambda`.
 API_PORT: Final = 3000
 LAMBDA_PORT: Final = 3001
+# What `up` reads itself.
+NOT_OF_OPTIONS: Final = ("no_reload", "log_file", "ready_file", "testing")
 # How SAM_DEBUG and samconfig.toml write a switch; a plain --debug is "".
 OFF: Final = ("0", "false", "no", "off", "False")
 SWITCHES: Final = ("", "1", "true", "yes", "on", *OFF)
@@ -129,8 +132,8 @@ class _Up(click.Command):
     """Lists first what people look for."""
 
     FIRST: Final = (
-        *("port", "host", "template", "data", "env", "env_file", "only", "no_reload"),
-        *("verbose", "debug", "debug_port", "log_file"),
+        *("port", "host", "template", "data", "env", "env_file", "only", "detach"),
+        *("no_reload", "verbose", "debug", "debug_port", "log_file"),
     )
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -160,8 +163,17 @@ class _Up(click.Command):
     help="A file that is there while requests are answered, with the address in JSON.",
 )
 @click.option("--testing", is_flag=True, hidden=True)  # how lampwork.testing starts it
-def up(only: tuple[str, ...], **given: Any) -> None:
+@click.option(
+    DETACH,
+    is_flag=True,
+    help="Run in the background; `lampwork status` and `lampwork down` know of it.",
+)
+def up(only: tuple[str, ...], detach: bool, **given: Any) -> None:
     """Serve the template's APIs and triggers until Ctrl-C."""
+    if detach:
+        data = options_of(**_without(NOT_OF_OPTIONS, given)).read_config()
+        start_detached([each for each in sys.argv[1:] if each != DETACH], data.data)
+        return
     _serve(partial(select, names=only, sources=SOURCES) if only else everything, **given)
 
 
@@ -224,6 +236,10 @@ def start_lambda(functions: tuple[str, ...], **given: Any) -> None:
         chosen = partial(select, names=functions, sources=SOURCES)
         narrow = partial(_chained, narrow, chosen)
     _serve_as_sam(narrow, "local_start_lambda", **given)
+
+
+def _without(names: Collection[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name not in names}
 
 
 def _chained(first: Narrow, second: Narrow, stack: Stack) -> Stack:
