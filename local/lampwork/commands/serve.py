@@ -30,7 +30,7 @@ from lampwork.triggers.registry import SOURCES
 API_PORT: Final = 3000
 LAMBDA_PORT: Final = 3001
 # What `up` reads itself.
-NOT_OF_OPTIONS: Final = ("no_reload", "log_file", "ready_file", "testing")
+NOT_OF_OPTIONS: Final = ("no_reload", "log_file", "ready_file")
 # How SAM_DEBUG and samconfig.toml write a switch; a plain --debug is "".
 OFF: Final = ("0", "false", "no", "off", "False")
 SWITCHES: Final = ("", "1", "true", "yes", "on", *OFF)

@@ -1,5 +1,6 @@
 """What cold starts of a project's functions take: `lampwork coldstart`."""
 
+import asyncio
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -82,7 +83,9 @@ async def measure(
         functions = project.functions.served
         chosen = [FunctionNames(functions).get(name) for name in names] or list(functions.values())
         settings = project.runtime_settings()
-        launcher = ColdLauncher(settings.python)
+        pythons = {each.logical_id: settings.python_of(each) for each in chosen}
+        starters = {python: ColdLauncher(python) for python in pythons.values()}
+        launchers = {name: starters[python] for name, python in pythons.items()}
         events = {
             each.logical_id: event or json.dumps(first_event(project.stack, each)).encode()
             for each in chosen
@@ -91,25 +94,26 @@ async def measure(
             for function in chosen:
                 progress(f"Preparing {function.logical_id}")
                 await project.installations.install(function)
-                await start_once(function, settings, launcher, events[function.logical_id])
+                name = function.logical_id
+                await start_once(function, settings, launchers[name], events[name])
             starts: dict[str, list[ColdStart]] = {each.logical_id: [] for each in chosen}
             for turn in range(1, runs + 1):
                 for function in chosen:
                     name = function.logical_id
                     progress(f"Start {turn} of {runs}: {name}")
                     starts[name].append(
-                        await start_once(function, settings, launcher, events[name])
+                        await start_once(function, settings, launchers[name], events[name])
                     )
             size_of = cache(size_of_folder)
             reports = []
             for function in chosen:
                 name = function.logical_id
                 progress(f"Tracing the imports of {name}")
-                traced = await _traced(function, settings, launcher, events[name])
+                traced = await _traced(function, settings, launchers[name], events[name])
                 reports.append(_report(function, starts[name], traced, size_of))
             return reports
         finally:
-            await launcher.stop()
+            await asyncio.gather(*(each.stop() for each in starters.values()))
 
 
 async def _traced(
