@@ -14,7 +14,8 @@ from lampwork.app.pythons.own_imports import needs
 from lampwork.config.project_config import Config
 from lampwork.errors import ConfigurationError
 from lampwork.interpreters.finding import find
-from lampwork.interpreters.python import Python, own_python, probe
+from lampwork.interpreters.probing import probe
+from lampwork.interpreters.python import Python, own_python
 from tests.emulator.lampwork_process import SampleProject
 from tests.emulator.runtime_fixtures import function, running, write
 from tests.skips import needs_another_python

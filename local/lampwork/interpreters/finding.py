@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from lampwork.interpreters.python import OLDEST, Python, own_python, probe
+from lampwork.interpreters.probing import probe
+from lampwork.interpreters.python import OLDEST, Python, own_python
 
 VERSION: Final = re.compile(r"3\.\d+(\.\d+)?")
 SHIMS: Final = "shims"  # of pyenv: scripts that may lead to no Python

@@ -15,7 +15,8 @@ from lampwork.app.pythons.own_imports import needs
 from lampwork.config.project_config import Config
 from lampwork.errors import ConfigurationError
 from lampwork.interpreters.finding import find, is_version
-from lampwork.interpreters.python import OLDEST, Python, own_python, probe
+from lampwork.interpreters.probing import probe
+from lampwork.interpreters.python import OLDEST, Python, own_python
 from lampwork.stack.model import Function
 
 RUNTIME: Final = re.compile(r"python(3\.\d+)")

@@ -16,7 +16,8 @@ from lampwork.app.packages import installer
 from lampwork.app.pythons.asked import Asked
 from lampwork.errors import StartError
 from lampwork.interpreters.importable import importable
-from lampwork.interpreters.python import REST, Python, own_python, probe
+from lampwork.interpreters.probing import probe
+from lampwork.interpreters.python import REST, Python, own_python
 
 READY: Final = "lampwork-ready"
 
