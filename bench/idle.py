@@ -21,7 +21,7 @@ MOST_MEGABYTES = 450
 # By a word of their command.
 KINDS = {
     "bootstrap": "functions",
-    "dramatiq": "workers",
+    "local.worker": "workers",
     "lampwork.cloud": "embedded AWS",
     "redis": "Redis",
 }

@@ -29,7 +29,7 @@ from shared.generators.concurrency import at_once
 from shared.process.entry_point import prepare
 from shared.process.event_loop import event_loop, run
 from shared.queues import brokers, presence
-from shared.queues.doorbells import DELIVER, GENERATE
+from shared.queues.doorbells import DELIVER, GENERATE, WEBHOOKS
 from shared.singletons import forget_singletons
 
 GENERATE_POLL_MS = 100
@@ -38,6 +38,7 @@ IDLE_MS = 500
 PAUSE_SECONDS = 5
 BACKSTOP_SECONDS = 30
 MOST_CONNECTIONS = 8
+WEBHOOK_SENDERS = 4
 PR_SET_PDEATHSIG = 1
 
 
@@ -64,7 +65,6 @@ def deliver() -> None:
     """Set up the process that delivers frames and webhooks, and runs sweeps and ticks that come as
     messages."""
     from functions.tasks import sweep
-    from functions.webhooks import send
     from functions.ws_broadcast import deliver as frames
     from functions.ws_broadcast import tick
 
@@ -75,8 +75,29 @@ def deliver() -> None:
         LoopThread(),
         Threads(),
     )
-    for each in (frames, tick, sweep, send):
+    for each in (frames, tick, sweep):
         each.register(broker)
+    _send_webhooks(broker)
+
+
+def _send_webhooks(broker: Broker) -> None:
+    """Send webhooks for their doorbells, as `functions.webhooks.send` does.
+
+    No more than a few threads do so at once, since receivers may be slow and other messages wait
+    for a thread. A doorbell that finds them all sending is not needed: whoever sends takes the next
+    endpoint by itself, and the sweep rings for what is left.
+    """
+    places = threading.Semaphore(WEBHOOK_SENDERS)
+
+    @dramatiq.actor(broker=broker, actor_name=WEBHOOKS, queue_name=WEBHOOKS)
+    def _send() -> None:
+        from shared.services.webhook_sending import send_due  # 16 MB, if nobody has a webhook
+
+        if places.acquire(blocking=False):
+            try:
+                run(send_due())
+            finally:
+                places.release()
 
 
 def _share_connections(threads: int) -> None:
