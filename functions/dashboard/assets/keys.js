@@ -22,7 +22,9 @@ async function load() {
 
 function show(items) {
   list.replaceChildren(...items.map(row));
-  byId("no-keys").hidden = items.length > 0;
+  const none = byId("no-keys"); // as high as a row, so that nothing moves when the answer comes
+  none.hidden = items.length > 0;
+  none.textContent = "You have none.";
 }
 
 function row({ id, name, hint, scopes, last_used_at, expires_at }) {
