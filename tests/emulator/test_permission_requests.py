@@ -170,6 +170,22 @@ def test_a_request_needs_the_actions_that_its_service_asks_of_policies(service, 
     assert asked(service, ask) == needed
 
 
+@pytest.mark.parametrize(
+    ("host", "path", "needed"),
+    [
+        ("pictures.localhost:8000", "/a", Need("s3:GetObject", "arn:aws:s3:::pictures/a")),
+        ("pictures.s3.localhost", "/", Need("s3:ListBucket", "arn:aws:s3:::pictures")),
+        ("my.own.s3.us-east-1.amazonaws.com", "/a", Need("s3:GetObject", "arn:aws:s3:::my.own/a")),
+        ("s3.localhost:8000", "/pictures/a", Need("s3:GetObject", "arn:aws:s3:::pictures/a")),
+        ("localhost:8000", "/", Need("s3:ListAllMyBuckets", "*")),
+    ],
+)
+def test_a_bucket_may_be_named_in_the_host(host, path, needed):
+    signed = "Credential=a/20260101/us-east-1/s3/aws4_request"
+
+    assert needs(Call("GET", path, "", {"authorization": signed, "host": host})) == [needed]
+
+
 def test_a_post_to_a_connection_needs_the_right_to_manage_connections():
     headers = {"authorization": "Credential=a/20260101/us-east-1/execute-api/aws4_request"}
 

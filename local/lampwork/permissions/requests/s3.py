@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, unquote
 
 from lampwork.permissions.requests.need import Need
 
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+HOST: Final = re.compile(r"(.+?)\.(?:s3[.-].*|localhost)(?::\d+)?")
 COPIED: Final = "x-amz-copy-source"
 KEY: Final = re.compile(rb"<Key>([^<]*)</Key>")
 # By a name in the query, what is asked of an object or of a bucket by GET, PUT and DELETE.
@@ -38,8 +40,11 @@ OF_BUCKETS: Final = {
 def needs(
     method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
 ) -> Iterator[Need]:
-    """Of a request with its bucket in the path."""
-    bucket, _, key = unquote(path).lstrip("/").partition("/")
+    """Of a request with its bucket in the path, or in the host's name."""
+    path = unquote(path).lstrip("/")
+    if (named := HOST.fullmatch(headers.get("host", ""))) and named[1] != "s3":
+        path = f"{named[1]}/{path}"
+    bucket, _, key = path.partition("/")
     asked = parse_qs(query, keep_blank_values=True)
     if not bucket:
         yield Need("s3:ListAllMyBuckets", "*")
