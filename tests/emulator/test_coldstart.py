@@ -47,6 +47,7 @@ def test_a_cold_start_is_told_with_its_imports_its_memory_and_its_size(heavy: Sa
     assert hello["bundle_limit_bytes"] == 262_144_000
     asked = {name: by for top in hello["imports"] for name, by in asked_by(top)}
     assert asked["heavy"] == "hello.py:2"
+    assert hello["bundle_bytes"]["loaded_packages"] == 0
     assert [node["module"] for node in hello["first_request_imports"]] == ["late"]
     assert hello["first_request_imports"][0]["asked_by"] == "hello.py:5"
     assert failing["problem"] == "ValueError: on purpose"
@@ -70,6 +71,7 @@ def test_a_function_that_cannot_be_loaded_is_told_of(heavy: SampleProject):
     measured = heavy.run("coldstart", "Hello", "--runs", "1")
 
     assert measured.returncode == 0
+    assert "Hello: the init failed: Runtime.ImportModuleError" in measured.stdout
     assert "Unable to import module 'hello': No module named 'not_there'" in measured.stdout
 
 

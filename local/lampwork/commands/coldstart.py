@@ -156,9 +156,9 @@ def _remarks(report: Report) -> Iterator[str]:
     """What the numbers of a function mean for Lambda's limits, where that is worth a line."""
     function = report.function
     if report.problem:
-        yield f"the first request failed: {report.problem}"
-    if report.problem and report.first:
-        yield "give it an event that it understands with --event"
+        yield f"the {'first request' if report.first else 'init'} failed: {report.problem}"
+        if report.first:
+            yield "if the event is at fault, give one that it understands with --event"
     if report.smallest_memory > function.memory_mb:
         yield f"its MemorySize of {function.memory_mb} MB is too small"
     if report.smallest_memory > MOST_MEGABYTES:

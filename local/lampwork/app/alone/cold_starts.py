@@ -29,6 +29,7 @@ LEAST_MEGABYTES: Final = 128
 MOST_MEGABYTES: Final = 10_240
 # A later request may hold somewhat more than the first one.
 HEADROOM: Final = 1.1
+RUNTIME_CLIENT: Final = "awslambdaric"  # which Lambda has
 # In the path of whatever is installed, before the name of its folder or module.
 INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 
@@ -132,8 +133,8 @@ def _report(
     size_of: Callable[[Path], int],
 ) -> Report:
     firsts = [start.first for start in starts if start.first is not None]
-    imports = traced.imports if traced else ()
-    late_imports = traced.late_imports if traced else ()
+    imports = _of_function(traced.imports) if traced else ()
+    late_imports = _of_function(traced.late_imports) if traced else ()
     return Report(
         function,
         len(starts),
@@ -146,6 +147,11 @@ def _report(
         parts(function, size_of),
         sum(map(_size, _environments_packages([*imports, *late_imports], function))),
     )
+
+
+def _of_function(imports: Sequence[Import]) -> list[Import]:
+    """Those that the runtime client does not make for itself."""
+    return [each for each in imports if each.module.partition(".")[0] != RUNTIME_CLIENT]
 
 
 def _median(spans: Sequence[Span]) -> Span:
