@@ -186,7 +186,7 @@ check: $(BIN)/.ready .tools/.ready ## Check lint, types, migrations, schema, nam
 	$(BIN)/python -m local.openapi --check
 	$(BIN)/python -m local.property_names --check
 	.tools/bin/python local/sam_options.py --check
-	$(BIN)/hadolint local/docker/Dockerfile
+	$(BIN)/hadolint local/docker/Dockerfile local/container/Dockerfile
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/bin/sam validate --lint
 
 STACKS := template.yaml $(addprefix deploy/,alarms.yaml costs.yaml data.yaml firewall.yaml network.yaml)

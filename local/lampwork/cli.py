@@ -8,8 +8,6 @@ from typing import Final
 import click
 
 from lampwork.errors import LampworkError
-from lampwork.runtime.forking import program
-from lampwork.runtime.world import ability
 
 VERSION: Final = "0.1.0"
 OVERRIDES: Final = "--parameter-overrides"
@@ -34,6 +32,16 @@ COMMANDS: Final = {
 }
 DETACH: Final = "--detach"
 SERVING: Final = "lampwork.commands.serve"
+# What Lampwork cannot do elsewhere than on Linux, and what to do instead.
+ON_WINDOWS: Final = (
+    "Lampwork runs on Linux. On Windows use WSL 2: `wsl --install`, then install and start Lampwork"
+    " in the Linux that this brings. The browser on Windows finds it at localhost."
+)
+ON_MACOS: Final = (
+    "Lampwork runs functions on Linux, not on macOS yet. Use its container, or a virtual machine:"
+    " the README says how."
+)
+RUNNING: Final = frozenset(("up", "start-api", "start-lambda", "invoke", "local", "coldstart"))
 # The commands that `sam` has below `sam local`.
 OF_LOCAL: Final = ("start-api", "start-lambda", "invoke", "generate-event")
 
@@ -97,8 +105,15 @@ def with_repeated_overrides(words: list[str]) -> Iterator[str]:
 
 def main() -> None:
     """The program `lampwork`. Prints a LampworkError as a message, without a traceback."""
+    if refused := _refusal(sys.platform, sys.argv[1:]):
+        click.echo(f"Error: {refused}", err=True)
+        sys.exit(1)
     serves = COMMANDS.get("".join(sys.argv[1:2]), "").startswith(SERVING)
     if serves and DETACH not in sys.argv:
+        # Neither can be imported where the commands are refused.
+        from lampwork.runtime.forking import program
+        from lampwork.runtime.world import ability
+
         gc.disable()  # until it serves: what is imported stays
         ability.begin()  # its process and the next run while this one imports
         program.begin()
@@ -107,6 +122,15 @@ def main() -> None:
     except LampworkError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
+
+
+def _refusal(platform: str, words: list[str]) -> str | None:
+    """Why this command cannot run here, which is better said at once than found out."""
+    if platform == "win32":
+        return ON_WINDOWS
+    if platform == "darwin" and "".join(words[:1]) in RUNNING:
+        return ON_MACOS
+    return None
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
