@@ -4,7 +4,6 @@ It is loaded wherever Lampwork is installed, so it imports nothing before a test
 """
 
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -19,7 +18,7 @@ PRINTED: Final = pytest.StashKey[tuple["Stack", int]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         TEMPLATE,
-        "The SAM template of the fixture `stack`, from the root folder of the tests.",
+        "The SAM template of the fixture `stack`, from the root folder of the tests or one above.",
         default="template.yaml",
     )
 
@@ -30,14 +29,18 @@ def lampwork_stack(pytestconfig: pytest.Config) -> Iterator["Stack"]:
     of this name to start it in another way."""
     from lampwork.testing.stack import Stack
 
-    root: Path = pytestconfig.rootpath
-    with Stack(pytestconfig.getini(TEMPLATE), folder=root) as stack:
+    root, template = pytestconfig.rootpath, pytestconfig.getini(TEMPLATE)
+    # `pytest tests` without a configuration takes that folder for the root.
+    around = (folder for folder in (root, *root.parents) if (folder / template).is_file())
+    with Stack(template, folder=next(around, root)) as stack:
         yield stack
 
 
 @pytest.fixture
 def stack(request: pytest.FixtureRequest, lampwork_stack: "Stack") -> "Stack":
-    """The running stack. What a test prints through it is shown if the test fails."""
+    """The running stack, as it was when it had started. What is printed during a test is shown if
+    the test fails."""
+    lampwork_stack.reset()
     request.node.stash[PRINTED] = (lampwork_stack, lampwork_stack.printed())
     return lampwork_stack
 

@@ -20,6 +20,7 @@ from lampwork.app.project.project import Project
 from lampwork.app.ready_file import prepare, ready
 from lampwork.app.reload import Change, Watched, Watcher, import_watch, watched_files
 from lampwork.app.testing.control import TestControl, until_input_ends
+from lampwork.app.testing.invocations import WatchedFunctions
 from lampwork.companions.project_processes import ProjectProcesses
 from lampwork.errors import LampworkError
 from lampwork.history.history import History
@@ -27,6 +28,7 @@ from lampwork.http import internal_paths
 from lampwork.http.listener import Listener, is_loopback
 from lampwork.http.request import Request
 from lampwork.http.responses import Response
+from lampwork.invocation.port import Invoker
 from lampwork.logs.log import Log
 from lampwork.runtime.packages import NotInstalled
 from lampwork.stack import entry_points
@@ -162,8 +164,14 @@ class Up:
         project, config = self._project, self._config
         if not is_loopback(config.host):
             self._say(OPEN_TO_OTHERS.format(config.host))
+        invoker: Invoker = project.functions
+        if self._options.testing:
+            invoker = watched = WatchedFunctions(
+                project.functions, lambda: project.stack.functions, project.functions.restart
+            )
+            self._test_control = TestControl(project, watched)
         self._durable = DurableFunctions(
-            project.functions,
+            invoker,
             project.stack.functions,
             folder=config.data / "durable",
             say=project.log_line,
@@ -193,7 +201,7 @@ class Up:
             history=self._history,
             guard=project.guard,
             options=self._options.front,
-            testing=TestControl(project).serve if self._options.testing else None,
+            testing=self._test_control.serve if self._options.testing else None,
             on_access=partial(project.log_line, "lampwork"),
         )
         await self._front.start()
@@ -249,8 +257,11 @@ class Up:
             sqs_endpoint=project.sqs_endpoint,
             intervals=project.config.schedules,
             time_scale=self._options.time_scale,
+            testing=self._options.testing,
         )
         self._sources = RunningSources(self._options.sources, context)
+        if self._options.testing:
+            self._test_control.look_into(self._events, self._sources, self._front)
         opened.push_async_callback(self._sources.stop)
         self._sources.start(self._mappings.stack)
         self._mappings.changed = self._take_mappings

@@ -42,7 +42,7 @@ class FunctionTargets:
         sns.judge_policies(refusal, lets_through)
         events.send_to_targets(self._send)
         events.check_targets(_problem)
-        sqs.hide_queues(_is_own)
+        sqs.hide_queues(is_internal)
         MadeSchedules(self._targets).start()
 
     def _clients_in(self, region: str) -> Clients:
@@ -93,5 +93,6 @@ def _problem(target: Mapping[str, Any]) -> str | None:
     return f"InputTemplate for target {target['Id']} contains invalid placeholder {name}."
 
 
-def _is_own(queue: str) -> bool:
+def is_internal(queue: str) -> bool:
+    """Whether the emulator itself has made this queue."""
     return queue == FUNCTION_EVENTS_QUEUE or queue.startswith(STREAM_QUEUE_PREFIX)

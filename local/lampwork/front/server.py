@@ -149,8 +149,17 @@ class Front:
         """
         self._listener.stop()
         await self._finish_requests()
-        await asyncio.gather(*(gateway.stop() for gateway in self._websocket_apis.values()))
+        await asyncio.gather(*(gateway.close_all() for gateway in self._websocket_apis.values()))
         await self._events.stop()
+
+    @property
+    def messages_under_way(self) -> int:
+        """How many messages of sockets are handled."""
+        return sum(each.under_way for each in self._websocket_apis.values())
+
+    async def close_sockets(self) -> None:
+        """Close every socket and wait, for a limited time, until $disconnect has run for each."""
+        await asyncio.gather(*(each.close_all() for each in self._websocket_apis.values()))
 
     def update(self, stack: Stack) -> None:
         """Serve a new state of the template. Sockets stay open if their API still exists."""
@@ -342,7 +351,7 @@ class Front:
             yield (name, "sent"), gateway.frames.sent
 
     def _leave(self, gateway: WebSocketApiGateway) -> None:
-        task = asyncio.ensure_future(gateway.stop())
+        task = asyncio.ensure_future(gateway.close_all())
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 

@@ -144,6 +144,12 @@ class Functions:
             )
             raise
 
+    def restart(self, logical_id: str) -> None:
+        """Run a function's further requests in new environments, as after a time-out."""
+        for pool in self._pools.values():
+            if pool.function.logical_id == logical_id:
+                pool.recycle(pool.function, self._launchers.launcher_for(pool.function))
+
     def refresh(self, functions: Mapping[str, Function]) -> None:
         """Serve further requests with the present code of these functions, which are known by their
         names. `preload` should follow: it makes their starts quick again."""

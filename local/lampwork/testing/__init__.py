@@ -13,8 +13,20 @@ A request to it takes one or two milliseconds more than a call within the proces
 """
 
 from lampwork.testing.answers import Answer, FunctionError
-from lampwork.testing.queues import Message, Queue
+from lampwork.testing.invocations import Invocation
+from lampwork.testing.messaging import Bus, Message, Queue
 from lampwork.testing.sockets import Closed, Refused, Socket
 from lampwork.testing.stack import Stack
 
-__all__ = ["Answer", "Closed", "FunctionError", "Message", "Queue", "Refused", "Socket", "Stack"]
+__all__ = [
+    "Answer",
+    "Bus",
+    "Closed",
+    "FunctionError",
+    "Invocation",
+    "Message",
+    "Queue",
+    "Refused",
+    "Socket",
+    "Stack",
+]

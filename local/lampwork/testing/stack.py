@@ -11,11 +11,13 @@ from lampwork.errors import LampworkError, StartError
 from lampwork.http.internal_paths import TESTING
 from lampwork.testing.answers import Answer, FunctionError, send
 from lampwork.testing.child import Child
-from lampwork.testing.queues import Queue
+from lampwork.testing.clock import StackClock
+from lampwork.testing.invocations import Invocation
+from lampwork.testing.messaging import Bus, Queue
 from lampwork.testing.sockets import Socket
 
-START_WITHIN_SECONDS: Final = 60
-PATIENCE_SECONDS: Final = 30
+START_WITHIN_SECONDS: Final = 120
+PATIENCE_SECONDS: Final = 60
 # The services that the emulator's own port serves; all others are at that of the embedded AWS.
 OWN_SERVICES: Final = ("lambda", "cloudformation")
 
@@ -51,6 +53,7 @@ class Stack:
         self._start_within = start_within
         self._child: Child | None = None
         self._clients: dict[tuple[str, str], Any] = {}
+        self.clock = StackClock(self._move_clock)
 
     def start(self) -> Self:
         """
@@ -106,6 +109,79 @@ class Stack:
         """The end of what was printed since `printed` returned this."""
         return self._running().output(since)
 
+    # Between tests and within
+
+    def reset(self) -> None:
+        """Bring queues, tables, buckets, topics, parameters and the like back to what they held
+        when the stack had started; close sockets, forget retries, authorizers' answers, noted
+        invocations and faults; let schedules begin anew.
+
+        Raises:
+            LampworkError: a function has not ended within half a minute.
+        """
+        self._control("POST", "reset", {}, timeout=PATIENCE_SECONDS)
+
+    def wait_until_idle(self, timeout: float | None = None) -> None:
+        """Return once nothing is queued for a function, running or due.
+
+        What waits for a later moment is not due: a delayed message, a retry, a schedule.
+
+        Raises:
+            TimeoutError: that did not come in time: `timeout` seconds, else the stack's. The
+                message says what is not done.
+        """
+        seconds = self._timeout if timeout is None else timeout
+        if busy := self._control("POST", "idle", {"seconds": seconds}, timeout=seconds):
+            raise TimeoutError(f"After {seconds:g} s, {'; '.join(busy)}.")
+
+    def invocations(self, function: str | None = None) -> list[Invocation]:
+        """The invocations since the last reset, in the order in which they ended: of all functions,
+        or of one, by its logical id. The newest ten thousand are kept."""
+        if function is not None:
+            self._known(function)
+        found = self._control("POST", "invocations", {"function": function})
+        return [Invocation(**each) for each in found]
+
+    # Faults
+
+    def fail_next(
+        self,
+        function: str,
+        *,
+        times: int = 1,
+        error: str = "Fault",
+        message: str = "A test lets this invocation fail.",
+        after_run: bool = False,
+    ) -> None:
+        """Let the next invocations of a function, by its logical id, fail with this error's type
+        and message, whoever invokes it. Its code does not run, unless it is `after_run`: then it
+        runs to its end, and only its answer is lost."""
+        self._fault(function, times, "error", after_run, type=error, message=message)
+
+    def throttle_next(self, function: str, *, times: int = 1) -> None:
+        """Let the next invocations be refused, as when the function's concurrency is used up."""
+        self._fault(function, times, "throttle")
+
+    def time_out_next(self, function: str, *, times: int = 1, after_run: bool = False) -> None:
+        """Let the next invocations time out, at once. As after a true time-out, the function's
+        process is another one then."""
+        self._fault(function, times, "timeout", after_run)
+
+    def kill_next(self, function: str, *, times: int = 1, after_run: bool = False) -> None:
+        """Let the process end in the next invocations, as when its memory is used up."""
+        self._fault(function, times, "kill", after_run)
+
+    def _move_clock(self, seconds: float) -> None:
+        asked = {"seconds": seconds, "within": self._timeout}
+        self._control("POST", "advance", asked, timeout=self._timeout)
+
+    def _fault(
+        self, function: str, times: int, kind: str, after_run: bool = False, **more: str
+    ) -> None:
+        self._known(function)
+        fault = {"kind": kind, "after_run": after_run, **more}
+        self._control("POST", "fail", {"function": function, "fault": fault, "times": times})
+
     # HTTP
 
     def request(
@@ -117,6 +193,7 @@ class Stack:
         headers: Mapping[str, str] | None = None,
         json: Any = None,
         data: bytes | str | None = None,
+        timeout: float | None = None,
     ) -> Answer:
         """Send a request to an API of the stack. Redirects are not followed, cookies not kept.
 
@@ -134,7 +211,7 @@ class Stack:
                 headers=headers,
                 json=json,
                 data=data,
-                timeout=self._timeout,
+                timeout=self._timeout if timeout is None else timeout,
             )
         except ConnectionError as error:
             raise self._failure(error) from error
@@ -184,8 +261,7 @@ class Stack:
         event = {} if event is None else event
         answer = self.post(path, json=event, headers={"x-amz-log-type": "Tail"})
         if answer.status_code == 404:
-            known = ", ".join(self._of_type("AWS::Lambda::Function"))
-            raise LookupError(f"There is no function {function!r}. There are: {known}.")
+            raise self._unknown(function)
         if answer.status_code != 200:
             raise LampworkError(f"{function} was not invoked: {answer.status_code} {answer.text}")
         if answer.headers.get("x-amz-function-error"):
@@ -224,6 +300,16 @@ class Stack:
         """
         types = ("AWS::DynamoDB::Table", "AWS::Serverless::SimpleTable")
         return self.resource("dynamodb").Table(self._physical(name, *types))
+
+    def bus(self, name: str = "default") -> Bus:
+        """An event bus, by its logical id or name.
+
+        Raises:
+            LookupError: there is none.
+        """
+        if name != "default":
+            name = self._physical(name, "AWS::Events::EventBus").rpartition("/")[2]
+        return Bus(self.client("events"), name)
 
     def physical_id(self, logical_id: str) -> str:
         """What CloudFormation calls a resource's physical id: the name of a bucket or of a table,
@@ -276,15 +362,22 @@ class Stack:
         known = ", ".join(fitting) or "none"
         raise LookupError(f"There is no {what} {name!r} in the template. There are: {known}.")
 
-    def _of_type(self, kind: str) -> list[str]:
-        return [name for name, (each, _) in self._about["resources"].items() if each == kind]
+    def _known(self, function: str) -> None:
+        self._running()
+        if function not in self._about["functions"]:
+            raise self._unknown(function)
+
+    def _unknown(self, function: str) -> LookupError:
+        known = ", ".join(self._about["functions"])
+        return LookupError(f"There is no function {function!r}. There are: {known}.")
 
     def _peek(self, queue: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._control("POST", "messages", {"queue": queue})
         return found
 
-    def _control(self, method: str, what: str, asked: Any = None) -> Any:
-        answer = self.request(method, TESTING + what, json=asked)
+    def _control(self, method: str, what: str, asked: Any = None, timeout: float = 0) -> Any:
+        seconds = self._timeout + timeout
+        answer = self.request(method, TESTING + what, json=asked, timeout=seconds)
         if answer.status_code != 200:
             raise LampworkError(f"The stack cannot do this: {answer.text}")
         return json_module.loads(answer.content)

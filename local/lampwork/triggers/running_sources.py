@@ -1,10 +1,10 @@
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, Final, TypeVar
 
 from lampwork.errors import StartError
 from lampwork.stack.model import Stack
-from lampwork.triggers.source import RunningSource, Source, SourceContext
+from lampwork.triggers.source import ReadQueue, RunningSource, Source, SourceContext
 
 TRY_AGAIN_SECONDS: Final = 1
 
@@ -40,6 +40,19 @@ class RunningSources:
     async def stop(self) -> None:
         await _all(each.stop() for each in self._running)
 
+    @property
+    def not_started(self) -> list[str]:
+        """The names of those that still wait to start."""
+        return [each.name for each in self._running if not each.started]
+
+    def read_queues(self) -> Iterator[ReadQueue]:
+        for each in self._running:
+            yield from each.running.read_queues()
+
+    async def begin_anew(self) -> None:
+        """As each source's."""
+        await _all(each.running.begin_anew() for each in self._running)
+
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Do all of it, whatever fails; then raise the first failure."""
@@ -54,10 +67,11 @@ class _StartingSource:
 
     def __init__(self, running: RunningSource, say: Callable[[str], None]) -> None:
         self.running = running
+        self.name = type(running).__name__
         self._say = say
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self._started = False
+        self.started = False
 
     def start(self, stack: Stack) -> None:
         self._stack = stack
@@ -66,7 +80,7 @@ class _StartingSource:
     async def update(self, stack: Stack) -> None:
         self._stack = stack
         async with self._lock:
-            if self._started:
+            if self.started:
                 await self.running.update(stack)
 
     async def stop(self) -> None:
@@ -77,11 +91,11 @@ class _StartingSource:
 
     async def _start_until_it_works(self) -> None:
         told = False
-        while not self._started:
+        while not self.started:
             try:
                 async with self._lock:
                     await self.running.start(self._stack)
-                    self._started = True
+                    self.started = True
             except StartError as error:
                 if not told:
                     self._say(f"{error} Trying again.")

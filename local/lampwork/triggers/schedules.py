@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from lampwork.clock import CLOCK
 from lampwork.errors import ConfigurationError
 from lampwork.events.schedule_expressions import Cron, Once, Rate, parse_expression
 from lampwork.events.schedules import missing_function_attributes, payload_of
@@ -20,10 +21,6 @@ from lampwork.triggers.samples import EVENTBRIDGE, REGION, Option, Sample, Servi
 from lampwork.triggers.source import RunningSource, Source, SourceContext
 
 logger = logging.getLogger(__name__)
-
-# No sleep is longer, so that a suspend of the machine or a change of its clock is noticed soon.
-LONGEST_SLEEP_SECONDS: Final = 30
-
 
 CLOUDWATCH: Final = Service("cloudwatch", "EventBridge's schedules, by SAM's name for them.")
 
@@ -74,24 +71,28 @@ class ScheduleSource(Source):
             yield "schedule", _interval(each, intervals), each.function
 
     def open(self, context: SourceContext) -> RunningSource:
-        return Schedules(context.events, context.intervals)
+        return Schedules(context.events, context.intervals, at_start=not context.testing)
 
 
 class Schedules(RunningSource):
-    """Fires schedules. A rate() fires once at the start, and then after each interval. A run that
-    fails is tried again like any asynchronous invocation, independently of the next runs.
+    """Fires schedules. A run that fails is tried again like any asynchronous invocation,
+    independently of the next runs.
 
     `overrides` are intervals in seconds by a schedule's logical id or name; they replace its
-    expression. Unlike on AWS, the runs of a schedule do not overlap: a firing that comes due during
-    the previous run is skipped, so that the runs of a slow function do not pile up.
+    expression. With `at_start`, a rate() fires at once, too. Unlike on AWS, the runs of a schedule
+    do not overlap: a firing that comes due during the previous run is skipped, so that the runs of
+    a slow function do not pile up.
     """
 
     def __init__(
         self,
         events: EventInvocations,
         overrides: Mapping[str, float],
+        *,
+        at_start: bool = True,
     ) -> None:
         self._events = events
+        self._at_start = at_start
         self._overrides = overrides
         self._tasks: dict[Schedule, asyncio.Task[None]] = {}
         self._due: dict[Schedule, datetime] = {}
@@ -122,7 +123,14 @@ class Schedules(RunningSource):
     async def fire(self, schedule: Schedule) -> str | None:
         """Fire now, beside the schedule's own rhythm. Returns why the first try failed, or None if
         it succeeded."""
-        return await self._deliver(schedule, datetime.now(UTC))
+        return await self._deliver(schedule, CLOCK.now())
+
+    async def begin_anew(self) -> None:
+        """Count the intervals from now on."""
+        schedules = tuple(self._tasks)
+        await self._cancel(schedules)
+        for schedule in schedules:
+            self._tasks[schedule] = asyncio.create_task(self._run(schedule))
 
     async def _cancel(self, schedules: Collection[Schedule]) -> None:
         tasks = [self._tasks.pop(schedule) for schedule in schedules]
@@ -135,7 +143,7 @@ class Schedules(RunningSource):
     async def _run(self, schedule: Schedule) -> None:
         failing = False
         if schedule.begins is not None:
-            await _until(schedule.begins)
+            await CLOCK.sleep_until(schedule.begins)
         async for due in self._firings(schedule):
             if schedule.ends is not None and due > schedule.ends:
                 return
@@ -172,18 +180,19 @@ class Schedules(RunningSource):
             when = parse_expression(schedule.expression, schedule.timezone)
         match when:
             case Rate():
-                start = asyncio.get_running_loop().time()
-                async for due in _every(when.seconds, start):
+                start = CLOCK.monotonic()
+                self._due[schedule] = _after(when.seconds, start)
+                async for due in _every(when.seconds, start, at_start=self._at_start):
                     self._due[schedule] = _after(when.seconds, start)
                     yield due
             case Cron():
-                while due_next := when.after(datetime.now(UTC)):
+                while due_next := when.after(CLOCK.now()):
                     self._due[schedule] = due_next
-                    await _until(due_next)
+                    await CLOCK.sleep_until(due_next)
                     yield due_next
-            case Once() if when.at > datetime.now(UTC):
+            case Once() if when.at > CLOCK.now():
                 self._due[schedule] = when.at
-                await _until(when.at)
+                await CLOCK.sleep_until(when.at)
                 yield when.at
 
 
@@ -198,19 +207,16 @@ def _interval(schedule: Schedule, seconds: Mapping[str, float]) -> str:
 
 def _after(seconds: float, start: float) -> datetime:
     """The end of the interval that runs now."""
-    passed = asyncio.get_running_loop().time() - start
-    return datetime.now(UTC) + timedelta(seconds=seconds - passed % seconds)
+    passed = CLOCK.monotonic() - start
+    return CLOCK.now() + timedelta(seconds=seconds - passed % seconds)
 
 
-async def _every(seconds: float, start: float) -> AsyncIterator[datetime]:
-    """Fire now and after each interval. Intervals that end while the caller is busy are skipped."""
-    loop = asyncio.get_running_loop()
+async def _every(seconds: float, start: float, *, at_start: bool) -> AsyncIterator[datetime]:
+    """Fire after each interval, and with `at_start` also now. Intervals that end while the caller
+    is busy are skipped."""
+    if at_start:
+        yield CLOCK.now()
     while True:
-        yield datetime.now(UTC)
-        passed = loop.time() - start
-        await asyncio.sleep(seconds - passed % seconds)
-
-
-async def _until(due: datetime) -> None:
-    while (remaining := (due - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110 - a clock
-        await asyncio.sleep(min(remaining, LONGEST_SLEEP_SECONDS))
+        passed = CLOCK.monotonic() - start
+        await CLOCK.sleep(seconds - passed % seconds)
+        yield CLOCK.now()

@@ -49,7 +49,7 @@ class SourceContext:
 
     `say` prints a message for the user. `intervals` are seconds between firings, by a schedule's
     logical id or name; they replace the template's expression. `time_scale` shortens pauses: 0.1
-    makes a minute six seconds.
+    makes a minute six seconds. With `testing`, nothing happens by itself at the start.
     """
 
     invoker: Invoker
@@ -61,6 +61,7 @@ class SourceContext:
     sqs_endpoint: str | None = None
     intervals: Mapping[str, float] = field(default_factory=dict)
     time_scale: float = 1
+    testing: bool = False
 
     async def aws_has_loaded(self) -> None:
         """Wait until the embedded AWS has loaded, if it has begun to.
@@ -77,6 +78,15 @@ class SourceContext:
             await self.aws.needed()
             with suppress(StartError):  # its log says why it ended
                 await self.aws.loaded()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadQueue:
+    """A queue that a source reads. `resting` are the messages that wait for their next try, by
+    their ids, with how often each has been received; None if that does not matter."""
+
+    name: str
+    resting: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class RunningSource(Protocol):
@@ -99,6 +109,14 @@ class RunningSource(Protocol):
 
     async def stop(self) -> None:
         """Stop invoking functions. May be called before `start`."""
+
+    def read_queues(self) -> Iterator[ReadQueue]:
+        """The queues that it reads now."""
+        return iter(())
+
+    async def begin_anew(self) -> None:
+        """Forget what has been, as far as it decides about what comes."""
+        return None
 
 
 class Unserved(RunningSource):

@@ -63,6 +63,17 @@ def find_item(table: Table, hash_key: Any, range_key: Any) -> Any:
     return table.items.get(hash_key)
 
 
+def expire_items(table: Table, now: float) -> None:
+    """Delete the items whose time to live was over at `now`, in seconds since 1970."""
+    if table.ttl.get("TimeToLiveStatus") != "ENABLED":
+        return
+    name = table.ttl["AttributeName"]
+    for item in table.all_items():
+        until = item.attrs.get(name)
+        if until is not None and until.type == "N" and float(until.value) <= now:
+            table.delete_item(item.hash_key, item.range_key)
+
+
 def restore_item(table: Table, hash_key: Any, range_key: Any, item: Any) -> None:
     if table.has_range_key:
         table.items[hash_key][range_key] = item

@@ -32,7 +32,7 @@ OF_A_KEY: Final = (
 OF_A_RECORD: Final = ("created_at", "data", "partition_key", "sequence_number")
 OF_A_TABLE: Final = (
     *("account_id", "attr", "has_range_key", "hash_key_attr", "items", "name", "range_key_attr"),
-    *("region_name", "schema", "stream_shard", "stream_specification"),
+    *("region_name", "schema", "stream_shard", "stream_specification", "ttl"),
 )
 
 A_BACKEND: Final = Specimen("moto.sns.models.SNSBackend", (REGION, ACCOUNT_ID), ("topics",))
@@ -110,7 +110,11 @@ SPECIMENS: Final = (
     ),
     Specimen("moto.iam.models.IAMBackend", ("aws", ACCOUNT_ID), ("access_keys",)),
     Specimen("moto.iam.models.AccessKey", (None, "AKIA", ACCOUNT_ID), ("secret_access_key",)),
-    Specimen("moto.s3.models.FakeBucket", ("", ACCOUNT_ID, REGION), ("acl", "policy")),
+    Specimen(
+        "moto.s3.models.FakeBucket",
+        ("", ACCOUNT_ID, REGION),
+        ("acl", "keys", "multiparts", "policy"),
+    ),
     Specimen("moto.s3.models.FakeAcl", (), ("grants",)),
     Specimen("moto.s3.models.FakeKey", ("", b"", ACCOUNT_ID, "aws"), OF_A_KEY),
     Specimen(
@@ -144,6 +148,7 @@ MOTO: Final = Seam(
         "moto.__version__",
         "moto.backends.get_backend(name)",
         "moto.core.base_backend.BaseBackend",
+        "moto.core.base_backend.BaseBackend.reset(self)",
         "moto.moto_server.werkzeug_app.DomainDispatcherApplication(create_app)",
         "moto.moto_server.werkzeug_app.create_backend_app(service)",
         "moto.moto_server.werkzeug_app.MotoRequestHandler.make_environ(self)",
@@ -179,6 +184,7 @@ MOTO: Final = Seam(
         "joserfc.jwk.RSAKey.import_key",
         "joserfc.jwt.encode(header, claims, key)",
         "moto.dynamodb.models.table.Table(table_name, account_id, region, schema, attr)",
+        "moto.dynamodb.models.table.Table.all_items(self)",
         "moto.dynamodb.models.table.Table.set_stream_specification(self, streams)",
         "moto.dynamodb.models.table.StreamShard(account_id, table)",
     ),
@@ -188,6 +194,8 @@ MOTO: Final = Seam(
         "moto.moto_server.werkzeug_app.DomainDispatcherApplication.get_backend_for_host(self,"
         " host)",
         "moto.sqs.models.Queue.add_message(self, message)",
+        "moto.sqs.models.unix_time(dt)",
+        "moto.sqs.models.unix_time_millis(dt)",
         "moto.sqs.models.SQSBackend.list_queues(self, queue_name_prefix)",
         "moto.sqs.models.SQSBackend.get_queue(self, queue_name)",
         "moto.sns.models.Subscription.publish(self, message, message_id, subject,"

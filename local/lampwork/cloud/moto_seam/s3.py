@@ -28,6 +28,8 @@ EVERY_PRINCIPAL: Final = ("*", {"AWS": "*"}, {"AWS": ["*"]})
 EVERYBODY: Final = "http://acs.amazonaws.com/groups/global/AllUsers"
 
 Note = Callable[[str, str], None]
+StoredObject = tuple[str, dict[str, Any], bytes]
+"""The key of an object, its properties and its content."""
 Tags = dict[str, str | None]
 
 
@@ -88,9 +90,31 @@ def find_object(bucket: str, name: str) -> FakeKey | None:
 
 def restore_object(bucket: str, name: str, properties: Mapping[str, Any], content: Path) -> None:
     """Put back a stored object. `content` is the file with its bytes."""
+    key = _restored(bucket, name, properties, b"")
+    key.contentsize = properties["size"]
+    keep_in_file(key, content)
+    buckets()[bucket].keys.setlist(name, [key])
+
+
+def stored_objects(bucket: FakeBucket) -> list[StoredObject]:
+    """The newest version of each object."""
+    found = ((name, find_object(bucket.name, name)) for name in list(dict.keys(bucket.keys)))
+    return [(name, properties(key), key.value) for name, key in found if key is not None]
+
+
+def bring_objects_back(bucket: FakeBucket, stored: list[StoredObject]) -> None:
+    """Give a bucket these objects alone. Nobody is told, and no file is touched."""
+    keys: Any = bucket.keys
+    dict.clear(keys)
+    for name, kept, content in stored:
+        dict.__setitem__(keys, name, [_restored(bucket.name, name, kept, content)])
+    bucket.multiparts.clear()
+
+
+def _restored(bucket: str, name: str, properties: Mapping[str, Any], value: bytes) -> FakeKey:
     key = FakeKey(
         name=name,
-        value=b"",
+        value=value,
         account_id=ACCOUNT_ID,
         region_name=PARTITION,
         storage=properties["storage_class"],
@@ -98,13 +122,11 @@ def restore_object(bucket: str, name: str, properties: Mapping[str, Any], conten
         version_id="null",
         bucket_name=bucket,
     )
-    key.contentsize = properties["size"]
     key.last_modified = datetime.fromisoformat(properties["last_modified"])
     key.set_metadata(dict(properties["metadata"]))
     for plain in PLAIN_PROPERTIES:
         setattr(key, plain, properties[plain])
-    keep_in_file(key, content)
-    buckets()[bucket].keys.setlist(name, [key])
+    return key
 
 
 def properties(key: FakeKey) -> dict[str, Any]:

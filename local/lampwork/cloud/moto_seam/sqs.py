@@ -94,6 +94,34 @@ def restore_message(queue: Queue, message: Message) -> None:
     queue._messages.append(message)
 
 
+def bring_back(
+    queue: Queue, kept_settings: Mapping[str, Any] | None, kept_messages: list[Message]
+) -> None:
+    """Give a queue these messages alone, and these settings, unless they are to stay."""
+    with queue._messages_lock:
+        vars(queue).update(kept_settings or {})
+        queue._messages = kept_messages
+        queue._pending_messages.clear()
+        queue.deleted_messages.clear()
+        set_recent_deduplication(queue, {})
+
+
+def due_in(message: Message, now: float) -> float:
+    """In how many seconds a message can be received, at `now` in seconds since 1970; 0 and less if
+    it can be then."""
+    return max(message.visible_at, message.delayed_until) / 1000 - now
+
+
+def look_again(queue: Queue) -> None:
+    """Let long polls see that messages can be received that could not before."""
+    with queue._messages_lock:
+        queue._messages_lock.notify_all()
+
+
+def remove_queue(region: str, name: str) -> None:
+    _state(region).queues.pop(name, None)
+
+
 def take_out(queue: Queue, message: Message) -> None:
     queue._messages.remove(message)
     queue.pending_messages.discard(message)  # otherwise it would block its group for ever

@@ -1,9 +1,9 @@
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from lampwork.clock import CLOCK
 from lampwork.errors import LampworkError
 from lampwork.events.caller import Caller
 from lampwork.front.authorizers.answer_cache import AnswerCache
@@ -29,7 +29,7 @@ class FunctionAuthorizer:
         *,
         timeout_seconds: float,
         time_scale: float = 1,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = CLOCK.monotonic,
     ) -> None:
         self._authorizer = authorizer
         self._invoker = invoker

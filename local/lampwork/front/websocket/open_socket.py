@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from lampwork.clock import CLOCK
 from lampwork.front.websocket_seam import SEND_EOF, Frame, Opcode, State, open_protocol
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
@@ -46,12 +47,11 @@ class Socket(asyncio.Protocol):
         self._message: list[bytes] = []
         self._unhandled = 0
         self._ended = False
-        self._loop = asyncio.get_running_loop()
         self._idle_seconds = IDLE_SECONDS * time_scale
-        self._active_at = self._loop.time()
+        self._active_at = CLOCK.monotonic()
         self._timers = [
-            self._loop.call_later(LIFETIME_SECONDS * time_scale, self._go_away),
-            self._loop.call_later(self._idle_seconds, self._close_if_idle),
+            CLOCK.call_later(LIFETIME_SECONDS * time_scale, self._go_away),
+            CLOCK.call_later(self._idle_seconds, self._close_if_idle),
         ]
 
     @property
@@ -62,7 +62,7 @@ class Socket(asyncio.Protocol):
         """Send one text frame. Disconnect the client if it reads too slowly."""
         if self._ended:
             return
-        self._active_at = self._loop.time()
+        self._active_at = CLOCK.monotonic()
         self._frames.send_text(text.encode())
         self._flush()
         if self._transport.get_write_buffer_size() > MAX_UNSENT:
@@ -83,7 +83,7 @@ class Socket(asyncio.Protocol):
     # asyncio.Protocol
 
     def data_received(self, data: bytes) -> None:
-        self._active_at = self._loop.time()
+        self._active_at = CLOCK.monotonic()
         self._frames.receive_data(data)
         for frame in self._frames.events_received():
             if isinstance(frame, Frame) and not self._ended:
@@ -161,13 +161,13 @@ class Socket(asyncio.Protocol):
     # Time
 
     def _later(self, seconds: float, callback: Callable[[], None]) -> None:
-        self._timers.append(self._loop.call_later(seconds, callback))
+        self._timers.append(CLOCK.call_later(seconds, callback))
 
     def _go_away(self) -> None:
         self.close(GOING_AWAY, "Going away")
 
     def _close_if_idle(self) -> None:
-        remaining = self._active_at + self._idle_seconds - self._loop.time()
+        remaining = self._active_at + self._idle_seconds - CLOCK.monotonic()
         if remaining <= 0:
             self._go_away()
         else:

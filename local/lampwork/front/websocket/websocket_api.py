@@ -52,6 +52,11 @@ class WebSocketApiGateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self.update(api)
 
+    @property
+    def under_way(self) -> int:
+        """How many messages and ends of connections are handled."""
+        return len(self._tasks)
+
     def update(self, api: WebSocketApi) -> None:
         self.api = api
         self._rewrites = [compile_path(rewrite.path) for rewrite in api.rewrites]
@@ -95,7 +100,7 @@ class WebSocketApiGateway:
 
         return Upgrade(start)
 
-    async def stop(self) -> None:
+    async def close_all(self) -> None:
         """Close every socket and wait, for a limited time, until the $disconnect functions end."""
         for connection in list(self.connections.values()):
             connection.socket.close(GOING_AWAY, "Going away")

@@ -1,12 +1,12 @@
 import asyncio
 import json
 import logging
-import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from lampwork.clock import CLOCK
 from lampwork.errors import (
     FunctionNotFound,
     LampworkError,
@@ -93,6 +93,8 @@ class EventInvocations:
         self._invoker = invoker
         self._time_scale = time_scale
         self._tasks: set[asyncio.Task[None]] = set()
+        # Those that wait for their next try, with their request ids.
+        self._resting: dict[asyncio.Task[None], str] = {}
         self._first_tries: set[asyncio.Future[str | None]] = set()
         self.update(functions)
 
@@ -136,9 +138,25 @@ class EventInvocations:
         while self._first_tries:
             await asyncio.wait(self._first_tries)
 
+    @property
+    def under_way(self) -> int:
+        """How many events are to be tried or told now, and wait for nothing."""
+        return len(self._tasks) - len(self._resting)
+
+    @property
+    def resting(self) -> Collection[str]:
+        """The request ids of those that wait for their next try."""
+        return self._resting.values()
+
+    async def forget(self) -> None:
+        """Give those up that wait for their next try, and tell nobody."""
+        await self._cancel(list(self._resting))
+
     async def stop(self) -> None:
         """Cancel the invocations that are not finished."""
-        tasks = list(self._tasks)
+        await self._cancel(list(self._tasks))
+
+    async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -155,7 +173,7 @@ class EventInvocations:
         try:
             if function := self._functions.called(name):
                 target = invoked_as(name, function)
-                event = Event(function, target, payload, request_id, time.time(), trace_header)
+                event = Event(function, target, payload, request_id, CLOCK.time(), trace_header)
                 condition = await self._try_until_done(event, first)
                 await self._tell(event, condition)
             else:
@@ -181,7 +199,15 @@ class EventInvocations:
             pause = RETRY_AFTER_SECONDS[event.invocations - 1]
             if self._age(event) + pause > config.maximum_age_seconds:
                 return TOO_OLD
-            await asyncio.sleep(pause * self._time_scale)
+            await self._rest(event, pause)
+
+    async def _rest(self, event: Event, seconds: float) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._resting[task] = event.request_id
+        try:
+            await CLOCK.sleep(seconds * self._time_scale)
+        finally:
+            del self._resting[task]
 
     async def _invoke(self, event: Event, config: EventConfig) -> bool:
         """Try once. A throttled try does not count: it is repeated after a pause, which grows each
@@ -199,7 +225,7 @@ class EventInvocations:
                 event.recursion = error
                 return True
             except (Throttled, TooManyEnvironments):
-                await asyncio.sleep(pause * self._time_scale)
+                await self._rest(event, pause)
                 pause = min(pause * 2, THROTTLE_LONGEST_SECONDS)
                 continue
             except (FunctionNotFound, LampworkError):
@@ -209,7 +235,7 @@ class EventInvocations:
         return False
 
     def _age(self, event: Event) -> float:
-        return (time.time() - event.received) / self._time_scale
+        return (CLOCK.time() - event.received) / self._time_scale
 
     async def _tell(self, event: Event, condition: str) -> None:
         config = event.function.on_event

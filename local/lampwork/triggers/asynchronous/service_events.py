@@ -1,7 +1,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -12,7 +12,13 @@ from lampwork.invocation.cause import Cause
 from lampwork.stack.model import FUNCTION_EVENTS_QUEUE, Stack
 from lampwork.triggers.asynchronous.invocations import EventInvocations
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
-from lampwork.triggers.source import RunningSource, Source, SourceContext, nothing_to_wait_for
+from lampwork.triggers.source import (
+    ReadQueue,
+    RunningSource,
+    Source,
+    SourceContext,
+    nothing_to_wait_for,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +58,7 @@ class ServiceEvents(RunningSource):
         self._events = events
         self._until_used = until_used
         self._client = SqsClient(endpoint_url, region)
+        self._beginnings = 0
         self._receiving: asyncio.Task[None] | None = None
 
     async def start(self, stack: Stack) -> None:
@@ -59,6 +66,13 @@ class ServiceEvents(RunningSource):
 
     async def update(self, stack: Stack) -> None:
         pass
+
+    async def begin_anew(self) -> None:
+        self._beginnings += 1  # a receive that is under way may still bring what is gone
+
+    def read_queues(self) -> Iterator[ReadQueue]:
+        # The events of this queue have its messages' ids.
+        yield ReadQueue(FUNCTION_EVENTS_QUEUE, dict.fromkeys(self._events.resting))
 
     async def stop(self) -> None:
         if self._receiving is not None:
@@ -71,9 +85,13 @@ class ServiceEvents(RunningSource):
         await self._client.connect()
         while True:
             try:
-                for message in await self._client.receive(
+                beginnings = self._beginnings
+                messages = await self._client.receive(
                     FUNCTION_EVENTS_QUEUE, limit=BATCH, wait_seconds=LONG_POLL_SECONDS
-                ):
+                )
+                if beginnings != self._beginnings:
+                    messages = await self._client.still_there(FUNCTION_EVENTS_QUEUE, messages)
+                for message in messages:
                     await self._deliver(message)
             except SqsError as error:
                 logger.warning("events cannot be received", extra={"reason": str(error)})

@@ -83,6 +83,11 @@ class Batches(Generic[T]):
         self._waiting = [*self._weighed(messages), *self._waiting]
 
     @property
+    def waiting(self) -> Iterator[T]:
+        """The messages that have come and are in no batch."""
+        return (message for message, _ in self._waiting)
+
+    @property
     def holds_any(self) -> bool:
         """Whether there are messages that have come and are in no batch."""
         return bool(self._waiting)

@@ -1,16 +1,25 @@
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from lampwork.stack.model import Stack, Trigger
 from lampwork.triggers.mappings.sqs_client import SqsClient
-from lampwork.triggers.source import RunningSource, nothing_to_wait_for
+from lampwork.triggers.source import ReadQueue, RunningSource, nothing_to_wait_for
 
 T = TypeVar("T", bound=Trigger)
 
 
 class Reader(Protocol):
+    @property
+    def reads(self) -> ReadQueue:
+        """The queue, and which of its messages wait for their next try."""
+        ...
+
+    async def begin_anew(self) -> None:
+        """Drop what was read from a queue that has been emptied."""
+        ...
+
     async def stop(self) -> None:
         """Stop reading. Batches that have begun are delivered again later."""
         ...
@@ -48,6 +57,12 @@ class ReadingSource(RunningSource, ABC, Generic[T]):
         later."""
         await self._stop(tuple(self._readers))
         await self._client.close()
+
+    async def begin_anew(self) -> None:
+        await asyncio.gather(*(reader.begin_anew() for reader in self._readers.values()))
+
+    def read_queues(self) -> Iterator[ReadQueue]:
+        return (reader.reads for reader in self._readers.values())
 
     @abstractmethod
     def _open(self, trigger: T, stack: Stack) -> Reader:

@@ -1,13 +1,13 @@
 import asyncio
 import json
 import logging
-import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lampwork.clock import CLOCK
 from lampwork.errors import LampworkError
 from lampwork.events.dynamodb_streams import DYNAMODB
 from lampwork.events.event_patterns.pattern import EventPattern
@@ -89,6 +89,7 @@ class ShardReader:
         self._has_come = asyncio.Event()
         self._under_way: list[WaitingRecord] = []
         self._delivery: asyncio.Task[None] | None = None
+        self._pausing = False
         self._stopping = asyncio.Event()
         self._batches = Batches(
             BatchLimits(trigger.batch_size, trigger.window_seconds, drains=True),
@@ -103,6 +104,13 @@ class ShardReader:
     def waiting(self) -> int:
         """How many records have come and are in no batch yet."""
         return len(self._come)
+
+    @property
+    def resting(self) -> Iterator[str]:
+        """The ids of the messages that wait for the next try of a batch."""
+        if self._pausing:
+            waiting = (*self._under_way, *self._batches.waiting, *self._come)
+            yield from (each.message["MessageId"] for each in waiting)
 
     def add(self, record: WaitingRecord) -> None:
         self._come.append(record)
@@ -186,7 +194,11 @@ class ShardReader:
             if self._trigger.retries is not None and tries > self._trigger.retries:
                 await self._give_up(batch, RETRIES_OVER, tries, invocation)
                 return
-            await asyncio.sleep(pause * self._time_scale)
+            self._pausing = True
+            try:
+                await CLOCK.sleep(pause * self._time_scale)
+            finally:
+                self._pausing = False
             pause = min(pause * 2, LAST_RETRY_SECONDS)
 
     async def _invoke(self, batch: Sequence[WaitingRecord]) -> tuple[Invocation | None, str]:
@@ -216,7 +228,7 @@ class ShardReader:
 
     def _is_too_old(self, waiting: WaitingRecord) -> bool:
         limit = self._trigger.maximum_age_seconds
-        return limit is not None and time.time() - waiting.arrived_at > limit
+        return limit is not None and CLOCK.time() - waiting.arrived_at > limit
 
     async def _give_up(
         self, batch: Sequence[WaitingRecord], condition: str, tries: int, last: Invocation | None

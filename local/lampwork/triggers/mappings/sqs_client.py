@@ -16,6 +16,9 @@ MAX_THREADS: Final = 32
 READ_TIMEOUT_SECONDS: Final = 5
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_BATCH: Final = 10
+# Twelve hours, less what has passed since the message was sent.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+LONGEST_AGAIN_SECONDS: Final = 11 * 60 * 60
 
 
 class SqsError(Exception):
@@ -76,6 +79,22 @@ class SqsClient:
                 Entries=entries,
             )
             await self._in_thread(call)
+
+    async def still_there(self, queue: str, messages: Sequence[Message]) -> list[Message]:
+        """Those of these received messages that the queue still has; their time begins anew."""
+        if not messages:
+            return []
+        there: set[str] = set()
+        seconds = min(await self.visibility_seconds(queue), LONGEST_AGAIN_SECONDS)
+        for entries in _entries(messages, VisibilityTimeout=seconds):
+            call = partial(
+                self._sqs.change_message_visibility_batch,
+                QueueUrl=await self._url(queue),
+                Entries=entries,
+            )
+            kept = {each["Id"] for each in (await self._in_thread(call)).get("Successful", ())}
+            there |= {each["ReceiptHandle"] for each in entries if each["Id"] in kept}
+        return [each for each in messages if each["ReceiptHandle"] in there]
 
     async def visibility_seconds(self, queue: str) -> int:
         """How many seconds a received message of a queue stays hidden."""

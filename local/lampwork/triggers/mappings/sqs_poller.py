@@ -12,6 +12,7 @@ from lampwork.invocation.port import Invoker
 from lampwork.stack.model import QueueTrigger
 from lampwork.triggers.mappings.batches import SHORT_POLL_SECONDS, Batches, BatchLimits
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
+from lampwork.triggers.source import ReadQueue
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ QUIET_AFTER: Final = 30
 QUIET_FACTOR: Final = 3
 FIRST_RETRY_SECONDS: Final = 0.2
 LAST_RETRY_SECONDS: Final = 5.0
+MOST_RESTING: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,20 @@ class QueuePoller:
         )
         self._settled = asyncio.Event()
         self._held_until = 0.0
+        self._resting: dict[str, int | None] = {}
+        self._beginnings = 0
         self._retry_seconds = 0.0
         self._empty = 0  # receives in a row that brought nothing
+
+    @property
+    def reads(self) -> ReadQueue:
+        return ReadQueue(self._queue, self._resting)
+
+    async def begin_anew(self) -> None:
+        self._beginnings += 1  # a receive that is under way may still bring what is gone
+        self._resting.clear()
+        self._batches.take_all()
+        self._held_until = 0.0
 
     def start(self) -> None:
         self._polling = asyncio.create_task(self._poll_until_stopped())
@@ -120,7 +134,12 @@ class QueuePoller:
         return LONG_POLL_SECONDS * (QUIET_FACTOR if self._empty >= QUIET_AFTER else 1)
 
     async def _receive(self, limit: int, wait_seconds: int) -> list[ReceivedMessage]:
+        beginnings = self._beginnings
         messages = await self._client.receive(self._queue, limit=limit, wait_seconds=wait_seconds)
+        if beginnings != self._beginnings:
+            messages = await self._client.still_there(self._queue, messages)
+        for message in messages:
+            self._resting.pop(message["MessageId"], None)
         return [self._received(message) for message in messages]
 
     def _received(self, message: Message) -> ReceivedMessage:
@@ -149,6 +168,7 @@ class QueuePoller:
         failed = await self._invoke(batch)
         failed_ids = {message["MessageId"] for message in failed}
         done = [each.message for each in batch if each.message["MessageId"] not in failed_ids]
+        self._let_rest(failed)
         try:
             await self._client.delete(self._queue, done)
             if failed and self._is_fifo:
@@ -160,6 +180,13 @@ class QueuePoller:
             )
             if self._is_fifo:
                 await self._put_back(self._batches.take_all())
+
+    def _let_rest(self, failed: Sequence[Message]) -> None:
+        for message in failed:
+            count = message["Attributes"].get("ApproximateReceiveCount")
+            self._resting[message["MessageId"]] = None if count is None else int(count)
+        while len(self._resting) > MOST_RESTING:  # those that became dead letters never come again
+            del self._resting[next(iter(self._resting))]
 
     async def _invoke(self, batch: list[ReceivedMessage]) -> list[Message]:
         """Invoke the function with the messages that its filters let through. Returns those that

@@ -12,6 +12,7 @@ from lampwork.stack.model import Function, StreamTrigger
 from lampwork.triggers.asynchronous.invocations import Outlet
 from lampwork.triggers.mappings.shard_reader import ShardReader, WaitingRecord, kind_of
 from lampwork.triggers.mappings.sqs_client import SqsClient, SqsError
+from lampwork.triggers.source import ReadQueue
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +47,22 @@ class StreamReader:
             trigger, function, invoker, outlet, client, time_scale, shard=shard, more=self._more
         )
         self._shards: dict[tuple[str, int], ShardReader] = {}
+        self._beginnings = 0
         self._receiving = asyncio.Lock()
         self._received = asyncio.Event()
         self._is_polling = False
         self._stopping = asyncio.Event()
         self._task = asyncio.create_task(self._receive_until_stopped())
+
+    @property
+    def reads(self) -> ReadQueue:
+        resting = (message for shard in self._shards.values() for message in shard.resting)
+        return ReadQueue(self._trigger.queue, dict.fromkeys(resting))
+
+    async def begin_anew(self) -> None:
+        self._beginnings += 1  # a receive that is under way may still bring what is gone
+        shards, self._shards = self._shards, {}
+        await asyncio.gather(*(each.stop() for each in shards.values()))
 
     async def stop(self) -> None:
         # Wait for the current receive: the messages that it returns would stay hidden otherwise.
@@ -87,12 +99,15 @@ class StreamReader:
         async with self._receiving:
             self._is_polling = wait_seconds > 0
             self._received.clear()
+            beginnings = self._beginnings
             try:
                 messages = await self._client.receive(
                     self._trigger.queue, limit=self._trigger.batch_size, wait_seconds=wait_seconds
                 )
             finally:
                 self._is_polling = False
+            if beginnings != self._beginnings:
+                messages = await self._client.still_there(self._trigger.queue, messages)
             for message in messages:
                 self._pass_on(message)
             self._received.set()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import uuid
 from typing import Any
 
@@ -42,6 +43,29 @@ def told(event: dict[str, Any], context: Any) -> None:
 
 def hourly(event: dict[str, Any], context: Any) -> None:
     keep("hourly")
+
+
+def nap(event: dict[str, Any], context: Any) -> None:
+    """Runs until there is a parcel to wake it."""
+    while "Item" not in parcels.get_item(Key={"id": "alarm"}):
+        time.sleep(0.01)
+
+
+def seen(event: dict[str, Any], context: Any) -> int:
+    return len(event["Records"])
+
+
+def served(event: dict[str, Any], context: Any) -> str:
+    body: str = event["Records"][0]["body"]
+    return body
+
+
+def gate(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return {"isAuthorized": event["headers"]["authorization"] == "please"}
+
+
+def process(event: dict[str, Any], context: Any) -> int:
+    return os.getpid()
 
 
 def keep(kind: str) -> None:

@@ -3,12 +3,12 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-usage-plans.html
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from lampwork.clock import CLOCK
 from lampwork.events.caller import Caller
 from lampwork.front.http.rest_errors import (
     INVALID_API_KEY,
@@ -30,8 +30,8 @@ class UsagePlans:
         self,
         api: RestApi,
         *,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = CLOCK.monotonic,
+        now: Callable[[], datetime] = CLOCK.now,
     ) -> None:
         self._from_authorizer = api.api_key_source == "AUTHORIZER"
         self._clock = clock

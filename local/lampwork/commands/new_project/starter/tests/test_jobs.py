@@ -1,36 +1,28 @@
-import json
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+"""Tests on the whole running stack, which the fixture `stack` gives: it comes with Lampwork."""
 
 import pytest
-from websockets.sync.client import connect
-
-PATIENCE = 60  # seconds: the first event of a function starts it
+from lampwork.testing import Stack
 
 
-def post(url: str, body: bytes) -> dict[str, str]:
-    with urlopen(Request(url, body, {"Content-Type": "application/json"})) as answer:
-        result: dict[str, str] = json.load(answer)
-        return result
-
-
-def test_the_result_of_a_job_reaches_everybody_who_listens(origin: str) -> None:
-    live = f"{origin.replace('http', 'ws', 1)}/live"
-    with (
-        connect(live, open_timeout=PATIENCE) as ada,
-        connect(live, open_timeout=PATIENCE) as bob,
-    ):
-        job = post(f"{origin}/jobs", b'{"text": "hello"}')
+def test_the_result_of_a_job_reaches_everybody_who_listens(stack: Stack) -> None:
+    with stack.connect("/live") as ada, stack.connect("/live") as bob:
+        job = stack.post("/jobs", json={"text": "hello"}).json()
 
         expected = {"id": job["id"], "result": "HELLO"}
-        assert json.loads(ada.recv(timeout=PATIENCE)) == expected
-        assert json.loads(bob.recv(timeout=PATIENCE)) == expected
+        assert ada.receive_json() == expected
+        assert bob.receive_json() == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"text": 1}'])
-def test_a_body_that_is_no_job_is_refused(origin: str, body: bytes) -> None:
-    with pytest.raises(HTTPError) as refused:
-        post(f"{origin}/jobs", body)
+def test_a_body_that_is_no_job_is_refused(stack: Stack, body: bytes) -> None:
+    assert stack.post("/jobs", data=body).status_code == 400
 
-    assert refused.value.code == 400
-    refused.value.close()
+
+def test_a_job_that_fails_three_times_is_a_dead_letter(stack: Stack) -> None:
+    stack.fail_next("Work", times=3)
+    stack.post("/jobs", json={"text": "hello"})
+
+    stack.clock.advance(minutes=10)
+
+    (failed,) = stack.queue("Jobs").dead_letters()
+    assert failed.json()["text"] == "hello"

@@ -78,3 +78,25 @@ class Queue:
             raise LookupError(f"{self.name} has no RedrivePolicy, so it has no dead-letter queue.")
         name = json.loads(policy)["deadLetterTargetArn"].rpartition(":")[2]
         return [Message(**each) for each in self._peek(name)]
+
+
+class Bus:
+    """An event bus of the stack."""
+
+    def __init__(self, events: Any, name: str) -> None:
+        self.name = name
+        self._events = events
+
+    def put(self, source: str, detail_type: str, detail: Any, **more: Any) -> str:
+        """Put an event and return its id. `more` are further fields of PutEvents, as Resources."""
+        entry = {
+            "EventBusName": self.name,
+            "Source": source,
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail),
+            **more,
+        }
+        answer = self._events.put_events(Entries=[entry])["Entries"][0]
+        if "ErrorCode" in answer:
+            raise ValueError(f"{answer['ErrorCode']}: {answer['ErrorMessage']}")
+        return str(answer["EventId"])
