@@ -1,5 +1,7 @@
 """The parts of the console that need no running functions: who may ask, and what is drawn."""
 
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -193,6 +195,32 @@ def test_what_a_resource_leads_to_is_an_edge():
     )
 
     assert {("News", "Parcels", False), ("Bus", "Rule", False), ("Rule", "Pack", False)} <= found
+
+
+def test_what_most_functions_name_is_said_once():
+    others = [
+        Function(f"F{n}", f"f{n}", "a.b", Path(), environment={"Q": "parcels"}) for n in range(5)
+    ]
+
+    graph = graph_of(shop(functions=others))
+
+    assert graph.everywhere == ["Parcels"]
+    assert not any(each.uses for each in graph.edges)
+
+
+def test_the_console_is_loaded_only_for_who_looks():
+    program = """
+import sys
+import lampwork.app.up, lampwork.front.server
+print([name for name in sys.modules if name.startswith("lampwork.console")])
+import lampwork.console.app
+print([name for name in sys.modules if name in ("boto3", "botocore")])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert ran.stdout.splitlines() == ["[]", "[]"]
 
 
 def test_a_circle_can_be_drawn_and_names_are_escaped():

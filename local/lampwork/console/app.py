@@ -71,7 +71,7 @@ class Console:
             return self._failed(request, 405, "A page takes GET and POST.")
         try:
             async with asyncio.timeout(SLOWEST_SECONDS):
-                ask = Ask.of(request)
+                ask = await asyncio.to_thread(Ask.of, request)  # a file takes a while
                 answer = await (room.act(ask) if request.method == "POST" else room.show(ask))
         except Refused as error:
             return self._failed(request, 400, str(error), room)

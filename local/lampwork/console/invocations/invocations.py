@@ -65,7 +65,15 @@ class Invocations(Room):
                     (
                         table(
                             "Invocations, the newest first",
-                            ("What", "Caused by", "Status", "Started", "Took", "Cold", "Memory"),
+                            (
+                                "What",
+                                "Caused by",
+                                "Status",
+                                "Started (UTC)",
+                                "Took",
+                                "Cold",
+                                "Memory",
+                            ),
                             map(_row, found["invocations"]),
                         )
                         if found["invocations"]
@@ -168,9 +176,9 @@ def _row(entry: dict[str, Any]) -> tuple[Html | str, ...]:
         link(f"{title_of(entry)} {entry['id']}", address("invocations", id=entry["id"])),
         caused + again,
         joined([badge(entry), f" {status}" if status else None]),
-        e("time", entry["started"], datetime=entry["started"]),
-        f"{entry['duration_ms']:,.0f} ms",
-        f"{entry['init_ms']:,.0f} ms" if entry["cold"] else "—",
+        e("time", entry["started"].strip("Z").replace("T", " "), datetime=entry["started"]),
+        e("data", f"{entry['duration_ms']:,.0f} ms", value=entry["duration_ms"]),
+        e("data", f"{entry['init_ms']:,.0f} ms", value=entry["init_ms"]) if entry["cold"] else "—",
         f"{entry['memory_mb']} MB" if entry["memory_mb"] else "—",
     )
 

@@ -6,12 +6,12 @@ from typing import Final
 from lampwork.console.html import Html, e
 from lampwork.console.map.graph import Edge, Graph, Node
 
-WIDTH: Final = 190
+WIDTH: Final = 176
 HEIGHT: Final = 46
-ACROSS: Final = 90  # between two columns
+ACROSS: Final = 64  # between two columns
 DOWN: Final = 18  # between two rows
 MARGIN: Final = 8
-LONGEST_NAME: Final = 23
+LONGEST_NAME: Final = 21
 MOST_COLUMNS: Final = 8
 
 

@@ -1,6 +1,7 @@
 """A template's resources and what leads from one to another."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,6 +17,7 @@ from lampwork.stack.model import (
     StreamTrigger,
 )
 
+FEWEST_EVERYWHERE: Final = 5  # functions that name a resource
 SHORTEST_NAME: Final = 4  # of a resource that is looked for in variables
 KINDS: Final = {
     "AWS::Events::EventBus": "Event bus",
@@ -58,8 +60,12 @@ class Edge:
 
 @dataclass(slots=True)
 class Graph:
+    """`everywhere` are the resources that most functions' variables name, so that an edge to each
+    would say nothing."""
+
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: dict[Edge, None] = field(default_factory=dict)
+    everywhere: list[str] = field(default_factory=list)
 
     def join(self, source: str | None, target: str | None, how: str, *, uses: bool = False) -> None:
         if source in self.nodes and target in self.nodes and source != target:
@@ -74,9 +80,16 @@ def graph_of(stack: Stack) -> Graph:
     find = _Finder(stack)
     for source, target, how in (*_routes(stack), *_triggers(stack, find), *_flows(stack, find)):
         graph.join(source, target, how)
+    users: defaultdict[str, list[str]] = defaultdict(list)
     for function in stack.functions.values():
         for key in find.named_in(function):
-            graph.join(function.logical_id, key, "names it in a variable", uses=True)
+            users[key].append(function.logical_id)
+    for key, functions in users.items():
+        if len(functions) >= FEWEST_EVERYWHERE and len(functions) * 2 > len(stack.functions):
+            graph.everywhere.append(key)
+            continue
+        for each in functions:
+            graph.join(each, key, "names it in a variable", uses=True)
     return graph
 
 

@@ -1,3 +1,4 @@
+from collections import defaultdict
 from typing import ClassVar
 
 from lampwork.console.asking import Ask
@@ -21,14 +22,18 @@ class ResourceMap(Room):
     async def show(self, ask: Ask) -> Html:
         graph = graph_of(self._subject.stack())
         nodes = graph.nodes
+        ways: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for edge in graph.edges:
+            ways[edge.source, edge.target].append(edge.how)
         rows = [
             (
-                f"{nodes[edge.source].name}, {nodes[edge.source].kind}",
-                edge.how,
-                f"{nodes[edge.target].name}, {nodes[edge.target].kind}",
+                f"{nodes[source].name}, {nodes[source].kind}",
+                e("ul", (e("li", how) for how in hows)) if len(hows) > 1 else hows[0],
+                f"{nodes[target].name}, {nodes[target].kind}",
             )
-            for edge in graph.edges
+            for (source, target), hows in ways.items()
         ]
+        everywhere = ", ".join(nodes[key].name for key in graph.everywhere)
         picture = e(
             "div",
             drawing(graph),
@@ -43,6 +48,7 @@ class ResourceMap(Room):
                     "p",
                     "Events flow along the lines. A broken line: the function has a variable that"
                     " names the resource.",
+                    f" Most functions name {everywhere}; no line shows that." if everywhere else "",
                     class_="lead",
                 ),
                 picture,

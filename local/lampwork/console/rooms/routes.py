@@ -16,6 +16,10 @@ from lampwork.stack.load_balancers import FunctionTarget
 from lampwork.stack.model import HttpApi, RestApi, Stack
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+# Set here, or without a meaning where there is no connection.
+OF_THE_CONNECTION: Final = frozenset(
+    ("connection", "content-length", "host", "transfer-encoding", "upgrade")
+)
 MOST_SHOWN: Final = 256 * 1024
 PLACEHOLDER: Final = re.compile(r"\{[^}]*\}")
 NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
@@ -174,7 +178,7 @@ def _headers(ask: Ask) -> Iterator[tuple[str, str]]:
             continue
         if not colon or NAME.fullmatch(name.strip()) is None:
             raise Refused(f"{line!r} is no header: write Name: value.")
-        if name.strip().lower() not in ("host", "content-length"):
+        if name.strip().lower() not in OF_THE_CONNECTION:
             yield name.strip(), value.strip()
 
 
