@@ -7,7 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 
+from lampwork.cli import lampwork
 from tests.emulator.lampwork_process import LampworkProcess, SampleProject
 
 TEMPLATE = """\
@@ -156,10 +158,17 @@ def test_what_no_policy_allows_is_refused_in_the_words_of_each_service(answers):
     }
 
 
-def test_what_is_missing_unused_or_too_wide_is_told_with_a_policy_to_paste(project, answers):
-    told = project.run("policies", "--json", "--check")
+def policies(project: SampleProject, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    monkeypatch.chdir(project.root)
+    return CliRunner().invoke(lampwork, ["policies", *arguments])
 
-    assert told.returncode == 1
+
+def test_what_is_missing_unused_or_too_wide_is_told_with_a_policy_to_paste(
+    project, answers, monkeypatch
+):
+    told = policies(project, monkeypatch, "--json", "--check")
+
+    assert told.exit_code == 1
     exact, wide, refused = json.loads(told.stdout)
     assert [each["function"] for each in (exact, wide, refused)] == ["Exact", "Wide", "Refused"]
     missing = {each["action"] for each in refused["findings"]}
@@ -186,8 +195,8 @@ def test_what_is_missing_unused_or_too_wide_is_told_with_a_policy_to_paste(proje
     ]
 
 
-def test_a_check_fails_where_there_is_nothing_to_judge(project, answers):
-    idle = project.run("policies", "Idle", "--check")
+def test_a_check_fails_where_there_is_nothing_to_judge(project, answers, monkeypatch):
+    idle = policies(project, monkeypatch, "Idle", "--check")
 
-    assert idle.returncode == 1
+    assert idle.exit_code == 1
     assert "No function has run yet" in idle.stderr
