@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "queues": "lampwork.commands.queues:queues",
     "coldstart": "lampwork.commands.coldstart:coldstart",
     "policies": "lampwork.commands.policies:policies",
+    "events": "lampwork.commands.events:events",
     "logs": "lampwork.commands.logs:logs",
     "generate-event": "lampwork.commands.generate_event:generate_event",
 }

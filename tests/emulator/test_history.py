@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import boto3
 import httpx
 import pytest
+from click.testing import CliRunner
 from websockets.sync.client import connect
 
+from lampwork.commands.events import events
+from lampwork.errors import LampworkError
 from lampwork.history.masking import MASK
 from tests.emulator.lampwork_process import LampworkProcess, SampleProject
 from tests.waiting import until
@@ -117,10 +121,21 @@ class Project:
         self.root = root
         self.data = root / ".lampwork"
         self.project = SampleProject(root)
+        self.up()
+
+    def up(self) -> None:
         self.process: LampworkProcess = self.project.up()
         self.origin = self.process.origin()
         session = boto3.session.Session("test", "test", region_name="us-east-1")
         self.sqs: Any = session.client("sqs", endpoint_url=self.origin)
+
+    def run(self, *arguments: str, stdin: str = "", status: int = 0) -> str:
+        """What `lampwork events` prints, which ends with this status."""
+        with chdir(self.root):
+            ran = CliRunner().invoke(events, arguments, input=stdin)
+        assert ran.exit_code == status, ran.output
+        refused = isinstance(ran.exception, LampworkError)
+        return str(ran.exception) if refused else ran.stdout
 
     def ask(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
         url = f"{self.origin}/_lampwork/api/{path}"
@@ -301,3 +316,58 @@ def test_a_saved_test_sends_the_event_once_more(
     module["test_accept_http_event"]()
 
     assert project.newest(function="Accept")[0]["id"] > number
+
+
+def test_the_command_lists_shows_replays_and_saves(project: Project) -> None:
+    project.send({"quantity": 0, "to": "nobody"})
+    failed = project.awaited(function="Work", status="failed")
+    number = str(failed["id"])
+
+    listed = project.run("--status", "failing", "-n", "Work")
+    assert number in listed.split()
+    assert "ValueError: nothing was ordered" in listed
+    assert json.loads(project.run("--json", "-n", "Work", "--limit", "1"))[0]["function"] == "Work"
+    shown = project.run("show", number)
+    assert "raise ValueError" in shown
+    event = json.loads(project.run("save", number))
+    event["Records"][0]["body"] = json.dumps({"to": "nobody"})
+
+    green = project.run("replay", number, "-e", "-", "--json", stdin=json.dumps(event))
+    red = project.run("replay", "--last", "-n", "Work", "--status", "failed", status=1)
+
+    assert json.loads(green)["replay_of"] == failed["id"]
+    assert "ValueError" in red
+
+
+def test_the_command_says_what_is_wrong(project: Project) -> None:
+    assert "--last" in project.run("show", status=1)
+    assert "no such invocation" in project.run("show", "99999999", status=1)
+    assert "cannot be read" in project.run("replay", "1", "-e", "-", stdin="{", status=1)
+    assert "no such" in project.run("show", "--last", "-n", "Nobody", status=1)
+
+
+def test_the_history_is_there_once_it_has_stopped_and_after_a_restart(project: Project) -> None:
+    secret = "k" * 20
+    project.order({"to": "nobody"}, **{"x-api-key": secret})
+    number = project.newest(function="Accept")[0]["id"]
+    project.process.stop()
+
+    assert str(number) in project.run("-n", "Accept").split()
+    assert json.loads(project.run("show", str(number), "--json"))["function"] == "Accept"
+    assert json.loads(project.run("save", str(number)))["headers"]["x-api-key"] == MASK
+    assert "Start `lampwork up`" in project.run("replay", str(number), status=1)
+
+    project.up()
+    again = project.api(f"invocations/{number}/replay", {})
+    assert again["id"] > number
+    assert again["still_masked"] == ["headers.x-api-key"]
+
+
+def test_an_event_that_failed_passes_once_the_code_is_mended(project: Project) -> None:
+    project.send({"quantity": 0, "to": "nobody"})
+    failed = project.awaited(function="Work", status="failed")
+
+    project.project.edit("app.py", lambda text: text.replace("raise ValueError", "print"))
+
+    replay = f"invocations/{failed['id']}/replay"
+    until(lambda: project.api(replay, {})["status"] == "ok")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lampwork.invocation.cause import Cause
 from lampwork.invocation.port import Invocation
+from lampwork.json_text import parsed
 from lampwork.stack.model import Function
 from lampwork.timestamps import iso_milliseconds
 
@@ -119,6 +120,17 @@ class Entry:
             "replay_of": self.replay_of,
             "event_bytes": self.event_bytes,
             "answer_bytes": self.answer_bytes,
+        }
+
+    def whole(self) -> dict[str, Any]:
+        """As JSON, with its event, answer and log."""
+        return {
+            **self.summary(),
+            "event": None if self.event is None else parsed(self.event),
+            "answer": None if self.answer is None else parsed(self.answer),
+            "log": self.log or "",
+            "stack": list(self.stack),
+            "masked": list(self.masked),
         }
 
 

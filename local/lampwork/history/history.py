@@ -1,8 +1,8 @@
 """What functions were invoked with, and what came of it: noted at once, looked at and kept later.
 
 Noting costs a request a microsecond. The rest, which is to read events, to hide secrets and to
-write, takes some ten times as long. It is done in small batches between requests, and never takes
-more than a fiftieth of the time. What is noted faster than that waits, and the oldest of it is
+write, takes a hundred times as long. It is done in small batches between requests, and never takes
+more than a hundredth of the time. What is noted faster than that waits, and the oldest of it is
 forgotten, as it is in the file. A reader gets all that was noted.
 """
 
@@ -27,7 +27,7 @@ from lampwork.stack.model import Function
 T = TypeVar("T")
 
 BATCH: Final = 16
-REST: Final = 50  # how many times as long as a batch took nothing is done
+REST: Final = 100  # how many times as long as a batch took nothing is done
 SHORTEST_REST: Final = 0.05
 LONGEST_REST: Final = 2.0
 IDLE_SECONDS: Final = 0.5

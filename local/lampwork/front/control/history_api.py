@@ -132,19 +132,7 @@ class HistoryApi:
             await self._invoker.invoke(entry.target, payload, request_id=request_id)
         noted = await self._history.newest(Wanted(request_id=request_id, limit=1))
         whole = await self._history.one(noted[0].id) if noted else None
-        return details(whole) if whole else {"id": None, "request_id": request_id}
-
-
-def details(entry: Entry) -> dict[str, Any]:
-    """An entry as JSON, with its event, answer and log."""
-    return {
-        **entry.summary(),
-        "event": None if entry.event is None else parsed(entry.event),
-        "answer": None if entry.answer is None else parsed(entry.answer),
-        "log": entry.log or "",
-        "stack": list(entry.stack),
-        "masked": list(entry.masked),
-    }
+        return whole.whole() if whole else {"id": None, "request_id": request_id}
 
 
 def _one(entry: Entry, part: str, method: str) -> Response:
@@ -152,7 +140,7 @@ def _one(entry: Entry, part: str, method: str) -> Response:
         return json_message(405, "Method Not Allowed")
     match part:
         case "":
-            return _json(details(entry))
+            return _json(entry.whole())
         case "event.json":
             return _file(as_event(entry), "application/json", f"event-{entry.id}.json")
         case "pytest":
