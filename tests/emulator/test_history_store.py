@@ -1,14 +1,21 @@
 """What the file of the history keeps and forgets."""
 
 import asyncio
+import json
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lampwork.commands.events import without_controls
 from lampwork.config.project_config import HistorySettings
 from lampwork.history.entries import Entry
 from lampwork.history.history import History
-from lampwork.history.store import FILE, Store, Wanted, kept_history
+from lampwork.history.masking import MASK, masks_in, unmasked
+from lampwork.history.saving import as_pytest
+from lampwork.history.store import FILE, HistoryUnavailable, Store, Wanted, kept_history
 from lampwork.history.trace_tree import spans_of
 from lampwork.invocation.port import Invocation
 from lampwork.runtime.execution.environment import Request
@@ -144,3 +151,55 @@ async def test_the_next_run_goes_on_counting(tmp_path: Path) -> None:
         invoked(history, b"not json")
         assert history.last == last
         await history.stop()
+
+
+async def test_events_that_no_file_and_no_parser_takes_do_no_harm(tmp_path: Path) -> None:
+    history = History(tmp_path, HistorySettings())
+    deep = b"[" * 900 + b"]" * 900
+    for payload in (b'{"a": "\\ud800"}', deep, b"\xff\xfe", b'{"Records": [1]}', b'{"a": NaN}'):
+        invoked(history, payload)
+
+    found = await history.newest(Wanted())
+    assert [each.id for each in found] == [5, 4, 3, 2, 1]
+    (first,) = [each for each in [await history.one(1)] if each]
+    assert first.whole()["event"] == {"a": "\ud800"}
+    await history.stop()
+
+
+async def test_functions_run_on_where_the_history_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    history = History(tmp_path, HistorySettings())
+    other = sqlite3.connect(tmp_path / FILE)
+    other.execute("DROP TABLE entries")
+    other.close()
+    invoked(history, b"{}")
+
+    with pytest.raises(HistoryUnavailable, match="no such table"):
+        await history.newest(Wanted())
+
+    assert "the history cannot be written" in caplog.text
+    await history.stop()
+
+
+def test_a_saved_test_runs_no_code_that_an_event_brings() -> None:
+    name = "password\nraise SystemExit('run') #"
+    event = {name: MASK, "text": '"""\nraise SystemExit("run")'}
+    saved = as_pytest(entry(1, event=json.dumps(event), masked=(name,), target="F"))
+
+    module: dict[str, Any] = {}
+    exec(saved or "", module)
+
+    assert module["EVENT"] == event
+
+
+def test_a_terminal_does_not_obey_what_a_client_sent() -> None:
+    assert without_controls("GET /\x1b]0;x\x07\x9b2J\tok") == "GET /\ufffd]0;x\ufffd\ufffd2J\tok"
+
+
+def test_an_event_nested_deeply_is_edited_without_harm() -> None:
+    value: Any = {"password": "x"}
+    for _ in range(300):
+        value = [value]
+
+    assert masks_in(unmasked(value, [1])) == []

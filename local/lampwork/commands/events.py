@@ -1,6 +1,7 @@
 """`lampwork events`: the history of invocations in the terminal."""
 
 import json
+import re
 import sys
 import urllib.error
 import urllib.parse
@@ -31,6 +32,7 @@ Shown = Mapping[str, Any]
 
 PARTS: Final = {"event": "event.json", "pytest": "pytest"}
 HEADINGS: Final = ("id", "time", "function", "trigger", "status", "ms", "")
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 NONE_KEPT: Final = "There is no history yet: `lampwork up` keeps one."
 
 
@@ -93,7 +95,7 @@ def events(
 @events.command()
 @chosen
 @click.pass_obj
-def show(config: Config, number: int | None, last: bool, as_json: bool, **wanted: Any) -> None:
+def show(config: Config, /, number: int | None, last: bool, as_json: bool, **wanted: Any) -> None:
     """Print an invocation with its event, its answer, its log and its trace."""
     with _history(config) as history:
         entry = history.one(_number(history, number, last, wanted))
@@ -111,7 +113,7 @@ def show(config: Config, number: int | None, last: bool, as_json: bool, **wanted
 )
 @click.pass_obj
 def replay(
-    config: Config, number: int | None, last: bool, as_json: bool, event: Any, **wanted: Any
+    config: Config, /, number: int | None, last: bool, as_json: bool, event: Any, **wanted: Any
 ) -> None:
     """Send an event once more, to the present code in a running `lampwork up`.
 
@@ -141,6 +143,7 @@ def replay(
 @click.pass_obj
 def save(
     config: Config,
+    /,
     number: int | None,
     last: bool,
     as_json: bool,
@@ -201,7 +204,8 @@ class _Kept(_History):
         return [each.summary() for each in self._store.newest(wanted)]
 
     def one(self, number: int) -> Shown:
-        return self._entry(number).whole()
+        entry: Shown = self._entry(number).whole()
+        return entry
 
     def trace(self, trace: str) -> Shown:
         return {"trace": trace, **spans_of(trace, self._store.trace(trace))}
@@ -297,7 +301,7 @@ def _row(entry: Shown) -> tuple[str, ...]:
         _trigger(entry),
         f"{entry['status']} {entry['http_status'] or ''}".rstrip(),
         f"{entry['duration_ms']:.1f}",
-        ", ".join(filter(None, notes)).partition("\n")[0][:100],
+        without_controls(", ".join(filter(None, notes)).partition("\n")[0][:100]),
     )
 
 
@@ -314,7 +318,7 @@ def _described(entry: Shown, trace: Shown | None) -> Iterator[str]:
         elif entry[f"{name}_bytes"]:
             yield f"\n{name}: {entry[f'{name}_bytes']} bytes, which are not kept"
     if entry["log"]:
-        yield f"\nlog:\n{entry['log'].rstrip()}"
+        yield f"\nlog:\n{without_controls(entry['log'].rstrip())}"
     if trace is not None and len(trace["spans"]) > 1:
         yield f"\ntrace, {trace['duration_ms']:.0f} ms:"
         for span in trace["spans"]:
@@ -325,7 +329,12 @@ def _described(entry: Shown, trace: Shown | None) -> Iterator[str]:
 
 
 def _trigger(entry: Shown) -> str:
-    return f"{entry['trigger']['kind']} {entry['trigger']['name']}".rstrip()
+    return without_controls(f"{entry['trigger']['kind']} {entry['trigger']['name']}".rstrip())
+
+
+def without_controls(text: str) -> str:
+    """A text of others without what a terminal would obey."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _time(moment: str) -> str:

@@ -1,9 +1,11 @@
 """Turns what was noted of an invocation into what is kept of it."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from lampwork.errors import RecursiveInvocation, Throttled, TooManyEnvironments
 from lampwork.history.entries import (
     FAILED,
     OK,
@@ -23,6 +25,7 @@ from lampwork.logs.json_records import as_text
 from lampwork.stack.function_names import tenant_name
 from lampwork.stack.model import LATEST, Function
 
+HTTP_STATUS: Final = re.compile(r"[1-9][0-9]{2}", re.ASCII)
 LONGEST: Final = 1024 * 1024
 LONGEST_LOG: Final = 256 * 1024
 LONGEST_ERROR: Final = 1000
@@ -49,7 +52,7 @@ def entry_of(noted: Ended | Sent, *, masks: bool) -> Entry:
         function=noted.function.logical_id,
         target=_target(noted.function),
         trigger=trigger.kind,
-        source=hide_text(trigger.name),
+        source=_storable(hide_text(trigger.name)),
         started=noted.now - entry.duration_ms / 1000,
         duration_ms=entry.duration_ms,
         wait_ms=max(0.0, (noted.ended - noted.waited_from) * 1000 - entry.duration_ms),
@@ -80,7 +83,9 @@ class _Fields:
     def of_answer(self) -> dict[str, Any]:
         invocation = self._noted.invocation
         if invocation is None:
-            return {"status": THROTTLED, "error": self._noted.refusal}
+            refusal = self._noted.refusal
+            throttled = isinstance(refusal, Throttled | TooManyEnvironments | RecursiveInvocation)
+            return {"status": THROTTLED if throttled else FAILED, "error": str(refusal)}
         answer = _json(invocation.payload)
         text, _ = _kept(answer, invocation.payload, self._hide)
         log = _readable(invocation.log[-LONGEST_LOG:].decode(errors="replace"))
@@ -107,7 +112,7 @@ class _Fields:
         shown = frames[:MOST_FRAMES] if isinstance(frames, list) else ()
         return {
             "status": TIMEOUT if kind == "Sandbox.Timedout" else FAILED,
-            "error": self._hide_text(f"{kind}: {message}")[:LONGEST_ERROR],
+            "error": _storable(self._hide_text(f"{kind}: {message}"))[:LONGEST_ERROR],
             "stack": tuple(self._hide_text(str(each)).rstrip("\n") for each in shown),
         }
 
@@ -167,14 +172,24 @@ def _kept(value: Any, payload: bytes, hide: Hide) -> tuple[str | None, list[str]
     if len(payload) > LONGEST:
         return None, []
     hidden, paths = hide(value)
-    return json.dumps(hidden, ensure_ascii=False), paths
+    try:
+        text = json.dumps(hidden, ensure_ascii=False)
+        if text != _storable(text):  # JSON may also write half of a surrogate pair
+            text = json.dumps(hidden)
+    except RecursionError:
+        return None, paths
+    return text, paths
+
+
+def _storable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _http_status(answer: Any) -> int | None:
     status = answer.get("statusCode") if isinstance(answer, dict) else None
-    if isinstance(status, str) and status.isdecimal() and len(status) == 3:
+    if isinstance(status, str) and HTTP_STATUS.fullmatch(status):
         return int(status)
-    return status if isinstance(status, int) and not isinstance(status, bool) else None
+    return status if isinstance(status, int) and 100 <= status <= 999 else None
 
 
 def _links(event: Any) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lampwork.errors import LampworkError
 from lampwork.invocation.cause import Cause
 from lampwork.invocation.port import Invocation
 from lampwork.json_text import parsed
@@ -41,7 +42,7 @@ class Ended:
     trace: str
     cause: Cause | None
     invocation: Invocation | None
-    refusal: str = ""
+    refusal: LampworkError | None = None
     streamed: int | None = None
 
 

@@ -7,6 +7,7 @@ forgotten, as it is in the file. A reader gets all that was noted.
 """
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -14,10 +15,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from lampwork.config.project_config import HistorySettings
+from lampwork.errors import LampworkError
 from lampwork.history.digest import entry_of
 from lampwork.history.entries import Ended, Entry, Sent
 from lampwork.history.masking import masks_in, unmasked
-from lampwork.history.store import Store, Wanted
+from lampwork.history.store import HistoryUnavailable, Store, Wanted
 from lampwork.invocation.answer_stream import AnswerStream
 from lampwork.invocation.cause import Cause
 from lampwork.invocation.port import Invocation
@@ -25,6 +27,8 @@ from lampwork.json_text import parsed
 from lampwork.stack.model import Function
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 BATCH: Final = 16
 REST: Final = 100  # how many times as long as a batch took nothing is done
@@ -59,7 +63,7 @@ class Recorder(Protocol):
         payload: bytes,
         caused_by: str | None,
         cause: Cause | None,
-        reason: str,
+        reason: LampworkError,
     ) -> None: ...
 
     def sent(
@@ -101,6 +105,7 @@ class History(Recorder):
         self._originals: OrderedDict[int, bytes] = OrderedDict()
         self._original_bytes = 0
         self._looking = asyncio.Lock()
+        self._fails = False
         self._clock = asyncio.get_running_loop().time
         self._keeping = asyncio.create_task(self._keep())
 
@@ -144,7 +149,7 @@ class History(Recorder):
         payload: bytes,
         caused_by: str | None,
         cause: Cause | None,
-        reason: str,
+        reason: LampworkError,
     ) -> None:
         self._last += 1
         now = self._clock()
@@ -237,7 +242,17 @@ class History(Recorder):
                 if entry.masked and isinstance(noted, Ended):
                     self._remember(noted.number, noted.payload)
             if entries:
-                await asyncio.to_thread(self._store.write, entries)
+                await self._write(entries)
+
+    async def _write(self, entries: list[Entry]) -> None:
+        try:
+            await asyncio.to_thread(self._store.write, entries)
+        except HistoryUnavailable as error:  # such as a full disk: functions run on without it
+            if not self._fails:
+                logger.warning("the history cannot be written", extra={"reason": str(error)})
+            self._fails = True
+        else:
+            self._fails = False
 
     def _remember(self, number: int, payload: bytes) -> None:
         self._originals[number] = payload

@@ -58,18 +58,23 @@ def masked_text(text: str) -> str:
     return text
 
 
-def unmasked(edited: Any, original: Any) -> Any:
+def unmasked(edited: Any, original: Any, depth: int = 0) -> Any:
     """An edited value with the secrets of the original where it still has their masks."""
     if edited == masked(original)[0]:
         return original
+    if depth >= DEEPEST:
+        return edited
+    deeper = depth + 1
     match edited, original:
         case dict(), dict():
-            return {key: _unmasked_member(key, each, original) for key, each in edited.items()}
+            return {
+                key: _unmasked_member(key, each, original, deeper) for key, each in edited.items()
+            }
         case list(), list():
             known = original[: len(edited)] + [None] * (len(edited) - len(original))
-            return [unmasked(each, was) for each, was in zip(edited, known, strict=True)]
+            return [unmasked(each, was, deeper) for each, was in zip(edited, known, strict=True)]
         case str(), str():
-            return _unmasked_text(edited, original)
+            return _unmasked_text(edited, original, deeper)
         case _:
             return edited
 
@@ -193,32 +198,34 @@ def _note(path: tuple[str, ...], paths: list[str]) -> None:
         paths.append(".".join(path))
 
 
-def _unmasked_member(key: str, edited: Any, original: dict[str, Any]) -> Any:
+def _unmasked_member(key: str, edited: Any, original: dict[str, Any], depth: int) -> Any:
     if key not in original:
         return edited
     was = original[key]
     if edited == _masked_member(key, was, original, (), []):
         return was
     if isinstance(edited, str) and isinstance(was, str) and _is_base64(key, original):
-        return _unmasked_base64(edited, was)
-    return unmasked(edited, was)
+        return _unmasked_base64(edited, was, depth)
+    return unmasked(edited, was, depth)
 
 
-def _unmasked_text(edited: str, original: str) -> str:
+def _unmasked_text(edited: str, original: str, depth: int) -> str:
     inner, was = _json_in(edited), _json_in(original)
     if inner is None or was is None or MASK not in edited:
         return edited
-    return json.dumps(unmasked(inner, was), ensure_ascii=False)
+    return json.dumps(unmasked(inner, was, depth), ensure_ascii=False)
 
 
-def _unmasked_base64(edited: str, original: str) -> str:
+def _unmasked_base64(edited: str, original: str, depth: int) -> str:
     plain, was = _decoded(edited), _decoded(original)
     if plain is None or was is None:
         return edited
-    return base64.b64encode(_unmasked_text(plain, was).encode()).decode()
+    return base64.b64encode(_unmasked_text(plain, was, depth).encode()).decode()
 
 
 def _masks(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if len(path) > DEEPEST:
+        return
     match value:
         case dict():
             for key, each in value.items():

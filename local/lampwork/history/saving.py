@@ -53,7 +53,7 @@ def as_pytest(entry: Entry) -> str | None:
         function=entry.function,
         moment=iso_milliseconds(entry.started),
         outcome=outcome,
-        masks=MASKED.format(", ".join(entry.masked)) if entry.masked else "",
+        masks=MASKED.format(", ".join(map(ascii, entry.masked))) if entry.masked else "",
         event=pformat(event, width=96, sort_dicts=False),
         name=_name(entry),
         target=entry.target,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from lampwork.errors import LampworkError
 from lampwork.history.entries import FAILED, PARTIAL, THROTTLED, TIMEOUT, Entry
 
 FILE: Final = "history.db"
@@ -32,6 +33,10 @@ VALUES ({", ".join("?" * (len(COLUMNS) + 1))})
 VERSION: Final = 1
 
 ANY_FAILURE: Final = "failing"  # each status that is not ok, as a wish of a reader
+
+
+class HistoryUnavailable(LampworkError):
+    """The file of the history can be neither read nor written now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Store:
     """Keeps entries in one SQLite file: the newest `most` of them, and `most_bytes` of texts.
 
     A history that cannot be read is begun anew: it is only a help. Several threads may use it.
+    Its methods raise HistoryUnavailable if the file fails them, as on a full disk.
     """
 
     def __init__(self, folder: Path, *, most: int, most_bytes: int) -> None:
@@ -82,7 +88,7 @@ class Store:
     def write(self, entries: Iterable[Entry]) -> None:
         """Keep these too, and forget the oldest ones if there are too many."""
         rows = [_row(each) for each in entries]
-        with self._lock, self._connection:
+        with self._using(), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(WRITE, rows)
             self._bytes += sum(row[-1] for row in rows)
@@ -108,14 +114,14 @@ class Store:
 
     def functions(self) -> list[str]:
         """The functions that entries are of."""
-        with self._lock:
+        with self._using():
             names = self._connection.execute(
                 "SELECT DISTINCT function FROM entries WHERE function != '' ORDER BY function"
             )
             return [name for (name,) in names]
 
     def forget_all(self) -> None:
-        with self._lock, self._connection:
+        with self._using(), self._connection:
             self._connection.execute("DELETE FROM entries")
             self._bytes = 0
 
@@ -139,6 +145,14 @@ class Store:
             raise
         return connection
 
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        except sqlite3.Error as error:
+            raise HistoryUnavailable(f"{self._path}: {error}") from error
+
     def _forget(self) -> None:
         held = self._connection.execute("SELECT COUNT(*) FROM entries").fetchone()[0]
         while held > self._most or (self._bytes > self._most_bytes and held):
@@ -155,14 +169,14 @@ class Store:
     ) -> list[Entry]:
         names = [name for name in COLUMNS if not (without_texts and name in TEXTS)]
         quoted = ", ".join(f'"{name}"' for name in names)
-        with self._lock:
+        with self._using():
             rows = self._connection.execute(
                 f"SELECT {quoted} FROM entries {where}", values  # noqa: S608 - names of columns
             ).fetchall()
         return [_entry(dict(zip(names, row, strict=True))) for row in rows]
 
     def _value(self, query: str) -> int:
-        with self._lock:
+        with self._using():
             return int(self._connection.execute(query).fetchone()[0])
 
 

@@ -140,7 +140,7 @@ class Functions:
             )
         except LampworkError as error:
             self._settings.recorder.refused(
-                pool.function, payload, trace_header, cause.present(), str(error)
+                pool.function, payload, trace_header, cause.present(), error
             )
             raise
 

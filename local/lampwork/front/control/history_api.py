@@ -12,7 +12,7 @@ from lampwork.front.control import local_only
 from lampwork.history.entries import STATUSES, Entry
 from lampwork.history.history import History
 from lampwork.history.saving import as_event, as_pytest
-from lampwork.history.store import ANY_FAILURE, MOST_LISTED, Wanted
+from lampwork.history.store import ANY_FAILURE, MOST_LISTED, HistoryUnavailable, Wanted
 from lampwork.history.trace_tree import spans_of
 from lampwork.http.internal_paths import INVOCATIONS, TRACES
 from lampwork.http.request import Request
@@ -51,6 +51,8 @@ class HistoryApi:
             return await self._answer(request)
         except BadRequest as error:
             return json_message(400, str(error))
+        except HistoryUnavailable as error:
+            return _json({"message": str(error)}, 503)
 
     async def _answer(self, request: Request) -> Response:
         path, method = request.path, request.method
@@ -113,7 +115,7 @@ class HistoryApi:
         else:
             return json_message(409, TOO_LARGE)
         event, still_masked = self._history.event_to_send(entry, edited)
-        payload = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        payload = _payload(event)
         if len(payload) > MAX_EVENT:
             return json_message(413, f"The event has more than {MAX_EVENT} bytes")
         try:
@@ -202,6 +204,13 @@ def _body(request: Request) -> Mapping[str, Any]:
     if not isinstance(given, dict) or given.keys() - {"event"}:
         raise BadRequest('The body is {"event": …} or empty')
     return given
+
+
+def _payload(event: Any) -> bytes:
+    try:
+        return json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    except RecursionError as error:
+        raise BadRequest("The event is nested too deeply") from error
 
 
 def _listed(values: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 from typing import Final
 
-from lampwork.http.hosts import address, host_of, is_localhost
+from lampwork.http.hosts import host_of, is_localhost
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 
@@ -32,16 +32,18 @@ def refusal(request: Request) -> Response | None:
 
 def _is_loopback(peer: str) -> bool:
     try:
-        return ip_address(peer).is_loopback
+        found = ip_address(peer)
     except ValueError:
         return False
+    # A socket for both versions names clients of version 4 so: RFC 4291 §2.5.5.2.
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
 
 
 def _asks_this_machine(request: Request) -> bool:
     """Whether the Host is one that no name server can point here, and no tunnel has."""
     host = host_of(request.header("host") or "")
-    found = address(host)
-    return is_localhost(host) or (found is not None and found.is_loopback)
+    return is_localhost(host) or _is_loopback(host)
 
 
 def _own_origin(request: Request) -> str:
