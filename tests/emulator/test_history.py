@@ -20,9 +20,9 @@ from tests.waiting import until
 
 TEMPLATE = """\
 Transform: AWS::Serverless-2016-10-31
-Globals: {Function: {Runtime: python3.11, CodeUri: ., Timeout: 10}}
+Globals: {Function: {Runtime: python3.11, CodeUri: ., Timeout: 60}}
 Resources:
-  Jobs: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs}}
+  Jobs: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs, VisibilityTimeout: 360}}
   Table:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -140,8 +140,8 @@ class Project:
     def ask(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
         url = f"{self.origin}/_lampwork/api/{path}"
         if body is None:
-            return httpx.get(url, headers=headers, timeout=30)
-        return httpx.post(url, json=body, headers=headers, timeout=30)
+            return httpx.get(url, headers=headers, timeout=90)
+        return httpx.post(url, json=body, headers=headers, timeout=90)
 
     def api(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.ask(path, body, **headers).raise_for_status().json()
@@ -156,7 +156,7 @@ class Project:
         return self.newest(**wanted)[0]
 
     def order(self, order: Any, **headers: str) -> None:
-        answer = httpx.post(f"{self.origin}/orders", json=order, headers=headers, timeout=30)
+        answer = httpx.post(f"{self.origin}/orders", json=order, headers=headers, timeout=90)
         answer.raise_for_status()
 
     def send(self, order: Any) -> None:
@@ -177,7 +177,7 @@ def test_a_chain_over_http_a_queue_a_bus_and_a_stream_to_a_socket_is_one_trace(
     with connect(project.origin.replace("http", "ws", 1) + "/live", compression=None) as socket:
         opened = project.api(f"invocations/{project.awaited(trigger='websocket')['id']}")
         project.order({"to": opened["event"]["requestContext"]["connectionId"]})
-        assert socket.recv(timeout=30) == "done"
+        assert socket.recv(timeout=90) == "done"
         trace = project.awaited(function="Follow")["trace"]
 
     spans = project.api(f"traces/{trace}")["spans"]

@@ -7,12 +7,18 @@
 import json
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from urllib3 import HTTPResponse
 
+from lampwork.cloud.in_process import Clients
+from lampwork.cloud.request_trace import with_trace
 from lampwork.events.trace_lineage import (
     earlier_invocations,
     longest_chain,
@@ -279,3 +285,20 @@ def test_a_function_is_not_stopped_by_what_others_do(project: Project) -> None:
     client.meta.events.register("before-send", add_trace)
 
     assert client.invoke(FunctionName="by-invoke", Payload='{"n": 20}')["StatusCode"] == 200
+
+
+def test_what_the_embedded_aws_asks_of_functions_is_in_the_trace_but_counts_nothing() -> None:
+    seen: list[str | bytes | None] = []
+
+    def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        seen.append(request.headers.get("X-Amzn-Trace-Id"))
+        body = HTTPResponse(BytesIO(b"{}"), preload_content=False)
+        return AWSResponse(request.url, 200, HTTPHeaders(), body)
+
+    client = Clients(lambda *_: [], "us-east-1").at("lambda", "http://127.0.0.1:9")
+    client.meta.events.register("before-send", answer)
+    with with_trace("Root=1-a;Parent=b;Sampled=0;Lineage=0a1b2c3d:7"):
+        client.invoke(FunctionName="f")
+    client.invoke(FunctionName="f")
+
+    assert seen == [b"Root=1-a;Parent=b;Sampled=0", None]

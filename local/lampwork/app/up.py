@@ -24,6 +24,7 @@ from lampwork.app.testing.invocations import WatchedFunctions
 from lampwork.companions.project_processes import ProjectProcesses
 from lampwork.errors import LampworkError
 from lampwork.history.history import History
+from lampwork.history.store import HistoryUnavailable
 from lampwork.http import internal_paths
 from lampwork.http.listener import Listener, is_loopback
 from lampwork.http.request import Request
@@ -137,7 +138,11 @@ class Up:
     def _open_history(self, opened: AsyncExitStack) -> History | None:
         if not self._config.history.invocations:
             return None
-        history = History(self._config.data, self._config.history)
+        try:
+            history = History(self._config.data, self._config.history)
+        except HistoryUnavailable as error:
+            self._say(f"No history is kept: {error}.")
+            return None
         opened.push_async_callback(history.stop)
         return history
 

@@ -6,12 +6,14 @@ from urllib.parse import unquote, urlsplit
 from wsgiref.types import WSGIApplication
 
 from boto3.session import Session
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from werkzeug.test import Client as WsgiClient
 
+from lampwork.cloud.request_trace import trace_header
 from lampwork.cloud.shape_fitting import fitted
+from lampwork.events.trace_lineage import without_lineage
 
 HERE: Final = "http://localhost"  # nothing is sent there
 
@@ -47,7 +49,9 @@ class Clients:
         """A client of a service that another process serves, at this address."""
         with self._making:
             if service not in self._made:
-                self._made[service] = self._make(service, endpoint)
+                client = self._make(service, endpoint)
+                client.meta.events.register("request-created", _in_trace)
+                self._made[service] = client
             return self._made[service]
 
     def _make(self, service: str, endpoint: str) -> Client:
@@ -69,6 +73,13 @@ class Clients:
         body = _Body(answer.get_data())
         headers = HTTPHeaders.from_dict(dict(answer.headers))
         return AWSResponse(request.url, answer.status_code, headers, body)
+
+
+def _in_trace(request: AWSRequest, **_: object) -> None:
+    """Let what is asked of another process belong to the trace of the request that is answered. AWS
+    finds no recursion through these services."""
+    if header := trace_header():
+        request.headers["X-Amzn-Trace-Id"] = without_lineage(header)
 
 
 class _Body(io.BytesIO):

@@ -74,6 +74,8 @@ class Store:
         self._lock = threading.Lock()
         try:
             self._connection = self._opened()
+        except sqlite3.OperationalError as error:  # it is in use, or nobody may write here
+            raise HistoryUnavailable(f"{self._path}: {error}") from error
         except sqlite3.DatabaseError:
             for suffix in ("", "-wal", "-shm"):
                 Path(f"{self._path}{suffix}").unlink(missing_ok=True)
@@ -132,9 +134,9 @@ class Store:
     def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
             # What a crash of the machine may take is a help that nobody depends on.
             connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA journal_mode = WAL")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version not in (0, VERSION):
                 raise sqlite3.DatabaseError(f"of another version: {version}")

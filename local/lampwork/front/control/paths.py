@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from lampwork.front.control.history_api import HistoryApi
 from lampwork.front.control.local_only import OWN_SITE
-from lampwork.http.internal_paths import HEALTH, METRICS, TESTING
+from lampwork.http.internal_paths import HEALTH, INVOCATIONS, METRICS, TESTING, TRACES
 from lampwork.http.request import Request
 from lampwork.http.responses import Response, json_message
 from lampwork.metrics.figures import CONTENT_TYPE
@@ -39,6 +39,8 @@ class ControlPaths:
         path = request.path
         if self._testing is not None and path.startswith(TESTING):
             return await self._testing(request)
+        if path.startswith((INVOCATIONS, TRACES)):
+            return json_message(404, "The history is off, by [tool.lampwork.history]")
         if path not in (HEALTH, METRICS):
             return json_message(404, "Not Found")
         if request.method not in ("GET", "HEAD"):
