@@ -117,6 +117,26 @@ def test_a_draft_is_counted_and_kept_until_it_is_sent(context, ada):
     expect(prompt).to_have_value("")
 
 
+def test_the_address_says_which_pictures_are_shown(context, ada):
+    paint(ada, "a paper boat")
+    page = sign_in(context, ada)
+    boat = page.get_by_role("article", name="a paper boat")
+    expect(boat).to_be_visible()
+
+    page.locator("#filter").select_option("failed")
+    expect(page.get_by_text("None like that.")).to_be_visible()
+    assert page.url == f"{ada.product.origin}/?show=failed"
+    page.reload()
+    expect(page.get_by_text("None like that.")).to_be_visible()
+    expect(page.locator("#filter")).to_have_value("failed")
+    page.go_back()
+
+    expect(boat).to_be_visible()
+    expect(page.locator("#filter")).to_have_value("")
+    page.goto(f"{ada.product.origin}/?show=nothing")
+    expect(boat).to_be_visible()
+
+
 SCREENS = [(1280, 600), (390, 664), (320, 568)]
 
 
@@ -143,12 +163,13 @@ def code_in(page: Page, language: str) -> str:
     return page.get_by_role("region", name="The code").inner_text()
 
 
-def test_the_code_of_a_form_asks_for_what_the_form_says(context, ada, tmp_path: Path):
-    """However hostile the prompt: run as it is copied, in the languages that are here."""
+def test_the_code_of_a_picture_paints_it_again_however_hostile_the_prompt(
+    context, ada, tmp_path: Path
+):
+    """Run as it is copied, in the languages that are here."""
+    paint(ada, HOSTILE, seed=7)
     page = sign_in(context, ada)
-    page.get_by_label("What should it show?").fill(HOSTILE)
-    page.get_by_label("Seed").fill("7")
-    page.locator("#form-code").click()
+    page.get_by_role("article").get_by_role("button", name="Code").click()
     wanted = {"name": "A program", "scopes": ["tasks:read", "tasks:write"]}
     key = ada.client.post("/auth/api-keys", json=wanted).json()["key"]
     environment = {**os.environ, "LAMPWORK_API_KEY": key}
@@ -158,21 +179,23 @@ def test_the_code_of_a_form_asks_for_what_the_form_says(context, ada, tmp_path: 
     subprocess.run(["bash", "-c", curl], stdout=subprocess.DEVNULL, **options)
     subprocess.run([sys.executable, "-c", python], **options)
 
-    asked = [each["prompt"] for each in ada.client.get("/tasks").json()["items"]]
-    assert asked == [HOSTILE, HOSTILE]
+    tasks = ada.client.get("/tasks").json()["items"]
+    assert [each["prompt"] for each in tasks] == [HOSTILE] * 3
+    assert tasks[0]["parameters"] == tasks[1]["parameters"] == tasks[2]["parameters"]
     assert [each.name for each in tmp_path.iterdir()] == ["picture.png"]
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
     assert key not in curl + python
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("article").get_by_role("button", name="Code").last).to_be_focused()
 
 
-def test_the_code_of_a_picture_asks_for_the_same_one(context, ada):
-    paint(ada, "a paper boat", seed=7)
+def test_the_code_of_the_form_asks_for_what_the_form_says(context, ada):
     page = sign_in(context, ada)
-    page.get_by_role("article").get_by_role("button", name="Code").click()
+    page.get_by_label("What should it show?").fill("a paper boat")
+    page.locator('input[value="512x768"]').check()
+    page.locator("#form-code").click()
 
     script = code_in(page, "JavaScript")
 
     assert 'prompt: "a paper boat"' in script
-    assert '"seed":7' in script
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("article").get_by_role("button", name="Code")).to_be_focused()
+    assert '{"width":512,"height":768,"style":"painting"}' in script

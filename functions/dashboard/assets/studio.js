@@ -47,6 +47,18 @@ async function fetchPage(after = null) {
   return page.items;
 }
 
+/** Show the pictures of one state, or all (""); the address says which, so it can be kept. */
+function showOnly(status) {
+  history.pushState(null, "", status ? `?show=${status}` : location.pathname);
+  readAddress();
+  load();
+}
+
+function readAddress() {
+  filter.value = new URLSearchParams(location.search).get("show") ?? "";
+  if (filter.selectedIndex < 0) filter.value = ""; // a state that there is not
+}
+
 function clear() {
   for (const card of cards.values()) card.leave();
   cards.clear();
@@ -75,8 +87,7 @@ function takeDown(card) {
 
 function begin(task) {
   if (filter.value) {
-    filter.value = "";
-    load();
+    showOnly("");
   } else {
     hang(task, { first: true })?.element.scrollIntoView({ block: "nearest" });
   }
@@ -87,7 +98,7 @@ function begin(task) {
 function tellIfEmpty() {
   if (cards.size) return;
   if (filter.value) {
-    notice(note, { title: "None like that.", text: "Other pictures may be there.", action: "Show all", onAction: () => { filter.value = ""; load(); } });
+    notice(note, { title: "None like that.", text: "Other pictures may be there.", action: "Show all", onAction: () => showOnly("") });
     return;
   }
   notice(note, { title: "The wall is empty.", text: "Describe a picture, or begin with one of these:" });
@@ -188,12 +199,14 @@ async function hangNews() {
 form.elements.prompt.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
 });
-filter.addEventListener("change", load);
+filter.addEventListener("change", () => showOnly(filter.value));
+addEventListener("popstate", () => { readAddress(); load(); });
 onOtherTab("task-made", hangNews);
 onOtherTab("task-deleted", (id) => cards.has(id) && takeDown(cards.get(id)));
 onHere("session-resumed", () => { load(); showUsage(); });
 onHere("reachable-again", () => cards.size || load());
 
+readAddress();
 fill(draft());
 load();
 showUsage();
