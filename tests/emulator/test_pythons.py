@@ -73,8 +73,8 @@ def test_a_function_runs_on_the_version_that_its_runtime_names(tmp_path: Path, o
     (mixed,), said = chosen(tmp_path, function(tmp_path, TELLS, runtime=other.runtime))
 
     assert mixed.python.minor == other.minor
-    assert said[0].startswith(f"App runs on Python {other.minor}")
-    assert "as its Runtime says" in said[0]
+    assert said[0].startswith(f"App: run on Python {other.minor}")
+    assert "as the Runtime says" in said[0]
 
 
 def test_a_function_stays_where_the_packages_are_that_it_imports(tmp_path: Path, other: Python):
@@ -83,7 +83,7 @@ def test_a_function_stays_where_the_packages_are_that_it_imports(tmp_path: Path,
     (kept,), said = chosen(tmp_path, importing)
 
     assert kept.python == own_python()
-    assert "whose environment has what it imports (pytest)" in said[0]
+    assert "its environment has what they import (pytest)" in said[0]
 
 
 def test_a_runtime_that_is_not_here_is_said_once_with_what_runs_instead(tmp_path: Path):
@@ -95,8 +95,8 @@ def test_a_runtime_that_is_not_here_is_said_once_with_what_runs_instead(tmp_path
 
     assert [each.python for each in assigned] == [own_python()] * 2
     assert len(said) == 1
-    assert said[0].startswith("One, Two names python3.99 and runs on Python")
-    assert said[0].endswith("no Python 3.99 is found here.")
+    assert said[0].startswith("One, Two: run on Python")
+    assert said[0].endswith(" in place of 3.99: no Python 3.99 is found here.")
 
 
 def test_a_python_that_is_named_runs_all_functions(tmp_path: Path, other: Python):

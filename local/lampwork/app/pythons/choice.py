@@ -85,7 +85,7 @@ class Pythons:
             outcomes.setdefault(outcome, []).append(function)
         for outcome, group in outcomes.items():
             if outcome:
-                self._tell(f"{_names(group)} {outcome}")
+                self._tell(f"{_names(group)}: {outcome}")
         return assigned
 
     def _tell(self, text: str) -> None:
@@ -143,18 +143,18 @@ class Pythons:
     async def _other(self, function: Function, wanted: str, config: Config) -> tuple[Python, str]:
         """The Python for a function whose runtime is not the project's, and a line about it."""
         main = self._main
-        instead = f"names python{wanted} and runs on {_shown(main.python)}"
+        instead = f"run on {_shown(main.python)} in place of {wanted}"
         if main.fixed:
-            return main.python, f"{instead}, which --python names."
+            return main.python, f"{instead}: --python names it."
         if not main.by_runtime and not _has_requirements(function, config):
             package = await asyncio.to_thread(needs, function.code_dir.resolve(), main.python)
             if package is not None:
-                return main.python, f"{instead}, whose environment has what it imports ({package})."
+                return main.python, f"{instead}: its environment has what they import ({package})."
         base = await asyncio.to_thread(find, wanted)
         if base is None:
             return main.python, f"{instead}: no Python {wanted} is found here."
         python = await self._environments.made(base, main.asked)
-        return python, f"runs on {_shown(base)}, as its Runtime says."
+        return python, f"run on {_shown(base)}, as the Runtime says."
 
 
 def _has_requirements(function: Function, config: Config) -> bool:
