@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 from tests.waiting import until
 
 LAMPWORK = str(Path(sys.executable).parent / "lampwork")
-START_SECONDS = 60
+START_SECONDS = 120  # on a machine that many others use too; three seconds on one of its own
 
 
 @dataclass

@@ -30,7 +30,7 @@ from tests.conftest import ROOT
 from tests.proxy import Proxy
 from tests.services import delete_queues, objects_stored
 from tests.tasks import change, history, make_task, object_key, read, statuses
-from tests.waiting import until
+from tests.waiting import TIMEOUT_SECONDS, until
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -119,7 +119,7 @@ def wait_for(task_id: UUID, reached: Callable[[Task], bool], *, sweeping: bool =
     """Wait until the task has reached the state, and return it."""
 
     async def watch() -> Task:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not reached(task := await read(task_id)):
                 if sweeping:
                     await sweep()
@@ -176,7 +176,7 @@ def test_the_task_of_a_killed_child_runs_again(tmp_path, let_go):
     with worker(tmp_path / "log") as master:
         wait_for(task_id, started)
         os.kill(child_of(master), signal.SIGKILL)
-        master.wait(20)
+        master.wait(TIMEOUT_SECONDS)
         run_out_of_lease(task_id)
         let_go.touch()
 
@@ -192,7 +192,7 @@ def test_the_child_of_a_killed_master_dies_with_it(tmp_path, let_go):
         wait_for(task_id, started)
         child = child_of(master)
         master.kill()
-        master.wait(20)
+        master.wait(TIMEOUT_SECONDS)
         until(lambda: not Path(f"/proc/{child}/exe").exists())
         run_out_of_lease(task_id)
         let_go.touch()
@@ -212,7 +212,7 @@ def test_a_worker_told_to_stop_finishes_the_task_it_has_begun(tmp_path, let_go):
         master.terminate()
         until(lambda: "Stopping worker" in log.read_text())
         let_go.touch()
-        assert master.wait(30) == 0
+        assert master.wait(TIMEOUT_SECONDS) == 0
 
     task = run(read(task_id))
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
@@ -225,7 +225,7 @@ def test_a_worker_told_to_stop_gives_back_a_task_that_takes_too_long(backend, tm
     with worker(tmp_path / "log") as master:
         wait_for(task_id, started)
         master.terminate()
-        assert master.wait(30) == 0
+        assert master.wait(TIMEOUT_SECONDS) == 0
 
     task = run(read(task_id))
     assert (task.status, task.attempt) == (TaskStatus.QUEUED, 0)
@@ -243,7 +243,7 @@ def test_a_worker_that_has_a_successor_finishes_its_task_however_long_that_takes
         until(lambda: "Stopping worker" in log.read_text())
         time.sleep(0.4)  # longer than the grace
         let_go.touch()
-        assert master.wait(30) == 0
+        assert master.wait(TIMEOUT_SECONDS) == 0
 
     task = run(read(task_id))
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
@@ -277,7 +277,7 @@ def test_a_worker_that_has_a_successor_and_is_told_to_stop_once_more_gives_its_t
         until(lambda: "Stopping worker" in log.read_text())
         time.sleep(0.4)  # the worker's middleware hears of its end in between
         master.terminate()
-        master.wait(30)
+        master.wait(TIMEOUT_SECONDS)
 
     task = run(read(task_id))
     assert (task.status, task.attempt) == (TaskStatus.QUEUED, 0)
@@ -345,7 +345,7 @@ def test_a_worker_that_nothing_watches_over_finishes_its_task_when_it_is_told_to
         alone.terminate()
         until(lambda: "Shutting down" in log.read_text())
         let_go.touch()
-        assert alone.wait(30) == 0
+        assert alone.wait(TIMEOUT_SECONDS) == 0
 
     task = run(read(task_id))
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
@@ -364,7 +364,7 @@ def test_a_worker_that_nothing_watches_over_leaves_what_comes_to_its_successor(t
             wait_for(second, finished)
         assert run(read(first)).status is TaskStatus.PROCESSING
         let_go.touch()
-        assert finishing.wait(30) == 0
+        assert finishing.wait(TIMEOUT_SECONDS) == 0
 
 
 @over_redis
@@ -376,4 +376,4 @@ def test_a_worker_that_nothing_watches_over_ends_at_once_when_it_is_told_twice(t
         alone.terminate()
         until(lambda: "Shutting down" in log.read_text())
         alone.terminate()
-        assert alone.wait(30) == STOPPED_TWICE
+        assert alone.wait(TIMEOUT_SECONDS) == STOPPED_TWICE
