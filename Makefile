@@ -130,6 +130,10 @@ shell: ## Open a shell in a container: make shell SERVICE=worker
 psql: ## Open psql on the stack's database
 	@$(STACK) exec postgres sh -c 'exec psql --username="$$POSTGRES_USER" "$$POSTGRES_DB"'
 
+.PHONY: image-lock
+image-lock: $(BIN)/.ready ## Pin the stack's images by their digests, or renew those
+	@$(STORAGE_IMAGE_$(STORAGE)) exec $(BIN)/python -m local.image_lock --env-file $(ENV_FILE)
+
 .PHONY: connectivity
 connectivity: $(BIN)/.ready ## Try every part of the stack from outside, with times
 	@exec $(BIN)/python -m local.connectivity --env-file $(ENV_FILE)
@@ -258,6 +262,20 @@ lock: $(BIN)/.ready ## Renew the locks (with hashes, without index addresses)
 	$(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--upgrade requirements/checkov.in -o requirements/checkov.lock
 	npm update --prefix deploy/rules --package-lock-only --ignore-scripts --no-audit --no-fund
+
+WITH_TOOL := $(BIN)/uv run --quiet --no-project --isolated --python $(BIN)/python
+
+.PHONY: sbom
+sbom: $(BIN)/.ready ## List what is installed (CycloneDX), of each lock, into dist/sbom
+	@mkdir -p dist/sbom
+	@for lock in runtime server stack lambda painting; do $(WITH_TOOL) --with 'cyclonedx-bom>=7' \
+		cyclonedx-py requirements requirements/$$lock.lock --output-file dist/sbom/$$lock.json; done
+	@echo "dist/sbom: $$(ls dist/sbom | xargs)"
+
+.PHONY: audit
+audit: $(BIN)/.ready ## List known vulnerabilities of what is installed; it asks osv.dev
+	@$(WITH_TOOL) --with 'pip-audit>=2.9' pip-audit --vulnerability-service osv --timeout 5 --disable-pip --require-hashes \
+		$(foreach lock,server stack,-r requirements/$(lock).lock)
 
 .PHONY: endpoint
 endpoint: $(BIN)/.ready ## Write a new endpoint: make endpoint name=tasks/favourite method=POST path=/api/v1/…

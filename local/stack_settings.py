@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULTS = ROOT / ".env.docker"
+IMAGES = ROOT / "local" / "images.lock"  # what `make image-lock` writes
 COMPLETED = ROOT / ".lampwork" / "stack.env"
 SETTING = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=(.*)")
 SAFE = re.compile(r"[\w-]*", re.ASCII)  # within a URL
@@ -106,9 +107,10 @@ def addressed(settings: Settings) -> dict[str, str]:
     return follows
 
 
-def completed(text: str, environment: Settings = os.environ) -> str:
-    """The text of a whole env file: the given lines, the defaults of names that they lack, and what
-    follows from both. The shell's variables win over the file's, as Compose has it."""
+def completed(text: str, environment: Settings = os.environ, images: Path = IMAGES) -> str:
+    """The text of a whole env file: the given lines, the defaults and the pinned images of names
+    that they lack, and what follows from all. The shell's variables win over the file's, as Compose
+    has it."""
     defaults = DEFAULTS.read_text(encoding="utf-8")
     given = read(text)
     added = mapped(given)
@@ -117,8 +119,10 @@ def completed(text: str, environment: Settings = os.environ) -> str:
         for line in defaults.splitlines()
         if (match := SETTING.fullmatch(line)) and match[1] not in given.keys() | added.keys()
     ]
+    pinned = read(images.read_text(encoding="utf-8")) if images.exists() else {}
+    pinned = {name: image for name, image in pinned.items() if name not in given}
     follows = addressed({**read(defaults), **added, **given, **environment})
-    return "\n".join([*lacking, *_lines(added), text, *_lines(follows)])
+    return "\n".join([*lacking, *_lines(pinned), *_lines(added), text, *_lines(follows)])
 
 
 def _lines(settings: Settings) -> list[str]:

@@ -93,6 +93,16 @@ def test_names_of_another_stack_are_taken_where_they_have_a_meaning(tmp_path):
     assert found["GENERATE_CONCURRENCY"] == "8"
 
 
+def test_pinned_images_are_taken_unless_a_team_names_its_own(tmp_path):
+    lock, file = tmp_path / "images.lock", tmp_path / "completed"
+    lock.write_text("MINIO_IMAGE=a@sha256:1\nREDIS_IMAGE=b@sha256:2\nNGINX_IMAGE=c@sha256:3\n")
+    file.write_text(completed("REDIS_IMAGE=valkey\n", {}, lock))
+
+    found = dotenv_values(file)
+    assert (found["MINIO_IMAGE"], found["NGINX_IMAGE"]) == ("a@sha256:1", "c@sha256:3")
+    assert found["REDIS_IMAGE"] == "valkey"
+
+
 def test_a_name_of_this_stack_wins(tmp_path):
     found = values("MINIO_ACCESS_KEY=theirs\nSTORAGE_USER=ours\n", tmp_path)
 
