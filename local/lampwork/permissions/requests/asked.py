@@ -19,6 +19,10 @@ from lampwork.stack.model import ACCOUNT_ID
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
 SCOPE: Final = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
 CONNECTIONS: Final = re.compile(r"/([^/]+)/(?:@|%40)connections/([^/]+)")
+# Known without botocore's model, whose loading would keep the emulator from other requests.
+INVOCATION: Final = re.compile(
+    r"/20\d\d-\d\d-\d\d/functions/([^/]+)/(?:response-streaming-)?invocations"
+)
 RPC: Final = re.compile(r"/service/[^/]+/operation/(\w+)")  # Smithy's RPC v2
 # The prefix of a service's actions, where it is not the name that requests are signed for.
 PREFIXES: Final = {"monitoring": "cloudwatch", "email": "ses"}
@@ -125,6 +129,8 @@ def _operation(call: Call, prefix: str, service: str, region: str) -> Operation 
     given = dict(parse_qsl(call.body.decode("utf-8", "replace") if form else call.query))
     if "Action" in given:
         return Operation(prefix, region, given["Action"], given)
+    if service == "lambda" and (invoked := INVOCATION.fullmatch(call.path)):
+        return Operation(prefix, region, "Invoke", {"FunctionName": unquote(invoked[1])})
     found_rest = rest_operation(service, call.method, call.path)
     if found_rest is None:
         return None
