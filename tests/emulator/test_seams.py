@@ -322,7 +322,8 @@ def test_a_function_says_that_a_name_of_awslambdaric_is_missing(
     environment.remove("awslambdaric.lambda_config", "LambdaConfigProvider")
     use(project)
 
-    ended = environment.run(project, "invoke", "Hello")
+    # Else the function runs on a Python without what a test has changed.
+    ended = environment.run(project, "invoke", "Hello", "--python", f"{environment.python}")
 
     assert ended.returncode == 1
     assert "lacks awslambdaric.lambda_config.LambdaConfigProvider: Lampwork" in ended.stdout
