@@ -127,6 +127,15 @@ def test_a_python_that_is_too_old_is_refused(tmp_path: Path):
         chosen(tmp_path, function(tmp_path, TELLS), python=str(old))
 
 
+def test_a_requirements_file_that_cannot_be_read_is_told_and_stops_nobody(tmp_path: Path):
+    (tmp_path / "requirements.txt").write_text("-r nowhere.txt\n")
+
+    (plain,), said = chosen(tmp_path, function(tmp_path, TELLS, runtime=f"python{OWN}"))
+
+    assert plain.python == own_python()
+    assert "requirements.txt:1: there is no nowhere.txt. Functions run on" in said[0]
+
+
 # --- What a project asks for ----------------------------------------------------------------------
 
 

@@ -109,8 +109,14 @@ class Pythons:
                     f"{path} is not used: "
                     + ("it does not run." if python is None else f"{_too_old(python)}.")
                 )
-        asked = next(filter(None, map(asked_by, places)), None)
         is_tool = _is_of_a_tool()
+        try:
+            asked = next(filter(None, map(asked_by, places)), None)
+        except ConfigurationError as error:
+            if is_tool:
+                raise
+            self._tell(f"{error} Functions run on {_shown(own_python())}.")
+            asked = None
         if is_tool or (asked and not asked.is_in(own_python().packages)):
             base = find(own_python().minor) or own_python()
             python = await self._environments.made(base, asked)
