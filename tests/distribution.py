@@ -12,28 +12,22 @@ TOGETHER = {
     "the product without limits": tuple(
         f"tests/catalogue/test_{name}.py" for name in ("schema", "tabs")
     ),
-    "the product": tuple(
-        f"tests/e2e/test_{name}.py"
-        for name in (
-            *("asgi", "claiming", "journey", "pictures", "plans", "seed", "stream", "tasks"),
-            "workers_killed",
-        )
-    ),
+    "the product": ("tests/e2e/*",),
     "RabbitMQ": (
         "tests/integration/test_hanging_servers.py",
         "tests/integration/test_rabbitmq_broker.py",
         "tests/integration/test_worker.py",
     ),
 }
+# But for these, which start products of their own.
+ALONE = tuple(f"tests/e2e/test_{name}.py" for name in ("hanging_servers", "life", "saves"))
 # One that began near the end would run alone while the other processes have nothing left to do.
 FIRST = (
     "the product",
     "the product in a browser",
     "RabbitMQ",
     "the product without limits",
-    "tests/e2e/test_hanging_servers.py",
-    "tests/e2e/test_saves.py",
-    "tests/e2e/test_life.py",
+    *ALONE,
     "tests/emulator/test_up.py",
     "tests/catalogue/test_access.py",
     "tests/catalogue/test_logs.py",
@@ -44,7 +38,7 @@ def scope_of(nodeid: str) -> str:
     """What runs in one process with this test: its module, or those that belong together."""
     file, _, _ = nodeid.partition("::")
     for scope, patterns in TOGETHER.items():
-        if any(fnmatchcase(file, pattern) for pattern in patterns):
+        if file not in ALONE and any(fnmatchcase(file, pattern) for pattern in patterns):
             return scope
     return file
 
