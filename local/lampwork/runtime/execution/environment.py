@@ -246,11 +246,11 @@ class Environment:
 
     def close(self) -> None:
         """End the environment, and its process if that still runs."""
-        self._is_closing = True
+        was_closing, self._is_closing = self._is_closing, True
         if self._process is not None:
             if self._extensions is None or self.failed:
                 self._process.kill()
-            else:  # it may end by itself, as its extensions may
+            elif not was_closing:  # it may end by itself, as its extensions may; it is told once
                 self._thaw()
                 self._process.terminate()
         self._end_extensions("failure" if self.failed else "spindown")
@@ -579,6 +579,8 @@ class Environment:
             self._end_environment()
 
     def _freeze(self) -> None:
+        if self._is_closing:  # then its process may have work to do before it ends
+            return
         if self._settings.freeze and self._process is not None:
             self._process.freeze()
             if self._extensions is not None:
