@@ -1,7 +1,7 @@
 """What the roles of functions let them do, as the template says: those that SAM makes of Policies
 and policy templates, and those that it defines itself."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ def read_permissions(
 ) -> dict[str, Permissions]:
     """By the logical ids of functions. One whose role is not in the template, or names what is not
     known here, is left out: nobody can tell what it may do."""
-    roles = {role.identity.arn: role for role in template.of_type(ROLE)}
+    roles = dict(_with_arns(template.of_type(ROLE)))
     found = {}
     for resource in template.of_type(FUNCTION):
         with suppress(TemplateError):
@@ -35,11 +35,15 @@ def read_permissions(
 
 def read_arns(template: Template) -> dict[str, str]:
     """The logical ids of the template's own resources, by their ARNs."""
-    return {
-        _arn(resource): resource.logical_id
-        for resource in template
-        if resource.type.startswith("AWS::") and not resource.is_made_by_sam
-    }
+    own = (each for each in template if each.type.startswith("AWS::") and not each.is_made_by_sam)
+    return {arn: resource.logical_id for arn, resource in _with_arns(own)}
+
+
+def _with_arns(resources: Iterable[Resource]) -> Iterator[tuple[str, Resource]]:
+    """Without those whose names are not known here: who needs one is told so elsewhere."""
+    for resource in resources:
+        with suppress(TemplateError):
+            yield _arn(resource), resource
 
 
 def _arn(resource: Resource) -> str:
