@@ -23,7 +23,8 @@ def request(method: str, path: str, *, token: str | None = None, **options: Any)
 
 @cache
 def routes() -> list[tuple[APIRoute, Any]]:
-    """All routes; those without parameters come first, as a gateway prefers them."""
+    """All routes; those without parameters come first, and the one of all paths last, as a gateway
+    prefers them."""
     modules = [
         import_module(found.name)
         for found in walk_packages(functions.__path__, "functions.")
@@ -34,4 +35,4 @@ def routes() -> list[tuple[APIRoute, Any]]:
         for module in modules
         for route in getattr(getattr(module, "app", None), "routes", ())
     ]
-    return sorted(found, key=lambda each: "{" in each[0].path)
+    return sorted(found, key=lambda each: ("{" in each[0].path, ":path" in each[0].path))

@@ -75,12 +75,10 @@ class Application:
     def _app_for(self, scope: Scope) -> ASGIApp:
         allowed: set[str] = set()
         for route, app in self.table:
-            if route.path == ANYTHING and allowed:
-                continue
             match route.matches(scope)[0]:
-                case Match.FULL:
+                case Match.FULL if not (route.path == ANYTHING and allowed):
                     return app
-                case Match.PARTIAL:
+                case Match.PARTIAL if route.path != ANYTHING:
                     allowed |= route.methods or set()
         scope.setdefault("state", {})["allowed"] = allowed
         return self.refusing
