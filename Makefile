@@ -148,8 +148,8 @@ stack-test: $(BIN)/.ready ## Test the running stack: gateway, dashboards, each s
 
 # --- Testing --------------------------------------------------------------------------------------
 
-# Tests wait about as long as they compute.
-WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
+# Tests wait as long as they compute.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 
 .PHONY: test
 test: $(BIN)/.ready ## Run all tests, WORKERS of them in parallel
