@@ -298,31 +298,34 @@ async def test_a_request_may_name_the_whole_url():
 
 
 @pytest.mark.parametrize(
-    ("target", "seen"),
+    ("target", "host", "seen"),
     [
-        ("http://other.example:80/path", b"/path other.example:80"),
-        ("http://other.example?q=1", b"/?q=1 other.example"),
-        ("HTTPS://other.example", b"/ other.example"),
-        ("//other.example/path", b"//other.example/path here"),
+        ("http://other.example:80/path", "other.example:80", b"/path other.example:80"),
+        ("http://other.example?q=1", "other.example", b"/?q=1 other.example"),
+        ("HTTPS://Other.example", "other.example", b"/ other.example"),
+        ("//other.example/path", "here", b"//other.example/path here"),
     ],
 )
-async def test_the_host_of_a_whole_url_counts_and_not_the_header(target: str, seen: bytes):
+async def test_a_whole_url_is_taken_for_its_path(target: str, host: str, seen: bytes):
     async def name(request: Request) -> Response:
         return Response(200, [], f"{request.target} {request.header('host')}".encode())
 
     async with serving(name) as connect:
         client = await connect()
 
-        await client.send(f"GET {target} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        await client.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
 
         assert (await client.response())[2] == seen
 
 
-async def test_a_whole_url_with_no_valid_host_is_refused():
+@pytest.mark.parametrize(
+    "target", ["http://other.example/", "http://here:81/", "http://me@here/", "http:///path"]
+)
+async def test_a_whole_url_with_another_host_than_its_header_is_refused(target: str):
     async with serving(describe) as connect:
         client = await connect()
 
-        await client.send(b"GET http://me@here/ HTTP/1.1\r\nHost: here\r\n\r\n")
+        await client.send(f"GET {target} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
 
         assert (await client.response())[0] == 400
 

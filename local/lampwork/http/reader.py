@@ -146,16 +146,16 @@ class RequestReader:
         self.unfinished = False
 
     def _take_absolute_target(self) -> None:
-        """A server must take a target such as http://host/path, and its host for the request's,
-        whatever the Host header says (RFC 9112 §3.2.2)."""
+        """A server must take a target such as http://host/path (RFC 9112 §3.2.2). Clients must name
+        the same in Host (§3.2): where it names another host, each server may take either."""
         absolute = ABSOLUTE.fullmatch(self._target.decode("latin-1"))
         if absolute is None:
             return
         host, rest = absolute.groups()
+        named = {value.lower() for name, value in self._headers if name.lower() == "host"}
+        if named - {host.lower()}:
+            raise _Refusal(400)
         self._target = (rest if rest.startswith("/") else f"/{rest}").encode("latin-1")
-        self._headers[:] = [
-            (name, host if name.lower() == "host" else value) for name, value in self._headers
-        ]
 
     def _request(self) -> Request:
         return Request(
