@@ -12,7 +12,7 @@ import pytest
 from shared.generators.painter.painter import Painter
 from shared.generators.painter.picture import paint
 from shared.generators.painter.processes import Processes
-from shared.generators.port import GenerationParameters
+from shared.generators.port import GenerationFailed, GenerationParameters
 from tests.waiting import until
 
 SMALL = GenerationParameters(64, 64)
@@ -109,9 +109,10 @@ def test_a_process_that_is_killed_costs_one_picture():
             os.kill(pid, signal.SIGKILL)
 
     before, processes = children(), Processes()
-    with pytest.raises((EOFError, OSError)):
+    with pytest.raises(GenerationFailed) as failure:
         processes.paint("night city", GenerationParameters(2048, 2048), kill)
 
+    assert failure.value.retryable
     assert processes.paint("x", SMALL, unwatched) == paint("x", SMALL, unwatched)
 
 

@@ -13,10 +13,9 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from shared.generators.port import GenerationParameters
+from shared.generators.port import GenerationFailed, GenerationParameters
 
 IDLE_SECONDS = 60.0
-PACKAGES = "PYTHONPATH"
 
 
 class Processes:
@@ -33,11 +32,16 @@ class Processes:
         """As `picture.paint`. If `report` raises, the process that paints ends with the picture.
 
         Raises:
-            EOFError, OSError: the process has died.
+            GenerationFailed: the process has died, as by a lack of memory; another may paint it.
         """
         process = self._take()
         try:
             picture = process.paint(prompt, parameters, report)
+        except (EOFError, ConnectionError) as error:
+            process.end()
+            raise GenerationFailed(
+                "generator_error", "The process that painted has died.", retryable=True
+            ) from error
         except BaseException:
             process.end()
             raise
@@ -46,9 +50,10 @@ class Processes:
 
     def _take(self) -> "Process":
         with self._lock:
-            if not self._idle:
-                return Process()
-            process, timer = self._idle.popitem()
+            idle = self._idle.popitem() if self._idle else None
+        if idle is None:
+            return Process()
+        process, timer = idle
         timer.cancel()
         return process
 
@@ -74,7 +79,7 @@ class Process:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", __name__, str(theirs.fileno())],
-                env={**os.environ, PACKAGES: os.pathsep.join(sys.path)},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
                 pass_fds=[theirs.fileno()],
             )
         self._channel = Connection(ours.detach())
