@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
@@ -131,9 +132,9 @@ class AwsRoom(Room):
             return e("p", why, class_="empty")
         return await self._found(ask)
 
+    @abstractmethod
     async def _found(self, ask: Ask) -> Html | Response:
         """The page's main part, or a download."""
-        raise NotImplementedError
 
 
 def last(arn: str) -> str:
